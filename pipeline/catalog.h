@@ -1,0 +1,49 @@
+// All the stage descriptions that a run knows, read from the manifests that lie beside the stage libraries; no code of
+// theirs is loaded for that.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+// What a manifest says of one library: `libNAME_stages.so` and `libNAME_stages.json` lie side by side.
+struct LibraryManifest {
+    std::filesystem::path library;  // the shared library
+    std::string name;
+    std::vector<std::pair<std::string, std::string>> numerics;
+    std::vector<StageDescription> stages;
+};
+
+struct CatalogEntry {
+    StageDescription description;
+    std::filesystem::path library;
+    std::vector<std::pair<std::string, std::string>> numerics;  // only where the stage is numeric
+};
+
+class Catalog {
+public:
+    // Throws Error{Usage} where two libraries have one kind, naming both.
+    void add(LibraryManifest manifest);
+    [[nodiscard]] const CatalogEntry* find(std::string_view kind) const;
+    [[nodiscard]] std::vector<std::string> kinds() const;  // sorted
+
+private:
+    std::map<std::string, std::shared_ptr<const CatalogEntry>, std::less<>> entries_;
+};
+
+// JSON <-> manifest. Reading throws Error{Store} naming the file and what is wrong in it.
+[[nodiscard]] std::string manifest_json(const StageLibraryInfo& info);
+[[nodiscard]] LibraryManifest read_manifest(const std::filesystem::path& json_file);
+
+// The built-in library's manifest beside the program, then those of `extra` (paths of .so files or of their manifests, from
+// --stages or $SATDL_STAGES, separated by ':').
+[[nodiscard]] Catalog load_catalog(const std::filesystem::path& program_folder, const std::vector<std::string>& extra);
+
+}  // namespace satdl

@@ -1,0 +1,56 @@
+// How YAML becomes a DAG: parameters with `${...}`, profiles, `foreach` and `matrix`, networks, and every check that can
+// be made before anything runs. docs/yaml.md is the user's view of this room.
+//
+//   name: full
+//   numerics: exact | portable
+//   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
+//   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
+//   networks: {conv_dae: [layers...]}
+//   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep.h
+//   stages:
+//     mnist:  {foreach: [train, test], do: {kind: load, dataset: mnist, split: "${item}"}}     # mnist@train, mnist@test
+//     grid:   {matrix: {a: [1, 2], b: [x, y]}, do: {...${item.a}...}}                          # grid@1,x
+//     noisy:  {kind: add_noise, in: {images: mnist@train.images}, noise_factor: "${noise_factor}"}
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/dag.h"
+#include "pipeline/dataset.h"
+#include "pipeline/value.h"
+
+namespace satdl {
+
+// What the command line adds to a DAG file.
+struct Settings {
+    std::string profile;                                  // "" = none
+    std::vector<std::pair<std::string, Value>> set;       // ("noise_factor", 0.2), dotted names; later ones win
+};
+
+// "name=value" of --set: the value is YAML ("[1, 2]", "0.3", "text"). Throws Error{Usage}.
+[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);
+
+// A parsed file from which DAGs are made: one per point of a sweep.
+class DagSource {
+public:
+    explicit DagSource(const std::filesystem::path& file);          // throws Error{Usage}
+    DagSource(std::filesystem::path file, Value document);          // for tests
+
+    [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+    [[nodiscard]] const Value& document() const { return document_; }
+    // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
+    [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
+    // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.
+    [[nodiscard]] std::vector<std::pair<std::string, Value>> parameters(const Settings& settings) const;
+
+private:
+    std::filesystem::path file_;
+    Value document_;
+};
+
+}  // namespace satdl

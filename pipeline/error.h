@@ -1,0 +1,98 @@
+// What goes wrong on the user's side, and where.
+//
+// A user's mistake is told with its place in the YAML: `file:line:col`, the line itself, a caret and what to do.
+// All mistakes of a file are collected (Diagnostics) and told in one run. Mistakes of the program itself abort
+// (SATDL_CHECK): they are never turned into a message that a user could take for their own fault.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace satdl {
+
+// The text that a user wrote, kept so that an error can show the line.
+struct SourceText {
+    std::string name;  // as the user named it: a path, or "--set"
+    std::string text;
+
+    // Line `number`, counted from 1, without its end; empty where there is none.
+    [[nodiscard]] std::string_view line(int number) const;
+};
+
+// A place in a SourceText; line and column count from 1 (columns in bytes). A default Place is nowhere.
+struct Place {
+    std::shared_ptr<const SourceText> source;
+    int line = 0;
+    int column = 0;
+
+    explicit operator bool() const { return source != nullptr; }
+    [[nodiscard]] std::string text() const;  // "dags/full.yaml:12:5", or "" for nowhere
+};
+
+struct Diagnostic {
+    Place place;
+    std::string message;  // one sentence, lower case, no full stop
+    std::string hint;     // what to do; may be empty, may hold several lines
+};
+
+// "file:line:col: error: message", the line, a caret, and the hint. Control characters of the source are escaped.
+[[nodiscard]] std::string render(const Diagnostic& diagnostic);
+
+// Which of satdl's exit codes an error ends in.
+enum class ExitCode {
+    Done = 0,
+    StageFailed = 1,
+    Usage = 2,  // the command line or the YAML
+    Store = 3,  // the store or a dataset is bad
+    Interrupted = 130,
+    Terminated = 143,
+};
+
+// An error for a person to read: what() is the whole rendered text.
+class Error : public std::runtime_error {
+public:
+    Error(ExitCode code, std::string message, std::string hint = {});
+    Error(ExitCode code, std::vector<Diagnostic> diagnostics);
+
+    [[nodiscard]] ExitCode code() const { return code_; }
+    [[nodiscard]] const std::vector<Diagnostic>& diagnostics() const { return diagnostics_; }
+
+private:
+    ExitCode code_;
+    std::vector<Diagnostic> diagnostics_;
+};
+
+// Collects a file's mistakes so that they are told all at once, in the order of their places.
+class Diagnostics {
+public:
+    void add(Place place, std::string message, std::string hint = {});
+    [[nodiscard]] bool empty() const { return found_.empty(); }
+    [[nodiscard]] const std::vector<Diagnostic>& found() const { return found_; }
+    // Throws Error{Usage} with everything found, if anything was.
+    void throw_if_any() const;
+
+private:
+    std::vector<Diagnostic> found_;
+};
+
+// The candidate nearest to `name` (Damerau-Levenshtein, at most a third of its length away), or nothing.
+[[nodiscard]] std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates);
+
+// "did you mean 'conv'?" for a near candidate, else "known: a, b, c" (at most a dozen), else "".
+[[nodiscard]] std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
+
+// The text with control characters, DEL and invalid UTF-8 as \xNN: safe to print on a terminal or in a log.
+[[nodiscard]] std::string printable(std::string_view text);
+
+[[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& message);
+
+}  // namespace satdl
+
+// An invariant of the program: not for anything that a user, a disk or another program can cause.
+#define SATDL_CHECK(condition, message) \
+    (static_cast<bool>(condition) ? void(0) : ::satdl::check_failed(__FILE__, __LINE__, #condition, (message)))

@@ -1,0 +1,79 @@
+// The few calls that touch the disk, as an interface: the real one, and (in the tests) one that fails on command.
+//
+// Every call that can fail throws FileError with the path and errno; nothing is swallowed. Publishing is
+// write_new -> link_new -> sync_folder, so that whatever dies in between leaves nothing that looks like a result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/error.h"
+
+namespace satdl {
+
+// errno `number` from `call` on `path`, told with what to do (a full disk, no permission, too many open files).
+class FileError : public Error {
+public:
+    FileError(int number, const std::string& call, const std::filesystem::path& path);
+    [[nodiscard]] int number() const { return number_; }
+
+private:
+    int number_;
+};
+
+// What tells one version of a file from another without reading it.
+struct FileIdentity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t modified_nanoseconds = 0;
+    std::int64_t changed_nanoseconds = 0;
+
+    bool operator==(const FileIdentity&) const = default;
+};
+
+struct Extent {
+    std::uint64_t offset = 0;
+    std::span<const std::byte> bytes;
+};
+
+// A file mapped read-only; unmapped with the last owner of `bytes`.
+struct MappedFile {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+};
+
+enum class LinkResult { Linked, AlreadyThere };
+
+class FileSystem {
+public:
+    virtual ~FileSystem() = default;
+
+    [[nodiscard]] virtual std::optional<FileIdentity> identity(const std::filesystem::path& path) = 0;  // follows links
+    [[nodiscard]] virtual std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) = 0;
+    [[nodiscard]] virtual MappedFile map(const std::filesystem::path& path) = 0;
+    [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;  // names, sorted
+    // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444, fsync.
+    virtual void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) = 0;
+    // Gives the file a second name that must not exist yet (first writer wins).
+    [[nodiscard]] virtual LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+    virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;  // replaces
+    virtual void remove(const std::filesystem::path& path) = 0;                                   // absent is fine
+    virtual void sync_folder(const std::filesystem::path& folder) = 0;
+    // Makes the folder and its parents; each new one is synced into its parent.
+    virtual void make_folders(const std::filesystem::path& folder) = 0;
+    // Appends to `path` (made if absent) in one write; `sync` also makes it durable.
+    virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
+    // Makes `link` a symbolic link to `target`, replacing an older link; nothing is done where it already is.
+    virtual void point_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
+};
+
+[[nodiscard]] std::unique_ptr<FileSystem> real_file_system();
+
+}  // namespace satdl

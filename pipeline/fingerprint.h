@@ -1,0 +1,53 @@
+// Keys: what a node's result depends on, as named parts, and the SHA-256 over their canonical bytes.
+//
+// key = SHA-256("satdl-key-1\n" ++ for each part, in the recipe's order: "<bytes of name>:<name>=<bytes of value>:<value>\n").
+// Inputs count by content (the digest of what the port carries), so an upstream rerun that yields the same bytes stops there.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/dag.h"
+#include "pipeline/digest.h"
+#include "pipeline/shapes.h"
+
+namespace satdl {
+
+struct KeyPart {
+    std::string name;   // "kind", "version", "param epochs", "input images", "file labels", "threads", "libtorch", "cpu"
+    std::string value;  // canonical text, or a digest in hex
+    bool operator==(const KeyPart&) const = default;
+};
+// kind and version first, then the rest by name: one order, whatever the order of the YAML.
+using Recipe = std::vector<KeyPart>;
+
+// Where the stages will run.
+struct Machine {
+    int cores = 1;
+    std::string cpu;  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
+};
+// Cores from the affinity mask; the CPU from cpuid, capped by $ATEN_CPU_CAPABILITY as LibTorch does.
+[[nodiscard]] Machine this_machine();
+
+// The digest of what a port carries: over the names, element types, shapes and bytes of its arrays.
+[[nodiscard]] Digest port_digest(const Group& group);
+using PortDigests = std::map<std::string, Digest>;  // by output port
+[[nodiscard]] PortDigests port_digests(const Outcome& outcome);
+
+// What `threads: auto` means: 1 below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
+inline constexpr std::int64_t kParallelCost = 50'000'000;
+[[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
+
+// The recipe of a node whose inputs and files have these digests. Preconditions: `inputs` has one digest per Node::inputs, in
+// its order; `files` one per Node::files.
+[[nodiscard]] Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine,
+                               const std::vector<Digest>& inputs, const std::vector<Digest>& files);
+[[nodiscard]] Digest key_of(const Recipe& recipe);
+
+// The first part in which two recipes differ, in words: "noise_factor was 0.4, is 0.2"; "input images changed"; "libtorch was ...".
+// Empty where they are equal.
+[[nodiscard]] std::string first_difference(const Recipe& before, const Recipe& now);
+
+}  // namespace satdl

@@ -1,0 +1,76 @@
+// What can be looked up quickly, in SQLite: which objects there are, digests of source files with what stat said of them,
+// the history of stages. Disposable: deleted or damaged, it is made anew from the objects and the run records.
+//
+// SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
+// A no-op run writes nothing here. A store on a read-only medium is served without it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/digest.h"
+#include "pipeline/file_system.h"
+#include "pipeline/fingerprint.h"
+
+namespace satdl {
+
+struct IndexedObject {
+    PortDigests ports;
+    std::uint64_t file_bytes = 0;
+};
+
+// How a stage of a DAG ended when it last ran or was reused.
+struct StageHistory {
+    Digest key;
+    Recipe recipe;
+    double seconds = 0;           // of the last time that it ran (0: never seen running)
+    std::uint64_t peak_bytes = 0;
+};
+
+class Index {
+public:
+    // Opens or makes it. One that is damaged or of another format is moved aside and made anew (`rebuilt()` says so, and the
+    // store then fills it). Where the folder cannot be written: a private one in memory.
+    explicit Index(const std::filesystem::path& file);
+    ~Index();
+    Index(const Index&) = delete;
+    Index& operator=(const Index&) = delete;
+
+    [[nodiscard]] bool rebuilt() const;
+
+    [[nodiscard]] std::optional<IndexedObject> object(const Digest& key);
+    void put_object(const Digest& key, const IndexedObject& object);
+    void remove_object(const Digest& key);
+
+    [[nodiscard]] std::optional<Digest> file_digest(const std::filesystem::path& path, const FileIdentity& identity);
+    void put_file_digest(const std::filesystem::path& path, const FileIdentity& identity, const Digest& digest);
+
+    [[nodiscard]] std::optional<StageHistory> history(const std::string& dag, const std::string& stage);
+    void put_history(const std::string& dag, const std::string& stage, const StageHistory& history);
+    // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.
+    [[nodiscard]] std::optional<double> seconds(const Digest& key, const std::string& kind);
+
+    // Many writes as one: commits when it goes. Nested ones count as the outermost.
+    class Batch {
+    public:
+        explicit Batch(Index& index);
+        ~Batch();
+        Batch(const Batch&) = delete;
+        Batch& operator=(const Batch&) = delete;
+    private:
+        Index& index_;
+    };
+
+private:
+    struct Database;
+    std::unique_ptr<Database> database_;  // guarded by its own mutex: every call is safe from any thread
+};
+
+// The digest of a source file: from the index where stat says the same as then, else by reading it. A file that was changed
+// less than two seconds before it was read is not remembered (its mtime may not tell a later edit).
+[[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
+
+}  // namespace satdl

@@ -1,0 +1,77 @@
+// What to do with each node, and because of what. A plan is a value: it decides and prints itself, and changes nothing. A dry
+// run prints the very plan that the run carries out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/dag.h"
+#include "pipeline/fingerprint.h"
+#include "pipeline/shapes.h"
+
+namespace satdl {
+
+enum class Action {
+    Reuse,    // the store has its outcome
+    Run,
+    Unknown,  // its inputs change only if an upstream run changes them: decided when their digests are known
+    Blocked,  // cannot be done: an input that the request leaves out is not in the store
+};
+[[nodiscard]] std::string_view name_of(Action action);  // "reuse", ...
+
+// What the user asked for. Default: every stage.
+struct Request {
+    std::vector<std::string> targets;   // stages or groups: they and all that they need
+    std::vector<std::string> single;    // -s: just these, inputs from the store
+    std::vector<std::string> downstream;  // these and all that depends on them (and what those need)
+    bool force = false;                 // -f: the named stages (all, where none is named) run even if the store has them
+};
+
+struct PlannedNode {
+    NodeId node = 0;
+    Action action = Action::Run;
+    std::string because;
+    int threads = 1;
+    std::optional<Recipe> recipe;        // known where the inputs' digests are
+    std::optional<Digest> key;
+    std::optional<PortDigests> outputs;  // Reuse: what the store has
+    std::optional<double> expected_seconds;
+    bool forced = false;
+    std::vector<Digest> file_digests;    // one per Node::files
+};
+
+struct Plan {
+    std::vector<PlannedNode> nodes;      // in the DAG's order; only what the request takes in
+    std::vector<NodeTypes> types;        // by NodeId: see shapes.h
+    [[nodiscard]] const PlannedNode* find(NodeId node) const;
+    [[nodiscard]] bool blocked() const;
+    // Expected seconds of what runs or may run (sum); nothing where no history is known for some of it.
+    [[nodiscard]] std::optional<double> expected_seconds() const;
+};
+
+// What was: in the run, the index and the store; in tests, a table.
+struct LastTime {
+    Recipe recipe;
+    std::optional<double> seconds;
+};
+class Knowledge {
+public:
+    virtual ~Knowledge() = default;
+    [[nodiscard]] virtual std::optional<PortDigests> outcome(const Digest& key) = 0;
+    [[nodiscard]] virtual std::optional<LastTime> last_time(const Node& node) = 0;
+    [[nodiscard]] virtual Digest file_digest(const SourceFile& file) = 0;
+    [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
+};
+
+// Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a dataset's file that is missing or
+// is not what its manifest says.
+[[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge);
+
+// Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse or Run), outputs, because.
+void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, Knowledge& knowledge);
+
+// The plan as text, one node a line, aligned: action, name, because, expected seconds.
+[[nodiscard]] std::string to_text(const Plan& plan, const Dag& dag);
+
+}  // namespace satdl

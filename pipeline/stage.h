@@ -1,0 +1,198 @@
+// What a stage is: its description (ports, parameters), what it is given, what it returns. The one header that the author
+// of a stage library needs; see docs/stages.md for a walk-through.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/array.h"
+#include "pipeline/network.h"
+#include "pipeline/value.h"
+
+namespace satdl {
+
+// ---- description: everything that planning needs, written to the library's manifest by the build --------------------
+
+enum class ParamType {
+    Integer,
+    Number,
+    Boolean,
+    Text,
+    Choice,   // one of `choices`
+    Network,  // a list of layers, or the name of one under `networks:`
+    Dataset,  // the name of a dataset's manifest (data/NAME.yaml); the files that the stage reads are part of its key
+    File,     // a path; the file's content is part of the key
+    Threads,  // 1..256 or `auto`: resolved when the plan is made
+};
+
+struct ParamDescription {
+    std::string name;
+    ParamType type = ParamType::Text;
+    std::optional<std::string> fallback;  // the default, as YAML text; none: the parameter must be given ("null": may be left out)
+    std::optional<double> least, most;    // inclusive range of numbers
+    std::vector<std::string> choices;
+    std::string unit;
+    std::string help;                     // one line
+    bool changes_result = true;           // false: not in the key
+};
+
+enum class PortKind {
+    Array,    // one tensor
+    Model,    // weights by name and the architecture: Group {"architecture": uint8 JSON text, "conv_1.weight": ..., ...}
+    Metrics,  // numbers by name: Group of float64 [1]
+    History,  // columns by name, one row an epoch: Group of float64 [epochs]
+};
+
+struct PortDescription {
+    std::string name;
+    PortKind kind = PortKind::Array;
+    // Array ports. Inputs: the element types that are accepted. Outputs: one type, or none where `dtype_of` names an
+    // input whose type it takes (or, with "" there too, where only running can tell).
+    std::vector<DType> dtypes;
+    std::string dtype_of;
+    // Array ports: the rule of the shape.
+    //   [N, 1, 28, 28]          extents: numbers, names bound by the inputs, _ for any; a last `...` is any rest (one per stage)
+    //   network(NET, X)         what the network in parameter or model port NET gives for port X;
+    //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
+    //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most parameter `limit`
+    //   any
+    std::string shape = "any";
+    // Model outputs: how the network comes about: {net} or {base, until, net} as names of parameters and ports, and the
+    // port of its input.
+    struct ModelRule {
+        std::string net;    // parameter: the layers (after those of the base)
+        std::string input;  // port: what the network reads
+        std::string base;   // port of kind Model, or ""
+        std::string until;  // parameter: the last layer taken from the base, or ""
+        bool operator==(const ModelRule&) const = default;
+    };
+    std::optional<ModelRule> model;
+    bool optional = false;
+    std::string help;
+};
+
+struct StageDescription {
+    std::string kind;  // snake_case
+    int version = 1;   // raised by its author when its results change
+    std::string help;
+    std::vector<PortDescription> inputs;
+    std::vector<PortDescription> outputs;
+    std::vector<ParamDescription> params;
+    // Its last bits depend on the LibTorch version, the CPU's vector instructions and `threads`.
+    bool numeric = false;
+    // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs.
+    std::int64_t memory_fixed_bytes = 16 << 20;
+    double memory_per_input_byte = 1.0;
+
+    [[nodiscard]] const PortDescription* input(std::string_view name) const;
+    [[nodiscard]] const PortDescription* output(std::string_view name) const;
+    [[nodiscard]] const ParamDescription* param(std::string_view name) const;
+};
+
+// ---- running ----------------------------------------------------------------------------------------------------
+
+// A node's parameters, checked and with defaults filled in. Reading one that the description lacks is a bug (SATDL_CHECK).
+class Params {
+public:
+    Params() = default;
+    explicit Params(std::map<std::string, Value> values) : values_(std::move(values)) {}
+    [[nodiscard]] const std::map<std::string, Value>& values() const { return values_; }
+    [[nodiscard]] const Value& value(std::string_view name) const;
+    [[nodiscard]] bool given(std::string_view name) const;  // present and not null
+    [[nodiscard]] std::int64_t integer(std::string_view name) const;
+    [[nodiscard]] double number(std::string_view name) const;
+    [[nodiscard]] bool boolean(std::string_view name) const;
+    [[nodiscard]] const std::string& text(std::string_view name) const;  // also of choices
+    [[nodiscard]] Network network(std::string_view name) const;
+
+private:
+    std::map<std::string, Value> values_;
+};
+
+using StageInputs = std::map<std::string, Group>;  // by port; optional ports that are not connected are absent
+
+// A small table that the end of a run prints, as `compare` returns one.
+struct Table {
+    std::string title;
+    std::vector<std::string> columns;
+    std::vector<std::vector<std::string>> rows;
+    std::vector<std::string> notes;
+};
+
+struct Outcome {
+    std::map<std::string, Group> outputs;  // every declared output, by port
+    std::vector<Table> tables;
+};
+
+// Where a training is. Epochs and steps count from 1; 0 epochs: a stage without epochs.
+struct Progress {
+    std::int64_t epoch = 0, epochs = 0;
+    std::int64_t step = 0, steps = 0;  // within the epoch
+    bool epoch_ended = false;
+    std::vector<std::pair<std::string, double>> metrics;  // so far in this epoch; all of them where it ended
+};
+
+enum class LogLevel { Debug, Info, Warning };
+
+// A file that a stage reads: part of its key by content.
+struct SourceFile {
+    std::string role;  // "images", or the parameter's name
+    std::filesystem::path path;
+    DType dtype = DType::UInt8;  // datasets: what the manifest says
+    Shape shape;
+    std::optional<Digest> expected;  // datasets: SHA-256 that the manifest promises
+    std::string dataset;             // datasets: its name, for the message where the file is not as promised
+    Place place;                     // of the parameter, likewise
+};
+
+// Thrown by a stage that stopped because stop_requested() said so.
+struct Stopped {};
+
+// What a stage may ask of the engine while it runs. Every call is safe from the thread that runs the stage.
+class StageContext {
+public:
+    virtual ~StageContext() = default;
+    [[nodiscard]] virtual const Params& params() const = 0;
+    [[nodiscard]] virtual int threads() const = 0;  // how many the stage may use (and, if numeric, must)
+    [[nodiscard]] virtual const std::vector<SourceFile>& files() const = 0;
+    [[nodiscard]] virtual bool stop_requested() const = 0;  // then: throw Stopped, soon
+    virtual void progress(const Progress& progress) = 0;
+    virtual void log(LogLevel level, std::string_view message) = 0;
+};
+
+// Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.
+using StageFunction = Outcome (*)(const StageInputs& inputs, StageContext& context);
+
+struct StageEntry {
+    StageDescription description;
+    StageFunction run = nullptr;
+};
+
+// What a stage library exports (see SATDL_STAGE_LIBRARY).
+struct StageLibraryInfo {
+    std::string name;                                             // "satdl", "mine"
+    std::vector<std::pair<std::string, std::string>> numerics;    // {"libtorch", "2.13.0+cpu"}: in the key of its numeric stages
+    std::vector<StageEntry> stages;
+};
+
+// Raised whenever this header changes in a way that old libraries do not survive.
+inline constexpr int kStageAbi = 1;
+
+}  // namespace satdl
+
+// Makes the shared library that this stands in a stage library: `make_info` returns its StageLibraryInfo. The ABI mark is
+// data, read before any code of the library runs.
+#define SATDL_STAGE_LIBRARY(make_info)                                                      \
+    extern "C" __attribute__((visibility("default"))) const int satdl_stage_abi;             \
+    extern "C" const int satdl_stage_abi = ::satdl::kStageAbi;                               \
+    extern "C" __attribute__((visibility("default"))) const ::satdl::StageLibraryInfo* satdl_stage_library() { \
+        static const ::satdl::StageLibraryInfo info = make_info();                           \
+        return &info;                                                                        \
+    }

@@ -1,0 +1,86 @@
+// What a store of outcomes promises, and the one on disk.
+//
+//   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
+//   tmp/                  swept when it is old             runs/<id>/                 see run_log.h
+//   index.sqlite          disposable
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipeline/index.h"
+#include "pipeline/object.h"
+
+namespace satdl {
+
+enum class Published {
+    New,       // it is there now, durably
+    Same,      // somebody else's was there first, with the same digests
+    Different, // ... with other digests: the stage is not deterministic; the first one stays
+};
+
+// Safe from any thread.
+class Store {
+public:
+    virtual ~Store() = default;
+    // The digests of a key's outcome, where the store has it. Does not read the tensors.
+    [[nodiscard]] virtual std::optional<PortDigests> find(const Digest& key) = 0;
+    // All that the header says. Throws DamagedObject (then it has been quarantined); nothing where there is none.
+    [[nodiscard]] virtual std::optional<ObjectHeader> header(const Digest& key) = 0;
+    // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedObject (quarantined).
+    [[nodiscard]] virtual std::optional<Outcome> load(const Digest& key) = 0;
+    // Durable when it returns. Throws FileError where it could not be kept.
+    virtual Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) = 0;
+    [[nodiscard]] virtual std::vector<Digest> keys() = 0;
+    [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;
+};
+
+class DiskStore final : public Store {
+public:
+    // `layout`: gives the HDF5 writer when the first object is written (see hdf5_layout.h).
+    DiskStore(std::filesystem::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout);
+
+    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
+    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override;
+    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    [[nodiscard]] std::vector<Digest> keys() override;
+    [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
+
+    // Fills the index from the objects' headers; returns how many.
+    std::size_t reindex();
+
+private:
+    void quarantine(const Digest& key);
+
+    const std::filesystem::path folder_;
+    FileSystem& files_;
+    Index& index_;
+    const std::function<Hdf5LayoutFunction()> layout_;
+    std::mutex mutex_;
+    std::set<Digest> verified_;  // guarded by mutex_
+};
+
+// In memory: for tests, benchmarks, and runs that keep nothing.
+class MemoryStore final : public Store {
+public:
+    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
+    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override;
+    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    [[nodiscard]] std::vector<Digest> keys() override;
+    [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
+    void erase(const Digest& key);
+
+private:
+    struct Kept;
+    std::mutex mutex_;
+    std::map<Digest, std::shared_ptr<const Kept>> kept_;  // guarded by mutex_
+};
+
+}  // namespace satdl
