@@ -197,7 +197,7 @@ choose() { # KIND, or auto
     }
     if [ "$1" != auto ] && [ -z "$own_prefix" ]; then because="--use $1 asked for it"; fi
     # Debian's is the last resort: why not the wheel is the because.
-    if [ "$1" = auto ] && [ "$kind" = debian ]; then because="$because, since ${missed[*]: -1}"; fi
+    if [ "$1" = auto ] && [ "$kind" = debian ]; then because="$because, since ${missed[*]: -1} (cmake/libtorch.sh --use auto tries again)"; fi
 }
 
 as_text() { printf 'kind=%s\nversion=%s\nprefix=%s\ninclude=%s\nlib=%s\nbecause=%s\n' "$kind" "$version" "$prefix" "$include" "$lib" "$because"; }
