@@ -7,69 +7,28 @@
 //     - {repeat: 2, layers: [{conv: {filters: 64}}, relu, batch_norm]}
 //     - {dense: 10, activation: softmax}
 //
-// Layers without a name get their kind and a number as Keras does: conv_1, conv_2, batch_norm_1, ...
+// A layer without a name gets its kind and its number among the layers of that kind: conv_1, conv_2, batch_norm_1, ... So
+// naming one layer does not rename the others. The layers and their options: layers.h, docs/networks.md.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "pipeline/array.h"
+#include "pipeline/layers.h"
 #include "pipeline/value.h"
 
 namespace satdl {
-
-enum class Activation { None, Relu, LeakyRelu, Sigmoid, Tanh, Softmax };
-enum class Padding { Same, Valid };
-enum class PoolKind { Max, Average };
-
-// 2-d convolution over [N, C, H, W]; padding `same` keeps ceil(size / stride).
-struct Conv {
-    std::int64_t filters = 0;
-    std::int64_t kernel = 3;
-    std::int64_t stride = 1;
-    Padding padding = Padding::Same;
-    bool bias = true;
-    Activation activation = Activation::None;
-};
-struct Dense {  // over [N, features]
-    std::int64_t units = 0;
-    bool bias = true;
-    Activation activation = Activation::None;
-};
-// Over channels of [N, C, H, W] or features of [N, C]. Keras' sense of momentum: moving = momentum * moving + (1 - momentum) * batch.
-struct BatchNorm {
-    double momentum = 0.99;
-    double epsilon = 1e-3;
-};
-struct Pool {
-    PoolKind kind = PoolKind::Max;
-    std::int64_t size = 2;
-    std::int64_t stride = 2;  // default: size
-};
-struct Upsample {  // nearest neighbour
-    std::int64_t factor = 2;
-};
-struct Flatten {};
-struct Dropout {
-    double rate = 0.5;  // the share that is dropped
-};
-struct Activate {
-    Activation activation = Activation::Relu;
-    double negative_slope = 0.3;  // of leaky_relu (Keras' default)
-};
-
-using LayerSpec = std::variant<Conv, Dense, BatchNorm, Pool, Upsample, Flatten, Dropout, Activate>;
 
 struct Layer {
     std::string name;
     LayerSpec spec;
     Place place;
 
-    [[nodiscard]] std::string_view kind() const;  // "conv", "dense", "batch_norm", "max_pool", ..., "relu", ...
+    [[nodiscard]] std::string_view kind() const { return description_of(spec).kind; }
+    bool operator==(const Layer& other) const { return name == other.name && spec == other.spec; }  // wherever they stand
 };
 
 struct Network {
@@ -77,7 +36,11 @@ struct Network {
 
     [[nodiscard]] const Layer* find(std::string_view name) const;
     [[nodiscard]] std::vector<std::string> layer_names() const;
+    bool operator==(const Network&) const = default;
 };
+
+// More layers than this are refused: nested repeats could ask for billions.
+inline constexpr std::size_t kMostLayers = 10'000;
 
 // Reads a list of layers; every mistake (unknown layer or option, wrong type, out of range, double name) goes to
 // `diagnostics`, with its place.
@@ -90,18 +53,20 @@ struct Network {
 struct LayerSummary {
     std::string name;
     std::string_view kind;
-    Shape output;                        // without the batch dimension
-    std::int64_t trainable = 0;          // parameters
-    std::int64_t non_trainable = 0;      // batch norm's moving mean and variance
-    std::int64_t multiply_adds = 0;      // of one sample's forward pass
+    Shape output;  // without the batch dimension
+    // -1 where an unknown extent of the input leaves them open.
+    std::int64_t trainable = 0;      // parameters
+    std::int64_t non_trainable = 0;  // batch norm's moving mean and variance
+    std::int64_t multiply_adds = 0;  // of one sample's forward pass; element-wise functions and max pooling count as none
 };
 
-// Shapes and costs layer by layer for samples of shape `input` (without the batch dimension). Where a layer does not fit,
-// adds a diagnostic at the layer's place and returns the layers before it.
+// Shapes and costs layer by layer for samples of shape `input` (without the batch dimension; -1: an extent that only
+// running can tell). Where a layer does not fit, adds a diagnostic at the layer's place and returns the layers before it.
 [[nodiscard]] std::vector<LayerSummary> summarise(const Network& network, const Shape& input, Diagnostics& diagnostics);
 
 // `base` up to and including layer `until` ("" = all of it), then `head`. Names of `head` that already stand in the base
-// are renumbered where they were given automatically, and reported where the user chose them.
+// are renumbered where they look automatic (dense_1), and reported where the user chose them.
+// Precondition: the base has a layer `until`.
 [[nodiscard]] Network extend(const Network& base, std::string_view until, const Network& head, Diagnostics& diagnostics);
 
 }  // namespace satdl

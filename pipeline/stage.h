@@ -32,6 +32,8 @@ enum class ParamType {
     Threads,  // 1..256 or `auto`: resolved when the plan is made
 };
 
+[[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
+
 struct ParamDescription {
     std::string name;
     ParamType type = ParamType::Text;
@@ -41,6 +43,7 @@ struct ParamDescription {
     std::string unit;
     std::string help;                     // one line
     bool changes_result = true;           // false: not in the key
+    bool operator==(const ParamDescription&) const = default;
 };
 
 enum class PortKind {
@@ -49,6 +52,8 @@ enum class PortKind {
     Metrics,  // numbers by name: Group of float64 [1]
     History,  // columns by name, one row an epoch: Group of float64 [epochs]
 };
+
+[[nodiscard]] std::string_view name_of(PortKind kind);  // "array"
 
 struct PortDescription {
     std::string name;
@@ -76,6 +81,7 @@ struct PortDescription {
     std::optional<ModelRule> model;
     bool optional = false;
     std::string help;
+    bool operator==(const PortDescription&) const = default;
 };
 
 struct StageDescription {
@@ -94,6 +100,7 @@ struct StageDescription {
     [[nodiscard]] const PortDescription* input(std::string_view name) const;
     [[nodiscard]] const PortDescription* output(std::string_view name) const;
     [[nodiscard]] const ParamDescription* param(std::string_view name) const;
+    bool operator==(const StageDescription&) const = default;
 };
 
 // ---- running ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+#include "pipeline/stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace satdl {
+namespace {
+
+template <typename Items>
+auto find_named(const Items& items, std::string_view name) -> const typename Items::value_type* {
+    const auto found = std::ranges::find(items, name, &Items::value_type::name);
+    return found == items.end() ? nullptr : &*found;
+}
+
+std::string unreadable(std::string_view name, const Value& value, std::string_view wanted) {
+    return fmt::format("parameter '{}' is {}, read as {}", name, value.describe(), wanted);
+}
+
+}  // namespace
+
+std::string_view name_of(ParamType type) {
+    switch (type) {
+        case ParamType::Integer: return "integer";
+        case ParamType::Number: return "number";
+        case ParamType::Boolean: return "boolean";
+        case ParamType::Text: return "text";
+        case ParamType::Choice: return "choice";
+        case ParamType::Network: return "network";
+        case ParamType::Dataset: return "dataset";
+        case ParamType::File: return "file";
+        case ParamType::Threads: break;
+    }
+    return "threads";
+}
+
+std::string_view name_of(PortKind kind) {
+    switch (kind) {
+        case PortKind::Array: return "array";
+        case PortKind::Model: return "model";
+        case PortKind::Metrics: return "metrics";
+        case PortKind::History: break;
+    }
+    return "history";
+}
+
+const PortDescription* StageDescription::input(std::string_view name) const { return find_named(inputs, name); }
+const PortDescription* StageDescription::output(std::string_view name) const { return find_named(outputs, name); }
+const ParamDescription* StageDescription::param(std::string_view name) const { return find_named(params, name); }
+
+const Value& Params::value(std::string_view name) const {
+    const auto found = values_.find(std::string(name));
+    SATDL_CHECK(found != values_.end(), fmt::format("the stage's description has no parameter '{}'", name));
+    return found->second;
+}
+
+bool Params::given(std::string_view name) const {
+    const auto found = values_.find(std::string(name));
+    return found != values_.end() && !found->second.is_null();
+}
+
+std::int64_t Params::integer(std::string_view name) const {
+    const auto number = value(name).as_integer();
+    SATDL_CHECK(number.has_value(), unreadable(name, value(name), "an integer"));
+    return *number;
+}
+
+double Params::number(std::string_view name) const {
+    const auto number = value(name).as_number();
+    SATDL_CHECK(number.has_value(), unreadable(name, value(name), "a number"));
+    return *number;
+}
+
+bool Params::boolean(std::string_view name) const {
+    const auto flag = value(name).as_boolean();
+    SATDL_CHECK(flag.has_value(), unreadable(name, value(name), "a boolean"));
+    return *flag;
+}
+
+const std::string& Params::text(std::string_view name) const {
+    SATDL_CHECK(value(name).is_scalar(), unreadable(name, value(name), "a text"));
+    return value(name).text();
+}
+
+Network Params::network(std::string_view name) const {
+    Diagnostics diagnostics;
+    Network network = parse_network(value(name), diagnostics);
+    SATDL_CHECK(diagnostics.empty(), fmt::format("parameter '{}' is no network: {}", name, diagnostics.found().front().message));
+    return network;
+}
+
+}  // namespace satdl
