@@ -17,7 +17,8 @@
 
 namespace satdl {
 
-// errno `number` from `call` on `path`, told with what to do (a full disk, no permission, too many open files).
+// errno `number` from `call` ("write 4096 bytes to") on `path`, told with what to do (a full disk, no permission, too many
+// open files).
 class FileError : public Error {
 public:
     FileError(int number, const std::string& call, const std::filesystem::path& path);
@@ -56,10 +57,13 @@ public:
     virtual ~FileSystem() = default;
 
     [[nodiscard]] virtual std::optional<FileIdentity> identity(const std::filesystem::path& path) = 0;  // follows links
+    // `bytes` from `offset` on; fewer where the file ends.
     [[nodiscard]] virtual std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) = 0;
     [[nodiscard]] virtual MappedFile map(const std::filesystem::path& path) = 0;
-    [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;  // names, sorted
+    // Names, sorted; none where there is no such folder.
+    [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
     // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444, fsync.
+    // Where any of it fails, the file is removed again.
     virtual void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) = 0;
     // Gives the file a second name that must not exist yet (first writer wins).
     [[nodiscard]] virtual LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
@@ -68,7 +72,7 @@ public:
     virtual void sync_folder(const std::filesystem::path& folder) = 0;
     // Makes the folder and its parents; each new one is synced into its parent.
     virtual void make_folders(const std::filesystem::path& folder) = 0;
-    // Appends to `path` (made if absent) in one write; `sync` also makes it durable.
+    // Appends to `path` (made if absent) in one write; `sync` makes it durable, its name too.
     virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
     // Makes `link` a symbolic link to `target`, replacing an older link; nothing is done where it already is.
     virtual void point_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
