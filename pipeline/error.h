@@ -5,6 +5,7 @@
 // (SATDL_CHECK): they are never turned into a message that a user could take for their own fault.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -73,7 +74,7 @@ public:
     void add(Place place, std::string message, std::string hint = {});
     [[nodiscard]] bool empty() const { return found_.empty(); }
     [[nodiscard]] const std::vector<Diagnostic>& found() const { return found_; }
-    // Throws Error{Usage} with everything found, if anything was.
+    // Throws Error{Usage} with everything found, if anything was: sorted by place, what is told twice only once.
     void throw_if_any() const;
 
 private:
@@ -88,6 +89,9 @@ private:
 
 // The text with control characters, DEL and invalid UTF-8 as \xNN: safe to print on a terminal or in a log.
 [[nodiscard]] std::string printable(std::string_view text);
+
+// How many bytes the UTF-8 character at `at` takes (1 to 4); 0 where there is no valid one.
+[[nodiscard]] std::size_t utf8_bytes(std::string_view text, std::size_t at);
 
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& message);
 

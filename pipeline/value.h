@@ -3,9 +3,12 @@
 // Scalars keep their text and are read strictly, by the type that the reader wants: `010`, `yes`, `0x1F` and `1_000`
 // are refused as numbers or booleans rather than guessed at. Canonical text makes two spellings of one value one:
 // floats as the shortest text that reads back to the same double, maps in key order.
+//
+// A value is immutable; copies share their items, so that an alias or `${...}` costs nothing however often it is used.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,9 +42,10 @@ public:
     [[nodiscard]] const Place& place() const { return place_; }
     [[nodiscard]] bool quoted() const { return quoted_; }
     [[nodiscard]] const std::string& text() const { return text_; }  // of a scalar; else ""
-    [[nodiscard]] const std::vector<Value>& items() const { return items_; }
-    [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+    [[nodiscard]] const std::vector<Value>& items() const;          // of a list; else none
+    [[nodiscard]] const std::vector<Entry>& entries() const;        // of a map, in the order written; else none
     [[nodiscard]] const Value* find(std::string_view key) const;  // in a map; nullptr where there is none
+    [[nodiscard]] Value at(Place place) const;                      // the same value, said to stand at `place`
 
     // A plain (unquoted) scalar as a number or boolean; nothing where it is not one to the letter.
     [[nodiscard]] std::optional<std::int64_t> as_integer() const;  // -?(0|[1-9][0-9]*), within 64 bits
@@ -57,8 +61,8 @@ private:
     Kind kind_ = Kind::Null;
     bool quoted_ = false;
     std::string text_;
-    std::vector<Value> items_;
-    std::vector<Entry> entries_;
+    std::shared_ptr<const std::vector<Value>> items_;
+    std::shared_ptr<const std::vector<Entry>> entries_;
     Place place_;
 };
 
