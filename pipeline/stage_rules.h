@@ -1,0 +1,40 @@
+// The rules that a stage's description states about its ports, parsed; and whether a description makes sense at all, which
+// the build asks when it writes a library's manifest.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+// PortDescription::shape, parsed.
+struct ShapeRule {
+    enum class Kind { Any, Pattern, Network, Dataset };
+    struct Extent {
+        std::optional<std::int64_t> number;
+        std::string name;  // "": a number, or `_`
+    };
+
+    Kind kind = Kind::Any;
+    std::vector<Extent> extents;  // Pattern
+    bool open = false;            // Pattern: ends in `...`
+    std::string rest;             // Pattern: S of `...S`
+    std::string net;              // Network: a parameter or a model port
+    std::string input;            // Network: the port that it reads
+    std::string layer;            // Network: the parameter that names the layer; or ""
+    std::string role;             // Dataset
+};
+
+// Nothing where the text is no rule.
+[[nodiscard]] std::optional<ShapeRule> parse_shape_rule(std::string_view text);
+
+// What is wrong with a description, in words: doubled or malformed names, rules that name what is not there, defaults that
+// are none of the choices. Nothing where it is sound.
+[[nodiscard]] std::optional<std::string> fault_of(const StageDescription& description);
+
+}  // namespace satdl
