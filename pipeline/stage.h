@@ -35,14 +35,14 @@ enum class ParamType {
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
 
 struct ParamDescription {
-    std::string name;
+    std::string name{};
     ParamType type = ParamType::Text;
-    std::optional<std::string> fallback;  // the default, as YAML text; none: the parameter must be given ("null": may be left out)
-    std::optional<double> least, most;    // inclusive range of numbers
-    std::vector<std::string> choices;
-    std::string unit;
-    std::string help;                     // one line
-    bool changes_result = true;           // false: not in the key
+    std::optional<std::string> fallback{};  // the default, as YAML text; none: the parameter must be given ("null": may be left out)
+    std::optional<double> least{}, most{};  // inclusive range of numbers
+    std::vector<std::string> choices{};
+    std::string unit{};
+    std::string help{};                     // one line
+    bool changes_result = true;             // false: not in the key
     bool operator==(const ParamDescription&) const = default;
 };
 
@@ -56,14 +56,16 @@ enum class PortKind {
 [[nodiscard]] std::string_view name_of(PortKind kind);  // "array"
 
 struct PortDescription {
-    std::string name;
+    std::string name{};
     PortKind kind = PortKind::Array;
     // Array ports. Inputs: the element types that are accepted. Outputs: one type, or none where `dtype_of` names an
     // input whose type it takes (or, with "" there too, where only running can tell).
-    std::vector<DType> dtypes;
-    std::string dtype_of;
+    std::vector<DType> dtypes{};
+    std::string dtype_of{};
     // Array ports: the rule of the shape.
-    //   [N, 1, 28, 28]          extents: numbers, names bound by the inputs, _ for any; a last `...` is any rest (one per stage)
+    //   [N, 1, 28, 28]          extents: numbers, names bound by the inputs, _ for any
+    //   [N, ...]                a last `...` is any rest; in an output: that of the first input with `...`
+    //   [N, ...S]               a named rest, the same wherever it stands
     //   network(NET, X)         what the network in parameter or model port NET gives for port X;
     //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most parameter `limit`
@@ -72,25 +74,25 @@ struct PortDescription {
     // Model outputs: how the network comes about: {net} or {base, until, net} as names of parameters and ports, and the
     // port of its input.
     struct ModelRule {
-        std::string net;    // parameter: the layers (after those of the base)
-        std::string input;  // port: what the network reads
-        std::string base;   // port of kind Model, or ""
-        std::string until;  // parameter: the last layer taken from the base, or ""
+        std::string net{};    // parameter: the layers (after those of the base)
+        std::string input{};  // port: what the network reads
+        std::string base{};   // port of kind Model, or ""
+        std::string until{};  // parameter: the last layer taken from the base, or ""
         bool operator==(const ModelRule&) const = default;
     };
-    std::optional<ModelRule> model;
+    std::optional<ModelRule> model{};
     bool optional = false;
-    std::string help;
+    std::string help{};
     bool operator==(const PortDescription&) const = default;
 };
 
 struct StageDescription {
-    std::string kind;  // snake_case
+    std::string kind{};  // snake_case
     int version = 1;   // raised by its author when its results change
-    std::string help;
-    std::vector<PortDescription> inputs;
-    std::vector<PortDescription> outputs;
-    std::vector<ParamDescription> params;
+    std::string help{};
+    std::vector<PortDescription> inputs{};
+    std::vector<PortDescription> outputs{};
+    std::vector<ParamDescription> params{};
     // Its last bits depend on the LibTorch version, the CPU's vector instructions and `threads`.
     bool numeric = false;
     // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs.

@@ -16,18 +16,18 @@ namespace satdl {
 struct ShapeRule {
     enum class Kind { Any, Pattern, Network, Dataset };
     struct Extent {
-        std::optional<std::int64_t> number;
-        std::string name;  // "": a number, or `_`
+        std::optional<std::int64_t> number{};
+        std::string name{};  // "": a number, or `_`
     };
 
     Kind kind = Kind::Any;
-    std::vector<Extent> extents;  // Pattern
+    std::vector<Extent> extents{};  // Pattern
     bool open = false;            // Pattern: ends in `...`
-    std::string rest;             // Pattern: S of `...S`
-    std::string net;              // Network: a parameter or a model port
-    std::string input;            // Network: the port that it reads
-    std::string layer;            // Network: the parameter that names the layer; or ""
-    std::string role;             // Dataset
+    std::string rest{};             // Pattern: S of `...S`
+    std::string net{};              // Network: a parameter or a model port
+    std::string input{};            // Network: the port that it reads
+    std::string layer{};            // Network: the parameter that names the layer; or ""
+    std::string role{};             // Dataset
 };
 
 // Nothing where the text is no rule.

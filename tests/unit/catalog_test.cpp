@@ -1,0 +1,165 @@
+#include "pipeline/catalog.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+
+#include "pipeline/stage_rules.h"
+
+using namespace satdl;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+    fs::path path;
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "satdl-catalog-XXXXXX").string();
+        path = ::mkdtemp(name.data());
+    }
+    ~Folder() { fs::remove_all(path); }
+    fs::path write(const std::string& name, const std::string& text) const {
+        std::ofstream(path / name, std::ios::binary) << text;
+        return path / name;
+    }
+};
+
+// Uses every field of every description.
+StageLibraryInfo everything() {
+    StageDescription stage{.kind = "fine_tune", .version = 3, .help = "trains \"on\"", .numeric = true};
+    stage.inputs = {
+        {.name = "base", .kind = PortKind::Model, .help = "where it starts"},
+        {.name = "x", .dtypes = {DType::Float32, DType::UInt8}, .shape = "[N, ...S]"},
+        {.name = "val_x", .dtypes = {DType::Float64}, .shape = "[M, ...S]", .optional = true},
+    };
+    stage.outputs = {
+        {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "base", "until"}},
+        {.name = "copy", .dtype_of = "x", .shape = "network(base, x, until)"},
+        {.name = "history", .kind = PortKind::History},
+        {.name = "metrics", .kind = PortKind::Metrics},
+    };
+    stage.params = {
+        {.name = "net", .type = ParamType::Network},
+        {.name = "until", .type = ParamType::Text, .fallback = "null"},
+        {.name = "loss", .type = ParamType::Choice, .fallback = "mse", .choices = {"mse", "cross_entropy"}},
+        {.name = "rate", .type = ParamType::Number, .fallback = "1e-3", .least = 1e-12, .most = 0.1, .unit = "per step", .help = "h"},
+        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
+    };
+    stage.memory_fixed_bytes = 123456789012;
+    stage.memory_per_input_byte = 0.1;
+    StageDescription load{.kind = "load", .help = "reads"};
+    load.params = {{.name = "dataset", .type = ParamType::Dataset}, {.name = "split"}};
+    load.outputs = {{.name = "images", .shape = "dataset(images)"}};
+    return {"mine", {{"libtorch", "2.13.0+cpu"}, {"onednn", "3"}}, {{stage, nullptr}, {load, nullptr}}};
+}
+
+std::string refused(const std::string& json) {
+    const Folder folder;
+    try {
+        (void)read_manifest(folder.write("lib.json", json));
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Store);
+        CHECK(std::string(error.what()).find("lib.json") != std::string::npos);
+        return error.what();
+    }
+    return "";
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+    const auto at = text.find(what);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, what.size(), with);
+}
+
+std::optional<std::string> fault_with(const PortDescription& output) {
+    StageDescription stage = everything().stages[0].description;
+    stage.outputs = {output};
+    return fault_of(stage);
+}
+
+}  // namespace
+
+TEST_CASE("a manifest says everything that the library said") {
+    const Folder folder;
+    const StageLibraryInfo info = everything();
+    const LibraryManifest read = read_manifest(folder.write("libmine_stages.json", manifest_json(info)));
+    CHECK(read.library == folder.path / "libmine_stages.so");
+    CHECK(read.name == "mine");
+    CHECK(read.numerics == info.numerics);
+    REQUIRE(read.stages.size() == 2);
+    CHECK(read.stages[0] == info.stages[0].description);
+    CHECK(read.stages[1] == info.stages[1].description);
+}
+
+TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
+    const std::string good = manifest_json(everything());
+    CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") != std::string::npos);
+    CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: wants an integer") != std::string::npos);
+    CHECK(refused(replaced(good, "\"float64\"", "\"float65\"")).find("dtypes[0]: 'float65' is unknown") != std::string::npos);
+    CHECK(refused(replaced(good, "\"type\":\"network\",", "")).find("stages[0].params[0]: 'type' is missing") == std::string::npos);
+    CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
+    CHECK(refused(replaced(good, "\"abi\":1", "\"abi\":999")).find("ABI 999") != std::string::npos);
+    CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") != std::string::npos);
+    CHECK_FALSE(refused("").empty());
+    CHECK_FALSE(refused("[]").empty());
+    CHECK_FALSE(refused("{\"a\": ").empty());
+    CHECK_FALSE(refused(good.substr(0, good.size() / 2)).empty());
+    CHECK_THROWS_AS(read_manifest("/nonexistent/lib.json"), Error);
+}
+
+TEST_CASE("descriptions that make no sense never become a manifest") {
+    CHECK_FALSE(fault_of(everything().stages[0].description));
+    CHECK(fault_with({.name = "y", .shape = "[N, ..., 3]"}) == "output 'y' has the shape '[N, ..., 3]', which is no rule");
+    CHECK(fault_with({.name = "y", .shape = "network(nets, x)"}) == "output 'y' has a shape that needs a network 'nets'");
+    CHECK(fault_with({.name = "y", .shape = "network(net, base)"}) == "output 'y' has a shape that needs an input array 'base'");
+    CHECK(fault_with({.name = "y", .dtype_of = "z"}) == "output 'y' takes its element type from 'z', which is no input array");
+    CHECK(fault_with({.name = "y", .shape = "dataset(images)"}));
+    CHECK(fault_with({.name = "a/b"}));
+    StageLibraryInfo info = everything();
+    info.stages[0].description.params[2].fallback = "mae";
+    CHECK_THROWS_WITH(manifest_json(info), Catch::Contains("parameter 'loss' has the default 'mae'"));
+}
+
+TEST_CASE("the rules of shapes are read to the letter") {
+    const auto rule = parse_shape_rule("[N, 1, _, ...S]");
+    REQUIRE(rule);
+    REQUIRE(rule->extents.size() == 3);
+    CHECK(rule->extents[0].name == "N");
+    CHECK(rule->extents[1].number == 1);
+    CHECK((!rule->extents[2].number && rule->extents[2].name.empty()));
+    CHECK((rule->open && rule->rest == "S"));
+    CHECK(parse_shape_rule("[]")->extents.empty());
+    CHECK(parse_shape_rule("network(net, x)")->layer.empty());
+    CHECK(parse_shape_rule("network(net,x,until)")->layer == "until");
+    CHECK(parse_shape_rule("dataset(images)")->role == "images");
+    for (const char* bad : {"", "[", "[N,]", "[N M]", "[-1]", "[1.5]", "anything", "network(net)", "network()", "network(net, 1)", "dataset()",
+                            "dataset(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
+        INFO(bad);
+        CHECK_FALSE(parse_shape_rule(bad));
+    }
+}
+
+TEST_CASE("one kind in two libraries is refused, naming both") {
+    const Folder folder;
+    const auto one = folder.write("libone.json", manifest_json(everything()));
+    const auto two = folder.write("libtwo.json", manifest_json(everything()));
+    CHECK_THROWS_WITH(load_catalog(folder.path, {one.string(), two.string()}),
+                      Catch::Contains("libone.so") && Catch::Contains("libtwo.so") && Catch::Contains("'fine_tune'"));
+}
+
+TEST_CASE("a catalogue holds the built-in library and those that the user names, each once") {
+    const Folder folder;
+    folder.write("libmine.json", manifest_json(everything()));
+    StageLibraryInfo built_in{"satdl", {}, {{StageDescription{.kind = "normalise", .help = "x"}, nullptr}}};
+    folder.write("libsatdl_stages.json", manifest_json(built_in));
+    const std::string library = (folder.path / "libmine.so").string();
+    const Catalog catalog = load_catalog(folder.path, {library + ":" + library, library});
+    CHECK(catalog.kinds() == std::vector<std::string>{"fine_tune", "load", "normalise"});
+    REQUIRE(catalog.find("fine_tune") != nullptr);
+    CHECK(catalog.find("fine_tune")->numerics.size() == 2);
+    CHECK(catalog.find("load")->numerics.empty());
+    CHECK(catalog.find("load")->library == folder.path / "libmine.so");
+    CHECK(catalog.find("train") == nullptr);
+    CHECK(load_catalog(folder.path, {}).kinds() == std::vector<std::string>{"normalise"});
+    CHECK_THROWS_WITH(load_catalog(folder.path / "nowhere", {}), Catch::Contains("libsatdl_stages.json"));
+}
