@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Measures satdl against a baseline in the same run, pair by pair. See README.md beside this file."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SOURCE = Path(os.environ.get("SATDL_SOURCE_DIR", Path(__file__).resolve().parents[2]))
+BUILD = Path(os.environ.get("SATDL_BINARY_DIR", SOURCE / "build"))
+rows = []
+
+
+def report(name, ours, baseline, against, unit="ms", scale=1e3):
+    """One row: medians of both, and the median of the pairwise ratios with its quartiles."""
+    ratios = sorted(a / b for a, b in zip(ours, baseline))
+    quarter = len(ratios) // 4
+    row = {
+        "figure": name, "against": against, "unit": unit, "pairs": len(ratios),
+        "ours": statistics.median(ours) * scale, "baseline": statistics.median(baseline) * scale,
+        "ratio": statistics.median(ratios), "ratio_quartiles": [ratios[quarter], ratios[-1 - quarter]],
+        "all_ours": [x * scale for x in ours], "all_baseline": [x * scale for x in baseline],
+    }
+    rows.append(row)
+    print(f"{name:<44} {row['ours']:10.3f} {unit:<3} {row['baseline']:10.3f} {unit:<3} {row['ratio']:7.2f}x "
+          f"[{ratios[quarter]:.2f}, {ratios[-1 - quarter]:.2f}]  against {against}", flush=True)
+
+
+def timed(command, folder):
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout.decode()[-2000:]}")
+    return seconds
+
+
+def in_turn(ours, baseline, pairs):
+    """(seconds of ours, seconds of the baseline), after one uncounted run of each; both are (command, folder)."""
+    for command, folder in (ours, baseline):
+        timed(command, folder)
+    taken = [(timed(*ours), timed(*baseline)) for _ in range(pairs)]
+    return [a for a, _ in taken], [b for _, b in taken]
+
+
+def ninja_rules(folder, count):
+    """`count` rules, each making one small file of the one before it, built once so that nothing is left to do."""
+    lines = ["rule touch", "  command = cp $in $out"]
+    lines += [f"build out{i}: touch {'seed' if i == 0 else f'out{i - 1}' if i % 10 else f'out{i - 10}'}" for i in range(count)]
+    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+    (folder / "seed").write_text("seed\n")
+    timed(["ninja"], folder)
+    return ["ninja"], folder
+
+
+def generated_dag(folder, count):
+    """A DAG of `count` trivial nodes in chains of ten, as the rules above."""
+    lines = ["name: generated", "stages:"]
+    for i in range(count):
+        read = "" if i == 0 else f"in: {{x: n{i - 1 if i % 10 else i - 10}.y}}, "
+        lines.append(f"  n{i}: {{kind: {'tiny_source' if i == 0 else 'tiny'}, {read}value: {i}}}")
+    (folder / "generated.yaml").write_text("\n".join(lines) + "\n")
+    return folder / "generated.yaml"
+
+
+def bench_noop(scratch):
+    folder = scratch / "full"
+    folder.mkdir()
+    # The data of the quick profile, one epoch of narrow networks: what a no-op costs does not depend on what was trained.
+    run = [BUILD / "satdl-run", SOURCE / "dags/full.yaml", "--profile", "quick", "--set", "limit=200", "--set", "epochs=1"]
+    timed(run, folder)
+    rules = scratch / "ninja10"
+    rules.mkdir()
+    ours, baseline = in_turn((run, folder), ninja_rules(rules, 10), 40)
+    report("no-op of dags/full.yaml", ours, baseline, "ninja, 10 rules")
+
+    for count, pairs in ((1000, 15), (10000, 7)):
+        folder = scratch / f"nodes{count}"
+        folder.mkdir()
+        run = [BUILD / "satdl-run", generated_dag(folder, count), "--stages", BUILD / "libbench_stages.so", "--quiet"]
+        timed(run, folder)
+        rules = scratch / f"ninja{count}"
+        rules.mkdir()
+        ours, baseline = in_turn((run, folder), ninja_rules(rules, count), pairs)
+        report(f"no-op of {count:,} nodes", ours, baseline, f"ninja, {count:,} rules")
+
+
+def pairs_from(program, *arguments):
+    """Runs a C++ benchmark that prints lines `ours baseline`, in seconds."""
+    done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True)
+    pairs = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def bench_engine(_):
+    ours, baseline = pairs_from(BUILD / "engine_bench")
+    report("engine, a trivial stage", ours, baseline, "calling the stage", unit="us", scale=1e6)
+
+
+def bench_tensor(scratch):
+    ours, baseline = pairs_from(BUILD / "tensor_bench", scratch)
+    report("write and map back 188 MB", ours, baseline, "cp and sync of the same bytes")
+
+
+def python_with_torch():
+    """A private environment with PyTorch's Python half; made by pip on first use."""
+    folder = SOURCE / ".deps/bench-python"
+    python = folder / "bin/python"
+    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode if python.exists() else True:
+        print("making a private Python with torch==2.13.0+cpu in .deps/bench-python ...", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable if has_venv() else "python3", "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "torch==2.13.0+cpu", "numpy"], check=True)
+    return python
+
+
+def has_venv():
+    return subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True).returncode == 0
+
+
+def bench_training(_):
+    python = python_with_torch()
+    for network, steps in (("m1", 6), ("m2", 400)):
+        for threads in (1, os.cpu_count()):
+            ours, baseline = [], []
+            for _ in range(5):
+                # Each process warms up, then prints its median seconds a step.
+                ours.append(float(subprocess.check_output([BUILD / "training_bench", network, str(threads), str(steps)])))
+                baseline.append(float(subprocess.check_output(
+                    [python, SOURCE / "tests/bench/training_bench.py", network, str(threads), str(steps)])))
+            report(f"a step of {network.upper()}, {threads} thread{'s' * (threads > 1)}", ours, baseline, "PyTorch's Python")
+
+
+BENCHES = {"noop": bench_noop, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training}
+
+
+def main():
+    wanted = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in wanted if name not in BENCHES]
+    if unknown:
+        sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    print(f"{'figure':<44} {'ours':>14} {'baseline':>14} {'ratio':>8} [quartiles]")
+    for name in wanted:
+        with tempfile.TemporaryDirectory(prefix="satdl-bench-") as scratch:
+            BENCHES[name](Path(scratch))
+    (BUILD / "bench.json").write_text(json.dumps(rows, indent=1))
+    print(f"every figure: {BUILD / 'bench.json'}")
+
+
+if __name__ == "__main__":
+    main()
