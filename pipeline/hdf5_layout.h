@@ -26,7 +26,7 @@ struct Hdf5Layout {
     std::vector<std::pair<std::uint64_t, std::string>> metadata;  // offset -> bytes: everything but the tensors and the user block
 };
 
-// A pure function of its arguments: no times, no addresses. `user_block_bytes`: a power of two >= 512, left to the caller.
+// A pure function of its arguments: no times, no addresses. `user_block_bytes`: a power of two >= 4096, left to the caller.
 // Throws Error{Store} with HDF5's own words.
 using Hdf5LayoutFunction = Hdf5Layout (*)(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>& tensors,
                                           const std::vector<std::pair<std::string, std::string>>& root_attributes);

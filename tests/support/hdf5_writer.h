@@ -1,0 +1,14 @@
+// The HDF5 writer as the programs load it.
+#pragma once
+
+#include "pipeline/dynamic_library.h"
+#include "pipeline/hdf5_layout.h"
+
+namespace satdl::test {
+
+inline Hdf5LayoutFunction hdf5_writer() {
+    static const DynamicLibrary library(program_folder() / "libsatdl_hdf5.so");
+    return reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
+}
+
+}  // namespace satdl::test
