@@ -51,7 +51,8 @@ std::string excerpt(const Place& place) {
     const Shown before = shown(std::string_view(tabs_gone).substr(0, std::min(caret, end) - begin));
     const std::string_view left = begin > 0 ? "..." : "";
     const std::string_view right = end < whole.size() ? "..." : "";
-    return fmt::format("\n{:>5} | {}{}{}\n      | {}^", place.line, left, line.text, right, spaces(left.size() + before.columns));
+    return fmt::format("\n{:>5} | {}{}{}\n      | {}^", place.line, left, line.text, right,
+                       spaces(left.size() + before.columns));
 }
 
 bool is_before(const Diagnostic& a, const Diagnostic& b) {
@@ -198,7 +199,10 @@ std::size_t utf8_bytes(std::string_view text, std::size_t at) {
     const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
     const unsigned first = byte(at);
     if (first < 0x80) return 1;
-    const std::size_t count = first >= 0xC2 && first <= 0xDF ? 2 : (first & 0xF0u) == 0xE0 ? 3 : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
+    const std::size_t count = first >= 0xC2 && first <= 0xDF   ? 2
+                              : (first & 0xF0u) == 0xE0        ? 3
+                              : first >= 0xF0 && first <= 0xF4 ? 4
+                                                               : 0;
     if (count == 0 || at + count > text.size()) return 0;
     for (std::size_t i = 1; i < count; ++i)
         if ((byte(at + i) & 0xC0u) != 0x80) return 0;

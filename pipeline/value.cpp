@@ -193,7 +193,8 @@ std::string Value::describe() const {
     if (as_boolean()) return text_;
     std::size_t end = std::min(text_.size(), kLongest);
     while (end < text_.size() && end > 0 && (static_cast<unsigned char>(text_[end]) & 0xC0u) == 0x80u) --end;
-    return fmt::format("the text '{}{}'", printable(std::string_view(text_).substr(0, end)), end < text_.size() ? "..." : "");
+    const std::string_view rest = end < text_.size() ? "..." : "";
+    return fmt::format("the text '{}{}'", printable(std::string_view(text_).substr(0, end)), rest);
 }
 
 std::string Value::canonical() const {

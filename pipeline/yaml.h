@@ -2,7 +2,8 @@
 //
 // yaml-cpp lets much through that a user cannot have meant. This layer refuses it, with the place: a second document,
 // anything after the document's end, duplicate keys, tags, merge keys, recursion through anchors, control characters and
-// invalid UTF-8, and more than the budget of nodes (alias bombs count as what they expand to) or depth.
+// invalid UTF-8, lines of over 1 MiB, a key without its ':', a quote without its end, and more than the budget of nodes
+// (alias bombs count as what they expand to) or depth.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +14,9 @@
 namespace satdl {
 
 struct YamlLimits {
-    std::size_t nodes = 2'000'000;  // scalars, lists and maps, aliases expanded
+    std::size_t nodes = 1'000'000;  // scalars, keys, lists and maps, aliases expanded
     std::size_t depth = 64;
-    std::size_t bytes = 64u << 20;
+    std::size_t bytes = 16u << 20;
 };
 
 // The one document in `source`. Throws Error{Usage} with the place of what it refuses; an empty document is refused too.

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "pipeline/error.h"
 
@@ -84,7 +85,7 @@ TEST_CASE("mistakes are told in the order of their places, each once, those with
 
 TEST_CASE("of a flood of mistakes fifty are told and the rest counted") {
     Diagnostics diagnostics;
-    for (int i = 0; i < 60; ++i) diagnostics.add({}, "mistake " + std::to_string(i));
+    for (int i = 0; i < 60; ++i) diagnostics.add({}, fmt::format("mistake {}", i));
     try {
         diagnostics.throw_if_any();
     } catch (const Error& error) {
