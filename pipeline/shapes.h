@@ -2,25 +2,14 @@
 // runs; mismatches are told at the edge's place. What the descriptions cannot tell stays open and is checked when it runs.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "pipeline/dag.h"
+#include "pipeline/node_types.h"
 
 namespace satdl {
-
-// -1: an extent that only running can tell.
-struct PortType {
-    PortKind kind = PortKind::Array;
-    std::optional<DType> dtype;
-    std::optional<Shape> shape;
-    std::optional<Network> network;   // of a Model
-    std::optional<Shape> net_input;   // of a Model: a sample's shape
-};
-
-using NodeTypes = std::map<std::string, PortType>;  // by output port
 
 // By node. Adds a diagnostic for each edge whose types cannot fit, and each network that does not fit its input.
 [[nodiscard]] std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics);
