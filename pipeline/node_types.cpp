@@ -29,8 +29,8 @@ std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
     std::vector<std::string_view> dtypes;
     for (const DType dtype : port.dtypes) dtypes.push_back(name_of(dtype));
     std::string text = fmt::format("{}", fmt::join(dtypes, " or "));
-    if (rule.kind == ShapeRule::Kind::Pattern) text += (text.empty() ? "" : " ") + pattern_text(rule);
-    return text;
+    if (rule.kind != ShapeRule::Kind::Pattern) return text;
+    return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
 
 std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
@@ -45,7 +45,8 @@ std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
 }  // namespace
 
 std::string describe(const PortType& type) {
-    if (type.kind != PortKind::Array) return std::string(name_of(type.kind));
+    if (type.kind == PortKind::Metrics) return "metrics";
+    if (type.kind != PortKind::Array) return fmt::format("a {}", name_of(type.kind));
     return fmt::format("{} {}", type.dtype ? name_of(*type.dtype) : "?", type.shape ? known_text(*type.shape) : "[?]");
 }
 
@@ -112,7 +113,7 @@ void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
     if (arrival.type == nullptr) return;
     const PortDescription& port = *arrival.port;
     if (arrival.type->kind != port.kind) {
-        const std::string wanted = port.kind == PortKind::Array ? wanted_text(port, *arrival.rule) : std::string(name_of(port.kind));
+        const std::string wanted = port.kind == PortKind::Array ? wanted_text(port, *arrival.rule) : describe(PortType{.kind = port.kind});
         misfit(arrival, wanted.empty() ? "an array" : wanted);
     } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
                std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
@@ -170,8 +171,7 @@ void NodeTyper::check_expected(Arrival& arrival) {
     if (rule.kind == ShapeRule::Kind::Any || rule.kind == ShapeRule::Kind::Pattern) return;
     const auto expected = shape_of(rule);
     if (!expected || arrival.type == nullptr || !arrival.type->shape || could_equal(*expected, *arrival.type->shape)) return;
-    std::string wanted = wanted_text(*arrival.port, rule);
-    misfit(arrival, wanted + (wanted.empty() ? "" : " ") + known_text(*expected));
+    misfit(arrival, describe(PortType{.dtype = arrival.type->dtype, .shape = expected}));
 }
 
 // ---- what leaves ----

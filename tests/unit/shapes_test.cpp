@@ -1,5 +1,6 @@
 #include "pipeline/shapes.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
@@ -65,6 +66,10 @@ struct Builder {
     Kinds kinds;
     Dag dag;
 
+    [[nodiscard]] NodeId id(std::string_view name) const {
+        return static_cast<NodeId>(std::ranges::find(dag.nodes, name, &Node::name) - dag.nodes.begin());
+    }
+
     Builder& add(const std::string& name, const CatalogEntry& stage, const std::map<std::string, std::string>& inputs = {},
                  std::map<std::string, Value> params = {}) {
         Node node;
@@ -75,7 +80,7 @@ struct Builder {
             const auto given = inputs.find(port.name);
             if (given == inputs.end()) continue;
             const auto dot = given->second.find('.');
-            const auto from = static_cast<NodeId>(dag.find(given->second.substr(0, dot)) - dag.nodes.data());
+            const NodeId from = id(given->second.substr(0, dot));
             node.inputs.push_back({port.name, from, given->second.substr(dot + 1), node.place});
         }
         for (const ParamDescription& param : stage.description.params) params.emplace(param.name, Value::null());
@@ -108,7 +113,7 @@ struct Builder {
     }
 
     PortType type(const std::string& name, const std::string& port) {
-        return types()[static_cast<NodeId>(dag.find(name) - dag.nodes.data())].at(port);
+        return types().at(id(name)).at(port);
     }
 };
 
@@ -153,8 +158,8 @@ TEST_CASE("an edge whose element type, shape or kind does not fit is told at the
     b.add("wrong_kind", b.kinds.report, {{"metrics", "m1.model"}});
     b.add("wrong_kind_too", b.kinds.normalise, {{"images", "m1.model"}});
     b.types({"4: wrong_dtype.x wants float32 [N, ...], data.images is uint8 [60000, 1, 28, 28]",
-             "5: wrong_kind.metrics wants metrics, m1.model is model",
-             "6: wrong_kind_too.images wants uint8 or float32 [N, ...], m1.model is model"});
+             "5: wrong_kind.metrics wants metrics, m1.model is a model",
+             "6: wrong_kind_too.images wants uint8 or float32 [N, ...], m1.model is a model"});
 }
 
 TEST_CASE("an extent that two inputs bind to different numbers is told with both") {
