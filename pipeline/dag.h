@@ -40,12 +40,20 @@ struct Dag {
     std::filesystem::path file;
     Numerics numerics = Numerics::Exact;
     std::vector<Node> nodes;  // in topological order; among the ready ones, in the order of the YAML
-    std::map<std::string, std::vector<NodeId>> groups;  // group name -> its nodes, for targets
+    // Names that stand for several nodes (of `foreach`, `matrix`; in a sweep also of plain stages), ascending.
+    std::map<std::string, std::vector<NodeId>> groups;
 
     [[nodiscard]] const Node* find(std::string_view name) const;
     [[nodiscard]] std::vector<std::vector<NodeId>> consumers() const;  // by node: who reads it, ascending, no doubles
     [[nodiscard]] std::vector<std::string> names() const;              // of nodes and groups
 };
+
+// The nodes that no cycle holds up, in topological order; among the ready ones, in the order of `dag.nodes`. Adds a
+// diagnostic for each cycle, "a -> b -> a", at the place of an edge of it.
+[[nodiscard]] std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics);
+
+// The DAG of these nodes alone, in this order, edges renumbered. Precondition: what a chosen node reads is chosen.
+[[nodiscard]] Dag chosen(Dag dag, const std::vector<NodeId>& order);
 
 // Orders the nodes topologically and renumbers the edges. Throws Error{Usage} that shows a cycle, where there is one, as
 // "a -> b -> a" at the place of an edge of it.
