@@ -1,0 +1,59 @@
+// add_noise: clip(x + noise_factor * N(0, 1), 0, 1). The noise at a position depends on (seed, stream, position) alone.
+//
+// Not numeric: random.cpp draws with basic arithmetic only, so the bytes are the same on every machine, with any number of
+// threads and any LibTorch.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "stages/fresh_array.h"
+#include "stages/parallel.h"
+#include "stages/ports.h"
+#include "stages/random.h"
+#include "stages/stages.h"
+
+namespace satdl::stages {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 14;  // elements; even, for normal numbers come in pairs
+
+float noisy(float x, double noise) { return static_cast<float>(std::clamp(x + noise, 0.0, 1.0)); }
+
+Outcome run(const StageInputs& inputs, StageContext& context) {
+    const Array& images = array_at(inputs, "images");
+    const double factor = context.params().number("noise_factor");
+    const Stream stream(context.params().integer("seed"), Purpose::Noise, 0, word_of(context.params().text("stream")));
+    FreshArray result(DType::Float32, images.shape());
+    const std::span<const float> from = images.values<float>();
+    const std::span<float> to = result.values<float>();
+    parallel_ranges(images.count(), kGrain, context.threads(), [&](std::int64_t first, std::int64_t last) {
+        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); i += 2) {
+            const auto [even, odd] = stream.normal_pair(i / 2);
+            to[i] = noisy(from[i], factor * even);
+            if (i + 1 < static_cast<std::size_t>(last)) to[i + 1] = noisy(from[i + 1], factor * odd);
+        }
+    });
+    return {.outputs = {{"images", one_array(std::move(result).finish())}}, .tables = {}};
+}
+
+}  // namespace
+
+StageEntry add_noise_stage() {
+    return {
+        .description = {
+            .kind = "add_noise",
+            .help = "Adds normally distributed noise and clips: clip(x + noise_factor * N(0, 1), 0, 1)",
+            .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
+            .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
+            .params = {{.name = "noise_factor", .type = ParamType::Number, .fallback = "0.4", .least = 0, .most = 1e6,
+                        .help = "the noise's standard deviation"},
+                       {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "another seed, another noise"},
+                       {.name = "stream", .fallback = "\"\"",
+                        .help = "any text: another text, another noise from the same seed (for training and test images, say)"}},
+            .memory_per_input_byte = 1.0,
+        },
+        .run = run,
+    };
+}
+
+}  // namespace satdl::stages

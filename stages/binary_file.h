@@ -1,0 +1,32 @@
+// A file read front to back; whatever is wrong with it is an Error{Store} that names it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <string>
+
+#include "pipeline/error.h"
+
+namespace satdl::stages {
+
+class BinaryFile {
+public:
+    explicit BinaryFile(std::filesystem::path path);
+
+    [[nodiscard]] std::uint64_t left() const { return left_; }  // bytes not read yet
+    // Fills `bytes`; `what` is what they are, for the message where the file ends before.
+    void read(std::span<std::byte> bytes, const std::string& what);
+    void skip(std::uint64_t bytes);
+    // "<path>: <message>"
+    [[nodiscard]] Error error(const std::string& message, std::string hint = {}) const;
+
+private:
+    std::filesystem::path path_;
+    std::ifstream stream_;
+    std::uint64_t left_ = 0;
+};
+
+}  // namespace satdl::stages

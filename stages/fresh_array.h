@@ -1,0 +1,41 @@
+// An array while it is being filled. Arrays never change once they are built; this is how they come to be.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "pipeline/array.h"
+
+namespace satdl::stages {
+
+class FreshArray {
+public:
+    // The bytes are not initialised.
+    FreshArray(DType dtype, Shape shape)
+        : dtype_(dtype),
+          shape_(std::move(shape)),
+          size_(static_cast<std::size_t>(element_count(shape_)) * size_of(dtype)),
+          storage_(std::make_shared_for_overwrite<std::byte[]>(size_)) {}
+
+    [[nodiscard]] std::span<std::byte> bytes() { return {storage_.get(), size_}; }
+    // Precondition: T is the element type.
+    template <typename T>
+    [[nodiscard]] std::span<T> values() {
+        return {reinterpret_cast<T*>(storage_.get()), size_ / sizeof(T)};
+    }
+    // Precondition: every byte has been written.
+    [[nodiscard]] Array finish() && {
+        const std::span<const std::byte> bytes{storage_.get(), size_};
+        return Array(dtype_, std::move(shape_), bytes, std::move(storage_));
+    }
+
+private:
+    DType dtype_;
+    Shape shape_;
+    std::size_t size_;
+    std::shared_ptr<std::byte[]> storage_;
+};
+
+}  // namespace satdl::stages

@@ -1,0 +1,63 @@
+// load: images and labels of a dataset. The engine has verified the files against their manifest before this runs.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "stages/idx.h"
+#include "stages/ports.h"
+#include "stages/stages.h"
+
+namespace satdl::stages {
+namespace {
+
+const SourceFile& file_of(const StageContext& context, std::string_view role) {
+    const auto found = std::ranges::find(context.files(), role, &SourceFile::role);
+    if (found == context.files().end()) {
+        throw stage_error(fmt::format("the dataset has no {} in this split", role), "its manifest in data/ says what it has");
+    }
+    return *found;
+}
+
+// The file's array in the shape that the manifest gives it: IDX files of grey images leave out the channel axis.
+Array read_as_promised(const SourceFile& file, std::optional<std::int64_t> limit) {
+    const Array array = read_idx(file.path, limit);
+    Shape shape = file.shape;
+    if (limit && !shape.empty()) shape[0] = std::min(shape[0], *limit);
+    if (array.dtype() != file.dtype || array.count() != element_count(shape)) {
+        throw Error(ExitCode::Store, fmt::format("{} holds {} {}, its manifest promises {} {}", file.path.string(),
+                                                 name_of(array.dtype()), shape_text(array.shape()), name_of(file.dtype),
+                                                 shape_text(file.shape)));
+    }
+    return Array(array.dtype(), std::move(shape), array.bytes(), array.owner());
+}
+
+Outcome run(const StageInputs&, StageContext& context) {
+    std::optional<std::int64_t> limit;
+    if (context.params().given("limit")) limit = context.params().integer("limit");
+    Outcome outcome;
+    for (const std::string port : {"images", "labels"}) {
+        outcome.outputs[port] = one_array(read_as_promised(file_of(context, port), limit));
+    }
+    return outcome;
+}
+
+}  // namespace
+
+StageEntry load_stage() {
+    return {
+        .description = {
+            .kind = "load",
+            .help = "Images and labels of a dataset: IDX files that a manifest in data/ describes",
+            .outputs = {{.name = "images", .dtypes = {DType::UInt8}, .shape = "dataset(images)", .help = "as the files hold them"},
+                        {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)", .help = "class numbers"}},
+            .params = {{.name = "dataset", .type = ParamType::Dataset, .help = "the name of a manifest: data/NAME.yaml"},
+                       {.name = "split", .fallback = "train", .help = "which of the dataset's splits"},
+                       {.name = "limit", .type = ParamType::Integer, .fallback = "null", .least = 1, .unit = "samples",
+                        .help = "only the first so many (default: all)"}},
+            .memory_fixed_bytes = 256 << 20,
+        },
+        .run = run,
+    };
+}
+
+}  // namespace satdl::stages
