@@ -1,0 +1,64 @@
+// features: what a model gives, at any of its layers.
+#include <algorithm>
+
+#include "stages/model.h"
+#include "stages/net.h"
+#include "stages/ports.h"
+#include "stages/stages.h"
+#include "stages/tensor.h"
+
+namespace satdl::stages {
+namespace {
+
+Outcome run(const StageInputs& inputs, StageContext& context) {
+    const ThreadScope threads(context.threads());
+    const at::NoGradGuard no_grad;
+    const Params& params = context.params();
+    const Model model = model_from(inputs.at("model"));
+    const Net net(model.network, model.input);
+    Weights weights = net.weights_from(model.weights);
+    const std::size_t layer = params.given("layer") ? net.position(params.text("layer")) : net.network().layers.size() - 1;
+
+    const at::Tensor x = tensor_of(array_at(inputs, "x"));
+    const std::int64_t samples = x.size(0);
+    const std::int64_t batch_size = std::min(params.integer("batch_size"), std::max<std::int64_t>(samples, 1));
+    Shape shape = net.output_of(layer);
+    shape.insert(shape.begin(), samples);
+    const at::Tensor features = at::empty(shape, at::kFloat);
+    const at::Tensor batch = net.blank_batch(batch_size);
+    for (std::int64_t first = 0, step = 1; first < samples; first += batch_size, ++step) {
+        if (context.stop_requested()) throw Stopped{};
+        const std::int64_t count = std::min(batch_size, samples - first);
+        const at::Tensor some = batch.narrow(0, 0, count);
+        some.copy_(x.narrow(0, first, count));
+        features.narrow(0, first, count).copy_(net.features(weights, some, layer));
+        context.progress({.step = step, .steps = (samples + batch_size - 1) / batch_size, .metrics = {}});
+    }
+    return {.outputs = {{"features", one_array(array_of(features))}}, .tables = {}};
+}
+
+}  // namespace
+
+StageEntry features_stage() {
+    return {
+        .description = {
+            .kind = "features",
+            .help = "What a model gives for samples, at any of its layers",
+            .inputs = {{.name = "model", .kind = PortKind::Model},
+                       {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples"}},
+            .outputs = {{.name = "features", .dtypes = {DType::Float32}, .shape = "network(model, x, layer)",
+                         .help = "the layer's output, its activation applied"}},
+            .params = {{.name = "layer", .fallback = "null", .help = "the layer's name (default: the last)"},
+                       {.name = "batch_size", .type = ParamType::Integer, .fallback = "128", .least = 1, .most = 1e6,
+                        .unit = "samples", .help = "samples at a time; may change the last bits"},
+                       {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
+                        .help = "cores to use; changes the last bits"}},
+            .numeric = true,
+            .memory_fixed_bytes = 512 << 20,
+            .memory_per_input_byte = 1.0,
+        },
+        .run = run,
+    };
+}
+
+}  // namespace satdl::stages

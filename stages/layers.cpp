@@ -1,0 +1,138 @@
+#include "stages/layers.h"
+
+#include <array>
+#include <utility>
+
+#include "pipeline/error.h"
+
+namespace satdl::stages {
+namespace {
+
+template <typename... Functions>
+struct Overloaded : Functions... {
+    using Functions::operator()...;
+};
+
+std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fan_in, std::int64_t fan_out) {
+    const std::int64_t outputs = kernel[0];
+    std::vector<TensorSpec> specs{{"weight", std::move(kernel), Role::Kernel, fan_in, fan_out}};
+    if (bias) specs.push_back({"bias", {outputs}, Role::Bias, fan_in, fan_out});
+    return specs;
+}
+
+at::Tensor optional_bias(std::span<at::Tensor> tensors) { return tensors.size() > 1 ? tensors[1] : at::Tensor(); }
+
+// How many zeros `same` puts before and after an extent: the odd one after it, as Keras does.
+std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv) {
+    if (conv.padding == Padding::Valid) return {0, 0};
+    const std::int64_t outputs = (extent + conv.stride - 1) / conv.stride;
+    const std::int64_t total = std::max<std::int64_t>((outputs - 1) * conv.stride + conv.kernel - extent, 0);
+    return {total / 2, total - total / 2};
+}
+
+at::Tensor convolve(const Conv& conv, at::Tensor x, std::span<at::Tensor> tensors) {
+    const auto rows = zeros_around(x.size(2), conv);
+    const auto columns = zeros_around(x.size(3), conv);
+    std::array<std::int64_t, 2> padding{rows[0], columns[0]};
+    if (rows[0] != rows[1] || columns[0] != columns[1]) {
+        x = at::constant_pad_nd(x, {columns[0], columns[1], rows[0], rows[1]}, 0);
+        padding = {0, 0};
+    }
+    return at::conv2d(x, tensors[0], optional_bias(tensors), conv.stride, padding);
+}
+
+// tensors: scale, offset, moving mean, moving variance. The moving variance follows the batch's biased variance, as in
+// Keras 3; LibTorch's own update takes the unbiased one, so it is not used.
+at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, bool training) {
+    if (!training) {
+        return std::get<0>(at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
+    }
+    auto [y, mean, inverse_deviation] = at::native_batch_norm(x, tensors[0], tensors[1], {}, {}, true, 0.0, norm.epsilon);
+    const at::NoGradGuard no_grad;
+    const at::Tensor variance = inverse_deviation.pow(-2).sub_(norm.epsilon).clamp_min_(0);
+    tensors[2].mul_(norm.momentum).add_(mean, 1 - norm.momentum);
+    tensors[3].mul_(norm.momentum).add_(variance, 1 - norm.momentum);
+    return y;
+}
+
+at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass& pass) {
+    if (!pass.training || dropout.rate == 0) return x;
+    at::Tensor mask = at::empty(x.sizes(), x.options().dtype(at::kFloat).memory_format(at::MemoryFormat::Contiguous));
+    auto* factors = mask.data_ptr<float>();
+    const auto kept = static_cast<float>(dropout.rate < 1 ? 1 / (1 - dropout.rate) : 0);
+    at::parallel_for(0, mask.numel(), 1 << 14, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i) {
+            factors[i] = pass.dropout.uniform(static_cast<std::uint64_t>(i)) < dropout.rate ? 0.0f : kept;
+        }
+    });
+    return x * mask;
+}
+
+at::Tensor pool(const Pool& spec, const at::Tensor& x) {
+    if (spec.kind == PoolKind::Max) return at::max_pool2d(x, spec.size, spec.stride);
+    return at::avg_pool2d(x, spec.size, spec.stride);
+}
+
+at::Tensor upsample(const Upsample& spec, const at::Tensor& x) {
+    return at::upsample_nearest2d(x, {x.size(2) * spec.factor, x.size(3) * spec.factor});
+}
+
+}  // namespace
+
+std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input) {
+    std::vector<TensorSpec> specs = std::visit(
+        Overloaded{[&](const Conv& conv) {
+                       const std::int64_t area = conv.kernel * conv.kernel;
+                       return kernel_and_bias({conv.filters, input[0], conv.kernel, conv.kernel}, conv.bias, input[0] * area,
+                                              conv.filters * area);
+                   },
+                   [&](const Dense& dense) {
+                       return kernel_and_bias({dense.units, input[0]}, dense.bias, input[0], dense.units);
+                   },
+                   [&](const BatchNorm&) {
+                       const Shape channels{input[0]};
+                       return std::vector<TensorSpec>{{"weight", channels, Role::Scale},
+                                                      {"bias", channels, Role::Offset},
+                                                      {"running_mean", channels, Role::MovingMean},
+                                                      {"running_var", channels, Role::MovingVariance}};
+                   },
+                   [](const auto&) { return std::vector<TensorSpec>{}; }},
+        layer.spec);
+    for (TensorSpec& spec : specs) spec.name = layer.name + "." + spec.name;
+    return specs;
+}
+
+at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
+    return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors); },
+                                 [&](const Dense&) { return at::linear(x, tensors[0], optional_bias(tensors)); },
+                                 [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass.training); },
+                                 [&](const Pool& layer) { return pool(layer, x); },
+                                 [&](const Upsample& layer) { return upsample(layer, x); },
+                                 [&](const Flatten&) { return x.flatten(1); },
+                                 [&](const Dropout& dropout) { return drop_out(dropout, x, pass); },
+                                 [&](const Activate&) { return x; }},
+                      spec);
+}
+
+ActivationSpec activation_of(const LayerSpec& spec) {
+    return std::visit(Overloaded{[](const Conv& conv) { return ActivationSpec{conv.activation}; },
+                                 [](const Dense& dense) { return ActivationSpec{dense.activation}; },
+                                 [](const Activate& layer) { return ActivationSpec{layer.activation, layer.negative_slope}; },
+                                 [](const auto&) { return ActivationSpec{}; }},
+                      spec);
+}
+
+at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh) {
+    switch (activation.kind) {
+        case Activation::None: break;
+        case Activation::Relu: return fresh ? x.relu_() : x.relu();
+        case Activation::LeakyRelu:
+            return fresh ? at::leaky_relu_(x, activation.negative_slope) : at::leaky_relu(x, activation.negative_slope);
+        case Activation::Sigmoid: return fresh ? x.sigmoid_() : x.sigmoid();
+        case Activation::Tanh: return fresh ? x.tanh_() : x.tanh();
+        case Activation::Softmax: return x.softmax(1);
+    }
+    return x;
+}
+
+}  // namespace satdl::stages

@@ -1,0 +1,47 @@
+// The arithmetic of layers, one function a kind; and the tensors that each kind has. Samples are [N, features] or
+// [N, C, H, W]; everything is differentiable unless its pass says otherwise.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/network.h"
+#include "stages/random.h"
+#include "stages/torch.h"
+
+namespace satdl::stages {
+
+// What a tensor of a layer is for: how it begins, and whether it is trained.
+enum class Role { Kernel, Bias, Scale, Offset, MovingMean, MovingVariance };
+
+struct TensorSpec {
+    std::string name;  // "conv_1.weight"
+    Shape shape;
+    Role role = Role::Kernel;
+    std::int64_t fan_in = 0, fan_out = 0;  // of the layer; 0 for batch norm
+    std::size_t layer = 0;                 // position in the network
+
+    [[nodiscard]] bool trainable() const { return role != Role::MovingMean && role != Role::MovingVariance; }
+};
+
+// The tensors of a layer, in the order in which apply() takes them. `input`: a sample's shape.
+[[nodiscard]] std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input);
+
+struct LayerPass {
+    bool training = false;  // dropout drops; batch norm uses the batch's statistics and updates its moving ones
+    Stream dropout;         // of this layer and step
+};
+
+// The layer without its activation.
+[[nodiscard]] at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass);
+
+struct ActivationSpec {
+    Activation kind = Activation::None;
+    double negative_slope = kLeakySlope;
+};
+[[nodiscard]] ActivationSpec activation_of(const LayerSpec& spec);
+// In place where `fresh`: nobody else sees x. Softmax goes over dimension 1.
+[[nodiscard]] at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh);
+
+}  // namespace satdl::stages

@@ -1,0 +1,16 @@
+// The entry of the built-in stage library.
+#include "stages/stages.h"
+
+namespace {
+
+satdl::StageLibraryInfo make_info() {
+    using namespace satdl::stages;
+    return {.name = "satdl",
+            .numerics = {{"libtorch", SATDL_TORCH_VERSION}},
+            .stages = {load_stage(), read_stage(), normalise_stage(), add_noise_stage(), train_stage(), fine_tune_stage(),
+                       features_stage(), evaluate_stage(), compare_stage()}};
+}
+
+}  // namespace
+
+SATDL_STAGE_LIBRARY(make_info)

@@ -1,0 +1,124 @@
+#include "stages/loss.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace satdl::stages {
+namespace {
+
+constexpr double kClip = 1e-7;  // Keras' epsilon: how near to 0 and 1 a probability is taken
+
+Shape with_samples(std::int64_t samples, const Shape& sample) {
+    Shape shape{samples};
+    shape.insert(shape.end(), sample.begin(), sample.end());
+    return shape;
+}
+
+}  // namespace
+
+LossKind loss_from_name(const std::string& name) {
+    if (name == "mse") return LossKind::Mse;
+    if (name == "cross_entropy") return LossKind::CrossEntropy;
+    SATDL_CHECK(name == "binary_cross_entropy", "unknown loss " + name);
+    return LossKind::BinaryCrossEntropy;
+}
+
+Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target)
+    : loss_(loss),
+      last_(last),
+      output_(std::move(output)),
+      labels_(at::isIntegralType(target.scalar_type(), false) && target.dim() == 1 && loss != LossKind::Mse),
+      binary_(loss == LossKind::BinaryCrossEntropy || (labels_ && last.kind == Activation::Sigmoid)) {
+    check_fit(target);
+    if (labels_) check_labels(target);
+}
+
+void Objective::check_fit(const at::Tensor& target) const {
+    const Shape targets = target.sizes().vec();
+    if (labels_) {
+        if (output_.size() != 1) {
+            throw stage_error(fmt::format("class numbers need a network whose output is [N, classes], this one's is [N, ...] = {}",
+                                          shape_text(with_samples(target.size(0), output_))),
+                              "end the network with flatten and dense");
+        }
+    } else if (loss_ == LossKind::CrossEntropy) {
+        throw stage_error(fmt::format("cross_entropy needs class numbers [N] of an integer type as target, this is {} {}",
+                                      at::toString(target.scalar_type()), shape_text(targets)));
+    } else if (targets != with_samples(target.dim() > 0 ? target.size(0) : 0, output_)) {
+        throw stage_error(fmt::format("the target {} has not the shape of the network's output, {}", shape_text(targets),
+                                      shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))));
+    }
+    const bool probabilities = last_.kind == Activation::Softmax || last_.kind == Activation::Sigmoid;
+    if (loss_ != LossKind::Mse && !probabilities && last_.kind != Activation::None) {
+        throw stage_error("cross-entropy needs probabilities",
+                          "end the network with softmax or sigmoid (or with neither: then its output is taken as logits)");
+    }
+}
+
+void Objective::check_labels(const at::Tensor& target) const {
+    if (target.numel() == 0) return;
+    const std::int64_t classes = output_[0] == 1 ? 2 : output_[0];  // one output: yes or no
+    const auto least = target.min().item<std::int64_t>();
+    const auto most = target.max().item<std::int64_t>();
+    if (least < 0 || most >= classes) {
+        throw stage_error(fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {})", least,
+                                      most, classes, classes - 1));
+    }
+    if (loss_ == LossKind::CrossEntropy && output_[0] == 1) {
+        throw stage_error("cross_entropy needs one output a class, the network has one",
+                          "use binary_cross_entropy, or end the network with dense: 2");
+    }
+}
+
+at::Tensor Objective::prepare(const at::Tensor& target) const { return target.to(labels_ ? at::kLong : at::kFloat); }
+
+// The targets of each single output.
+at::Tensor Objective::yes_and_no(const at::Tensor& logits, const at::Tensor& target) const {
+    if (!labels_) return target;
+    if (output_[0] == 1) return target.to(logits.scalar_type()).unsqueeze(1);
+    return at::zeros_like(logits, at::MemoryFormat::Contiguous).scatter_(1, target.unsqueeze(1), 1);
+}
+
+at::Tensor Objective::log_probabilities(const at::Tensor& logits) const {
+    if (last_.kind != Activation::Sigmoid) return logits.log_softmax(1);
+    const at::Tensor outputs = logits.sigmoid();
+    return (outputs / outputs.sum(1, true)).clamp(kClip, 1 - kClip).log();  // as Keras: whatever sums to 1 is a distribution
+}
+
+at::Tensor Objective::loss(const at::Tensor& logits, const at::Tensor& target) const {
+    switch (loss_) {
+        case LossKind::Mse: return at::mse_loss(output(logits), target);
+        case LossKind::CrossEntropy: return at::nll_loss(log_probabilities(logits), target);
+        case LossKind::BinaryCrossEntropy: break;
+    }
+    const at::Tensor wanted = yes_and_no(logits.detach(), target);
+    if (last_.kind != Activation::Softmax) return at::binary_cross_entropy_with_logits(logits, wanted);
+    return at::binary_cross_entropy(logits.softmax(1).clamp(kClip, 1 - kClip), wanted);
+}
+
+void Objective::add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const {
+    const at::NoGradGuard no_grad;
+    const std::int64_t samples = logits.size(0);
+    sums.loss += loss * static_cast<double>(samples);
+    sums.samples += samples;
+    const at::Tensor values = logits.detach();
+    // Both activations are monotonous: the greatest logit is the greatest output, and a sigmoid above 0.5 a logit above 0.
+    if (labels_ && output_[0] > 1) sums.correct += values.argmax(1).eq(target).sum().item<double>();
+    if (binary_) {
+        const at::Tensor yes = last_.kind == Activation::Softmax ? values.softmax(1).gt(0.5) : values.gt(0);
+        const at::Tensor right = yes.eq(yes_and_no(values, target).gt(0.5));
+        sums.binary_correct += right.sum().item<double>() * static_cast<double>(samples) / static_cast<double>(right.numel());
+    }
+}
+
+Numbers Objective::means(const MetricSums& sums) const {
+    const auto samples = static_cast<double>(sums.samples);
+    Numbers numbers{{"loss", sums.loss / samples}};
+    if (labels_ && output_[0] > 1) numbers.emplace_back("accuracy", sums.correct / samples);
+    if (labels_ && output_[0] == 1) numbers.emplace_back("accuracy", sums.binary_correct / samples);
+    if (binary_) numbers.emplace_back("binary_accuracy", sums.binary_correct / samples);
+    return numbers;
+}
+
+}  // namespace satdl::stages

@@ -1,0 +1,61 @@
+// What a network is trained for: a loss, and the metrics that go with it.
+//
+// Everything starts from the output before the last activation, so that softmax with cross-entropy and sigmoid with binary
+// cross-entropy are computed as one function, which neither overflows nor loses digits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stages/layers.h"
+#include "stages/ports.h"
+#include "stages/torch.h"
+
+namespace satdl::stages {
+
+enum class LossKind {
+    Mse,                 // mean of squared differences
+    CrossEntropy,        // of class numbers against probabilities (Keras' sparse categorical cross-entropy)
+    BinaryCrossEntropy,  // of each output against 0 or 1; class numbers become one-hot
+};
+
+[[nodiscard]] LossKind loss_from_name(const std::string& name);  // "mse", "cross_entropy", "binary_cross_entropy"
+
+// Sums over samples, from which the means of an epoch come.
+struct MetricSums {
+    double loss = 0;
+    double correct = 0;         // samples whose greatest output is their class
+    double binary_correct = 0;  // share of a sample's outputs that are on the right side of 0.5
+    std::int64_t samples = 0;
+};
+
+class Objective {
+public:
+    // `output`: a sample's. Throws Error{StageFailed} where the loss does not fit the network or the targets.
+    Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target);
+
+    // The targets as the other functions take them: class numbers as int64, anything else as float32.
+    [[nodiscard]] at::Tensor prepare(const at::Tensor& target) const;
+    // Mean over the batch: a differentiable scalar.
+    [[nodiscard]] at::Tensor loss(const at::Tensor& logits, const at::Tensor& target) const;
+    void add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const;
+    // "loss", "accuracy" where the targets are class numbers, "binary_accuracy" where outputs stand for yes and no.
+    [[nodiscard]] Numbers means(const MetricSums& sums) const;
+    [[nodiscard]] at::Tensor output(const at::Tensor& logits) const { return activate(last_, logits, false); }
+
+private:
+    void check_fit(const at::Tensor& target) const;
+    void check_labels(const at::Tensor& target) const;
+    [[nodiscard]] at::Tensor yes_and_no(const at::Tensor& logits, const at::Tensor& target) const;
+    [[nodiscard]] at::Tensor log_probabilities(const at::Tensor& logits) const;
+
+    LossKind loss_;
+    ActivationSpec last_;
+    Shape output_;
+    bool labels_;  // the targets are class numbers
+    bool binary_;  // outputs stand for yes and no
+};
+
+}  // namespace satdl::stages

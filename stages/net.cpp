@@ -1,0 +1,111 @@
+#include "stages/net.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "stages/ports.h"
+#include "stages/tensor.h"
+
+namespace satdl::stages {
+namespace {
+
+at::MemoryFormat layout_of(std::size_t dimensions) {
+    return dimensions == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+}
+
+at::Tensor blank(const Shape& shape, at::ScalarType type) {
+    return at::empty(shape, at::TensorOptions(type).memory_format(layout_of(shape.size())));
+}
+
+Shape with_count(std::int64_t count, const Shape& sample) {
+    Shape shape{count};
+    shape.insert(shape.end(), sample.begin(), sample.end());
+    return shape;
+}
+
+}  // namespace
+
+Net::Net(Network network, Shape input) : network_(std::move(network)), input_(std::move(input)) {
+    Diagnostics diagnostics;
+    const std::vector<LayerSummary> summary = summarise(network_, input_, diagnostics);
+    diagnostics.throw_if_any();
+    SATDL_CHECK(!network_.layers.empty() && summary.size() == network_.layers.size(), "a network without layers");
+    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+        first_.push_back(tensors_.size());
+        for (TensorSpec& spec : tensors_of(network_.layers[i], i == 0 ? input_ : shapes_.back())) {
+            spec.layer = i;
+            tensors_.push_back(std::move(spec));
+        }
+        shapes_.push_back(summary[i].output);
+    }
+    first_.push_back(tensors_.size());
+}
+
+std::size_t Net::position(const std::string& layer) const {
+    const auto found = std::ranges::find(network_.layers, layer, &Layer::name);
+    if (found == network_.layers.end()) {
+        throw stage_error(fmt::format("the model has no layer '{}'", layer), did_you_mean(layer, network_.layer_names()));
+    }
+    return static_cast<std::size_t>(found - network_.layers.begin());
+}
+
+Weights Net::blank_weights(at::ScalarType type) const {
+    Weights weights;
+    for (const TensorSpec& spec : tensors_) weights.push_back(blank(spec.shape, type));
+    return weights;
+}
+
+Weights Net::weights_from(const std::map<std::string, Array>& arrays) const {
+    Weights weights = blank_weights();
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        const auto found = arrays.find(tensors_[i].name);
+        if (found == arrays.end()) throw stage_error(fmt::format("the model has no tensor '{}'", tensors_[i].name));
+        if (found->second.shape() != tensors_[i].shape || found->second.dtype() != DType::Float32) {
+            throw stage_error(fmt::format("the model's tensor '{}' is {} {}, its network wants float32 {}", tensors_[i].name,
+                                          name_of(found->second.dtype()), shape_text(found->second.shape()),
+                                          shape_text(tensors_[i].shape)));
+        }
+        weights[i].copy_(tensor_of(found->second));
+    }
+    return weights;
+}
+
+std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
+    std::map<std::string, Array> arrays;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        // A copy of its own: contiguous() alone would share a tensor that training goes on changing.
+        arrays[tensors_[i].name] = array_of(weights[i].detach().clone(at::MemoryFormat::Contiguous));
+    }
+    return arrays;
+}
+
+at::Tensor Net::apply_layer(Weights& weights, at::Tensor x, const Pass& pass, std::size_t layer, bool with_activation) const {
+    const LayerSpec& spec = network_.layers[layer].spec;
+    const auto index = static_cast<std::uint32_t>(layer);
+    const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers,
+                               Stream(pass.seed, Purpose::Dropout, index, static_cast<std::uint32_t>(pass.step))};
+    const std::span tensors(weights.data() + first_[layer], first_[layer + 1] - first_[layer]);
+    x = apply(spec, x, tensors, layer_pass);
+    if (!with_activation) return x;
+    return activate(activation_of(spec), std::move(x), !std::holds_alternative<Activate>(spec));
+}
+
+at::Tensor Net::logits(Weights& weights, const at::Tensor& x, const Pass& pass) const {
+    at::Tensor y = x;
+    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+        y = apply_layer(weights, std::move(y), pass, i, i + 1 < network_.layers.size());
+    }
+    return y;
+}
+
+at::Tensor Net::features(Weights& weights, const at::Tensor& x, std::size_t layer) const {
+    at::Tensor y = x;
+    for (std::size_t i = 0; i <= layer; ++i) y = apply_layer(weights, std::move(y), {}, i, true);
+    return y;
+}
+
+at::Tensor Net::blank_batch(std::int64_t count, at::ScalarType type) const { return blank(with_count(count, input_), type); }
+
+}  // namespace satdl::stages

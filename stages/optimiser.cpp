@@ -1,0 +1,91 @@
+#include "stages/optimiser.h"
+
+#include <cmath>
+
+#include "pipeline/error.h"
+
+namespace satdl::stages {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 15;  // elements: below it a second thread costs more than it brings
+
+struct AdamStep {
+    float rate, beta1, beta2, epsilon, keep;  // keep: what weight decay leaves of a weight
+};
+
+AdamStep adam_step(const OptimiserOptions& options, std::int64_t update) {
+    const auto t = static_cast<double>(update);
+    const double rate = options.learning_rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
+    const double keep = options.kind == OptimiserKind::AdamW ? 1 - options.learning_rate * options.weight_decay : 1;
+    return {static_cast<float>(rate), static_cast<float>(options.beta1), static_cast<float>(options.beta2),
+            static_cast<float>(options.epsilon), static_cast<float>(keep)};
+}
+
+void adam(const AdamStep& step, std::int64_t count, const float* __restrict g, float* __restrict m, float* __restrict v,
+          float* __restrict w) {
+    for (std::int64_t i = 0; i < count; ++i) {
+        m[i] += (g[i] - m[i]) * (1 - step.beta1);
+        v[i] += (g[i] * g[i] - v[i]) * (1 - step.beta2);
+        w[i] = w[i] * step.keep - step.rate * m[i] / (std::sqrt(v[i]) + step.epsilon);
+    }
+}
+
+void sgd(float rate, float momentum, std::int64_t count, const float* __restrict g, float* __restrict s, float* __restrict w) {
+    for (std::int64_t i = 0; i < count; ++i) {
+        s[i] = momentum * s[i] - rate * g[i];
+        w[i] += s[i];
+    }
+}
+
+// The elements in the order in which they lie in memory, which is the same for all that `like` is compared with.
+float* elements(const at::Tensor& tensor, const at::Tensor& like) {
+    SATDL_CHECK(tensor.strides() == like.strides() && tensor.is_non_overlapping_and_dense(), "tensors of another layout");
+    return tensor.data_ptr<float>();
+}
+
+at::Tensor laid_out_like(const at::Tensor& tensor, const at::Tensor& like) {
+    if (tensor.strides() == like.strides()) return tensor;
+    return at::empty_like(like).copy_(tensor);
+}
+
+}  // namespace
+
+OptimiserKind optimiser_from_name(const std::string& name) {
+    if (name == "adam") return OptimiserKind::Adam;
+    if (name == "adamw") return OptimiserKind::AdamW;
+    SATDL_CHECK(name == "sgd", "unknown optimiser " + name);
+    return OptimiserKind::Sgd;
+}
+
+Moments start_moments(OptimiserKind kind, const Weights& trained) {
+    const at::NoGradGuard no_grad;
+    Moments moments;
+    for (const at::Tensor& tensor : trained) {
+        moments.first.push_back(at::zeros_like(tensor));
+        if (kind != OptimiserKind::Sgd) moments.second.push_back(at::zeros_like(tensor));
+    }
+    return moments;
+}
+
+void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments, Weights& trained) {
+    const at::NoGradGuard no_grad;
+    const AdamStep step = adam_step(options, update);
+    for (std::size_t tensor = 0; tensor < trained.size(); ++tensor) {
+        const at::Tensor& weight = trained[tensor];
+        const at::Tensor gradient = laid_out_like(gradients[tensor], weight);
+        float* w = elements(weight, weight);
+        const float* g = elements(gradient, weight);
+        float* first = elements(moments.first[tensor], weight);
+        float* second = moments.second.empty() ? nullptr : elements(moments.second[tensor], weight);
+        at::parallel_for(0, weight.numel(), kGrain, [&](std::int64_t from, std::int64_t to) {
+            if (options.kind == OptimiserKind::Sgd) {
+                sgd(static_cast<float>(options.learning_rate), static_cast<float>(options.momentum), to - from, g + from,
+                    first + from, w + from);
+            } else {
+                adam(step, to - from, g + from, first + from, second + from, w + from);
+            }
+        });
+    }
+}
+
+}  // namespace satdl::stages

@@ -1,0 +1,42 @@
+// Adam, AdamW and SGD with momentum, each as one loop over the elements: LibTorch 1.13 has no fused Adam, and one operation
+// after another costs ten times as much. An element's arithmetic does not depend on any other's, nor on threads.
+//
+// The formulas are Keras', which differ from PyTorch's in where Adam's epsilon stands:
+//   m = b1 m + (1 - b1) g     v = b2 v + (1 - b2) g^2     w -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
+// (Kingma and Ba, "Adam", the order of computation at the end of section 2). AdamW first takes w -= rate * weight_decay * w
+// (Loshchilov and Hutter). SGD: s = momentum s - rate g; w += s.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "stages/net.h"
+
+namespace satdl::stages {
+
+enum class OptimiserKind { Adam, AdamW, Sgd };
+
+struct OptimiserOptions {
+    OptimiserKind kind = OptimiserKind::Adam;
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-7;
+    double momentum = 0;
+    double weight_decay = 0.004;
+};
+
+[[nodiscard]] OptimiserKind optimiser_from_name(const std::string& name);  // "adam", "adamw", "sgd"
+
+// What the optimiser remembers of each trained tensor: Adam's m and v, SGD's s. Zero at the start.
+struct Moments {
+    Weights first;
+    Weights second;  // empty for SGD
+};
+
+[[nodiscard]] Moments start_moments(OptimiserKind kind, const Weights& trained);
+
+// One update of `trained`; `update` counts from 1. `gradients` are in the same order.
+void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments, Weights& trained);
+
+}  // namespace satdl::stages

@@ -1,0 +1,58 @@
+#include "stages/tensor.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "pipeline/error.h"
+
+namespace satdl::stages {
+namespace {
+
+at::ScalarType scalar_type(DType dtype) {
+    switch (dtype) {
+        case DType::UInt8: return at::kByte;
+        case DType::Int32: return at::kInt;
+        case DType::Int64: return at::kLong;
+        case DType::Float32: return at::kFloat;
+        case DType::Float64: break;
+    }
+    return at::kDouble;
+}
+
+DType dtype_of(const at::Tensor& tensor) {
+    switch (tensor.scalar_type()) {
+        case at::kByte: return DType::UInt8;
+        case at::kInt: return DType::Int32;
+        case at::kLong: return DType::Int64;
+        case at::kFloat: return DType::Float32;
+        case at::kDouble: return DType::Float64;
+        default: break;
+    }
+    SATDL_CHECK(false, fmt::format("an array cannot hold {}", at::toString(tensor.scalar_type())));
+    std::abort();
+}
+
+}  // namespace
+
+at::Tensor tensor_of(const Array& array) {
+    // LibTorch has no read-only tensors; that nothing writes here is the rule of the house.
+    auto* bytes = const_cast<std::byte*>(array.bytes().data());
+    auto keep = [owner = array.owner()](void*) {};
+    return at::from_blob(bytes, array.shape(), std::move(keep), at::TensorOptions(scalar_type(array.dtype())));
+}
+
+Array array_of(const at::Tensor& tensor) {
+    auto kept = std::make_shared<const at::Tensor>(tensor.detach().contiguous());
+    const std::span bytes(static_cast<const std::byte*>(kept->data_ptr()), kept->nbytes());
+    Shape shape = kept->sizes().vec();
+    return Array(dtype_of(*kept), std::move(shape), bytes, std::move(kept));
+}
+
+// A thread's first parallel call to LibTorch sets its OpenMP and MKL counts from a number of the whole process. Asking for
+// the count makes that happen now, before ours is set: another stage could set another number in between.
+ThreadScope::ThreadScope(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
+ThreadScope::~ThreadScope() { at::set_num_threads(before_); }
+
+}  // namespace satdl::stages

@@ -1,0 +1,26 @@
+// Arrays as LibTorch's tensors and back, without copying; and how many threads LibTorch may use.
+#pragma once
+
+#include "pipeline/array.h"
+#include "stages/torch.h"
+
+namespace satdl::stages {
+
+// Shares the array's bytes and keeps them alive. Nobody may write to it: others read the same bytes.
+[[nodiscard]] at::Tensor tensor_of(const Array& array);
+// Shares the tensor's bytes where it is contiguous, and keeps them alive. Precondition: nobody writes to it any more.
+[[nodiscard]] Array array_of(const at::Tensor& tensor);
+
+// While it lives, LibTorch's work on this thread uses exactly so many threads: a stage beside it has its own number.
+class ThreadScope {
+public:
+    explicit ThreadScope(int threads);
+    ~ThreadScope();
+    ThreadScope(const ThreadScope&) = delete;
+    ThreadScope& operator=(const ThreadScope&) = delete;
+
+private:
+    int before_;
+};
+
+}  // namespace satdl::stages

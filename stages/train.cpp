@@ -1,0 +1,41 @@
+// train: a network from scratch.
+#include <utility>
+
+#include "stages/ports.h"
+#include "stages/stages.h"
+#include "stages/tensor.h"
+#include "stages/training.h"
+
+namespace satdl::stages {
+namespace {
+
+Outcome run(const StageInputs& inputs, StageContext& context) {
+    const ThreadScope threads(context.threads());
+    const Params& params = context.params();
+    const TrainingOptions options = training_options(params);
+    const Shape& x = array_at(inputs, "x").shape();
+    const Net net(params.network("net"), Shape(x.begin() + 1, x.end()));
+    Weights weights = net.blank_weights();
+    initialise(net, initialiser_of(params), options.seed, 0, weights);
+    return train(net, std::move(weights), options, inputs, context);
+}
+
+}  // namespace
+
+StageEntry train_stage() {
+    return {
+        .description = {
+            .kind = "train",
+            .help = "Trains a network from scratch and keeps its best epoch",
+            .inputs = training_inputs(),
+            .outputs = training_outputs({.net = "net", .input = "x"}),
+            .params = training_params(),
+            .numeric = true,
+            .memory_fixed_bytes = kTrainingMemory,
+            .memory_per_input_byte = 0,
+        },
+        .run = run,
+    };
+}
+
+}  // namespace satdl::stages

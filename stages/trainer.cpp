@@ -1,0 +1,215 @@
+#include "stages/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "stages/ports.h"
+
+namespace satdl::stages {
+namespace {
+
+std::vector<std::size_t> trained_tensors(const Net& net, std::size_t frozen_layers) {
+    std::vector<std::size_t> positions;
+    for (std::size_t i = 0; i < net.tensors().size(); ++i) {
+        if (net.tensors()[i].trainable() && net.tensors()[i].layer >= frozen_layers) positions.push_back(i);
+    }
+    if (positions.empty()) throw stage_error("nothing can be trained: every layer that has weights is frozen");
+    return positions;
+}
+
+std::string resolved_monitor(const std::string& wanted, bool has_validation) {
+    static const std::map<std::string, std::string> kKeras{{"loss", "train/loss"},
+                                                           {"accuracy", "train/accuracy"},
+                                                           {"binary_accuracy", "train/binary_accuracy"},
+                                                           {"val_loss", "val/loss"},
+                                                           {"val_accuracy", "val/accuracy"},
+                                                           {"val_binary_accuracy", "val/binary_accuracy"}};
+    if (wanted == "auto") return has_validation ? "val/loss" : "train/loss";
+    const auto found = kKeras.find(wanted);
+    return found == kKeras.end() ? wanted : found->second;
+}
+
+std::size_t column(const TrainingHistory& history, const std::string& name) {
+    return static_cast<std::size_t>(std::ranges::find(history.names, name) - history.names.begin());
+}
+
+bool is_better(const std::string& monitor, double value, double than) {
+    return monitor.ends_with("accuracy") ? value > than : value < than;
+}
+
+Weights copies(const Weights& weights) {
+    const at::NoGradGuard no_grad;
+    Weights result;
+    for (const at::Tensor& tensor : weights) result.push_back(tensor.detach().clone());
+    return result;
+}
+
+}  // namespace
+
+void check_samples(const Net& net, const Samples& samples, const std::string& x, const std::string& target) {
+    const Shape shape = samples.x.sizes().vec();
+    if (shape.empty() || shape[0] == 0) throw stage_error(fmt::format("{} has no samples", x));
+    if (samples.target.dim() == 0 || samples.target.size(0) != shape[0]) {
+        throw stage_error(fmt::format("{} has {} samples, {} is {}", x, shape[0], target, shape_text(samples.target.sizes().vec())));
+    }
+    if (Shape(shape.begin() + 1, shape.end()) != net.input()) {
+        throw stage_error(fmt::format("{} is {}, the network was made for samples of shape {}", x, shape_text(shape),
+                                      shape_text(net.input())));
+    }
+}
+
+Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context)
+    : net_(net),
+      options_(std::move(options)),
+      objective_(options_.loss, net.last_activation(), net.output(), data.train.target),
+      data_(std::move(data)),
+      trained_(trained_tensors(net, options_.frozen_layers)),
+      steps_an_epoch_((data_.train.x.size(0) + options_.batch_size - 1) / options_.batch_size),
+      monitor_(resolved_monitor(options_.monitor, data_.validation.has_value())),
+      context_(context),
+      batch_(net.blank_batch(options_.batch_size)) {
+    check_samples(net, data_.train, "x", "target");
+    data_.train.target = objective_.prepare(data_.train.target);
+    if (data_.validation) {
+        check_samples(net, *data_.validation, "val_x", "val_target");
+        // Its targets may hold what the training's do not.
+        const Objective checked(options_.loss, net.last_activation(), net.output(), data_.validation->target);
+        data_.validation->target = objective_.prepare(data_.validation->target);
+    }
+    std::vector<std::string> names;
+    for (const char* prefix : {"train/", "val/"}) {
+        if (*prefix == 'v' && !data_.validation) continue;
+        for (const auto& [name, value] : named(prefix, {})) names.push_back(name);
+    }
+    if (std::ranges::find(names, monitor_) == names.end()) {
+        throw stage_error(fmt::format("there is no metric '{}' to monitor", options_.monitor), did_you_mean(monitor_, names));
+    }
+}
+
+Numbers Trainer::named(const std::string& prefix, const MetricSums& sums) const {
+    Numbers numbers = objective_.means(sums);
+    for (auto& [name, value] : numbers) name = prefix + name;
+    return numbers;
+}
+
+TrainingState Trainer::start(Weights weights) const {
+    TrainingState state;
+    state.weights = std::move(weights);
+    Weights trained;
+    for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
+    state.moments = start_moments(options_.optimiser.kind, trained);
+    return state;
+}
+
+void Trainer::run(TrainingState& state) {
+    for (std::size_t i = 0; i < state.weights.size(); ++i) {
+        state.weights[i].set_requires_grad(std::ranges::binary_search(trained_, i));
+    }
+    while (state.epoch < options_.epochs) run_epoch(state);
+}
+
+void Trainer::run_epoch(TrainingState& state) {
+    const Stream stream(options_.seed, Purpose::Shuffle, 0, static_cast<std::uint32_t>(state.epoch));
+    const std::vector<std::int64_t> order = shuffled(data_.train.x.size(0), stream);
+    while (state.step < steps_an_epoch_) {
+        if (context_.stop_requested()) throw Stopped{};
+        const double loss = run_step(state, order);
+        if (!std::isfinite(loss)) {
+            throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss, state.epoch + 1, state.step),
+                              "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
+        }
+        report(state, false, named("train/", state.sums));
+    }
+    end_epoch(state);
+}
+
+double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& order) {
+    const std::int64_t first = state.step * options_.batch_size;
+    const std::int64_t count = std::min(options_.batch_size, static_cast<std::int64_t>(order.size()) - first);
+    // The batch is copied to memory of our own, whose alignment does not depend on where the input came from.
+    const at::Tensor chosen = at::from_blob(const_cast<std::int64_t*>(order.data()) + first, {count}, at::TensorOptions(at::kLong));
+    at::Tensor x = batch_.narrow(0, 0, count);
+    at::index_select_out(x, data_.train.x, 0, chosen);
+    const at::Tensor target = data_.train.target.index_select(0, chosen);
+
+    const Pass pass{true, options_.frozen_layers, options_.seed, state.steps};
+    const at::Tensor logits = net_.logits(state.weights, x, pass);
+    const at::Tensor loss = objective_.loss(logits, target);
+    Weights trained;
+    for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
+    const Weights gradients = torch::autograd::grad({loss}, trained);
+    update(options_.optimiser, state.steps + 1, gradients, state.moments, trained);
+
+    const double value = loss.item<double>();
+    objective_.add_to(state.sums, logits, target, value);
+    ++state.step;
+    ++state.steps;
+    return value;
+}
+
+void Trainer::end_epoch(TrainingState& state) {
+    Numbers metrics = named("train/", state.sums);
+    if (data_.validation) {
+        const MetricSums sums =
+            evaluate(net_, state.weights, objective_, *data_.validation, options_.batch_size, context_);
+        const Numbers numbers = named("val/", sums);
+        if (!std::isfinite(numbers.front().second)) {
+            throw stage_error(fmt::format("the loss of the validation data is {} after epoch {}", numbers.front().second,
+                                          state.epoch + 1),
+                              "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
+        }
+        metrics.insert(metrics.end(), numbers.begin(), numbers.end());
+    }
+    state.history.names.clear();
+    std::vector<double> row;
+    for (const auto& [name, value] : metrics) {
+        state.history.names.push_back(name);
+        row.push_back(value);
+    }
+    state.history.rows.push_back(row);
+    state.history.steps.push_back(state.steps);
+
+    const std::size_t monitored = column(state.history, monitor_);
+    const auto best_row = static_cast<std::size_t>(state.best_epoch - 1);
+    ++state.epoch;
+    if (state.best_epoch == 0 || is_better(monitor_, row[monitored], state.history.rows[best_row][monitored])) {
+        state.best_epoch = state.epoch;
+        state.best_weights = copies(state.weights);
+    }
+    report(state, true, metrics);
+    state.step = 0;
+    state.sums = {};
+}
+
+void Trainer::report(const TrainingState& state, bool epoch_ended, const Numbers& metrics) {
+    context_.progress({.epoch = epoch_ended ? state.epoch : state.epoch + 1,
+                       .epochs = options_.epochs,
+                       .step = state.step,
+                       .steps = steps_an_epoch_,
+                       .epoch_ended = epoch_ended,
+                       .metrics = metrics});
+}
+
+MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective, const Samples& samples,
+                    std::int64_t batch_size, const StageContext& context, at::Tensor* outputs) {
+    const at::NoGradGuard no_grad;
+    at::Tensor batch = net.blank_batch(std::min(batch_size, samples.x.size(0)));
+    MetricSums sums;
+    for (std::int64_t first = 0; first < samples.x.size(0); first += batch_size) {
+        if (context.stop_requested()) throw Stopped{};
+        const std::int64_t count = std::min(batch_size, samples.x.size(0) - first);
+        const at::Tensor x = batch.narrow(0, 0, count);
+        x.copy_(samples.x.narrow(0, first, count));
+        const at::Tensor logits = net.logits(weights, x, {});
+        const at::Tensor target = samples.target.narrow(0, first, count);
+        objective.add_to(sums, logits, target, objective.loss(logits, target).item<double>());
+        if (outputs != nullptr) outputs->narrow(0, first, count).copy_(objective.output(logits));
+    }
+    return sums;
+}
+
+}  // namespace satdl::stages

@@ -1,0 +1,95 @@
+// Training: mini-batches in an order that the seed decides, metrics per epoch, and the best epoch kept.
+//
+// All that a training knows between two steps stands in TrainingState, a plain value; the order of an epoch and the dropout
+// masks of a step are functions of (seed, epoch, step). So a state that was written down and read back continues with the
+// same bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stages/loss.h"
+#include "stages/net.h"
+#include "stages/optimiser.h"
+
+namespace satdl::stages {
+
+struct TrainingOptions {
+    LossKind loss = LossKind::Mse;
+    OptimiserOptions optimiser;
+    std::int64_t epochs = 1;
+    std::int64_t batch_size = 128;
+    std::int64_t seed = 0;
+    std::string monitor = "auto";   // "val/loss", ...; also Keras' names; auto: val/loss, without validation data train/loss
+    std::size_t frozen_layers = 0;  // the first so many layers stay as they are
+};
+
+struct Samples {
+    at::Tensor x;       // float32 [N, ...]
+    at::Tensor target;  // class numbers [N], or float32 of the shape of the output
+};
+
+struct TrainingData {
+    Samples train;
+    std::optional<Samples> validation;
+};
+
+// The metrics of each finished epoch.
+struct TrainingHistory {
+    std::vector<std::string> names;  // "train/loss", "train/accuracy", "val/loss", ...
+    std::vector<std::vector<double>> rows;
+    std::vector<std::int64_t> steps;  // at the end of each epoch, counted from the start
+};
+
+struct TrainingState {
+    std::int64_t epoch = 0;  // finished epochs
+    std::int64_t step = 0;   // finished steps of the running epoch
+    std::int64_t steps = 0;  // finished steps in all
+    Weights weights;
+    Moments moments;  // of the trained tensors, in order
+    MetricSums sums;  // of the running epoch's training
+    TrainingHistory history;
+    std::int64_t best_epoch = 0;  // 0: none yet
+    Weights best_weights;
+};
+
+class Trainer {
+public:
+    // Throws Error{StageFailed}: data that do not fit the network, the loss or each other; an unknown monitor.
+    // `net`, `context` must outlive the trainer.
+    Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context);
+
+    [[nodiscard]] TrainingState start(Weights weights) const;
+    // To the end of the last epoch. Throws Stopped between two steps; Error{StageFailed} where the loss is no number any more.
+    void run(TrainingState& state);
+
+    [[nodiscard]] const std::string& monitor() const { return monitor_; }
+
+private:
+    void run_epoch(TrainingState& state);
+    double run_step(TrainingState& state, const std::vector<std::int64_t>& order);
+    void end_epoch(TrainingState& state);
+    void report(const TrainingState& state, bool epoch_ended, const Numbers& metrics);
+    [[nodiscard]] Numbers named(const std::string& prefix, const MetricSums& sums) const;
+
+    const Net& net_;
+    const TrainingOptions options_;
+    const Objective objective_;
+    TrainingData data_;  // targets prepared
+    const std::vector<std::size_t> trained_;  // positions of the tensors that are trained
+    const std::int64_t steps_an_epoch_;
+    std::string monitor_;
+    StageContext& context_;
+    at::Tensor batch_;  // reused
+};
+
+// Throws Error{StageFailed} where samples and targets fit neither each other nor the network; the names are for its text.
+void check_samples(const Net& net, const Samples& samples, const std::string& x, const std::string& target);
+
+// The metrics of `samples`, not training, batch by batch. Throws Stopped.
+[[nodiscard]] MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective, const Samples& samples,
+                                  std::int64_t batch_size, const StageContext& context, at::Tensor* outputs = nullptr);
+
+}  // namespace satdl::stages

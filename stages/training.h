@@ -1,0 +1,26 @@
+// What the stages train and fine_tune share: their ports, their parameters and what they return.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "stages/initialise.h"
+#include "stages/trainer.h"
+
+namespace satdl::stages {
+
+// Beyond the inputs: LibTorch itself, and the activations of a batch of a convolutional network.
+inline constexpr std::int64_t kTrainingMemory = std::int64_t{1} << 30;
+
+[[nodiscard]] std::vector<PortDescription> training_inputs();
+[[nodiscard]] std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule);
+[[nodiscard]] std::vector<ParamDescription> training_params();
+
+[[nodiscard]] TrainingOptions training_options(const Params& params);
+[[nodiscard]] Initialiser initialiser_of(const Params& params);
+[[nodiscard]] TrainingData training_data(const StageInputs& inputs);
+// Trains `net` from `weights` and returns the best epoch's model, the history and the metrics.
+[[nodiscard]] Outcome train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs,
+                            StageContext& context);
+
+}  // namespace satdl::stages
