@@ -1,0 +1,94 @@
+// What the tests of stages share: a context that records, and short ways to networks, arrays and parameters.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/stage.h"
+#include "pipeline/yaml.h"
+
+namespace satdl::stages {
+
+class TestContext final : public StageContext {
+public:
+    // The stage's defaults, with `given` (YAML text by parameter) over them.
+    TestContext(const StageDescription& description, const std::map<std::string, std::string>& given, int threads = 1)
+        : threads_(threads) {
+        std::map<std::string, Value> values;
+        for (const ParamDescription& param : description.params) {
+            const auto found = given.find(param.name);
+            if (found != given.end()) values[param.name] = parse(found->second);
+            else if (param.fallback) values[param.name] = parse(*param.fallback);
+        }
+        params_ = Params(std::move(values));
+    }
+    explicit TestContext(int threads = 1) : threads_(threads) {}
+
+    [[nodiscard]] const Params& params() const override { return params_; }
+    [[nodiscard]] int threads() const override { return threads_; }
+    [[nodiscard]] const std::vector<SourceFile>& files() const override { return files_; }
+    [[nodiscard]] bool stop_requested() const override { return stop && stop(reported); }
+    void progress(const Progress& progress) override { reported.push_back(progress); }
+    void log(LogLevel, std::string_view) override {}
+
+    static Value parse(const std::string& yaml) {
+        return parse_yaml(std::make_shared<SourceText>(SourceText{"test", yaml}));
+    }
+
+    std::vector<SourceFile> files_;
+    std::vector<Progress> reported;
+    std::function<bool(const std::vector<Progress>&)> stop;
+
+private:
+    Params params_;
+    int threads_;
+};
+
+inline Network network_of(const std::string& yaml) {
+    Diagnostics diagnostics;
+    Network network = parse_network(TestContext::parse(yaml), diagnostics);
+    diagnostics.throw_if_any();
+    return network;
+}
+
+template <typename T>
+Array array(Shape shape, std::initializer_list<T> values) {
+    return Array::of<T>(std::move(shape), std::span<const T>(values.begin(), values.size()));
+}
+
+template <typename T>
+Array array(Shape shape, const std::vector<T>& values) {
+    return Array::of<T>(std::move(shape), std::span<const T>(values));
+}
+
+inline Group port(Array array) { return {{"", std::move(array)}}; }
+
+template <typename T>
+std::vector<T> values_of(const Array& array) {
+    const auto values = array.values<T>();
+    return {values.begin(), values.end()};
+}
+
+inline double metric(const Outcome& outcome, const std::string& name) {
+    return outcome.outputs.at("metrics").at(name).values<double>()[0];
+}
+
+// Every byte of every output, so that two outcomes can be compared.
+inline std::map<std::string, std::string> bytes_of(const Outcome& outcome) {
+    std::map<std::string, std::string> bytes;
+    for (const auto& [port_name, group] : outcome.outputs) {
+        for (const auto& [name, array] : group) {
+            const auto view = array.bytes();
+            bytes[port_name + "/" + name].assign(reinterpret_cast<const char*>(view.data()), view.size());
+        }
+    }
+    return bytes;
+}
+
+}  // namespace satdl::stages
