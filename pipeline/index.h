@@ -2,7 +2,8 @@
 // the history of stages. Disposable: deleted or damaged, it is made anew from the objects and the run records.
 //
 // SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
-// A no-op run writes nothing here. A store on a read-only medium is served without it.
+// A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot be
+// used (read-only, a full disk, a lock that somebody does not let go of), a private one in memory takes its place.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +17,8 @@
 #include "pipeline/fingerprint.h"
 
 namespace satdl {
+
+class IndexFile;
 
 struct IndexedObject {
     PortDigests ports;
@@ -32,14 +35,16 @@ struct StageHistory {
 
 class Index {
 public:
-    // Opens or makes it. One that is damaged or of another format is moved aside and made anew (`rebuilt()` says so, and the
-    // store then fills it). Where the folder cannot be written: a private one in memory.
+    // One that is damaged or of another format is moved aside, to `<file>.damaged-<n>`, now or when it shows.
     explicit Index(const std::filesystem::path& file);
     ~Index();
     Index(const Index&) = delete;
     Index& operator=(const Index&) = delete;
 
+    // It began empty: the store then fills it.
     [[nodiscard]] bool rebuilt() const;
+    // Why it is not, or was not, what is on disk; for a warning.
+    [[nodiscard]] std::optional<std::string> trouble() const;
 
     [[nodiscard]] std::optional<IndexedObject> object(const Digest& key);
     void put_object(const Digest& key, const IndexedObject& object);
@@ -53,7 +58,8 @@ public:
     // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.
     [[nodiscard]] std::optional<double> seconds(const Digest& key, const std::string& kind);
 
-    // Many writes as one: commits when it goes. Nested ones count as the outermost.
+    // Many lookups or writes as one transaction, which ends when it goes: for bursts (a plan, a reindex), since other processes
+    // cannot write meanwhile. Nested ones count as the outermost.
     class Batch {
     public:
         explicit Batch(Index& index);
@@ -65,12 +71,12 @@ public:
     };
 
 private:
-    struct Database;
-    std::unique_ptr<Database> database_;  // guarded by its own mutex: every call is safe from any thread
+    std::unique_ptr<IndexFile> file_;  // guarded by its own mutex: every call is safe from any thread
 };
 
 // The digest of a source file: from the index where stat says the same as then, else by reading it. A file that was changed
-// less than two seconds before it was read is not remembered (its mtime may not tell a later edit).
+// less than two seconds before it was read is not remembered (its mtime may not tell a later edit). Throws Error{Store} at the
+// file's place where it is missing, changes while it is read, or is not what its dataset's manifest promises.
 [[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
 
 }  // namespace satdl
