@@ -1,0 +1,36 @@
+// Another program, run to its end: for the few things that Debian's own tools do best (gzip, tar, curl, npm).
+//
+// Arguments are a list and never pass a shell, so no name of a file or a package can become a command. What the program
+// writes comes to us through a pipe: if this process dies, the other dies of SIGPIPE at its next write, and needs no minder.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace satdl {
+
+struct ProcessResult {
+    enum class Kind {
+        Ended,       // with `code`
+        Killed,      // by signal `code`
+        Cut,         // the sink had enough
+        NotStarted,  // errno `code`; ENOENT: no such program
+    } kind = Kind::Ended;
+    int code = 0;
+    std::string said;  // the end of what it wrote to stderr, printable
+
+    [[nodiscard]] bool good() const { return kind == Kind::Ended && code == 0; }
+    // "exit code 22: curl: (22) The requested URL returned error: 404"
+    [[nodiscard]] std::string describe() const;
+};
+
+// Takes what the program writes to stdout, piece by piece; false: enough, the program is ended.
+using ProcessSink = std::function<bool(std::span<const std::byte>)>;
+
+// argv[0] is looked for in PATH; stdin is empty. What the sink throws goes on to the caller, after the program was ended.
+[[nodiscard]] ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSink& sink);
+
+}  // namespace satdl
