@@ -12,11 +12,13 @@ using Words = std::optional<std::string>;
 PortType type_of(const Array& array) { return {.dtype = array.dtype(), .shape = array.shape()}; }
 
 Words in_array(const PortDescription& port, const PortType* expected, const Group& group) {
-    if (group.size() != 1 || !group.begin()->first.empty()) return fmt::format("output '{}' must be one array without a name", port.name);
+    if (group.size() != 1 || !group.begin()->first.empty())
+        return fmt::format("output '{}' must be one array without a name", port.name);
     const Array& array = group.begin()->second;
     PortType wanted = expected != nullptr ? *expected : PortType{};
     if (!port.dtypes.empty()) wanted.dtype = port.dtypes.front();
-    const bool fits = (!wanted.dtype || *wanted.dtype == array.dtype()) && (!wanted.shape || could_equal(*wanted.shape, array.shape()));
+    const bool fits =
+        (!wanted.dtype || *wanted.dtype == array.dtype()) && (!wanted.shape || could_equal(*wanted.shape, array.shape()));
     if (fits) return std::nullopt;
     return fmt::format("output '{}' is {}, promised was {}", port.name, describe(type_of(array)), describe(wanted));
 }
@@ -34,14 +36,16 @@ Words in_numbers(const PortDescription& port, const Group& group) {
     for (const auto& [name, array] : group) {
         if (array.dtype() != DType::Float64 || array.shape() != rows || rows.size() != 1)
             return fmt::format("'{}' of output '{}' is {}, a {} wants float64 {}", name, port.name, describe(type_of(array)),
-                               port.kind == PortKind::Metrics ? "metric" : "history's column", rows.size() == 1 ? shape_text(rows) : "[epochs]");
+                               port.kind == PortKind::Metrics ? "metric" : "history's column",
+                               rows.size() == 1 ? shape_text(rows) : "[epochs]");
         }
     return std::nullopt;
 }
 
 }  // namespace
 
-std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected, const Outcome& outcome) {
+std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
+                                         const Outcome& outcome) {
     for (const auto& [name, group] : outcome.outputs) {
         if (description.output(name) == nullptr) return fmt::format("output '{}' was never declared", name);
     }
@@ -54,7 +58,9 @@ std::optional<std::string> contradiction(const StageDescription& description, co
         const auto type = expected.find(port.name);
         Words words;
         switch (port.kind) {
-            case PortKind::Array: words = in_array(port, type == expected.end() ? nullptr : &type->second, output->second); break;
+            case PortKind::Array:
+                words = in_array(port, type == expected.end() ? nullptr : &type->second, output->second);
+                break;
             case PortKind::Model: words = in_model(port, output->second); break;
             case PortKind::Metrics:
             case PortKind::History: words = in_numbers(port, output->second); break;

@@ -22,7 +22,8 @@ constexpr std::size_t kLongestName = 128;
 
 bool has_only(std::string_view text, std::string_view more) {
     const auto fine = [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos;
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               more.find(c) != std::string_view::npos;
     };
     return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, fine);
 }
@@ -39,8 +40,8 @@ bool is_inner_folder(std::string_view folder) {
 // npm's NAME@VERSION or @SCOPE/NAME@VERSION.
 bool is_npm_package(std::string_view package) {
     const auto at = package.rfind('@');
-    return has_only(package, "@/._-") && package.front() != '-' && at != std::string_view::npos && at > 0 && at + 1 < package.size() &&
-           package.find("..") == std::string_view::npos;
+    return has_only(package, "@/._-") && package.front() != '-' && at != std::string_view::npos && at > 0 &&
+           at + 1 < package.size() && package.find("..") == std::string_view::npos;
 }
 
 class ManifestReader {
@@ -75,7 +76,8 @@ bool ManifestReader::map(const Value& value, std::string_view what, std::span<co
     }
     for (const Value::Entry& entry : value.entries()) {
         if (!known.empty() && std::ranges::find(known, entry.key) == known.end())
-            diagnostics_.add(entry.key_place, fmt::format("{} has no '{}'", what, printable(entry.key)), did_you_mean(entry.key, known));
+            diagnostics_.add(entry.key_place, fmt::format("{} has no '{}'", what, printable(entry.key)),
+                             did_you_mean(entry.key, known));
     }
     return true;
 }
@@ -126,8 +128,9 @@ void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
     file.name = entry.key;
     const auto digest = Digest::from_hex(text(entry.value, "sha256", "a file"));
     const auto dtype = dtype_from_name(text(entry.value, "dtype", "a file"));
-    if (const Value* value = entry.value.find("sha256"); value != nullptr && !digest) bad(*value, "sha256", "64 hexadecimal digits");
-    if (const Value* value = entry.value.find("dtype"); value != nullptr && !dtype) bad(*value, "dtype", "an element type");
+    if (const Value* value = entry.value.find("sha256"); value != nullptr && value->is_scalar() && !digest)
+        bad(*value, "sha256", "64 hexadecimal digits");
+    if (const Value* value = entry.value.find("dtype"); value != nullptr && value->is_scalar() && !dtype) bad(*value, "dtype", "an element type");
     if (digest) file.sha256 = *digest;
     if (dtype) file.dtype = *dtype;
 
@@ -144,8 +147,9 @@ void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
         file.shape.push_back(number);
         size *= static_cast<double>(number);
     }
-    if (file.bytes >= 0 && size > static_cast<double>(file.bytes))
-        diagnostics_.add(shape->place(), fmt::format("{} {} does not fit into {} bytes", name_of(file.dtype), shape_text(file.shape), file.bytes));
+    if (shape != nullptr && file.bytes >= 0 && size > static_cast<double>(file.bytes))
+        diagnostics_.add(shape->place(), fmt::format("{} {} does not fit into {} bytes", name_of(file.dtype),
+                                                     shape_text(file.shape), file.bytes));
     dataset.files.emplace(entry.key, std::move(file));
 }
 
@@ -170,7 +174,8 @@ void ManifestReader::source(const Value& value, Dataset& dataset) {
     if (value.find("https") != nullptr) {
         source.kind = DatasetSource::Kind::Https;
         source.where = text(value, "https", "a source");
-        if (!source.where.starts_with("https://")) bad(*value.find("https"), "https", "an address that begins with https://");
+        if (!source.where.starts_with("https://"))
+            bad(*value.find("https"), "https", "an address that begins with https://");
     } else if (value.find("npm") != nullptr) {
         source.kind = DatasetSource::Kind::Npm;
         source.where = text(value, "npm", "a source");
@@ -279,10 +284,12 @@ FileState check_file(const Dataset& dataset, const DatasetFile& file) {
 Error wrong_file(const Dataset& dataset, const DatasetFile& file, const FileState& state) {
     const std::string path = (dataset.folder / file.name).string();
     const std::string expected = fmt::format("SHA-256 {} ({} bytes)", file.sha256.hex(), file.bytes);
-    const std::string found = state.found ? fmt::format("SHA-256 {} ({} bytes)", state.found->hex(), state.found_bytes) : "nothing";
-    const std::string message = state.kind == FileState::Kind::Missing
-                                    ? fmt::format("{} is missing: expected {}", path, expected)
-                                    : fmt::format("{} is not what the manifest promises: expected {}, found {}", path, expected, found);
+    const std::string found =
+        state.found ? fmt::format("SHA-256 {} ({} bytes)", state.found->hex(), state.found_bytes) : "nothing";
+    const std::string message =
+        state.kind == FileState::Kind::Missing
+            ? fmt::format("{} is missing: expected {}", path, expected)
+            : fmt::format("{} is not what the manifest promises: expected {}, found {}", path, expected, found);
     return Error(ExitCode::Store, message, fmt::format("run `satdl data fetch {}`", dataset.name));
 }
 

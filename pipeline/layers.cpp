@@ -124,20 +124,26 @@ LayerOption same_as(std::string other, LayerOption made) {
 }
 
 LayerDescription pool(std::string kind, std::string help, PoolKind which) {
-    return {std::move(kind), std::move(help), "[N, C, H, W] -> [N, C, H', W'], H' = floor((H - size) / stride) + 1", Pool{which},
+    return {std::move(kind),
+            std::move(help),
+            "[N, C, H, W] -> [N, C, H', W'], H' = floor((H - size) / stride) + 1",
+            Pool{which},
             "size",
             {option<&Pool::size>("size", 1, 1024, "height and width of the window"),
              same_as("size", option<&Pool::stride>("stride", 1, 1024, "step of the window"))}};
 }
 
 LayerDescription activation(std::string kind, std::string help, Activation which) {
-    return {std::move(kind), std::move(help), "any, unchanged", Activate{which}, "", {}};
+    return {std::move(kind), std::move(help), "any shape, which stays", Activate{which}, "", {}};
 }
 
 std::vector<LayerDescription> make_descriptions() {
     std::vector<LayerDescription> all;
-    all.push_back({"conv", "2-d convolution", "[N, C, H, W] -> [N, filters, H', W'], H' = ceil(H / stride) where padding is same",
-                   Conv{}, "filters",
+    all.push_back({"conv",
+                   "2-d convolution",
+                   "[N, C, H, W] -> [N, filters, H', W'], H' = ceil(H / stride), or floor((H - kernel) / stride) + 1 if valid",
+                   Conv{},
+                   "filters",
                    {required(option<&Conv::filters>("filters", 1, 65536, "channels of the output")),
                     option<&Conv::kernel>("kernel", 1, 255, "height and width of the kernel"),
                     option<&Conv::stride>("stride", 1, 255, "step of the kernel"),
@@ -148,8 +154,11 @@ std::vector<LayerDescription> make_descriptions() {
                    {required(option<&Dense::units>("units", 1, 1 << 24, "features of the output")),
                     option<&Dense::bias>("bias", "adds a learnt number per unit"),
                     option<&Dense::activation>("activation", "applied to the output")}});
-    all.push_back({"batch_norm", "batch normalisation of each channel or feature", "[N, C, H, W] or [N, features], unchanged",
-                   BatchNorm{}, "",
+    all.push_back({"batch_norm",
+                   "batch normalisation of each channel or feature",
+                   "[N, C, H, W] or [N, features], which stays",
+                   BatchNorm{},
+                   "",
                    {option<&BatchNorm::momentum>("momentum", 0, 1, "share of the old moving average that a step keeps"),
                     option<&BatchNorm::epsilon>("epsilon", 1e-12, 1, "added to the variance")}});
     all.push_back(pool("max_pool", "largest of each window", PoolKind::Max));
@@ -157,7 +166,7 @@ std::vector<LayerDescription> make_descriptions() {
     all.push_back({"upsample", "repeats each pixel (nearest neighbour)", "[N, C, H, W] -> [N, C, H * factor, W * factor]",
                    Upsample{}, "factor", {option<&Upsample::factor>("factor", 1, 64, "how often in each direction")}});
     all.push_back({"flatten", "one row of features a sample", "[N, ...] -> [N, features]", Flatten{}, "", {}});
-    all.push_back({"dropout", "sets a random share to zero while training", "any, unchanged", Dropout{}, "rate",
+    all.push_back({"dropout", "sets a random share to zero while training", "any shape, which stays", Dropout{}, "rate",
                    {option<&Dropout::rate>("rate", 0, 0.99, "the share that is dropped")}});
     all.push_back(activation("relu", "max(x, 0)", Activation::Relu));
     all.push_back(activation("leaky_relu", "x where x > 0, else negative_slope * x", Activation::LeakyRelu));

@@ -38,7 +38,8 @@ struct Dense {  // over [N, features]
     Activation activation = Activation::None;
     bool operator==(const Dense&) const = default;
 };
-// Over channels of [N, C, H, W] or features of [N, C]. Keras' sense of momentum: moving = momentum * moving + (1 - momentum) * batch.
+// Over channels of [N, C, H, W] or features of [N, C]. Momentum in the sense of Keras:
+// moving = momentum * moving + (1 - momentum) * batch.
 struct BatchNorm {
     double momentum = 0.99;
     double epsilon = 1e-3;

@@ -21,8 +21,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kManifestFormat = 1;
-constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number,  ParamType::Boolean, ParamType::Text,   ParamType::Choice,
-                                     ParamType::Network, ParamType::Dataset, ParamType::File,    ParamType::Threads};
+constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
+                                     ParamType::Text,    ParamType::Choice, ParamType::Network,
+                                     ParamType::Dataset, ParamType::File,   ParamType::Threads};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
 constexpr DType kDTypes[] = {DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64};
 
@@ -117,7 +118,8 @@ private:
     template <typename T>
     static Json of(T& field) {
         if constexpr (std::is_enum_v<T>) return name_of(field);
-        else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, NameAndVersion>) return field;
+        else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, NameAndVersion>)
+            return field;
         else return json(field);
     }
     template <typename T>
@@ -274,7 +276,8 @@ LibraryManifest read_manifest(const std::filesystem::path& json_file) {
     try {
         const Json json = Json::parse(text_of(json_file));
         const Json format = json.is_object() ? json.value("satdl_manifest", Json()) : Json();
-        if (format != kManifestFormat) throw Fault{"", fmt::format("wants format {}, is {}", kManifestFormat, format.dump())};
+        if (format != kManifestFormat)
+            throw Fault{"", fmt::format("wants format {}, is {}", kManifestFormat, format.dump())};
         Reader::object(json, manifest);
     } catch (const Json::exception& error) {
         throw bad_manifest(json_file, error.what());

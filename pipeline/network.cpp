@@ -59,7 +59,8 @@ private:
     [[nodiscard]] const Value::Entry* kind_entry(const Value& map);
     [[nodiscard]] std::string name(const Value& value);
     void options(const LayerDescription& description, const Value::Entry& kind, const Value& map, Layer& layer);
-    [[nodiscard]] bool set(const LayerDescription& description, const LayerOption& option, const Value& value, LayerSpec& spec);
+    [[nodiscard]] bool set(const LayerDescription& description, const LayerOption& option, const Value& value,
+                           LayerSpec& spec);
     void finish(const LayerDescription& description, const std::set<std::string, std::less<>>& given, const Place& place,
                 LayerSpec& spec);
 
@@ -109,7 +110,8 @@ void Reader::repeat(const Value& map, std::vector<Layer>& layers) {
     const Value& count = *map.find("repeat");
     const auto times = count.as_integer();
     if (!times || *times < 1 || *times > kMostRepeats)
-        diagnostics_.add(count.place(), fmt::format("repeat wants an integer from 1 to {}, not {}", kMostRepeats, count.describe()));
+        diagnostics_.add(count.place(),
+                         fmt::format("repeat wants an integer from 1 to {}, not {}", kMostRepeats, count.describe()));
     const Value* body = map.find("layers");
     if (body == nullptr) {
         diagnostics_.add(map.place(), "repeat needs `layers`", "write `{repeat: 2, layers: [...]}`");
@@ -119,8 +121,10 @@ void Reader::repeat(const Value& map, std::vector<Layer>& layers) {
     if (!times || *times < 1 || *times > kMostRepeats) return;
     for (const Layer& layer : once) {
         if (layer.name.empty() || *times == 1) continue;
-        diagnostics_.add(layer.place, fmt::format("a layer that is repeated cannot be named: '{}' would stand {} times", layer.name,
-                                                  *times), "leave the name out, or write the layers one by one");
+        diagnostics_.add(
+            layer.place,
+            fmt::format("a layer that is repeated cannot be named: '{}' would stand {} times", layer.name, *times),
+            "leave the name out, or write the layers one by one");
     }
     if (once.size() * static_cast<std::size_t>(*times) > kMostLayers) {
         diagnostics_.add(count.place(), fmt::format("a network has at most {} layers", kMostLayers));
@@ -200,7 +204,8 @@ void Reader::options(const LayerDescription& description, const Value::Entry& ki
             }
         }
     } else if (description.main.empty() && !kind.value.is_null()) {
-        diagnostics_.add(kind.value.place(), fmt::format("{} has no main option: it cannot be {}", kind.key, kind.value.describe()),
+        diagnostics_.add(kind.value.place(),
+                         fmt::format("{} has no main option: it cannot be {}", kind.key, kind.value.describe()),
                          fmt::format("write `{}`", kind.key));
     } else if (!kind.value.is_null()) {
         take(Value::Entry{description.main, kind.key_place, kind.value});
@@ -213,15 +218,17 @@ void Reader::options(const LayerDescription& description, const Value::Entry& ki
 
 bool Reader::set(const LayerDescription& description, const LayerOption& option, const Value& value, LayerSpec& spec) {
     const auto number = value.as_number();
-    const bool in_range = !number || ((!option.least || *number >= *option.least) && (!option.most || *number <= *option.most));
+    const bool in_range =
+        !number || ((!option.least || *number >= *option.least) && (!option.most || *number <= *option.most));
     LayerSpec changed = spec;
     if (in_range && option.set(changed, value)) {
         spec = std::move(changed);
         return true;
     }
-    diagnostics_.add(value.place(), fmt::format("{} of {} wants {}, not {}", option.name, description.kind, wanted(option),
-                                                value.describe()),
-                     option.type == LayerOption::Type::Choice && value.is_scalar() ? did_you_mean(value.text(), option.choices) : "");
+    diagnostics_.add(
+        value.place(),
+        fmt::format("{} of {} wants {}, not {}", option.name, description.kind, wanted(option), value.describe()),
+        option.type == LayerOption::Type::Choice && value.is_scalar() ? did_you_mean(value.text(), option.choices) : "");
     return false;
 }
 
@@ -326,8 +333,11 @@ Network extend(const Network& base, std::string_view until, const Network& head,
     std::set<std::string_view> clashing;
     for (const Layer& layer : added) {
         if (!names.contains(layer.name)) continue;
-        if (looks_automatic(layer)) clashing.insert(layer.kind());
-        else diagnostics.add(layer.place, fmt::format("the base already has a layer '{}'", layer.name), "choose another name");
+        if (looks_automatic(layer)) {
+            clashing.insert(layer.kind());
+        } else {
+            diagnostics.add(layer.place, fmt::format("the base already has a layer '{}'", layer.name), "choose another name");
+        }
     }
     for (const std::string_view kind : clashing) renumber(all, added, kind);
     std::ranges::move(added, std::back_inserter(all));

@@ -131,8 +131,9 @@ std::vector<LayerSummary> summarise(const Network& network, const Shape& input, 
         const Shape& before = summaries.empty() ? input : summaries.back().output;
         const Summary summary(layer, before);
         if (!summary.wants().empty()) {
-            diagnostics.add(layer.place, fmt::format("layer {} wants {}, but gets {}{}", layer.name, summary.wants(), batch_text(before),
-                                                     summaries.empty() ? "" : fmt::format(" from {}", summaries.back().name)),
+            diagnostics.add(layer.place,
+                            fmt::format("layer {} wants {}, but gets {}{}", layer.name, summary.wants(), batch_text(before),
+                                        summaries.empty() ? "" : fmt::format(" from {}", summaries.back().name)),
                             summary.hint());
             break;
         }

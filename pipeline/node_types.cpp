@@ -58,8 +58,9 @@ StageRules parse_rules(const CatalogEntry& stage) {
     const auto parsed = [&](const PortDescription& port) {
         auto rule = parse_shape_rule(port.shape);
         if (!rule) {
-            throw Error(ExitCode::Store, fmt::format("the manifest of {}: port '{}' of stage '{}' has the shape '{}', which is no rule",
-                                                     stage.library.string(), port.name, stage.description.kind, printable(port.shape)));
+            throw Error(ExitCode::Store,
+                        fmt::format("the manifest of {}: port '{}' of stage '{}' has the shape '{}', which is no rule",
+                                    stage.library.string(), port.name, stage.description.kind, printable(port.shape)));
         }
         return std::move(*rule);
     };
@@ -78,7 +79,8 @@ NodeTyper::NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId
         SATDL_CHECK(port != nullptr, fmt::format("{} has no input '{}'", node_.name, input.port));
         const auto type = types[input.from].find(input.from_port);
         const auto position = static_cast<std::size_t>(port - stage_.inputs.data());
-        arrivals_.push_back({port, &rules_.inputs[position], &input, type == types[input.from].end() ? nullptr : &type->second});
+        arrivals_.push_back(
+            {port, &rules_.inputs[position], &input, type == types[input.from].end() ? nullptr : &type->second});
     }
 }
 
@@ -113,7 +115,8 @@ void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
     if (arrival.type == nullptr) return;
     const PortDescription& port = *arrival.port;
     if (arrival.type->kind != port.kind) {
-        const std::string wanted = port.kind == PortKind::Array ? wanted_text(port, *arrival.rule) : describe(PortType{.kind = port.kind});
+        const std::string wanted =
+            port.kind == PortKind::Array ? wanted_text(port, *arrival.rule) : describe(PortType{.kind = port.kind});
         misfit(arrival, wanted.empty() ? "an array" : wanted);
     } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
                std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
@@ -158,8 +161,8 @@ void NodeTyper::bind_rest(const Arrival& arrival, const std::string& name, Shape
         rests_.push_back({name, std::move(shape), &arrival});
     } else if (!name.empty() && !could_equal(known->shape, shape)) {
         diagnostics_.add(arrival.input->place,
-                         fmt::format("{} has samples of shape {}, {} of shape {}", here(arrival), known_text(shape), here(*known->by),
-                                     known_text(known->shape)),
+                         fmt::format("{} has samples of shape {}, {} of shape {}", here(arrival), known_text(shape),
+                                     here(*known->by), known_text(known->shape)),
                          fmt::format("{} is {}, {} is {}", source(arrival), describe(*arrival.type), source(*known->by),
                                      describe(*known->by->type)));
     }
@@ -223,7 +226,8 @@ std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
         return std::nullopt;
     }
     Shape shape = file->shape;
-    if (!shape.empty() && node_.params.given("limit")) shape.front() = std::min(shape.front(), node_.params.integer("limit"));
+    if (!shape.empty() && node_.params.given("limit"))
+        shape.front() = std::min(shape.front(), node_.params.integer("limit"));
     return shape;
 }
 
@@ -273,9 +277,10 @@ bool NodeTyper::base_reads(const Network& base, const Arrival& from, const Arriv
     Diagnostics unfit;
     (void)summarise(base, *sample(input.port->name), unfit);
     if (unfit.empty()) return true;
-    diagnostics_.add(input.input->place,
-                     fmt::format("{} is {}, which the network of {} cannot read", source(input), describe(*input.type), source(from)),
-                     unfit.found().front().message);
+    diagnostics_.add(
+        input.input->place,
+        fmt::format("{} is {}, which the network of {} cannot read", source(input), describe(*input.type), source(from)),
+        unfit.found().front().message);
     return false;
 }
 
@@ -315,14 +320,16 @@ std::optional<std::string> NodeTyper::chosen_layer(const std::string& param, con
     const std::string& name = node_.params.text(param);
     if (name.empty() || std::ranges::find(names, name) != names.end()) return name;
     const Place& place = node_.params.value(param).place();
-    diagnostics_.add(place ? place : node_.place, fmt::format("{} has no layer '{}'", whose, printable(name)), did_you_mean(name, names));
+    diagnostics_.add(place ? place : node_.place, fmt::format("{} has no layer '{}'", whose, printable(name)),
+                     did_you_mean(name, names));
     return std::nullopt;
 }
 
 // ---- names ----
 
 const NodeTyper::Arrival* NodeTyper::arrival(std::string_view port) const {
-    const auto found = std::ranges::find(arrivals_, port, [](const Arrival& one) -> std::string_view { return one.port->name; });
+    const auto found =
+        std::ranges::find(arrivals_, port, [](const Arrival& one) -> std::string_view { return one.port->name; });
     return found == arrivals_.end() ? nullptr : &*found;
 }
 

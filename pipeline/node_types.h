@@ -40,11 +40,13 @@ struct StageRules {
 class NodeTyper {
 public:
     // `types` holds those of all nodes before `node`. Everything must outlive this.
-    NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node, const StageRules& rules, Diagnostics& diagnostics);
+    NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node, const StageRules& rules,
+              Diagnostics& diagnostics);
 
     // Checks what arrives and infers what leaves.
     [[nodiscard]] NodeTypes infer();
-    // Forward multiply-adds of a sample through the network that this node applies; nothing where no port's shape is a network's.
+    // Forward multiply-adds of a sample through the network that this node applies; nothing where no port has the shape of a
+    // network's output.
     [[nodiscard]] std::optional<std::int64_t> applied_cost();
 
 private:

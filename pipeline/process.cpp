@@ -46,7 +46,8 @@ struct Pipe {
 
     Pipe() {
         std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(ExitCode::Store, fmt::format("no pipe: {}", std::strerror(errno)));
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+            throw Error(ExitCode::Store, fmt::format("no pipe: {}", std::strerror(errno)));
         read_end.set(ends[0]);
         write_end.set(ends[1]);
     }
@@ -147,7 +148,8 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     std::array<pollfd, 2> both{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
     while (wanted && (both[0].fd >= 0 || both[1].fd >= 0)) {
         if (::poll(both.data(), both.size(), -1) < 0 && errno != EINTR) break;
-        if (both[0].revents != 0 && !read_piece(out.read_end, buffer, [&](auto piece) { wanted = sink(piece); })) both[0].fd = -1;
+        if (both[0].revents != 0 && !read_piece(out.read_end, buffer, [&](auto piece) { wanted = sink(piece); }))
+            both[0].fd = -1;
         if (both[1].revents != 0 && !read_piece(err.read_end, buffer, listen)) both[1].fd = -1;
     }
     if (!wanted) child.kill();

@@ -14,7 +14,8 @@ namespace satdl {
 // By node. Adds a diagnostic for each edge whose types cannot fit, and each network that does not fit its input.
 [[nodiscard]] std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics);
 
-// Forward multiply-adds of one sample through the network that the node trains or applies; 0 where there is none or it is unknown.
+// Forward multiply-adds of one sample through the network that the node trains or applies; 0 where there is none or it is
+// unknown.
 [[nodiscard]] std::int64_t network_cost(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node);
 
 // What a stage returned, against its description and `expected`: the first contradiction in words, or nothing.

@@ -85,7 +85,8 @@ const std::string& Params::text(std::string_view name) const {
 Network Params::network(std::string_view name) const {
     Diagnostics diagnostics;
     Network network = parse_network(value(name), diagnostics);
-    SATDL_CHECK(diagnostics.empty(), fmt::format("parameter '{}' is no network: {}", name, diagnostics.found().front().message));
+    SATDL_CHECK(diagnostics.empty(),
+                fmt::format("parameter '{}' is no network: {}", name, diagnostics.found().front().message));
     return network;
 }
 

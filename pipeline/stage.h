@@ -37,7 +37,8 @@ enum class ParamType {
 struct ParamDescription {
     std::string name{};
     ParamType type = ParamType::Text;
-    std::optional<std::string> fallback{};  // the default, as YAML text; none: the parameter must be given ("null": may be left out)
+    // The default, as YAML text; none: the parameter must be given ("null": may be left out).
+    std::optional<std::string> fallback{};
     std::optional<double> least{}, most{};  // inclusive range of numbers
     std::vector<std::string> choices{};
     std::string unit{};
@@ -68,7 +69,8 @@ struct PortDescription {
     //   [N, ...S]               a named rest, the same wherever it stands
     //   network(NET, X)         what the network in parameter or model port NET gives for port X;
     //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
-    //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most parameter `limit`
+    //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
+    //                           parameter `limit`
     //   any
     std::string shape = "any";
     // Model outputs: how the network comes about: {net} or {base, until, net} as names of parameters and ports, and the
@@ -186,8 +188,9 @@ struct StageEntry {
 
 // What a stage library exports (see SATDL_STAGE_LIBRARY).
 struct StageLibraryInfo {
-    std::string name;                                             // "satdl", "mine"
-    std::vector<std::pair<std::string, std::string>> numerics;    // {"libtorch", "2.13.0+cpu"}: in the key of its numeric stages
+    std::string name;  // "satdl", "mine"
+    // {"libtorch", "2.13.0+cpu"}: in the key of its numeric stages.
+    std::vector<std::pair<std::string, std::string>> numerics;
     std::vector<StageEntry> stages;
 };
 

@@ -113,7 +113,8 @@ private:
     }
 
     Fault of(const ShapeRule& rule) const {
-        if (rule.kind == ShapeRule::Kind::Dataset && (!is_param("dataset", ParamType::Dataset) || d_.param("split") == nullptr))
+        if (rule.kind == ShapeRule::Kind::Dataset &&
+            (!is_param("dataset", ParamType::Dataset) || d_.param("split") == nullptr))
             return "has a shape that needs the parameters 'dataset' and 'split'";
         if (rule.kind != ShapeRule::Kind::Network) return std::nullopt;
         if (!is_param(rule.net, ParamType::Network) && !is_model_input(rule.net))
@@ -158,7 +159,8 @@ std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
     const std::string_view name = text.substr(0, open);
     const auto words = parts(text.substr(open + 1, text.size() - open - 2));
     if (!std::ranges::all_of(words, is_word)) return std::nullopt;
-    if (name == "dataset" && words.size() == 1) return ShapeRule{.kind = ShapeRule::Kind::Dataset, .role = std::string(words[0])};
+    if (name == "dataset" && words.size() == 1)
+        return ShapeRule{.kind = ShapeRule::Kind::Dataset, .role = std::string(words[0])};
     if (name != "network" || words.size() < 2 || words.size() > 3) return std::nullopt;
     ShapeRule rule{.kind = ShapeRule::Kind::Network, .net = std::string(words[0]), .input = std::string(words[1])};
     if (words.size() == 3) rule.layer = words[2];

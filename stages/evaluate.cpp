@@ -40,7 +40,7 @@ StageEntry evaluate_stage() {
             .inputs = {{.name = "model", .kind = PortKind::Model},
                        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples"},
                        {.name = "target", .dtypes = {DType::Float32, DType::UInt8, DType::Int32, DType::Int64},
-                        .help = "class numbers [N], or the shape of the model's output"}},
+                        .shape = "[N, ...]", .help = "class numbers [N], or the shape of the model's output"}},
             .outputs = {{.name = "metrics", .kind = PortKind::Metrics,
                          .help = "loss; accuracy, where the targets are class numbers; binary_accuracy, where outputs are "
                                  "sigmoids or the loss is binary; samples"},

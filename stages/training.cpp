@@ -43,10 +43,10 @@ Numbers summary_of(const TrainingState& state) {
 std::vector<PortDescription> training_inputs() {
     const std::vector<DType> targets{DType::Float32, DType::UInt8, DType::Int32, DType::Int64};
     return {{.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...S]", .help = "training samples"},
-            {.name = "target", .dtypes = targets,
+            {.name = "target", .dtypes = targets, .shape = "[N, ...]",
              .help = "class numbers [N], or what the network should give: the shape of its output"},
             {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...S]", .optional = true, .help = "validation samples"},
-            {.name = "val_target", .dtypes = targets, .optional = true, .help = "their targets"}};
+            {.name = "val_target", .dtypes = targets, .shape = "[M, ...]", .optional = true, .help = "their targets"}};
 }
 
 std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {

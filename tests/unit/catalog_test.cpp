@@ -42,7 +42,13 @@ StageLibraryInfo everything() {
         {.name = "net", .type = ParamType::Network},
         {.name = "until", .type = ParamType::Text, .fallback = "null"},
         {.name = "loss", .type = ParamType::Choice, .fallback = "mse", .choices = {"mse", "cross_entropy"}},
-        {.name = "rate", .type = ParamType::Number, .fallback = "1e-3", .least = 1e-12, .most = 0.1, .unit = "per step", .help = "h"},
+        {.name = "rate",
+         .type = ParamType::Number,
+         .fallback = "1e-3",
+         .least = 1e-12,
+         .most = 0.1,
+         .unit = "per step",
+         .help = "h"},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
     };
     stage.memory_fixed_bytes = 123456789012;
@@ -93,13 +99,18 @@ TEST_CASE("a manifest says everything that the library said") {
 
 TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     const std::string good = manifest_json(everything());
-    CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") != std::string::npos);
-    CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: wants an integer") != std::string::npos);
-    CHECK(refused(replaced(good, "\"float64\"", "\"float65\"")).find("dtypes[0]: 'float65' is unknown") != std::string::npos);
-    CHECK(refused(replaced(good, ",\"type\":\"network\"", "")).find("stages[0].params[0]: 'type' is missing") != std::string::npos);
+    CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: wants an integer") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, "\"float64\"", "\"float65\"")).find("dtypes[0]: 'float65' is unknown") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, ",\"type\":\"network\"", "")).find("stages[0].params[0]: 'type' is missing") !=
+          std::string::npos);
     CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
     CHECK(refused(replaced(good, "\"abi\":1", "\"abi\":999")).find("ABI 999") != std::string::npos);
-    CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") != std::string::npos);
+    CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") !=
+          std::string::npos);
     CHECK_FALSE(refused("").empty());
     CHECK_FALSE(refused("[]").empty());
     CHECK_FALSE(refused("{\"a\": ").empty());
@@ -111,8 +122,10 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     CHECK_FALSE(fault_of(everything().stages[0].description));
     CHECK(fault_with({.name = "y", .shape = "[N, ..., 3]"}) == "output 'y' has the shape '[N, ..., 3]', which is no rule");
     CHECK(fault_with({.name = "y", .shape = "network(nets, x)"}) == "output 'y' has a shape that needs a network 'nets'");
-    CHECK(fault_with({.name = "y", .shape = "network(net, base)"}) == "output 'y' has a shape that needs an input array 'base'");
-    CHECK(fault_with({.name = "y", .dtype_of = "z"}) == "output 'y' takes its element type from 'z', which is no input array");
+    CHECK(fault_with({.name = "y", .shape = "network(net, base)"}) ==
+          "output 'y' has a shape that needs an input array 'base'");
+    CHECK(fault_with({.name = "y", .dtype_of = "z"}) ==
+          "output 'y' takes its element type from 'z', which is no input array");
     CHECK(fault_with({.name = "y", .shape = "dataset(images)"}));
     CHECK(fault_with({.name = "a/b"}));
     StageLibraryInfo info = everything();
@@ -132,8 +145,8 @@ TEST_CASE("the rules of shapes are read to the letter") {
     CHECK(parse_shape_rule("network(net, x)")->layer.empty());
     CHECK(parse_shape_rule("network(net,x,until)")->layer == "until");
     CHECK(parse_shape_rule("dataset(images)")->role == "images");
-    for (const char* bad : {"", "[", "[N,]", "[N M]", "[-1]", "[1.5]", "anything", "network(net)", "network()", "network(net, 1)", "dataset()",
-                            "dataset(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
+    for (const char* bad : {"", "[", "[N,]", "[N M]", "[-1]", "[1.5]", "anything", "network(net)", "network()",
+                            "network(net, 1)", "dataset()", "dataset(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
         INFO(bad);
         CHECK_FALSE(parse_shape_rule(bad));
     }

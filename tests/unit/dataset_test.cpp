@@ -91,7 +91,8 @@ std::vector<std::string> mistakes(const std::string& text) {
         (void)DatasetIndex({world.root / "data"}).find("tiny");
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Usage);
-        for (const Diagnostic& one : error.diagnostics()) lines.push_back(fmt::format("{}: {}", one.place.line, one.message));
+        for (const Diagnostic& one : error.diagnostics())
+            lines.push_back(fmt::format("{}: {}", one.place.line, one.message));
     }
     return lines;
 }
@@ -144,6 +145,7 @@ files:
   .tmp-1: {{sha256: {0}, bytes: 4, dtype: uint8, shape: [4]}}
   short: {{sha256: 12, bytes: 4, dtype: uint8, shape: [4]}}
   large: {{sha256: {0}, bytes: 4, dtype: float32, shape: [4]}}
+  empty: {{bytes: 0}}
   vague: {{sha256: {0}, bytes: -1, dtype: float31, shape: [x], size: 3}}
 splits: {{train: {{images: other}}}}
 sources:
@@ -163,16 +165,18 @@ extra: 1
     CHECK(told("6: '.tmp-1' cannot be"));
     CHECK(told("7: sha256 wants 64 hexadecimal digits"));
     CHECK(told("8: float32 [4] does not fit into 4 bytes"));
-    CHECK(told("9: bytes wants the file's size"));
-    CHECK(told("9: dtype wants an element type"));
-    CHECK(told("9: shape wants extents of 0 or more"));
-    CHECK(told("9: a file has no 'size'"));
-    CHECK(told("10: the text 'other' is none of the files"));
-    CHECK(told("12: https wants an address that begins with https://"));
-    CHECK(told("13: npm wants NAME@VERSION"));
-    CHECK(told("13: folder wants a folder within the package"));
-    CHECK(told("14: a source has no 'ftp'"));
-    CHECK(told("15: a dataset has no 'extra'"));
+    CHECK(told("9: a file needs 'sha256'"));
+    CHECK(told("9: shape wants a list of extents"));
+    CHECK(told("10: bytes wants the file's size"));
+    CHECK(told("10: dtype wants an element type"));
+    CHECK(told("10: shape wants extents of 0 or more"));
+    CHECK(told("10: a file has no 'size'"));
+    CHECK(told("11: the text 'other' is none of the files"));
+    CHECK(told("13: https wants an address that begins with https://"));
+    CHECK(told("14: npm wants NAME@VERSION"));
+    CHECK(told("14: folder wants a folder within the package"));
+    CHECK(told("15: a source has no 'ftp'"));
+    CHECK(told("16: a dataset has no 'extra'"));
 }
 
 TEST_CASE("files come from a folder, as they are or as gzip, and nothing else stays") {

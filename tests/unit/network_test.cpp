@@ -3,6 +3,9 @@
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "pipeline/yaml.h"
 
 using namespace satdl;
@@ -47,6 +50,14 @@ std::vector<std::string> misfits(const std::string& text, const Shape& input) {
 
 using Lines = std::vector<std::string>;
 
+// How docs/networks.md tells an option.
+std::string reference_row(const LayerDescription& layer, const LayerOption& option) {
+    const std::string fallback = option.required           ? "required"
+                                 : !option.same_as.empty() ? option.same_as
+                                                           : option.get(layer.defaults).text();
+    return fmt::format("| `{}` | {} | {} | {} |", option.name, wanted(option), fallback, option.help);
+}
+
 // M1 of the study: Block(c) = twice [conv c 3x3 same relu, batch norm].
 const std::string kAutoencoder = R"(
 - {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
@@ -66,7 +77,8 @@ const std::string kAutoencoder = R"(
 }  // namespace
 
 TEST_CASE("a layer is a word, its kind with the main option, or its kind with a map of options") {
-    const Network made = network("[relu, {conv: 32, stride: 2}, {conv: {filters: 32, stride: 2}}, {dropout: 0.25}, {flatten: }]");
+    const Network made =
+        network("[relu, {conv: 32, stride: 2}, {conv: {filters: 32, stride: 2}}, {dropout: 0.25}, {flatten: }]");
     REQUIRE(made.layers.size() == 5);
     CHECK(std::get<Activate>(made.layers[0].spec).activation == Activation::Relu);
     CHECK(std::get<Conv>(made.layers[1].spec) == Conv{.filters = 32, .stride = 2});
@@ -145,7 +157,8 @@ TEST_CASE("names of layers are identifiers, and stand once") {
     CHECK(mistakes("- {relu: , name: a.b}").size() == 1);
     CHECK(mistakes("- {relu: , name: 2x}").size() == 1);
     CHECK(mistakes("- {relu: , name: ../x}").size() == 1);
-    CHECK(mistakes("[{relu: , name: a}, {tanh: , name: a}]") == Lines{"1:22 two layers are named 'a' (the other stands at net.yaml:1:3)"});
+    CHECK(mistakes("[{relu: , name: a}, {tanh: , name: a}]") ==
+          Lines{"1:22 two layers are named 'a' (the other stands at net.yaml:1:3)"});
     CHECK(mistakes("[{repeat: 2, layers: [{relu: , name: a}]}]").size() >= 1);
 }
 
@@ -159,7 +172,9 @@ TEST_CASE("repeats are bounded, also nested ones") {
 }
 
 TEST_CASE("shapes follow Keras: same keeps ceil(size / stride), valid and pools take whole windows") {
-    const auto output = [](const std::string& layer, const Shape& input) { return summary("[" + layer + "]", input).back().output; };
+    const auto output = [](const std::string& layer, const Shape& input) {
+        return summary("[" + layer + "]", input).back().output;
+    };
     CHECK(output("{conv: 4, stride: 2}", {1, 7, 8}) == Shape{4, 4, 4});
     CHECK(output("{conv: 4, kernel: 5, padding: valid, stride: 2}", {1, 28, 10}) == Shape{4, 12, 3});
     CHECK(output("max_pool", {3, 7, 8}) == Shape{3, 3, 4});
@@ -171,7 +186,8 @@ TEST_CASE("shapes follow Keras: same keeps ceil(size / stride), valid and pools 
 }
 
 TEST_CASE("parameters and multiply-adds are counted as by hand") {
-    const auto layers = summary("[{conv: 4, kernel: 5}, batch_norm, max_pool, flatten, {dense: 10, bias: false}]", {3, 28, 28});
+    const auto layers =
+        summary("[{conv: 4, kernel: 5}, batch_norm, max_pool, flatten, {dense: 10, bias: false}]", {3, 28, 28});
     CHECK(layers[0].trainable == 4 * 3 * 5 * 5 + 4);
     CHECK(layers[0].multiply_adds == 4 * 3 * 5 * 5 * 28 * 28);
     CHECK(layers[1].trainable == 8);
@@ -205,7 +221,8 @@ TEST_CASE("the study's autoencoder has Keras' 33 layers and parameters, and ends
 TEST_CASE("a layer that does not fit is told at its place, with what it gets and from whom") {
     CHECK(misfits("[{conv: 4}, {dense: 10}]", {1, 28, 28}) ==
           Lines{"1:14 layer dense_1 wants [N, features], but gets [N, 4, 28, 28] from conv_1 (put `flatten` before it)"});
-    CHECK(misfits("[{conv: 4}]", {784}) == Lines{"1:3 layer conv_1 wants [N, channels, height, width], but gets [N, 784] ()"});
+    CHECK(misfits("[{conv: 4}]", {784}) ==
+          Lines{"1:3 layer conv_1 wants [N, channels, height, width], but gets [N, 784] ()"});
     CHECK(misfits("[max_pool, max_pool]", {1, 3, 3}).size() == 1);
     CHECK(misfits("[{conv: 1, kernel: 5, padding: valid}]", {1, 4, 28}).size() == 1);
     CHECK(misfits("[{repeat: 100, layers: [{upsample: 64}]}]", {1, 28, 28}).size() == 1);
@@ -232,4 +249,17 @@ TEST_CASE("a head goes on after a base's layer, its automatic names counted on")
     CHECK(diagnostics.empty());
     (void)extend(network("[{relu: , name: last}]"), "", head, diagnostics);
     CHECK(told(diagnostics) == Lines{"1:21 the base already has a layer 'last' (choose another name)"});
+}
+
+TEST_CASE("docs/networks.md tells every layer and option as the table has them") {
+    std::ifstream stream(SATDL_SOURCE_DIR "/docs/networks.md");
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    for (const LayerDescription& layer : layer_descriptions()) {
+        INFO(layer.kind);
+        CHECK(text.find(fmt::format("\n### {}\n\n{}: {}.", layer.kind, layer.help, layer.shapes)) != std::string::npos);
+        for (const LayerOption& option : layer.options) {
+            INFO(reference_row(layer, option));
+            CHECK(text.find(reference_row(layer, option)) != std::string::npos);
+        }
+    }
 }

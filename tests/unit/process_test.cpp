@@ -64,7 +64,8 @@ TEST_CASE("control characters of a program's message are escaped") {
 
 TEST_CASE("a program is ended when its reader has enough") {
     std::size_t bytes = 0;
-    const ProcessResult result = run_process({"yes"}, [&](std::span<const std::byte> piece) { return (bytes += piece.size()) < 100000; });
+    const ProcessResult result =
+        run_process({"yes"}, [&](std::span<const std::byte> piece) { return (bytes += piece.size()) < 100000; });
     CHECK(result.kind == ProcessResult::Kind::Cut);
 }
 

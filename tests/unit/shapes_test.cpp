@@ -45,7 +45,8 @@ struct Kinds {
                                     {.name = "target", .shape = "[N, ...T]"},
                                     {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...X]", .optional = true}};
         train.description.params = {{.name = "net", .type = ParamType::Network}};
-        train.description.outputs = {{.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "", ""}}};
+        train.description.outputs = {
+            {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "", ""}}};
         fine_tune = train;
         fine_tune.description.kind = "fine_tune";
         fine_tune.description.inputs.push_back({.name = "base", .kind = PortKind::Model});
@@ -55,7 +56,8 @@ struct Kinds {
         features.description.inputs = {{.name = "model", .kind = PortKind::Model},
                                        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]"}};
         features.description.params = {{.name = "layer"}};
-        features.description.outputs = {{.name = "features", .dtypes = {DType::Float32}, .shape = "network(model, x, layer)"}};
+        features.description.outputs = {
+            {.name = "features", .dtypes = {DType::Float32}, .shape = "network(model, x, layer)"}};
         report = entry({.kind = "report"});
         report.description.inputs = {{.name = "metrics", .kind = PortKind::Metrics}};
     }
@@ -267,7 +269,8 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
           "output 'images' is float32 [3, 4], promised was float32 [?, 2]");
     CHECK(told([&](auto& outputs) { outputs["images"][""] = numbers({3, 2}); }) ==
           "output 'images' is float64 [3, 2], promised was float32 [?, 2]");
-    CHECK(told([&](auto& outputs) { outputs["images"]["a"] = images({3, 2}); }) == "output 'images' must be one array without a name");
+    CHECK(told([&](auto& outputs) { outputs["images"]["a"] = images({3, 2}); }) ==
+          "output 'images' must be one array without a name");
     CHECK(told([&](auto& outputs) { outputs["metrics"]["loss"] = numbers({2}); }) ==
           "'loss' of output 'metrics' is float64 [2], a metric wants float64 [1]");
     CHECK(told([&](auto& outputs) { outputs["history"]["loss"] = numbers({4}); }) ==
