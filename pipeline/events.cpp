@@ -1,0 +1,124 @@
+#include "pipeline/events.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace satdl {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double wall_time() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
+}
+
+Json event(std::string_view name) { return {{"event", name}, {"wall_time", wall_time()}}; }
+
+// Names and messages may hold any bytes; a line of JSON may not.
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string_view level_name(LogLevel level) {
+    switch (level) {
+        case LogLevel::Debug: return "debug";
+        case LogLevel::Info: return "info";
+        case LogLevel::Warning: return "warning";
+    }
+    return "info";
+}
+
+std::string host_name() {
+    char name[256] = {};
+    return gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+}  // namespace
+
+std::string new_run_id() {
+    const auto now = std::chrono::system_clock::now();
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+    const std::time_t seconds = micros / 1'000'000;
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}-{}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                       utc.tm_min, utc.tm_sec, micros % 1'000'000, getpid());
+}
+
+void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
+    Json json = event("run_started");
+    json["run"] = info_.id;
+    json["dag"] = dag.name;
+    json["file"] = dag.file.string();
+    json["stages"] = plan.nodes.size();
+    json["version"] = info_.version;
+    json["host"] = host_name();
+    json["arguments"] = info_.arguments;
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
+    Json json = event("stage_started");
+    json["stage"] = dag.nodes[planned.node].name;
+    json["threads"] = planned.threads;
+    if (planned.key) json["key"] = planned.key->hex();
+    json["expected_seconds"] = planned.expected_seconds ? Json(*planned.expected_seconds) : Json(nullptr);
+    json["because"] = planned.because;
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_progress(const Dag& dag, NodeId node, const Progress& progress) {
+    if (!progress.epoch_ended) return;
+    Json json = event("epoch");
+    json["stage"] = dag.nodes[node].name;
+    json["epoch"] = progress.epoch;
+    json["epochs"] = progress.epochs;
+    json["step"] = progress.epoch * progress.steps;
+    Json metrics = Json::object();
+    for (const auto& [name, value] : progress.metrics) metrics[name] = value;
+    json["metrics"] = std::move(metrics);
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) {
+    Json json = event("log");
+    json["stage"] = dag.nodes[node].name;
+    json["level"] = level_name(level);
+    json["message"] = message;
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
+    Json json = event("stage");
+    json["stage"] = dag.nodes[result.node].name;
+    json["outcome"] = name_of(result.state);
+    json["key"] = result.key ? Json(result.key->hex()) : Json(nullptr);
+    json["seconds"] = result.seconds;
+    json["because"] = result.because;
+    if (result.state == NodeState::Ran || result.state == NodeState::Failed) {
+        json["started_seconds"] = result.started_seconds;
+        json["threads"] = result.threads;
+    }
+    if (!result.error.empty()) json["error"] = result.error;
+    if (!result.not_kept.empty()) json["not_kept"] = result.not_kept;
+    if (result.nondeterministic) json["nondeterministic"] = true;
+    sink_(dumped(json), result.state == NodeState::Ran);
+}
+
+void JsonEvents::run_finished(const Dag& dag, const RunResult& result) {
+    Json json = event("run_finished");
+    json["run"] = info_.id;
+    json["dag"] = dag.name;
+    json["seconds"] = result.seconds;
+    json["stopped"] = result.stopped;
+    for (const NodeState state : {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
+        json[std::string(name_of(state))] = result.count(state);
+    }
+    sink_(dumped(json), true);
+}
+
+}  // namespace satdl
