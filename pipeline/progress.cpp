@@ -37,7 +37,7 @@ std::string epoch_text(const Progress& at) {
 
 std::string left_text(const RunningStage& stage, double now) {
     const auto left = stage.seconds_left(now);
-    return left ? " " + clock_text(*left) + " left" : "";
+    return left ? fmt::format(" {} left", clock_text(*left)) : std::string();
 }
 
 }  // namespace
@@ -146,10 +146,10 @@ std::string bar_line(const RunningStage& stage, double now, int name_width, int 
         share = at.steps > 0 ? static_cast<double>(step) / static_cast<double>(at.steps)
                              : static_cast<double>(at.epoch) / static_cast<double>(at.epochs);
         if (at.steps > 0) after += fmt::format(" {:>{}}/{}", step, std::to_string(at.steps).size(), at.steps);
-        if (const auto rate = stage.seconds_a_step()) after += " " + step_rate(*rate);
+        if (const auto rate = stage.seconds_a_step()) after += fmt::format(" {}", step_rate(*rate));
     } else {
         if (stage.expected_seconds && *stage.expected_seconds > 0) share = (now - stage.started) / *stage.expected_seconds;
-        after += (share ? " " : "") + clock_text(now - stage.started);
+        after += fmt::format("{}{}", share ? " " : "", clock_text(now - stage.started));
     }
     after += left_text(stage, now) + metrics_text(at.metrics);
     if (!share) return fitted(before + after, width);
@@ -165,7 +165,7 @@ std::string plain_line(const RunningStage& stage, double now) {
     if (at.steps > 0 && !at.epoch_ended) text += fmt::format("{} step {}/{}", at.epochs > 0 ? "," : "", at.step, at.steps);
     if (at.epochs == 0 && at.steps == 0) text += " running";
     text += fmt::format(", {}", clock_text(now - stage.started));
-    if (const std::string left = left_text(stage, now); !left.empty()) text += "," + left;
+    if (const std::string left = left_text(stage, now); !left.empty()) text += fmt::format(",{}", left);
     return text + metrics_text(at.metrics);
 }
 

@@ -206,7 +206,7 @@ std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, con
     const auto runs = store_folder / "runs";
     if (!files.identity(runs)) return std::nullopt;
     auto ids = files.list(runs);
-    const std::string wanted = "\"" + key.hex() + "\"";
+    const std::string wanted = fmt::format("\"{}\"", key.hex());
     for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
         const auto path = runs / *id / "events.jsonl";
         const auto identity = files.identity(path);

@@ -116,7 +116,7 @@ std::string bytes_text(std::uint64_t bytes) {
         amount /= 1000;
         ++unit;
     }
-    return fmt::format(amount < 9.95 ? "{:.1f} {}" : "{:.0f} {}", amount, kUnits[unit]);
+    return fmt::format("{:.{}f} {}", amount, amount < 9.95 ? 1 : 0, kUnits[unit]);
 }
 
 std::string metric_text(double value) {

@@ -1,0 +1,30 @@
+// What a plan may know, from the store and its index.
+#pragma once
+
+#include <string>
+
+#include "pipeline/plan.h"
+#include "pipeline/store.h"
+
+namespace satdl {
+
+class StoreKnowledge final : public Knowledge {
+public:
+    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files)
+        : dag_(std::move(dag)), store_(store), index_(index), files_(files) {}
+
+    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override;
+    [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }
+    [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {
+        return index_.seconds(key, kind);
+    }
+
+private:
+    const std::string dag_;
+    Store& store_;
+    Index& index_;
+    FileSystem& files_;
+};
+
+}  // namespace satdl

@@ -1,0 +1,236 @@
+// satdl run: plans, carries the plan out, and tells what came of it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+#include "commands/in_process.h"
+#include "commands/plan_json.h"
+#include "commands/session.h"
+#include "commands/signals.h"
+#include "commands/tables.h"
+#include "pipeline/report.h"
+#include "pipeline/run_log.h"
+#include "pipeline/terminal.h"
+
+namespace satdl {
+
+namespace {
+
+struct RunOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> targets, until, single, downstream;
+    std::vector<std::string> axes, metrics;
+    bool section_sweep = false;
+    std::string csv;
+    Limits limits;
+    bool dry_run = false, force = false, json = false, quiet = false, verbose = false;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  satdl run dags/full.yaml                               everything that is not up to date
+  satdl run dags/full.yaml m1 -n                         what would run for m1, and why
+  satdl run dags/full.yaml -f -s m1                      just m1, once more
+  satdl run dags/full.yaml --set noise_factor=0.2        with another value
+  satdl run dags/full.yaml --sweep noise_factor=0.1,0.2  once for each value; what they share runs once)";
+
+void print_line(const std::string& line) {
+    std::fwrite((line + '\n').data(), 1, line.size() + 1, stdout);
+    std::fflush(stdout);
+}
+
+Request request_of(const RunOptions& options) {
+    Request request;
+    request.targets = options.targets;
+    request.targets.insert(request.targets.end(), options.until.begin(), options.until.end());
+    request.single = options.single;
+    request.downstream = options.downstream;
+    request.force = options.force;
+    return request;
+}
+
+std::vector<SweepAxis> axes_of(const RunOptions& options, const DagSource& source) {
+    std::vector<SweepAxis> axes;
+    if (options.section_sweep) {
+        const Value* section = source.document().find("sweep");
+        if (section == nullptr) {
+            throw Error(ExitCode::Usage, fmt::format("{} has no section `sweep:`", options.dag.file),
+                        "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
+        }
+        axes = axes_from_yaml(*section);
+    }
+    for (const auto& text : options.axes) axes.push_back(parse_axis(text));
+    return axes;
+}
+
+// Somebody asked for a stage alone whose inputs were never made.
+void refuse_blocked(const Dag& dag, const Plan& plan) {
+    std::string message, hint;
+    for (const auto& planned : plan.nodes) {
+        if (planned.action != Action::Blocked) continue;
+        message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", dag.nodes[planned.node].name, planned.because);
+        if (hint.empty()) hint = fmt::format("`satdl run {} {}` makes what it needs, too", dag.file.string(), dag.nodes[planned.node].name);
+    }
+    if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
+}
+
+Screen screen_on_stdout(Clock& clock, const RunOptions& options) {
+    Screen screen{.write = [](std::string_view text) {
+                      std::fwrite(text.data(), 1, text.size(), stdout);
+                      std::fflush(stdout);
+                  },
+                  .size = [] { return terminal_size(STDOUT_FILENO); },
+                  .clock = clock};
+    screen.colour = can_redraw(STDOUT_FILENO) && wants_colour();
+    screen.verbose = options.verbose;
+    return screen;
+}
+
+std::unique_ptr<Observer> display_for(const RunOptions& options, const RunInfo& info, Clock& clock) {
+    if (options.json) {
+        return std::make_unique<JsonEvents>(info, [](const std::string& line, bool) { print_line(line); });
+    }
+    if (options.quiet) return std::make_unique<Observer>();
+    return can_redraw(STDOUT_FILENO) ? progress_bars(screen_on_stdout(clock, options))
+                                     : plain_lines(screen_on_stdout(clock, options));
+}
+
+// Whether anything may run; if not, the serial twin serves: it starts no thread.
+bool has_work(const Plan& plan) {
+    return std::any_of(plan.nodes.begin(), plan.nodes.end(),
+                       [](const PlannedNode& node) { return node.action == Action::Run || node.action == Action::Unknown; });
+}
+
+// The messages of what failed, on stderr, each once and whole.
+void tell_failures(const Dag& dag, const RunResult& result) {
+    std::fflush(stdout);
+    for (const auto& node : result.nodes) {
+        const std::string name = printable(dag.nodes[node.node].name);
+        if (node.state == NodeState::Failed) fmt::print(stderr, "satdl: stage {} failed: {}\n", name, node.error);
+        if (!node.not_kept.empty()) fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, node.not_kept);
+    }
+}
+
+void write_csv(const std::string& path, const std::string& csv) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << csv;
+    file.close();
+    if (!file) throw Error(ExitCode::Usage, fmt::format("cannot write {}", path));
+}
+
+// What a sweep's points came to: a table, a CSV file, an event.
+void tell_sweep(const RunOptions& options, const Sweep& sweep, const RunResult& result, Store& store) {
+    std::vector<std::optional<Digest>> keys(sweep.dag.nodes.size());
+    for (const auto& node : result.nodes) {
+        if (node.state == NodeState::Ran || node.state == NodeState::Reused) keys[node.node] = node.key;
+    }
+    const auto metrics_of = [&](NodeId node) -> Metrics {
+        if (!keys[node]) return {};
+        const auto header = store.header(*keys[node]);
+        return header ? header->metrics : Metrics{};
+    };
+    const SweepReport report = sweep_report(sweep, metrics_of, options.metrics);
+    if (!options.csv.empty()) write_csv(options.csv, to_csv(report));
+    if (options.json) {
+        Json event = {{"event", "sweep"}};
+        event.update(Json::parse(to_json(report)));
+        print_line(dumped(event));
+    } else if (!options.quiet) {
+        fmt::print("\n{}", table_text(to_table(report)));
+    }
+}
+
+void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result) {
+    if (options.json || options.quiet) return;
+    fmt::print("{}{}\n", table_text(summary_table(dag, result)), summary_line(dag, result));
+}
+
+void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
+    if (options.quiet) return;
+    for (const auto& [stage, table] : final_tables(dag, result, options.targets, store)) {
+        if (options.json) {
+            Json event = {{"event", "table"}, {"stage", stage}};
+            event.update(Json::parse(to_json(table)));
+            print_line(dumped(event));
+        } else {
+            fmt::print("\n{}", table_text(table));
+        }
+    }
+}
+
+ExitCode run(const RunOptions& options) {
+    Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
+    const auto axes = axes_of(options, session.source());
+    const bool sweeping = !axes.empty();
+    Sweep sweep = sweeping ? session.sweep(axes) : Sweep{};
+    if (!sweeping) sweep.dag = session.dag();
+    const Dag& dag = sweep.dag;
+
+    StoreKnowledge knowledge = session.knowledge(dag);
+    const Plan plan = make_plan(dag, request_of(options), session.machine(), knowledge);
+    if (options.dry_run) {
+        fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
+        return ExitCode::Done;
+    }
+    refuse_blocked(dag, plan);
+
+    OpenStore& open = session.open();
+    const RunInfo info{new_run_id(), SATDL_VERSION, {}};
+    const auto clock = steady_clock();
+    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
+    const auto display = display_for(options, info, *clock);
+    const auto observer = tell_all({record.get(), display.get()});
+    InProcess executor;
+    const StopSignals signals;
+    const Carrying carrying{dag, plan, session.machine(), open.store(), knowledge, executor, *observer, *clock, signals.stop()};
+    const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, options.limits) : run_serially(carrying, options.limits);
+
+    tell_summary(options, dag, result);
+    if (!sweeping) tell_tables(options, dag, result, open.store());
+    if (sweeping) tell_sweep(options, sweep, result, open.store());
+    tell_failures(dag, result);
+    return signals.exit_code().value_or(result.exit_code());
+}
+
+void add_choice(CLI::App& command, RunOptions& options) {
+    command.add_option("dag", options.dag.file, "the DAG file")->required()->type_name("DAG");
+    command.add_option("targets", options.targets, "stages or groups; default: all")->type_name("TARGET");
+    command.add_option("-s,--single", options.single, "just this stage, its inputs from the store")->allow_extra_args(false)->type_name("STAGE");
+    command.add_option("--downstream", options.downstream, "this stage and all that depends on it")->allow_extra_args(false)->type_name("STAGE");
+    command.add_option("--until", options.until, "this stage and all that it needs, as a target")->allow_extra_args(false)->type_name("STAGE");
+    command.add_flag("-n,--dry-run", options.dry_run, "print the plan and do nothing");
+    command.add_flag("-f,--force", options.force, "run the named stages (or all) though they are up to date");
+    command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
+    command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")->check(CLI::Range(1, 4096));
+    command.add_option("--memory", options.limits.memory_bytes, "for stages and what lies between them, as 8GB")
+        ->transform(CLI::AsSizeValue(false));
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("run", "run what is not up to date");
+    command->footer(kExamples);
+    const auto options = std::make_shared<RunOptions>();
+    add_choice(*command, *options);
+    add_dag_options(*command, options->dag);
+    command->add_option("--sweep", options->axes, "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
+                                                  "without a value: the section `sweep:` of the file")
+        ->allow_extra_args(false)
+        ->type_name("NAME=VALUES");
+    command->add_flag("--sweep-section", options->section_sweep)->group("");  // what `--sweep` without a value becomes
+    command->add_option("--metric", options->metrics, "a column of the sweep's table: stage.metric or metric; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
+    command->add_option("--csv", options->csv, "write the sweep's table there, too")->type_name("FILE");
+    command->add_flag("--json", options->json, "one event a line on stdout (docs/json.md)");
+    command->add_flag("-q,--quiet", options->quiet, "no progress and no summary");
+    command->add_flag("-v,--verbose", options->verbose, "also what is reused, and what stages say for debugging");
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return run(*options); }; });
+}
+
+}  // namespace satdl

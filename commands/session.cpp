@@ -1,0 +1,69 @@
+#include "commands/session.h"
+
+#include "pipeline/dynamic_library.h"
+
+namespace satdl {
+
+namespace {
+
+std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files, Access access) {
+    if (access == Access::Write && !files.identity(folder)) files.make_folders(folder);
+    return folder;
+}
+
+// HDF5 comes in with the first artifact that is written; the library stays.
+Hdf5LayoutFunction hdf5_layout() {
+    const auto path = program_folder() / "libsatdl_hdf5.so";
+    const DynamicLibrary library(path);
+    const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
+    if (function == nullptr) throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
+    return function;
+}
+
+Settings settings_of(const DagOptions& options) {
+    Settings settings;
+    settings.profile = options.profile;
+    for (const auto& text : options.set) settings.set.push_back(parse_setting(text));
+    return settings;
+}
+
+}  // namespace
+
+void add_store_options(CLI::App& command, StoreOptions& options) {
+    command.add_option("--store", options.store, "the folder of artifacts and records")->envname("SATDL_STORE")->capture_default_str();
+    command.add_option("--results", options.results, "the folder of links to the current artifacts")->capture_default_str();
+}
+
+void add_stages_option(CLI::App& command, std::vector<std::string>& stages) {
+    command.add_option("--stages", stages, "a further stage library (libNAME_stages.so); may be repeated")
+        ->envname("SATDL_STAGES")
+        ->delimiter(':')
+        ->allow_extra_args(false)
+        ->type_name("LIBRARY");
+}
+
+void add_dag_options(CLI::App& command, DagOptions& options) {
+    command.add_option("--profile", options.profile, "parameters that the file names together")->type_name("NAME");
+    command.add_option("--set", options.set, "a parameter's value: name=value; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME=VALUE");
+    add_stages_option(command, options.stages);
+}
+
+OpenStore::OpenStore(const StoreOptions& options, Access access)
+    : folder_(options.store),
+      files_(real_file_system()),
+      index_(made(folder_, *files_, access) / "index.sqlite"),
+      store_(folder_, *files_, index_, hdf5_layout) {
+    if (index_.rebuilt()) store_.reindex();
+}
+
+Session::Session(const DagOptions& dag, const StoreOptions& store, Access access)
+    : catalog_(load_catalog(program_folder(), dag.stages)),
+      datasets_(dataset_folders(dag.file)),
+      source_(dag.file),
+      settings_(settings_of(dag)),
+      machine_(this_machine()),
+      open_(store, access) {}
+
+}  // namespace satdl

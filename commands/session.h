@@ -1,0 +1,85 @@
+// What most commands need, opened in the order in which it is needed: files, index and store; the catalogue of stages, the
+// DAG, the plan.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands/command.h"
+#include "commands/knowledge.h"
+#include "pipeline/plan.h"
+#include "pipeline/store.h"
+#include "pipeline/sweep.h"
+
+namespace satdl {
+
+struct StoreOptions {
+    std::string store = ".satdl";
+    std::string results = "results";
+};
+
+struct DagOptions {
+    std::string file;
+    std::string profile;
+    std::vector<std::string> set;     // "name=value"
+    std::vector<std::string> stages;  // further stage libraries
+};
+
+// --store and --results.
+void add_store_options(CLI::App& command, StoreOptions& options);
+// --profile, --set and --stages; the file itself is the command's own.
+void add_dag_options(CLI::App& command, DagOptions& options);
+// --stages alone, with $SATDL_STAGES.
+void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
+
+enum class Access {
+    Look,   // a store that is not there is not made
+    Write,
+};
+
+// A store with its index. One whose index was lost is indexed anew when it is opened.
+class OpenStore {
+public:
+    OpenStore(const StoreOptions& options, Access access);
+
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] FileSystem& files() { return *files_; }
+    [[nodiscard]] Index& index() { return index_; }
+    [[nodiscard]] DiskStore& store() { return store_; }
+
+private:
+    const std::filesystem::path folder_;
+    const std::unique_ptr<FileSystem> files_;
+    Index index_;
+    DiskStore store_;
+};
+
+// A DAG file under its settings, and the store that it runs in.
+class Session {
+public:
+    Session(const DagOptions& dag, const StoreOptions& store, Access access);
+
+    [[nodiscard]] const DagSource& source() const { return source_; }
+    [[nodiscard]] const Machine& machine() const { return machine_; }
+    [[nodiscard]] OpenStore& open() { return open_; }
+
+    [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
+    [[nodiscard]] Sweep sweep(const std::vector<SweepAxis>& axes) const {
+        return make_sweep(source_, settings_, axes, catalog_, datasets_);
+    }
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) {
+        return StoreKnowledge(dag.name, open_.store(), open_.index(), open_.files());
+    }
+
+private:
+    const Catalog catalog_;
+    const DatasetIndex datasets_;
+    const DagSource source_;
+    const Settings settings_;
+    const Machine machine_;
+    OpenStore open_;
+};
+
+}  // namespace satdl

@@ -1,0 +1,24 @@
+// SIGINT and SIGTERM as a request to stop: running stages are asked to end, the run ends with its summary. A second one
+// ends the program at once.
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include "pipeline/error.h"
+
+namespace satdl {
+
+// While one lives, it has the two signals; what was set before comes back with its end. One at a time.
+class StopSignals {
+public:
+    StopSignals();
+    ~StopSignals();
+    StopSignals(const StopSignals&) = delete;
+    StopSignals& operator=(const StopSignals&) = delete;
+
+    [[nodiscard]] const std::atomic<bool>& stop() const;
+    [[nodiscard]] std::optional<ExitCode> exit_code() const;  // of the signal that came first
+};
+
+}  // namespace satdl
