@@ -1,9 +1,106 @@
-// satdl: a DAG of deep-learning stages, declared in YAML, of which only what changed runs again.
-#include <CLI/CLI.hpp>
+// satdl: a DAG of deep-learning stages, declared in YAML, of which only what changed runs again. Called as satdl-run, it is
+// `satdl run`.
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include "commands/command.h"
+#include "pipeline/catalog.h"
+#include "pipeline/dynamic_library.h"
+#include "pipeline/terminal.h"
+
+namespace {
+
+using satdl::ExitCode;
+
+// LibTorch's version, and that of whatever else stages compute with, as their manifests tell it: nothing is loaded.
+std::string version_text() {
+    std::string text = "satdl " SATDL_VERSION "\nbuilt with " SATDL_BUILT_WITH;
+    const satdl::Catalog catalog = satdl::load_catalog(satdl::program_folder(), {});
+    std::set<std::string> computed_with;
+    for (const auto& kind : catalog.kinds()) {
+        for (const auto& [library, version] : catalog.find(kind)->numerics) computed_with.insert(fmt::format("{} {}", library, version));
+    }
+    if (!computed_with.empty()) text += fmt::format("\nstages compute with {}", fmt::join(computed_with, ", "));
+    return text;
+}
+
+// CLI11 cannot tell `--sweep` without a value from one whose value is the next word; a sweep's value always has a '='.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+    std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (std::filesystem::path(argv[0]).filename() == "satdl-run" &&
+        (arguments.empty() || arguments.front() != "--version")) {
+        arguments.insert(arguments.begin(), "run");
+    }
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        if (arguments[i] == "--") break;
+        const bool has_value = i + 1 < arguments.size() && arguments[i + 1].find('=') != std::string::npos && arguments[i + 1].front() != '-';
+        if (arguments[i] == "--sweep" && !has_value) arguments[i] = "--sweep-section";
+    }
+    return arguments;
+}
+
+// Warnings of the engine's own, on stderr, where no output of a command is.
+void set_up_warnings() {
+    const auto mode = satdl::wants_colour() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
+    auto logger = std::make_shared<spdlog::logger>("satdl", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
+    logger->set_pattern("satdl: %^%l%$: %v");
+    logger->set_level(spdlog::level::warn);
+    spdlog::set_default_logger(std::move(logger));
+}
+
+void tell(const satdl::Error& error) {
+    std::fflush(stdout);
+    fmt::print(stderr, "{}{}\n", error.diagnostics().empty() ? "satdl: " : "", error.what());
+}
+
+int code_of(ExitCode code) { return static_cast<int>(code); }
+
+int parse_and_work(int argc, char** argv) {
+    CLI::App program("Runs a DAG of deep-learning stages, and only what changed of it.", "satdl");
+    program.set_version_flag("--version", version_text, "satdl's version and those of its libraries");
+    program.require_subcommand(1);
+    program.footer("`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.");
+    satdl::Work work;
+    satdl::add_run_command(program, work);
+    satdl::add_status_command(program, work);
+    satdl::add_explain_command(program, work);
+    satdl::add_ls_command(program, work);
+    satdl::add_show_command(program, work);
+    satdl::add_stages_command(program, work);
+    satdl::add_data_command(program, work);
+    satdl::add_cache_command(program, work);
+
+    auto arguments = arguments_of(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    try {
+        program.parse(std::move(arguments));
+    } catch (const CLI::Success& wish) {  // --help, --version
+        return program.exit(wish);
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "satdl: {}\n`satdl --help` and `satdl COMMAND --help` show what can be said\n",
+                   satdl::printable(error.what()));
+        return code_of(ExitCode::Usage);
+    }
+    return code_of(work());
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("satdl: run a DAG of deep-learning stages, and only what changed of it", "satdl");
-    app.set_version_flag("--version", "satdl " SATDL_VERSION);
-    CLI11_PARSE(app, argc, argv);
-    return 0;
+    try {
+        set_up_warnings();
+        return parse_and_work(argc, argv);
+    } catch (const satdl::Error& error) {
+        tell(error);
+        return code_of(error.code());
+    } catch (const std::exception& error) {
+        std::fflush(stdout);
+        fmt::print(stderr, "satdl: unexpected: {}\n", satdl::printable(error.what()));
+        return code_of(ExitCode::Store);
+    }
 }

@@ -14,6 +14,7 @@
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
 #include "pipeline/terminal.h"
+#include "pipeline/text.h"
 
 namespace satdl {
 
@@ -178,7 +179,7 @@ ExitCode run(const RunOptions& options) {
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
-    const RunInfo info{new_run_id(), SATDL_VERSION, {}};
+    const RunInfo info{new_run_id(), SATDL_VERSION};
     const auto clock = steady_clock();
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_for(options, info, *clock);

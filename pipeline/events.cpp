@@ -57,7 +57,6 @@ void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
     json["stages"] = plan.nodes.size();
     json["version"] = info_.version;
     json["host"] = host_name();
-    json["arguments"] = info_.arguments;
     sink_(dumped(json), false);
 }
 

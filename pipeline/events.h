@@ -13,7 +13,6 @@ namespace satdl {
 struct RunInfo {
     std::string id;       // see new_run_id()
     std::string version;  // of satdl
-    std::vector<std::string> arguments;
 };
 
 // UTC to the microsecond and the process: sorts by time. "20261124T031731.123456-4711"
