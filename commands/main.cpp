@@ -20,7 +20,12 @@ using satdl::ExitCode;
 // LibTorch's version, and that of whatever else stages compute with, as their manifests tell it: nothing is loaded.
 std::string version_text() {
     std::string text = "satdl " SATDL_VERSION "\nbuilt with " SATDL_BUILT_WITH;
-    const satdl::Catalog catalog = satdl::load_catalog(satdl::program_folder(), {});
+    satdl::Catalog catalog;
+    try {
+        catalog = satdl::load_catalog(satdl::program_folder(), {});
+    } catch (const satdl::Error&) {
+        return text;  // a build without stages
+    }
     std::set<std::string> computed_with;
     for (const auto& kind : catalog.kinds()) {
         for (const auto& [library, version] : catalog.find(kind)->numerics) computed_with.insert(fmt::format("{} {}", library, version));

@@ -1,0 +1,82 @@
+"""What the end-to-end tests share: a folder of their own, the program, a DAG of quick stages."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+BINARY = pathlib.Path(os.environ["SATDL_BINARY_DIR"])
+SOURCE = pathlib.Path(os.environ["SATDL_SOURCE_DIR"])
+SIMPLE = BINARY / "libsimple_stages.so"
+
+# a -> b -> signs -> trained_a ┐
+#      └─> c ──────> trained_b ┴> verdict
+DAG = """\
+name: quick
+params: {first: 1, amount: 10, epochs: 2}
+profiles: {long: {epochs: 5}}
+sweep: {amount: [1, 2]}
+stages:
+  a: {kind: count_up, first: "${first}"}
+  b: {kind: add, in: {x: a.numbers}, amount: "${amount}"}
+  signs: {kind: sign, in: {x: b.numbers}}
+  c: {kind: add, in: {x: b.numbers, y: a.numbers}}
+  trained_a: {kind: pretend, in: {x: signs.numbers}, epochs: "${epochs}"}
+  trained_b: {kind: pretend, in: {x: c.numbers}, epochs: "${epochs}"}
+  verdict: {kind: against, in: {a: trained_a.metrics, b: trained_b.metrics}}
+"""
+STAGES = ["a", "b", "signs", "c", "trained_a", "trained_b", "verdict"]
+
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own, in which the program runs."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="satdl-e2e-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SATDL_")}
+        self.environment["SATDL_STAGES"] = str(SIMPLE)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def call(self, *arguments, program="satdl", code=0):
+        """Runs the program, demands its exit code, and that nothing it prints could harm a terminal."""
+        done = subprocess.run([BINARY / program, *map(str, arguments)], cwd=self.folder, env=self.environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
+        text = f"{arguments}\n{done.stdout.decode(errors='replace')}\n{done.stderr.decode(errors='replace')}"
+        self.assertEqual(done.returncode, code, text)
+        self.assertIsNone(CONTROL.search(done.stdout + done.stderr), text)
+        self.out, self.err = done.stdout.decode(), done.stderr.decode()
+        return self.out
+
+    def events(self, *arguments, code=0):
+        """The events of a run with --json."""
+        return [json.loads(line) for line in self.call("run", *arguments, "--json", code=code).splitlines()]
+
+    def outcomes(self, *arguments, code=0):
+        """Stage -> outcome of a run."""
+        return {event["stage"]: event["outcome"] for event in self.events(*arguments, code=code) if event["event"] == "stage"}
+
+    def ran(self, *arguments, code=0):
+        """The stages that ran; all others of the run were reused."""
+        outcomes = self.outcomes(*arguments, code=code)
+        self.assertLessEqual(set(outcomes.values()), {"ran", "reused"}, outcomes)
+        return {stage for stage, outcome in outcomes.items() if outcome == "ran"}
+
+    def document(self, *arguments):
+        """What a command prints with --json."""
+        return json.loads(self.call(*arguments, "--json"))
+
+    def objects(self):
+        """Key -> bytes of every artifact."""
+        return {path.stem: path.read_bytes() for path in (self.folder / ".satdl/objects").rglob("*.h5")}

@@ -1,0 +1,138 @@
+// The stages of the end-to-end tests: quick, without LibTorch, and some of them badly behaved.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pipeline/error.h"
+#include "pipeline/stage.h"
+
+namespace {
+
+using namespace satdl;
+
+Group numbers_group(const std::vector<double>& numbers) {
+    return {{"", Array::of<double>({static_cast<std::int64_t>(numbers.size())}, numbers)}};
+}
+std::span<const double> numbers_of(const StageInputs& inputs, const std::string& port) {
+    return inputs.at(port).at("").values<double>();
+}
+
+// count numbers from `first` on.
+Outcome count_up(const StageInputs&, StageContext& context) {
+    std::vector<double> numbers;
+    for (std::int64_t i = 0; i < context.params().integer("count"); ++i) numbers.push_back(context.params().number("first") + static_cast<double>(i));
+    return {{{"numbers", numbers_group(numbers)}}, {}};
+}
+
+// The bytes of a file.
+Outcome bytes_of(const StageInputs&, StageContext& context) {
+    std::ifstream file(context.files().front().path, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::vector<double> numbers;
+    for (const char c : text) numbers.push_back(static_cast<unsigned char>(c));
+    return {{{"numbers", numbers_group(numbers)}}, {}};
+}
+
+Outcome add(const StageInputs& inputs, StageContext& context) {
+    std::vector<double> sums;
+    const auto x = numbers_of(inputs, "x");
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        sums.push_back(x[i] + context.params().number("amount") + (inputs.contains("y") ? numbers_of(inputs, "y")[i] : 0));
+    }
+    return {{{"numbers", numbers_group(sums)}}, {}};
+}
+
+// Keeps the sign alone: what is above may change and this stays the same.
+Outcome sign(const StageInputs& inputs, StageContext&) {
+    std::vector<double> signs;
+    for (const double number : numbers_of(inputs, "x")) signs.push_back(number > 0 ? 1 : number < 0 ? -1 : 0);
+    return {{{"numbers", numbers_group(signs)}}, {}};
+}
+
+// A training that learns nothing: epochs of `milliseconds` each, metrics, a history, and a name that no log may take literally.
+Outcome pretend(const StageInputs& inputs, StageContext& context) {
+    const std::int64_t epochs = context.params().integer("epochs");
+    const std::int64_t steps = 10;
+    std::vector<double> losses;
+    context.log(LogLevel::Info, "starting \x1b[31mred\x1b[0m\r\n");
+    double loss = 1 + std::abs(numbers_of(inputs, "x").front());
+    for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
+        for (std::int64_t step = 1; step <= steps; ++step) {
+            std::this_thread::sleep_for(std::chrono::microseconds(context.params().integer("milliseconds") * 1000 / steps));
+            if (context.stop_requested()) throw Stopped{};
+            loss *= 0.99;
+            context.progress({epoch, epochs, step, steps, step == steps, {{"train/loss", loss}}});
+        }
+        losses.push_back(loss);
+    }
+    const Group history{{"train/loss", Array::of<double>({epochs}, losses)}};
+    const Group metrics{{"loss", Array::of<double>({1}, std::vector{loss})}};
+    return {{{"history", history}, {"metrics", metrics}}, {}};
+}
+
+// One number beside another, as a table.
+Outcome against(const StageInputs& inputs, StageContext&) {
+    const double a = inputs.at("a").at("loss").values<double>()[0];
+    const double b = inputs.at("b").at("loss").values<double>()[0];
+    Table table{.title = "A against B", .columns = {"which", "loss"}, .rows = {{"A", std::to_string(a)}, {"B", std::to_string(b)}}, .notes = {}};
+    return {{{"metrics", {{"difference", Array::of<double>({1}, std::vector{a - b})}}}}, {table}};
+}
+
+Outcome fail(const StageInputs&, StageContext& context) {
+    throw Error(ExitCode::StageFailed, context.params().text("message"));
+}
+
+StageLibraryInfo simple() {
+    const PortDescription x{.name = "x", .dtypes = {DType::Float64}, .shape = "[N]", .help = "numbers"};
+    PortDescription y = x;
+    y.name = "y";
+    y.optional = true;
+    const PortDescription numbers{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[_]", .help = "numbers"};
+    const PortDescription as_many{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[N]", .help = "as many numbers"};
+    const auto metrics = [](const char* name) { return PortDescription{.name = name, .kind = PortKind::Metrics, .help = "loss"}; };
+    const ParamDescription epochs{.name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many"};
+    return {"simple",
+            {},
+            {{{.kind = "count_up",
+               .help = "numbers that follow each other",
+               .outputs = {numbers},
+               .params = {{.name = "first", .type = ParamType::Number, .fallback = "1", .help = "the first number"},
+                          {.name = "count", .type = ParamType::Integer, .fallback = "4", .least = 1, .most = 1e6, .help = "how many"}}},
+              count_up},
+             {{.kind = "bytes_of",
+               .help = "the bytes of a file as numbers",
+               .outputs = {numbers},
+               .params = {{.name = "file", .type = ParamType::File, .help = "any file"}}},
+              bytes_of},
+             {{.kind = "add",
+               .help = "x plus y plus an amount",
+               .inputs = {x, y},
+               .outputs = {as_many},
+               .params = {{.name = "amount", .type = ParamType::Number, .fallback = "0", .help = "what is added"}}},
+              add},
+             {{.kind = "sign", .help = "the signs of numbers", .inputs = {x}, .outputs = {as_many}}, sign},
+             {{.kind = "pretend",
+               .help = "a training that learns nothing",
+               .inputs = {x},
+               .outputs = {{.name = "history", .kind = PortKind::History}, metrics("metrics")},
+               .params = {epochs,
+                          {.name = "milliseconds", .type = ParamType::Integer, .fallback = "10", .least = 0, .unit = "ms", .help = "of an epoch"}}},
+              pretend},
+             {{.kind = "against", .help = "one loss beside another", .inputs = {metrics("a"), metrics("b")}, .outputs = {metrics("metrics")}},
+              against},
+             {{.kind = "fail",
+               .help = "fails",
+               .inputs = {y},
+               .outputs = {numbers},
+               .params = {{.name = "message", .type = ParamType::Text, .fallback = "no luck", .help = "what it says"}}},
+              fail}}};
+}
+
+}  // namespace
+
+SATDL_STAGE_LIBRARY(simple)
