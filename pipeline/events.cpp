@@ -114,9 +114,10 @@ void JsonEvents::run_finished(const Dag& dag, const RunResult& result) {
     json["dag"] = dag.name;
     json["seconds"] = result.seconds;
     json["stopped"] = result.stopped;
-    for (const NodeState state : {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
+    for (const NodeState state : {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped}) {
         json[std::string(name_of(state))] = result.count(state);
     }
+    json["stopped_stages"] = result.count(NodeState::Stopped);
     sink_(dumped(json), true);
 }
 

@@ -1,0 +1,249 @@
+"""What the program says: events, documents, tables, errors, exit codes."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import unittest
+
+import satdl
+from satdl import DAG, STAGES
+
+
+class Documents(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("quick.yaml", DAG)
+
+    def test_a_runs_events_say_what_happened(self):
+        events = self.events(self.dag)
+        self.assertEqual(events[0]["event"], "run_started")
+        stages = {event["stage"]: event for event in events if event["event"] == "stage"}
+        self.assertEqual(set(stages), set(STAGES))
+        for event in stages.values():
+            self.assertEqual(event["outcome"], "ran")
+            self.assertRegex(event["key"], "^[0-9a-f]{64}$")
+            self.assertGreaterEqual(event["seconds"], 0)
+            self.assertTrue(event["because"])
+        epochs = [event for event in events if event["event"] == "epoch" and event["stage"] == "trained_a"]
+        self.assertEqual([(event["epoch"], event["step"]) for event in epochs], [(1, 10), (2, 20)])
+        self.assertIn("train/loss", epochs[0]["metrics"])
+        self.assertIn("red", [event for event in events if event["event"] == "log"][0]["message"])
+        self.assertEqual([event["title"] for event in events if event["event"] == "table"], ["A against B"])
+        finished = [event for event in events if event["event"] == "run_finished"][0]
+        self.assertEqual((finished["ran"], finished["reused"], finished["failed"]), (len(STAGES), 0, 0))
+        self.assertTrue(all("wall_time" in event for event in events if event["event"] not in ("table", "sweep")))
+        run = self.folder / ".satdl/runs" / finished["run"]
+        kept = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+        self.assertEqual([event["event"] for event in kept], [event["event"] for event in events if event["event"] != "table"])
+        self.assertIsNone(satdl.CONTROL.search((run / "log.txt").read_bytes()))
+
+    def test_status_has_every_stage_with_action_and_because(self):
+        fresh = self.document("status", self.dag)["stages"]
+        self.assertEqual({stage["stage"] for stage in fresh}, set(STAGES))
+        self.assertEqual(fresh[0]["action"], "run")
+        self.call("run", self.dag, "-q")
+        self.assertEqual({stage["action"] for stage in self.document("status", self.dag)["stages"]}, {"reuse"})
+        changed = {stage["stage"]: stage for stage in self.document("status", self.dag, "--set", "amount=2")["stages"]}
+        self.assertEqual(changed["a"]["action"], "reuse")
+        self.assertEqual(changed["b"]["action"], "run")
+        self.assertEqual(changed["verdict"]["action"], "unknown")
+        self.assertIn("amount was 10, is 2", changed["b"]["because"])
+        self.assertIn("amount was 10, is 2", self.call("status", self.dag, "--set", "amount=2"))
+
+    def test_explain_names_the_part_that_differs_with_its_old_and_new_value(self):
+        self.call("run", self.dag, "-q")
+        explained = self.document("explain", self.dag, "b", "--set", "amount=2")
+        differing = [part for part in explained["parts"] if part["differs"]]
+        self.assertEqual(differing, [{"part": "param amount", "before": "10", "now": "2", "differs": True}])
+        self.assertRegex(self.call("explain", self.dag, "b", "--set", "amount=2"), r"param amount +10 +2")
+        self.assertIn("nothing differs", self.call("explain", self.dag, "b"))
+        self.assertIn("waits for b", self.call("explain", self.dag, "c", "--set", "amount=2"))
+        self.call("explain", self.dag, "bb", code=2)
+        self.assertIn("did you mean 'b'?", self.err)
+
+    def test_ls_lists_what_each_stage_has(self):
+        self.call("ls", code=2)
+        self.call("run", self.dag, "-q")
+        for arguments in ((), ("quick.yaml",), ("--dag", "quick")):
+            document = self.document("ls", *arguments)
+            self.assertEqual(document["dag"], "quick")
+            rows = {stage["stage"]: stage for stage in document["stages"]}
+            self.assertEqual(set(rows), set(STAGES))
+            self.assertEqual(rows["a"]["tensors"], [{"tensor": "numbers", "dtype": "float64", "shape": [4]}])
+        self.assertRegex(self.call("ls"), r"a +kept +[0-9a-f]{12} +\S+ kB +numbers +float64 \[4\]")
+        self.assertRegex(self.call("ls", self.dag, "--set", "amount=2"), r"b +stale")
+
+    def test_show_gives_statistics_and_provenance(self):
+        self.call("run", self.dag, "-q")
+        shown = self.document("show", "b")
+        self.assertEqual(shown["stage"], "b")
+        tensor = shown["tensors"][0]
+        self.assertEqual([tensor[name] for name in ("min", "max", "mean", "nan", "shape")], [11, 14, 12.5, 0, [4]])
+        self.assertAlmostEqual(tensor["std"], 1.25 ** 0.5)
+        origins = {part["part"]: part.get("from") for part in shown["recipe"]}
+        self.assertEqual(origins["input x"], "a.numbers")
+        self.assertGreater(shown["made"]["wall_time"], 1.6e9)
+        self.assertEqual(len(self.document("show", "trained_a")["history"]["history"]["train/loss"]), 2)
+        self.assertIn("A against B", self.call("show", "verdict"))
+        self.assertIn("11  12  13  14", self.call("show", "b/numbers"))
+        self.assertEqual(self.document("show", "results/quick/b.h5")["key"], shown["key"])
+        self.assertEqual(self.document("show", shown["key"][:10])["key"], shown["key"])
+        self.call("show", "verdit", code=2)
+        self.assertIn("did you mean 'verdict'?", self.err)
+        self.call("show", "b/number", code=2)
+        self.assertIn("did you mean 'numbers'?", self.err)
+
+    def test_stages_prints_the_reference(self):
+        self.assertIn("numbers that follow each other", self.call("stages"))
+        self.assertRegex(self.call("stages", "count_up"), r"count +integer 1\.\.1000000 +4 +how many")
+        self.assertEqual(self.document("stages", "add")["stages"][0]["inputs"][1]["optional"], True)
+        self.assertIn("max_pool", self.call("stages", "--layers"))
+        self.call("stages", "cuont_up", code=2)
+        self.assertIn("did you mean 'count_up'?", self.err)
+
+
+class Sweeps(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("quick.yaml", DAG)
+
+    def test_points_share_what_is_equal_and_a_larger_sweep_runs_only_what_is_new(self):
+        events = self.events(self.dag, "--sweep", "amount=1,2", "--csv", "points.csv")
+        ran = [event["stage"] for event in events if event["event"] == "stage" and event["outcome"] == "ran"]
+        self.assertEqual(len([stage for stage in ran if stage.startswith("a")]), 1)
+        self.assertEqual(len([stage for stage in ran if stage.startswith("b")]), 2)
+        points = [event for event in events if event["event"] == "sweep"][0]["points"]
+        self.assertEqual([point["settings"] for point in points], [{"amount": 1}, {"amount": 2}])
+        lines = (self.folder / "points.csv").read_text().splitlines()
+        self.assertEqual(lines[0], "amount,verdict.difference")
+        self.assertEqual(float(lines[1].split(",")[1]), points[0]["metrics"]["verdict.difference"])
+        outcomes = self.outcomes(self.dag, "--sweep", "amount=range(1,4)")
+        self.assertEqual(list(outcomes.values()).count("ran"), 4)  # b, c, trained_b, verdict of the third point
+        self.assertEqual(set(self.outcomes(self.dag, "--set", "amount=2").values()), {"reused"})
+
+    def test_several_parameters_make_their_product_and_the_file_can_say_it(self):
+        self.call("run", self.dag, "--sweep", "amount=1,2", "--sweep", "epochs=1,2", "--metric", "loss", "-q", "--csv", "points.csv")
+        lines = (self.folder / "points.csv").read_text().splitlines()
+        self.assertEqual(lines[0], "amount,epochs,trained_a.loss,trained_b.loss")
+        self.assertEqual([line.split(",")[:2] for line in lines[1:]], [["1", "1"], ["1", "2"], ["2", "1"], ["2", "2"]])
+        out = self.call("run", self.dag, "--sweep")
+        self.assertRegex(out, r"amount +verdict\.difference\n")
+        self.call("run", self.dag, "--sweep", "amuont=1,2", code=2)
+        self.assertIn("did you mean 'amount'?", self.err)
+
+
+class Failures(satdl.Case):
+    def test_a_failed_stage_ends_in_1_with_its_words_and_the_rest_is_kept(self):
+        dag = self.write("bad.yaml", "name: bad\nstages:\n  a: {kind: count_up}\n  no: {kind: fail, message: the numbers do not add up}\n"
+                                     "  after: {kind: add, in: {x: no.numbers}}\n  other: {kind: add, in: {x: a.numbers}}\n")
+        outcomes = self.outcomes(dag, "-k", code=1)
+        self.assertEqual(outcomes, {"a": "ran", "no": "failed", "after": "skipped", "other": "ran"})
+        self.assertIn("satdl: stage no failed: the numbers do not add up", self.err)
+        self.call("run", dag, code=1)
+        self.assertRegex(self.out, r"after +skipped")
+        self.assertEqual(self.outcomes(dag, "-k", code=1), {"a": "reused", "no": "failed", "after": "skipped", "other": "reused"})
+
+    def test_mistakes_end_in_2_with_their_place(self):
+        dag = self.write("bad.yaml", DAG.replace("kind: sign", "kind: sing").replace("amount: \"${amount}\"", "amuont: 3"))
+        self.call("run", dag, code=2)
+        self.assertIn(f"{dag}:6:", self.err)
+        self.assertIn(f"{dag}:7:", self.err)
+        self.assertIn("did you mean 'sign'?", self.err)
+        self.assertIn("did you mean 'amount'?", self.err)
+        self.assertEqual(self.out, "")
+        self.call("run", self.write("quick.yaml", DAG), "verdit", code=2)
+        self.assertIn("did you mean 'verdict'?", self.err)
+        for arguments in (["run"], ["run", "none.yaml"], ["rnu"], ["run", "quick.yaml", "--no-such"], ["run", "quick.yaml", "-j", "0"], []):
+            self.call(*arguments, code=2)
+            self.assertTrue(self.err)
+
+    def test_help_and_version(self):
+        self.assertIn("Examples", self.call("run", "--help"))
+        for command in ("run", "status", "explain", "ls", "show", "stages", "data", "cache"):
+            self.assertIn(command, self.call("--help"))
+            self.call(command, "--help")
+        self.assertRegex(self.call("--version"), r"satdl \d+\.\d+\.\d+\n.*SQLite \d")
+        self.assertEqual(self.call("--version", program="satdl-run"), self.call("--version"))
+
+    def test_the_names_of_stages_stay_inside_the_results_folder(self):
+        dag = self.write("odd.yaml", "name: \"../odd\"\nstages:\n  \"../../x\": {kind: count_up}\n")
+        done = subprocess.run([satdl.BINARY / "satdl", "run", dag], cwd=self.folder, env=self.environment, capture_output=True)
+        self.assertIn(done.returncode, (0, 2))
+        self.assertEqual([path for path in self.folder.parent.glob("*odd*")], [])
+
+
+class Lines(satdl.Case):
+    def test_one_line_an_epoch_when_piped(self):
+        dag = self.write("quick.yaml", DAG)
+        out = self.call(dag, program="satdl-run")
+        self.assertEqual(len(re.findall(r"^trained_a: epoch \d/2, ", out, re.M)), 2)
+        self.assertRegex(out, r"(?m)^verdict +ran +\d+\.\d\d +\S")
+        self.assertRegex(out, r"quick: 7 stages: 7 ran, in ")
+        self.assertIn("A against B", out)
+        self.assertIn("A against B", self.call(dag, program="satdl-run"))
+        self.assertEqual(self.call("run", dag, "-q"), "")
+
+    def in_terminal(self, *arguments, environment=None):
+        """What the program writes on a terminal."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([satdl.BINARY / "satdl", *map(str, arguments)], cwd=self.folder, stdout=slave, stderr=slave,
+                                   env={**self.environment, "TERM": "xterm", **(environment or {})})
+        os.close(slave)
+        written = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # Linux says EIO where the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+        os.close(master)
+        self.assertEqual(process.wait(), 0, written.decode(errors="replace"))
+        return written.decode()
+
+    def test_bars_on_a_terminal(self):
+        dag = self.write("quick.yaml", DAG)
+        written = self.in_terminal("run", dag)
+        self.assertIn("━", written)
+        self.assertIn("\x1b[J", written)
+        self.assertIn("\x1b[32m", written)
+        self.assertNotIn("\x1b[31mred", written)
+        self.assertNotIn("\x1b[3", self.in_terminal("run", dag, "-f", environment={"NO_COLOR": "1"}))
+        self.assertNotIn("\x1b", self.in_terminal("run", dag, "-f", environment={"TERM": "dumb"}))
+
+
+class Signals(satdl.Case):
+    SLOW = ("name: slow\nstages:\n  a: {kind: count_up}\n  long: {kind: pretend, in: {x: a.numbers}, epochs: 1000, milliseconds: 20}\n"
+            "  after: {kind: pretend, in: {x: a.numbers}, epochs: 1001, milliseconds: 20}\n")
+
+    def interrupted(self, number):
+        dag = self.write("slow.yaml", self.SLOW)
+        process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "--json", "-j", "1"], cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        lines = []
+        while '"epoch"' not in (lines[-1] if lines else ""):
+            self.assertTrue(select.select([process.stdout], [], [], 60)[0])
+            lines.append(process.stdout.readline().decode())
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+        events = [json.loads(line) for line in (*lines, *out.decode().splitlines())]
+        return process.returncode, {event["stage"]: event["outcome"] for event in events if event["event"] == "stage"}, events
+
+    def test_an_interrupted_run_ends_with_its_summary(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            with self.subTest(number):
+                returned, outcomes, events = self.interrupted(number)
+                self.assertEqual(returned, code)
+                self.assertIn("stopped", outcomes.values())
+                self.assertEqual(events[-1]["event"], "run_finished")
+                self.assertTrue(events[-1]["stopped"])
+        self.assertEqual(self.outcomes(self.folder / "slow.yaml", "a"), {"a": "reused"})
+
+
+if __name__ == "__main__":
+    unittest.main()
