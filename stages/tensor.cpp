@@ -46,8 +46,9 @@ at::Tensor tensor_of(const Array& array) {
 Array array_of(const at::Tensor& tensor) {
     auto kept = std::make_shared<const at::Tensor>(tensor.detach().contiguous());
     const std::span bytes(static_cast<const std::byte*>(kept->data_ptr()), kept->nbytes());
+    const DType dtype = dtype_of(*kept);
     Shape shape = kept->sizes().vec();
-    return Array(dtype_of(*kept), std::move(shape), bytes, std::move(kept));
+    return Array(dtype, std::move(shape), bytes, std::move(kept));
 }
 
 // A thread's first parallel call to LibTorch sets its OpenMP and MKL counts from a number of the whole process. Asking for

@@ -1,0 +1,150 @@
+// Losses, metrics and optimisers, against numbers worked out here in double.
+#include "torch_test.h"
+
+#include <cmath>
+
+#include "stages/loss.h"
+#include "stages/optimiser.h"
+
+using namespace satdl;
+using namespace satdl::stages;
+using Catch::Matchers::Contains;
+
+namespace {
+
+at::Tensor matrix(std::int64_t rows, const std::vector<float>& values) { return at::tensor(values).view({rows, -1}); }
+at::Tensor labels(const std::vector<std::int64_t>& values) { return at::tensor(values, at::kLong); }
+
+double loss_of(LossKind kind, Activation last, const at::Tensor& logits, const at::Tensor& target) {
+    const Objective objective(kind, {last}, logits.sizes().slice(1).vec(), target);
+    return objective.loss(logits, objective.prepare(target)).item<double>();
+}
+
+std::map<std::string, double> metrics_of(LossKind kind, Activation last, const at::Tensor& logits, const at::Tensor& target) {
+    const Objective objective(kind, {last}, logits.sizes().slice(1).vec(), target);
+    MetricSums sums;
+    // in two batches, one sample first
+    const at::Tensor prepared = objective.prepare(target);
+    const std::int64_t rest = logits.size(0) - 1;
+    objective.add_to(sums, logits.narrow(0, 0, 1), prepared.narrow(0, 0, 1), 4);
+    objective.add_to(sums, logits.narrow(0, 1, rest), prepared.narrow(0, 1, rest), 1);
+    const Numbers numbers = objective.means(sums);
+    return {numbers.begin(), numbers.end()};
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+}  // namespace
+
+TEST_CASE("mse is the mean of squared differences, after the last activation") {
+    CHECK(loss_of(LossKind::Mse, Activation::None, matrix(2, {1, 2, 3, 4}), matrix(2, {1, 0, 3, 7})) == Approx(13.0 / 4));
+    CHECK(loss_of(LossKind::Mse, Activation::Sigmoid, matrix(1, {0, 100}), matrix(1, {1, 1})) == Approx(0.125));
+}
+
+TEST_CASE("cross-entropy is computed from logits, so that it neither overflows nor vanishes") {
+    const double wanted = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(4.0)) - 2;
+    CHECK(loss_of(LossKind::CrossEntropy, Activation::Softmax, matrix(1, {1, 2, 4}), labels({1})) == Approx(wanted));
+    CHECK(loss_of(LossKind::CrossEntropy, Activation::None, matrix(1, {1, 2, 4}), labels({1})) == Approx(wanted));
+    CHECK(loss_of(LossKind::CrossEntropy, Activation::Softmax, matrix(1, {0, 500}), labels({0})) == Approx(500));
+    const double share = sigmoid(1) / (sigmoid(1) + sigmoid(-2));
+    CHECK(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1, -2}), labels({0})) == Approx(-std::log(share)));
+}
+
+TEST_CASE("binary cross-entropy takes class numbers as one-hot, or numbers as they are") {
+    const double wanted = -(std::log(1 - sigmoid(1)) + std::log(sigmoid(-2)) + std::log(1 - sigmoid(3))) / 3;
+    CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(1, {1, -2, 3}), labels({1})) == Approx(wanted));
+    CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(1, {1, -2, 3}), matrix(1, {0, 1, 0})) ==
+          Approx(wanted));
+    CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(1, {-300}), labels({1})) == Approx(300));
+    CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Softmax, matrix(1, {0, 0}), labels({1})) == Approx(std::log(2.0)));
+}
+
+TEST_CASE("metrics are weighted by samples") {
+    const auto metrics = metrics_of(LossKind::CrossEntropy, Activation::Softmax, matrix(4, {9, 0, 0, 9, 9, 0, 0, 9}),
+                                    labels({0, 1, 1, 1}));
+    CHECK(metrics.at("loss") == Approx((4 + 3 * 1) / 4.0));
+    CHECK(metrics.at("accuracy") == Approx(0.75));
+    CHECK(!metrics.contains("binary_accuracy"));
+    CHECK(metrics_of(LossKind::Mse, Activation::None, matrix(2, {1, 2}), matrix(2, {1, 2})).size() == 1);
+}
+
+TEST_CASE("binary accuracy counts single outputs: high where nearly all say no") {
+    // outputs say no everywhere; each sample has one yes among four
+    const at::Tensor no = at::full({2, 4}, -1.0f);
+    const auto metrics = metrics_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, no, labels({1, 3}));
+    CHECK(metrics.at("binary_accuracy") == Approx(0.75));
+    CHECK(metrics.at("accuracy") == 0);
+    CHECK(metrics_of(LossKind::CrossEntropy, Activation::Sigmoid, no, labels({0, 3})).at("binary_accuracy") == Approx(0.75));
+    const auto one_output = metrics_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(2, {1, -1}), labels({1, 1}));
+    CHECK(one_output.at("accuracy") == 0.5);
+    const auto softmax = metrics_of(LossKind::BinaryCrossEntropy, Activation::Softmax, matrix(2, {2, 1, 1, 2}), labels({0, 0}));
+    CHECK(softmax.at("binary_accuracy") == 0.5);
+}
+
+TEST_CASE("targets that do not fit are refused in words") {
+    const at::Tensor two = matrix(1, {0, 0});
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({2})),
+                      Contains("class numbers 2 to 2") && Contains("2 classes"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({-1})), Contains("-1"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, matrix(1, {0, 1})), Contains("class numbers"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Relu, two, labels({1})), Contains("probabilities"));
+    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, matrix(1, {1, 2, 3})), Contains("[1, 3]") && Contains("[1, 2]"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, at::zeros({1, 2, 3, 3}), labels({1})),
+                      Contains("flatten"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1}), labels({1})), Contains("one output"));
+}
+
+namespace {
+
+// Three updates of one weight by the library, gradients given.
+std::vector<double> updated(const OptimiserOptions& options, double weight, const std::vector<double>& gradients) {
+    Weights trained{at::full({1}, weight, at::kFloat)};
+    Moments moments = start_moments(options.kind, trained);
+    std::vector<double> weights;
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+        update(options, static_cast<std::int64_t>(i) + 1, {at::full({1}, gradients[i], at::kFloat)}, moments, trained);
+        weights.push_back(trained[0].item<double>());
+    }
+    return weights;
+}
+
+}  // namespace
+
+TEST_CASE("Adam and AdamW follow Keras' formulas") {
+    const bool decays = GENERATE(false, true);
+    const OptimiserOptions options{.kind = decays ? OptimiserKind::AdamW : OptimiserKind::Adam, .learning_rate = 0.1,
+                                   .beta1 = 0.8, .beta2 = 0.95, .epsilon = 0.01, .weight_decay = 0.2};
+    const std::vector<double> gradients{0.5, -2, 0.001};
+    const std::vector<double> found = updated(options, 3, gradients);
+    double w = 3, m = 0, v = 0;
+    for (int t = 1; t <= 3; ++t) {
+        const double g = gradients[static_cast<std::size_t>(t - 1)];
+        m = 0.8 * m + 0.2 * g;
+        v = 0.95 * v + 0.05 * g * g;
+        if (decays) w -= 0.1 * 0.2 * w;
+        w -= 0.1 * std::sqrt(1 - std::pow(0.95, t)) / (1 - std::pow(0.8, t)) * m / (std::sqrt(v) + 0.01);
+        CHECK(found[static_cast<std::size_t>(t - 1)] == Approx(w).epsilon(1e-6));
+    }
+}
+
+TEST_CASE("SGD with momentum follows Keras' formula") {
+    const OptimiserOptions options{.kind = OptimiserKind::Sgd, .learning_rate = 0.1, .momentum = 0.5};
+    const std::vector<double> found = updated(options, 1, {1, 2});
+    CHECK(found[0] == Approx(1 - 0.1));
+    CHECK(found[1] == Approx(0.9 - 0.5 * 0.1 - 0.1 * 2));
+}
+
+TEST_CASE("an update is the same with any number of threads, and in any memory layout of the gradient") {
+    const auto updated_with = [](int threads, bool channels_last) {
+        at::set_num_threads(threads);
+        Weights trained{at::ones({64, 64, 5, 5}).contiguous(at::MemoryFormat::ChannelsLast)};
+        at::Tensor gradient = at::arange(102'400, at::kFloat).sin().view({64, 64, 5, 5});
+        if (channels_last) gradient = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+        Moments moments = start_moments(OptimiserKind::Adam, trained);
+        for (int t = 1; t <= 3; ++t) update({}, t, {gradient}, moments, trained);
+        at::set_num_threads(1);
+        return trained[0];
+    };
+    CHECK(updated_with(1, true).equal(updated_with(4, true)));
+    CHECK(updated_with(1, true).equal(updated_with(1, false)));
+}
