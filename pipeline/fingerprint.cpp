@@ -1,0 +1,116 @@
+// A recipe is kept with its artifact, as text: that is what lets `explain` say which part of a key differs, where a bare hash
+// could only say that it does.
+#include "pipeline/fingerprint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace satdl {
+namespace {
+
+// One spelling a value, by the type that the description declares: 0.40 and 4e-1 are one number, "7" as a text is no number.
+std::string canonical_param(const ParamDescription& param, const Value& value) {
+    if (value.is_null()) return "null";
+    if (param.type == ParamType::Integer) {
+        if (const auto number = value.as_integer()) return std::to_string(*number);
+    }
+    if (param.type == ParamType::Number) {
+        if (const auto number = value.as_number()) return canonical_number(*number);
+    }
+    if (value.is_scalar() && (param.type == ParamType::Text || param.type == ParamType::Choice)) {
+        return Value::of_text(value.text()).canonical();
+    }
+    return value.canonical();
+}
+
+// Files and datasets count by their files' content, threads by what they resolve to.
+bool stands_as_itself(const ParamDescription& param) {
+    return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
+           param.type != ParamType::Threads;
+}
+
+void add_params(const Node& node, Recipe& recipe) {
+    static const Value kLeftOut;
+    for (const ParamDescription& param : node.stage->description.params) {
+        if (!stands_as_itself(param)) continue;
+        const auto found = node.params.values().find(param.name);
+        recipe.push_back({"param " + param.name,
+                          canonical_param(param, found == node.params.values().end() ? kLeftOut : found->second)});
+    }
+}
+
+// What of a file counts is its content and, for a dataset's, what the manifest says the bytes mean.
+void add_files(const Node& node, const std::vector<Digest>& digests, Recipe& recipe) {
+    for (std::size_t i = 0; i < node.files.size(); ++i) {
+        const SourceFile& file = node.files[i];
+        recipe.push_back({"file " + file.role, digests[i].hex()});
+        if (!file.dataset.empty()) {
+            recipe.push_back({"type of " + file.role, fmt::format("{} {}", name_of(file.dtype), shape_text(file.shape))});
+        }
+    }
+}
+
+}  // namespace
+
+Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine, const std::vector<Digest>& inputs,
+                 const std::vector<Digest>& files) {
+    SATDL_CHECK(inputs.size() == node.inputs.size(), "one digest per input");
+    SATDL_CHECK(files.size() == node.files.size(), "one digest per file");
+    const StageDescription& description = node.stage->description;
+    Recipe recipe;
+    recipe.reserve(4 + description.params.size() + inputs.size() + 2 * files.size() + node.stage->numerics.size());
+    recipe.push_back({"kind", description.kind});
+    recipe.push_back({"version", std::to_string(description.version)});
+    add_params(node, recipe);
+    add_files(node, files, recipe);
+    for (std::size_t i = 0; i < inputs.size(); ++i) recipe.push_back({"input " + node.inputs[i].port, inputs[i].hex()});
+    if (description.numeric) {
+        recipe.push_back({"threads", std::to_string(threads)});
+        if (dag.numerics == Numerics::Exact) {
+            recipe.push_back({"cpu", machine.cpu});
+            for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
+        }
+    }
+    std::stable_sort(recipe.begin() + 2, recipe.end(), [](const KeyPart& a, const KeyPart& b) { return a.name < b.name; });
+    return recipe;
+}
+
+Digest key_of(const Recipe& recipe) {
+    std::string text = "satdl-key-1\n";
+    for (const KeyPart& part : recipe) {
+        fmt::format_to(std::back_inserter(text), "{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
+    }
+    return sha256(text);
+}
+
+Digest port_digest(const Group& group) {
+    std::string text = "satdl-port-1\n";
+    for (const auto& [name, array] : group) {
+        fmt::format_to(std::back_inserter(text), "{}:{}={}\n", name.size(), name, array.digest().hex());
+    }
+    return sha256(text);
+}
+
+PortDigests port_digests(const Outcome& outcome) {
+    PortDigests digests;
+    for (const auto& [port, group] : outcome.outputs) digests.emplace(port, port_digest(group));
+    return digests;
+}
+
+int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
+    constexpr std::int64_t kBatch = 128;
+    constexpr int kMostByItself = 16;
+    for (const ParamDescription& param : node.stage->description.params) {
+        if (param.type != ParamType::Threads) continue;
+        const auto found = node.params.values().find(param.name);
+        if (found != node.params.values().end()) {
+            if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
+        }
+        return network_cost < kParallelCost / kBatch ? 1 : std::min(machine.cores, kMostByItself);
+    }
+    return 1;
+}
+
+}  // namespace satdl
