@@ -8,27 +8,12 @@
 #include <fstream>
 
 #include "pipeline/catalog.h"
-#include "pipeline/dynamic_library.h"
+#include "pipeline/stage_library.h"
 
 namespace {
 
 using satdl::Error;
 using satdl::ExitCode;
-
-const satdl::StageLibraryInfo& info_of(const satdl::DynamicLibrary& library) {
-    const auto* abi = static_cast<const int*>(library.find("satdl_stage_abi"));
-    using Describe = const satdl::StageLibraryInfo* (*)();
-    const auto describe = reinterpret_cast<Describe>(library.find("satdl_stage_library"));
-    if (abi == nullptr || describe == nullptr) {
-        throw Error(ExitCode::Store, fmt::format("{} is not a stage library", library.path().string()),
-                    "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
-    }
-    if (*abi != satdl::kStageAbi) {
-        throw Error(ExitCode::Store, fmt::format("{} was built for stage ABI {}, this is {}", library.path().string(), *abi,
-                                                 satdl::kStageAbi));
-    }
-    return *describe();
-}
 
 // Under its name only when whole: a build that is interrupted leaves no half manifest.
 void write_manifest(const std::filesystem::path& library_path) {
@@ -38,7 +23,7 @@ void write_manifest(const std::filesystem::path& library_path) {
     auto part_path = json_path;
     part_path += ".part";
     std::ofstream file(part_path, std::ios::binary | std::ios::trunc);
-    file << satdl::manifest_json(info_of(library));
+    file << satdl::manifest_json(satdl::stage_library_info(library));
     file.close();
     if (!file) throw Error(ExitCode::Store, fmt::format("cannot write {}", part_path.string()));
     std::filesystem::rename(part_path, json_path);

@@ -12,11 +12,15 @@
 
 namespace satdl {
 
+// What a shared library says of itself. Throws Error{Store} naming the file where it is no stage library, or was built for
+// another ABI; then nothing of it has been called.
+[[nodiscard]] const StageLibraryInfo& stage_library_info(const DynamicLibrary& library);
+
 // Safe from any thread.
 class StageLibraries {
 public:
     // The function of a stage. Throws Error{Store}: the library cannot be loaded, was built for another ABI, lacks the stage,
-    // or describes it otherwise than its manifest does (rebuild it).
+    // or is another one than its manifest describes (rebuild it): then the keys that were planned would not be true.
     [[nodiscard]] StageFunction function(const CatalogEntry& stage);
 
 private:

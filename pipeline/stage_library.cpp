@@ -1,0 +1,67 @@
+// The manifest was written when the library was built, the library is loaded when a stage must run: in between, somebody may have
+// built anew, or installed another LibTorch under it. The two are compared before the first stage of a library runs.
+#include "pipeline/stage_library.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace satdl {
+
+const StageLibraryInfo& stage_library_info(const DynamicLibrary& library) {
+    using Describe = const StageLibraryInfo* (*)();
+    const std::string path = printable(library.path().string());
+    const auto* abi = static_cast<const int*>(library.find("satdl_stage_abi"));
+    const auto describe = reinterpret_cast<Describe>(library.find("satdl_stage_library"));
+    if (abi == nullptr || describe == nullptr) {
+        throw Error(ExitCode::Store,
+                    fmt::format("'{}' is not a stage library: it does not export {}", path,
+                                abi == nullptr ? "satdl_stage_abi" : "satdl_stage_library"),
+                    "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
+    }
+    if (*abi != kStageAbi) {
+        throw Error(ExitCode::Store, fmt::format("'{}' was built for stage ABI {}, this is {}", path, *abi, kStageAbi),
+                    "build the library anew against this satdl");
+    }
+    return *describe();
+}
+
+struct StageLibraries::Loaded {
+    explicit Loaded(const std::filesystem::path& path) : library(path), info(&stage_library_info(library)) {}
+
+    DynamicLibrary library;
+    const StageLibraryInfo* info;  // static data of the library, which stays loaded
+};
+
+namespace {
+
+StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stage) {
+    const std::string path = printable(stage.library.string());
+    const auto found = std::ranges::find(info.stages, stage.description.kind,
+                                         [](const StageEntry& entry) { return entry.description.kind; });
+    if (found == info.stages.end() || found->run == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' has no stage '{}', though its manifest says so", path, stage.description.kind),
+                    "build the library anew: that writes its manifest, too");
+    }
+    if (found->description != stage.description) {
+        throw Error(ExitCode::Store, fmt::format("'{}' describes the stage '{}' otherwise than its manifest does", path,
+                                                 stage.description.kind),
+                    "build the library anew: that writes its manifest, too");
+    }
+    if (stage.description.numeric && info.numerics != stage.numerics) {
+        throw Error(ExitCode::Store, fmt::format("'{}' computes with other libraries than its manifest says", path),
+                    "build the library anew: their versions are part of the keys of its results");
+    }
+    return found->run;
+}
+
+}  // namespace
+
+StageFunction StageLibraries::function(const CatalogEntry& stage) {
+    const std::scoped_lock lock(mutex_);
+    std::shared_ptr<Loaded>& loaded = loaded_[stage.library];
+    if (loaded == nullptr) loaded = std::make_shared<Loaded>(stage.library);
+    return function_in(*loaded->info, stage);
+}
+
+}  // namespace satdl
