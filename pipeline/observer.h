@@ -1,8 +1,12 @@
-// Who is told what happens in a run: a terminal, plain lines, JSON lines, the run's record. Calls come one at a time, but
-// from any thread; an observer must not block for long.
+// Who is told what happens in a run: a terminal, plain lines, JSON lines, the run's record.
+//
+// Calls come one at a time, but from any thread (the schedule sees to that: OneAtATime); an observer must not block for long.
+// stage_finished comes when the node's outcome is kept, which may be after its consumers have started. It comes once a node,
+// with one exception: a reused artifact that turns out damaged when it is read is made again, and is told a second time.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +37,7 @@ struct RunResult {
     std::vector<NodeResult> nodes;  // in the plan's order
     double seconds = 0;
     bool stopped = false;           // by a signal
+    std::string not_told;           // what an observer threw first (a record that could not be written); the run went on
     [[nodiscard]] std::size_t count(NodeState state) const;
     [[nodiscard]] ExitCode exit_code() const;  // Done, StageFailed, Store (something was not kept); signals are the caller's
 };
@@ -48,7 +53,30 @@ public:
     virtual void run_finished(const Dag&, const RunResult&) {}
 };
 
-// Tells several, in order, one call at a time.
+// Tells several, in order. Each is told, even where one before it throws; then the first exception goes on.
 [[nodiscard]] std::unique_ptr<Observer> tell_all(std::vector<Observer*> observers);
+
+// What a schedule tells, it tells through this: one call at a time, and nothing thrown back into the run.
+class OneAtATime final : public Observer {
+public:
+    explicit OneAtATime(Observer& observer) : observer_(observer) {}
+    void run_started(const Dag& dag, const Plan& plan) override;
+    void stage_started(const Dag& dag, const PlannedNode& planned) override;
+    void stage_progress(const Dag& dag, NodeId node, const Progress& progress) override;
+    void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override;
+    void stage_finished(const Dag& dag, const NodeResult& result) override;
+    void run_finished(const Dag& dag, const RunResult& result) override;
+
+    // What the observer threw first; "" where it threw nothing.
+    [[nodiscard]] std::string not_told();
+
+private:
+    template <typename Call>
+    void tell(Call&& call);
+
+    Observer& observer_;
+    std::mutex mutex_;
+    std::string not_told_;  // guarded by mutex_
+};
 
 }  // namespace satdl

@@ -8,7 +8,9 @@
 
 #include "pipeline/dag.h"
 #include "pipeline/fingerprint.h"
+#include "pipeline/selection.h"
 #include "pipeline/shapes.h"
+#include "pipeline/source_files.h"
 
 namespace satdl {
 
@@ -20,20 +22,12 @@ enum class Action {
 };
 [[nodiscard]] std::string_view name_of(Action action);  // "reuse", ...
 
-// What the user asked for. Default: every stage.
-struct Request {
-    std::vector<std::string> targets;   // stages or groups: they and all that they need
-    std::vector<std::string> single;    // -s: just these, inputs from the store
-    std::vector<std::string> downstream;  // these and all that depends on them (and what those need)
-    bool force = false;                 // -f: the named stages (all, where none is named) run even if the store has them
-};
-
 struct PlannedNode {
     NodeId node = 0;
     Action action = Action::Run;
     std::string because;
     int threads = 1;
-    std::optional<Recipe> recipe;        // known where the inputs' digests are
+    std::optional<Recipe> recipe;        // known where the inputs' digests are; else decide() fills it in (Unknown; Run if forced)
     std::optional<Digest> key;
     std::optional<PortDigests> outputs;  // Reuse: what the store has
     std::optional<double> expected_seconds;
@@ -42,7 +36,9 @@ struct PlannedNode {
 };
 
 struct Plan {
-    std::vector<PlannedNode> nodes;      // in the DAG's order; only what the request takes in
+    // In the DAG's order; only what the request takes in. With every node come all its ancestors, so that a schedule needs
+    // nothing else: those of a single stage (-s) are there to be reused.
+    std::vector<PlannedNode> nodes;
     std::vector<NodeTypes> types;        // by NodeId: see shapes.h
     [[nodiscard]] const PlannedNode* find(NodeId node) const;
     [[nodiscard]] bool blocked() const;
@@ -55,12 +51,10 @@ struct LastTime {
     Recipe recipe;
     std::optional<double> seconds;
 };
-class Knowledge {
+class Knowledge : public FileDigests {
 public:
-    virtual ~Knowledge() = default;
     [[nodiscard]] virtual std::optional<PortDigests> outcome(const Digest& key) = 0;
     [[nodiscard]] virtual std::optional<LastTime> last_time(const Node& node) = 0;
-    [[nodiscard]] virtual Digest file_digest(const SourceFile& file) = 0;
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
 };
 

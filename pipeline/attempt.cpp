@@ -1,0 +1,105 @@
+#include "pipeline/attempt.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <exception>
+#include <new>
+#include <string_view>
+
+namespace satdl {
+namespace {
+
+class Context final : public StageContext {
+public:
+    Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned)
+        : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]) {}
+
+    [[nodiscard]] const Params& params() const override { return node_.params; }
+    [[nodiscard]] int threads() const override { return planned_.threads; }
+    [[nodiscard]] const std::vector<SourceFile>& files() const override { return node_.files; }
+    [[nodiscard]] bool stop_requested() const override { return carrying_.stop.load(std::memory_order_relaxed); }
+    void progress(const Progress& progress) override { observer_.stage_progress(carrying_.dag, planned_.node, progress); }
+    void log(LogLevel level, std::string_view message) override {
+        observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
+    }
+
+private:
+    const Carrying& carrying_;
+    Observer& observer_;
+    const PlannedNode& planned_;
+    const Node& node_;
+};
+
+// LibTorch appends the C++ stack to what it says; that is for its developers.
+std::string without_stack(std::string_view what) {
+    return std::string(what.substr(0, what.find("\nException raised from ")));
+}
+
+Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome outcome) {
+    const Node& node = carrying.dag.nodes[planned.node];
+    Attempt made;
+    if (const auto fault = contradiction(node.stage->description, carrying.plan.types[planned.node], outcome)) {
+        made.error = fmt::format("{} failed: what it returned is not what its description declares: {}", stage_text(node), *fault);
+        return made;
+    }
+    made.digests = port_digests(outcome);
+    made.outcome = std::make_shared<const Outcome>(std::move(outcome));
+    made.state = NodeState::Ran;
+    return made;
+}
+
+Attempt failed(std::string error) {
+    Attempt made;
+    made.error = std::move(error);
+    return made;
+}
+
+// The outcomes of a stage as values: every way in which it can end, its own words kept.
+Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, double& ended) {
+    const Node& node = carrying.dag.nodes[planned.node];
+    try {
+        Context context(carrying, observer, planned);
+        Outcome outcome = carrying.executor.execute(node, inputs, context);
+        ended = carrying.clock.seconds();
+        return checked(carrying, planned, std::move(outcome));
+    } catch (const Stopped&) {
+        Attempt made;
+        made.state = NodeState::Stopped;
+        return made;
+    } catch (const Error& error) {
+        return failed(error.what());
+    } catch (const std::bad_alloc&) {
+        return failed(fmt::format("{} failed: there was not enough memory", stage_text(node)));
+    } catch (const std::exception& error) {
+        return failed(fmt::format("{} failed: {}", stage_text(node), without_stack(error.what())));
+    } catch (...) {
+        return failed(fmt::format("{} failed: it threw something that is no exception", stage_text(node)));
+    }
+}
+
+class SteadyClock final : public Clock {
+public:
+    [[nodiscard]] double seconds() override {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    }
+};
+
+}  // namespace
+
+Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
+    const double started = carrying.clock.seconds();
+    double ended = -1;
+    Attempt made = caught(carrying, observer, planned, inputs, ended);
+    made.seconds = (ended < 0 ? carrying.clock.seconds() : ended) - started;
+    return made;
+}
+
+std::string stage_text(const Node& node) {
+    const std::string place = node.place.text();
+    return fmt::format("stage {} ({}{}{})", node.name, node.stage->description.kind, place.empty() ? "" : ", ", place);
+}
+
+std::unique_ptr<Clock> steady_clock() { return std::make_unique<SteadyClock>(); }
+
+}  // namespace satdl

@@ -1,0 +1,116 @@
+// One continue_node per planned node counts its producers; one function_node executes what the admission lets through; one
+// serial function_node writes behind. Edges that carry nothing but "done" are messages put to the consumers' continue_nodes:
+// a node is done when it was executed, or reused, or skipped, and a continue_node's own successors could only hear the first
+// half of that, that its producers are.
+//
+// oneTBB's own ways of failing are kept out (exceptions, cancellation): bodies throw nothing, the outcome of a node is a value,
+// and stopping is a flag that NodeRunner looks at.
+#include "pipeline/schedule.h"
+
+#include <tbb/flow_graph.h>
+#include <tbb/global_control.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "pipeline/node_runner.h"
+
+namespace satdl {
+namespace {
+
+// A thread that waits inside a node (for blocks of a digest, say) must not take up another node meanwhile: that could be a
+// training of an hour, or one that wants the lock which this thread holds.
+template <typename Body>
+auto isolated(Body&& body) {
+    return tbb::this_task_arena::isolate(std::forward<Body>(body));
+}
+
+class FlowGraphRun {
+public:
+    FlowGraphRun(NodeRunner& runner, const Limits& limits, int cores)
+        : runner_(runner), admission_(limits, cores),
+          executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
+          keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
+        for (std::size_t node = 0; node < runner_.count(); ++node) {
+            const int producers = static_cast<int>(runner_.producers(node).size());
+            ready_.push_back(std::make_unique<tbb::flow::continue_node<Done>>(
+                graph_, producers, [this, node](const Done&) noexcept { settle(node); return Done(); }));
+        }
+    }
+
+    void run() {
+        for (std::size_t node = 0; node < runner_.count(); ++node) {
+            if (runner_.producers(node).empty()) ready_[node]->try_put(Done());
+        }
+        graph_.wait_for_all();
+    }
+
+private:
+    using Done = tbb::flow::continue_msg;
+
+    void settle(std::size_t node) {
+        switch (isolated([&] { return runner_.settle(node); })) {
+            case NodeRunner::Step::Settled: tell_consumers(node); break;
+            case NodeRunner::Step::Wait: break;
+            case NodeRunner::Step::Run:
+                admission_.offer(node, runner_.need(node), runner_.remaining_seconds(node));
+                start_admitted();
+                break;
+        }
+    }
+
+    void execute(std::size_t node) {
+        const NodeRunner::Kept kept = isolated([&] { return runner_.execute(node); });
+        admission_.finished(node);
+        if (kept == NodeRunner::Kept::Later) keeping_.try_put(node);
+        tell_consumers(node);
+        for (const std::size_t follower : runner_.take_followers(node)) settle(follower);
+        start_admitted();
+    }
+
+    void keep(std::size_t node) {
+        isolated([&] { runner_.keep(node); });
+        start_admitted();
+    }
+
+    void tell_consumers(std::size_t node) {
+        for (const std::size_t consumer : runner_.consumers(node)) ready_[consumer]->try_put(Done());
+    }
+
+    void start_admitted() {
+        for (const std::size_t node : admission_.admit(runner_.held_bytes())) executing_.try_put(node);
+    }
+
+    NodeRunner& runner_;
+    Admission admission_;
+    tbb::flow::graph graph_;  // before its nodes: it must outlive them
+    tbb::flow::function_node<std::size_t, Done> executing_;
+    tbb::flow::function_node<std::size_t, Done> keeping_;
+    std::vector<std::unique_ptr<tbb::flow::continue_node<Done>>> ready_;
+};
+
+}  // namespace
+
+RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
+    NodeRunner runner(carrying, limits);
+    const int cores = std::max(1, carrying.machine.cores);
+    // Room for every job and the writer, whatever TBB thinks of this machine: a writer that waits for the disk needs no core.
+    const int threads = std::max(cores, limits.jobs) + 1;
+    const tbb::global_control enough(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));
+    tbb::task_arena arena(threads);
+    arena.execute([&] { FlowGraphRun(runner, limits, cores).run(); });
+    return runner.finish();
+}
+
+RunResult run_serially(const Carrying& carrying, const Limits& limits) {
+    NodeRunner runner(carrying, limits);
+    for (std::size_t node = 0; node < runner.count(); ++node) {
+        if (runner.settle(node) != NodeRunner::Step::Run) continue;
+        if (runner.execute(node) == NodeRunner::Kept::Later) runner.keep(node);
+    }
+    return runner.finish();
+}
+
+}  // namespace satdl
