@@ -1,0 +1,95 @@
+// A training step of M1 and of M2 as dags/full.yaml defines them: prints the median seconds of a step. Its twin in PyTorch's
+// Python is training_bench.py.
+//
+// usage: training_bench m1|m2 THREADS STEPS
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "pipeline/yaml.h"
+#include "stages/initialise.h"
+#include "stages/tensor.h"
+#include "stages/trainer.h"
+
+namespace {
+
+using namespace satdl;
+using namespace satdl::stages;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::int64_t kBatch = 128;
+constexpr std::int64_t kWarmUp = 2;
+
+constexpr const char* kM1 = R"(
+- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
+- max_pool
+- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
+- max_pool
+- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
+- {repeat: 2, layers: [{conv: 256, activation: relu}, batch_norm]}
+- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
+- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
+- upsample
+- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
+- upsample
+- {conv: 1, activation: sigmoid}
+)";
+constexpr const char* kM2 = "[flatten, {dense: 64, activation: relu}, {dense: 64, activation: relu}, {dense: 10, activation: softmax}]";
+
+Network network_from(const char* text) {
+    Diagnostics diagnostics;
+    Network network = parse_network(parse_yaml(std::make_shared<const SourceText>(SourceText{"bench", text})), diagnostics);
+    diagnostics.throw_if_any();
+    return network;
+}
+
+// Takes the time between one step's report and the next.
+class StepTimes final : public StageContext {
+public:
+    const Params& params() const override { return params_; }
+    int threads() const override { return 1; }
+    const std::vector<SourceFile>& files() const override { return files_; }
+    bool stop_requested() const override { return false; }
+    void progress(const Progress& progress) override {
+        if (!progress.epoch_ended) reported_.push_back(SteadyClock::now());
+    }
+    void log(LogLevel, std::string_view) override {}
+
+    double median_seconds() const {
+        std::vector<double> seconds;
+        for (std::size_t i = kWarmUp; i < reported_.size(); ++i)
+            seconds.push_back(std::chrono::duration<double>(reported_[i] - reported_[i - 1]).count());
+        std::ranges::nth_element(seconds, seconds.begin() + std::ssize(seconds) / 2);
+        return seconds[seconds.size() / 2];
+    }
+
+private:
+    Params params_;
+    std::vector<SourceFile> files_;
+    std::vector<SteadyClock::time_point> reported_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    SATDL_CHECK(argc == 4, "usage: training_bench m1|m2 THREADS STEPS");
+    const bool m1 = std::string(argv[1]) == "m1";
+    const ThreadScope threads(std::atoi(argv[2]));
+    const std::int64_t samples = (std::atoll(argv[3]) + kWarmUp) * kBatch;
+
+    const Net net(network_from(m1 ? kM1 : kM2), {1, 28, 28});
+    Weights weights = net.blank_weights();
+    initialise(net, Initialiser::Keras, 7, 0, weights);
+    const at::Tensor x = at::rand({samples, 1, 28, 28});
+    const at::Tensor target = m1 ? x : at::randint(10, {samples}, at::kLong);
+    TrainingOptions options;
+    options.loss = m1 ? LossKind::Mse : LossKind::CrossEntropy;
+    options.batch_size = kBatch;
+    StepTimes times;
+    Trainer trainer(net, options, {{x, target}, {}}, times);
+    TrainingState state = trainer.start(std::move(weights));
+    trainer.run(state);
+    std::printf("%.9f\n", times.median_seconds());
+}
