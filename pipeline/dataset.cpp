@@ -130,7 +130,8 @@ void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
     const auto dtype = dtype_from_name(text(entry.value, "dtype", "a file"));
     if (const Value* value = entry.value.find("sha256"); value != nullptr && value->is_scalar() && !digest)
         bad(*value, "sha256", "64 hexadecimal digits");
-    if (const Value* value = entry.value.find("dtype"); value != nullptr && value->is_scalar() && !dtype) bad(*value, "dtype", "an element type");
+    if (const Value* value = entry.value.find("dtype"); value != nullptr && value->is_scalar() && !dtype)
+        bad(*value, "dtype", "an element type");
     if (digest) file.sha256 = *digest;
     if (dtype) file.dtype = *dtype;
 

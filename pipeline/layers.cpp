@@ -141,7 +141,8 @@ std::vector<LayerDescription> make_descriptions() {
     std::vector<LayerDescription> all;
     all.push_back({"conv",
                    "2-d convolution",
-                   "[N, C, H, W] -> [N, filters, H', W'], H' = ceil(H / stride), or floor((H - kernel) / stride) + 1 if valid",
+                   "[N, C, H, W] -> [N, filters, H', W'], "
+                   "H' = ceil(H / stride), or floor((H - kernel) / stride) + 1 if valid",
                    Conv{},
                    "filters",
                    {required(option<&Conv::filters>("filters", 1, 65536, "channels of the output")),

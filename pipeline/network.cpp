@@ -336,7 +336,8 @@ Network extend(const Network& base, std::string_view until, const Network& head,
         if (looks_automatic(layer)) {
             clashing.insert(layer.kind());
         } else {
-            diagnostics.add(layer.place, fmt::format("the base already has a layer '{}'", layer.name), "choose another name");
+            diagnostics.add(layer.place, fmt::format("the base already has a layer '{}'", layer.name),
+                            "choose another name");
         }
     }
     for (const std::string_view kind : clashing) renumber(all, added, kind);
