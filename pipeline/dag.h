@@ -23,8 +23,8 @@ struct Input {
 };
 
 struct Node {
-    std::string name;    // "m1", "noisy@train"; in a sweep "m1[noise_factor=0.1]"
-    std::string group;   // of `foreach` or `matrix`: the name before the '@'; else the name itself
+    std::string name;                     // "m1", "noisy@train"; in a sweep "m1[noise_factor=0.1]"
+    std::string group;                    // of `foreach` or `matrix`: the name before the '@'; else the name itself
     const CatalogEntry* stage = nullptr;  // owned by the catalogue, which outlives the DAG
     Params params;                        // checked, defaults filled in; `threads` may still say `auto`
     std::vector<Input> inputs;            // in the order of the description's ports

@@ -28,18 +28,21 @@ namespace satdl {
 
 // What the command line adds to a DAG file.
 struct Settings {
-    std::string profile;                                  // "" = none
-    std::vector<std::pair<std::string, Value>> set;       // ("noise_factor", 0.2), dotted names; later ones win
+    std::string profile;                             // "" = none
+    std::vector<std::pair<std::string, Value>> set;  // ("noise_factor", 0.2), dotted names; later ones win
 };
 
 // "name=value" of --set: the value is YAML ("[1, 2]", "0.3", "text"). Throws Error{Usage}.
 [[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);
 
+// The YAML in `source` from byte `from` of its only line on, with places in `source`: for values on the command line.
+[[nodiscard]] Value parse_placed(const std::shared_ptr<const SourceText>& source, std::size_t from);
+
 // A parsed file from which DAGs are made: one per point of a sweep.
 class DagSource {
 public:
-    explicit DagSource(const std::filesystem::path& file);          // throws Error{Usage}
-    DagSource(std::filesystem::path file, Value document);          // for tests
+    explicit DagSource(const std::filesystem::path& file);  // throws Error{Usage}
+    DagSource(std::filesystem::path file, Value document);  // for tests
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
     [[nodiscard]] const Value& document() const { return document_; }

@@ -11,12 +11,14 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kLineWidth = 110;     // of a shown line; longer ones are cut around the caret
-constexpr std::size_t kMostTold = 50;       // errors of one run; the rest are counted
-constexpr std::size_t kMostKnown = 12;      // candidates listed where none is near
-constexpr std::size_t kLongestName = 200;   // longer ones are not compared: the distance is quadratic
+constexpr std::size_t kLineWidth = 110;    // of a shown line; longer ones are cut around the caret
+constexpr std::size_t kMostTold = 50;      // errors of one run; the rest are counted
+constexpr std::size_t kMostKnown = 12;     // candidates listed where none is near
+constexpr std::size_t kLongestName = 200;  // longer ones are not compared: the distance is quadratic
 
-std::string spaces(std::size_t count) { return std::string(count, ' '); }
+std::string spaces(std::size_t count) {
+    return std::string(count, ' ');
+}
 
 // A part of a source's line as it is shown, and how many columns it takes on a terminal.
 struct Shown {

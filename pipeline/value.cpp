@@ -10,7 +10,9 @@
 namespace satdl {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 // How many digits `text` starts with.
 std::size_t digits(std::string_view text) {
@@ -99,10 +101,18 @@ void append_scalar(std::string& out, const Value& value) {
 
 void append_canonical(std::string& out, const Value& value) {
     switch (value.kind()) {
-        case Value::Kind::Null: out += "null"; break;
-        case Value::Kind::Scalar: append_scalar(out, value); break;
-        case Value::Kind::List: append_list(out, value.items()); break;
-        case Value::Kind::Map: append_map(out, value.entries()); break;
+        case Value::Kind::Null:
+            out += "null";
+            break;
+        case Value::Kind::Scalar:
+            append_scalar(out, value);
+            break;
+        case Value::Kind::List:
+            append_list(out, value.items());
+            break;
+        case Value::Kind::Map:
+            append_map(out, value.entries());
+            break;
     }
 }
 
@@ -139,9 +149,15 @@ Value Value::map(std::vector<Entry> entries, Place place) {
     return value;
 }
 
-Value Value::of(std::int64_t number) { return scalar(fmt::format("{}", number)); }
-Value Value::of(double number) { return scalar(canonical_number(number)); }
-Value Value::of(bool flag) { return scalar(flag ? "true" : "false"); }
+Value Value::of(std::int64_t number) {
+    return scalar(fmt::format("{}", number));
+}
+Value Value::of(double number) {
+    return scalar(canonical_number(number));
+}
+Value Value::of(bool flag) {
+    return scalar(flag ? "true" : "false");
+}
 
 const std::vector<Value>& Value::items() const {
     static const std::vector<Value> none;

@@ -42,10 +42,10 @@ public:
     [[nodiscard]] const Place& place() const { return place_; }
     [[nodiscard]] bool quoted() const { return quoted_; }
     [[nodiscard]] const std::string& text() const { return text_; }  // of a scalar; else ""
-    [[nodiscard]] const std::vector<Value>& items() const;          // of a list; else none
-    [[nodiscard]] const std::vector<Entry>& entries() const;        // of a map, in the order written; else none
-    [[nodiscard]] const Value* find(std::string_view key) const;  // in a map; nullptr where there is none
-    [[nodiscard]] Value at(Place place) const;                      // the same value, said to stand at `place`
+    [[nodiscard]] const std::vector<Value>& items() const;           // of a list; else none
+    [[nodiscard]] const std::vector<Entry>& entries() const;         // of a map, in the order written; else none
+    [[nodiscard]] const Value* find(std::string_view key) const;     // in a map; nullptr where there is none
+    [[nodiscard]] Value at(Place place) const;                       // the same value, said to stand at `place`
 
     // A plain (unquoted) scalar as a number or boolean; nothing where it is not one to the letter.
     [[nodiscard]] std::optional<std::int64_t> as_integer() const;  // -?(0|[1-9][0-9]*), within 64 bits

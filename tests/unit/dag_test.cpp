@@ -1,9 +1,9 @@
-#include <catch2/catch.hpp>
+#include "pipeline/dag.h"
+
 #include <fmt/format.h>
 
+#include <catch2/catch.hpp>
 #include <random>
-
-#include "pipeline/dag.h"
 
 using namespace satdl;
 

@@ -1,7 +1,8 @@
-#include <catch2/catch.hpp>
+#include "pipeline/error.h"
+
 #include <fmt/format.h>
 
-#include "pipeline/error.h"
+#include <catch2/catch.hpp>
 
 using namespace satdl;
 
@@ -106,15 +107,16 @@ TEST_CASE("the nearest name is at most a third of its length away") {
     CHECK(did_you_mean("dens", known) == "did you mean 'dense'?");
     CHECK(did_you_mean("lstm", known) == "known: conv, dense, batch_norm, relu");
     CHECK(did_you_mean("lstm", {}).empty());
-    CHECK(did_you_mean("zzzzzz", std::vector<std::string>(15, "a")) == "known: a, a, a, a, a, a, a, a, a, a, a, a and 3 more");
+    CHECK(did_you_mean("zzzzzz", std::vector<std::string>(15, "a")) ==
+          "known: a, a, a, a, a, a, a, a, a, a, a, a and 3 more");
 }
 
 TEST_CASE("what is printed never holds a control character or broken UTF-8") {
     CHECK(printable("a\tb\n\x1B[31m\x7F") == "a\\x09b\\x0a\\x1b[31m\\x7f");
     CHECK(printable("\xC3\xA4\xF0\x9F\x98\x80") == "\xC3\xA4\xF0\x9F\x98\x80");
     CHECK(printable("\xC3") == "\\xc3");
-    CHECK(printable("\xC0\x80") == "\\xc0\\x80");          // too long a form
+    CHECK(printable("\xC0\x80") == "\\xc0\\x80");           // too long a form
     CHECK(printable("\xED\xA0\x80") == "\\xed\\xa0\\x80");  // a surrogate
-    CHECK(printable("\xC2\x9B") == "\\xc2\\x9b");          // C1: a terminal's control sequence
+    CHECK(printable("\xC2\x9B") == "\\xc2\\x9b");           // C1: a terminal's control sequence
     CHECK(printable(std::string_view("\0", 1)) == "\\x00");
 }

@@ -1,15 +1,16 @@
-#include <catch2/catch.hpp>
+#include "pipeline/value.h"
 
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
-
-#include "pipeline/value.h"
 
 using namespace satdl;
 
 namespace {
 
-Value plain(std::string text) { return Value::scalar(std::move(text)); }
+Value plain(std::string text) {
+    return Value::scalar(std::move(text));
+}
 
 }  // namespace
 
@@ -18,7 +19,8 @@ TEST_CASE("an integer is read only where it is one to the letter") {
     CHECK(plain("-17").as_integer() == -17);
     CHECK(plain("9223372036854775807").as_integer() == std::numeric_limits<std::int64_t>::max());
     CHECK(plain("-9223372036854775808").as_integer() == std::numeric_limits<std::int64_t>::min());
-    for (const char* text : {"9223372036854775808", "010", "0x10", "0o7", "1_000", "+1", "1.0", "1e3", "", "-", " 1", "1 ", "one", "--1", "1-"}) {
+    for (const char* text : {"9223372036854775808", "010", "0x10", "0o7", "1_000", "+1", "1.0", "1e3", "", "-", " 1", "1 ",
+                             "one", "--1", "1-"}) {
         INFO(text);
         CHECK_FALSE(plain(text).as_integer());
     }
@@ -31,7 +33,8 @@ TEST_CASE("a number is read only where it is one to the letter, and finite") {
     CHECK(plain("-1e-3").as_number() == -0.001);
     CHECK(plain("1E+2").as_number() == 100.0);
     CHECK(plain("10").as_number() == 10.0);
-    for (const char* text : {".5", "1.", "1.e3", "01.5", "1e", "1e+", ".inf", "inf", "nan", ".nan", "1e999", "1,5", "0x1p3", "1.5f", "infinity"}) {
+    for (const char* text : {".5", "1.", "1.e3", "01.5", "1e", "1e+", ".inf", "inf", "nan", ".nan", "1e999", "1,5", "0x1p3",
+                             "1.5f", "infinity"}) {
         INFO(text);
         CHECK_FALSE(plain(text).as_number());
     }
@@ -55,8 +58,13 @@ TEST_CASE("the canonical text of a number is the shortest that reads back, whate
     CHECK(canonical_number(-0.0) == "0");
     CHECK(canonical_number(1e22) == "1e+22");
     CHECK(canonical_number(1.0 / 3.0) == "0.3333333333333333");
-    for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
-             {"0.10", "0.1"}, {"1e-1", "0.1"}, {"1.0", "1"}, {"1e3", "1000"}, {"-0", "0"}, {"-0.0", "0"}, {"1e16", "10000000000000000"}})
+    for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{{"0.10", "0.1"},
+                                                                                     {"1e-1", "0.1"},
+                                                                                     {"1.0", "1"},
+                                                                                     {"1e3", "1000"},
+                                                                                     {"-0", "0"},
+                                                                                     {"-0.0", "0"},
+                                                                                     {"1e16", "10000000000000000"}})
         CHECK(plain(one).canonical() == plain(other).canonical());
     CHECK(plain("9007199254740993").canonical() == "9007199254740993");  // beyond what a double holds
     for (const double number : {0.1 + 0.2, 5e-324, 1.7976931348623157e308, 123456.789, 2.5e-5})
@@ -64,11 +72,12 @@ TEST_CASE("the canonical text of a number is the shortest that reads back, whate
 }
 
 TEST_CASE("canonical text is JSON with sorted keys; only plain numbers, booleans and null are not strings") {
-    const Value value = Value::map({{"b", {}, Value::list({plain("1"), plain("010"), Value::scalar("1", true), Value::null()})},
-                                    {"a", {}, plain("true")},
-                                    {"c", {}, Value::of_text("say \"\\\n\"")},
-                                    {"d", {}, Value::map({})},
-                                    {"e", {}, Value::list({})}});
+    const Value value =
+        Value::map({{"b", {}, Value::list({plain("1"), plain("010"), Value::scalar("1", true), Value::null()})},
+                    {"a", {}, plain("true")},
+                    {"c", {}, Value::of_text("say \"\\\n\"")},
+                    {"d", {}, Value::map({})},
+                    {"e", {}, Value::list({})}});
     CHECK(value.canonical() == R"({"a":true,"b":[1,"010","1",null],"c":"say \"\\\u000a\"","d":{},"e":[]})");
     CHECK(Value::of(std::int64_t{3}).canonical() == "3");
     CHECK(Value::of(0.5).canonical() == "0.5");

@@ -1,13 +1,12 @@
-#include <catch2/catch.hpp>
-#include <fmt/format.h>
+#include "pipeline/yaml.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-
-#include <unistd.h>
-
-#include "pipeline/yaml.h"
 
 using namespace satdl;
 
@@ -60,8 +59,15 @@ TEST_CASE("scalars, lists and maps come with their places, and plain apart from 
 }
 
 TEST_CASE("columns count bytes, also after a byte order mark") {
-    CHECK(parse("\xEF\xBB\xBF" "a: 1\n").find("a")->place().column == 7);
-    CHECK(parse("\xEF\xBB\xBF" "a: 1\n").entries()[0].key == "a");
+    CHECK(parse("\xEF\xBB\xBF"
+                "a: 1\n")
+              .find("a")
+              ->place()
+              .column == 7);
+    CHECK(parse("\xEF\xBB\xBF"
+                "a: 1\n")
+              .entries()[0]
+              .key == "a");
     CHECK(parse("\xC3\xA4: 1").entries()[0].value.place().column == 5);
 }
 
@@ -99,7 +105,8 @@ TEST_CASE("the budget counts an alias as what it stands for, and so refuses a bo
         bomb += fmt::format("{0}: &{0} [{1}*{2}]\n", c, repeat(fmt::format("*{}, ", static_cast<char>(c - 1)), 8),
                             static_cast<char>(c - 1));
     CHECK(mistake(bomb).find("too many values: over 1000000, with aliases") != std::string::npos);
-    CHECK(mistake("a: &a [1, 2]\nb: [*a, *a]", {.nodes = 12}) == "2:9 too many values: over 12, with aliases counted as what they stand for");
+    CHECK(mistake("a: &a [1, 2]\nb: [*a, *a]", {.nodes = 12}) ==
+          "2:9 too many values: over 12, with aliases counted as what they stand for");
     CHECK_NOTHROW(parse("a: &a [1, 2]\nb: [*a, *a]", {.nodes = 13}));
 }
 
@@ -133,7 +140,8 @@ TEST_CASE("only one document, and nothing after it") {
 }
 
 TEST_CASE("an empty file is refused") {
-    for (const char* text : {"", "\n\n", "# only a comment\n", "\xEF\xBB\xBF"}) CHECK(mistake(text) == "0:0 the file is empty");
+    for (const char* text : {"", "\n\n", "# only a comment\n", "\xEF\xBB\xBF"})
+        CHECK(mistake(text) == "0:0 the file is empty");
 }
 
 TEST_CASE("duplicate keys are refused with both places, in small maps and in large ones") {
@@ -184,7 +192,8 @@ TEST_CASE("bytes that no YAML holds are refused before the parser sees them") {
     CHECK(mistake("a: 1\rb: 2") == "1:5 a carriage return without a line feed in the text");
     CHECK_NOTHROW(parse("a: 1\r\nb: 2\r\n"));
     CHECK(mistake("a: \xC3(") == "1:4 this is not UTF-8");
-    CHECK(mistake("\xFF\xFE" "a") == "1:1 this is not UTF-8");
+    CHECK(mistake("\xFF\xFE"
+                  "a") == "1:1 this is not UTF-8");
     CHECK(mistake("a: \"\\e[31m\"") == "1:4 this text holds an escaped control character");
     CHECK(mistake("a: \"x\\0\"") == "1:4 this text holds an escaped control character");
 }
@@ -192,12 +201,14 @@ TEST_CASE("bytes that no YAML holds are refused before the parser sees them") {
 TEST_CASE("what is absurdly large is refused at once") {
     CHECK(mistake("a: " + std::string(10'000'000, 'x')) == "1:1 this line is longer than 1 MiB");
     CHECK(mistake(std::string(17u << 20, '\n')) == "0:0 the file is larger than 16 MiB");
-    CHECK(mistake(repeat("- 1\n", 1'000'001)) == "1000000:3 too many values: over 1000000, with aliases counted as what they stand for");
+    CHECK(mistake(repeat("- 1\n", 1'000'001)) ==
+          "1000000:3 too many values: over 1000000, with aliases counted as what they stand for");
 }
 
 TEST_CASE("every prefix and every changed byte of a file is a value or an error with a place") {
     const std::string text =
-        "name: x\nparams: {a: &p 1, b: [2, \"q\\n\"], c: ${a}}\nstages:\n  s: {kind: k, in: {x: a.b}} # c\n  t: |\n    l\n  u: *p\n";
+        "name: x\nparams: {a: &p 1, b: [2, \"q\\n\"], c: ${a}}\nstages:\n  s: {kind: k, in: {x: a.b}} # c\n  t: |\n    l\n  "
+        "u: *p\n";
     const auto survives = [](const std::string& candidate) {
         try {
             (void)parse(candidate).canonical();
@@ -210,7 +221,8 @@ TEST_CASE("every prefix and every changed byte of a file is a value or an error 
     };
     for (std::size_t i = 0; i <= text.size(); ++i) survives(text.substr(0, i));
     for (std::size_t i = 0; i < text.size(); ++i)
-        for (const char c : {'\0', '\t', '\n', ' ', '!', '"', '#', '%', '&', '\'', '*', ',', '-', ':', '<', '?', '[', ']', '`', '{', '|', '}', '\xC3', '\xFE'}) {
+        for (const char c : {'\0', '\t', '\n', ' ', '!', '"', '#', '%', '&', '\'', '*',    ',',
+                             '-',  ':',  '<',  '?', '[', ']', '`', '{', '|', '}',  '\xC3', '\xFE'}) {
             std::string changed = text;
             changed[i] = c;
             survives(changed);
@@ -218,7 +230,8 @@ TEST_CASE("every prefix and every changed byte of a file is a value or an error 
 }
 
 TEST_CASE("a file is read by its path, and one that cannot be read is named") {
-    const std::string path = (std::filesystem::temp_directory_path() / fmt::format("satdl_yaml_test_{}", ::getpid())).string();
+    const std::string path =
+        (std::filesystem::temp_directory_path() / fmt::format("satdl_yaml_test_{}", ::getpid())).string();
     std::ofstream(path) << "a: 1\n";
     CHECK(parse_yaml_file(path).find("a")->place().text() == path + ":1:4");
     std::remove(path.c_str());

@@ -1,0 +1,174 @@
+// Everything that is wrong with a file is told in one run: reading goes on past a mistake, and what flows along the edges is
+// inferred for the part of the DAG that has none.
+#include "pipeline/dag_yaml.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/parameters.h"
+#include "pipeline/shapes.h"
+#include "pipeline/stage_yaml.h"
+#include "pipeline/yaml.h"
+
+namespace satdl {
+namespace {
+
+const std::vector<std::string>& sections() {
+    static const std::vector<std::string> names{"name",     "about",    "numerics", "params",
+                                                "profiles", "networks", "sweep",    "stages"};
+    return names;
+}
+
+// A section that is a map, or nothing; null where it is neither.
+Value map_section(const Value& document, std::string_view name, Diagnostics& diagnostics) {
+    const Value* section = document.find(name);
+    if (!section || section->is_null()) return Value::null();
+    if (section->is_map()) return *section;
+    diagnostics.add(section->place(), fmt::format("'{}' must be a map, not {}", name, section->describe()));
+    return Value::null();
+}
+
+void check_sections(const Value& document, Diagnostics& diagnostics) {
+    if (!document.is_map()) {
+        diagnostics.add(document.place(), "a DAG file is a map with 'stages', not " + document.describe(),
+                        "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
+        diagnostics.throw_if_any();
+    }
+    for (const Value::Entry& entry : document.entries())
+        if (std::find(sections().begin(), sections().end(), entry.key) == sections().end())
+            diagnostics.add(entry.key_place, fmt::format("a DAG file has no section '{}'", printable(entry.key)),
+                            did_you_mean(entry.key, sections()));
+}
+
+std::string name_of_dag(const Value& document, const std::filesystem::path& file, Diagnostics& diagnostics) {
+    const Value* name = document.find("name");
+    if (!name) return file.stem().string();
+    if (!name->is_scalar()) diagnostics.add(name->place(), "'name' must be text, not " + name->describe());
+    const bool is_path =
+        name->text().empty() || name->text().starts_with('.') || name->text().find('/') != std::string::npos;
+    if (name->is_scalar() && (is_path || name->text().size() > 64 || printable(name->text()) != name->text()))
+        diagnostics.add(name->place(), "this cannot be the name of a DAG",
+                        "1 to 64 characters without '/', not beginning with '.'");
+    return name->text();
+}
+
+Numerics numerics_of(const Value& document, Diagnostics& diagnostics) {
+    const Value* value = document.find("numerics");
+    if (!value || value->text() == "exact") return Numerics::Exact;
+    if (value->text() == "portable") return Numerics::Portable;
+    diagnostics.add(value->place(), fmt::format("'numerics' is exact or portable, not {}", value->describe()));
+    return Numerics::Exact;
+}
+
+Value parameters_of(const Value& document, const Settings& settings, Diagnostics& diagnostics) {
+    return merged_parameters({map_section(document, "params", diagnostics), map_section(document, "profiles", diagnostics),
+                              settings.profile, settings.set},
+                             diagnostics);
+}
+
+// The part of the DAG in which no mistake was found: nodes that are good, and so is all that they need.
+std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order, std::vector<bool> good) {
+    std::vector<NodeId> sound;
+    for (const NodeId node : order) {
+        for (const Input& input : dag.nodes[node].inputs)
+            if (!good[input.from]) good[node] = false;
+        if (good[node]) sound.push_back(node);
+    }
+    return sound;
+}
+
+// The same value, its places in `source` instead of in the padded text that was parsed.
+Value placed_in(const Value& value, const std::shared_ptr<const SourceText>& source) {
+    const Place place{source, value.place().line, value.place().column};
+    if (value.is_list()) {
+        std::vector<Value> items;
+        for (const Value& item : value.items()) items.push_back(placed_in(item, source));
+        return Value::list(std::move(items), place);
+    }
+    if (value.is_map()) {
+        std::vector<Value::Entry> entries;
+        for (const Value::Entry& entry : value.entries())
+            entries.push_back(
+                {entry.key, {source, entry.key_place.line, entry.key_place.column}, placed_in(entry.value, source)});
+        return Value::map(std::move(entries), place);
+    }
+    return value.at(place);
+}
+
+}  // namespace
+
+Value parse_placed(const std::shared_ptr<const SourceText>& source, std::size_t from) {
+    const auto padded =
+        std::make_shared<const SourceText>(SourceText{source->name, std::string(from, ' ') + source->text.substr(from)});
+    try {
+        return placed_in(parse_yaml(padded), source);
+    } catch (const Error& error) {
+        std::vector<Diagnostic> told = error.diagnostics();
+        for (Diagnostic& one : told) one.place.source = source;
+        throw Error(error.code(), std::move(told));
+    }
+}
+
+std::pair<std::string, Value> parse_setting(const std::string& text) {
+    const auto source = std::make_shared<const SourceText>(SourceText{"--set", text});
+    const std::size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    if (equals == std::string::npos || name.empty() || equals + 1 == text.size()) {
+        Diagnostics diagnostics;
+        diagnostics.add({source, 1, 1}, "this is not 'parameter=value'", "as in: --set epochs=5");
+        diagnostics.throw_if_any();
+    }
+    return {name, parse_placed(source, equals + 1)};
+}
+
+DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, parse_yaml_file(file.string())) {}
+
+DagSource::DagSource(std::filesystem::path file, Value document) : file_(std::move(file)), document_(std::move(document)) {}
+
+Dag DagSource::build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const {
+    Diagnostics diagnostics;
+    check_sections(document_, diagnostics);
+    Dag dag;
+    dag.file = file_;
+    dag.name = name_of_dag(document_, file_, diagnostics);
+    dag.numerics = numerics_of(document_, diagnostics);
+
+    Interpolation interpolation(parameters_of(document_, settings, diagnostics), diagnostics);
+    (void)interpolation.flattened();  // so that mistakes in parameters that nobody uses are told, too
+    const NamedNetworks networks =
+        read_networks(map_section(document_, "networks", diagnostics), interpolation, diagnostics);
+
+    ParamReader params(networks, datasets, file_.parent_path(), interpolation, diagnostics);
+    StageReader stages(catalog, params, interpolation, diagnostics);
+    const Value section = map_section(document_, "stages", diagnostics);
+    if (section.entries().empty() && diagnostics.empty())
+        diagnostics.add(document_.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
+    for (const Value::Entry& entry : section.entries()) stages.declare(entry);
+    stages.end_of_declarations();
+
+    dag.groups = stages.groups();
+    dag.nodes.reserve(stages.declared().size());
+    std::vector<bool> good;
+    for (NodeId id = 0; id < stages.declared().size(); ++id) {
+        StageReader::ReadStage read = stages.read(id);
+        good.push_back(read.good);
+        dag.nodes.push_back(std::move(read.node));
+    }
+    const std::vector<NodeId> sound = sound_part(dag, topological_order(dag, diagnostics), std::move(good));
+    dag = chosen(std::move(dag), sound);
+    (void)infer_types(dag, diagnostics);
+    diagnostics.throw_if_any();
+    return dag;
+}
+
+std::vector<std::pair<std::string, Value>> DagSource::parameters(const Settings& settings) const {
+    Diagnostics diagnostics;
+    check_sections(document_, diagnostics);
+    Interpolation interpolation(parameters_of(document_, settings, diagnostics), diagnostics);
+    auto flattened = interpolation.flattened();
+    diagnostics.throw_if_any();
+    return flattened;
+}
+
+}  // namespace satdl

@@ -1,0 +1,28 @@
+// A value against the description of its parameter. What it accepts comes back in one spelling, so that two ways to write
+// the same thing make the same key: 0.10 as 0.1, text quoted.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+struct ParamMistake {
+    std::string message;
+    std::string hint;  // what to write instead
+};
+
+struct CheckedParam {
+    Value value;
+    std::optional<ParamMistake> mistake;
+};
+
+// Whether the parameter may be left out, or given as null, and then is null.
+[[nodiscard]] bool may_be_null(const ParamDescription& param);
+
+// All types but Network; of Dataset and File it checks only that they are text.
+[[nodiscard]] CheckedParam check_param(const ParamDescription& param, const Value& value);
+
+}  // namespace satdl

@@ -1,0 +1,201 @@
+#include "pipeline/stage_params.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pipeline/network.h"
+#include "pipeline/yaml.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::array<std::string_view, 3> kStageKeys{"kind", "in", "about"};
+
+template <typename Items>
+std::vector<std::string> names_of(const Items& items) {
+    std::vector<std::string> names;
+    for (const auto& item : items) names.push_back(item.name);
+    return names;
+}
+
+template <typename Map>
+std::vector<std::string> keys_of(const Map& map) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : map) names.push_back(name);
+    return names;
+}
+
+// The list of layers, read and spelled in one way.
+std::optional<Value> normal_network(const Value& layers, Diagnostics& diagnostics) {
+    const std::size_t before = diagnostics.found().size();
+    const Network network = parse_network(layers, diagnostics);
+    if (diagnostics.found().size() > before) return std::nullopt;
+    return to_value(network).at(layers.place());
+}
+
+std::string joined(const std::string& hint, const std::string& more) {
+    return hint.empty() || more.empty() ? hint + more : hint + "\n" + more;
+}
+
+}  // namespace
+
+NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics) {
+    NamedNetworks networks;
+    for (const Value::Entry& entry : section.entries()) {
+        const auto layers = interpolation.apply(entry.value);
+        networks[entry.key] = layers ? normal_network(*layers, diagnostics) : std::nullopt;
+    }
+    return networks;
+}
+
+bool is_stage_key(std::string_view key) {
+    return std::find(kStageKeys.begin(), kStageKeys.end(), key) != kStageKeys.end();
+}
+
+StageParams ParamReader::read(const StageDescription& stage, const Value& body, const LocalNames& locals,
+                              const Place& place) {
+    StageParams result;
+    Values values;
+    for (const Value::Entry& entry : body.entries()) {
+        if (is_stage_key(entry.key)) continue;
+        const ParamDescription* param = stage.param(entry.key);
+        std::optional<Value> value;
+        if (!param)
+            tell_unknown(stage, entry);
+        else if (const auto applied = interpolation_.apply(entry.value, locals))
+            value = check(*param, entry.value, *applied);
+        if (value)
+            values.emplace(entry.key, std::move(*value));
+        else
+            result.good = false;
+    }
+    for (const ParamDescription& param : stage.params) {
+        if (body.find(param.name)) continue;
+        if (auto value = fallback(stage, param)) {
+            values.emplace(param.name, std::move(*value));
+            continue;
+        }
+        result.good = false;
+        if (!param.fallback)
+            diagnostics_.add(place, fmt::format("stage kind '{}' needs the parameter '{}'", stage.kind, param.name),
+                             param.help);
+    }
+    if (!add_files(stage, values, result.files)) result.good = false;
+    result.params = Params(std::move(values));
+    return result;
+}
+
+void ParamReader::tell_unknown(const StageDescription& stage, const Value::Entry& entry) {
+    std::string hint;
+    if (stage.input(entry.key)) {
+        hint = fmt::format("'{0}' is an input: write it under 'in', as in: {{{0}: stage.port}}", entry.key);
+    } else {
+        std::vector<std::string> known = names_of(stage.params);
+        known.insert(known.end(), kStageKeys.begin(), kStageKeys.end());
+        hint = did_you_mean(entry.key, known);
+    }
+    diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no parameter '{}'", stage.kind, printable(entry.key)),
+                     hint);
+}
+
+std::optional<Value> ParamReader::check(const ParamDescription& param, const Value& raw, const Value& value) {
+    if (param.type == ParamType::Network) return network(param, value);
+    CheckedParam checked = check_param(param, value);
+    if (!checked.mistake) return std::move(checked.value);
+    diagnostics_.add(value.place(), checked.mistake->message, joined(checked.mistake->hint, interpolation_.origin(raw)));
+    return std::nullopt;
+}
+
+std::optional<Value> ParamReader::network(const ParamDescription& param, const Value& value) {
+    if (value.is_null() && may_be_null(param)) return value;
+    if (value.is_list()) return normal_network(value, diagnostics_);
+    if (!value.is_scalar()) {
+        diagnostics_.add(value.place(), fmt::format("'{}' must be a network, not {}", param.name, value.describe()),
+                         "a list of layers, or the name of one under 'networks'");
+        return std::nullopt;
+    }
+    const auto found = networks_.find(value.text());
+    if (found == networks_.end()) {
+        diagnostics_.add(value.place(), fmt::format("there is no network '{}'", printable(value.text())),
+                         networks_.empty() ? "write it under 'networks', as a list of layers"
+                                           : did_you_mean(value.text(), keys_of(networks_)));
+        return std::nullopt;
+    }
+    return found->second;
+}
+
+std::optional<Value> ParamReader::fallback(const StageDescription& stage, const ParamDescription& param) {
+    if (!param.fallback) return std::nullopt;
+    if (may_be_null(param)) return Value::null();
+    const auto known = fallbacks_.find(&param);
+    if (known != fallbacks_.end()) return known->second;
+    const std::string name = fmt::format("default of '{}' of stage kind '{}'", param.name, stage.kind);
+    const Value text = parse_yaml(std::make_shared<const SourceText>(SourceText{name, *param.fallback}));
+    return fallbacks_.emplace(&param, check(param, text, text)).first->second;
+}
+
+bool ParamReader::add_files(const StageDescription& stage, const Values& values, std::vector<SourceFile>& files) {
+    bool good = true;
+    for (const ParamDescription& param : stage.params) {
+        const auto found = values.find(param.name);
+        if (found == values.end() || found->second.is_null()) continue;
+        if (param.type == ParamType::Dataset) good = add_dataset(stage, values, found->second, files) && good;
+        if (param.type == ParamType::File) good = add_file(param, found->second, files) && good;
+    }
+    return good;
+}
+
+bool ParamReader::add_dataset(const StageDescription& stage, const Values& values, const Value& name,
+                              std::vector<SourceFile>& files) {
+    const Dataset* dataset = nullptr;
+    try {
+        dataset = datasets_.find(name.text());
+    } catch (const Error& error) {  // its manifest is bad
+        for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(one.place, one.message, one.hint);
+        return false;
+    }
+    if (!dataset) {
+        diagnostics_.add(name.place(), fmt::format("there is no dataset '{}'", printable(name.text())),
+                         did_you_mean(name.text(), datasets_.names()));
+        return false;
+    }
+    const auto split = values.find("split");
+    if (!stage.param("split")) {
+        for (const auto& [one, roles] : dataset->splits)
+            for (SourceFile& file : dataset->split_files(one)) files.push_back(std::move(file));
+    } else if (split == values.end()) {
+        return false;  // its mistake was told
+    } else if (!dataset->splits.contains(split->second.text())) {
+        diagnostics_.add(split->second.place() ? split->second.place() : name.place(),
+                         fmt::format("dataset '{}' has no split '{}'", dataset->name, printable(split->second.text())),
+                         did_you_mean(split->second.text(), keys_of(dataset->splits)));
+        return false;
+    } else {
+        files = dataset->split_files(split->second.text());
+    }
+    for (SourceFile& file : files) file.place = name.place();
+    return true;
+}
+
+bool ParamReader::add_file(const ParamDescription& param, const Value& value, std::vector<SourceFile>& files) {
+    const std::filesystem::path path = folder_ / std::filesystem::path(value.text());
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) {
+        const bool is_folder = std::filesystem::is_directory(path, error);
+        const std::string name = printable(value.text());
+        const std::string from = folder_.empty() ? "the DAG file's folder" : printable(folder_.string());
+        diagnostics_.add(value.place(), is_folder ? "this is a folder, not a file: " + name : "there is no file " + name,
+                         "relative paths begin at " + from);
+        return false;
+    }
+    SourceFile file;
+    file.role = param.name;
+    file.path = path;
+    file.place = value.place();
+    files.push_back(std::move(file));
+    return true;
+}
+
+}  // namespace satdl
