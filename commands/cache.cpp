@@ -28,7 +28,7 @@ ExitCode verify(const StoreOptions& options) {
             bytes += header->file_bytes;
             ++good;
         } catch (const DamagedObject& error) {
-            fmt::print(stderr, "satdl: {}\n", error.what());
+            fmt::print(stderr, "satdl: {}\n", without_mark(error.what()));
             ++damaged;
         }
     }

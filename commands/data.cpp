@@ -92,7 +92,7 @@ ExitCode verify(const std::vector<std::string>& names) {
                 continue;
             }
             std::fflush(stdout);
-            fmt::print(stderr, "satdl: {}\n", wrong_file(*dataset, file, state).what());
+            fmt::print(stderr, "satdl: {}\n", without_mark(wrong_file(*dataset, file, state).what()));
             code = ExitCode::Store;
         }
     }

@@ -58,9 +58,11 @@ void set_up_warnings() {
     spdlog::set_default_logger(std::move(logger));
 }
 
+// An error with a place begins with it; one without begins with the program's name.
 void tell(const satdl::Error& error) {
     std::fflush(stdout);
-    fmt::print(stderr, "{}{}\n", error.diagnostics().empty() ? "satdl: " : "", error.what());
+    const std::string_view unmarked = satdl::without_mark(error.what());
+    fmt::print(stderr, "{}{}\n", unmarked.size() == std::string_view(error.what()).size() ? "" : "satdl: ", unmarked);
 }
 
 int code_of(ExitCode code) { return static_cast<int>(code); }

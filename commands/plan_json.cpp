@@ -2,8 +2,6 @@
 
 namespace satdl {
 
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 Json plan_json(const Dag& dag, const Plan& plan) {
     Json stages = Json::array();
     for (const auto& planned : plan.nodes) {

@@ -110,8 +110,8 @@ void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
     for (const auto& node : result.nodes) {
         const std::string name = printable(dag.nodes[node.node].name);
-        if (node.state == NodeState::Failed) fmt::print(stderr, "satdl: stage {} failed: {}\n", name, node.error);
-        if (!node.not_kept.empty()) fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, node.not_kept);
+        if (node.state == NodeState::Failed) fmt::print(stderr, "satdl: stage {} failed: {}\n", name, without_mark(node.error));
+        if (!node.not_kept.empty()) fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, without_mark(node.not_kept));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "pipeline/report.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -81,7 +83,7 @@ TEST_CASE("A point that failed has empty cells in CSV and null in JSON") {
     CHECK(json["points"][1]["settings"]["net"] == "7");
     CHECK(json["points"][1]["metrics"]["fit.loss"].is_null());
     CHECK(json["points"][2]["metrics"]["fit.loss"].is_null());
-    CHECK(table_text(to_table(report)).find("0.2000  nan") != std::string::npos);
+    CHECK(table_text(to_table(report)).find("0.2000       nan\n") != std::string::npos);
 }
 
 TEST_CASE("The summary lists what ran with its seconds and counts reused stages beyond a screenful") {
@@ -91,7 +93,7 @@ TEST_CASE("The summary lists what ran with its seconds and counts reused stages 
     result.seconds = 1.5;
     for (std::size_t i = 0; i < 60; ++i) {
         Node node;
-        node.name = "s" + std::to_string(i);
+        node.name = fmt::format("s{}", i);
         dag.nodes.push_back(node);
         NodeResult one;
         one.node = i;

@@ -1,5 +1,7 @@
 #include "pipeline/run_log.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -169,7 +171,7 @@ TEST_CASE("Who made an object is found in the newest record that says so, past t
     CHECK_FALSE(find_making(store, sha256("k0"), *scene.files));
     scene.run("20260101T000000.000000-1", {Scene::result(0, NodeState::Ran, "k0")});
     scene.run("20260102T000000.000000-1", {Scene::result(0, NodeState::Reused, "k0"), Scene::result(1, NodeState::Ran, "k1")});
-    scene.files->append(store / "runs/20260102T000000.000000-1/events.jsonl", "{\"event\":\"stage\",\"key\":\"" + sha256("k0").hex() + "\"", false);
+    scene.files->append(store / "runs/20260102T000000.000000-1/events.jsonl", fmt::format(R"({{"event":"stage","key":"{}")", sha256("k0").hex()), false);
     const auto made = find_making(store, sha256("k0"), *scene.files);
     REQUIRE(made);
     CHECK(made->run == "20260101T000000.000000-1");

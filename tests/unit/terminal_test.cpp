@@ -186,7 +186,7 @@ TEST_CASE("Plain lines: one an epoch, one every 30 s between, none for a short s
     lines->stage_finished(scene.dag, Scene::result(1, NodeState::Ran, 0.01));
     lines->run_finished(scene.dag, {});
     CHECK(scene.terminal.all() ==
-          "m1: epoch 1/20, step 300/469, 30s, 15:05 left - accuracy: 0.9712 - loss: 0.0931\n"
+          "m1: epoch 1/20, step 300/469, 30s, 15:08 left - accuracy: 0.9712 - loss: 0.0931\n"
           "m1: epoch 1/20, 47s, 14:51 left - accuracy: 0.9712 - loss: 0.0931\n"
           "m1 ran in 46.9 s - accuracy: 0.9712 - loss: 0.0931\n"
           "m2 ran in 10.0 ms\n");
