@@ -44,7 +44,8 @@ void add_cache_command(CLI::App& program, Work& work) {
     command->footer("Examples:\n  satdl cache verify\n  satdl cache reindex --store /data/satdl");
     command->require_subcommand(1);
     const auto options = std::make_shared<StoreOptions>();
-    auto* verify_command = command->add_subcommand("verify", "compare every byte with its digest; what is damaged is put aside");
+    auto* verify_command =
+        command->add_subcommand("verify", "compare every byte with its digest; what is damaged is put aside");
     add_store_options(*verify_command, *options);
     verify_command->callback([options, &work] { work = [options] { return verify(*options); }; });
     auto* reindex_command = command->add_subcommand("reindex", "make the index anew from the objects");

@@ -29,7 +29,8 @@ public:
         const double now = clock_->seconds();
         if (now - drawn_at_ < 0.1 && done != total) return;
         drawn_at_ = now;
-        const std::string line = fmt::format("{}: {} {} of {}", dataset_, printable(file), bytes_text(done), bytes_text(total));
+        const std::string line =
+            fmt::format("{}: {} {} of {}", dataset_, printable(file), bytes_text(done), bytes_text(total));
         fmt::print("\r\x1b[K{}", fitted(line, terminal_size(STDOUT_FILENO).columns - 1));
         std::fflush(stdout);
         line_open_ = true;
@@ -54,7 +55,8 @@ std::vector<const Dataset*> chosen(const DatasetIndex& index, const std::vector<
     for (const auto& name : names.empty() ? known : names) {
         const Dataset* dataset = index.find(name);
         if (dataset == nullptr) {
-            throw Error(ExitCode::Usage, fmt::format("there is no dataset '{}'", printable(name)), did_you_mean(name, known));
+            throw Error(ExitCode::Usage, fmt::format("there is no dataset '{}'", printable(name)),
+                        did_you_mean(name, known));
         }
         datasets.push_back(dataset);
     }
@@ -76,7 +78,8 @@ ExitCode fetch(const std::vector<std::string>& names) {
             fetch_dataset(*dataset, lines);
             lines.clear();
         }
-        fmt::print("{}: {} files in {}, verified\n", printable(dataset->name), dataset->files.size(), printable(dataset->folder.string()));
+        fmt::print("{}: {} files in {}, verified\n", printable(dataset->name), dataset->files.size(),
+                   printable(dataset->folder.string()));
     }
     return ExitCode::Done;
 }
@@ -109,7 +112,8 @@ void add_data_command(CLI::App& program, Work& work) {
     auto* fetch_command = command->add_subcommand("fetch", "bring what is missing or wrong, and verify it");
     fetch_command->add_option("names", *names, "datasets; default: all")->type_name("NAME");
     fetch_command->callback([names, &work] { work = [names] { return fetch(*names); }; });
-    auto* verify_command = command->add_subcommand("verify", "compare every file with the SHA-256 that its manifest promises");
+    auto* verify_command =
+        command->add_subcommand("verify", "compare every file with the SHA-256 that its manifest promises");
     verify_command->add_option("names", *names, "datasets; default: all")->type_name("NAME");
     verify_command->callback([names, &work] { work = [names] { return verify(*names); }; });
 }

@@ -29,7 +29,8 @@ struct Difference {
 std::vector<Difference> compared(const Recipe& before, const Recipe& now) {
     std::vector<Difference> parts;
     const auto value_in = [](const Recipe& recipe, const std::string& name) -> std::optional<std::string> {
-        const auto found = std::find_if(recipe.begin(), recipe.end(), [&](const KeyPart& part) { return part.name == name; });
+        const auto found =
+            std::find_if(recipe.begin(), recipe.end(), [&](const KeyPart& part) { return part.name == name; });
         return found == recipe.end() ? std::nullopt : std::optional(found->value);
     };
     for (const auto& part : now) parts.push_back({part.name, value_in(before, part.name), part.value});
@@ -62,14 +63,14 @@ Json explanation_json(const Node& node, const PlannedNode& planned, const std::v
     const auto or_null = [](const std::optional<std::string>& value) { return value ? Json(*value) : Json(nullptr); };
     Json rows = Json::array();
     for (const auto& part : parts) {
-        rows.push_back({{"part", part.part}, {"before", or_null(part.before)}, {"now", or_null(part.now)}, {"differs", part.differs()}});
+        rows.push_back({{"part", part.part},
+                        {"before", or_null(part.before)},
+                        {"now", or_null(part.now)},
+                        {"differs", part.differs()}});
     }
-    return {{"stage", node.name},
-            {"action", name_of(planned.action)},
-            {"because", planned.because},
-            {"key", planned.key ? Json(planned.key->hex()) : Json(nullptr)},
-            {"waits_for", waiting},
-            {"parts", std::move(rows)}};
+    return {{"stage", node.name},         {"action", name_of(planned.action)},
+            {"because", planned.because}, {"key", planned.key ? Json(planned.key->hex()) : Json(nullptr)},
+            {"waits_for", waiting},       {"parts", std::move(rows)}};
 }
 
 std::string explanation_text(const PlannedNode& planned, const std::vector<Difference>& parts, bool seen_before) {
@@ -104,7 +105,8 @@ ExitCode explain(const ExplainOptions& options) {
     const PlannedNode& planned = *plan.find(id);
 
     const auto last = knowledge.last_time(*node);
-    const auto parts = planned.recipe ? compared(last ? last->recipe : Recipe{}, *planned.recipe) : std::vector<Difference>{};
+    const auto parts =
+        planned.recipe ? compared(last ? last->recipe : Recipe{}, *planned.recipe) : std::vector<Difference>{};
     const auto waiting = waits_for(dag, plan, id);
     if (options.json) {
         fmt::print("{}\n", dumped(explanation_json(*node, planned, parts, waiting)));
@@ -125,7 +127,8 @@ ExitCode explain(const ExplainOptions& options) {
 }  // namespace
 
 void add_explain_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("explain", "why a stage would run: which part of its key differs, from what to what");
+    auto* command =
+        program.add_subcommand("explain", "why a stage would run: which part of its key differs, from what to what");
     command->footer("Example:\n  satdl explain dags/full.yaml m1 --set noise_factor=0.2");
     const auto options = std::make_shared<ExplainOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");

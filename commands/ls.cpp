@@ -77,11 +77,14 @@ std::string port_text(const ObjectHeader& header, const std::string& port, PortK
     }
     if (first == nullptr) return "empty";
     switch (kind) {
-        case PortKind::Array: return fmt::format("{} {}", name_of(first->dtype), shape_text(first->shape));
-        case PortKind::Model: return fmt::format("model, {} tensors, {}", tensors, bytes_text(bytes));
+        case PortKind::Array:
+            return fmt::format("{} {}", name_of(first->dtype), shape_text(first->shape));
+        case PortKind::Model:
+            return fmt::format("model, {} tensors, {}", tensors, bytes_text(bytes));
         case PortKind::History:
             return fmt::format("history, {} epochs, {} columns", first->shape.empty() ? 0 : first->shape.front(), tensors);
-        case PortKind::Metrics: break;
+        case PortKind::Metrics:
+            break;
     }
     std::string text;
     if (const auto metrics = header.metrics.find(port); metrics != header.metrics.end()) {
@@ -103,7 +106,8 @@ void print_rows(const std::string& dag, const std::vector<Row>& rows) {
         for (const auto& [port, kind] : row.header->ports) {
             const std::string what = port_text(*row.header, port, kind);
             if (std::exchange(first, false)) {
-                table.rows.push_back({row.stage, row.state, row.header->key.short_hex(), bytes_text(row.header->file_bytes), port, what});
+                table.rows.push_back(
+                    {row.stage, row.state, row.header->key.short_hex(), bytes_text(row.header->file_bytes), port, what});
             } else {
                 table.rows.push_back({"", "", "", "", port, what});
             }
@@ -145,7 +149,9 @@ ExitCode ls(const LsOptions& options) {
 
 void add_ls_command(CLI::App& program, Work& work) {
     auto* command = program.add_subcommand("ls", "the stages and what each has in the store");
-    command->footer("Examples:\n  satdl ls                    of the DAG that ran last\n  satdl ls dags/full.yaml     as that file stands now");
+    command->footer(
+        "Examples:\n  satdl ls                    of the DAG that ran last\n  satdl ls dags/full.yaml     as that file "
+        "stands now");
     const auto options = std::make_shared<LsOptions>();
     command->add_option("dag", options->dag.file, "a DAG file; default: the DAG that ran last")->type_name("DAG");
     command->add_option("--dag", options->dag_name, "the name of a DAG that ran before")->type_name("NAME");

@@ -28,7 +28,8 @@ std::string version_text() {
     }
     std::set<std::string> computed_with;
     for (const auto& kind : catalog.kinds()) {
-        for (const auto& [library, version] : catalog.find(kind)->numerics) computed_with.insert(fmt::format("{} {}", library, version));
+        for (const auto& [library, version] : catalog.find(kind)->numerics)
+            computed_with.insert(fmt::format("{} {}", library, version));
     }
     if (!computed_with.empty()) text += fmt::format("\nstages compute with {}", fmt::join(computed_with, ", "));
     return text;
@@ -43,7 +44,8 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
     }
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (arguments[i] == "--") break;
-        const bool has_value = i + 1 < arguments.size() && arguments[i + 1].find('=') != std::string::npos && arguments[i + 1].front() != '-';
+        const bool has_value =
+            i + 1 < arguments.size() && arguments[i + 1].find('=') != std::string::npos && arguments[i + 1].front() != '-';
         if (arguments[i] == "--sweep" && !has_value) arguments[i] = "--sweep-section";
     }
     return arguments;
@@ -65,7 +67,9 @@ void tell(const satdl::Error& error) {
     fmt::print(stderr, "{}{}\n", unmarked.size() == std::string_view(error.what()).size() ? "" : "satdl: ", unmarked);
 }
 
-int code_of(ExitCode code) { return static_cast<int>(code); }
+int code_of(ExitCode code) {
+    return static_cast<int>(code);
+}
 
 int parse_and_work(int argc, char** argv) {
     CLI::App program("Runs a DAG of deep-learning stages, and only what changed of it.", "satdl");

@@ -45,7 +45,8 @@ Results::Results(std::filesystem::path folder, const std::string& dag, FileSyste
             if (entry.front() != '.') known.push_back(name_from_file(entry));
         }
     }
-    throw Error(ExitCode::Usage, fmt::format("no run of a DAG '{}' has left results in {}", printable(dag_), printable(folder.string())),
+    throw Error(ExitCode::Usage,
+                fmt::format("no run of a DAG '{}' has left results in {}", printable(dag_), printable(folder.string())),
                 did_you_mean(dag_, known));
 }
 

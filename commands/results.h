@@ -22,7 +22,7 @@ public:
     Results(std::filesystem::path folder, const std::string& dag, FileSystem& files);
 
     [[nodiscard]] const std::string& dag() const { return dag_; }
-    [[nodiscard]] std::vector<std::string> names() const;          // sorted
+    [[nodiscard]] std::vector<std::string> names() const;  // sorted
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
     [[nodiscard]] LinkedStage stage(const std::string& name) const;  // throws DamagedObject
     // The stage and port that carry this digest now: "noisy@train.images"; "" where none does.

@@ -73,16 +73,19 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
     for (const auto& planned : plan.nodes) {
         if (planned.action != Action::Blocked) continue;
         message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", dag.nodes[planned.node].name, planned.because);
-        if (hint.empty()) hint = fmt::format("`satdl run {} {}` makes what it needs, too", dag.file.string(), dag.nodes[planned.node].name);
+        if (hint.empty())
+            hint =
+                fmt::format("`satdl run {} {}` makes what it needs, too", dag.file.string(), dag.nodes[planned.node].name);
     }
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
 
 Screen screen_on_stdout(Clock& clock, const RunOptions& options) {
-    Screen screen{.write = [](std::string_view text) {
-                      std::fwrite(text.data(), 1, text.size(), stdout);
-                      std::fflush(stdout);
-                  },
+    Screen screen{.write =
+                      [](std::string_view text) {
+                          std::fwrite(text.data(), 1, text.size(), stdout);
+                          std::fflush(stdout);
+                      },
                   .size = [] { return terminal_size(STDOUT_FILENO); },
                   .clock = clock};
     screen.colour = can_redraw(STDOUT_FILENO) && wants_colour();
@@ -110,8 +113,10 @@ void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
     for (const auto& node : result.nodes) {
         const std::string name = printable(dag.nodes[node.node].name);
-        if (node.state == NodeState::Failed) fmt::print(stderr, "satdl: stage {} failed: {}\n", name, without_mark(node.error));
-        if (!node.not_kept.empty()) fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, without_mark(node.not_kept));
+        if (node.state == NodeState::Failed)
+            fmt::print(stderr, "satdl: stage {} failed: {}\n", name, without_mark(node.error));
+        if (!node.not_kept.empty())
+            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, without_mark(node.not_kept));
     }
 }
 
@@ -186,8 +191,10 @@ ExitCode run(const RunOptions& options) {
     const auto observer = tell_all({record.get(), display.get()});
     InProcess executor;
     const StopSignals signals;
-    const Carrying carrying{dag, plan, session.machine(), open.store(), knowledge, executor, *observer, *clock, signals.stop()};
-    const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, options.limits) : run_serially(carrying, options.limits);
+    const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
+                            *observer, *clock, signals.stop()};
+    const RunResult result =
+        has_work(plan) ? run_on_flow_graph(carrying, options.limits) : run_serially(carrying, options.limits);
 
     tell_summary(options, dag, result);
     if (!sweeping) tell_tables(options, dag, result, open.store());
@@ -199,13 +206,20 @@ ExitCode run(const RunOptions& options) {
 void add_choice(CLI::App& command, RunOptions& options) {
     command.add_option("dag", options.dag.file, "the DAG file")->required()->type_name("DAG");
     command.add_option("targets", options.targets, "stages or groups; default: all")->type_name("TARGET");
-    command.add_option("-s,--single", options.single, "just this stage, its inputs from the store")->allow_extra_args(false)->type_name("STAGE");
-    command.add_option("--downstream", options.downstream, "this stage and all that depends on it")->allow_extra_args(false)->type_name("STAGE");
-    command.add_option("--until", options.until, "this stage and all that it needs, as a target")->allow_extra_args(false)->type_name("STAGE");
+    command.add_option("-s,--single", options.single, "just this stage, its inputs from the store")
+        ->allow_extra_args(false)
+        ->type_name("STAGE");
+    command.add_option("--downstream", options.downstream, "this stage and all that depends on it")
+        ->allow_extra_args(false)
+        ->type_name("STAGE");
+    command.add_option("--until", options.until, "this stage and all that it needs, as a target")
+        ->allow_extra_args(false)
+        ->type_name("STAGE");
     command.add_flag("-n,--dry-run", options.dry_run, "print the plan and do nothing");
     command.add_flag("-f,--force", options.force, "run the named stages (or all) though they are up to date");
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
-    command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")->check(CLI::Range(1, 4096));
+    command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
+        ->check(CLI::Range(1, 4096));
     command.add_option("--memory", options.limits.memory_bytes, "for stages and what lies between them, as 8GB")
         ->transform(CLI::AsSizeValue(false));
 }
@@ -218,12 +232,15 @@ void add_run_command(CLI::App& program, Work& work) {
     const auto options = std::make_shared<RunOptions>();
     add_choice(*command, *options);
     add_dag_options(*command, options->dag);
-    command->add_option("--sweep", options->axes, "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
-                                                  "without a value: the section `sweep:` of the file")
+    command
+        ->add_option("--sweep", options->axes,
+                     "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
+                     "without a value: the section `sweep:` of the file")
         ->allow_extra_args(false)
         ->type_name("NAME=VALUES");
     command->add_flag("--sweep-section", options->section_sweep)->group("");  // what `--sweep` without a value becomes
-    command->add_option("--metric", options->metrics, "a column of the sweep's table: stage.metric or metric; may be repeated")
+    command
+        ->add_option("--metric", options->metrics, "a column of the sweep's table: stage.metric or metric; may be repeated")
         ->allow_extra_args(false)
         ->type_name("NAME");
     command->add_option("--csv", options->csv, "write the sweep's table there, too")->type_name("FILE");

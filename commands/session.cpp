@@ -16,7 +16,8 @@ Hdf5LayoutFunction hdf5_layout() {
     const auto path = program_folder() / "libsatdl_hdf5.so";
     const DynamicLibrary library(path);
     const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
-    if (function == nullptr) throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
+    if (function == nullptr)
+        throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
     return function;
 }
 
@@ -30,7 +31,9 @@ Settings settings_of(const DagOptions& options) {
 }  // namespace
 
 void add_store_options(CLI::App& command, StoreOptions& options) {
-    command.add_option("--store", options.store, "the folder of artifacts and records")->envname("SATDL_STORE")->capture_default_str();
+    command.add_option("--store", options.store, "the folder of artifacts and records")
+        ->envname("SATDL_STORE")
+        ->capture_default_str();
     command.add_option("--results", options.results, "the folder of links to the current artifacts")->capture_default_str();
 }
 

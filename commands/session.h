@@ -35,7 +35,7 @@ void add_dag_options(CLI::App& command, DagOptions& options);
 void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
 
 enum class Access {
-    Look,   // a store that is not there is not made
+    Look,  // a store that is not there is not made
     Write,
 };
 

@@ -22,7 +22,7 @@ constexpr std::size_t kShortestKey = 6;
 
 // What the user's words mean.
 struct Found {
-    std::string stage;   // "" where it was found by its path or key
+    std::string stage;  // "" where it was found by its path or key
     std::filesystem::path path;
     std::string tensor;  // "" = all; else a port or port/name
 };
@@ -34,7 +34,8 @@ std::optional<Found> found_by_key(const std::string& what, OpenStore& open) {
         if (key.hex().starts_with(what)) keys.push_back(key);
     }
     if (keys.empty()) return std::nullopt;
-    if (keys.size() > 1) throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), "give more of its digits");
+    if (keys.size() > 1)
+        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), "give more of its digits");
     return Found{{}, open.store().path_of(keys.front()), {}};
 }
 
@@ -44,8 +45,10 @@ Found found_by_stage(const std::string& what, const Results& results, FileSystem
     found.path = results.path_of(found.stage);
     if (files.identity(found.path)) return found;
     const auto names = results.names();
-    throw Error(ExitCode::Usage, fmt::format("the last run of {} left no artifact of a stage '{}'", printable(results.dag()), printable(found.stage)),
-                did_you_mean(found.stage, names));
+    throw Error(
+        ExitCode::Usage,
+        fmt::format("the last run of {} left no artifact of a stage '{}'", printable(results.dag()), printable(found.stage)),
+        did_you_mean(found.stage, names));
 }
 
 // The tensors that the user asked for.
@@ -54,7 +57,8 @@ std::vector<TensorRecord> chosen_tensors(const ObjectHeader& header, const std::
     std::vector<std::string> paths;
     for (const auto& tensor : header.tensors) {
         paths.push_back(tensor.path());
-        const bool array_column = header.ports.at(tensor.port) == PortKind::Array || header.ports.at(tensor.port) == PortKind::Model;
+        const bool array_column =
+            header.ports.at(tensor.port) == PortKind::Array || header.ports.at(tensor.port) == PortKind::Model;
         if (wanted.empty() ? array_column : tensor.path() == wanted || tensor.port == wanted) chosen.push_back(tensor);
     }
     if (chosen.empty() && !wanted.empty()) {
@@ -138,8 +142,11 @@ void add_show_command(CLI::App& program, Work& work) {
         "  satdl show results/full/m1.h5          an artifact by its path\n"
         "  satdl show 3f9a52c0                    ... or by the first digits of its key");
     const auto options = std::make_shared<ShowOptions>();
-    command->add_option("what", options->what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key")->required()->type_name("WHAT");
-    command->add_option("--dag", options->dag_name, "the name of a DAG that ran before; default: the one that ran last")->type_name("NAME");
+    command->add_option("what", options->what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key")
+        ->required()
+        ->type_name("WHAT");
+    command->add_option("--dag", options->dag_name, "the name of a DAG that ran before; default: the one that ran last")
+        ->type_name("NAME");
     command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
     add_store_options(*command, options->store);
     command->callback([options, &work] { work = [options] { return show(*options); }; });

@@ -12,14 +12,16 @@ namespace {
 
 constexpr std::size_t kHistoryRows = 60;
 
-std::string number_text(double value) { return fmt::format("{:.6g}", value); }
+std::string number_text(double value) {
+    return fmt::format("{:.6g}", value);
+}
 
 std::string utc_text(double wall_time) {
     const auto seconds = static_cast<std::time_t>(wall_time);
     std::tm utc{};
     gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                       utc.tm_min, utc.tm_sec);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                       utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
 // A network's canonical text or a digest would fill the screen.
@@ -28,12 +30,13 @@ std::string part_text(const std::string& value) {
 }
 
 Table tensor_table(const Shown& shown) {
-    Table table{.title = {}, .columns = {"tensor", "dtype", "shape", "min", "max", "mean", "std", "nan"}, .rows = {}, .notes = {}};
+    Table table{
+        .title = {}, .columns = {"tensor", "dtype", "shape", "min", "max", "mean", "std", "nan"}, .rows = {}, .notes = {}};
     for (const auto& tensor : shown.tensors) {
         const Statistics& numbers = tensor.statistics;
-        table.rows.push_back({tensor.record.path(), std::string(name_of(tensor.record.dtype)), shape_text(tensor.record.shape),
-                              number_text(numbers.least), number_text(numbers.most), number_text(numbers.mean),
-                              number_text(numbers.deviation), std::to_string(numbers.nan_count)});
+        table.rows.push_back({tensor.record.path(), std::string(name_of(tensor.record.dtype)),
+                              shape_text(tensor.record.shape), number_text(numbers.least), number_text(numbers.most),
+                              number_text(numbers.mean), number_text(numbers.deviation), std::to_string(numbers.nan_count)});
     }
     return table;
 }

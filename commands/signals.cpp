@@ -39,13 +39,18 @@ StopSignals::~StopSignals() {
     for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
 }
 
-const std::atomic<bool>& StopSignals::stop() const { return stop_requested; }
+const std::atomic<bool>& StopSignals::stop() const {
+    return stop_requested;
+}
 
 std::optional<ExitCode> StopSignals::exit_code() const {
     switch (first_signal.load()) {
-        case SIGINT: return ExitCode::Interrupted;
-        case SIGTERM: return ExitCode::Terminated;
-        default: return std::nullopt;
+        case SIGINT:
+            return ExitCode::Interrupted;
+        case SIGTERM:
+            return ExitCode::Terminated;
+        default:
+            return std::nullopt;
     }
 }
 

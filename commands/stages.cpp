@@ -18,25 +18,38 @@ struct StagesOptions {
 
 std::string_view type_name_of(ParamType type) {
     switch (type) {
-        case ParamType::Integer: return "integer";
-        case ParamType::Number: return "number";
-        case ParamType::Boolean: return "boolean";
-        case ParamType::Text: return "text";
-        case ParamType::Choice: return "choice";
-        case ParamType::Network: return "network";
-        case ParamType::Dataset: return "dataset";
-        case ParamType::File: return "file";
-        case ParamType::Threads: return "threads";
+        case ParamType::Integer:
+            return "integer";
+        case ParamType::Number:
+            return "number";
+        case ParamType::Boolean:
+            return "boolean";
+        case ParamType::Text:
+            return "text";
+        case ParamType::Choice:
+            return "choice";
+        case ParamType::Network:
+            return "network";
+        case ParamType::Dataset:
+            return "dataset";
+        case ParamType::File:
+            return "file";
+        case ParamType::Threads:
+            return "threads";
     }
     return "";
 }
 
 std::string_view kind_name_of(PortKind kind) {
     switch (kind) {
-        case PortKind::Array: return "array";
-        case PortKind::Model: return "model";
-        case PortKind::Metrics: return "metrics";
-        case PortKind::History: return "history";
+        case PortKind::Array:
+            return "array";
+        case PortKind::Model:
+            return "model";
+        case PortKind::Metrics:
+            return "metrics";
+        case PortKind::History:
+            return "history";
     }
     return "";
 }
@@ -52,9 +65,12 @@ std::string type_text(const ParamDescription& param) {
     if (param.type == ParamType::Choice) return joined(param.choices, " | ");
     std::string text(type_name_of(param.type));
     const auto number = [](double value) { return canonical_number(value); };
-    if (param.least && param.most) text += fmt::format(" {}..{}", number(*param.least), number(*param.most));
-    else if (param.least) text += fmt::format(" >= {}", number(*param.least));
-    else if (param.most) text += fmt::format(" <= {}", number(*param.most));
+    if (param.least && param.most)
+        text += fmt::format(" {}..{}", number(*param.least), number(*param.most));
+    else if (param.least)
+        text += fmt::format(" >= {}", number(*param.least));
+    else if (param.most)
+        text += fmt::format(" <= {}", number(*param.most));
     return param.unit.empty() ? text : fmt::format("{} ({})", text, param.unit);
 }
 
@@ -66,7 +82,9 @@ std::string port_text(const PortDescription& port) {
     } else {
         std::vector<std::string> types;
         for (const DType dtype : port.dtypes) types.emplace_back(name_of(dtype));
-        text = !types.empty() ? joined(types, "|") : port.dtype_of.empty() ? "array" : fmt::format("type of {}", port.dtype_of);
+        text = !types.empty()          ? joined(types, "|")
+               : port.dtype_of.empty() ? "array"
+                                       : fmt::format("type of {}", port.dtype_of);
         if (port.shape != "any") text += " " + port.shape;
     }
     return port.optional ? text + ", optional" : text;
@@ -74,7 +92,8 @@ std::string port_text(const PortDescription& port) {
 
 std::string reference(const CatalogEntry& entry) {
     const StageDescription& stage = entry.description;
-    std::string text = fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
+    std::string text =
+        fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
     const auto add_ports = [&text](const char* title, const std::vector<PortDescription>& ports) {
         Table table{.title = title, .columns = {"port", "carries", "help"}, .rows = {}, .notes = {}};
         for (const auto& port : ports) table.rows.push_back({port.name, port_text(port), port.help});
@@ -94,8 +113,8 @@ std::string reference(const CatalogEntry& entry) {
 Json port_json(const PortDescription& port) {
     Json types = Json::array();
     for (const DType dtype : port.dtypes) types.push_back(name_of(dtype));
-    return {{"name", port.name},     {"kind", kind_name_of(port.kind)}, {"dtypes", std::move(types)},
-            {"shape", port.shape},   {"optional", port.optional},       {"help", port.help}};
+    return {{"name", port.name},   {"kind", kind_name_of(port.kind)}, {"dtypes", std::move(types)},
+            {"shape", port.shape}, {"optional", port.optional},       {"help", port.help}};
 }
 
 Json stage_json(const CatalogEntry& entry) {
@@ -129,7 +148,7 @@ void print_layers() {
         fmt::print("{}: {}\n    {}\n", layer.kind, layer.help, layer.shapes);
         for (const auto& option : layer.options) {
             const Value fallback = option.get(layer.defaults);
-            const std::string otherwise = option.required ? "required"
+            const std::string otherwise = option.required          ? "required"
                                           : option.same_as.empty() ? fmt::format("default {}", fallback.text())
                                                                    : fmt::format("default: as {}", option.same_as);
             fmt::print("    {:<16} {}, {}: {}{}\n", option.name, wanted(option), otherwise, option.help,
@@ -142,7 +161,8 @@ void print_layers() {
 const CatalogEntry& known_stage(const Catalog& catalog, const std::string& kind) {
     const CatalogEntry* entry = catalog.find(kind);
     if (entry != nullptr) return *entry;
-    throw Error(ExitCode::Usage, fmt::format("there is no stage kind '{}'", printable(kind)), did_you_mean(kind, catalog.kinds()));
+    throw Error(ExitCode::Usage, fmt::format("there is no stage kind '{}'", printable(kind)),
+                did_you_mean(kind, catalog.kinds()));
 }
 
 ExitCode stages(const StagesOptions& options) {

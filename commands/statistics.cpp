@@ -41,11 +41,16 @@ Statistics statistics_of_values(std::span<const T> values) {
 template <typename Function>
 auto with_values(const Array& array, const Function& function) {
     switch (array.dtype()) {
-        case DType::UInt8: return function(array.values<std::uint8_t>());
-        case DType::Int32: return function(array.values<std::int32_t>());
-        case DType::Int64: return function(array.values<std::int64_t>());
-        case DType::Float32: return function(array.values<float>());
-        case DType::Float64: break;
+        case DType::UInt8:
+            return function(array.values<std::uint8_t>());
+        case DType::Int32:
+            return function(array.values<std::int32_t>());
+        case DType::Int64:
+            return function(array.values<std::int64_t>());
+        case DType::Float32:
+            return function(array.values<float>());
+        case DType::Float64:
+            break;
     }
     return function(array.values<double>());
 }

@@ -6,8 +6,8 @@
 namespace satdl {
 
 struct Statistics {
-    std::int64_t count = 0;      // elements
-    std::int64_t nan_count = 0;  // these count in nothing below
+    std::int64_t count = 0;                               // elements
+    std::int64_t nan_count = 0;                           // these count in nothing below
     double least = 0, most = 0, mean = 0, deviation = 0;  // of the population; 0 where there are no elements
 };
 

@@ -44,7 +44,8 @@ ExitCode status(const StatusOptions& options) {
 
 void add_status_command(CLI::App& program, Work& work) {
     auto* command = program.add_subcommand("status", "what a run would do, and because of what");
-    command->footer("Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 --set noise_factor=0.2 --json");
+    command->footer(
+        "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 --set noise_factor=0.2 --json");
     const auto options = std::make_shared<StatusOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
     command->add_option("targets", options->targets, "stages or groups; default: all")->type_name("TARGET");

@@ -18,16 +18,23 @@ double wall_time() {
     return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
 }
 
-Json event(std::string_view name) { return {{"event", name}, {"wall_time", wall_time()}}; }
+Json event(std::string_view name) {
+    return {{"event", name}, {"wall_time", wall_time()}};
+}
 
 // Names and messages may hold any bytes; a line of JSON may not.
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dumped(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 std::string_view level_name(LogLevel level) {
     switch (level) {
-        case LogLevel::Debug: return "debug";
-        case LogLevel::Info: return "info";
-        case LogLevel::Warning: return "warning";
+        case LogLevel::Debug:
+            return "debug";
+        case LogLevel::Info:
+            return "info";
+        case LogLevel::Warning:
+            return "warning";
     }
     return "info";
 }
@@ -45,8 +52,8 @@ std::string new_run_id() {
     const std::time_t seconds = micros / 1'000'000;
     std::tm utc{};
     gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}-{}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                       utc.tm_min, utc.tm_sec, micros % 1'000'000, getpid());
+    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}-{}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                       utc.tm_hour, utc.tm_min, utc.tm_sec, micros % 1'000'000, getpid());
 }
 
 void JsonEvents::run_started(const Dag& dag, const Plan& plan) {

@@ -47,7 +47,9 @@ std::int64_t RunningStage::steps_done() const {
     return epochs_before * latest.steps + (latest.epoch_ended ? latest.steps : latest.step);
 }
 
-std::int64_t RunningStage::steps_total() const { return latest.steps * std::max<std::int64_t>(1, latest.epochs); }
+std::int64_t RunningStage::steps_total() const {
+    return latest.steps * std::max<std::int64_t>(1, latest.epochs);
+}
 
 std::optional<double> RunningStage::seconds_a_step() const {
     const std::int64_t counted = steps_done() - first_steps;
@@ -70,7 +72,8 @@ void RunTracker::run_started(const Dag& dag, const Plan& plan) {
     for (const auto& planned : plan.nodes) {
         if (planned.action != Action::Run && planned.action != Action::Unknown) continue;
         Node& node = nodes_[planned.node];
-        node = {planned.expected_seconds.value_or(0), planned.threads, true, !planned.expected_seconds, consumers[planned.node]};
+        node = {planned.expected_seconds.value_or(0), planned.threads, true, !planned.expected_seconds,
+                consumers[planned.node]};
         ++total_;
     }
 }

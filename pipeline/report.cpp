@@ -14,7 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dumped(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 // A setting as JSON: canonical text is JSON already, save for bare text.
 Json setting_json(const std::string& canonical) {
@@ -66,7 +68,8 @@ std::vector<std::pair<std::string, double>> point_metrics(const Sweep& sweep, co
 Table summary_table(const Dag& dag, const RunResult& result) {
     Table table{.title = {}, .columns = {"stage", "outcome", "seconds", "because"}, .rows = {}, .notes = {}};
     const auto add = [&](const NodeResult& node) {
-        const bool timed = node.state == NodeState::Ran || node.state == NodeState::Failed || node.state == NodeState::Stopped;
+        const bool timed =
+            node.state == NodeState::Ran || node.state == NodeState::Failed || node.state == NodeState::Stopped;
         table.rows.push_back({dag.nodes[node.node].name, std::string(name_of(node.state)),
                               timed ? fmt::format("{:.2f}", node.seconds) : "-", remark(node)});
     };
@@ -80,7 +83,8 @@ Table summary_table(const Dag& dag, const RunResult& result) {
 
 std::string summary_line(const Dag& dag, const RunResult& result) {
     std::string counts;
-    for (const NodeState state : {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
+    for (const NodeState state :
+         {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
         const std::size_t count = result.count(state);
         if (count != 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name_of(state));
     }

@@ -25,8 +25,8 @@ using Metrics = std::map<std::string, std::map<std::string, double>>;
 // A sweep's points against their metrics.
 struct SweepReport {
     struct Row {
-        std::vector<std::string> settings;            // in the order of `axes`
-        std::vector<std::optional<double>> metrics;   // in the order of `metrics`; nothing where the point has none
+        std::vector<std::string> settings;           // in the order of `axes`
+        std::vector<std::optional<double>> metrics;  // in the order of `metrics`; nothing where the point has none
     };
     std::vector<std::string> axes;
     std::vector<std::string> metrics;  // "compare.p", or "stage.port.name" where a stage has several Metrics ports

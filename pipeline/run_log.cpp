@@ -72,7 +72,8 @@ public:
         if (result.state == NodeState::Failed) {
             log(spdlog::level::err, fmt::format("{}: failed after {:.3f} s: {}", name, result.seconds, result.error));
         } else if (opened_) {
-            log(spdlog::level::info, fmt::format("{}: {} in {:.3f} s: {}", name, name_of(result.state), result.seconds, result.because));
+            log(spdlog::level::info,
+                fmt::format("{}: {} in {:.3f} s: {}", name, name_of(result.state), result.seconds, result.because));
         }
     }
 
@@ -104,8 +105,8 @@ private:
             for (const auto& line : waiting_) text += line + '\n';
             waiting_.clear();
             files_.append(folder_ / "events.jsonl", text, false);
-            log_ = std::make_unique<spdlog::logger>("run",
-                                                    std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder_ / "log.txt").string()));
+            log_ = std::make_unique<spdlog::logger>(
+                "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder_ / "log.txt").string()));
             log_->set_level(spdlog::level::debug);
             log_->flush_on(spdlog::level::warn);
         });
@@ -143,7 +144,8 @@ private:
                 if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
                 changed = remember(dag, node) || changed;
                 const auto object = std::filesystem::weakly_canonical(store_.path_of(*node.key));
-                files_.point_link(object.lexically_relative(absolute_links), links / (file_name_of(dag.nodes[node.node].name) + ".h5"));
+                files_.point_link(object.lexically_relative(absolute_links),
+                                  links / (file_name_of(dag.nodes[node.node].name) + ".h5"));
             }
             files_.point_link(file_name_of(dag.name), folders_.results / ".last");
             if (changed) index_.put_history(dag.name, kStateStage, StageHistory{state, {}, 0, 0});

@@ -2,7 +2,8 @@
 //
 // What differs from run to run (when, where, seconds) stands here and never in an object. Events are appended while the run
 // goes on, so that another program can follow them; a torn last line is the only damage a crash can do, and readers ignore
-// it. Runs in which nothing ran share runs/reused.jsonl, one line each: they are many, and nothing of theirs is worth a sync.
+// it. Runs in which nothing ran share runs/reused.jsonl, one line each: they are many, and nothing of theirs is worth a
+// sync.
 #pragma once
 
 #include <filesystem>
@@ -16,8 +17,9 @@
 namespace satdl {
 
 struct RunFolders {
-    std::filesystem::path store;    // runs/ is in it
-    std::filesystem::path results;  // <dag>/<stage>.h5 are links to the current objects; .last is a link to the last run's DAG
+    std::filesystem::path store;  // runs/ is in it
+    std::filesystem::path
+        results;  // <dag>/<stage>.h5 are links to the current objects; .last is a link to the last run's DAG
 };
 
 // The record of a run; also brings the index's history and the links below `results` up to date. A record that cannot be
@@ -31,13 +33,14 @@ struct RunFolders {
 
 // What a run record says of the run that made an object.
 struct MadeIn {
-    std::string run;      // its id
+    std::string run;  // its id
     std::string host;
     double wall_time = 0;  // seconds since 1970, when it was done
     double seconds = 0;
     int threads = 1;
 };
 // The newest record of a stage that ran under this key, where there is one.
-[[nodiscard]] std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, const Digest& key, FileSystem& files);
+[[nodiscard]] std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, const Digest& key,
+                                                FileSystem& files);
 
 }  // namespace satdl

@@ -23,7 +23,9 @@ constexpr double kRedrawSeconds = 0.05;
 constexpr double kPlainSeconds = 30;
 constexpr int kNameColumns = 32;
 
-int machine_cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+int machine_cores() {
+    return std::max(1u, std::thread::hardware_concurrency());
+}
 
 // Calls back every `seconds` on its own thread, from start() until stop() or its end.
 class Ticker {
@@ -70,11 +72,16 @@ struct Mark {
 };
 Mark mark_of(NodeState state) {
     switch (state) {
-        case NodeState::Ran: return {"✓", "\x1b[32m"};
-        case NodeState::Reused: return {"=", "\x1b[90m"};
-        case NodeState::Failed: return {"✗", "\x1b[31m"};
-        case NodeState::Skipped: return {"-", "\x1b[90m"};
-        case NodeState::Stopped: return {"■", "\x1b[33m"};
+        case NodeState::Ran:
+            return {"✓", "\x1b[32m"};
+        case NodeState::Reused:
+            return {"=", "\x1b[90m"};
+        case NodeState::Failed:
+            return {"✗", "\x1b[31m"};
+        case NodeState::Skipped:
+            return {"-", "\x1b[90m"};
+        case NodeState::Stopped:
+            return {"■", "\x1b[33m"};
     }
     return {"?", ""};
 }
@@ -87,14 +94,18 @@ std::string finished_text(const Dag& dag, const NodeResult& result, const std::s
         case NodeState::Stopped:
             return fmt::format("{} {} {} {}{}", name, name_of(result.state), result.state == NodeState::Ran ? "in" : "after",
                                duration_text(result.seconds), metrics);
-        case NodeState::Failed: return fmt::format("{} failed after {}", name, duration_text(result.seconds));
+        case NodeState::Failed:
+            return fmt::format("{} failed after {}", name, duration_text(result.seconds));
         case NodeState::Reused:
-        case NodeState::Skipped: break;
+        case NodeState::Skipped:
+            break;
     }
     return fmt::format("{} {}: {}", name, name_of(result.state), printable(result.because));
 }
 
-std::string_view level_text(LogLevel level) { return level == LogLevel::Warning ? "warning: " : ""; }
+std::string_view level_text(LogLevel level) {
+    return level == LogLevel::Warning ? "warning: " : "";
+}
 
 // What both displays share: the tracker, who is worth a line, the lock between events and ticks.
 class Display : public Observer {
@@ -176,7 +187,8 @@ private:
     void say(const std::string& line) override { draw(line + '\n'); }
     void finished(NodeState state, const std::string& line) override {
         const Mark mark = mark_of(state);
-        say(screen().colour ? fmt::format("{}{}\x1b[0m {}", mark.colour, mark.sign, line) : fmt::format("{} {}", mark.sign, line));
+        say(screen().colour ? fmt::format("{}{}\x1b[0m {}", mark.colour, mark.sign, line)
+                            : fmt::format("{} {}", mark.sign, line));
     }
     void clear() override {
         screen().write(erased(screen().size()));
@@ -216,8 +228,10 @@ private:
 
     std::string total_line(double now) const {
         const TimeLeft left = tracker().time_left(now);
-        std::string text = fmt::format("{}/{} stages done, {} running", tracker().done(), tracker().total(), tracker().running().size());
-        if (left.seconds > 0) text += fmt::format(", {}{} left", left.at_least ? "at least " : "about ", clock_text(left.seconds));
+        std::string text =
+            fmt::format("{}/{} stages done, {} running", tracker().done(), tracker().total(), tracker().running().size());
+        if (left.seconds > 0)
+            text += fmt::format(", {}{} left", left.at_least ? "at least " : "about ", clock_text(left.seconds));
         return text;
     }
 
@@ -258,8 +272,12 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Observer> progress_bars(Screen screen) { return std::make_unique<Bars>(std::move(screen)); }
-std::unique_ptr<Observer> plain_lines(Screen screen) { return std::make_unique<PlainLines>(std::move(screen)); }
+std::unique_ptr<Observer> progress_bars(Screen screen) {
+    return std::make_unique<Bars>(std::move(screen));
+}
+std::unique_ptr<Observer> plain_lines(Screen screen) {
+    return std::make_unique<PlainLines>(std::move(screen));
+}
 
 bool can_redraw(int descriptor) {
     const char* term = std::getenv("TERM");

@@ -20,8 +20,8 @@ struct Screen {
     std::function<Size()> size;
     Clock& clock;
     bool colour = false;
-    bool verbose = false;            // also says which stages start, what they log for debugging, what is reused
-    double tick_seconds = 0.25;      // redraws this often on a thread of its own; 0: only when something happens
+    bool verbose = false;        // also says which stages start, what they log for debugging, what is reused
+    double tick_seconds = 0.25;  // redraws this often on a thread of its own; 0: only when something happens
 };
 
 // One line a running stage and one for the whole run, redrawn in place at most every 0.05 s; a line for good above them

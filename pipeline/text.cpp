@@ -21,7 +21,11 @@ struct CodePoint {
 CodePoint code_point(std::string_view text, std::size_t at) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char first = byte(at);
-    const std::size_t length = first < 0x80 ? 1 : (first >> 5) == 0x6 ? 2 : (first >> 4) == 0xE ? 3 : (first >> 3) == 0x1E ? 4 : 1;
+    const std::size_t length = first < 0x80           ? 1
+                               : (first >> 5) == 0x6  ? 2
+                               : (first >> 4) == 0xE  ? 3
+                               : (first >> 3) == 0x1E ? 4
+                                                      : 1;
     if (length == 1 || at + length > text.size()) return {first, 1};
     char32_t value = first & (0xFFu >> (length + 1));
     for (std::size_t i = 1; i < length; ++i) {
@@ -36,9 +40,10 @@ int width_of(char32_t point) {
         char32_t first, last;
     };
     constexpr std::array kZero{Range{0x300, 0x36F}, Range{0x200B, 0x200F}, Range{0x20D0, 0x20FF}, Range{0xFE00, 0xFE0F}};
-    constexpr std::array kWide{Range{0x1100, 0x115F}, Range{0x2E80, 0xA4CF},   Range{0xAC00, 0xD7A3},  Range{0xF900, 0xFAFF},
-                               Range{0xFE30, 0xFE6F}, Range{0xFF00, 0xFF60},   Range{0xFFE0, 0xFFE6},  Range{0x1F300, 0x1F64F},
-                               Range{0x1F680, 0x1F6FF}, Range{0x1F900, 0x1F9FF}, Range{0x20000, 0x3FFFD}};
+    constexpr std::array kWide{Range{0x1100, 0x115F},   Range{0x2E80, 0xA4CF},   Range{0xAC00, 0xD7A3},
+                               Range{0xF900, 0xFAFF},   Range{0xFE30, 0xFE6F},   Range{0xFF00, 0xFF60},
+                               Range{0xFFE0, 0xFFE6},   Range{0x1F300, 0x1F64F}, Range{0x1F680, 0x1F6FF},
+                               Range{0x1F900, 0x1F9FF}, Range{0x20000, 0x3FFFD}};
     const auto in = [point](const Range& range) { return point >= range.first && point <= range.last; };
     if (std::any_of(kZero.begin(), kZero.end(), in)) return 0;
     return std::any_of(kWide.begin(), kWide.end(), in) ? 2 : 1;
@@ -48,11 +53,13 @@ bool is_number(std::string_view cell) {
     if (cell.empty() || cell == "-" || cell == "nan" || cell == "inf" || cell == "-inf") return true;
     const auto digit = [](char c) { return c >= '0' && c <= '9'; };
     const std::string_view digits = cell.substr(cell.front() == '-' || cell.front() == '+' ? 1 : 0);
-    return !digits.empty() && digit(digits.front()) &&
-           std::all_of(digits.begin(), digits.end(), [&](char c) { return digit(c) || std::string_view(".e+-:%").find(c) != std::string_view::npos; });
+    return !digits.empty() && digit(digits.front()) && std::all_of(digits.begin(), digits.end(), [&](char c) {
+        return digit(c) || std::string_view(".e+-:%").find(c) != std::string_view::npos;
+    });
 }
 
-std::string line_of(const std::vector<std::string>& cells, const std::vector<int>& widths, const std::vector<bool>& to_right) {
+std::string line_of(const std::vector<std::string>& cells, const std::vector<int>& widths,
+                    const std::vector<bool>& to_right) {
     std::string line;
     for (std::size_t column = 0; column < cells.size(); ++column) {
         if (column != 0) line += "  ";

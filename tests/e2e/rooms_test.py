@@ -27,7 +27,8 @@ NEVER = r"torch/|ATen/|c10/|CLI/|stages/|commands/"
 def table():
     """Room -> its outside libraries, in the order of the README."""
     rows = re.findall(r"^\| (\w+) \|[^|]*\|([^|]*)\|$", (PIPELINE / "README.md").read_text(), re.M)
-    return {room: [name.strip() for name in libraries.split(",") if name.strip()] for room, libraries in rows if room != "room"}
+    rows = {room: libraries for room, libraries in rows if room != "room"}
+    return {room: [name.strip() for name in libraries.split(",") if name.strip()] for room, libraries in rows.items()}
 
 
 def includes(path):
@@ -51,7 +52,8 @@ class Rooms(unittest.TestCase):
                 if header.startswith("pipeline/"):
                     room = pathlib.Path(header).stem
                     self.assertIn(room, self.order, f"{path} includes {header}")
-                    self.assertLessEqual(self.order[room], self.order[path.stem], f"{path} includes {header}, which stands below it")
+                    below = self.order[room] > self.order[path.stem]
+                    self.assertFalse(below, f"{path} includes {header}, which stands below it")
 
     def test_a_library_is_included_only_where_the_table_names_it(self):
         for path in self.files:
@@ -65,7 +67,8 @@ class Rooms(unittest.TestCase):
         for room, libraries in self.rooms.items():
             included = [header for path in PIPELINE.glob(f"{room}.*") for header in includes(path)]
             for library in libraries:
-                self.assertTrue(any(re.match(HEADERS[library], header) for header in included), f"{room} does not include {library}")
+                used = any(re.match(HEADERS[library], header) for header in included)
+                self.assertTrue(used, f"{room} does not include {library}")
 
     def test_the_program_is_linked_with_neither_libtorch_nor_hdf5(self):
         for program in ("satdl", "satdl-manifest"):
@@ -73,13 +76,10 @@ class Rooms(unittest.TestCase):
             for library in ("torch", "c10", "hdf5"):
                 self.assertNotIn(f"lib{library}", needed, f"{program} needs {library}")
 
-    def test_a_file_stays_below_400_lines_of_125_columns(self):
+    def test_a_file_stays_below_400_lines(self):
         folders = [SOURCE / name for name in ("pipeline", "stages", "commands")]
         for path in (path for folder in folders for path in folder.rglob("*") if path.suffix in (".h", ".cpp")):
-            lines = path.read_text().splitlines()
-            self.assertLessEqual(len(lines), 400, path)
-            for number, line in enumerate(lines, 1):
-                self.assertLessEqual(len(line), 125, f"{path}:{number}")
+            self.assertLessEqual(len(path.read_text().splitlines()), 400, path)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ class Case(unittest.TestCase):
 
     def outcomes(self, *arguments, code=0):
         """Stage -> outcome of a run."""
-        return {event["stage"]: event["outcome"] for event in self.events(*arguments, code=code) if event["event"] == "stage"}
+        events = self.events(*arguments, code=code)
+        return {event["stage"]: event["outcome"] for event in events if event["event"] == "stage"}
 
     def ran(self, *arguments, code=0):
         """The stages that ran; all others of the run were reused."""

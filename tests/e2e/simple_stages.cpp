@@ -25,7 +25,8 @@ std::span<const double> numbers_of(const StageInputs& inputs, const std::string&
 // count numbers from `first` on.
 Outcome count_up(const StageInputs&, StageContext& context) {
     std::vector<double> numbers;
-    for (std::int64_t i = 0; i < context.params().integer("count"); ++i) numbers.push_back(context.params().number("first") + static_cast<double>(i));
+    for (std::int64_t i = 0; i < context.params().integer("count"); ++i)
+        numbers.push_back(context.params().number("first") + static_cast<double>(i));
     return {{{"numbers", numbers_group(numbers)}}, {}};
 }
 
@@ -54,7 +55,8 @@ Outcome sign(const StageInputs& inputs, StageContext&) {
     return {{{"numbers", numbers_group(signs)}}, {}};
 }
 
-// A training that learns nothing: epochs of `milliseconds` each, metrics, a history, and a name that no log may take literally.
+// A training that learns nothing: epochs of `milliseconds` each, metrics, a history, and a name that no log may take
+// literally.
 Outcome pretend(const StageInputs& inputs, StageContext& context) {
     const std::int64_t epochs = context.params().integer("epochs");
     const std::int64_t steps = 10;
@@ -79,7 +81,10 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
 Outcome against(const StageInputs& inputs, StageContext&) {
     const double a = inputs.at("a").at("loss").values<double>()[0];
     const double b = inputs.at("b").at("loss").values<double>()[0];
-    Table table{.title = "A against B", .columns = {"which", "loss"}, .rows = {{"A", std::to_string(a)}, {"B", std::to_string(b)}}, .notes = {}};
+    Table table{.title = "A against B",
+                .columns = {"which", "loss"},
+                .rows = {{"A", std::to_string(a)}, {"B", std::to_string(b)}},
+                .notes = {}};
     return {{{"metrics", {{"difference", Array::of<double>({1}, std::vector{a - b})}}}}, {table}};
 }
 
@@ -94,15 +99,23 @@ StageLibraryInfo simple() {
     y.optional = true;
     const PortDescription numbers{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[_]", .help = "numbers"};
     const PortDescription as_many{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[N]", .help = "as many numbers"};
-    const auto metrics = [](const char* name) { return PortDescription{.name = name, .kind = PortKind::Metrics, .help = "loss"}; };
-    const ParamDescription epochs{.name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many"};
+    const auto metrics = [](const char* name) {
+        return PortDescription{.name = name, .kind = PortKind::Metrics, .help = "loss"};
+    };
+    const ParamDescription epochs{
+        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many"};
     return {"simple",
             {},
             {{{.kind = "count_up",
                .help = "numbers that follow each other",
                .outputs = {numbers},
                .params = {{.name = "first", .type = ParamType::Number, .fallback = "1", .help = "the first number"},
-                          {.name = "count", .type = ParamType::Integer, .fallback = "4", .least = 1, .most = 1e6, .help = "how many"}}},
+                          {.name = "count",
+                           .type = ParamType::Integer,
+                           .fallback = "4",
+                           .least = 1,
+                           .most = 1e6,
+                           .help = "how many"}}},
               count_up},
              {{.kind = "bytes_of",
                .help = "the bytes of a file as numbers",
@@ -121,9 +134,17 @@ StageLibraryInfo simple() {
                .inputs = {x},
                .outputs = {{.name = "history", .kind = PortKind::History}, metrics("metrics")},
                .params = {epochs,
-                          {.name = "milliseconds", .type = ParamType::Integer, .fallback = "10", .least = 0, .unit = "ms", .help = "of an epoch"}}},
+                          {.name = "milliseconds",
+                           .type = ParamType::Integer,
+                           .fallback = "10",
+                           .least = 0,
+                           .unit = "ms",
+                           .help = "of an epoch"}}},
               pretend},
-             {{.kind = "against", .help = "one loss beside another", .inputs = {metrics("a"), metrics("b")}, .outputs = {metrics("metrics")}},
+             {{.kind = "against",
+               .help = "one loss beside another",
+               .inputs = {metrics("a"), metrics("b")},
+               .outputs = {metrics("metrics")}},
               against},
              {{.kind = "fail",
                .help = "fails",

@@ -29,7 +29,9 @@ struct Run {
     [[nodiscard]] const PlannedNode& planned(NodeId id) const { return plan.nodes[id]; }
 };
 
-Progress step(std::int64_t epoch, std::int64_t step, bool ended = false) { return {epoch, 2, step, 10, ended, {}}; }
+Progress step(std::int64_t epoch, std::int64_t step, bool ended = false) {
+    return {epoch, 2, step, 10, ended, {}};
+}
 
 }  // namespace
 
@@ -59,7 +61,7 @@ TEST_CASE("Rates count from the end of the first step") {
     Run run(8, {100});
     run.tracker.stage_started(run.dag, run.planned(0), 0);
     const RunningStage& stage = run.tracker.running().at(0);
-    CHECK(stage.seconds_left(40) == Approx(60));  // the history's word until steps are counted
+    CHECK(stage.seconds_left(40) == Approx(60));    // the history's word until steps are counted
     run.tracker.stage_progress(0, step(1, 1), 50);  // the slow first step
     CHECK_FALSE(stage.seconds_a_step());
     run.tracker.stage_progress(0, step(1, 5), 54);

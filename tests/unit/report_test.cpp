@@ -27,7 +27,8 @@ struct SmallSweep {
             const NodeId fit = add("fit", scoring, {score});
             const Value& noise = sweep.axes[0].values[static_cast<std::size_t>(point / 2)];
             const Value& net = sweep.axes[1].values[static_cast<std::size_t>(point % 2)];
-            sweep.points.push_back({{{"noise", noise.canonical()}, {"net", net.canonical()}}, {0, score, fit}, {"make", "score", "fit"}});
+            sweep.points.push_back(
+                {{{"noise", noise.canonical()}, {"net", net.canonical()}}, {0, score, fit}, {"make", "score", "fit"}});
             metrics[score] = {{"metrics", {{"loss", 0.5}}}};
             metrics[fit] = {{"metrics", {{"loss", point + 0.25}, {"accuracy", 0.1 * point}}}};
         }

@@ -66,7 +66,8 @@ struct Scene {
 
     // One run in which the stages end like this.
     void run(const std::string& id, const std::vector<NodeResult>& results) {
-        const auto record = run_record({folder.path() / "store", folder.path() / "results"}, {id, "1"}, *files, index, objects);
+        const auto record =
+            run_record({folder.path() / "store", folder.path() / "results"}, {id, "1"}, *files, index, objects);
         record->run_started(dag, plan);
         for (const auto& one : results) {
             const bool works = one.state == NodeState::Ran || one.state == NodeState::Failed;
@@ -99,7 +100,8 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     const auto events = scene.events("r1");
     std::vector<std::string> names;
     for (const auto& event : events) names.push_back(event["event"]);
-    CHECK(names == std::vector<std::string>{"run_started", "stage", "stage_started", "epoch", "log", "stage", "run_finished"});
+    CHECK(names ==
+          std::vector<std::string>{"run_started", "stage", "stage_started", "epoch", "log", "stage", "run_finished"});
     CHECK(events[0]["run"] == "r1");
     CHECK(events[1]["outcome"] == "reused");
     CHECK(events[3]["metrics"] == Json{{"loss", 0.5}});
@@ -131,7 +133,8 @@ TEST_CASE("History and links follow what ran and what was reused; names stay in 
 
 TEST_CASE("A run in which nothing ran leaves one line and no folder, and touches the index only where something changed") {
     Scene scene;
-    const std::vector<NodeResult> reused{Scene::result(0, NodeState::Reused, "k0"), Scene::result(1, NodeState::Reused, "k1")};
+    const std::vector<NodeResult> reused{Scene::result(0, NodeState::Reused, "k0"),
+                                         Scene::result(1, NodeState::Reused, "k1")};
     scene.run("r1", {Scene::result(0, NodeState::Ran, "k0"), Scene::result(1, NodeState::Ran, "k1")});
     const std::string before = file_text(scene.folder.path() / "store/index.sqlite");
     scene.run("r2", reused);
@@ -170,8 +173,10 @@ TEST_CASE("Who made an object is found in the newest record that says so, past t
     const auto store = scene.folder.path() / "store";
     CHECK_FALSE(find_making(store, sha256("k0"), *scene.files));
     scene.run("20260101T000000.000000-1", {Scene::result(0, NodeState::Ran, "k0")});
-    scene.run("20260102T000000.000000-1", {Scene::result(0, NodeState::Reused, "k0"), Scene::result(1, NodeState::Ran, "k1")});
-    scene.files->append(store / "runs/20260102T000000.000000-1/events.jsonl", fmt::format(R"({{"event":"stage","key":"{}")", sha256("k0").hex()), false);
+    scene.run("20260102T000000.000000-1",
+              {Scene::result(0, NodeState::Reused, "k0"), Scene::result(1, NodeState::Ran, "k1")});
+    scene.files->append(store / "runs/20260102T000000.000000-1/events.jsonl",
+                        fmt::format(R"({{"event":"stage","key":"{}")", sha256("k0").hex()), false);
     const auto made = find_making(store, sha256("k0"), *scene.files);
     REQUIRE(made);
     CHECK(made->run == "20260101T000000.000000-1");

@@ -21,13 +21,18 @@ public:
     void write(std::string_view text) {
         all_ += text;
         for (std::size_t i = 0; i < text.size(); ++i) {
-            if (text[i] == '\n') next_row();
-            else if (text[i] == '\x1b') i = escape(text, i + 2);
-            else if (text[i] != '\r') rows_[row_] += text[i];
+            if (text[i] == '\n')
+                next_row();
+            else if (text[i] == '\x1b')
+                i = escape(text, i + 2);
+            else if (text[i] != '\r')
+                rows_[row_] += text[i];
         }
     }
     // Rows down to the cursor's.
-    [[nodiscard]] std::vector<std::string> rows() const { return {rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(row_)}; }
+    [[nodiscard]] std::vector<std::string> rows() const {
+        return {rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(row_)};
+    }
     [[nodiscard]] const std::string& all() const { return all_; }
 
 private:
@@ -114,8 +119,9 @@ TEST_CASE("A running stage is one line with its bar, the run another; a finished
     scene.clock.now = 11;
     bars->stage_progress(scene.dag, 0, Scene::at(1, 269));
     CHECK(scene.terminal.rows() ==
-          std::vector<std::string>{"m1  epoch  1/20 ━━━━━━━━━━━───────── 269/469 50ms/step 7:36 left - accuracy: 0.9712 - loss: 0.0931",
-                                   "0/2 stages done, 1 running, at least 7:36 left"});
+          std::vector<std::string>{
+              "m1  epoch  1/20 ━━━━━━━━━━━───────── 269/469 50ms/step 7:36 left - accuracy: 0.9712 - loss: 0.0931",
+              "0/2 stages done, 1 running, at least 7:36 left"});
     bars->stage_finished(scene.dag, Scene::result(0, NodeState::Ran, 12.34));
     CHECK(scene.terminal.rows() == std::vector<std::string>{"✓ m1 ran in 12.3 s - accuracy: 0.9712 - loss: 0.0931"});
     bars->stage_started(scene.dag, scene.plan.nodes[1]);

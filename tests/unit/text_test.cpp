@@ -10,9 +10,9 @@ TEST_CASE("Width counts columns of a terminal, not bytes") {
     CHECK(display_width("m1") == 2);
     CHECK(display_width("━━") == 2);
     CHECK(display_width("日本") == 4);
-    CHECK(display_width("e\xCC\x81") == 1);   // e and a combining accent
-    CHECK(display_width("\xFF\xC3") == 2);    // no UTF-8: a column a byte
-    CHECK(display_width("\xE2\x94") == 2);    // cut within a character
+    CHECK(display_width("e\xCC\x81") == 1);  // e and a combining accent
+    CHECK(display_width("\xFF\xC3") == 2);   // no UTF-8: a column a byte
+    CHECK(display_width("\xE2\x94") == 2);   // cut within a character
 }
 
 TEST_CASE("Text is cut to a width at a whole character, with an ellipsis") {
@@ -56,7 +56,10 @@ TEST_CASE("Metrics have four decimals, small ones an exponent") {
 }
 
 TEST_CASE("Columns of numbers stand to the right, others to the left") {
-    const Table table{.title = "P against P0", .columns = {"model", "p"}, .rows = {{"m2", "9.5"}, {"m3 日", "-"}, {"x", "10.25"}}, .notes = {"n"}};
+    const Table table{.title = "P against P0",
+                      .columns = {"model", "p"},
+                      .rows = {{"m2", "9.5"}, {"m3 日", "-"}, {"x", "10.25"}},
+                      .notes = {"n"}};
     CHECK(table_text(table) ==
           "P against P0\n"
           "model      p\n"
