@@ -86,9 +86,15 @@ Digest key_of(const Recipe& recipe) {
 }
 
 Digest port_digest(const Group& group) {
+    std::map<std::string, Digest> digests;
+    for (const auto& [name, array] : group) digests.emplace(name, array.digest());
+    return port_digest(digests);
+}
+
+Digest port_digest(const std::map<std::string, Digest>& arrays) {
     std::string text = "satdl-port-1\n";
-    for (const auto& [name, array] : group) {
-        fmt::format_to(std::back_inserter(text), "{}:{}={}\n", name.size(), name, array.digest().hex());
+    for (const auto& [name, digest] : arrays) {
+        fmt::format_to(std::back_inserter(text), "{}:{}={}\n", name.size(), name, digest.hex());
     }
     return sha256(text);
 }

@@ -33,6 +33,7 @@ struct Machine {
 
 // The digest of what a port carries: over the names, element types, shapes and bytes of its arrays.
 [[nodiscard]] Digest port_digest(const Group& group);
+[[nodiscard]] Digest port_digest(const std::map<std::string, Digest>& arrays);  // the same, from each Array::digest()
 using PortDigests = std::map<std::string, Digest>;  // by output port
 [[nodiscard]] PortDigests port_digests(const Outcome& outcome);
 

@@ -1,11 +1,17 @@
 // What a store of outcomes promises, and the one on disk.
 //
 //   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
-//   tmp/                  swept when it is old             runs/<id>/                 see run_log.h
+//   tmp/                  being written, or left behind    runs/<id>/                 see run_log.h
 //   index.sqlite          disposable
+//
+// An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
+// row in the index comes last. So whoever dies in between leaves nothing that looks like a result.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -56,14 +62,25 @@ public:
     std::size_t reindex();
 
 private:
-    void quarantine(const Digest& key);
+    template <typename Function>
+    auto guarded(const Digest& key, Function read) -> decltype(read(FileIdentity()));
+    [[nodiscard]] ObjectHeader header_of(const Digest& key);
+    void quarantine(const Digest& key, const FileIdentity& found);
+    void prepare(const std::filesystem::path& object_folder);
+    void keep_out_of_git();
+    void sweep();
+    [[nodiscard]] LinkResult write_and_link(const ObjectImage& image, const std::filesystem::path& path);
+    void index_object(const ObjectHeader& header);
 
     const std::filesystem::path folder_;
     FileSystem& files_;
     Index& index_;
     const std::function<Hdf5LayoutFunction()> layout_;
     std::mutex mutex_;
-    std::set<Digest> verified_;  // guarded by mutex_
+    // Guarded by mutex_:
+    std::map<Digest, FileIdentity> verified_;        // by this process, and of which file
+    std::set<std::filesystem::path> prepared_;       // folders of objects that are there durably
+    std::uint64_t written_ = 0;                      // for names in tmp/
 };
 
 // In memory: for tests, benchmarks, and runs that keep nothing.

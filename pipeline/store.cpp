@@ -1,0 +1,266 @@
+// The store on disk. Locks would only save work and can be left behind, so there are none: names that must not exist yet decide
+// who was first, and the one who was second compares, which checks for free that the stage is deterministic.
+#include "pipeline/store.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kOldNanoseconds = std::int64_t{24} * 3600 * 1'000'000'000;
+constexpr std::string_view kExtension = ".h5";
+
+// Tells this process's files in tmp/ from those of another host, boot or container, whose process numbers mean nothing here.
+std::string place_of_process(FileSystem& files) {
+    std::string boot = files.read("/proc/sys/kernel/random/boot_id", 0, 8);
+    std::error_code none;
+    std::string space = fs::read_symlink("/proc/self/ns/pid", none).string();
+    return sha256(boot + space).hex().substr(0, 16);
+}
+
+// "<key>.<place>.<process>.<number>": whether that process, of this very place, still lives. Nothing where it cannot be told.
+std::optional<bool> writer_lives(const std::string& name, const std::string& place) {
+    std::array<std::string_view, 4> parts;
+    std::string_view rest = name;
+    for (std::string_view& part : parts) {
+        const std::size_t dot = std::min(rest.find('.'), rest.size());
+        part = rest.substr(0, dot);
+        rest.remove_prefix(std::min(dot + 1, rest.size()));
+    }
+    pid_t process = 0;
+    const auto [end, error] = std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), process);
+    if (parts[1] != place || error != std::errc() || process <= 0) return std::nullopt;
+    return ::kill(process, 0) == 0 || errno == EPERM;
+}
+
+std::int64_t now_nanoseconds() {
+    using namespace std::chrono;
+    return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+DiskStore::DiskStore(fs::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout)
+    : folder_(std::move(folder)), files_(files), index_(index), layout_(std::move(layout)) {
+    if (index_.rebuilt()) reindex();
+}
+
+fs::path DiskStore::path_of(const Digest& key) const {
+    const std::string hex = key.hex();
+    return folder_ / "objects" / hex.substr(0, 2) / (hex + std::string(kExtension));
+}
+
+// What `read` finds in the key's object; nothing where there is none, also where it vanishes meanwhile. A damaged one is
+// quarantined on the way out.
+template <typename Function>
+auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(FileIdentity())) {
+    const auto found = files_.identity(path_of(key));
+    if (!found) return std::nullopt;
+    try {
+        return read(*found);
+    } catch (const DamagedObject&) {
+        quarantine(key, *found);
+        throw;
+    } catch (const FileError& error) {
+        if (error.number() == ENOENT) return std::nullopt;
+        throw;
+    }
+}
+
+ObjectHeader DiskStore::header_of(const Digest& key) {
+    const fs::path path = path_of(key);
+    ObjectHeader header = read_header(files_, path);
+    if (header.key != key) throw DamagedObject(path, "it is the artifact of another key, " + header.key.hex());
+    return header;
+}
+
+std::optional<PortDigests> DiskStore::find(const Digest& key) {
+    const auto row = index_.object(key);
+    const auto found = files_.identity(path_of(key));
+    if (row && found && row->file_bytes == found->bytes) return row->ports;
+    if (row) index_.remove_object(key);
+    if (!found) return std::nullopt;
+    try {
+        const auto read = header(key);
+        if (!read) return std::nullopt;
+        index_object(*read);
+        return read->port_digests;
+    } catch (const DamagedObject&) {
+        return std::nullopt;
+    }
+}
+
+std::optional<ObjectHeader> DiskStore::header(const Digest& key) {
+    return guarded(key, [&](const FileIdentity&) { return std::optional(header_of(key)); });
+}
+
+std::optional<Outcome> DiskStore::load(const Digest& key) {
+    return guarded(key, [&](const FileIdentity& found) {
+        const ObjectHeader header = header_of(key);
+        const MappedFile file = files_.map(path_of(key));
+        const bool known = [&] {
+            const std::scoped_lock lock(mutex_);
+            const auto verified = verified_.find(key);
+            return verified != verified_.end() && verified->second == found;
+        }();
+        if (!known) {
+            verify_object(header, file.bytes, path_of(key));
+            const std::scoped_lock lock(mutex_);
+            verified_[key] = found;
+        }
+        return std::optional(view_object(header, file));
+    });
+}
+
+Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
+    const ObjectImage image = make_object(recipe, description, outcome, layout_());
+    const Digest key = image.header.key;
+    const fs::path path = path_of(key);
+    prepare(path.parent_path());
+    for (int tries = 0;; ++tries) {
+        const LinkResult linked = files_.identity(path) ? LinkResult::AlreadyThere : write_and_link(image, path);
+        files_.sync_folder(path.parent_path());
+        if (linked == LinkResult::Linked) {
+            index_object(image.header);
+            return Published::New;
+        }
+        try {
+            const auto first = header(key);
+            if (first) {
+                index_object(*first);
+                return first->port_digests == image.header.port_digests ? Published::Same : Published::Different;
+            }
+        } catch (const DamagedObject&) {
+            if (tries > 0) throw;  // it could not be moved away
+        }
+        if (tries > 2) throw FileError(ENOENT, "keep", path);  // it comes and goes
+    }
+}
+
+// Nothing is left in tmp/, whatever fails.
+LinkResult DiskStore::write_and_link(const ObjectImage& image, const fs::path& path) {
+    const std::string number = [&] {
+        const std::scoped_lock lock(mutex_);
+        return std::to_string(written_++);
+    }();
+    const fs::path tmp =
+        folder_ / "tmp" / fmt::format("{}.{}.{}.{}", image.header.key.short_hex(), place_of_process(files_), ::getpid(), number);
+    const auto remove_tmp = [&] {
+        try {
+            files_.remove(tmp);
+        } catch (const FileError&) {  // it is swept another time
+        }
+    };
+    try {
+        files_.write_new(tmp, image.header.file_bytes, image.extents);
+        const LinkResult result = files_.link_new(tmp, path);
+        remove_tmp();
+        return result;
+    } catch (...) {
+        remove_tmp();
+        throw;
+    }
+}
+
+// Once for each folder in this process: a folder that another process made may not be durable yet.
+void DiskStore::prepare(const fs::path& object_folder) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (prepared_.contains(object_folder)) return;
+    }
+    const bool is_new = !files_.identity(folder_);
+    files_.make_folders(folder_ / "tmp");
+    files_.make_folders(object_folder);
+    files_.sync_folder(object_folder.parent_path());
+    files_.sync_folder(folder_);
+    if (is_new) keep_out_of_git();
+    bool is_first = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        is_first = prepared_.empty();
+        prepared_.insert(object_folder);
+    }
+    if (is_first) sweep();
+}
+
+// A new store is no part of the user's repository. In a folder that was there before, what Git sees is the user's business.
+void DiskStore::keep_out_of_git() {
+    const std::string everything = "*\n";
+    try {
+        files_.write_new(folder_ / ".gitignore", everything.size(), std::array{Extent{0, std::as_bytes(std::span(everything))}});
+    } catch (const FileError& error) {
+        if (error.number() != EEXIST) throw;
+    }
+}
+
+// What dead processes left in tmp/. That of other hosts goes after a day.
+void DiskStore::sweep() {
+    try {
+        const std::string place = place_of_process(files_);
+        for (const std::string& name : files_.list(folder_ / "tmp")) {
+            const fs::path path = folder_ / "tmp" / name;
+            const auto identity = files_.identity(path);
+            if (!identity) continue;
+            const bool is_old = identity->modified_nanoseconds < now_nanoseconds() - kOldNanoseconds;
+            if (!writer_lives(name, place).value_or(!is_old)) files_.remove(path);
+        }
+    } catch (const FileError&) {  // sweeping only saves space
+    }
+}
+
+// Does nothing where another process has put a new object there meanwhile. Where it cannot be moved, it stays, and is found
+// again: it is never used.
+void DiskStore::quarantine(const Digest& key, const FileIdentity& found) {
+    index_.remove_object(key);
+    try {
+        const fs::path folder = folder_ / "quarantine";
+        if (files_.identity(path_of(key)) != found) return;
+        files_.make_folders(folder);
+        int n = 1;
+        const auto name = [&] { return folder / fmt::format("{}.{}{}", key.hex(), n, kExtension); };
+        while (files_.identity(name())) ++n;
+        files_.rename(path_of(key), name());
+    } catch (const FileError&) {
+    }
+}
+
+std::vector<Digest> DiskStore::keys() {
+    std::vector<Digest> keys;
+    const fs::path objects = folder_ / "objects";
+    for (const std::string& two : files_.list(objects)) {
+        for (const std::string& name : files_.list(objects / two)) {
+            if (!name.ends_with(kExtension)) continue;
+            const auto key = Digest::from_hex(std::string_view(name).substr(0, name.size() - kExtension.size()));
+            if (key) keys.push_back(*key);
+        }
+    }
+    return keys;
+}
+
+std::size_t DiskStore::reindex() {
+    std::vector<ObjectHeader> headers;
+    for (const Digest& key : keys()) {
+        try {
+            headers.push_back(header_of(key));
+        } catch (const Error&) {  // damaged or unreadable: told when it is asked for
+        }
+    }
+    const Index::Batch batch(index_);
+    for (const ObjectHeader& header : headers) index_object(header);
+    return headers.size();
+}
+
+void DiskStore::index_object(const ObjectHeader& header) {
+    index_.put_object(header.key, {header.port_digests, header.file_bytes});
+}
+
+}  // namespace satdl
