@@ -78,37 +78,7 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
     return sound;
 }
 
-// The same value, its places in `source` instead of in the padded text that was parsed.
-Value placed_in(const Value& value, const std::shared_ptr<const SourceText>& source) {
-    const Place place{source, value.place().line, value.place().column};
-    if (value.is_list()) {
-        std::vector<Value> items;
-        for (const Value& item : value.items()) items.push_back(placed_in(item, source));
-        return Value::list(std::move(items), place);
-    }
-    if (value.is_map()) {
-        std::vector<Value::Entry> entries;
-        for (const Value::Entry& entry : value.entries())
-            entries.push_back(
-                {entry.key, {source, entry.key_place.line, entry.key_place.column}, placed_in(entry.value, source)});
-        return Value::map(std::move(entries), place);
-    }
-    return value.at(place);
-}
-
 }  // namespace
-
-Value parse_placed(const std::shared_ptr<const SourceText>& source, std::size_t from) {
-    const auto padded =
-        std::make_shared<const SourceText>(SourceText{source->name, std::string(from, ' ') + source->text.substr(from)});
-    try {
-        return placed_in(parse_yaml(padded), source);
-    } catch (const Error& error) {
-        std::vector<Diagnostic> told = error.diagnostics();
-        for (Diagnostic& one : told) one.place.source = source;
-        throw Error(error.code(), std::move(told));
-    }
-}
 
 std::pair<std::string, Value> parse_setting(const std::string& text) {
     const auto source = std::make_shared<const SourceText>(SourceText{"--set", text});
@@ -119,7 +89,7 @@ std::pair<std::string, Value> parse_setting(const std::string& text) {
         diagnostics.add({source, 1, 1}, "this is not 'parameter=value'", "as in: --set epochs=5");
         diagnostics.throw_if_any();
     }
-    return {name, parse_placed(source, equals + 1)};
+    return {name, parse_yaml_part(source, equals + 1)};
 }
 
 DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, parse_yaml_file(file.string())) {}

@@ -35,9 +35,6 @@ struct Settings {
 // "name=value" of --set: the value is YAML ("[1, 2]", "0.3", "text"). Throws Error{Usage}.
 [[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);
 
-// The YAML in `source` from byte `from` of its only line on, with places in `source`: for values on the command line.
-[[nodiscard]] Value parse_placed(const std::shared_ptr<const SourceText>& source, std::size_t from);
-
 // A parsed file from which DAGs are made: one per point of a sweep.
 class DagSource {
 public:

@@ -1,0 +1,25 @@
+// What is swept: `--sweep` and the `sweep:` section of a DAG file as lists of values. Ranges step in decimal, not in binary:
+// range(0.1,0.6,0.1) is exactly 0.1 ... 0.5.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/value.h"
+
+namespace satdl {
+
+// One swept parameter, in the order given: noise_factor -> 0.1, 0.2, 0.4.
+struct SweepAxis {
+    std::string name;
+    std::vector<Value> values;
+};
+
+// "noise_factor=0.1,0.2,0.4", the same with choice(...) around the values, or "noise_factor=range(0.1,0.6,0.1)" (the stop is
+// left out; also range(n), range(a,b)); they may be mixed: "a=1,range(2,5)". Throws Error{Usage} with a caret in the text:
+// an empty range, a step of zero or of the wrong sign, a value that stands twice, over 10,000 values.
+[[nodiscard]] SweepAxis parse_axis(const std::string& text);
+// The `sweep:` section of the file: a map from parameter to a list, or to the text that --sweep takes.
+[[nodiscard]] std::vector<SweepAxis> axes_from_yaml(const Value& section);
+
+}  // namespace satdl
