@@ -73,7 +73,7 @@ std::optional<std::string> as_other_number(std::string text, bool whole) {
 }
 
 ParamMistake wrong_type(const ParamDescription& param, const Value& value) {
-    ParamMistake mistake{fmt::format("'{}' must be {}, not {}", param.name, wanted(param), value.describe()), param.help};
+    ParamMistake mistake{fmt::format("'{}' must be {}, not {}", param.name, wanted(param), value.describe()), about(param)};
     if (!value.is_scalar()) return mistake;
     std::optional<std::string> meant;
     if (param.type == ParamType::Boolean) meant = as_other_boolean(value.text());
@@ -96,7 +96,7 @@ std::optional<ParamMistake> out_of_range(const ParamDescription& param, double n
         range = fmt::format("must be at least {}{}", canonical_number(*param.least), unit);
     else
         range = fmt::format("must be at most {}{}", canonical_number(*param.most), unit);
-    return ParamMistake{fmt::format("'{}' is {}, but {}", param.name, canonical_number(number), range), param.help};
+    return ParamMistake{fmt::format("'{}' is {}, but {}", param.name, canonical_number(number), range), about(param)};
 }
 
 CheckedParam refused(ParamMistake mistake) {
@@ -126,6 +126,10 @@ CheckedParam checked_choice(const ParamDescription& param, const Value& value) {
 }
 
 }  // namespace
+
+std::string about(const ParamDescription& param) {
+    return param.help.empty() ? "" : param.name + ": " + param.help;
+}
 
 bool may_be_null(const ParamDescription& param) {
     return param.fallback && (*param.fallback == "null" || *param.fallback == "~" || param.fallback->empty());

@@ -22,6 +22,9 @@ struct CheckedParam {
 // Whether the parameter may be left out, or given as null, and then is null.
 [[nodiscard]] bool may_be_null(const ParamDescription& param);
 
+// "epochs: how often the data are seen", for a hint; "" where the description has no help.
+[[nodiscard]] std::string about(const ParamDescription& param);
+
 // All types but Network; of Dataset and File it checks only that they are text.
 [[nodiscard]] CheckedParam check_param(const ParamDescription& param, const Value& value);
 

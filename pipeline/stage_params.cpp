@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kStageKeys{"kind", "in", "about"};
 
-template <typename Items>
-std::vector<std::string> names_of(const Items& items) {
+// What may stand in the map of such a stage.
+std::vector<std::string> known_keys(const StageDescription& stage) {
     std::vector<std::string> names;
-    for (const auto& item : items) names.push_back(item.name);
+    for (const ParamDescription& param : stage.params) names.push_back(param.name);
+    names.insert(names.end(), kStageKeys.begin(), kStageKeys.end());
     return names;
 }
 
@@ -54,6 +55,12 @@ bool is_stage_key(std::string_view key) {
     return std::find(kStageKeys.begin(), kStageKeys.end(), key) != kStageKeys.end();
 }
 
+bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known) {
+    return std::any_of(map.entries().begin(), map.entries().end(), [&](const Value::Entry& entry) {
+        return std::find(known.begin(), known.end(), entry.key) == known.end() && nearest(entry.key, known) == name;
+    });
+}
+
 StageParams ParamReader::read(const StageDescription& stage, const Value& body, const LocalNames& locals,
                               const Place& place) {
     StageParams result;
@@ -78,9 +85,9 @@ StageParams ParamReader::read(const StageDescription& stage, const Value& body, 
             continue;
         }
         result.good = false;
-        if (!param.fallback)
+        if (!param.fallback && !is_misspelt(param.name, body, known_keys(stage)))
             diagnostics_.add(place, fmt::format("stage kind '{}' needs the parameter '{}'", stage.kind, param.name),
-                             param.help);
+                             about(param));
     }
     if (!add_files(stage, values, result.files)) result.good = false;
     result.params = Params(std::move(values));
@@ -92,9 +99,7 @@ void ParamReader::tell_unknown(const StageDescription& stage, const Value::Entry
     if (stage.input(entry.key)) {
         hint = fmt::format("'{0}' is an input: write it under 'in', as in: {{{0}: stage.port}}", entry.key);
     } else {
-        std::vector<std::string> known = names_of(stage.params);
-        known.insert(known.end(), kStageKeys.begin(), kStageKeys.end());
-        hint = did_you_mean(entry.key, known);
+        hint = did_you_mean(entry.key, known_keys(stage));
     }
     diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no parameter '{}'", stage.kind, printable(entry.key)),
                      hint);

@@ -20,10 +20,15 @@ bool is_stage_name(std::string_view text) {
            std::all_of(text.begin(), text.end(), is_part);
 }
 
-std::string joined_names(const std::vector<PortDescription>& ports) {
-    std::string text;
-    for (const PortDescription& port : ports) text += (text.empty() ? "" : ", ") + port.name;
-    return text;
+std::vector<std::string> port_names(const std::vector<PortDescription>& ports) {
+    std::vector<std::string> names;
+    for (const PortDescription& port : ports) names.push_back(port.name);
+    return names;
+}
+
+// What the input is, as a second line of a hint.
+std::string help_line(const PortDescription& port) {
+    return port.help.empty() ? "" : fmt::format("\n{}: {}", port.name, port.help);
 }
 
 }  // namespace
@@ -132,7 +137,8 @@ bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
     const auto written = written_inputs(declared, raw);
     if (!written) return false;
     bool good = true;
-    for (const PortDescription& port : declared.stage->description.inputs) {
+    const StageDescription& stage = declared.stage->description;
+    for (const PortDescription& port : stage.inputs) {
         const auto value = written->find(port.name);
         if (value != written->end() && !(value->second.is_null() && port.optional)) {
             if (auto input = connect(port, value->second))
@@ -140,11 +146,12 @@ bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
             else
                 good = false;
         } else if (!port.optional && !(raw && raw->find(port.name))) {
-            diagnostics_.add(
-                raw && raw->place() ? raw->place() : declared.place,
-                fmt::format("stage kind '{}' needs the input '{}'", declared.stage->description.kind, port.name),
-                fmt::format("in: {{{}: stage.port}}\n{}", port.name, port.help));
             good = false;
+            // Not where it stands under a wrong name, or in the wrong place: that is told.
+            if ((raw && is_misspelt(port.name, *raw, port_names(stage.inputs))) || declared.body->find(port.name)) continue;
+            diagnostics_.add(raw && raw->place() ? raw->place() : declared.place,
+                             fmt::format("stage kind '{}' needs the input '{}'", stage.kind, port.name),
+                             fmt::format("in: {{{}: stage.port}}{}", port.name, help_line(port)));
         }
     }
     return good && written->size() == (raw ? raw->entries().size() : 0);
@@ -175,8 +182,7 @@ void StageReader::tell_unknown_input(const StageDescription& stage, const Value:
     if (stage.param(entry.key)) {
         hint = fmt::format("'{}' is a parameter: write it beside 'kind', not under 'in'", entry.key);
     } else {
-        std::vector<std::string> known;
-        for (const PortDescription& port : stage.inputs) known.push_back(port.name);
+        const std::vector<std::string> known = port_names(stage.inputs);
         hint = known.empty() ? "it has no inputs" : did_you_mean(entry.key, known);
     }
     diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no input '{}'", stage.kind, printable(entry.key)),
@@ -201,12 +207,10 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Val
     if (!from) return std::nullopt;  // its kind is not known
     const std::string_view from_port = text.substr(dot + 1);
     if (from->description.output(from_port)) return Input{port.name, found->second, std::string(from_port), value.place()};
-    std::vector<std::string> known;
-    for (const PortDescription& output : from->description.outputs) known.push_back(output.name);
     diagnostics_.add(
         value.place(),
         fmt::format("'{}' (stage kind '{}') has no output '{}'", stage, from->description.kind, printable(from_port)),
-        did_you_mean(from_port, known));
+        did_you_mean(from_port, port_names(from->description.outputs)));
     return std::nullopt;
 }
 
@@ -214,7 +218,8 @@ std::optional<Input> StageReader::only_output(const PortDescription& port, const
     if (!declared_[from].stage) return std::nullopt;
     const std::vector<PortDescription>& outputs = declared_[from].stage->description.outputs;
     if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
-    diagnostics_.add(value.place(), fmt::format("'{}' has several outputs: {}", value.text(), joined_names(outputs)),
+    diagnostics_.add(value.place(),
+                     fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(outputs), ", ")),
                      outputs.empty() ? "" : fmt::format("say which: {}.{}", value.text(), outputs[0].name));
     return std::nullopt;
 }
@@ -223,7 +228,7 @@ void StageReader::tell_unknown(const Value& value, std::string_view stage) {
     const auto group = groups_.find(std::string(stage));
     if (group != groups_.end() && !group->second.empty()) {
         const std::string& first = declared_[group->second.front()].name;
-        diagnostics_.add(value.place(), fmt::format("'{}' stands for {} stages", stage, group->second.size()),
+        diagnostics_.add(value.place(), fmt::format("'{}' is a group of stages", stage),
                          fmt::format("name one of them, as {}.port", first));
         return;
     }

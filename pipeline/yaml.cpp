@@ -89,14 +89,19 @@ public:
         const std::string& text = source_->text;
         const bool at_end = offset(error.mark) > text.find_last_not_of(" \t\r\n");
         const auto unclosed = std::find_if(open_.rbegin(), open_.rend(), [&](const Open& open) {
-            return text[offset(open.mark)] == '{' || text[offset(open.mark)] == '[';
+            const std::size_t at = offset(open.mark);
+            return at < text.size() && (text[at] == '{' || text[at] == '[');
         });
         if (at_end && unclosed != open_.rend()) return refuse_unclosed(*unclosed);
         std::string message = error.msg;
         show_braces(message);
         const Place where = place(error.mark);
         drop_from(where);
-        diagnostics_.add(where, "this is not YAML: " + printable(message), advice(message, source_->line(where.line)));
+        std::string hint = advice(message, source_->line(where.line));
+        if (unclosed != open_.rend() && unclosed->place.line < where.line)
+            hint += fmt::format("{}the '{}' of line {} is still open here", hint.empty() ? "" : "\n",
+                                unclosed->is_map ? '{' : '[', unclosed->place.line);
+        diagnostics_.add(where, "this is not YAML: " + printable(message), std::move(hint));
     }
 
     void OnDocumentStart(const YAML::Mark& mark) override {

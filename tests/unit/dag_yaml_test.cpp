@@ -137,8 +137,9 @@ TEST_CASE("what is wrong with a ${...} is told at its place") {
     CHECK(one("{a: {b: ${a}}}", "1") == "1:17 these parameters refer to each other in a circle: a -> a");
     CHECK(one("{a: ${nix}}", "${a}") == "1:13 '${nix}' is not defined | known: a");
     CHECK(one("{item: 3}", "1") == "1:10 'item' is no name for a parameter | within a 'foreach', ${item} is the item's");
-    CHECK(one("{a: x}", "${a}") ==
-          "2:49 'limit' must be a whole number, not the text 'x' | at most so many\nits value comes from a.yaml:1:13");
+    CHECK(
+        one("{a: x}", "${a}") ==
+        "2:49 'limit' must be a whole number, not the text 'x' | limit: at most so many\nits value comes from a.yaml:1:13");
 }
 
 TEST_CASE("references that grow into a bomb are refused") {
@@ -258,15 +259,14 @@ TEST_CASE("what is wrong with a stage is told with what to do") {
                    "  f: {kind: normalise, images: a.images}\n  g: {kind: normalise, in: {scale: 3}}\n  h: {kind: load, "
                    "dataset: mnsit, split: x}\n"
                    "  i: {kind: load, dataset: mnist, split: tets}\n  j: {kind: read, file: nix.npy}\n") ==
-          Lines{"2:3 stage kind 'load' needs the parameter 'dataset' | which dataset",
+          Lines{"2:3 stage kind 'load' needs the parameter 'dataset' | dataset: which dataset",
                 "3:3 stage 'b' has no kind | write 'kind: ...'; `satdl stages` lists what there is",
                 "4:6 stage 'c' must be a map, not the number 3 | c: {kind: ..., in: {...}, ...}",
                 "5:3 '1d' is no name for a stage | letters, digits, '_' and '-', beginning with a letter or '_', at most 64",
                 "6:13 'kind' must be text, not a list | known: add_noise, load, normalise, read, train",
-                "7:3 stage kind 'normalise' needs the input 'images' | in: {images: stage.port}\nraw images",
                 "7:24 stage kind 'normalise' has no parameter 'images' | 'images' is an input: write it under 'in', as in: "
                 "{images: stage.port}",
-                "8:28 stage kind 'normalise' needs the input 'images' | in: {images: stage.port}\nraw images",
+                "8:28 stage kind 'normalise' needs the input 'images' | in: {images: stage.port}\nimages: raw images",
                 "8:29 stage kind 'normalise' has no input 'scale' | 'scale' is a parameter: write it beside 'kind', not "
                 "under 'in'",
                 "9:28 there is no dataset 'mnsit' | did you mean 'mnist'?",
@@ -289,14 +289,15 @@ TEST_CASE("a value of the wrong type, range or choice is told with what to write
     CHECK(one(load, "limit: 1_000") == "'limit' must be a whole number, not the text '1_000' | write 1000");
     CHECK(one(load, "limit: 5.0") == "'limit' must be a whole number, not the number 5.0 | write 5");
     CHECK(one(load, "limit: '5'") == "'limit' must be a whole number, not the text '5' | write 5 without quotes");
-    CHECK(one(load, "limit: 1.5") == "'limit' must be a whole number, not the number 1.5 | at most so many");
-    CHECK(one(load, "limit: 0") == "'limit' is 0, but must be at least 1 | at most so many");
+    CHECK(one(load, "limit: 1.5") == "'limit' must be a whole number, not the number 1.5 | limit: at most so many");
+    CHECK(one(load, "limit: 0") == "'limit' is 0, but must be at least 1 | limit: at most so many");
     CHECK(one(noise, "noise_factor: .5") == "'noise_factor' must be a number, not the text '.5' | write 0.5");
     CHECK(one(noise, "noise_factor: .nan") ==
-          "'noise_factor' must be a number, not the text '.nan' | standard deviation of the noise");
+          "'noise_factor' must be a number, not the text '.nan' | noise_factor: standard deviation of the noise");
     CHECK(one(noise, "noise_factor: 11") ==
-          "'noise_factor' is 11, but must lie between 0 and 10 | standard deviation of the noise");
-    CHECK(one(noise, "noise_factor: ~") == "'noise_factor' must be a number, not null | standard deviation of the noise");
+          "'noise_factor' is 11, but must lie between 0 and 10 | noise_factor: standard deviation of the noise");
+    CHECK(one(noise, "noise_factor: ~") ==
+          "'noise_factor' must be a number, not null | noise_factor: standard deviation of the noise");
     CHECK(one(train, "loss: mes") == "'loss' cannot be the text 'mes' | did you mean 'mse'?");
     CHECK(one(train, "loss: mse, shuffle: yes") == "'shuffle' must be true or false, not the text 'yes' | write true");
     CHECK(one(train, "loss: mse, shuffle: NO") == "'shuffle' must be true or false, not the text 'NO' | write false");
@@ -316,7 +317,7 @@ TEST_CASE("an edge that leads nowhere is told with what there is") {
         Lines{
             "3:37 there is no stage 'l@tarin' | did you mean 'l@train'?",
             "4:37 'l@train' (stage kind 'load') has no output 'imags' | did you mean 'images'?",
-            "5:37 'l' stands for 2 stages | name one of them, as l@train.port",
+            "5:37 'l' is a group of stages | name one of them, as l@train.port",
             "6:37 'l@train' has several outputs: images, labels | say which: l@train.images",
             "7:37 there is no stage '3' | known: l@train, l@test, a, b, c, d, e, f, g",
             "8:37 input 'images' must be stage.port, not a list",

@@ -1,0 +1,70 @@
+// The errors of DAG files, compared to the letter: see tests/golden/README.md.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "pipeline/dag_yaml.h"
+#include "pipeline/yaml.h"
+#include "small_catalog.h"
+
+using namespace satdl;
+
+namespace {
+
+const std::filesystem::path kSource = SATDL_SOURCE_DIR;
+
+std::string content(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// What the first line says of the command line.
+Settings settings_of(const std::string& text) {
+    Settings settings;
+    std::istringstream line(text.substr(0, text.find('\n')));
+    std::string word;
+    if (!(line >> word && word == "#" && line >> word && word == "with:")) return settings;
+    for (std::string option, value; line >> option >> value;) {
+        if (option == "--profile") settings.profile = value;
+        if (option == "--set") settings.set.push_back(parse_setting(value));
+    }
+    return settings;
+}
+
+// All that is said about the file, or "no mistakes".
+std::string told(const std::filesystem::path& path) {
+    const std::string text = content(path);
+    const Catalog catalog = small_catalog();
+    const DatasetIndex datasets({kSource / "data"});
+    try {
+        Value document = parse_yaml(std::make_shared<const SourceText>(SourceText{path.filename().string(), text}));
+        (void)DagSource(path.filename(), std::move(document)).build(settings_of(text), catalog, datasets);
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Usage);
+        return std::string(error.what()) + "\n";
+    }
+    return "no mistakes\n";
+}
+
+}  // namespace
+
+TEST_CASE("what satdl says about each wrong file is what it has always said") {
+    const bool update = std::getenv("SATDL_UPDATE_GOLDEN") != nullptr;
+    std::set<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(kSource / "tests/golden"))
+        if (entry.path().extension() == ".yaml") files.insert(entry.path());
+    CHECK(files.size() >= 30);
+    for (const std::filesystem::path& file : files) {
+        INFO(file.filename().string());
+        const std::string now = told(file);
+        std::filesystem::path expected = file;
+        expected.replace_extension(".expected");
+        if (update) std::ofstream(expected, std::ios::binary) << now;
+        CHECK(now == content(expected));
+    }
+}
