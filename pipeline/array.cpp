@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <utility>
 
 #include "pipeline/error.h"
@@ -54,21 +55,27 @@ std::string shape_text(const Shape& shape) {
 
 std::int64_t element_count(const Shape& shape) {
     if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 0; })) {
-        throw Error(ExitCode::Usage, fmt::format("the shape {} has a negative extent", shape_text(shape)));
+        throw Error(ExitCode::Usage, "the shape " + shape_text(shape) + " has a negative extent");
     }
     if (std::ranges::find(shape, 0) != shape.end()) return 0;
     std::int64_t count = 1;
     for (const std::int64_t extent : shape) {
         if (extent > kMostElements / count) {
-            throw Error(ExitCode::Usage, fmt::format("the shape {} has more elements than satdl can count", shape_text(shape)));
+            throw Error(ExitCode::Usage, "the shape " + shape_text(shape) + " has more elements than can be counted");
         }
         count *= extent;
     }
     return count;
 }
 
+struct Array::DigestOnce {
+    std::once_flag once;
+    Digest digest;
+};
+
 Array::Array(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
-    : dtype_(dtype), shape_(std::move(shape)), bytes_(bytes), owner_(std::move(owner)) {
+    : dtype_(dtype), shape_(std::move(shape)), bytes_(bytes), owner_(std::move(owner)),
+      digest_(std::make_shared<DigestOnce>()) {
     const std::size_t size = size_of(dtype_);
     SATDL_CHECK(bytes_.size() % size == 0 && bytes_.size() / size == static_cast<std::size_t>(element_count(shape_)),
                 fmt::format("{} bytes for {} {}", bytes_.size(), name_of(dtype_), shape_text(shape_)));
@@ -81,11 +88,12 @@ Array Array::copy_of(DType dtype, Shape shape, std::span<const std::byte> bytes)
 
 // SHA-256("satdl-array-1\n" ++ "float32 [60000, 1, 28, 28]\n" ++ tree digest)
 Digest Array::digest() const {
-    const Digest tree = tree_digest(bytes_);
-    return Sha256()
-        .update(fmt::format("satdl-array-1\n{} {}\n", name_of(dtype_), shape_text(shape_)))
-        .update(tree.bytes)
-        .finish();
+    std::call_once(digest_->once, [this] {
+        const Digest tree = tree_digest(bytes_);
+        const std::string type = fmt::format("satdl-array-1\n{} {}\n", name_of(dtype_), shape_text(shape_));
+        digest_->digest = Sha256().update(type).update(tree.bytes).finish();
+    });
+    return digest_->digest;
 }
 
 void Array::check_dtype(DType wanted) const {

@@ -44,7 +44,7 @@ using Shape = std::vector<std::int64_t>;
 
 class Array {
 public:
-    Array() = default;
+    Array() : Array(DType::UInt8, {0}, {}, nullptr) {}
     // Borrows `bytes` from whatever `owner` keeps alive (heap, mapped file, an at::Tensor).
     // Precondition: bytes.size() == element_count(shape) * size_of(dtype).
     Array(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
@@ -69,16 +69,18 @@ public:
         return {reinterpret_cast<const T*>(bytes_.data()), bytes_.size() / sizeof(T)};
     }
 
-    // SHA-256 over dtype, shape and the tree digest of the bytes; computed at each call.
+    // SHA-256 over dtype, shape and the tree digest of the bytes; computed at the first call, for all copies.
     [[nodiscard]] Digest digest() const;
 
 private:
+    struct DigestOnce;
     void check_dtype(DType wanted) const;
 
-    DType dtype_ = DType::UInt8;
-    Shape shape_{0};
+    DType dtype_;
+    Shape shape_;
     std::span<const std::byte> bytes_;
     std::shared_ptr<const void> owner_;
+    std::shared_ptr<DigestOnce> digest_;
 };
 
 // What one port carries: one array under the name "" (an array port), or several by name (a model port).

@@ -62,8 +62,8 @@ public:
     [[nodiscard]] virtual MappedFile map(const std::filesystem::path& path) = 0;
     // Names, sorted; none where there is no such folder.
     [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
-    // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444, fsync.
-    // Where any of it fails, the file is removed again.
+    // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444,
+    // fsync. Where any of it fails, the file is removed again.
     virtual void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) = 0;
     // Gives the file a second name that must not exist yet (first writer wins).
     [[nodiscard]] virtual LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) = 0;

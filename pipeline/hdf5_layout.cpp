@@ -1,9 +1,9 @@
-// Makes the file that the tensors are to be in, in an Hdf5MemoryFile, and reports what HDF5 did: each tensor's place, and the
-// bytes that are HDF5's own.
+// Makes the file that the tensors are to be in, in an Hdf5MemoryFile, and reports what HDF5 did: each tensor's place, and
+// the bytes that are HDF5's own.
 //
 // Written in the format of HDF5 1.8: everything since reads it, it has checksums over the metadata, and an attribute may be
-// longer than 64 KB (a recipe with a large network). No times are tracked: on file, group and dataset lists each, else the bytes
-// would differ from run to run.
+// longer than 64 KB (a recipe with a large network). No times are tracked: on file, group and dataset lists each, else the
+// bytes would differ from run to run.
 #include "pipeline/hdf5_layout.h"
 
 #include <fmt/format.h>
@@ -130,8 +130,9 @@ std::uint64_t make_dataset(hid_t file, const Hdf5Tensor& tensor, std::uint64_t u
     checked(H5Pset_layout(list.get(), H5D_CONTIGUOUS), "set a layout");
     checked(H5Pset_alloc_time(list.get(), H5D_ALLOC_TIME_EARLY), "set the time of allocation");
     checked(H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER), "switch filling off");
-    Id dataset(H5Dcreate2(file, tensor.path.c_str(), type_of(tensor.dtype), space.get(), H5P_DEFAULT, list.get(), H5P_DEFAULT),
-               H5Dclose, fmt::format("make the dataset '{}'", printable(tensor.path)));
+    const char* const path = tensor.path.c_str();
+    Id dataset(H5Dcreate2(file, path, type_of(tensor.dtype), space.get(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Dclose,
+               fmt::format("make the dataset '{}'", printable(tensor.path)));
     set_attributes(dataset.get(), tensor.attributes);
     std::uint64_t offset = user_block_bytes;
     if (element_count(tensor.shape) > 0) {
@@ -144,7 +145,8 @@ std::uint64_t make_dataset(hid_t file, const Hdf5Tensor& tensor, std::uint64_t u
     return offset;
 }
 
-Hdf5Layout lay_out(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>& tensors, const Attributes& root_attributes) {
+Hdf5Layout lay_out(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>& tensors,
+                   const Attributes& root_attributes) {
     Hdf5MemoryFile memory;
     Id driver(Hdf5MemoryFile::register_driver(), H5FDunregister, "register the driver");
     Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");

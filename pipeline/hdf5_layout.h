@@ -22,8 +22,10 @@ struct Hdf5Tensor {
 
 struct Hdf5Layout {
     std::uint64_t file_bytes = 0;
-    std::vector<std::uint64_t> offsets;                           // of the tensors' bytes from the file's start, multiples of 4096
-    std::vector<std::pair<std::uint64_t, std::string>> metadata;  // offset -> bytes: everything but the tensors and the user block
+    // Of the tensors' bytes, from the file's start: multiples of 4096.
+    std::vector<std::uint64_t> offsets;
+    // Offset -> bytes: everything but the tensors and the user block. Between all of these, the file is zero.
+    std::vector<std::pair<std::uint64_t, std::string>> metadata;
 };
 
 // A pure function of its arguments: no times, no addresses. `user_block_bytes`: a power of two >= 4096, left to the caller.

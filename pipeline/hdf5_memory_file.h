@@ -1,7 +1,7 @@
 // A file of HDF5's that lives in memory and keeps only what HDF5 writes: a virtual file driver.
 //
-// HDF5's own "core" driver would do, but it allocates and clears the whole file: 188 MB for a tensor of that size, whose bytes
-// HDF5 never gets to see. Here a tensor that is only allocated costs nothing. The driver also decides where things go:
+// HDF5's own "core" driver would do, but it allocates and clears the whole file: 188 MB for a tensor of that size, whose
+// bytes HDF5 never gets to see. Here a tensor that is only allocated costs nothing. The driver also decides where things go:
 // tensors at multiples of 4096 however small they are, metadata packed between them. (H5Pset_alignment goes by size alone.)
 #pragma once
 

@@ -56,8 +56,9 @@ std::string_view bytes_of(const Digest& digest) {
 
 std::string fields_of(const FileIdentity& identity) {
     std::string text;
-    for (const auto number : {identity.device, identity.inode, identity.bytes}) add_field(text, std::to_string(number));
-    for (const auto number : {identity.modified_nanoseconds, identity.changed_nanoseconds}) add_field(text, std::to_string(number));
+    const auto& [device, inode, bytes, modified, changed] = identity;
+    for (const std::uint64_t number : {device, inode, bytes}) add_field(text, std::to_string(number));
+    for (const std::int64_t nanoseconds : {modified, changed}) add_field(text, std::to_string(nanoseconds));
     return text;
 }
 

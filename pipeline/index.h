@@ -2,8 +2,8 @@
 // the history of stages. Disposable: deleted or damaged, it is made anew from the objects and the run records.
 //
 // SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
-// A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot be
-// used (read-only, a full disk, a lock that somebody does not let go of), a private one in memory takes its place.
+// A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot
+// be used (read-only, a full disk, a lock that somebody does not let go of), a private one in memory takes its place.
 #pragma once
 
 #include <filesystem>
@@ -58,8 +58,8 @@ public:
     // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.
     [[nodiscard]] std::optional<double> seconds(const Digest& key, const std::string& kind);
 
-    // Many lookups or writes as one transaction, which ends when it goes: for bursts (a plan, a reindex), since other processes
-    // cannot write meanwhile. Nested ones count as the outermost.
+    // Many lookups or writes as one transaction, which ends when it goes: for bursts (a plan, a reindex), since other
+    // processes cannot write meanwhile. Nested ones count as the outermost.
     class Batch {
     public:
         explicit Batch(Index& index);
@@ -75,8 +75,8 @@ private:
 };
 
 // The digest of a source file: from the index where stat says the same as then, else by reading it. A file that was changed
-// less than two seconds before it was read is not remembered (its mtime may not tell a later edit). Throws Error{Store} at the
-// file's place where it is missing, changes while it is read, or is not what its dataset's manifest promises.
+// less than two seconds before it was read is not remembered (its mtime may not tell a later edit). Throws Error{Store} at
+// the file's place where it is missing, changes while it is read, or is not what its dataset's manifest promises.
 [[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
 
 }  // namespace satdl

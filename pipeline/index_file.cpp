@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -18,7 +19,8 @@ constexpr const char* kSchema =
     "CREATE TABLE objects(name BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE files(name BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE history(name BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE durations(key BLOB PRIMARY KEY, kind TEXT NOT NULL, seconds REAL NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE durations(key BLOB PRIMARY KEY, kind TEXT NOT NULL, seconds REAL NOT NULL, number INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
     "CREATE INDEX durations_by_kind ON durations(kind, number);";
 
 constexpr const char* kGet[] = {"SELECT value FROM objects WHERE name=?", "SELECT value FROM files WHERE name=?",
@@ -59,10 +61,9 @@ std::optional<std::string> IndexFile::get(Table table, std::string_view name) {
     SqliteUse use(connection_.get(), row_statements_[number][0], kGet[number]);
     if (!use.blob(name).step()) return std::nullopt;
     const std::string_view value = use.text_column();
-    if (value.size() < kCheckDigits || value.substr(0, kCheckDigits) != check_digits(number, name, value.substr(kCheckDigits))) {
-        throw damaged_row("a row is not what was written");
-    }
-    return std::string(value.substr(kCheckDigits));
+    const std::string_view text = value.substr(std::min(kCheckDigits, value.size()));
+    if (value != check_digits(number, name, text) + std::string(text)) throw damaged_row("a row is not what was written");
+    return std::string(text);
 }
 
 bool IndexFile::put(Table table, std::string_view name, const std::string& text) {

@@ -22,8 +22,8 @@ public:
 
     explicit IndexFile(std::filesystem::path file) : file_(std::move(file)) {}
 
-    // Runs `use`, one caller at a time. Where SQLite or a row fails in it, the file is moved aside or replaced by memory, and
-    // `use` runs again, on what is then empty.
+    // Runs `use`, one caller at a time. Where SQLite or a row fails in it, the file is moved aside or replaced by memory,
+    // and `use` runs again, on what is then empty.
     template <typename Function>
     auto access(Function use) {
         const std::scoped_lock lock(mutex_);

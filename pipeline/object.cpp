@@ -161,7 +161,8 @@ void verify_object(const ObjectHeader& header, std::span<const std::byte> file, 
     std::uint64_t end = 0;
     pieces.emplace_back(header.file_bytes, 0);
     for (const auto& [offset, bytes] : pieces) {
-        if (!all_zero(file.subspan(end, offset - end))) throw DamagedObject(path, "between its parts, something is not zero");
+        const bool is_gap = all_zero(file.subspan(end, offset - end));
+        if (!is_gap) throw DamagedObject(path, "between its parts, something is not zero");
         end = offset + bytes;
     }
 }

@@ -48,9 +48,10 @@ struct ObjectHeader {
 // The header as it stands at the file's start, without the zeros that fill the user block.
 [[nodiscard]] std::string header_text(const ObjectHeader& header);
 
-// All that is known of an outcome before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests are
-// taken here. Precondition: the outcome fits the description. Throws Error{Store} for names that HDF5 cannot hold.
-[[nodiscard]] ObjectHeader describe_object(const Recipe& recipe, const StageDescription& description, const Outcome& outcome);
+// All that is known of an outcome before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests
+// are taken here. Precondition: the outcome fits the description. Throws Error{Store} for names that HDF5 cannot hold.
+[[nodiscard]] ObjectHeader describe_object(const Recipe& recipe, const StageDescription& description,
+                                           const Outcome& outcome);
 
 // An artifact ready to be written: a pure function of its content.
 struct ObjectImage {
@@ -74,8 +75,8 @@ public:
     DamagedObject(const std::filesystem::path& path, const std::string& what);
 };
 
-// The header alone, from the file's first bytes: it has the digest that it says, it is the header of its own key, and what it
-// says is possible. Throws DamagedObject; FileError where the file cannot be read.
+// The header alone, from the file's first bytes: it has the digest that it says, it is the header of its own key, and what
+// it says is possible. Throws DamagedObject; FileError where the file cannot be read.
 [[nodiscard]] ObjectHeader read_header(FileSystem& files, const std::filesystem::path& path);
 // Every byte against its digest, gaps against zero. Throws DamagedObject naming the tensor.
 void verify_object(const ObjectHeader& header, std::span<const std::byte> file, const std::filesystem::path& path);

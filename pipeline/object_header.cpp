@@ -122,7 +122,9 @@ Table table_from(const Json& json) {
 ObjectHeader header_from(const Json& json) {
     ObjectHeader header;
     header.key = digest_from(json.at("key"));
-    for (const Json& part : json.at("recipe")) header.recipe.push_back({part.at(0).get<std::string>(), part.at(1).get<std::string>()});
+    for (const Json& part : json.at("recipe")) {
+        header.recipe.push_back({part.at(0).get<std::string>(), part.at(1).get<std::string>()});
+    }
     for (const auto& [port, value] : json.at("ports").items()) {
         header.ports.emplace(port, port_kind_from(value.at("kind")));
         header.port_digests.emplace(port, digest_from(value.at("digest")));
@@ -150,7 +152,9 @@ void check_places(const ObjectHeader& header, std::uint64_t header_bytes) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces = header.metadata;
     for (const TensorRecord& tensor : header.tensors) {
         if (!header.ports.contains(tensor.port)) throw Impossible{"a tensor belongs to no port"};
-        if (element_count(tensor.shape) > static_cast<std::int64_t>(header.file_bytes)) throw Impossible{"a tensor is larger than the file"};
+        if (static_cast<std::uint64_t>(element_count(tensor.shape)) > header.file_bytes) {
+            throw Impossible{"a tensor is larger than the file"};
+        }
         if (tensor.offset % kLeastUserBlock != 0) throw Impossible{"a tensor is not aligned"};
         pieces.emplace_back(tensor.offset, tensor.bytes());
     }
@@ -167,7 +171,8 @@ void check_places(const ObjectHeader& header, std::uint64_t header_bytes) {
 // The header's bytes: at least up to the newline that ends its JSON, unless the file ends before.
 std::string read_start(FileSystem& files, const std::filesystem::path& path) {
     std::string text = files.read(path, 0, kFirstRead);
-    while (text.size() >= kFirstRead && text.find('\n', kPrefixBytes) == std::string::npos && text.size() < kMostHeaderBytes) {
+    const auto is_cut = [&] { return text.size() >= kFirstRead && text.find('\n', kPrefixBytes) == std::string::npos; };
+    while (is_cut() && text.size() < kMostHeaderBytes) {
         const std::string more = files.read(path, text.size(), text.size());
         if (more.empty()) break;
         text += more;

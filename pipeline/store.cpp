@@ -1,12 +1,14 @@
-// The store on disk. Locks would only save work and can be left behind, so there are none: names that must not exist yet decide
-// who was first, and the one who was second compares, which checks for free that the stage is deterministic.
+// The store on disk. Locks would only save work and can be left behind, so there are none: names that must not exist yet
+// decide who was first, and the one who was second compares, which checks for free that the stage is deterministic.
 #include "pipeline/store.h"
 
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <utility>
@@ -27,7 +29,8 @@ std::string place_of_process(FileSystem& files) {
     return sha256(boot + space).hex().substr(0, 16);
 }
 
-// "<key>.<place>.<process>.<number>": whether that process, of this very place, still lives. Nothing where it cannot be told.
+// "<key>.<place>.<process>.<number>": whether that process, of this very place, still lives. Nothing where it cannot be
+// told.
 std::optional<bool> writer_lives(const std::string& name, const std::string& place) {
     std::array<std::string_view, 4> parts;
     std::string_view rest = name;
@@ -148,12 +151,12 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
 
 // Nothing is left in tmp/, whatever fails.
 LinkResult DiskStore::write_and_link(const ObjectImage& image, const fs::path& path) {
-    const std::string number = [&] {
+    const std::uint64_t number = [&] {
         const std::scoped_lock lock(mutex_);
-        return std::to_string(written_++);
+        return written_++;
     }();
-    const fs::path tmp =
-        folder_ / "tmp" / fmt::format("{}.{}.{}.{}", image.header.key.short_hex(), place_of_process(files_), ::getpid(), number);
+    const std::string place = place_of_process(files_);
+    const fs::path tmp = folder_ / "tmp" / fmt::format("{}.{}.{}.{}", image.header.key.short_hex(), place, ::getpid(), number);
     const auto remove_tmp = [&] {
         try {
             files_.remove(tmp);
@@ -177,12 +180,11 @@ void DiskStore::prepare(const fs::path& object_folder) {
         const std::scoped_lock lock(mutex_);
         if (prepared_.contains(object_folder)) return;
     }
-    const bool is_new = !files_.identity(folder_);
     files_.make_folders(folder_ / "tmp");
     files_.make_folders(object_folder);
     files_.sync_folder(object_folder.parent_path());
     files_.sync_folder(folder_);
-    if (is_new) keep_out_of_git();
+    keep_out_of_git();
     bool is_first = false;
     {
         const std::scoped_lock lock(mutex_);
@@ -192,11 +194,18 @@ void DiskStore::prepare(const fs::path& object_folder) {
     if (is_first) sweep();
 }
 
-// A new store is no part of the user's repository. In a folder that was there before, what Git sees is the user's business.
+// A store is no part of the user's repository. In a folder that holds other things too, what Git sees is the user's
+// business.
 void DiskStore::keep_out_of_git() {
+    constexpr std::array<std::string_view, 6> kOurs{"checkpoints", "index.sqlite", "index.sqlite-journal",
+                                                    "objects",     "runs",         "tmp"};
+    for (const std::string& name : files_.list(folder_)) {
+        if (std::ranges::find(kOurs, name) == kOurs.end()) return;
+    }
     const std::string everything = "*\n";
+    const std::array extents{Extent{0, std::as_bytes(std::span(everything))}};
     try {
-        files_.write_new(folder_ / ".gitignore", everything.size(), std::array{Extent{0, std::as_bytes(std::span(everything))}});
+        files_.write_new(folder_ / ".gitignore", everything.size(), extents);
     } catch (const FileError& error) {
         if (error.number() != EEXIST) throw;
     }

@@ -43,10 +43,11 @@ inline Outcome sample_outcome(float first = 1.5F) {
     outcome.outputs["images"][""] = array_of<float>({2, 3}, {first, 2, 3, 4, 5, 6});
     outcome.outputs["nothing"][""] = array_of<float>({0, 28}, {});
     outcome.outputs["scalar"][""] = array_of<std::int64_t>({}, {-7});
-    outcome.outputs["model"] = {
-        {"architecture", Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(architecture.size())}, std::as_bytes(std::span(architecture)))},
-        {"conv_1.weight", array_of<float>({1, 1, 3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9})}};
-    outcome.outputs["metrics"] = {{"accuracy", array_of<double>({1}, {0.1})}, {"loss", array_of<double>({1}, {std::nan("")})}};
+    const std::vector<std::uint8_t> text(architecture.begin(), architecture.end());
+    outcome.outputs["model"]["architecture"] = array_of<std::uint8_t>({static_cast<std::int64_t>(text.size())}, text);
+    outcome.outputs["model"]["conv_1.weight"] = array_of<float>({1, 1, 3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+    outcome.outputs["metrics"]["accuracy"] = array_of<double>({1}, {0.1});
+    outcome.outputs["metrics"]["loss"] = array_of<double>({1}, {std::nan("")});
     outcome.outputs["history"] = {{"loss", array_of<double>({3}, {3, 2, 1})}};
     outcome.tables.push_back({"P and P0", {"model", "accuracy"}, {{"M2", "88 %"}, {"M3", "größer"}}, {"a note"}});
     return outcome;

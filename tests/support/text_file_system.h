@@ -13,7 +13,9 @@ class TextFileSystem final : public FileSystem {
 public:
     std::string text;
 
-    std::optional<FileIdentity> identity(const std::filesystem::path&) override { return FileIdentity{1, 1, text.size(), 1, 1}; }
+    std::optional<FileIdentity> identity(const std::filesystem::path&) override {
+        return FileIdentity{1, 1, text.size(), 1, 1};
+    }
     std::string read(const std::filesystem::path&, std::uint64_t offset, std::size_t bytes) override {
         return offset < text.size() ? text.substr(offset, bytes) : std::string();
     }
@@ -21,7 +23,9 @@ public:
 
     // It is for reading only.
     std::vector<std::string> list(const std::filesystem::path& folder) override { refuse("list", folder); }
-    void write_new(const std::filesystem::path& path, std::uint64_t, std::span<const Extent>) override { refuse("write", path); }
+    void write_new(const std::filesystem::path& path, std::uint64_t, std::span<const Extent>) override {
+        refuse("write", path);
+    }
     LinkResult link_new(const std::filesystem::path&, const std::filesystem::path& to) override { refuse("link to", to); }
     void rename(const std::filesystem::path&, const std::filesystem::path& to) override { refuse("rename to", to); }
     void remove(const std::filesystem::path& path) override { refuse("remove", path); }
@@ -31,7 +35,9 @@ public:
     void point_link(const std::filesystem::path&, const std::filesystem::path& link) override { refuse("link", link); }
 
 private:
-    [[noreturn]] static void refuse(const char* what, const std::filesystem::path& path) { throw FileError(EROFS, what, path); }
+    [[noreturn]] static void refuse(const char* what, const std::filesystem::path& path) {
+        throw FileError(EROFS, what, path);
+    }
 };
 
 }  // namespace satdl::test

@@ -60,8 +60,9 @@ TEST_CASE("a SHA-256 can be moved while it is taken") {
 }
 
 TEST_CASE("the tree digest is what its definition says, around every boundary of blocks") {
-    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kDigestBlockBytes - 1, kDigestBlockBytes, kDigestBlockBytes + 1,
-                                   4 * kDigestBlockBytes, 4 * kDigestBlockBytes + 1, 9 * kDigestBlockBytes + 77}) {
+    constexpr std::size_t kBlock = kDigestBlockBytes;
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{1}, kBlock - 1, kBlock, kBlock + 1, 4 * kBlock, 4 * kBlock + 1, 9 * kBlock + 77}) {
         const auto bytes = pattern(size);
         CHECK(tree_digest(bytes) == slow_tree(bytes));
     }

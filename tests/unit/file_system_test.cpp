@@ -110,7 +110,8 @@ TEST_CASE("the first writer wins: a name that is taken stays as it is") {
     CHECK(files->link_new(folder.path() / "a", folder.path() / "name") == LinkResult::Linked);
     CHECK(files->link_new(folder.path() / "b", folder.path() / "name") == LinkResult::AlreadyThere);
     CHECK(file_text(folder.path() / "name") == "a");
-    CHECK(files->link_new(folder.path() / "a", folder.path() / "name") == LinkResult::Linked);  // it is already that very file
+    // It is that very file already.
+    CHECK(files->link_new(folder.path() / "a", folder.path() / "name") == LinkResult::Linked);
     CHECK(error_number([&] { (void)files->link_new(folder.path() / "absent", folder.path() / "other"); }) == ENOENT);
 }
 

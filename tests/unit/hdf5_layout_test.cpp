@@ -44,7 +44,9 @@ void write_file(const std::filesystem::path& path, const Hdf5Layout& layout, con
     std::vector<std::string> bytes;
     std::vector<Extent> extents;
     for (const auto& tensor : tensors) bytes.push_back(pattern(tensor));
-    for (std::size_t i = 0; i < tensors.size(); ++i) extents.push_back({layout.offsets[i], std::as_bytes(std::span(bytes[i]))});
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        extents.push_back({layout.offsets[i], std::as_bytes(std::span(bytes[i]))});
+    }
     for (const auto& [offset, text] : layout.metadata) extents.push_back({offset, std::as_bytes(std::span(text))});
     real_file_system()->write_new(path, layout.file_bytes, extents);
 }
@@ -82,10 +84,11 @@ TEST_CASE("HDF5's own tools read a laid-out file") {
     const test::TempFolder folder;
     const auto tensors = every_sort();
     write_file(folder.path() / "file.h5", hdf5_writer()(kUserBlock, tensors, {}), tensors);
-    const auto listed = test::run_command(fmt::format("h5ls -r {}", (folder.path() / "file.h5").string()));
+    const std::string path = (folder.path() / "file.h5").string();
+    const auto listed = test::run_command("h5ls -r " + path);
     CHECK(listed.status == 0);
     CHECK_THAT(listed.output, Catch::Contains("/group/deeper/ints") && Catch::Contains("Dataset {100, 1, 28, 28}"));
-    const auto dumped = test::run_command(fmt::format("h5dump -d /group/deeper/ints {}", (folder.path() / "file.h5").string()));
+    const auto dumped = test::run_command("h5dump -d /group/deeper/ints " + path);
     CHECK(dumped.status == 0);
     CHECK_THAT(dumped.output, Catch::Contains("H5T_STD_I32LE"));
 }
@@ -119,7 +122,9 @@ TEST_CASE("a huge tensor costs nothing but its place") {
 TEST_CASE("an attribute may be longer than 64 KB, and a group may hold hundreds of tensors") {
     const test::TempFolder folder;
     std::vector<Hdf5Tensor> tensors;
-    for (int i = 0; i < 300; ++i) tensors.push_back({fmt::format("model/tensor_{}", i), DType::Float32, {i + 1}, {{"sha256", std::string(64, 'a')}}});
+    for (int i = 0; i < 300; ++i) {
+        tensors.push_back({fmt::format("model/tensor_{}", i), DType::Float32, {i + 1}, {{"sha256", std::string(64, 'a')}}});
+    }
     const std::string recipe(200'000, 'x');
     const Hdf5Layout layout = hdf5_writer()(kUserBlock, tensors, {{"satdl_recipe", recipe}});
     write_file(folder.path() / "file.h5", layout, tensors);
@@ -154,9 +159,9 @@ TEST_CASE("the layout is a pure function: equal in every call, thread and proces
         return;
     }
     for (const char* const perturb : {"85", "170"}) {
-        const auto again = test::run_command(
-            fmt::format("MALLOC_PERTURB_={} SATDL_TEST_LAYOUT_DIGEST={} {} 'the layout is a pure function*'", perturb, expected,
-                        (program_folder() / "hdf5_layout_test").string()));
+        const std::string program = (program_folder() / "hdf5_layout_test").string();
+        const auto again = test::run_command(fmt::format(
+            "MALLOC_PERTURB_={} SATDL_TEST_LAYOUT_DIGEST={} {} 'the layout is a pure function*'", perturb, expected, program));
         INFO(again.output);
         CHECK(again.status == 0);
     }

@@ -22,7 +22,8 @@ Digest digest_of(int number) {
 }
 
 IndexedObject object_of(int number) {
-    return {{{"model", digest_of(number + 1000)}, {"metrics", digest_of(number + 2000)}}, static_cast<std::uint64_t>(number)};
+    const PortDigests ports{{"model", digest_of(number + 1000)}, {"metrics", digest_of(number + 2000)}};
+    return {ports, static_cast<std::uint64_t>(number)};
 }
 
 bool has(Index& index, int number) {
@@ -104,7 +105,8 @@ TEST_CASE("a digest of a file holds only for the very same stat") {
 TEST_CASE("the history of a stage reads back whole, and tells how long its kind takes") {
     const TempFolder folder;
     Index index(folder.path() / "index.sqlite");
-    const StageHistory history{digest_of(1), {{"kind", "train"}, {"param net", "[\"a\",\n\"b\"]"}, {"empty", ""}}, 1.25, 4096};
+    const Recipe recipe{{"kind", "train"}, {"param net", "[\"a\",\n\"b\"]"}, {"empty", ""}};
+    const StageHistory history{digest_of(1), recipe, 1.25, 4096};
     index.put_history("full", "m1", history);
     const auto found = index.history("full", "m1");
     REQUIRE(found);
@@ -132,7 +134,7 @@ TEST_CASE("whatever happened to its file, an index is empty or right, and works"
     const bool is_damage = damage != 0 && damage != 7;
     switch (damage) {
         case 0: std::filesystem::remove(file); break;
-        case 1: write_text(file, "this is no database, but it is longer than a header, so that SQLite looks at it: " + whole.substr(0, 100)); break;
+        case 1: write_text(file, std::string(5000, 'g')); break;
         case 2: write_text(file, whole.substr(0, whole.size() / 2)); break;
         case 3: write_text(file, whole.substr(0, 4096) + std::string(whole.size() - 4096, '\x55')); break;
         case 4: with_sqlite(file, "PRAGMA user_version=999"); break;
@@ -280,11 +282,12 @@ TEST_CASE("a dataset's file that is missing or altered is refused by name, with 
     file.path = folder.path() / "train-images";
     file.dataset = "mnist";
     file.expected = sha256("right");
-    CHECK_THROWS_WITH(source_digest(file, index, *files),
-                      Catch::Contains("train-images") && Catch::Contains("does not exist") && Catch::Contains("satdl data fetch mnist"));
+    CHECK_THROWS_WITH(source_digest(file, index, *files), Catch::Contains("train-images") && Catch::Contains("does not exist") &&
+                                                              Catch::Contains("satdl data fetch mnist"));
     write_text(file.path, "wrong");
-    CHECK_THROWS_WITH(source_digest(file, index, *files),
-                      Catch::Contains(sha256("right").hex()) && Catch::Contains(sha256("wrong").hex()) && Catch::Contains("mnist"));
+    CHECK_THROWS_WITH(source_digest(file, index, *files), Catch::Contains(sha256("right").hex()) &&
+                                                              Catch::Contains(sha256("wrong").hex()) &&
+                                                              Catch::Contains("mnist"));
     write_text(file.path, "right");
     CHECK(source_digest(file, index, *files) == sha256("right"));
 }

@@ -90,8 +90,9 @@ TEST_CASE("looking into a store that does not exist makes nothing") {
     CHECK(names_in(folder.path()).empty());
 }
 
-TEST_CASE("a store in a folder that was there before leaves Git alone") {
+TEST_CASE("a store in a folder with other things in it leaves Git alone") {
     const TempFolder folder;
+    write_text(folder.path() / "paper.tex", "");
     OpenStore open(folder.path());
     open.publish(1);
     CHECK_FALSE(std::filesystem::exists(folder.path() / ".gitignore"));
@@ -163,7 +164,7 @@ TEST_CASE("threads and processes that publish one key at once: one is New, the o
     CHECK(names_in(folder.path() / ".satdl" / "tmp").empty());
 }
 
-TEST_CASE("whichever call of publishing fails, once or for ever, there is no object or a whole one, and trying again works") {
+TEST_CASE("whichever call of publishing fails, the object is absent or whole, and trying again works") {
     const auto fault = GENERATE(Fault::Before, Fault::After);
     const auto times = GENERATE(std::size_t{1}, FaultyFileSystem::kForEver);
     const int error = GENERATE(ENOSPC, EIO);
@@ -355,7 +356,8 @@ TEST_CASE("what dead processes left in tmp is swept, what a live one writes is n
     write_text(tmp / own, "being written");
     write_text(tmp / "of.another.host.0", "fresh");
     write_text(tmp / "of.another.host.1", "old");
-    std::filesystem::last_write_time(tmp / "of.another.host.1", std::filesystem::file_time_type::clock::now() - std::chrono::hours(25));
+    const auto yesterday = std::filesystem::file_time_type::clock::now() - std::chrono::hours(25);
+    std::filesystem::last_write_time(tmp / "of.another.host.1", yesterday);
     OpenStore open(folder.path());
     open.publish(100);
     const auto names = names_in(tmp);
