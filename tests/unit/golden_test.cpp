@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "pipeline/dag_yaml.h"
+#include "pipeline/sweep.h"
 #include "pipeline/yaml.h"
 #include "small_catalog.h"
 
@@ -67,4 +68,19 @@ TEST_CASE("what satdl says about each wrong file is what it has always said") {
         if (update) std::ofstream(expected, std::ios::binary) << now;
         CHECK(now == content(expected));
     }
+}
+
+TEST_CASE("the example of docs/yaml.md is a DAG, and its sweep can be read") {
+    const std::string page = content(kSource / "docs/yaml.md");
+    const std::size_t begin = page.find("```yaml\n") + 8;
+    const auto source =
+        std::make_shared<const SourceText>(SourceText{"small.yaml", page.substr(begin, page.find("```", begin) - begin)});
+    const DagSource dag("small.yaml", parse_yaml(source));
+    const Catalog catalog = small_catalog();
+    const DatasetIndex datasets({kSource / "data"});
+    CHECK(dag.build({}, catalog, datasets).nodes.size() == 6);
+    CHECK(dag.build({.profile = "quick", .set = {}}, catalog, datasets).find("m1")->params.integer("epochs") == 2);
+    const Sweep sweep = make_sweep(dag, {}, axes_from_yaml(*dag.document().find("sweep")), catalog, datasets);
+    CHECK(sweep.dag.find("m1[noise.factor=0.1]"));
+    CHECK(sweep.dag.nodes.size() == 4 + 2 * 3);
 }
