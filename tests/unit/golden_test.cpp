@@ -84,3 +84,30 @@ TEST_CASE("the example of docs/yaml.md is a DAG, and its sweep can be read") {
     CHECK(sweep.dag.find("m1[noise.factor=0.1]"));
     CHECK(sweep.dag.nodes.size() == 4 + 2 * 3);
 }
+
+TEST_CASE("a DAG file with a byte changed, dropped or doubled is a DAG, or is told to be none") {
+    const std::string page = content(kSource / "docs/yaml.md");
+    const std::size_t begin = page.find("```yaml\n") + 8;
+    const std::string good = page.substr(begin, page.find("```", begin) - begin);
+    const Catalog catalog = small_catalog();
+    const DatasetIndex datasets({kSource / "data"});
+    const auto survives = [&](std::string text) {
+        try {
+            const auto source = std::make_shared<const SourceText>(SourceText{"small.yaml", std::move(text)});
+            const Dag dag = DagSource("small.yaml", parse_yaml(source)).build({}, catalog, datasets);
+            return !dag.nodes.empty();
+        } catch (const Error& error) {
+            return error.code() == ExitCode::Usage && !error.diagnostics().empty();
+        }
+    };
+    for (std::size_t i = 0; i < good.size(); ++i) {
+        for (const char c : {' ', '\n', ':', ',', '{', '}', '[', ']', '"', '$', '@', '.', '-', '~', '0', 'x'}) {
+            std::string changed = good;
+            changed[i] = c;
+            CHECK(survives(std::move(changed)));
+        }
+        CHECK(survives(good.substr(0, i) + good.substr(i + 1)));
+        CHECK(survives(good.substr(0, i) + good[i] + good.substr(i)));
+        CHECK(survives(good.substr(0, i)));
+    }
+}
