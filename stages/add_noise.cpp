@@ -40,18 +40,26 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
 
 StageEntry add_noise_stage() {
     return {
-        .description = {
-            .kind = "add_noise",
-            .help = "Adds normally distributed noise and clips: clip(x + noise_factor * N(0, 1), 0, 1)",
-            .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
-            .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
-            .params = {{.name = "noise_factor", .type = ParamType::Number, .fallback = "0.4", .least = 0, .most = 1e6,
-                        .help = "the noise's standard deviation"},
-                       {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "another seed, another noise"},
-                       {.name = "stream", .fallback = "\"\"",
-                        .help = "any text: another text, another noise from the same seed (for training and test images, say)"}},
-            .memory_per_input_byte = 1.0,
-        },
+        .description =
+            {
+                .kind = "add_noise",
+                .help = "Adds normally distributed noise and clips: clip(x + noise_factor * N(0, 1), 0, 1)",
+                .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
+                .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
+                .params =
+                    {{.name = "noise_factor",
+                      .type = ParamType::Number,
+                      .fallback = "0.4",
+                      .least = 0,
+                      .most = 1e6,
+                      .help = "the noise's standard deviation"},
+                     {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "another seed, another noise"},
+                     {.name = "stream",
+                      .fallback = "\"\"",
+                      .help =
+                          "any text: another text, another noise from the same seed (for training and test images, say)"}},
+                .memory_per_input_byte = 1.0,
+            },
         .run = run,
     };
 }

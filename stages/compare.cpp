@@ -47,7 +47,8 @@ Side side_of(const StageInputs& inputs, const Params& params, const std::string&
     return side;
 }
 
-void add_row(Table& table, const std::string& title, const std::string& metric, std::optional<double> p, std::optional<double> p0) {
+void add_row(Table& table, const std::string& title, const std::string& metric, std::optional<double> p,
+             std::optional<double> p0) {
     if (!p || !p0) return;
     table.rows.push_back({title, number_text(metric, *p), number_text(metric, *p0), difference_text(metric, *p0 - *p)});
 }
@@ -70,8 +71,8 @@ std::string verdict(const Side& baseline, const Side& candidate, const std::stri
 
 std::string overfitting(const Side& baseline, const Side& candidate, const std::string& metric, double gap, double gap0) {
     const bool more = is_accuracy(metric) ? gap0 > gap : gap0 < gap;
-    return fmt::format("{} over-fits {} than {}: training and test differ by {} against {}", candidate.name, more ? "more" : "less",
-                       baseline.name, difference_text(metric, gap0), difference_text(metric, gap));
+    return fmt::format("{} over-fits {} than {}: training and test differ by {} against {}", candidate.name,
+                       more ? "more" : "less", baseline.name, difference_text(metric, gap0), difference_text(metric, gap));
 }
 
 Table comparison(const Side& baseline, const Side& candidate, const std::string& metric, double p, double p0) {
@@ -91,8 +92,9 @@ Table comparison(const Side& baseline, const Side& candidate, const std::string&
     add_row(table, fmt::format("training - test {}", metric), metric, gap, gap0);
     if (gap && gap0) table.notes.push_back(overfitting(baseline, candidate, metric, *gap, *gap0));
     if (find(baseline.test, "binary_accuracy") && find(candidate.test, "binary_accuracy")) {
-        table.notes.emplace_back("accuracy: how often the greatest output is the right class; binary_accuracy: the share of single "
-                                 "outputs on the right side of 0.5, which is high for any network that mostly says no");
+        table.notes.emplace_back(
+            "accuracy: how often the greatest output is the right class; binary_accuracy: the share of single "
+            "outputs on the right side of 0.5, which is high for any network that mostly says no");
     }
     return table;
 }
@@ -115,7 +117,8 @@ Table curves(const Side& baseline, const Side& candidate, const std::string& met
     }
     for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
         std::vector<std::string> row{fmt::format("{}", epoch + 1)};
-        for (const auto& [name, values] : columns) row.push_back(epoch < values.size() ? number_text(name, values[epoch]) : "");
+        for (const auto& [name, values] : columns)
+            row.push_back(epoch < values.size() ? number_text(name, values[epoch]) : "");
         table.rows.push_back(std::move(row));
     }
     return table;
@@ -135,8 +138,8 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const double p = required(baseline, metric);
     const double p0 = required(candidate, metric);
     Numbers numbers{{"p", p}, {"p0", p0}, {"difference", p0 - p}};
-    if (const auto gap = gap_of(baseline, metric)) numbers.emplace_back("p/gap", *gap);
-    if (const auto gap = gap_of(candidate, metric)) numbers.emplace_back("p0/gap", *gap);
+    if (const auto gap = gap_of(baseline, metric)) numbers.emplace_back("gap/p", *gap);
+    if (const auto gap = gap_of(candidate, metric)) numbers.emplace_back("gap/p0", *gap);
     Outcome outcome{{{"metrics", metrics_group(numbers)}}, {}};
     if (Table table = curves(baseline, candidate, metric); !table.rows.empty()) outcome.tables.push_back(std::move(table));
     outcome.tables.push_back(comparison(baseline, candidate, metric, p, p0));
@@ -161,7 +164,7 @@ StageEntry compare_stage() {
                        port("baseline_history", PortKind::History, true, "for the curves over the epochs"),
                        port("candidate_history", PortKind::History, true, "for the curves over the epochs")},
             .outputs = {port("metrics", PortKind::Metrics, false,
-                             "p (baseline), p0 (candidate), difference (p0 - p); p/gap and p0/gap: training - test")},
+                             "p (baseline), p0 (candidate), difference (p0 - p); gap/p and gap/p0: training - test")},
             .params = {{.name = "baseline_name", .fallback = "baseline", .help = "what the tables call it"},
                        {.name = "candidate_name", .fallback = "candidate", .help = "what the tables call it"},
                        {.name = "metric", .fallback = "accuracy", .help = "what decides"}},

@@ -41,7 +41,8 @@ std::vector<PortDescription> inputs() {
 std::vector<ParamDescription> params() {
     std::vector<ParamDescription> params = training_params();
     params.front().help = "the layers that follow those of the base, or the name of a network under `networks:`";
-    params.push_back({.name = "until", .fallback = "null", .help = "the last layer taken from the base (default: all of them)"});
+    params.push_back(
+        {.name = "until", .fallback = "null", .help = "the last layer taken from the base (default: all of them)"});
     params.push_back({.name = "freeze", .type = ParamType::Boolean, .fallback = "false",
                       .help = "the base's layers stay as they are, batch norm's statistics too"});
     return params;

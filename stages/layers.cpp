@@ -45,7 +45,8 @@ at::Tensor convolve(const Conv& conv, at::Tensor x, std::span<at::Tensor> tensor
 // Keras 3; LibTorch's own update takes the unbiased one, so it is not used.
 at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, bool training) {
     if (!training) {
-        return std::get<0>(at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
+        return std::get<0>(
+            at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
     }
     auto [y, mean, inverse_deviation] = at::native_batch_norm(x, tensors[0], tensors[1], {}, {}, true, 0.0, norm.epsilon);
     const at::NoGradGuard no_grad;
@@ -117,7 +118,9 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
 ActivationSpec activation_of(const LayerSpec& spec) {
     return std::visit(Overloaded{[](const Conv& conv) { return ActivationSpec{conv.activation}; },
                                  [](const Dense& dense) { return ActivationSpec{dense.activation}; },
-                                 [](const Activate& layer) { return ActivationSpec{layer.activation, layer.negative_slope}; },
+                                 [](const Activate& layer) {
+                                     return ActivationSpec{layer.activation, layer.negative_slope};
+                                 },
                                  [](const auto&) { return ActivationSpec{}; }},
                       spec);
 }

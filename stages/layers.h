@@ -34,7 +34,8 @@ struct LayerPass {
 };
 
 // The layer without its activation.
-[[nodiscard]] at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass);
+[[nodiscard]] at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors,
+                               const LayerPass& pass);
 
 struct ActivationSpec {
     Activation kind = Activation::None;

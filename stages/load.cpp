@@ -13,7 +13,8 @@ namespace {
 const SourceFile& file_of(const StageContext& context, std::string_view role) {
     const auto found = std::ranges::find(context.files(), role, &SourceFile::role);
     if (found == context.files().end()) {
-        throw stage_error(fmt::format("the dataset has no {} in this split", role), "its manifest in data/ says what it has");
+        throw stage_error(fmt::format("the dataset has no {} in this split", role),
+                          "its manifest in data/ says what it has");
     }
     return *found;
 }
@@ -45,17 +46,26 @@ Outcome run(const StageInputs&, StageContext& context) {
 
 StageEntry load_stage() {
     return {
-        .description = {
-            .kind = "load",
-            .help = "Images and labels of a dataset: IDX files that a manifest in data/ describes",
-            .outputs = {{.name = "images", .dtypes = {DType::UInt8}, .shape = "dataset(images)", .help = "as the files hold them"},
-                        {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)", .help = "class numbers"}},
-            .params = {{.name = "dataset", .type = ParamType::Dataset, .help = "the name of a manifest: data/NAME.yaml"},
-                       {.name = "split", .fallback = "train", .help = "which of the dataset's splits"},
-                       {.name = "limit", .type = ParamType::Integer, .fallback = "null", .least = 1, .unit = "samples",
-                        .help = "only the first so many (default: all)"}},
-            .memory_fixed_bytes = 256 << 20,
-        },
+        .description =
+            {
+                .kind = "load",
+                .help = "Images and labels of a dataset: IDX files that a manifest in data/ describes",
+                .outputs =
+                    {{.name = "images",
+                      .dtypes = {DType::UInt8},
+                      .shape = "dataset(images)",
+                      .help = "as the files hold them"},
+                     {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)", .help = "class numbers"}},
+                .params = {{.name = "dataset", .type = ParamType::Dataset, .help = "the name of a manifest: data/NAME.yaml"},
+                           {.name = "split", .fallback = "train", .help = "which of the dataset's splits"},
+                           {.name = "limit",
+                            .type = ParamType::Integer,
+                            .fallback = "null",
+                            .least = 1,
+                            .unit = "samples",
+                            .help = "only the first so many (default: all)"}},
+                .memory_fixed_bytes = 256 << 20,
+            },
         .run = run,
     };
 }

@@ -38,9 +38,10 @@ void Objective::check_fit(const at::Tensor& target) const {
     const Shape targets = target.sizes().vec();
     if (labels_) {
         if (output_.size() != 1) {
-            throw stage_error(fmt::format("class numbers need a network whose output is [N, classes], this one's is [N, ...] = {}",
-                                          shape_text(with_samples(target.size(0), output_))),
-                              "end the network with flatten and dense");
+            throw stage_error(
+                fmt::format("class numbers need a network whose output is [N, classes], this one's is [N, ...] = {}",
+                            shape_text(with_samples(target.size(0), output_))),
+                "end the network with flatten and dense");
         }
     } else if (loss_ == LossKind::CrossEntropy) {
         throw stage_error(fmt::format("cross_entropy needs class numbers [N] of an integer type as target, this is {} {}",
@@ -62,8 +63,8 @@ void Objective::check_labels(const at::Tensor& target) const {
     const auto least = target.min().item<std::int64_t>();
     const auto most = target.max().item<std::int64_t>();
     if (least < 0 || most >= classes) {
-        throw stage_error(fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {})", least,
-                                      most, classes, classes - 1));
+        throw stage_error(fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {})",
+                                      least, most, classes, classes - 1));
     }
     if (loss_ == LossKind::CrossEntropy && output_[0] == 1) {
         throw stage_error("cross_entropy needs one output a class, the network has one",
@@ -108,7 +109,8 @@ void Objective::add_to(MetricSums& sums, const at::Tensor& logits, const at::Ten
     if (binary_) {
         const at::Tensor yes = last_.kind == Activation::Softmax ? values.softmax(1).gt(0.5) : values.gt(0);
         const at::Tensor right = yes.eq(yes_and_no(values, target).gt(0.5));
-        sums.binary_correct += right.sum().item<double>() * static_cast<double>(samples) / static_cast<double>(right.numel());
+        sums.binary_correct +=
+            right.sum().item<double>() * static_cast<double>(samples) / static_cast<double>(right.numel());
     }
 }
 

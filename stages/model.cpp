@@ -44,7 +44,8 @@ Group to_group(const Model& model) {
                                            {"layers", {}, to_value(model.network)}});
     const std::string text = architecture.canonical();
     Group group(model.weights.begin(), model.weights.end());
-    group[kArchitecture] = Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(text.size())}, std::as_bytes(std::span(text)));
+    group[kArchitecture] =
+        Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(text.size())}, std::as_bytes(std::span(text)));
     return group;
 }
 

@@ -81,7 +81,8 @@ std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
     return arrays;
 }
 
-at::Tensor Net::apply_layer(Weights& weights, at::Tensor x, const Pass& pass, std::size_t layer, bool with_activation) const {
+at::Tensor Net::apply_layer(Weights& weights, at::Tensor x, const Pass& pass, std::size_t layer,
+                            bool with_activation) const {
     const LayerSpec& spec = network_.layers[layer].spec;
     const auto index = static_cast<std::uint32_t>(layer);
     const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers,

@@ -59,8 +59,9 @@ DType element_type(const BinaryFile& file, std::string_view text) {
     for (const auto& [name, dtype] : kTypes) {
         if (text.starts_with(name)) return dtype;
     }
-    throw file.error(fmt::format("its element type {} is not one that can be read", printable(text.substr(0, text.find(',')))),
-                     "uint8, int32, int64, float32 and float64 in little-endian order can: array.astype('float32')");
+    throw file.error(
+        fmt::format("its element type {} is not one that can be read", printable(text.substr(0, text.find(',')))),
+        "uint8, int32, int64, float32 and float64 in little-endian order can: array.astype('float32')");
 }
 
 std::optional<Shape> read_shape(std::string_view text) {

@@ -30,7 +30,8 @@ void adam(const AdamStep& step, std::int64_t count, const float* __restrict g, f
     }
 }
 
-void sgd(float rate, float momentum, std::int64_t count, const float* __restrict g, float* __restrict s, float* __restrict w) {
+void sgd(float rate, float momentum, std::int64_t count, const float* __restrict g, float* __restrict s,
+         float* __restrict w) {
     for (std::int64_t i = 0; i < count; ++i) {
         s[i] = momentum * s[i] - rate * g[i];
         w[i] += s[i];
@@ -67,7 +68,8 @@ Moments start_moments(OptimiserKind kind, const Weights& trained) {
     return moments;
 }
 
-void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments, Weights& trained) {
+void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments,
+            Weights& trained) {
     const at::NoGradGuard no_grad;
     const AdamStep step = adam_step(options, update);
     for (std::size_t tensor = 0; tensor < trained.size(); ++tensor) {

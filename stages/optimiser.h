@@ -37,6 +37,7 @@ struct Moments {
 [[nodiscard]] Moments start_moments(OptimiserKind kind, const Weights& trained);
 
 // One update of `trained`; `update` counts from 1. `gradients` are in the same order.
-void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments, Weights& trained);
+void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments,
+            Weights& trained);
 
 }  // namespace satdl::stages

@@ -41,7 +41,9 @@ public:
         return position % 2 == 0 ? join(words[0], words[1]) : join(words[2], words[3]);
     }
     // In [0, 1), a multiple of 2^-53.
-    [[nodiscard]] double uniform(std::uint64_t position) const { return static_cast<double>(bits(position) >> 11) * 0x1p-53; }
+    [[nodiscard]] double uniform(std::uint64_t position) const {
+        return static_cast<double>(bits(position) >> 11) * 0x1p-53;
+    }
     // Positions 2 * pair and 2 * pair + 1 of the standard normal distribution.
     [[nodiscard]] std::array<double, 2> normal_pair(std::uint64_t pair) const;
 
@@ -49,7 +51,9 @@ private:
     [[nodiscard]] PhiloxBlock block(std::uint64_t number) const {
         return philox({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32), time_, stream_}, key_);
     }
-    [[nodiscard]] static std::uint64_t join(std::uint32_t high, std::uint32_t low) { return std::uint64_t{high} << 32 | low; }
+    [[nodiscard]] static std::uint64_t join(std::uint32_t high, std::uint32_t low) {
+        return std::uint64_t{high} << 32 | low;
+    }
 
     std::array<std::uint32_t, 2> key_;
     std::uint32_t stream_;

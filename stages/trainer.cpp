@@ -54,7 +54,8 @@ void check_samples(const Net& net, const Samples& samples, const std::string& x,
     const Shape shape = samples.x.sizes().vec();
     if (shape.empty() || shape[0] == 0) throw stage_error(fmt::format("{} has no samples", x));
     if (samples.target.dim() == 0 || samples.target.size(0) != shape[0]) {
-        throw stage_error(fmt::format("{} has {} samples, {} is {}", x, shape[0], target, shape_text(samples.target.sizes().vec())));
+        throw stage_error(
+            fmt::format("{} has {} samples, {} is {}", x, shape[0], target, shape_text(samples.target.sizes().vec())));
     }
     if (Shape(shape.begin() + 1, shape.end()) != net.input()) {
         throw stage_error(fmt::format("{} is {}, the network was made for samples of shape {}", x, shape_text(shape),
@@ -86,7 +87,8 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
         for (const auto& [name, value] : named(prefix, {})) names.push_back(name);
     }
     if (std::ranges::find(names, monitor_) == names.end()) {
-        throw stage_error(fmt::format("there is no metric '{}' to monitor", options_.monitor), did_you_mean(monitor_, names));
+        throw stage_error(fmt::format("there is no metric '{}' to monitor", options_.monitor),
+                          did_you_mean(monitor_, names));
     }
 }
 
@@ -131,7 +133,8 @@ double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& 
     const std::int64_t first = state.step * options_.batch_size;
     const std::int64_t count = std::min(options_.batch_size, static_cast<std::int64_t>(order.size()) - first);
     // The batch is copied to memory of our own, whose alignment does not depend on where the input came from.
-    const at::Tensor chosen = at::from_blob(const_cast<std::int64_t*>(order.data()) + first, {count}, at::TensorOptions(at::kLong));
+    const at::Tensor chosen =
+        at::from_blob(const_cast<std::int64_t*>(order.data()) + first, {count}, at::TensorOptions(at::kLong));
     at::Tensor x = batch_.narrow(0, 0, count);
     at::index_select_out(x, data_.train.x, 0, chosen);
     const at::Tensor target = data_.train.target.index_select(0, chosen);

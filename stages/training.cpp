@@ -42,11 +42,14 @@ Numbers summary_of(const TrainingState& state) {
 
 std::vector<PortDescription> training_inputs() {
     const std::vector<DType> targets{DType::Float32, DType::UInt8, DType::Int32, DType::Int64};
-    return {{.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...S]", .help = "training samples"},
-            {.name = "target", .dtypes = targets, .shape = "[N, ...]",
-             .help = "class numbers [N], or what the network should give: the shape of its output"},
-            {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...S]", .optional = true, .help = "validation samples"},
-            {.name = "val_target", .dtypes = targets, .shape = "[M, ...]", .optional = true, .help = "their targets"}};
+    return {
+        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...S]", .help = "training samples"},
+        {.name = "target",
+         .dtypes = targets,
+         .shape = "[N, ...]",
+         .help = "class numbers [N], or what the network should give: the shape of its output"},
+        {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...S]", .optional = true, .help = "validation samples"},
+        {.name = "val_target", .dtypes = targets, .shape = "[M, ...]", .optional = true, .help = "their targets"}};
 }
 
 std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
@@ -61,29 +64,50 @@ std::vector<ParamDescription> training_params() {
         return ParamDescription{.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback),
                                 .least = least, .most = most, .help = std::move(help)};
     };
-    return {{.name = "net", .type = ParamType::Network, .help = "the layers, or the name of a network under `networks:`"},
-            {.name = "loss", .type = ParamType::Choice, .choices = {"mse", "cross_entropy", "binary_cross_entropy"},
-             .help = "cross_entropy: class numbers against probabilities; binary_cross_entropy: each output against 0 or 1"},
-            {.name = "optimiser", .type = ParamType::Choice, .fallback = "adam", .choices = {"adam", "adamw", "sgd"},
-             .help = "in Keras' formulas"},
-            number("learning_rate", "0.001", 0, 1e6, "the optimiser's step size"),
-            number("beta1", "0.9", 0, 0.9999999, "adam, adamw: decay of the mean gradient"),
-            number("beta2", "0.999", 0, 0.9999999, "adam, adamw: decay of the mean squared gradient"),
-            number("epsilon", "1e-7", 0, 1, "adam, adamw: keeps the division finite"),
-            number("momentum", "0", 0, 1, "sgd: share of the last step that is taken again"),
-            number("weight_decay", "0.004", 0, 1, "adamw: how fast weights shrink, times the learning rate"),
-            {.name = "epochs", .type = ParamType::Integer, .fallback = "20", .least = 1, .most = 1e6,
-             .help = "how often every training sample is seen"},
-            {.name = "batch_size", .type = ParamType::Integer, .fallback = "128", .least = 1, .most = 1e6, .unit = "samples",
-             .help = "samples a step"},
-            {.name = "seed", .type = ParamType::Integer, .fallback = "0",
-             .help = "decides initial weights, the order of samples and dropout"},
-            {.name = "monitor", .fallback = "auto",
-             .help = "the metric whose best epoch is kept: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
-                     "validation data, else train/loss"},
-            {.name = "initialiser", .type = ParamType::Choice, .fallback = "keras", .choices = {"keras", "torch"},
-             .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
-            {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"}};
+    return {
+        {.name = "net", .type = ParamType::Network, .help = "the layers, or the name of a network under `networks:`"},
+        {.name = "loss",
+         .type = ParamType::Choice,
+         .choices = {"mse", "cross_entropy", "binary_cross_entropy"},
+         .help = "cross_entropy: class numbers against probabilities; binary_cross_entropy: each output against 0 or 1"},
+        {.name = "optimiser",
+         .type = ParamType::Choice,
+         .fallback = "adam",
+         .choices = {"adam", "adamw", "sgd"},
+         .help = "in Keras' formulas"},
+        number("learning_rate", "0.001", 0, 1e6, "the optimiser's step size"),
+        number("beta1", "0.9", 0, 0.9999999, "adam, adamw: decay of the mean gradient"),
+        number("beta2", "0.999", 0, 0.9999999, "adam, adamw: decay of the mean squared gradient"),
+        number("epsilon", "1e-7", 0, 1, "adam, adamw: keeps the division finite"),
+        number("momentum", "0", 0, 1, "sgd: share of the last step that is taken again"),
+        number("weight_decay", "0.004", 0, 1, "adamw: how fast weights shrink, times the learning rate"),
+        {.name = "epochs",
+         .type = ParamType::Integer,
+         .fallback = "20",
+         .least = 1,
+         .most = 1e6,
+         .help = "how often every training sample is seen"},
+        {.name = "batch_size",
+         .type = ParamType::Integer,
+         .fallback = "128",
+         .least = 1,
+         .most = 1e6,
+         .unit = "samples",
+         .help = "samples a step"},
+        {.name = "seed",
+         .type = ParamType::Integer,
+         .fallback = "0",
+         .help = "decides initial weights, the order of samples and dropout"},
+        {.name = "monitor",
+         .fallback = "auto",
+         .help = "the metric whose best epoch is kept: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
+                 "validation data, else train/loss"},
+        {.name = "initialiser",
+         .type = ParamType::Choice,
+         .fallback = "keras",
+         .choices = {"keras", "torch"},
+         .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
+        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"}};
 }
 
 TrainingOptions training_options(const Params& params) {

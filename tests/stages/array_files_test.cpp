@@ -94,12 +94,14 @@ TEST_CASE("IDX: what is wrong is said, with the file") {
 }
 
 TEST_CASE(".npy: every version and element type that satdl has") {
-    const File floats(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", std::string("\0\0\x80\x3f\0\0\0\xc0", 8)));
+    const File floats(
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", std::string("\0\0\x80\x3f\0\0\0\xc0", 8)));
     CHECK(read_npy(floats.path()).shape() == Shape{1, 2});
     CHECK(values_of<float>(read_npy(floats.path())) == std::vector<float>{1, -2});
     const File bytes(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", "abc", 2));
     CHECK(values_of<std::uint8_t>(read_npy(bytes.path())) == std::vector<std::uint8_t>{'a', 'b', 'c'});
-    const File scalar(npy("{'descr': '<i8', 'fortran_order': False, 'shape': (), }", std::string("\x05\0\0\0\0\0\0\0", 8), 3));
+    const File scalar(
+        npy("{'descr': '<i8', 'fortran_order': False, 'shape': (), }", std::string("\x05\0\0\0\0\0\0\0", 8), 3));
     CHECK(read_npy(scalar.path()).shape().empty());
     CHECK(values_of<std::int64_t>(read_npy(scalar.path())) == std::vector<std::int64_t>{5});
     const File ints(npy("{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", std::string("\xff\xff\xff\xff", 4)));
@@ -117,7 +119,8 @@ TEST_CASE(".npy: what is wrong is said, with the file and what to do") {
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1,)"), "abcd", 9)), Contains("version 9"));
     CHECK_THAT(npy_error(npy(dictionary("'>f4'", "False", "(1,)"), "abcd")), Contains("'>f4'") && Contains("astype"));
     CHECK_THAT(npy_error(npy(dictionary("'|O'", "False", "(1,)"), "abcd")), Contains("'|O'"));
-    CHECK_THAT(npy_error(npy(dictionary("'<f4'", "True", "(1,)"), "abcd")), Contains("Fortran") && Contains("ascontiguousarray"));
+    CHECK_THAT(npy_error(npy(dictionary("'<f4'", "True", "(1,)"), "abcd")),
+               Contains("Fortran") && Contains("ascontiguousarray"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(2,)"), "abcd")), Contains("take 8 bytes, but 4 follow"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1,)"), "abcde")), Contains("take 4 bytes, but 5 follow"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(-1,)"), "abcd")), Contains("no shape"));

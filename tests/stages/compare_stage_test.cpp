@@ -16,7 +16,9 @@ Outcome compare(const StageInputs& inputs, const std::string& metric_name = "acc
     return stage.run(inputs, context);
 }
 
-Group metrics(double accuracy, double loss) { return metrics_group({{"accuracy", accuracy}, {"loss", loss}, {"samples", 10}}); }
+Group metrics(double accuracy, double loss) {
+    return metrics_group({{"accuracy", accuracy}, {"loss", loss}, {"samples", 10}});
+}
 
 Group history(std::initializer_list<double> accuracy) {
     const auto epochs = static_cast<std::int64_t>(accuracy.size());
@@ -35,8 +37,8 @@ TEST_CASE("compare says who wins, by how much, and who over-fits more") {
     CHECK(metric(outcome, "p") == 0.88);
     CHECK(metric(outcome, "p0") == 0.925);
     CHECK(metric(outcome, "difference") == Approx(0.045));
-    CHECK(metric(outcome, "p/gap") == Approx(0.04));
-    CHECK(metric(outcome, "p0/gap") == Approx(0.06));
+    CHECK(metric(outcome, "gap/p") == Approx(0.04));
+    CHECK(metric(outcome, "gap/p0") == Approx(0.06));
     REQUIRE(outcome.tables.size() == 1);
     const Table& table = outcome.tables[0];
     CHECK(table.columns == Row{"", "P: M2", "P0: M3", "P0 - P"});

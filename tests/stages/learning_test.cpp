@@ -20,7 +20,8 @@ double loss_of(LossKind kind, Activation last, const at::Tensor& logits, const a
     return objective.loss(logits, objective.prepare(target)).item<double>();
 }
 
-std::map<std::string, double> metrics_of(LossKind kind, Activation last, const at::Tensor& logits, const at::Tensor& target) {
+std::map<std::string, double> metrics_of(LossKind kind, Activation last, const at::Tensor& logits,
+                                         const at::Tensor& target) {
     const Objective objective(kind, {last}, logits.sizes().slice(1).vec(), target);
     MetricSums sums;
     // in two batches, one sample first
@@ -56,7 +57,8 @@ TEST_CASE("binary cross-entropy takes class numbers as one-hot, or numbers as th
     CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(1, {1, -2, 3}), matrix(1, {0, 1, 0})) ==
           Approx(wanted));
     CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(1, {-300}), labels({1})) == Approx(300));
-    CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Softmax, matrix(1, {0, 0}), labels({1})) == Approx(std::log(2.0)));
+    CHECK(loss_of(LossKind::BinaryCrossEntropy, Activation::Softmax, matrix(1, {0, 0}), labels({1})) ==
+          Approx(std::log(2.0)));
 }
 
 TEST_CASE("metrics are weighted by samples") {
@@ -75,9 +77,11 @@ TEST_CASE("binary accuracy counts single outputs: high where nearly all say no")
     CHECK(metrics.at("binary_accuracy") == Approx(0.75));
     CHECK(metrics.at("accuracy") == 0);
     CHECK(metrics_of(LossKind::CrossEntropy, Activation::Sigmoid, no, labels({0, 3})).at("binary_accuracy") == Approx(0.75));
-    const auto one_output = metrics_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(2, {1, -1}), labels({1, 1}));
+    const auto one_output =
+        metrics_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, matrix(2, {1, -1}), labels({1, 1}));
     CHECK(one_output.at("accuracy") == 0.5);
-    const auto softmax = metrics_of(LossKind::BinaryCrossEntropy, Activation::Softmax, matrix(2, {2, 1, 1, 2}), labels({0, 0}));
+    const auto softmax =
+        metrics_of(LossKind::BinaryCrossEntropy, Activation::Softmax, matrix(2, {2, 1, 1, 2}), labels({0, 0}));
     CHECK(softmax.at("binary_accuracy") == 0.5);
 }
 
@@ -86,12 +90,15 @@ TEST_CASE("targets that do not fit are refused in words") {
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({2})),
                       Contains("class numbers 2 to 2") && Contains("2 classes"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({-1})), Contains("-1"));
-    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, matrix(1, {0, 1})), Contains("class numbers"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, matrix(1, {0, 1})),
+                      Contains("class numbers"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Relu, two, labels({1})), Contains("probabilities"));
-    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, matrix(1, {1, 2, 3})), Contains("[1, 3]") && Contains("[1, 2]"));
+    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, matrix(1, {1, 2, 3})),
+                      Contains("[1, 3]") && Contains("[1, 2]"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, at::zeros({1, 2, 3, 3}), labels({1})),
                       Contains("flatten"));
-    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1}), labels({1})), Contains("one output"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1}), labels({1})),
+                      Contains("one output"));
 }
 
 namespace {

@@ -36,7 +36,8 @@ Weights arbitrary_weights(const Net& net) {
 }
 
 // One layer's output, not training, for hand-worked weights.
-std::vector<double> output_of(const std::string& layers, const at::Tensor& x, const std::vector<std::vector<double>>& tensors) {
+std::vector<double> output_of(const std::string& layers, const at::Tensor& x,
+                              const std::vector<std::vector<double>>& tensors) {
     const Net net(network_of(layers), x.sizes().slice(1).vec());
     Weights weights = net.blank_weights(at::kDouble);
     REQUIRE(weights.size() == tensors.size());

@@ -18,7 +18,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-Outcome run(const StageEntry& stage, const StageInputs& inputs, const std::map<std::string, std::string>& params, int threads = 1) {
+Outcome run(const StageEntry& stage, const StageInputs& inputs, const std::map<std::string, std::string>& params,
+            int threads = 1) {
     TestContext context(stage.description, params, threads);
     return stage.run(inputs, context);
 }
@@ -28,7 +29,13 @@ Array images_of(const Outcome& outcome) { return outcome.outputs.at("images").at
 SourceFile source(const std::string& role, const std::string& bytes, DType dtype, Shape shape) {
     const auto path = std::filesystem::temp_directory_path() / ("satdl_" + std::to_string(::getpid()) + "_" + role);
     std::ofstream(path, std::ios::binary) << bytes;
-    return {.role = role, .path = path, .dtype = dtype, .shape = std::move(shape), .expected = {}, .dataset = "tiny", .place = {}};
+    return {.role = role,
+            .path = path,
+            .dtype = dtype,
+            .shape = std::move(shape),
+            .expected = {},
+            .dataset = "tiny",
+            .place = {}};
 }
 
 }  // namespace
@@ -39,7 +46,8 @@ TEST_CASE("normalise divides bytes and floats, with any number of threads") {
     CHECK(result.shape() == Shape{2, 2});
     CHECK(values_of<float>(result) == std::vector<float>{0, 51 / 255.0f, 102 / 255.0f, 1});
     const StageInputs floats{{"images", port(array<float>({3}, {1, 2, -3}))}};
-    CHECK(values_of<float>(images_of(run(normalise_stage(), floats, {{"scale", "2"}}))) == std::vector<float>{0.5f, 1, -1.5f});
+    CHECK(values_of<float>(images_of(run(normalise_stage(), floats, {{"scale", "2"}}))) ==
+          std::vector<float>{0.5f, 1, -1.5f});
 
     std::vector<std::uint8_t> many(1'000'003);
     for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<std::uint8_t>(i * 7);
@@ -50,7 +58,8 @@ TEST_CASE("normalise divides bytes and floats, with any number of threads") {
 TEST_CASE("add_noise adds the stream's normal numbers and clips") {
     const std::vector<float> x(100'001, 0.5f);
     const StageInputs inputs{{"images", port(array<float>({100'001}, x))}};
-    const auto result = values_of<float>(images_of(run(add_noise_stage(), inputs, {{"noise_factor", "0.1"}, {"seed", "7"}})));
+    const auto result =
+        values_of<float>(images_of(run(add_noise_stage(), inputs, {{"noise_factor", "0.1"}, {"seed", "7"}})));
     const Stream stream(7, Purpose::Noise, 0, word_of(""));
     CHECK(result[0] == static_cast<float>(0.5 + 0.1 * stream.normal_pair(0)[0]));
     CHECK(result[99'999] == static_cast<float>(0.5 + 0.1 * stream.normal_pair(49'999)[1]));
@@ -107,9 +116,10 @@ TEST_CASE("read takes .npy by its name, IDX otherwise") {
 }
 
 TEST_CASE("a model survives its way through a port") {
-    const Model model{network_of("[{conv: 2, kernel: 3, name: first}, relu, {batch_norm: {momentum: 0.9}}, flatten, {dense: 4}]"),
-                      {1, 5, 5},
-                      {{"first.weight", array<float>({1}, {3})}}};
+    const Model model{
+        network_of("[{conv: 2, kernel: 3, name: first}, relu, {batch_norm: {momentum: 0.9}}, flatten, {dense: 4}]"),
+        {1, 5, 5},
+        {{"first.weight", array<float>({1}, {3})}}};
     const Model back = model_from(to_group(model));
     CHECK(back.network == model.network);
     CHECK(back.input == model.input);

@@ -46,8 +46,8 @@ const std::string kClassifier =
 using Given = std::map<std::string, std::string>;
 
 Given training(Given more = {}) {
-    Given given{{"net", kClassifier}, {"loss", "cross_entropy"}, {"epochs", "4"}, {"batch_size", "32"}, {"learning_rate", "0.02"},
-                {"seed", "7"}};
+    Given given{{"net", kClassifier}, {"loss", "cross_entropy"}, {"epochs", "4"},
+                {"batch_size", "32"}, {"learning_rate", "0.02"}, {"seed", "7"}};
     for (auto& [name, value] : more) given[name] = value;
     return given;
 }
@@ -72,12 +72,18 @@ TEST_CASE("a classifier learns to tell separate blobs apart") {
 }
 
 TEST_CASE("a network of two layers learns XOR, with every optimiser") {
-    const auto [optimiser, rate] = GENERATE(table<std::string, std::string>({{"adam", "0.05"}, {"adamw", "0.05"}, {"sgd", "0.5"}}));
+    const auto [optimiser, rate] =
+        GENERATE(table<std::string, std::string>({{"adam", "0.05"}, {"adamw", "0.05"}, {"sgd", "0.5"}}));
     StageInputs inputs{{"x", port(array<float>({4, 2}, {0, 0, 0, 1, 1, 0, 1, 1}))},
                        {"target", port(array<float>({4, 1}, {0, 1, 1, 0}))}};
-    const Given given{{"net", "[{dense: 8, activation: tanh}, {dense: 1, activation: sigmoid}]"}, {"loss", "binary_cross_entropy"},
-                      {"optimiser", optimiser}, {"learning_rate", rate}, {"momentum", "0.9"}, {"epochs", "300"},
-                      {"batch_size", "4"}, {"seed", "3"}};
+    const Given given{{"net", "[{dense: 8, activation: tanh}, {dense: 1, activation: sigmoid}]"},
+                      {"loss", "binary_cross_entropy"},
+                      {"optimiser", optimiser},
+                      {"learning_rate", rate},
+                      {"momentum", "0.9"},
+                      {"epochs", "300"},
+                      {"batch_size", "4"},
+                      {"seed", "3"}};
     const Outcome outcome = run(train_stage(), inputs, given);
     CHECK(metric(outcome, "train/binary_accuracy") == 1);
     CHECK(metric(outcome, "train/loss") < 0.05);
@@ -102,7 +108,8 @@ TEST_CASE("an autoencoder of convolutions learns, and its validation loss is tha
 
     const StageInputs to_features{{"model", trained.outputs.at("model")}, {"x", x}};
     const Outcome last = run(features_stage(), to_features, {{"batch_size", "16"}});
-    CHECK(values_of<float>(last.outputs.at("features").at("")) == values_of<float>(evaluated.outputs.at("predictions").at("")));
+    CHECK(values_of<float>(last.outputs.at("features").at("")) ==
+          values_of<float>(evaluated.outputs.at("predictions").at("")));
     const Outcome middle = run(features_stage(), to_features, {{"layer", "max_pool_1"}, {"batch_size", "24"}});
     CHECK(middle.outputs.at("features").at("").shape() == Shape{64, 8, 4, 4});
     CHECK_THROWS_WITH(run(features_stage(), to_features, {{"layer", "max_pol_1"}}), Contains("max_pool_1"));
@@ -223,7 +230,8 @@ TEST_CASE("fine-tuning begins with the base's layers, and leaves them alone wher
     const Group& model = base.outputs.at("model");
     StageInputs more = inputs;
     more["base"] = model;
-    Given given = training({{"net", "[{dense: 8, activation: relu}, {dense: 3, activation: softmax}]"}, {"until", "batch_norm_1"}});
+    Given given =
+        training({{"net", "[{dense: 8, activation: relu}, {dense: 3, activation: softmax}]"}, {"until", "batch_norm_1"}});
     const auto weights = [](const Outcome& outcome, const std::string& name) {
         return values_of<float>(outcome.outputs.at("model").at(name));
     };
@@ -248,7 +256,8 @@ TEST_CASE("a loss that is no number any more ends the training, with its epoch a
     std::vector<float> points = values_of<float>(inputs.at("x").at(""));
     points[150] = std::nanf("");
     inputs["x"] = port(array<float>({100, 1, 1, 2}, points));
-    CHECK_THROWS_WITH(run(train_stage(), inputs, training()), Contains("the loss is nan in epoch 1, step") && Contains("learning_rate"));
+    CHECK_THROWS_WITH(run(train_stage(), inputs, training()),
+                      Contains("the loss is nan in epoch 1, step") && Contains("learning_rate"));
     inputs = blobs(100);
     inputs["val_x"] = port(array<float>({100, 1, 1, 2}, points));
     CHECK_THROWS_WITH(run(train_stage(), inputs, training()), Contains("validation data is nan after epoch 1"));
