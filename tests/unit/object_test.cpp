@@ -43,6 +43,15 @@ std::string object_text(const Recipe& recipe, const Outcome& outcome) {
     return file_text(folder.path() / "object.h5");
 }
 
+// One tensor of each sort that lies in the file in its own way: few pages, so that every byte can be tried.
+Outcome small_outcome() {
+    const Outcome whole = sample_outcome();
+    Outcome small;
+    small.tables = whole.tables;
+    for (const char* const port : {"nothing", "scalar", "history"}) small.outputs[port] = whole.outputs.at(port);
+    return small;
+}
+
 // Whether the damage is found, whatever reads it first.
 bool is_refused(test::TextFileSystem& files) {
     try {
@@ -116,7 +125,7 @@ TEST_CASE("h5py reads an object: tensors, recipe and digests") {
 
 TEST_CASE("every flipped byte of an object is found") {
     test::TextFileSystem files;
-    files.text = object_text(sample_recipe(), sample_outcome());
+    files.text = object_text(sample_recipe(), small_outcome());
     REQUIRE_FALSE(is_refused(files));
     std::size_t missed = 0;
     for (std::size_t at = 0; at < files.text.size(); ++at) {
@@ -131,7 +140,7 @@ TEST_CASE("every flipped byte of an object is found") {
 
 TEST_CASE("an object cut at any byte, or longer than it was, is found") {
     test::TextFileSystem files;
-    files.text = object_text(sample_recipe(), sample_outcome());
+    files.text = object_text(sample_recipe(), small_outcome());
     files.text += '\0';
     CHECK(is_refused(files));
     files.text.pop_back();
