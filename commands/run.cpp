@@ -151,7 +151,9 @@ void tell_sweep(const RunOptions& options, const Sweep& sweep, const RunResult& 
 
 void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result) {
     if (options.json || options.quiet) return;
-    fmt::print("{}{}\n", table_text(summary_table(dag, result)), summary_line(dag, result));
+    const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
+    const std::string_view distance = all_reused ? "" : "\n";  // from the lines of progress
+    fmt::print("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result));
 }
 
 void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {

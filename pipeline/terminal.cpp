@@ -179,19 +179,22 @@ public:
     ~Bars() override { stop_ticking(); }
 
 private:
-    void started(const RunningStage&, const PlannedNode&) override { draw({}); }
+    void started(const RunningStage&, const PlannedNode&) override { tick(); }
     void progressed(NodeId) override { tick(); }
     void tick() override {
-        if (screen().clock.seconds() - drawn_at_ >= kRedrawSeconds) draw({});
+        if (screen().clock.seconds() - drawn_at_ >= kRedrawSeconds) draw();
     }
-    void say(const std::string& line) override { draw(line + '\n'); }
+    void say(const std::string& line) override {
+        above_ += line + '\n';
+        tick();
+    }
     void finished(NodeState state, const std::string& line) override {
         const Mark mark = mark_of(state);
         say(screen().colour ? fmt::format("{}{}\x1b[0m {}", mark.colour, mark.sign, line)
                             : fmt::format("{} {}", mark.sign, line));
     }
     void clear() override {
-        screen().write(erased(screen().size()));
+        screen().write(erased(screen().size()) + std::exchange(above_, {}));
         block_.clear();
     }
 
@@ -203,10 +206,10 @@ private:
         return rows == 0 ? "" : fmt::format("\x1b[{}A\r\x1b[J", rows);
     }
 
-    void draw(const std::string& above) {
+    void draw() {
         const Screen::Size size = screen().size();
         const double now = screen().clock.seconds();
-        std::string text = erased(size) + above;
+        std::string text = erased(size) + std::exchange(above_, {});
         block_.clear();
         const int width = std::max(1, size.columns - 1);  // the last column would wrap on some terminals
         int name_width = 0;
@@ -235,6 +238,7 @@ private:
         return text;
     }
 
+    std::string above_;       // lines for good that wait for the next redraw
     std::vector<int> block_;  // widths of the lines that stand on the screen now
     double drawn_at_ = -1;
 };

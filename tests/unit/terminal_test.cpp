@@ -122,6 +122,7 @@ TEST_CASE("A running stage is one line with its bar, the run another; a finished
           std::vector<std::string>{
               "m1  epoch  1/20 ━━━━━━━━━━━───────── 269/469 50ms/step 7:36 left - accuracy: 0.9712 - loss: 0.0931",
               "0/2 stages done, 1 running, at least 7:36 left"});
+    scene.clock.now = 12.34;
     bars->stage_finished(scene.dag, Scene::result(0, NodeState::Ran, 12.34));
     CHECK(scene.terminal.rows() == std::vector<std::string>{"✓ m1 ran in 12.3 s - accuracy: 0.9712 - loss: 0.0931"});
     bars->stage_started(scene.dag, scene.plan.nodes[1]);
