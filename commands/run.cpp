@@ -111,6 +111,7 @@ bool has_work(const Plan& plan) {
 // The messages of what failed, on stderr, each once and whole.
 void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
+    if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", without_mark(result.not_told));
     for (const auto& node : result.nodes) {
         const std::string name = printable(dag.nodes[node.node].name);
         if (node.state == NodeState::Failed)
@@ -149,11 +150,11 @@ void tell_sweep(const RunOptions& options, const Sweep& sweep, const RunResult& 
     }
 }
 
-void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result) {
+void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result, double seconds) {
     if (options.json || options.quiet) return;
     const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
     const std::string_view distance = all_reused ? "" : "\n";  // from the lines of progress
-    fmt::print("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result));
+    fmt::print("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result, seconds));
 }
 
 void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
@@ -170,6 +171,8 @@ void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& res
 }
 
 ExitCode run(const RunOptions& options) {
+    const auto clock = steady_clock();
+    const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
     const auto axes = axes_of(options, session.source());
     const bool sweeping = !axes.empty();
@@ -187,7 +190,6 @@ ExitCode run(const RunOptions& options) {
 
     OpenStore& open = session.open();
     const RunInfo info{new_run_id(), SATDL_VERSION};
-    const auto clock = steady_clock();
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_for(options, info, *clock);
     const auto observer = tell_all({record.get(), display.get()});
@@ -198,7 +200,7 @@ ExitCode run(const RunOptions& options) {
     const RunResult result =
         has_work(plan) ? run_on_flow_graph(carrying, options.limits) : run_serially(carrying, options.limits);
 
-    tell_summary(options, dag, result);
+    tell_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) tell_tables(options, dag, result, open.store());
     if (sweeping) tell_sweep(options, sweep, result, open.store());
     tell_failures(dag, result);

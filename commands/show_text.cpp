@@ -84,7 +84,7 @@ std::string shown_text(const Shown& shown) {
                             duration_text(shown.made->seconds), printable(shown.made->host), shown.made->threads,
                             shown.made->threads == 1 ? "" : "s", printable(shown.made->run));
     }
-    text += "\n" + table_text(tensor_table(shown));
+    if (!shown.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(shown)));
     for (const auto& tensor : shown.tensors) {
         if (shown.tensors.size() > 1) break;
         std::string line = tensor.text;

@@ -81,7 +81,7 @@ Table summary_table(const Dag& dag, const RunResult& result) {
     return table;
 }
 
-std::string summary_line(const Dag& dag, const RunResult& result) {
+std::string summary_line(const Dag& dag, const RunResult& result, double seconds) {
     std::string counts;
     for (const NodeState state :
          {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
@@ -90,7 +90,7 @@ std::string summary_line(const Dag& dag, const RunResult& result) {
     }
     return fmt::format("{}: {} stage{}: {}, in {}", printable(dag.name), result.nodes.size(),
                        result.nodes.size() == 1 ? "" : "s", counts.empty() ? "nothing to do" : counts,
-                       duration_text(result.seconds));
+                       duration_text(seconds));
 }
 
 SweepReport sweep_report(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,

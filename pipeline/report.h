@@ -16,8 +16,8 @@ namespace satdl {
 // Stage, outcome, seconds, because, in the plan's order. Beyond kReusedRows reused stages a note counts them.
 inline constexpr std::size_t kReusedRows = 40;
 [[nodiscard]] Table summary_table(const Dag& dag, const RunResult& result);
-// "full: 15 stages: 9 ran, 6 reused, in 12.3 s"
-[[nodiscard]] std::string summary_line(const Dag& dag, const RunResult& result);
+// "full: 15 stages: 9 ran, 6 reused, in 12.3 s". `seconds`: of all that the user waited for, planning included.
+[[nodiscard]] std::string summary_line(const Dag& dag, const RunResult& result, double seconds);
 
 // Port -> name -> value, of one outcome's Metrics ports.
 using Metrics = std::map<std::string, std::map<std::string, double>>;
