@@ -7,6 +7,7 @@
 #include "pipeline/hdf5_layout.h"
 
 #include <fmt/format.h>
+#include <hdf5.h>
 
 #include <mutex>
 #include <set>

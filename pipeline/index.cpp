@@ -169,6 +169,10 @@ std::optional<double> Index::seconds(const Digest& key, const std::string& kind)
     return file_->access([&](IndexFile& file) { return file.duration(key, kind); });
 }
 
+void Index::commit_so_far() {
+    file_->access([](IndexFile& file) { file.end_transaction(); });
+}
+
 Index::Batch::Batch(Index& index) : index_(index) {
     index_.file_->access([](IndexFile& file) { file.begin_batch(); });
 }

@@ -58,6 +58,9 @@ public:
     // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.
     [[nodiscard]] std::optional<double> seconds(const Digest& key, const std::string& kind);
 
+    // Within a batch, before something slow: ends its transaction; the next use begins another.
+    void commit_so_far();
+
     // Many lookups or writes as one transaction, which ends when it goes: for bursts (a plan, a reindex), since other
     // processes cannot write meanwhile. Nested ones count as the outermost.
     class Batch {

@@ -1,6 +1,7 @@
 #include "pipeline/index_file.h"
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <system_error>

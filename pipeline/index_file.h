@@ -53,6 +53,7 @@ public:
     // One transaction from the first use in the outermost batch until that ends.
     void begin_batch() { ++batches_; }
     void end_batch();
+    void end_transaction();
 
 private:
     enum class Transaction { None, Reading, Writing };
@@ -62,7 +63,6 @@ private:
     void disconnect();
     void begin_reading();
     void begin_writing();
-    void end_transaction();
     void recover(const SqliteFailure& failure);
     [[nodiscard]] bool move_aside();
 

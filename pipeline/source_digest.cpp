@@ -54,6 +54,7 @@ Digest source_digest(const SourceFile& file, Index& index, FileSystem& files) {
     auto digest = index.file_digest(file.path, *identity);
     if (!digest) {
         const bool remember = !is_young(*identity);
+        index.commit_so_far();
         digest = read_digest(file, *identity, files);
         if (remember) index.put_file_digest(file.path, *identity, *digest);
     }
