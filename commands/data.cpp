@@ -20,7 +20,7 @@ public:
 
     void say(const std::string& line) override {
         clear();
-        fmt::print("{}: {}\n", dataset_, printable(line));
+        fmt::print("{}\n", printable(line));
         std::fflush(stdout);
     }
 

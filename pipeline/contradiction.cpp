@@ -42,6 +42,23 @@ Words in_numbers(const PortDescription& port, const Group& group) {
     return std::nullopt;
 }
 
+// The names within a port are paths in the artifact's HDF5 file: "conv_1.weight", "train/loss".
+Words in_names(const PortDescription& port, const Group& group) {
+    for (const auto& [name, array] : group) {
+        const std::string framed = "/" + name + "/";
+        for (const char* wrong : {"//", "/./", "/../"}) {
+            if (!name.empty() && framed.find(wrong) != std::string::npos)
+                return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port.name);
+        }
+        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+            if (group.contains(name.substr(0, slash)))
+                return fmt::format("'{}' and '{}' of output '{}' cannot both be names in HDF5: one would be the other's folder",
+                                   printable(name.substr(0, slash)), printable(name), port.name);
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
@@ -65,6 +82,7 @@ std::optional<std::string> contradiction(const StageDescription& description, co
             case PortKind::Metrics:
             case PortKind::History: words = in_numbers(port, output->second); break;
         }
+        if (!words) words = in_names(port, output->second);
         if (words) return words;
     }
     return std::nullopt;

@@ -26,9 +26,11 @@ using Recipe = std::vector<KeyPart>;
 // Where the stages will run.
 struct Machine {
     int cores = 1;
-    std::string cpu;  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
+    std::string cpu = {};  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
+    std::uint64_t memory_bytes = 0;  // 0: unknown
 };
-// Cores from the affinity mask; the CPU from cpuid, capped by $ATEN_CPU_CAPABILITY as LibTorch does.
+// Cores from the affinity mask, memory from the kernel, both capped by the container's; the CPU from cpuid, capped by
+// $ATEN_CPU_CAPABILITY as LibTorch does.
 [[nodiscard]] Machine this_machine();
 
 // The digest of what a port carries: over the names, element types, shapes and bytes of its arrays.

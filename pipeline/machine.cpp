@@ -7,6 +7,7 @@
 #endif
 #include <fmt/format.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -80,12 +81,25 @@ int quota_cores() {
     return quota > 0 && period > 0 ? static_cast<int>(std::ceil(quota / period)) : 0;
 }
 
+// What the machine has, or a container's share of it if that is less.
+std::uint64_t memory_bytes() {
+    std::uint64_t bytes = 0;
+    const auto pages = sysconf(_SC_PHYS_PAGES);
+    const auto page_bytes = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page_bytes > 0) bytes = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes);
+    for (const char* file : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+        std::uint64_t limit = 0;
+        if (std::ifstream(file) >> limit && limit > 0) bytes = std::min(bytes, limit);
+    }
+    return bytes;
+}
+
 }  // namespace
 
 Machine this_machine() {
     const int cores = affinity_cores();
     const int quota = quota_cores();
-    return Machine{quota > 0 ? std::min(cores, quota) : cores, cpu_name()};
+    return Machine{quota > 0 ? std::min(cores, quota) : cores, cpu_name(), memory_bytes()};
 }
 
 }  // namespace satdl

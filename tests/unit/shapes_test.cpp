@@ -275,5 +275,9 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
           "'loss' of output 'metrics' is float64 [2], a metric wants float64 [1]");
     CHECK(told([&](auto& outputs) { outputs["history"]["loss"] = numbers({4}); }) ==
           "'loss' of output 'history' is float64 [4], a history's column wants float64 [5]");
+    CHECK(told([&](auto& outputs) { outputs["metrics"]["loss/train"] = numbers({1}); }) ==
+          "'loss' and 'loss/train' of output 'metrics' cannot both be names in HDF5: one would be the other's folder");
+    CHECK(told([&](auto& outputs) { outputs["metrics"]["../loss"] = numbers({1}); }) ==
+          "'../loss' of output 'metrics' cannot be a name in HDF5");
     CHECK(told([](auto& outputs) { outputs["model"].erase("architecture"); }).find("architecture") != std::string::npos);
 }
