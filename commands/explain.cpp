@@ -100,7 +100,7 @@ ExitCode explain(const ExplainOptions& options) {
     StoreKnowledge knowledge = session.knowledge(dag);
     Request request;
     request.targets = {node->name};
-    const Plan plan = make_plan(dag, request, session.machine(), knowledge);
+    const Plan plan = session.plan(dag, request, knowledge);
     const auto id = static_cast<NodeId>(node - dag.nodes.data());
     const PlannedNode& planned = *plan.find(id);
 

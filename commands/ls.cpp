@@ -37,7 +37,7 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
     const Dag dag = session.dag();
     name = dag.name;
     StoreKnowledge knowledge = session.knowledge(dag);
-    const Plan plan = make_plan(dag, {}, session.machine(), knowledge);
+    const Plan plan = session.plan(dag, {}, knowledge);
     OpenStore& open = session.open();
     std::vector<Row> rows;
     for (const auto& planned : plan.nodes) {

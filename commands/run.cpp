@@ -108,6 +108,13 @@ bool has_work(const Plan& plan) {
                        [](const PlannedNode& node) { return node.action == Action::Run || node.action == Action::Unknown; });
 }
 
+// Without --memory, four fifths of what there is.
+Limits limits_of(const RunOptions& options, const Machine& machine) {
+    Limits limits = options.limits;
+    if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
+    return limits;
+}
+
 // The messages of what failed, on stderr, each once and whole.
 void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
@@ -181,7 +188,7 @@ ExitCode run(const RunOptions& options) {
     const Dag& dag = sweep.dag;
 
     StoreKnowledge knowledge = session.knowledge(dag);
-    const Plan plan = make_plan(dag, request_of(options), session.machine(), knowledge);
+    const Plan plan = session.plan(dag, request_of(options), knowledge);
     if (options.dry_run) {
         fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
@@ -198,7 +205,7 @@ ExitCode run(const RunOptions& options) {
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
                             *observer, *clock, signals.stop()};
     const RunResult result =
-        has_work(plan) ? run_on_flow_graph(carrying, options.limits) : run_serially(carrying, options.limits);
+        has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
 
     tell_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) tell_tables(options, dag, result, open.store());
@@ -224,7 +231,7 @@ void add_choice(CLI::App& command, RunOptions& options) {
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
     command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
         ->check(CLI::Range(1, 4096));
-    command.add_option("--memory", options.limits.memory_bytes, "for stages and what lies between them, as 8GB")
+    command.add_option("--memory", options.limits.memory_bytes, "for stages and what lies between them, as 8GB; default: four fifths of the machine's")
         ->transform(CLI::AsSizeValue(false));
 }
 

@@ -1,5 +1,7 @@
 #include "commands/session.h"
 
+#include <spdlog/spdlog.h>
+
 #include "pipeline/dynamic_library.h"
 
 namespace satdl {
@@ -57,9 +59,7 @@ OpenStore::OpenStore(const StoreOptions& options, Access access)
     : folder_(options.store),
       files_(real_file_system()),
       index_(made(folder_, *files_, access) / "index.sqlite"),
-      store_(folder_, *files_, index_, hdf5_layout) {
-    if (index_.rebuilt()) store_.reindex();
-}
+      store_(folder_, *files_, index_, hdf5_layout) {}
 
 Session::Session(const DagOptions& dag, const StoreOptions& store, Access access)
     : catalog_(load_catalog(program_folder(), dag.stages)),
@@ -68,5 +68,12 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, Access access
       settings_(settings_of(dag)),
       machine_(this_machine()),
       open_(store, access) {}
+
+Plan Session::plan(const Dag& dag, const Request& request, Knowledge& knowledge) {
+    const Index::Batch one_transaction(open_.index());
+    Plan plan = make_plan(dag, request, machine_, knowledge);
+    if (const auto trouble = open_.index().trouble()) spdlog::warn("{}", printable(*trouble));
+    return plan;
+}
 
 }  // namespace satdl

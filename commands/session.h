@@ -69,6 +69,8 @@ public:
     [[nodiscard]] Sweep sweep(const std::vector<SweepAxis>& axes) const {
         return make_sweep(source_, settings_, axes, catalog_, datasets_);
     }
+    // The plan; says what is wrong with the index, if anything is.
+    [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
     [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) {
         return StoreKnowledge(dag.name, open_.store(), open_.index(), open_.files());
     }

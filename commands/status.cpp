@@ -31,7 +31,7 @@ ExitCode status(const StatusOptions& options) {
     StoreKnowledge knowledge = session.knowledge(dag);
     Request request;
     request.targets = options.targets;
-    const Plan plan = make_plan(dag, request, session.machine(), knowledge);
+    const Plan plan = session.plan(dag, request, knowledge);
     if (options.json) {
         fmt::print("{}\n", dumped(plan_json(dag, plan)));
     } else {
