@@ -1,0 +1,72 @@
+#include "pipeline/admission.h"
+
+#include <catch2/catch.hpp>
+
+using namespace satdl;
+using Nodes = std::vector<std::size_t>;
+
+TEST_CASE("The longest remaining path goes first, ties by the DAG's order") {
+    Admission admission({.jobs = 1}, 8);
+    admission.offer(0, {}, 5);
+    admission.offer(1, {}, 60);
+    admission.offer(2, {}, 60);
+    for (const std::size_t next : {1U, 2U, 0U}) {
+        CHECK(admission.admit(0) == Nodes{next});
+        CHECK(admission.admit(0).empty());
+        admission.finished(next);
+    }
+    CHECK(admission.admit(0).empty());
+}
+
+TEST_CASE("As many stages run side by side as their threads leave cores, and no more than jobs") {
+    Admission by_cores({}, 4);
+    for (std::size_t node = 0; node < 4; ++node) by_cores.offer(node, {.threads = node == 0 ? 2 : 1}, 0);
+    CHECK(by_cores.admit(0) == Nodes{0, 1, 2});
+    by_cores.finished(1);
+    CHECK(by_cores.admit(0) == Nodes{3});
+
+    Admission by_jobs({.jobs = 2}, 4);
+    for (std::size_t node = 0; node < 4; ++node) by_jobs.offer(node, {}, 0);
+    CHECK(by_jobs.admit(0) == Nodes{0, 1});
+}
+
+TEST_CASE("A stage that asks for more cores than there are runs alone") {
+    Admission admission({}, 2);
+    admission.offer(0, {.threads = 16}, 9);
+    admission.offer(1, {}, 0);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}
+
+TEST_CASE("A stage that does not fit is not overtaken by smaller ones") {
+    Admission admission({}, 2);
+    admission.offer(0, {}, 1);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.offer(1, {.threads = 2}, 9);
+    admission.offer(2, {}, 0);
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}
+
+TEST_CASE("Memory: what stages declare and what is held between them stays below the limit") {
+    Admission admission({.memory_bytes = 1000}, 8);
+    admission.offer(0, {.bytes = 400}, 3);
+    admission.offer(1, {.bytes = 400}, 2);
+    admission.offer(2, {.bytes = 400}, 1);
+    CHECK(admission.admit(0) == Nodes{0, 1});
+    admission.finished(0);
+    CHECK(admission.admit(300).empty());
+    CHECK(admission.admit(200) == Nodes{2});
+}
+
+TEST_CASE("When nothing runs, one is admitted whatever it needs") {
+    Admission admission({.memory_bytes = 1000}, 2);
+    admission.offer(0, {.threads = 5, .bytes = 5000}, 0);
+    admission.offer(1, {.bytes = 5000}, 0);
+    CHECK(admission.admit(999'999) == Nodes{0});
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(999'999) == Nodes{1});
+}
