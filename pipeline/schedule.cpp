@@ -1,10 +1,13 @@
 // One continue_node per planned node counts its producers; one function_node executes what the admission lets through; one
-// serial function_node writes behind. Edges that carry nothing but "done" are messages put to the consumers' continue_nodes:
-// a node is done when it was executed, or reused, or skipped, and a continue_node's own successors could only hear the first
-// half of that, that its producers are.
+// serial function_node writes behind. "Done" goes to the consumers' continue_nodes as a message, not along an edge: a node is
+// done when it was executed, reused or skipped, and a continue_node's successors would hear that its producers are.
 //
-// oneTBB's own ways of failing are kept out (exceptions, cancellation): bodies throw nothing, the outcome of a node is a value,
-// and stopping is a flag that NodeRunner looks at.
+// The continue_nodes are lightweight: their bodies run within the call that puts the last message, and only note the node. So
+// everything that a stage's end makes ready is there before the admission chooses what starts next, and chains of reused nodes
+// cost no task and no depth of stack.
+//
+// oneTBB's own ways of failing are kept out (exceptions, which deadlock a lightweight node, and cancellation): bodies throw
+// nothing, the outcome of a node is a value, and stopping is a flag that NodeRunner looks at.
 #include "pipeline/schedule.h"
 
 #include <tbb/flow_graph.h>
@@ -12,7 +15,11 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "pipeline/node_runner.h"
@@ -35,8 +42,8 @@ public:
           keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
         for (std::size_t node = 0; node < runner_.count(); ++node) {
             const int producers = static_cast<int>(runner_.producers(node).size());
-            ready_.push_back(std::make_unique<tbb::flow::continue_node<Done>>(
-                graph_, producers, [this, node](const Done&) noexcept { settle(node); return Done(); }));
+            ready_.push_back(std::make_unique<Dependencies>(
+                graph_, producers, [this, node](const Done&) noexcept { note_ready(node); return Done(); }));
         }
     }
 
@@ -44,21 +51,38 @@ public:
         for (std::size_t node = 0; node < runner_.count(); ++node) {
             if (runner_.producers(node).empty()) ready_[node]->try_put(Done());
         }
+        settle_ready();
         graph_.wait_for_all();
     }
 
 private:
     using Done = tbb::flow::continue_msg;
+    using Dependencies = tbb::flow::continue_node<Done, tbb::flow::lightweight>;
 
-    void settle(std::size_t node) {
-        switch (isolated([&] { return runner_.settle(node); })) {
-            case NodeRunner::Step::Settled: tell_consumers(node); break;
-            case NodeRunner::Step::Wait: break;
-            case NodeRunner::Step::Run:
-                admission_.offer(node, runner_.need(node), runner_.remaining_seconds(node));
-                start_admitted();
-                break;
+    void note_ready(std::size_t node) {
+        const std::scoped_lock lock(mutex_);
+        to_settle_.push_back(node);
+    }
+
+    std::optional<std::size_t> take_ready() {
+        const std::scoped_lock lock(mutex_);
+        if (to_settle_.empty()) return std::nullopt;
+        const std::size_t node = to_settle_.front();
+        to_settle_.pop_front();
+        return node;
+    }
+
+    void settle_ready() {
+        while (const auto node = take_ready()) {
+            switch (isolated([&] { return runner_.settle(*node); })) {
+                case NodeRunner::Step::Settled: tell_consumers(*node); break;
+                case NodeRunner::Step::Run:
+                    admission_.offer(*node, runner_.need(*node), runner_.remaining_seconds(*node));
+                    break;
+                case NodeRunner::Step::Wait: break;
+            }
         }
+        start_admitted();
     }
 
     void execute(std::size_t node) {
@@ -66,13 +90,13 @@ private:
         admission_.finished(node);
         if (kept == NodeRunner::Kept::Later) keeping_.try_put(node);
         tell_consumers(node);
-        for (const std::size_t follower : runner_.take_followers(node)) settle(follower);
-        start_admitted();
+        for (const std::size_t follower : runner_.take_followers(node)) note_ready(follower);
+        settle_ready();
     }
 
     void keep(std::size_t node) {
         isolated([&] { runner_.keep(node); });
-        start_admitted();
+        start_admitted();  // what was held may have been freed
     }
 
     void tell_consumers(std::size_t node) {
@@ -85,10 +109,14 @@ private:
 
     NodeRunner& runner_;
     Admission admission_;
+
+    std::mutex mutex_;
+    std::deque<std::size_t> to_settle_;  // guarded by mutex_
+
     tbb::flow::graph graph_;  // before its nodes: it must outlive them
     tbb::flow::function_node<std::size_t, Done> executing_;
     tbb::flow::function_node<std::size_t, Done> keeping_;
-    std::vector<std::unique_ptr<tbb::flow::continue_node<Done>>> ready_;
+    std::vector<std::unique_ptr<Dependencies>> ready_;
 };
 
 }  // namespace

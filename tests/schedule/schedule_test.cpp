@@ -136,7 +136,7 @@ Dag diamond() {
 Dag chain() {
     return DagBuilder()
         .add("a", "read", {{"path", Value::of_text("one")}})
-        .add("b", "add", {}, {{"x", "a.out"}})
+        .add("b", "add", {{"k", Value::of(std::int64_t{7})}}, {{"x", "a.out"}})
         .add("c", "add", {}, {{"x", "b.out"}})
         .build();
 }
