@@ -121,15 +121,34 @@ private:
 
 }  // namespace
 
-RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
+struct Workers::Arena {
+    explicit Arena(int threads)
+        : enough(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads)), arena(threads) {}
+
+    tbb::global_control enough;
+    tbb::task_arena arena;
+};
+
+Workers::Workers(const Machine& machine, const Limits& limits)
+    : arena_(std::make_unique<Arena>(std::max({1, machine.cores, limits.jobs}) + 1)) {}
+
+Workers::~Workers() = default;
+
+void Workers::run(const std::function<void()>& body) { arena_->arena.execute(body); }
+
+RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Workers& workers) {
     NodeRunner runner(carrying, limits);
-    const int cores = std::max(1, carrying.machine.cores);
-    // Room for every job and the writer, whatever TBB thinks of this machine: a writer that waits for the disk needs no core.
-    const int threads = std::max(cores, limits.jobs) + 1;
-    const tbb::global_control enough(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));
-    tbb::task_arena arena(threads);
-    arena.execute([&] { FlowGraphRun(runner, limits, cores).run(); });
+    workers.run([&] { FlowGraphRun(runner, limits, std::max(1, carrying.machine.cores)).run(); });
     return runner.finish();
+}
+
+RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
+    const bool idle = std::ranges::none_of(carrying.plan.nodes, [](const PlannedNode& planned) {
+        return planned.action == Action::Run || planned.action == Action::Unknown;
+    });
+    if (idle) return run_serially(carrying, limits);
+    Workers workers(carrying.machine, limits);
+    return run_on_flow_graph(carrying, limits, workers);
 }
 
 RunResult run_serially(const Carrying& carrying, const Limits& limits) {

@@ -121,7 +121,8 @@ struct Side {
 
 const Machine kMachine{16, "AVX2"};
 
-RunResult run(Side& side, const Dag& dag, int jobs) {
+// jobs 0: the serial twin.
+RunResult run(Side& side, const Dag& dag, int jobs, Workers& workers) {
     const Plan plan = make_plan(dag, {}, kMachine, side.knowledge);
     Observer silent;
     TickingClock clock;
@@ -129,7 +130,7 @@ RunResult run(Side& side, const Dag& dag, int jobs) {
     const Carrying carrying{dag, plan, kMachine, side.store, side.knowledge, side.executor, silent, clock, stop};
     Limits limits;
     limits.jobs = jobs;
-    RunResult result = jobs == 0 ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits);
+    RunResult result = jobs == 0 ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits, workers);
     side.knowledge.remember(dag, result);
     return result;
 }
@@ -157,7 +158,7 @@ std::string compare(Side& side, const Dag& dag, const RunResult& result, const s
 }
 
 // One random DAG, then edit after edit, each run on both sides. "" or what went wrong.
-std::string play(std::uint64_t seed) {
+std::string play(std::uint64_t seed, Workers& workers) {
     std::mt19937_64 random(seed);
     RandomDag dag(random);
     Files files;
@@ -170,10 +171,10 @@ std::string play(std::uint64_t seed) {
         const auto truths = recompute(now, files, kMachine);
         const std::set<Digest> due = must_run(truths, stored);
         const int jobs = 1 + static_cast<int>(dag.pick(16));
-        if (auto wrong = compare(serial, now, run(serial, now, 0), truths, due); !wrong.empty()) {
+        if (auto wrong = compare(serial, now, run(serial, now, 0, workers), truths, due); !wrong.empty()) {
             return fmt::format("serially, step {}: {}", step, wrong);
         }
-        if (auto wrong = compare(parallel, now, run(parallel, now, jobs), truths, due); !wrong.empty()) {
+        if (auto wrong = compare(parallel, now, run(parallel, now, jobs, workers), truths, due); !wrong.empty()) {
             return fmt::format("{} jobs, step {}: {}", jobs, step, wrong);
         }
         stored.insert(due.begin(), due.end());
@@ -204,8 +205,9 @@ std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
 TEST_CASE("Random DAGs under random edits: the bytes of a run from nothing, and nothing runs that need not") {
     const std::uint64_t first = from_environment("SATDL_PROPERTY_SEED", 1);
     const std::uint64_t cases = from_environment("SATDL_PROPERTY_CASES", 300);
+    Workers workers(kMachine, {});
     for (std::uint64_t seed = first; seed < first + cases; ++seed) {
-        const std::string wrong = play(seed);
+        const std::string wrong = play(seed, workers);
         if (wrong.empty()) continue;
         FAIL("SATDL_PROPERTY_SEED=" << seed << ": " << wrong);
     }
