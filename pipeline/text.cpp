@@ -128,6 +128,7 @@ std::string bytes_text(std::uint64_t bytes) {
 
 std::string metric_text(double value) {
     if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value == 0 ? 0.0 : value);
+    if (value == std::trunc(value) && std::abs(value) >= 2 && std::abs(value) < 1e15) return fmt::format("{:.0f}", value);  // a count
     return std::abs(value) > 1e-3 ? fmt::format("{:.4f}", value) : fmt::format("{:.4e}", value);
 }
 
