@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace satdl {
 namespace {
-
-constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
 
 std::uint64_t bytes_of(const Group& group) {
     std::uint64_t bytes = 0;
@@ -22,12 +19,6 @@ std::uint64_t bytes_of(const Outcome& outcome, const std::string& port) {
     return group == outcome.outputs.end() ? 0 : bytes_of(group->second);
 }
 
-std::uint64_t bytes_of(const Outcome& outcome) {
-    std::uint64_t bytes = 0;
-    for (const auto& [port, group] : outcome.outputs) bytes += bytes_of(group);
-    return bytes;
-}
-
 // What the plan expects a port to carry; 0 where only running can tell.
 std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
     const auto type = types.find(port);
@@ -36,8 +27,6 @@ std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
     if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 0; })) return 0;
     return static_cast<std::uint64_t>(element_count(shape)) * size_of(*type->second.dtype);
 }
-
-bool may_run(const PlannedNode& planned) { return planned.action == Action::Run || planned.action == Action::Unknown; }
 
 std::string in_one_line(const Error& error) {
     std::string text;
@@ -51,70 +40,26 @@ std::string in_one_line(const Error& error) {
 }  // namespace
 
 struct NodeRunner::Slot {
-    explicit Slot(const PlannedNode& from) : planned(from), reads(may_run(from)) {}
+    explicit Slot(const PlannedNode& from) : planned(from) {}
 
-    // Decided by settle(), before which nobody else looks at it.
-    PlannedNode planned;
-
-    // Constant once the runner is built.
-    const bool reads;  // it counts among the users of its producers' outcomes
-    std::vector<std::size_t> producers;
-    std::vector<std::size_t> consumers;
-    double path_seconds = 0;
+    PlannedNode planned;  // decided by settle(), before which nobody else looks at it
 
     std::mutex loading;  // held while the outcome is brought into memory: one thread does it, the others wait for it
 
     // Guarded by NodeRunner::mutex_.
     NodeResult result;
     bool ended = false;
-    Held outcome;              // while somebody may still want it
-    std::uint64_t bytes = 0;   // of `outcome`, as counted in held_bytes_
-    std::size_t users = 0;     // consumers that are not done
-    bool keeping = false;      // it is still to be written
     std::vector<std::size_t> followers;
 };
 
 NodeRunner::NodeRunner(const Carrying& carrying, const Limits& limits)
     : carrying_(carrying), limits_(limits), observer_(carrying.observer), begin_seconds_(carrying.clock.seconds()),
-      position_of_(carrying.dag.nodes.size(), kNowhere) {
-    for (const PlannedNode& planned : carrying.plan.nodes) {
-        position_of_[planned.node] = slots_.size();
-        slots_.push_back(std::make_unique<Slot>(planned));
-    }
-    connect();
-    estimate_paths();
+      graph_(carrying.dag, carrying.plan), held_(graph_.users()) {
+    for (const PlannedNode& planned : carrying.plan.nodes) slots_.push_back(std::make_unique<Slot>(planned));
     observer_.run_started(carrying_.dag, carrying_.plan);
 }
 
 NodeRunner::~NodeRunner() = default;
-
-void NodeRunner::connect() {
-    for (std::size_t position = 0; position < slots_.size(); ++position) {
-        Slot& slot = *slots_[position];
-        for (const Input& input : carrying_.dag.nodes[slot.planned.node].inputs) {
-            const std::size_t from = position_of_[input.from];
-            if (from == kNowhere || std::ranges::find(slot.producers, from) != slot.producers.end()) continue;
-            slot.producers.push_back(from);
-            slots_[from]->consumers.push_back(position);
-            if (slot.reads) ++slots_[from]->users;
-        }
-    }
-}
-
-// A stage whose time nobody knows counts as a second, so that at least the number of stages below it counts.
-void NodeRunner::estimate_paths() {
-    for (std::size_t position = slots_.size(); position-- > 0;) {
-        Slot& slot = *slots_[position];
-        for (const std::size_t consumer : slot.consumers) {
-            slot.path_seconds = std::max(slot.path_seconds, slots_[consumer]->path_seconds);
-        }
-        if (slot.reads) slot.path_seconds += slot.planned.expected_seconds.value_or(1.0);
-    }
-}
-
-const std::vector<std::size_t>& NodeRunner::producers(std::size_t position) const { return slots_[position]->producers; }
-const std::vector<std::size_t>& NodeRunner::consumers(std::size_t position) const { return slots_[position]->consumers; }
-double NodeRunner::remaining_seconds(std::size_t position) const { return slots_[position]->path_seconds; }
 
 // ---- deciding ---------------------------------------------------------------------------------------------------------
 
@@ -146,7 +91,7 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
 
 std::optional<std::string> NodeRunner::lost_producer(std::size_t position) {
     const std::scoped_lock lock(mutex_);
-    for (const std::size_t producer : slots_[position]->producers) {
+    for (const std::size_t producer : graph_[position].producers) {
         const NodeResult& result = slots_[producer]->result;
         const std::string& name = carrying_.dag.nodes[result.node].name;
         if (result.state == NodeState::Failed) return fmt::format("needs {}, which failed", name);
@@ -162,7 +107,7 @@ void NodeRunner::decide_now(std::size_t position) {
     {
         const std::scoped_lock lock(mutex_);
         for (const Input& input : carrying_.dag.nodes[slot.planned.node].inputs) {
-            inputs.push_back(slots_[position_of_[input.from]]->result.outputs->at(input.from_port));
+            inputs.push_back(slots_[graph_.position_of(input.from)]->result.outputs->at(input.from_port));
         }
     }
     const std::scoped_lock lock(knowledge_mutex_);
@@ -172,10 +117,11 @@ void NodeRunner::decide_now(std::size_t position) {
 // Two nodes of one key (two stages that became the same by cutoff) run once.
 NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
     Slot& slot = *slots_[position];
+    if (slot.planned.forced) return Step::Run;
     std::string because;
+    std::size_t made_by = 0;
     {
         const std::scoped_lock lock(mutex_);
-        if (slot.planned.forced) return Step::Run;
         const auto [claim, is_first] = by_key_.try_emplace(*slot.planned.key, position);
         if (is_first) return Step::Run;
         Slot& leader = *slots_[claim->second];
@@ -188,9 +134,10 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
             return Step::Run;
         }
         slot.planned.outputs = leader.result.outputs;
-        if (slot.users > 0) slot.outcome = leader.outcome;
+        made_by = claim->second;
         because = fmt::format("{} has just made the same", carrying_.dag.nodes[leader.planned.node].name);
     }
+    if (HeldOutcome outcome = held_.find(made_by)) held_.put_loaded(position, std::move(outcome));
     end_without_running(position, NodeState::Reused, std::move(because));
     return Step::Settled;
 }
@@ -213,13 +160,9 @@ Need NodeRunner::need(std::size_t position) {
     const Slot& slot = *slots_[position];
     const Node& node = carrying_.dag.nodes[slot.planned.node];
     std::uint64_t input_bytes = 0;
-    {
-        const std::scoped_lock lock(mutex_);
-        for (const Input& input : node.inputs) {
-            const Slot& from = *slots_[position_of_[input.from]];
-            input_bytes += from.outcome ? bytes_of(*from.outcome, input.from_port)
-                                        : expected_bytes(carrying_.plan.types[input.from], input.from_port);
-        }
+    for (const Input& input : node.inputs) {
+        const HeldOutcome held = held_.find(graph_.position_of(input.from));
+        input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(carrying_.plan.types[input.from], input.from_port);
     }
     const StageDescription& description = node.stage->description;
     const double bytes = static_cast<double>(description.memory_fixed_bytes) +
@@ -256,7 +199,7 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
 // Nothing where all inputs are there, else why the node cannot run.
 std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs& inputs) {
     for (const Input& input : carrying_.dag.nodes[slots_[position]->planned.node].inputs) {
-        const Held held = outcome_of(position_of_[input.from]);
+        const HeldOutcome held = outcome_of(graph_.position_of(input.from));
         if (held == nullptr) {
             if (auto lost = lost_producer(position)) return lost;
             return winding_down().value_or(fmt::format("its input {} could not be had", input.port));
@@ -267,26 +210,21 @@ std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs&
 }
 
 // From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
-NodeRunner::Held NodeRunner::outcome_of(std::size_t position) {
+HeldOutcome NodeRunner::outcome_of(std::size_t position) {
     Slot& slot = *slots_[position];
-    const auto in_memory = [&] {
-        const std::scoped_lock lock(mutex_);
-        return slot.outcome;
-    };
-    if (Held held = in_memory()) return held;
+    if (HeldOutcome held = held_.find(position)) return held;
     const std::scoped_lock loading(slot.loading);
-    if (Held held = in_memory()) return held;
+    if (HeldOutcome held = held_.find(position)) return held;
     if (!has_outcome(position)) return nullptr;  // another consumer has tried, and it could not be made again
-    Held loaded;
+    HeldOutcome loaded;
     std::string damage = "its artifact is gone from the store";
     try {
         if (auto outcome = carrying_.store.load(*slot.planned.key)) loaded = std::make_shared<const Outcome>(std::move(*outcome));
     } catch (const DamagedObject& error) {
         damage = fmt::format("its artifact was damaged: {}", in_one_line(error));
     }
-    if (loaded == nullptr) loaded = make_again(position, damage);
-    const std::scoped_lock lock(mutex_);
-    if (slot.users > 0) slot.outcome = loaded;
+    if (loaded == nullptr) return make_again(position, damage);
+    held_.put_loaded(position, loaded);
     return loaded;
 }
 
@@ -297,7 +235,7 @@ bool NodeRunner::has_outcome(std::size_t position) {
 }
 
 // What was reused turns out not to be there: it is made again in this run, and must come out as it was recorded.
-NodeRunner::Held NodeRunner::make_again(std::size_t position, const std::string& damage) {
+HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& damage) {
     Slot& slot = *slots_[position];
     const Node& node = carrying_.dag.nodes[slot.planned.node];
     StageInputs inputs;
@@ -315,7 +253,7 @@ NodeRunner::Held NodeRunner::make_again(std::size_t position, const std::string&
         }
         slot.planned.because = damage;
     }
-    const Held outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
+    const HeldOutcome outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
     end_attempt(position, started_seconds, std::move(made));
     if (outcome != nullptr) keep(position);
     else tell_finished(position);
@@ -325,18 +263,8 @@ NodeRunner::Held NodeRunner::make_again(std::size_t position, const std::string&
 // ---- keeping ----------------------------------------------------------------------------------------------------------
 
 void NodeRunner::keep(std::size_t position) {
-    Slot& slot = *slots_[position];
-    Held outcome;
-    {
-        const std::scoped_lock lock(mutex_);
-        outcome = slot.outcome;
-    }
-    publish(position, *outcome);
-    {
-        const std::scoped_lock lock(mutex_);
-        slot.keeping = false;
-        outcome = let_go_if_done(slot);
-    }
+    publish(position, *held_.find(position));
+    held_.written(position);
     tell_finished(position);
 }
 
@@ -381,6 +309,7 @@ void NodeRunner::end_without_running(std::size_t position, NodeState state, std:
 
 void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attempt made) {
     Slot& slot = *slots_[position];
+    if (made.state == NodeState::Ran) held_.put_made(position, std::move(made.outcome));
     const std::scoped_lock lock(mutex_);
     slot.ended = true;
     NodeResult& result = slot.result;
@@ -388,35 +317,12 @@ void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attem
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
                         .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error), .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
-    if (made.state != NodeState::Ran) return;
-    result.outputs = std::move(made.digests);
-    slot.outcome = std::move(made.outcome);
-    slot.bytes = bytes_of(*slot.outcome);
-    held_bytes_ += slot.bytes;
-    slot.keeping = true;
+    if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
 }
 
 void NodeRunner::release_producers(std::size_t position) {
-    const Slot& slot = *slots_[position];
-    if (!slot.reads) return;
-    std::vector<Held> freed;  // outside the lock: tensors take time to free
-    const std::scoped_lock lock(mutex_);
-    for (const std::size_t producer : slot.producers) {
-        --slots_[producer]->users;
-        freed.push_back(let_go_if_done(*slots_[producer]));
-    }
-}
-
-// With mutex_ held. What it returns is the slot's hold on the outcome: to be let go without the lock.
-NodeRunner::Held NodeRunner::let_go_if_done(Slot& slot) {
-    if (slot.users > 0 || slot.keeping) return nullptr;
-    held_bytes_ -= std::exchange(slot.bytes, 0);
-    return std::exchange(slot.outcome, nullptr);
-}
-
-std::uint64_t NodeRunner::held_bytes() {
-    const std::scoped_lock lock(mutex_);
-    return held_bytes_;
+    if (!graph_[position].may_run) return;
+    for (const std::size_t producer : graph_[position].producers) held_.user_done(producer);
 }
 
 void NodeRunner::tell_finished(std::size_t position) {

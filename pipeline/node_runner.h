@@ -17,6 +17,8 @@
 #include "pipeline/admission.h"
 #include "pipeline/attempt.h"
 #include "pipeline/executor.h"
+#include "pipeline/held_outcomes.h"
+#include "pipeline/plan_graph.h"
 
 namespace satdl {
 
@@ -34,10 +36,7 @@ public:
     NodeRunner(const NodeRunner&) = delete;
     NodeRunner& operator=(const NodeRunner&) = delete;
 
-    [[nodiscard]] std::size_t count() const { return slots_.size(); }
-    [[nodiscard]] const std::vector<std::size_t>& producers(std::size_t position) const;  // each once
-    [[nodiscard]] const std::vector<std::size_t>& consumers(std::size_t position) const;
-    [[nodiscard]] double remaining_seconds(std::size_t position) const;  // of the longest path from its start on, as expected
+    [[nodiscard]] const PlanGraph& graph() const { return graph_; }
 
     [[nodiscard]] Step settle(std::size_t position);
     [[nodiscard]] Need need(std::size_t position);  // of a node that is to run
@@ -45,16 +44,12 @@ public:
     void keep(std::size_t position);
     // Those that waited for this node, which was executed: settle them (again).
     [[nodiscard]] std::vector<std::size_t> take_followers(std::size_t position);
-    [[nodiscard]] std::uint64_t held_bytes();  // of outcomes in memory
+    [[nodiscard]] std::uint64_t held_bytes() { return held_.bytes(); }
 
     [[nodiscard]] RunResult finish();  // once, after all the others
 
 private:
     struct Slot;
-    using Held = std::shared_ptr<const Outcome>;
-
-    void connect();
-    void estimate_paths();
 
     [[nodiscard]] std::optional<std::string> winding_down();
     [[nodiscard]] std::optional<std::string> lost_producer(std::size_t position);
@@ -62,29 +57,28 @@ private:
     [[nodiscard]] Step claim_key(std::size_t position);
 
     [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
-    [[nodiscard]] Held outcome_of(std::size_t position);
+    [[nodiscard]] HeldOutcome outcome_of(std::size_t position);
     [[nodiscard]] bool has_outcome(std::size_t position);
-    [[nodiscard]] Held make_again(std::size_t position, const std::string& damage);
+    [[nodiscard]] HeldOutcome make_again(std::size_t position, const std::string& damage);
     void publish(std::size_t position, const Outcome& outcome);
 
     void end_without_running(std::size_t position, NodeState state, std::string text);
     void end_attempt(std::size_t position, double started_seconds, Attempt made);
     void release_producers(std::size_t position);
-    [[nodiscard]] Held let_go_if_done(Slot& slot);
     void tell_finished(std::size_t position);
 
     const Carrying& carrying_;
     const Limits limits_;
     OneAtATime observer_;
     const double begin_seconds_;
+    const PlanGraph graph_;
+    HeldOutcomes held_;
     std::vector<std::unique_ptr<Slot>> slots_;  // by position; each guarded as Slot says
-    std::vector<std::size_t> position_of_;      // by NodeId; constant
 
     std::mutex knowledge_mutex_;  // held while carrying_.knowledge is asked
     std::mutex mutex_;            // guards all below, and of the slots what Slot says; never held while anything long is done
     std::unordered_map<Digest, std::size_t> by_key_;  // who runs, or ran, under this key
     std::optional<NodeId> failed_;                    // the first that failed
-    std::uint64_t held_bytes_ = 0;
 };
 
 }  // namespace satdl

@@ -37,19 +37,19 @@ auto isolated(Body&& body) {
 class FlowGraphRun {
 public:
     FlowGraphRun(NodeRunner& runner, const Limits& limits, int cores)
-        : runner_(runner), admission_(limits, cores),
+        : runner_(runner), links_(runner.graph()), admission_(limits, cores),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
           keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
-        for (std::size_t node = 0; node < runner_.count(); ++node) {
-            const int producers = static_cast<int>(runner_.producers(node).size());
+        for (std::size_t node = 0; node < links_.count(); ++node) {
+            const int producers = static_cast<int>(links_[node].producers.size());
             ready_.push_back(std::make_unique<Dependencies>(
                 graph_, producers, [this, node](const Done&) noexcept { note_ready(node); return Done(); }));
         }
     }
 
     void run() {
-        for (std::size_t node = 0; node < runner_.count(); ++node) {
-            if (runner_.producers(node).empty()) ready_[node]->try_put(Done());
+        for (std::size_t node = 0; node < links_.count(); ++node) {
+            if (links_[node].producers.empty()) ready_[node]->try_put(Done());
         }
         settle_ready();
         graph_.wait_for_all();
@@ -77,7 +77,7 @@ private:
             switch (isolated([&] { return runner_.settle(*node); })) {
                 case NodeRunner::Step::Settled: tell_consumers(*node); break;
                 case NodeRunner::Step::Run:
-                    admission_.offer(*node, runner_.need(*node), runner_.remaining_seconds(*node));
+                    admission_.offer(*node, runner_.need(*node), links_[*node].remaining_seconds);
                     break;
                 case NodeRunner::Step::Wait: break;
             }
@@ -100,7 +100,7 @@ private:
     }
 
     void tell_consumers(std::size_t node) {
-        for (const std::size_t consumer : runner_.consumers(node)) ready_[consumer]->try_put(Done());
+        for (const std::size_t consumer : links_[node].consumers) ready_[consumer]->try_put(Done());
     }
 
     void start_admitted() {
@@ -108,6 +108,7 @@ private:
     }
 
     NodeRunner& runner_;
+    const PlanGraph& links_;
     Admission admission_;
 
     std::mutex mutex_;
@@ -153,7 +154,7 @@ RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
 
 RunResult run_serially(const Carrying& carrying, const Limits& limits) {
     NodeRunner runner(carrying, limits);
-    for (std::size_t node = 0; node < runner.count(); ++node) {
+    for (std::size_t node = 0; node < runner.graph().count(); ++node) {
         if (runner.settle(node) != NodeRunner::Step::Run) continue;
         if (runner.execute(node) == NodeRunner::Kept::Later) runner.keep(node);
     }
