@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 import unittest
@@ -31,6 +30,10 @@ stages:
 """
 STAGES = ["a", "b", "signs", "c", "trained_a", "trained_b", "verdict"]
 
+def temporary_folder():
+    return tempfile.TemporaryDirectory(prefix="satdl-e2e-")
+
+
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -38,8 +41,7 @@ class Case(unittest.TestCase):
     """A test with a folder of its own, in which the program runs."""
 
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="satdl-e2e-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder = pathlib.Path(self.enterContext(temporary_folder()))
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SATDL_")}
         self.environment["SATDL_STAGES"] = str(SIMPLE)
 

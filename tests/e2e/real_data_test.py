@@ -1,0 +1,151 @@
+"""The shipped DAG on a slice of the real data, with tiny networks: all nine kinds of stages, through the command line."""
+
+import pathlib
+import re
+import subprocess
+import unittest
+
+import h5py
+import numpy
+
+import satdl
+
+TINY = """\
+networks:
+  conv_dae:
+    - {conv: 2, activation: relu}
+    - {batch_norm: {momentum: "${bn_momentum}"}}
+    - {conv: 1, activation: sigmoid, name: denoised}
+  classifier:
+    - flatten
+    - {dense: 8, activation: relu}
+    - {dense: 10, activation: softmax}
+
+"""
+SPLITS = ("train", "test")
+
+
+def both(*stages):
+    return {f"{stage}@{split}" for stage in stages for split in SPLITS}
+
+
+AFTER_M1 = {"features", "m3", "compare"} | both("evaluate_m3")
+ALL = AFTER_M1 | {"m1", "m2"} | both("mnist", "fashion", "mnist_unit", "fashion_unit", "noisy", "evaluate_m2")
+
+
+class RealData(satdl.Case):
+    """One store for all tests: each changes something else, and back."""
+
+    @classmethod
+    def setUpClass(cls):
+        subprocess.run([satdl.BINARY / "satdl", "data", "fetch"], cwd=satdl.SOURCE, check=True, stdout=subprocess.DEVNULL)
+        full = (satdl.SOURCE / "dags/full.yaml").read_text()
+        cls.text = re.sub(r"(?ms)^networks:\n.*?(?=^stages:)", TINY, full)
+        assert cls.text != full
+        cls.shared = pathlib.Path(cls.enterClassContext(satdl.temporary_folder()))
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.shared
+        self.environment["SATDL_DATA"] = str(satdl.SOURCE / "data")
+        del self.environment["SATDL_STAGES"]
+        self.dag = self.write("full.yaml", self.text)
+        self.small = (self.dag, "--set", "limit=200", "--set", "epochs=1", "--set", "bn_momentum=0.5")
+        self.call("run", *self.small, "-q")
+
+    def changed(self, before, after):
+        """The stages that run after this change of the file."""
+        self.assertIn(before, self.text)
+        self.write("full.yaml", self.text.replace(before, after, 1))
+        return self.ran(*self.small)
+
+    def test_a_run_from_nothing_makes_every_stage_and_then_none(self):
+        self.assertEqual(self.ran(*self.small, "--store", "fresh", "--results", "fresh-results"), ALL)
+        self.assertEqual(self.ran(*self.small), set())
+        fresh = {path.name: path.read_bytes() for path in (self.folder / "fresh/objects").rglob("*.h5")}
+        for path in (self.folder / "fresh-results/full").glob("*.h5"):
+            self.assertEqual(path.read_bytes(), (self.folder / "results/full" / path.name).read_bytes(), path.name)
+        self.assertEqual(len(fresh), len(ALL))
+
+    def test_the_summary_ends_with_p_against_p0(self):
+        out = self.call("run", *self.small)
+        self.assertRegex(out, r"\bP\b.*\bP0\b")
+        self.assertIn(f"{len(ALL)} reused", out)
+
+    def test_noise_reruns_what_is_noisy_and_what_follows(self):
+        more_noise = (*self.small, "--set", "noise_factor=0.3")
+        plan = {stage["stage"]: stage["action"] for stage in self.document("status", *more_noise)["stages"]}
+        self.assertEqual({stage for stage, action in plan.items() if action != "reuse"}, both("noisy") | {"m1"} | AFTER_M1)
+        self.assertEqual(self.ran(*more_noise), both("noisy") | {"m1"} | AFTER_M1)
+
+    def test_a_parameter_of_one_stage(self):
+        before = "    net: classifier\n    loss: cross_entropy\n"
+        after = {"m2", "compare"} | both("evaluate_m2")
+        self.assertEqual(self.changed(before, before.replace("loss", "optimiser: sgd\n    loss")), after)
+
+    def test_a_layer_of_one_network(self):
+        after = {"m2", "m3", "compare"} | both("evaluate_m2", "evaluate_m3")
+        self.assertEqual(self.changed("{dense: 8,", "{dense: 9,"), after)
+        self.assertEqual(self.changed("{conv: 2,", "{conv: 3,"), {"m1"} | AFTER_M1)
+
+    def test_a_sweep_shares_what_does_not_depend_on_it(self):
+        ran = self.ran(*self.small, "--sweep", "noise_factor=0.4,0.1")
+        self.assertTrue(all("[noise_factor=0.1]" in stage for stage in ran), ran)
+        self.assertEqual({stage.partition("[")[0] for stage in ran}, both("noisy") | {"m1"} | AFTER_M1)
+        out = self.call("run", *self.small, "--sweep", "noise_factor=0.4,0.1", "--csv", "points.csv")
+        self.assertRegex(out, r"noise_factor +compare\.")
+        self.assertEqual(len((self.folder / "points.csv").read_text().splitlines()), 3)
+
+    def test_every_artifact_is_hdf5_with_the_numbers_that_show_gives(self):
+        for stage in ALL:
+            with h5py.File(self.folder / f"results/full/{stage}.h5", "r") as file:
+                for tensor in self.document("show", stage)["tensors"]:
+                    data = file[tensor["tensor"]][()]
+                    self.assertEqual(list(data.shape), tensor["shape"])
+                    self.assertAlmostEqual(float(numpy.mean(data, dtype="float64")), tensor["mean"], 5)
+        with h5py.File(self.folder / "results/full/mnist_unit@test.h5", "r") as file:
+            images = file["images"][()]
+        idx = (satdl.SOURCE / "data/mnist/t10k-images-idx3-ubyte").read_bytes()
+        bytes_of_200 = numpy.frombuffer(idx, numpy.uint8, 200 * 28 * 28, 16).reshape(200, 1, 28, 28)
+        numpy.testing.assert_array_equal(images, bytes_of_200.astype("float32") / numpy.float32(255))
+        with h5py.File(self.folder / "results/full/features.h5", "r") as file:
+            self.assertEqual(file["features"].shape, (200, 1, 28, 28))
+
+    def test_shapes_that_do_not_fit_are_refused_before_anything_runs(self):
+        self.write("full.yaml", self.text.replace('x: noisy@train.images\n      target: mnist_unit@train.images',
+                                                  'x: noisy@train.images\n      target: mnist@train.labels', 1))
+        self.call("run", *self.small, code=2)
+        self.assertRegex(self.err, r"full\.yaml:\d+:\d+: error: ")
+
+    def test_a_users_own_array_goes_through_read_and_one_byte_of_it_reruns_what_reads_it(self):
+        numpy.save(self.folder / "mine.npy", numpy.arange(10, dtype="uint8").reshape(5, 2))
+        dag = self.write("mine.yaml", "name: mine\nstages:\n  mine: {kind: read, file: mine.npy}\n"
+                                      "  unit: {kind: normalise, in: {images: mine.data}, scale: 10}\n")
+        self.assertEqual(self.ran(dag), {"mine", "unit"})
+        data = bytearray((self.folder / "mine.npy").read_bytes())
+        data[-1] = 7
+        (self.folder / "mine.npy").write_bytes(data)
+        self.assertEqual(self.ran(dag), {"mine", "unit"})
+        with h5py.File(self.folder / "results/mine/unit.h5", "r") as file:
+            self.assertEqual(file["images"][4, 1], numpy.float32(7) / numpy.float32(10))
+
+    def test_a_dataset_that_is_missing_or_wrong_is_refused_by_name(self):
+        folder = self.folder / "own data"
+        folder.mkdir()
+        (folder / "mnist.yaml").write_text((satdl.SOURCE / "data/mnist.yaml").read_text())
+        dag = self.write("load.yaml", "name: load\nstages:\n  x: {kind: load, dataset: mnist, split: test}\n")
+        self.environment["SATDL_DATA"] = str(folder)
+        self.call("run", dag, code=3)
+        self.assertIn("satdl data fetch mnist", self.err)
+        (folder / "mnist").mkdir()
+        for path in (satdl.SOURCE / "data/mnist").glob("t10k-*"):
+            data = bytearray(path.read_bytes())
+            data[100] ^= 1
+            (folder / "mnist" / path.name).write_bytes(data)
+        self.call("run", dag, code=3)
+        self.assertRegex(self.err, r"t10k-\w+-idx\d-ubyte")
+        self.assertIn("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", self.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
