@@ -1,5 +1,6 @@
-// Redrawing goes by "cursor up, line anew, clear the rest" over the rows of the block: no alternate screen, no scroll region
-// and no hidden cursor, so nothing has to be restored when the program is killed.
+// Redrawing goes by "cursor up, each line anew, clear the rest" over the rows of the block: no alternate screen, no scroll
+// region and no hidden cursor, so nothing has to be restored when the program is killed. Clearing all of the block first
+// was rejected: it flickers, and tmux keeps what is cleared from the screen's first row on in its history.
 #include "pipeline/terminal.h"
 
 #include <fmt/format.h>
@@ -173,6 +174,9 @@ private:
     Ticker ticker_;
 };
 
+constexpr const char* kEndOfLine = "\x1b[K\n";  // clears what stood there before
+constexpr const char* kClearBelow = "\x1b[J";
+
 class Bars final : public Display {
 public:
     explicit Bars(Screen screen) : Display(screen, screen.tick_seconds) {}
@@ -185,7 +189,7 @@ private:
         if (screen().clock.seconds() - drawn_at_ >= kRedrawSeconds) draw();
     }
     void say(const std::string& line) override {
-        above_ += line + '\n';
+        above_ += line + kEndOfLine;
         tick();
     }
     void finished(NodeState state, const std::string& line) override {
@@ -194,22 +198,21 @@ private:
                             : fmt::format("{} {}", mark.sign, line));
     }
     void clear() override {
-        screen().write(erased(screen().size()) + std::exchange(above_, {}));
+        screen().write(to_first_row(screen().size()) + std::exchange(above_, {}) + kClearBelow);
         block_.clear();
     }
 
-    // What moves the cursor to the block's first row and clears all below. A terminal that became narrower has wrapped
-    // the lines: they take more rows now.
-    std::string erased(const Screen::Size& size) const {
+    // A terminal that became narrower has wrapped the lines: they take more rows now.
+    std::string to_first_row(const Screen::Size& size) const {
         int rows = 0;
         for (const int width : block_) rows += std::max(1, (width + size.columns - 1) / size.columns);
-        return rows == 0 ? "" : fmt::format("\x1b[{}A\r\x1b[J", rows);
+        return rows == 0 ? "" : fmt::format("\x1b[{}A\r", rows);
     }
 
     void draw() {
         const Screen::Size size = screen().size();
         const double now = screen().clock.seconds();
-        std::string text = erased(size) + std::exchange(above_, {});
+        std::string text = to_first_row(size) + std::exchange(above_, {});
         block_.clear();
         const int width = std::max(1, size.columns - 1);  // the last column would wrap on some terminals
         int name_width = 0;
@@ -217,16 +220,16 @@ private:
         const auto lines_that_fit = static_cast<std::size_t>(std::max(0, size.rows - 2));
         for (const auto& [id, stage] : tracker().running()) {
             if (block_.size() + 1 > lines_that_fit) break;
-            text += bar_line(stage, now, std::min(name_width, kNameColumns), width, screen().colour) + '\n';
+            text += bar_line(stage, now, std::min(name_width, kNameColumns), width, screen().colour) + kEndOfLine;
             block_.push_back(display_width(bar_line(stage, now, std::min(name_width, kNameColumns), width, false)));
         }
         if (!tracker().running().empty()) {
             const std::string total = fitted(total_line(now), width);
-            text += total + '\n';
+            text += total + kEndOfLine;
             block_.push_back(display_width(total));
         }
         drawn_at_ = now;
-        screen().write(text);
+        screen().write(text + kClearBelow);
     }
 
     std::string total_line(double now) const {

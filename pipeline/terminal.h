@@ -6,8 +6,8 @@
 #include <memory>
 #include <string_view>
 
+#include "pipeline/executor.h"
 #include "pipeline/observer.h"
-#include "pipeline/schedule.h"
 
 namespace satdl {
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/text.h"
@@ -26,7 +27,7 @@ public:
             else if (text[i] == '\x1b')
                 i = escape(text, i + 2);
             else if (text[i] != '\r')
-                rows_[row_] += text[i];
+                written_ += text[i];
         }
     }
     // Rows down to the cursor's.
@@ -36,17 +37,23 @@ public:
     [[nodiscard]] const std::string& all() const { return all_; }
 
 private:
+    // What was written takes the place of what stood there, which must have been cleared.
     void next_row() {
+        const bool covers = display_width(written_) >= display_width(rows_[row_]);
+        REQUIRE((cleared_ || covers));
+        rows_[row_] = std::exchange(written_, {});
+        cleared_ = false;
         if (++row_ == rows_.size()) rows_.emplace_back();
     }
     std::size_t escape(std::string_view text, std::size_t at) {
         std::size_t number = 0;
         while (text.at(at) >= '0' && text.at(at) <= '9') number = number * 10 + static_cast<std::size_t>(text[at++] - '0');
-        REQUIRE(std::string_view("AJm").find(text.at(at)) != std::string_view::npos);
+        REQUIRE(std::string_view("AJKm").find(text.at(at)) != std::string_view::npos);
         if (text[at] == 'A') {
             REQUIRE(row_ >= number);
             row_ -= number;
         }
+        if (text[at] == 'K') cleared_ = true;
         if (text[at] == 'J') {
             rows_.resize(row_ + 1);
             rows_[row_].clear();
@@ -56,6 +63,8 @@ private:
 
     std::vector<std::string> rows_{""};
     std::size_t row_ = 0;
+    std::string written_;  // to the current row so far
+    bool cleared_ = false;
     std::string all_;
 };
 
