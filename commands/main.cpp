@@ -104,8 +104,8 @@ int parse_and_work(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    // For LibTorch's OpenMP, which reads it when it is loaded: threads that spin while they wait take the core from the stage
-    // beside them (on two busy cores M1's training took two to three times as long).
+    // For LibTorch's OpenMP, which reads it when it is loaded: threads that spin while they wait take the core from the
+    // stage beside them (on two busy cores M1's training took two to three times as long).
     setenv("OMP_WAIT_POLICY", "passive", 0);
     try {
         set_up_warnings();

@@ -112,8 +112,7 @@ class RealData(satdl.Case):
             self.assertEqual(file["features"].shape, (200, 1, 28, 28))
 
     def test_shapes_that_do_not_fit_are_refused_before_anything_runs(self):
-        self.write("full.yaml", self.text.replace('x: noisy@train.images\n      target: mnist_unit@train.images',
-                                                  'x: noisy@train.images\n      target: mnist@train.labels', 1))
+        self.write("full.yaml", self.text.replace("x: noisy@train.images", "x: mnist@train.labels", 1))
         self.call("run", *self.small, code=2)
         self.assertRegex(self.err, r"full\.yaml:\d+:\d+: error: ")
 

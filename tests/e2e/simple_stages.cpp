@@ -94,8 +94,7 @@ Outcome fail(const StageInputs&, StageContext& context) {
 
 StageLibraryInfo simple() {
     const PortDescription x{.name = "x", .dtypes = {DType::Float64}, .shape = "[N]", .help = "numbers"};
-    const PortDescription y{
-        .name = "y", .dtypes = {DType::Float64}, .shape = "[N]", .optional = true, .help = "numbers"};
+    const PortDescription y{.name = "y", .dtypes = {DType::Float64}, .shape = "[N]", .optional = true, .help = "numbers"};
     const PortDescription numbers{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[_]", .help = "numbers"};
     const PortDescription as_many{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[N]", .help = "as many numbers"};
     const auto metrics = [](const char* name) {
