@@ -231,7 +231,9 @@ void add_choice(CLI::App& command, RunOptions& options) {
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
     command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
         ->check(CLI::Range(1, 4096));
-    command.add_option("--memory", options.limits.memory_bytes, "for stages and what lies between them, as 8GB; default: four fifths of the machine's")
+    command
+        .add_option("--memory", options.limits.memory_bytes,
+                    "for stages and what lies between them, as 8GB; default: four fifths of the machine's")
         ->transform(CLI::AsSizeValue(false));
 }
 

@@ -214,7 +214,7 @@ class Lines(satdl.Case):
         return written.decode()
 
     def test_bars_on_a_terminal(self):
-        dag = self.write("quick.yaml", DAG)
+        dag = self.write("quick.yaml", DAG.replace("epochs: \"${epochs}\"", "epochs: \"${epochs}\", milliseconds: 100"))
         written = self.in_terminal("run", dag)
         self.assertIn("━", written)
         self.assertIn("\x1b[J", written)
