@@ -255,6 +255,21 @@ class Signals(satdl.Case):
                 self.assertTrue(events[-1]["stopped"])
         self.assertEqual(self.outcomes(self.folder / "slow.yaml", "a"), {"a": "reused"})
 
+    def test_a_second_signal_does_not_wait_for_a_stage_that_does_not_listen(self):
+        dag = self.write("deaf.yaml", "name: deaf\nstages:\n  a: {kind: count_up}\n"
+                                      "  deaf: {kind: pretend, in: {x: a.numbers}, epochs: 1, milliseconds: 6000000}\n")
+        process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.PIPE)
+        while b'"log"' not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(self.ran(dag, "a"), set())
+
 
 if __name__ == "__main__":
     unittest.main()
