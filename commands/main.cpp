@@ -68,6 +68,18 @@ void tell(const satdl::Error& error) {
     fmt::print(stderr, "{}{}\n", unmarked.size() == std::string_view(error.what()).size() ? "" : "satdl: ", unmarked);
 }
 
+// CLI11 would say no more than that a subcommand is missing.
+void refuse_unknown_command(const CLI::App& program, const std::vector<std::string>& arguments) {
+    if (arguments.empty() || arguments.front().starts_with('-')) return;
+    std::vector<std::string> names;
+    for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+    const std::string& wanted = arguments.front();
+    if (std::ranges::find(names, wanted) != names.end()) return;
+    const bool is_file = wanted.ends_with(".yaml") || wanted.ends_with(".yml");
+    throw satdl::Error(ExitCode::Usage, fmt::format("there is no command '{}'", satdl::printable(wanted)),
+                       is_file ? "`satdl run FILE` runs a DAG file" : satdl::did_you_mean(wanted, names));
+}
+
 int code_of(ExitCode code) {
     return static_cast<int>(code);
 }
@@ -88,6 +100,7 @@ int parse_and_work(int argc, char** argv) {
     satdl::add_cache_command(program, work);
 
     auto arguments = arguments_of(argc, argv);
+    refuse_unknown_command(program, arguments);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     try {
         program.parse(std::move(arguments));

@@ -166,6 +166,11 @@ class Failures(satdl.Case):
                           ["run", "quick.yaml", "-j", "0"], []):
             self.call(*arguments, code=2)
             self.assertTrue(self.err)
+        self.call("rnu", dag, code=2)
+        self.assertIn("there is no command 'rnu'", self.err)
+        self.assertIn("did you mean 'run'?", self.err)
+        self.call(dag, code=2)
+        self.assertIn("`satdl run FILE`", self.err)
 
     def test_help_and_version(self):
         self.assertIn("Examples", self.call("run", "--help"))
