@@ -3,14 +3,10 @@
 #include "pipeline/store.h"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <chrono>
 #include <utility>
 
 namespace satdl {
@@ -18,42 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kOldNanoseconds = std::int64_t{24} * 3600 * 1'000'000'000;
 constexpr std::string_view kExtension = ".h5";
-
-// Tells this process's files in tmp/ from those of another host, boot or container, whose process numbers mean nothing here.
-std::string place_of_process(FileSystem& files) {
-    std::string boot = files.read("/proc/sys/kernel/random/boot_id", 0, 8);
-    std::error_code none;
-    std::string space = fs::read_symlink("/proc/self/ns/pid", none).string();
-    return sha256(boot + space).hex().substr(0, 16);
-}
-
-// "<key>.<place>.<process>.<number>": whether that process, of this very place, still lives. Nothing where it cannot be
-// told.
-std::optional<bool> writer_lives(const std::string& name, const std::string& place) {
-    std::array<std::string_view, 4> parts;
-    std::string_view rest = name;
-    for (std::string_view& part : parts) {
-        const std::size_t dot = std::min(rest.find('.'), rest.size());
-        part = rest.substr(0, dot);
-        rest.remove_prefix(std::min(dot + 1, rest.size()));
-    }
-    pid_t process = 0;
-    const auto [end, error] = std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), process);
-    if (parts[1] != place || error != std::errc() || process <= 0) return std::nullopt;
-    return ::kill(process, 0) == 0 || errno == EPERM;
-}
-
-std::int64_t now_nanoseconds() {
-    using namespace std::chrono;
-    return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
 DiskStore::DiskStore(fs::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout)
-    : folder_(std::move(folder)), files_(files), index_(index), layout_(std::move(layout)) {
+    : folder_(std::move(folder)), files_(files), index_(index), layout_(std::move(layout)), staging_(folder_ / "tmp", files) {
     if (index_.rebuilt()) reindex();
 }
 
@@ -130,7 +96,9 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
     const fs::path path = path_of(key);
     prepare(path.parent_path());
     for (int tries = 0;; ++tries) {
-        const LinkResult linked = files_.identity(path) ? LinkResult::AlreadyThere : write_and_link(image, path);
+        const LinkResult linked = files_.identity(path)
+                                      ? LinkResult::AlreadyThere
+                                      : staging_.write_and_link(image.header.file_bytes, image.extents, path);
         files_.sync_folder(path.parent_path());
         if (linked == LinkResult::Linked) {
             index_object(image.header);
@@ -149,38 +117,13 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
     }
 }
 
-// Nothing is left in tmp/, whatever fails.
-LinkResult DiskStore::write_and_link(const ObjectImage& image, const fs::path& path) {
-    const std::uint64_t number = [&] {
-        const std::scoped_lock lock(mutex_);
-        return written_++;
-    }();
-    const std::string place = place_of_process(files_);
-    const fs::path tmp = folder_ / "tmp" / fmt::format("{}.{}.{}.{}", image.header.key.short_hex(), place, ::getpid(), number);
-    const auto remove_tmp = [&] {
-        try {
-            files_.remove(tmp);
-        } catch (const FileError&) {  // it is swept another time
-        }
-    };
-    try {
-        files_.write_new(tmp, image.header.file_bytes, image.extents);
-        const LinkResult result = files_.link_new(tmp, path);
-        remove_tmp();
-        return result;
-    } catch (...) {
-        remove_tmp();
-        throw;
-    }
-}
-
 // Once for each folder in this process: a folder that another process made may not be durable yet.
 void DiskStore::prepare(const fs::path& object_folder) {
     {
         const std::scoped_lock lock(mutex_);
         if (prepared_.contains(object_folder)) return;
     }
-    files_.make_folders(folder_ / "tmp");
+    staging_.prepare();
     files_.make_folders(object_folder);
     files_.sync_folder(object_folder.parent_path());
     files_.sync_folder(folder_);
@@ -191,7 +134,7 @@ void DiskStore::prepare(const fs::path& object_folder) {
         is_first = prepared_.empty();
         prepared_.insert(object_folder);
     }
-    if (is_first) sweep();
+    if (is_first) staging_.sweep();
 }
 
 // A store is no part of the user's repository. In a folder that holds other things too, what Git sees is the user's
@@ -208,21 +151,6 @@ void DiskStore::keep_out_of_git() {
         files_.write_new(folder_ / ".gitignore", everything.size(), extents);
     } catch (const FileError& error) {
         if (error.number() != EEXIST) throw;
-    }
-}
-
-// What dead processes left in tmp/. That of other hosts goes after a day.
-void DiskStore::sweep() {
-    try {
-        const std::string place = place_of_process(files_);
-        for (const std::string& name : files_.list(folder_ / "tmp")) {
-            const fs::path path = folder_ / "tmp" / name;
-            const auto identity = files_.identity(path);
-            if (!identity) continue;
-            const bool is_old = identity->modified_nanoseconds < now_nanoseconds() - kOldNanoseconds;
-            if (!writer_lives(name, place).value_or(!is_old)) files_.remove(path);
-        }
-    } catch (const FileError&) {  // sweeping only saves space
     }
 }
 

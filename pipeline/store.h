@@ -21,6 +21,7 @@
 
 #include "pipeline/index.h"
 #include "pipeline/object.h"
+#include "pipeline/staging.h"
 
 namespace satdl {
 
@@ -68,19 +69,17 @@ private:
     void quarantine(const Digest& key, const FileIdentity& found);
     void prepare(const std::filesystem::path& object_folder);
     void keep_out_of_git();
-    void sweep();
-    [[nodiscard]] LinkResult write_and_link(const ObjectImage& image, const std::filesystem::path& path);
     void index_object(const ObjectHeader& header);
 
     const std::filesystem::path folder_;
     FileSystem& files_;
     Index& index_;
     const std::function<Hdf5LayoutFunction()> layout_;
+    Staging staging_;
     std::mutex mutex_;
     // Guarded by mutex_:
     std::map<Digest, FileIdentity> verified_;        // by this process, and of which file
     std::set<std::filesystem::path> prepared_;       // folders of objects that are there durably
-    std::uint64_t written_ = 0;                      // for names in tmp/
 };
 
 // In memory: for tests, benchmarks, and runs that keep nothing.
