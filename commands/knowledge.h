@@ -10,8 +10,8 @@ namespace satdl {
 
 class StoreKnowledge final : public Knowledge {
 public:
-    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files)
-        : dag_(std::move(dag)), store_(store), index_(index), files_(files) {}
+    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints)
+        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override;
@@ -19,12 +19,14 @@ public:
     [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {
         return index_.seconds(key, kind);
     }
+    [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
 
 private:
     const std::string dag_;
     Store& store_;
     Index& index_;
     FileSystem& files_;
+    Checkpoints& checkpoints_;
 };
 
 }  // namespace satdl

@@ -28,6 +28,7 @@ struct RunOptions {
     bool section_sweep = false;
     std::string csv;
     Limits limits;
+    double checkpoint_every_seconds = 60;
     bool dry_run = false, force = false, json = false, quiet = false, verbose = false;
 };
 
@@ -105,7 +106,7 @@ std::unique_ptr<Observer> display_for(const RunOptions& options, const RunInfo& 
 // Whether anything may run; if not, the serial twin serves: it starts no thread.
 bool has_work(const Plan& plan) {
     return std::any_of(plan.nodes.begin(), plan.nodes.end(),
-                       [](const PlannedNode& node) { return node.action == Action::Run || node.action == Action::Unknown; });
+                       [](const PlannedNode& node) { return may_run(node.action); });
 }
 
 // Without --memory, four fifths of what there is.
@@ -203,7 +204,7 @@ ExitCode run(const RunOptions& options) {
     InProcess executor;
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
-                            *observer, *clock, signals.stop()};
+                            *observer, *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds};
     const RunResult result =
         has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
 
@@ -235,6 +236,12 @@ void add_choice(CLI::App& command, RunOptions& options) {
         .add_option("--memory", options.limits.memory_bytes,
                     "for stages and what lies between them, as 8GB; default: four fifths of the machine's")
         ->transform(CLI::AsSizeValue(false));
+    command
+        .add_option("--checkpoint-every", options.checkpoint_every_seconds,
+                    "seconds between two checkpoints within an epoch (also at its end, if that costs below 1 % of the time)")
+        ->check(CLI::Range(0.0, 1e9))
+        ->capture_default_str()
+        ->type_name("SECONDS");
 }
 
 }  // namespace

@@ -48,12 +48,14 @@ public:
     [[nodiscard]] FileSystem& files() { return *files_; }
     [[nodiscard]] Index& index() { return index_; }
     [[nodiscard]] DiskStore& store() { return store_; }
+    [[nodiscard]] Checkpoints& checkpoints() { return checkpoints_; }
 
 private:
     const std::filesystem::path folder_;
     const std::unique_ptr<FileSystem> files_;
     Index index_;
     DiskStore store_;
+    DiskCheckpoints checkpoints_;
 };
 
 // A DAG file under its settings, and the store that it runs in.
@@ -72,7 +74,7 @@ public:
     // The plan; says what is wrong with the index, if anything is.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
     [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) {
-        return StoreKnowledge(dag.name, open_.store(), open_.index(), open_.files());
+        return StoreKnowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints());
     }
 
 private:

@@ -7,13 +7,18 @@
 #include <new>
 #include <string_view>
 
+#include "pipeline/stage_checkpoints.h"
+
 namespace satdl {
 namespace {
 
 class Context final : public StageContext {
 public:
     Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned)
-        : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]) {}
+        : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]),
+          checkpoints_(carrying, planned) {
+        for (const std::string& damage : checkpoints_.damaged()) log(LogLevel::Warning, damage + "; an older one is taken, if there is one");
+    }
 
     [[nodiscard]] const Params& params() const override { return node_.params; }
     [[nodiscard]] int threads() const override { return planned_.threads; }
@@ -23,12 +28,20 @@ public:
     void log(LogLevel level, std::string_view message) override {
         observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
     }
+    [[nodiscard]] const Group* checkpoint() override { return checkpoints_.last(); }
+    [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_.due(epoch_ended); }
+    void keep_checkpoint(const Group& state, const Progress& at) override {
+        if (const std::string trouble = checkpoints_.keep(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
+    }
+
+    [[nodiscard]] std::string resumed_from() const { return checkpoints_.resumed_from(); }
 
 private:
     const Carrying& carrying_;
     Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
+    StageCheckpoints checkpoints_;
 };
 
 // LibTorch appends the C++ stack to what it says; that is for its developers.
@@ -62,7 +75,9 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
         Context context(carrying, observer, planned);
         Outcome outcome = carrying.executor.execute(node, inputs, context);
         ended = carrying.clock.seconds();
-        return checked(carrying, planned, std::move(outcome));
+        Attempt made = checked(carrying, planned, std::move(outcome));
+        made.resumed_from = context.resumed_from();
+        return made;
     } catch (const Stopped&) {
         Attempt made;
         made.state = NodeState::Stopped;

@@ -13,6 +13,7 @@ struct Attempt {
     std::shared_ptr<const Outcome> outcome;  // Ran: with every declared output, as declared
     PortDigests digests;                     // Ran
     std::string error;                       // Failed
+    std::string resumed_from;                // where it went on from, if not from the start
     double seconds = 0;
 };
 

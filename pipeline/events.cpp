@@ -101,7 +101,7 @@ void JsonEvents::stage_log(const Dag& dag, NodeId node, LogLevel level, const st
 void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
     Json json = event("stage");
     json["stage"] = dag.nodes[result.node].name;
-    json["outcome"] = name_of(result.state);
+    json["outcome"] = outcome_of(result);
     json["key"] = result.key ? Json(result.key->hex()) : Json(nullptr);
     json["seconds"] = result.seconds;
     json["because"] = result.because;
@@ -109,6 +109,7 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
         json["started_seconds"] = result.started_seconds;
         json["threads"] = result.threads;
     }
+    if (!result.resumed_from.empty()) json["resumed_from"] = result.resumed_from;
     if (!result.error.empty()) json["error"] = result.error;
     if (!result.not_kept.empty()) json["not_kept"] = result.not_kept;
     if (result.nondeterministic) json["nondeterministic"] = true;

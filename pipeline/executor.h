@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "pipeline/checkpoint.h"
 #include "pipeline/observer.h"
 #include "pipeline/plan.h"
 #include "pipeline/store.h"
@@ -36,6 +37,8 @@ struct Carrying {  // what a schedule needs, borrowed
     Observer& observer;
     Clock& clock;
     const std::atomic<bool>& stop;  // set by a signal: running stages are asked to stop, no new one starts
+    Checkpoints* checkpoints = nullptr;   // null: none are kept
+    double checkpoint_every_seconds = 60;  // within an epoch
 };
 
 }  // namespace satdl

@@ -275,6 +275,7 @@ void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
     bool different = false;
     try {
         different = carrying_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
+        if (carrying_.checkpoints != nullptr) carrying_.checkpoints->drop(*slot.planned.key);
     } catch (const Error& error) {
         not_kept = in_one_line(error);
     } catch (const std::exception& error) {
@@ -299,7 +300,7 @@ void NodeRunner::end_without_running(std::size_t position, NodeState state, std:
         slot.result = NodeResult{.node = slot.planned.node, .state = state, .because = {}, .key = slot.planned.key,
                                  .outputs = state == NodeState::Reused ? slot.planned.outputs : std::nullopt,
                                  .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
-                                 .error = {}, .not_kept = {}};
+                                 .resumed_from = {}, .error = {}, .not_kept = {}};
         (state == NodeState::Failed ? slot.result.error : slot.result.because) = std::move(text);
         if (state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     }
@@ -315,7 +316,7 @@ void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attem
     NodeResult& result = slot.result;
     result = NodeResult{.node = slot.planned.node, .state = made.state, .because = slot.planned.because, .key = slot.planned.key,
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
-                        .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error), .not_kept = {}};
+                        .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error), .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
 }

@@ -60,6 +60,10 @@ std::string_view name_of(NodeState state) {
     return "";
 }
 
+std::string_view outcome_of(const NodeResult& result) {
+    return result.state == NodeState::Ran && !result.resumed_from.empty() ? "resumed" : name_of(result.state);
+}
+
 std::size_t RunResult::count(NodeState state) const {
     return static_cast<std::size_t>(std::ranges::count(nodes, state, &NodeResult::state));
 }

@@ -26,12 +26,16 @@ struct NodeResult {
     std::optional<PortDigests> outputs;
     Recipe recipe;
     int threads = 1;
+    std::string resumed_from;    // ran, from a checkpoint: "epoch 7, step 210, 61 %"
     double started_seconds = 0;  // since the run began
     double seconds = 0;
     std::string error;           // Failed: the whole message
     std::string not_kept;        // ran, but could not be written: why
     bool nondeterministic = false;  // the store already had other bytes under this key
 };
+
+// What people and programs are told: the state's name, or "resumed".
+[[nodiscard]] std::string_view outcome_of(const NodeResult& result);
 
 struct RunResult {
     std::vector<NodeResult> nodes;  // in the plan's order

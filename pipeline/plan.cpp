@@ -105,10 +105,10 @@ private:
         }
         Fact& fact = facts_[id];
         if (planned.action == Action::Reuse) fact.outputs = planned.outputs;
-        if (planned.action == Action::Run) fact.runs = id;
+        if (planned.action == Action::Run || planned.action == Action::Resume) fact.runs = id;
         if (planned.action == Action::Unknown) fact.runs = runs_above(node);
         if (planned.action == Action::Blocked) fact.unavailable = true;
-        if (planned.action == Action::Run || planned.action == Action::Unknown) expect(node, planned);
+        if (may_run(planned.action)) expect(node, planned);
         plan_.nodes.push_back(std::move(planned));
     }
 
@@ -119,6 +119,7 @@ private:
         if (!planned.expected_seconds) {
             planned.expected_seconds = knowledge_.expected_seconds(planned.key.value_or(Digest{}), node.stage->description.kind);
         }
+        if (planned.resumes_from && planned.expected_seconds) *planned.expected_seconds *= 1 - planned.resumes_from->share();
     }
 
     std::optional<NodeId> runs_above(const Node& node) const {
@@ -159,6 +160,7 @@ std::string_view name_of(Action action) {
     switch (action) {
         case Action::Reuse: return "reuse";
         case Action::Run: return "run";
+        case Action::Resume: return "resume";
         case Action::Unknown: return "unknown";
         case Action::Blocked: return "blocked";
     }
@@ -185,6 +187,11 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
     if (!planned.outputs) {
         planned.because = reason_to_run(*planned.recipe, last);
         if (last) planned.expected_seconds = last->seconds;
+        planned.resumes_from = knowledge.checkpoint(*planned.key);
+        if (planned.resumes_from) {
+            planned.action = Action::Resume;
+            planned.because = fmt::format("interrupted at {}", planned.resumes_from->text());
+        }
         return;
     }
     planned.action = Action::Reuse;
@@ -205,7 +212,7 @@ bool Plan::blocked() const {
 std::optional<double> Plan::expected_seconds() const {
     double sum = 0;
     for (const PlannedNode& planned : nodes) {
-        if (planned.action != Action::Run && planned.action != Action::Unknown) continue;
+        if (!may_run(planned.action)) continue;
         if (!planned.expected_seconds) return std::nullopt;
         sum += *planned.expected_seconds;
     }

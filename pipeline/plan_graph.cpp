@@ -17,7 +17,7 @@ PlanGraph::PlanGraph(const Dag& dag, const Plan& plan) : links_(plan.nodes.size(
         const PlannedNode& planned = plan.nodes[position];
         position_of_[planned.node] = position;
         Links& links = links_[position];
-        links.may_run = planned.action == Action::Run || planned.action == Action::Unknown;
+        links.may_run = may_run(planned.action);
         for (const Input& input : dag.nodes[planned.node].inputs) {
             const std::size_t from = position_of_[input.from];
             if (from == kNowhere || std::ranges::find(links.producers, from) != links.producers.end()) continue;

@@ -70,7 +70,7 @@ void RunTracker::run_started(const Dag& dag, const Plan& plan) {
     nodes_.assign(dag.nodes.size(), Node{});
     const auto consumers = dag.consumers();
     for (const auto& planned : plan.nodes) {
-        if (planned.action != Action::Run && planned.action != Action::Unknown) continue;
+        if (!may_run(planned.action)) continue;
         Node& node = nodes_[planned.node];
         node = {planned.expected_seconds.value_or(0), planned.threads, true, !planned.expected_seconds,
                 consumers[planned.node]};

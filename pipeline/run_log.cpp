@@ -157,7 +157,8 @@ private:
         const std::string& name = dag.nodes[node.node].name;
         const auto before = index_.history(dag.name, name);
         if (node.state == NodeState::Reused && before && before->key == *node.key) return false;
-        const double seconds = node.state == NodeState::Ran ? node.seconds : before ? before->seconds : 0;
+        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty();  // what the whole of it takes
+        const double seconds = whole ? node.seconds : before ? before->seconds : 0;
         index_.put_history(dag.name, name, StageHistory{*node.key, node.recipe, seconds, before ? before->peak_bytes : 0});
         return true;
     }

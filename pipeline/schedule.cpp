@@ -145,7 +145,7 @@ RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Work
 
 RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
     const bool idle = std::ranges::none_of(carrying.plan.nodes, [](const PlannedNode& planned) {
-        return planned.action == Action::Run || planned.action == Action::Unknown;
+        return may_run(planned.action);
     });
     if (idle) return run_serially(carrying, limits);
     Workers workers(carrying.machine, limits);

@@ -176,6 +176,17 @@ public:
     [[nodiscard]] virtual bool stop_requested() const = 0;  // then: throw Stopped, soon
     virtual void progress(const Progress& progress) = 0;
     virtual void log(LogLevel level, std::string_view message) = 0;
+
+    // Checkpoints, for what takes long: a stage that was interrupted goes on from the last one, and returns the same bytes as one
+    // that never was. A stage that keeps none begins anew.
+    // What an earlier attempt under this key kept last; nothing: begin at the start. Valid while the stage runs.
+    [[nodiscard]] virtual const Group* checkpoint() { return nullptr; }
+    // Whether a checkpoint is worth its time now: asked between two steps, and (`epoch_ended`) between two epochs. Where
+    // stop_requested(), one is worth it in any case: keep it, then throw Stopped.
+    [[nodiscard]] virtual bool checkpoint_due(bool /*epoch_ended*/) { return false; }
+    // Keeps `state`: all that is needed to go on from `at`. Returns when it is durable; where it cannot be kept, the engine says
+    // so, and the stage goes on.
+    virtual void keep_checkpoint(const Group& /*state*/, const Progress& /*at*/) {}
 };
 
 // Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.
@@ -195,7 +206,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 1;
+inline constexpr int kStageAbi = 2;
 
 }  // namespace satdl
 

@@ -93,8 +93,9 @@ std::string finished_text(const Dag& dag, const NodeResult& result, const std::s
     switch (result.state) {
         case NodeState::Ran:
         case NodeState::Stopped:
-            return fmt::format("{} {} {} {}{}", name, name_of(result.state), result.state == NodeState::Ran ? "in" : "after",
-                               duration_text(result.seconds), metrics);
+            return fmt::format("{} {}{} {} {}{}", name, outcome_of(result),
+                               result.resumed_from.empty() ? "" : fmt::format(" from {} and ran", result.resumed_from),
+                               result.state == NodeState::Ran ? "in" : "after", duration_text(result.seconds), metrics);
         case NodeState::Failed:
             return fmt::format("{} failed after {}", name, duration_text(result.seconds));
         case NodeState::Reused:

@@ -259,6 +259,8 @@ class Signals(satdl.Case):
                 self.assertEqual(events[-1]["event"], "run_finished")
                 self.assertTrue(events[-1]["stopped"])
         self.assertEqual(self.outcomes(self.folder / "slow.yaml", "a"), {"a": "reused"})
+        self.call("run", self.folder / "slow.yaml", "-n")
+        self.assertRegex(self.out, r"resume +(long|after) +interrupted at epoch \d+, step \d")
 
     def test_a_second_signal_does_not_wait_for_a_stage_that_does_not_listen(self):
         dag = self.write("deaf.yaml", "name: deaf\nstages:\n  a: {kind: count_up}\n"

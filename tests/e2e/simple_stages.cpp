@@ -63,14 +63,31 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
     std::vector<double> losses;
     context.log(LogLevel::Info, "starting \x1b[31mred\x1b[0m\r\n");
     double loss = 1 + std::abs(numbers_of(inputs, "x").front());
-    for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
-        for (std::int64_t step = 1; step <= steps; ++step) {
-            std::this_thread::sleep_for(std::chrono::microseconds(context.params().integer("milliseconds") * 1000 / steps));
-            if (context.stop_requested()) throw Stopped{};
-            loss *= 0.99;
-            context.progress({epoch, epochs, step, steps, step == steps, {{"train/loss", loss}}});
+    std::int64_t done = 0;  // steps
+    if (const Group* state = context.checkpoint()) {
+        const auto kept = state->at("losses").values<double>();
+        losses.assign(kept.begin(), kept.end());
+        loss = state->at("loss").values<double>()[0];
+        done = state->at("done").values<std::int64_t>()[0];
+    }
+    const auto keep = [&] {
+        context.keep_checkpoint({{"losses", Array::of<double>({static_cast<std::int64_t>(losses.size())}, losses)},
+                                 {"loss", Array::of<double>({1}, std::vector{loss})},
+                                 {"done", Array::of<std::int64_t>({1}, std::vector{done})}},
+                                {done / steps + 1, epochs, done % steps, steps, false, {}});
+    };
+    while (done < epochs * steps) {
+        if (context.stop_requested()) {
+            keep();
+            throw Stopped{};
         }
-        losses.push_back(loss);
+        if (context.checkpoint_due(done % steps == 0)) keep();
+        std::this_thread::sleep_for(std::chrono::microseconds(context.params().integer("milliseconds") * 1000 / steps));
+        loss *= 0.99;
+        ++done;
+        const std::int64_t step = (done - 1) % steps + 1;
+        context.progress({(done - 1) / steps + 1, epochs, step, steps, step == steps, {{"train/loss", loss}}});
+        if (step == steps) losses.push_back(loss);
     }
     const Group history{{"train/loss", Array::of<double>({epochs}, losses)}};
     const Group metrics{{"loss", Array::of<double>({1}, std::vector{loss})}};

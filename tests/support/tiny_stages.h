@@ -229,7 +229,8 @@ private:
 // What was, from a store and a table of last times.
 class TinyKnowledge : public Knowledge {
 public:
-    TinyKnowledge(Store& store, const Files& files) : store_(store), files_(files) {}
+    TinyKnowledge(Store& store, const Files& files, Checkpoints* checkpoints = nullptr)
+        : store_(store), files_(files), checkpoints_(checkpoints) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override {
@@ -245,6 +246,9 @@ public:
         const auto found = seconds_.find(kind);
         return found == seconds_.end() ? std::nullopt : std::optional(found->second);
     }
+    [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override {
+        return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
+    }
 
     void remember(const Dag& dag, const RunResult& result) {
         for (const NodeResult& node : result.nodes) {
@@ -258,6 +262,7 @@ public:
 private:
     Store& store_;
     const Files& files_;
+    Checkpoints* checkpoints_;
     std::map<std::string, LastTime> last_;
     std::map<std::string, double> seconds_;
 };

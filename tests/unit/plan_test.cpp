@@ -227,7 +227,7 @@ TEST_CASE("A file that many stages read is asked for once") {
     World world;
     Counting knowledge(world.store, world.files);
     DagBuilder builder;
-    for (int i = 0; i < 10; ++i) builder.add("a" + std::to_string(i), "read", {{"path", Value::of_text("one")}});
+    for (int i = 0; i < 10; ++i) builder.add(fmt::format("a{}", i), "read", {{"path", Value::of_text("one")}});
     (void)make_plan(builder.build(), {}, world.machine, knowledge);
     CHECK(knowledge.asked == 1);
 }

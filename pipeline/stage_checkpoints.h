@@ -1,0 +1,39 @@
+// The checkpoints of one attempt of one stage: which it goes on from, and when the next is worth its time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/executor.h"
+
+namespace satdl {
+
+// Used by the thread that runs the stage.
+class StageCheckpoints {
+public:
+    // A forced node begins anew: what an interrupted attempt left is dropped.
+    StageCheckpoints(const Carrying& carrying, const PlannedNode& planned);
+
+    // What the stage goes on from, once it has asked for it; nothing: it begins at the start.
+    [[nodiscard]] const Group* last();
+    [[nodiscard]] std::string resumed_from() const;  // "" where it did not ask, or began at the start
+    [[nodiscard]] const std::vector<std::string>& damaged() const { return damaged_; }
+
+    // Within an epoch every so many seconds, at an epoch's end also before that; but never so often that keeping them takes more
+    // than 1 % of the stage's time.
+    [[nodiscard]] bool due(bool epoch_ended);
+    // Why it could not be kept; "" where it was.
+    [[nodiscard]] std::string keep(const Group& state, const Progress& at);
+
+private:
+    const Carrying& carrying_;
+    const PlannedNode& planned_;
+    std::optional<Checkpoint> last_;
+    std::vector<std::string> damaged_;
+    bool asked_ = false;
+    double kept_at_seconds_;    // the last one, or the start
+    double keeping_seconds_;    // what the last one took, or what the first is taken to need
+};
+
+}  // namespace satdl

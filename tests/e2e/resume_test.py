@@ -1,0 +1,93 @@
+"""An interrupted training goes on where it was, and ends with the bytes of one that never was."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+import satdl
+
+DAG = ("name: long\nstages:\n  a: {kind: count_up}\n"
+       "  long: {kind: pretend, in: {x: a.numbers}, epochs: 40, milliseconds: 50}\n")
+
+
+class Resume(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("long.yaml", DAG)
+        self.call("run", self.dag, "-q", "--store", "whole")
+        self.whole = self.objects_in("whole")
+
+    def objects_in(self, store):
+        return {path.stem: path.read_bytes() for path in (self.folder / store / "objects").rglob("*.h5")}
+
+    def begin(self, *arguments):
+        return subprocess.Popen([satdl.BINARY / "satdl", "run", self.dag, "-q", *arguments], cwd=self.folder, env=self.environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def finish(self):
+        """Runs to the end; the events of `long`."""
+        events = [event for event in self.events(self.dag) if event.get("stage") == "long" and event["event"] == "stage"]
+        self.assertEqual(len(events), 1)
+        self.assertEqual(self.objects(), self.whole)
+        self.assertEqual(list((self.folder / ".satdl/checkpoints").iterdir()), [])
+        return events[0]
+
+    def test_after_a_signal_it_goes_on_from_the_very_step(self):
+        process = self.begin()
+        time.sleep(0.7)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 143)
+        status = {stage["stage"]: stage for stage in self.document("status", self.dag)["stages"]}
+        self.assertEqual(status["long"]["action"], "resume")
+        self.call("ls", self.dag)
+        self.assertRegex(self.out, r"long +interrupted at epoch \d+, step \d, \d+ %, resumable")
+        event = self.finish()
+        self.assertEqual(event["outcome"], "resumed")
+        self.assertIn(event["resumed_from"], event["because"])
+
+    def test_after_kill_9_at_any_time_the_last_checkpoint_counts(self):
+        dice = random.Random(5)
+        resumed = 0
+        for _ in range(6):
+            process = self.begin("--checkpoint-every", "0")
+            time.sleep(dice.uniform(0.05, 1.9))
+            process.kill()
+            process.communicate(timeout=60)
+            actions = {stage["stage"]: stage["action"] for stage in self.document("status", self.dag)["stages"]}
+            resumed += actions["long"] == "resume"
+            if actions["long"] == "reuse":
+                break
+        self.assertGreater(resumed, 0)
+        self.finish()
+
+    def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(self):
+        for _ in range(2):  # two checkpoints
+            process = self.begin()
+            time.sleep(0.6)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+        newest = sorted((self.folder / ".satdl/checkpoints").iterdir())[-1]
+        data = bytearray(newest.read_bytes())
+        data[-1] ^= 1
+        newest.chmod(0o644)
+        newest.write_bytes(data)
+        said = [event["message"] for event in self.events(self.dag) if event["event"] == "log" and event["level"] == "warning"]
+        self.assertRegex(" ".join(said), "damaged")
+        self.assertEqual(self.objects(), self.whole)
+
+    def test_forced_it_begins_anew(self):
+        process = self.begin()
+        time.sleep(0.6)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        outcomes = self.outcomes(self.dag, "-f")
+        self.assertEqual(outcomes["long"], "ran")
+        self.assertEqual(self.objects(), self.whole)
+
+
+if __name__ == "__main__":
+    unittest.main()

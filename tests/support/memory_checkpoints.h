@@ -1,0 +1,47 @@
+// Checkpoints in memory, of which all are kept.
+#pragma once
+
+#include <cerrno>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "pipeline/checkpoint.h"
+
+namespace satdl::test {
+
+class MemoryCheckpoints final : public Checkpoints {
+public:
+    [[nodiscard]] std::optional<CheckpointPlace> newest(const Digest& key) override {
+        const std::scoped_lock lock(mutex_);
+        const auto found = kept_.find(key);
+        return found == kept_.end() ? std::nullopt : std::optional(found->second.back().place);
+    }
+    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key) override {
+        const std::scoped_lock lock(mutex_);
+        const auto found = kept_.find(key);
+        return found == kept_.end() ? std::nullopt : std::optional(found->second.back());
+    }
+    void keep(const Recipe& recipe, const CheckpointPlace& place, const Group& state) override {
+        const std::scoped_lock lock(mutex_);
+        if (full) throw FileError(ENOSPC, "write", "checkpoints");
+        kept_[key_of(recipe)].push_back({place, state, {}});
+    }
+    void drop(const Digest& key) override {
+        const std::scoped_lock lock(mutex_);
+        kept_.erase(key);
+    }
+    [[nodiscard]] std::size_t count(const Digest& key) {
+        const std::scoped_lock lock(mutex_);
+        return kept_.contains(key) ? kept_[key].size() : 0;
+    }
+
+    bool full = false;
+
+private:
+    std::mutex mutex_;
+    std::map<Digest, std::vector<Checkpoint>> kept_;
+};
+
+}  // namespace satdl::test
