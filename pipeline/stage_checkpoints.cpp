@@ -14,8 +14,9 @@ constexpr double kFirstTakenSeconds = 0.01;  // until one was kept
 }  // namespace
 
 StageCheckpoints::StageCheckpoints(const Carrying& carrying, const PlannedNode& planned)
-    : carrying_(carrying), planned_(planned), kept_at_seconds_(carrying.clock.seconds()), keeping_seconds_(kFirstTakenSeconds) {
+    : carrying_(carrying), planned_(planned), keeping_seconds_(kFirstTakenSeconds) {
     if (carrying_.checkpoints == nullptr || !planned_.key) return;
+    kept_at_seconds_ = carrying_.clock.seconds();
     if (planned_.forced) {
         carrying_.checkpoints->drop(*planned_.key);
         return;

@@ -32,8 +32,8 @@ private:
     std::optional<Checkpoint> last_;
     std::vector<std::string> damaged_;
     bool asked_ = false;
-    double kept_at_seconds_;    // the last one, or the start
-    double keeping_seconds_;    // what the last one took, or what the first is taken to need
+    double kept_at_seconds_ = 0;  // the last one, or the start
+    double keeping_seconds_;      // what the last one took, or what the first is taken to need
 };
 
 }  // namespace satdl
