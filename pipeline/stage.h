@@ -233,7 +233,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 2;
+inline constexpr int kStageAbi = 3;
 
 }  // namespace satdl
 
