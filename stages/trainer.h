@@ -75,8 +75,8 @@ public:
     Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context);
 
     [[nodiscard]] TrainingState start(Weights weights) const;
-    // To the end of the last epoch, or until it stops early. Throws Stopped between two steps; Error{StageFailed} where the loss is no number any
-    // more.
+    // To the end of the last epoch, or until it stops early. Throws Stopped between two steps; Error{StageFailed} where the
+    // loss is no number any more.
     void run(TrainingState& state);
 
     [[nodiscard]] const std::string& monitor() const { return monitor_; }

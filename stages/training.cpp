@@ -14,8 +14,6 @@
 namespace satdl::stages {
 namespace {
 
-const std::vector<std::string> kBinaryOrNot{"cross_entropy", "binary_cross_entropy"};
-
 ParamDescription number(std::string name, std::string fallback, double least, double most, std::string help) {
     return {.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback), .least = least,
             .most = most, .help = std::move(help)};
@@ -62,7 +60,7 @@ std::vector<ParamDescription> optimiser_params() {
          .most = 1e6,
          .choices = {"balanced"},
          .help = "how much each class counts in the training loss; balanced: rare ones as much as frequent ones",
-         .needs = {{"loss", kBinaryOrNot}}},
+         .needs = {{"loss", {"cross_entropy", "binary_cross_entropy"}}}},
     };
 }
 
@@ -160,8 +158,8 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
             {.name = "history", .kind = PortKind::History,
              .help = "epoch, step (updates), lr, and every metric, one row an epoch", .metrics = reported},
             {.name = "metrics", .kind = PortKind::Metrics,
-             .help = "train/loss, val/accuracy, ... at best_epoch, where monitor is best; last/... at last_epoch; best/... at "
-                     "epoch_of_best/..., its own best; stopped_early: 0 or 1",
+             .help = "train/loss, val/accuracy, ... at best_epoch, where monitor is best; last/... at last_epoch; best/..., "
+                     "each one's own best, at epoch_of_best/...; stopped_early: 0 or 1",
              .metrics = summary}};
 }
 

@@ -116,7 +116,8 @@ TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     CHECK(refused(replaced(good, ",\"type\":\"network\"", "")).find("stages[0].params[0]: 'type' is missing") !=
           std::string::npos);
     CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
-    CHECK(refused(replaced(good, "\"abi\":" + std::to_string(kStageAbi), "\"abi\":999")).find("ABI 999") != std::string::npos);
+    const std::string abi = "\"abi\":" + std::to_string(kStageAbi);
+    CHECK(refused(replaced(good, abi, "\"abi\":999")).find("ABI 999") != std::string::npos);
     CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") !=
           std::string::npos);
     CHECK_FALSE(refused("").empty());

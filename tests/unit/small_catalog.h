@@ -56,8 +56,8 @@ inline Catalog small_catalog() {
         {.name = "patience", .type = ParamType::Integer, .fallback = "null", .least = 1,
          .help = "end when monitor has not improved for so long"},
         {.name = "min_delta", .type = ParamType::Number, .fallback = "0", .needs = {{"patience", {}}}},
-        {.name = "warmup_epochs", .type = ParamType::Number, .fallback = "0", .least = 0, .help = "the rate rises for so long",
-         .below = "epochs"},
+        {.name = "warmup_epochs", .type = ParamType::Number, .fallback = "0", .least = 0,
+         .help = "the rate rises for so long", .below = "epochs"},
         {.name = "validation_fraction", .type = ParamType::Number, .fallback = "0", .help = "the last share validates",
          .excludes = {"val_x"}},
         {.name = "class_weights", .type = ParamType::Numbers, .fallback = "null", .least = 0, .choices = {"balanced"},
@@ -72,7 +72,8 @@ inline Catalog small_catalog() {
     StageDescription judge{.kind = "judge", .help = "a metric of two trainings"};
     judge.inputs = {{.name = "one", .kind = PortKind::Metrics}, {.name = "other", .kind = PortKind::Metrics}};
     judge.params = {{.name = "metric", .fallback = "loss", .metric_of = {"one", "other"}}};
-    judge.outputs = {{.name = "metrics", .kind = PortKind::Metrics, .metrics = PortDescription::MetricsRule{.names = {"p"}}}};
+    const PortDescription::MetricsRule p_alone{.names = {"p"}};
+    judge.outputs = {{.name = "metrics", .kind = PortKind::Metrics, .metrics = p_alone}};
 
     manifest.stages = {load, read, normalise, add_noise, train, judge};
     Catalog catalog;
