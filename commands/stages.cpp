@@ -34,6 +34,8 @@ std::string_view type_name_of(ParamType type) {
             return "dataset";
         case ParamType::File:
             return "file";
+        case ParamType::Numbers:
+            return "numbers";
         case ParamType::Threads:
             return "threads";
     }
@@ -71,6 +73,7 @@ std::string type_text(const ParamDescription& param) {
         text += fmt::format(" >= {}", number(*param.least));
     else if (param.most)
         text += fmt::format(" <= {}", number(*param.most));
+    if (!param.choices.empty()) text += " | " + joined(param.choices, " | ");
     return param.unit.empty() ? text : fmt::format("{} ({})", text, param.unit);
 }
 

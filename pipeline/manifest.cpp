@@ -23,7 +23,8 @@ using Json = nlohmann::json;
 constexpr int kManifestFormat = 1;
 constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
-                                     ParamType::Dataset, ParamType::File,   ParamType::Threads};
+                                     ParamType::Dataset, ParamType::File,   ParamType::Threads,
+                                     ParamType::Numbers};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
 constexpr DType kDTypes[] = {DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64};
 
@@ -40,6 +41,12 @@ struct Manifest {
 // required(key, field): always there; optional(key, field, fallback): left out where it equals the fallback.
 
 template <typename Archive>
+void visit(Archive& archive, ParamDescription::Need& need) {
+    archive.required("param", need.param);
+    archive.optional("values", need.values);
+}
+
+template <typename Archive>
 void visit(Archive& archive, ParamDescription& param) {
     archive.required("name", param.name);
     archive.required("type", param.type);
@@ -50,6 +57,10 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("unit", param.unit);
     archive.optional("help", param.help);
     archive.optional("changes_result", param.changes_result, true);
+    archive.optional("needs", param.needs);
+    archive.optional("excludes", param.excludes);
+    archive.optional("below", param.below);
+    archive.optional("metric_of", param.metric_of);
 }
 
 template <typename Archive>
@@ -61,6 +72,18 @@ void visit(Archive& archive, PortDescription::ModelRule& rule) {
 }
 
 template <typename Archive>
+void visit(Archive& archive, PortDescription::MetricsRule& rule) {
+    archive.optional("names", rule.names);
+    archive.optional("loss", rule.loss);
+    archive.optional("target", rule.target);
+    archive.optional("model", rule.model);
+    archive.optional("training", rule.training);
+    archive.optional("validation", rule.validation);
+    archive.optional("fraction", rule.fraction);
+    archive.optional("also_under", rule.also_under);
+}
+
+template <typename Archive>
 void visit(Archive& archive, PortDescription& port) {
     const PortDescription fallback;
     archive.required("name", port.name);
@@ -69,6 +92,7 @@ void visit(Archive& archive, PortDescription& port) {
     archive.optional("dtype_of", port.dtype_of);
     archive.optional("shape", port.shape, fallback.shape);
     archive.optional("model", port.model);
+    archive.optional("metrics", port.metrics);
     archive.optional("optional", port.optional);
     archive.optional("help", port.help);
 }

@@ -91,6 +91,10 @@ NodeTypes NodeTyper::infer() {
     NodeTypes types;
     for (std::size_t i = 0; i < stage_.outputs.size(); ++i)
         types.emplace(stage_.outputs[i].name, output(stage_.outputs[i], rules_.outputs[i]));
+    for (const PortDescription& port : stage_.outputs)
+        if (port.metrics) types.at(port.name).metrics = metrics_of(*port.metrics, types);
+    for (const ParamDescription& param : stage_.params)
+        for (const std::string& port : param.metric_of) check_metric(param, port, types);
     return types;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/dag.h"
+#include "pipeline/metric_names.h"
 #include "pipeline/stage_rules.h"
 
 namespace satdl {
@@ -20,6 +21,8 @@ struct PortType {
     std::optional<Shape> shape{};
     std::optional<Network> network{};  // of a Model
     std::optional<Shape> net_input{};  // of a Model: a sample's shape
+    // Of Metrics and History: the names of the metrics, where the description tells them.
+    std::optional<std::vector<std::string>> metrics{};
 };
 
 using NodeTypes = std::map<std::string, PortType>;  // by output port
@@ -89,6 +92,12 @@ private:
     // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (told).
     [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
                                                           const std::string& whose);
+
+    [[nodiscard]] std::optional<std::vector<std::string>> metrics_of(const PortDescription::MetricsRule& rule,
+                                                                     const NodeTypes& outputs) const;
+    [[nodiscard]] std::optional<LossFacts> loss_facts(const PortDescription::MetricsRule& rule,
+                                                      const NodeTypes& outputs) const;
+    void check_metric(const ParamDescription& param, const std::string& port, const NodeTypes& outputs);
 
     [[nodiscard]] const Arrival* arrival(std::string_view port) const;
     [[nodiscard]] std::optional<Shape> sample(std::string_view port) const;

@@ -28,6 +28,8 @@ std::string_view wanted(const ParamDescription& param) {
             return "one of its choices";
         case ParamType::Network:
             return "a network";
+        case ParamType::Numbers:
+            return "a list of numbers";
         case ParamType::Text:
             break;
     }
@@ -125,6 +127,20 @@ CheckedParam checked_choice(const ParamDescription& param, const Value& value) {
     return {Value::scalar(value.text(), true, value.place()), {}};
 }
 
+CheckedParam checked_numbers(const ParamDescription& param, const Value& value) {
+    if (value.is_scalar() && !param.choices.empty()) return checked_choice(param, value);
+    if (!value.is_list()) return refused(wrong_type(param, value));
+    ParamDescription each = param;
+    each.type = ParamType::Number;
+    std::vector<Value> numbers;
+    for (const Value& item : value.items()) {
+        CheckedParam number = checked_number(each, item);
+        if (number.mistake) return number;
+        numbers.push_back(std::move(number.value));
+    }
+    return {Value::list(std::move(numbers), value.place()), {}};
+}
+
 }  // namespace
 
 std::string about(const ParamDescription& param) {
@@ -137,6 +153,7 @@ bool may_be_null(const ParamDescription& param) {
 
 CheckedParam check_param(const ParamDescription& param, const Value& value) {
     if (value.is_null() && may_be_null(param)) return {value, {}};
+    if (param.type == ParamType::Numbers) return checked_numbers(param, value);
     if (!value.is_scalar()) return refused(wrong_type(param, value));
     switch (param.type) {
         case ParamType::Integer:
@@ -149,6 +166,7 @@ CheckedParam check_param(const ParamDescription& param, const Value& value) {
         case ParamType::Boolean:
             if (!value.as_boolean()) return refused(wrong_type(param, value));
             return {value, {}};
+        case ParamType::Numbers:
         case ParamType::Network:
             SATDL_CHECK(false, "networks are read by parse_network");
             break;

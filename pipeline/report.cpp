@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/metric_names.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -52,6 +53,7 @@ std::vector<std::pair<std::string, double>> point_metrics(const Sweep& sweep, co
         const Metrics metrics = metrics_of(id);
         for (const auto& [port, values] : metrics) {
             for (const auto& [name, value] : values) {
+                if (wanted.empty() && is_detail(name)) continue;
                 const std::string column = metrics.size() == 1 ? fmt::format("{}.{}", point.names[i], name)
                                                                : fmt::format("{}.{}.{}", point.names[i], port, name);
                 const auto names_it = [&](const std::string& text) { return text == name || text == column; };

@@ -29,6 +29,7 @@ std::string_view name_of(ParamType type) {
         case ParamType::Network: return "network";
         case ParamType::Dataset: return "dataset";
         case ParamType::File: return "file";
+        case ParamType::Numbers: return "numbers";
         case ParamType::Threads: break;
     }
     return "threads";
@@ -80,6 +81,17 @@ bool Params::boolean(std::string_view name) const {
 const std::string& Params::text(std::string_view name) const {
     SATDL_CHECK(value(name).is_scalar(), unreadable(name, value(name), "a text"));
     return value(name).text();
+}
+
+std::vector<double> Params::numbers(std::string_view name) const {
+    SATDL_CHECK(value(name).is_list(), unreadable(name, value(name), "a list of numbers"));
+    std::vector<double> numbers;
+    for (const Value& item : value(name).items()) {
+        const auto number = item.as_number();
+        SATDL_CHECK(number.has_value(), unreadable(name, item, "a number"));
+        numbers.push_back(*number);
+    }
+    return numbers;
 }
 
 Network Params::network(std::string_view name) const {

@@ -30,6 +30,7 @@ enum class ParamType {
     Dataset,  // the name of a dataset's manifest (data/NAME.yaml); the files that the stage reads are part of its key
     File,     // a path; the file's content is part of the key
     Threads,  // 1..256 or `auto`: resolved when the plan is made
+    Numbers,  // a list of numbers, or one of the words in `choices`
 };
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
@@ -44,6 +45,17 @@ struct ParamDescription {
     std::string unit{};
     std::string help{};                     // one line
     bool changes_result = true;             // false: not in the key
+    // Where it makes sense. Elsewhere a value other than its default is refused before anything runs.
+    struct Need {
+        std::string param{};                // another parameter, which must have ...
+        std::vector<std::string> values{};  // ... one of these values; none: any but null, false and 0
+        bool operator==(const Need&) const = default;
+    };
+    std::vector<Need> needs{};            // all of them
+    std::vector<std::string> excludes{};  // parameters that are then left at their defaults, inputs that are not connected
+    std::string below{};                  // a number that is less than that of this parameter
+    // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` where that is its default.
+    std::vector<std::string> metric_of{};
     bool operator==(const ParamDescription&) const = default;
 };
 
@@ -85,6 +97,20 @@ struct PortDescription {
     std::optional<ModelRule> model{};
     bool optional = false;
     std::string help{};
+    // Metrics and History outputs: the names that they will hold (a History's besides epoch, step and lr), so that whatever
+    // names a metric is checked before anything runs. `loss`: also those that follow from a loss; see metric_names.h.
+    struct MetricsRule {
+        std::vector<std::string> names{};      // always there
+        std::string loss{};                    // parameter: the loss
+        std::string target{};                  // port: what the network should give
+        std::string model{};                   // port, input or output: the network
+        bool training = false;                 // they stand under train/, and under val/ ...
+        std::string validation{};              // ... where this port is connected
+        std::string fraction{};                // ... or this parameter is above 0
+        std::vector<std::string> also_under{}; // each stands under these prefixes too: "best/", "last/"
+        bool operator==(const MetricsRule&) const = default;
+    };
+    std::optional<MetricsRule> metrics{};
     bool operator==(const PortDescription&) const = default;
 };
 
@@ -121,6 +147,7 @@ public:
     [[nodiscard]] double number(std::string_view name) const;
     [[nodiscard]] bool boolean(std::string_view name) const;
     [[nodiscard]] const std::string& text(std::string_view name) const;  // also of choices
+    [[nodiscard]] std::vector<double> numbers(std::string_view name) const;
     [[nodiscard]] Network network(std::string_view name) const;
 
 private:
@@ -206,7 +233,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 2;
+inline constexpr int kStageAbi = 3;
 
 }  // namespace satdl
 

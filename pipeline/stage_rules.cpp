@@ -92,12 +92,28 @@ private:
 
     Fault of(const ParamDescription& param) {
         if (const auto fault = name(param.name)) return fault;
-        if ((param.type == ParamType::Choice) != !param.choices.empty()) return "has choices exactly if its type is choice";
+        if (param.type != ParamType::Numbers && (param.type == ParamType::Choice) != !param.choices.empty())
+            return "has choices exactly if its type is choice";
         const auto finite = [](const std::optional<double>& bound) { return !bound || std::isfinite(*bound); };
         if (!finite(param.least) || !finite(param.most)) return "has a range that is not finite";
         if (param.type == ParamType::Choice && param.fallback && *param.fallback != "null" &&
             std::ranges::find(param.choices, *param.fallback) == param.choices.end())
             return fmt::format("has the default '{}', which is none of its choices", *param.fallback);
+        return of_relations(param);
+    }
+
+    Fault of_relations(const ParamDescription& param) const {
+        const auto missing = [](const std::string& what) { return fmt::format("names '{}', which is not there", what); };
+        for (const ParamDescription::Need& need : param.needs) {
+            if (d_.param(need.param) == nullptr) return missing(need.param);
+        }
+        for (const std::string& other : param.excludes) {
+            if (d_.param(other) == nullptr && d_.input(other) == nullptr) return missing(other);
+        }
+        if (!param.below.empty() && d_.param(param.below) == nullptr) return missing(param.below);
+        for (const std::string& port : param.metric_of) {
+            if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
+        }
         return std::nullopt;
     }
 
@@ -109,6 +125,10 @@ private:
         const auto rule = parse_shape_rule(port.shape);
         if (!rule) return fmt::format("has the shape '{}', which is no rule", port.shape);
         if (const auto fault = of(*rule)) return fault;
+        if (port.metrics && !has_metrics(&port)) return "has a rule of metrics, but is neither metrics nor history";
+        if (port.metrics && !port.metrics->loss.empty()) {
+            if (const auto fault = of(*port.metrics)) return fault;
+        }
         return port.model ? of(*port.model) : std::nullopt;
     }
 
@@ -133,6 +153,22 @@ private:
         return std::nullopt;
     }
 
+    Fault of(const PortDescription::MetricsRule& rule) const {
+        if (!is_param(rule.loss, ParamType::Choice)) return fmt::format("needs a parameter '{}'", rule.loss);
+        if (!is_array_input(rule.target)) return fmt::format("needs an input array '{}'", rule.target);
+        const PortDescription* made = d_.output(rule.model);
+        if (!is_model_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
+            return fmt::format("needs a model '{}'", rule.model);
+        if (!rule.validation.empty() && d_.input(rule.validation) == nullptr)
+            return fmt::format("needs an input '{}'", rule.validation);
+        if (!rule.fraction.empty() && !is_param(rule.fraction, ParamType::Number))
+            return fmt::format("needs a number '{}'", rule.fraction);
+        return std::nullopt;
+    }
+
+    [[nodiscard]] static bool has_metrics(const PortDescription* port) {
+        return port != nullptr && (port->kind == PortKind::Metrics || port->kind == PortKind::History);
+    }
     [[nodiscard]] bool is_param(std::string_view name, ParamType type) const {
         const ParamDescription* param = d_.param(name);
         return param != nullptr && param->type == type;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pipeline/expansion.h"
+#include "pipeline/param_relations.h"
 
 namespace satdl {
 namespace {
@@ -129,6 +130,7 @@ StageReader::ReadStage StageReader::read(NodeId id) {
     node.params = std::move(params.params);
     node.files = std::move(params.files);
     result.good = read_inputs(declared, node) && params.good;
+    if (result.good) result.good = check_relations(node, diagnostics_);
     return result;
 }
 

@@ -24,7 +24,8 @@ struct Side {
 
 // A metric by its name, or as a training calls it.
 std::optional<double> find(const NamedNumbers& numbers, const std::string& metric) {
-    for (const std::string& name : {metric, "val/" + metric, "train/" + metric}) {
+    const std::string keras = metric.starts_with("val_") ? "val/" + metric.substr(4) : metric;
+    for (const std::string& name : {metric, keras, "val/" + metric, "train/" + metric}) {
         if (const auto found = numbers.find(name); found != numbers.end()) return found->second;
     }
     return std::nullopt;
@@ -167,7 +168,8 @@ StageEntry compare_stage() {
                              "p (baseline), p0 (candidate), difference (p0 - p); gap/p and gap/p0: training - test")},
             .params = {{.name = "baseline_name", .fallback = "baseline", .help = "what the tables call it"},
                        {.name = "candidate_name", .fallback = "candidate", .help = "what the tables call it"},
-                       {.name = "metric", .fallback = "accuracy", .help = "what decides"}},
+                       {.name = "metric", .fallback = "accuracy", .help = "what decides",
+                        .metric_of = {"baseline", "candidate"}}},
             .memory_fixed_bytes = 1 << 20,
         },
         .run = run,

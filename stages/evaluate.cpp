@@ -1,6 +1,9 @@
 // evaluate: how well a model does on data.
 #include <algorithm>
+#include <span>
+#include <utility>
 
+#include "stages/classification.h"
 #include "stages/model.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -10,6 +13,10 @@
 namespace satdl::stages {
 namespace {
 
+std::span<const std::int64_t> values_of(const at::Tensor& classes) {
+    return {classes.data_ptr<std::int64_t>(), static_cast<std::size_t>(classes.numel())};
+}
+
 Outcome run(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
@@ -18,17 +25,29 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");
-    const Objective objective(loss_from_name(params.text("loss")), net.last_activation(), net.output(), samples.target);
+    const Objective objective(loss_from_name(params.text("loss")), net.last_activation(), net.output(), samples.target,
+                              Metrics::All);
     samples.target = objective.prepare(samples.target);
 
     Shape shape = net.output();
     shape.insert(shape.begin(), samples.x.size(0));
-    at::Tensor predictions = at::empty(shape, at::kFloat);
+    Predictions predictions{at::empty(shape, at::kFloat), {}};
+    if (objective.has_classes()) predictions.classes = at::empty({samples.x.size(0)}, at::kLong);
     const MetricSums sums = evaluate(net, weights, objective, samples, params.integer("batch_size"), context, &predictions);
+
     Numbers metrics = objective.means(sums);
+    Outcome outcome{{{"predictions", one_array(array_of(predictions.outputs))}}, {}};
+    Confusion confusion;
+    if (objective.has_classes()) {
+        confusion = confusion_of(values_of(samples.target), values_of(predictions.classes), objective.classes());
+        for (auto& number : precision_and_recall(confusion)) metrics.push_back(std::move(number));
+        outcome.tables.push_back(table_of(confusion));
+    }
     metrics.emplace_back("samples", static_cast<double>(sums.samples));
-    return {.outputs = {{"metrics", metrics_group(metrics)}, {"predictions", one_array(array_of(predictions))}},
-            .tables = {}};
+    outcome.outputs["metrics"] = metrics_group(metrics);
+    outcome.outputs["confusion"] = one_array(
+        Array::of<std::int64_t>({confusion.classes, confusion.classes}, std::span<const std::int64_t>(confusion.counts)));
+    return outcome;
 }
 
 }  // namespace
@@ -38,7 +57,8 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .help = "Loss and accuracy of a model on data, and what it predicts",
+                .version = 2,
+                .help = "Loss, accuracies and confusion matrix of a model on data, and what it predicts",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples"},
                            {.name = "target",
@@ -47,10 +67,16 @@ StageEntry evaluate_stage() {
                             .help = "class numbers [N], or the shape of the model's output"}},
                 .outputs = {{.name = "metrics",
                              .kind = PortKind::Metrics,
-                             .help =
-                                 "loss; accuracy, where the targets are class numbers; binary_accuracy, where outputs are "
-                                 "sigmoids or the loss is binary; samples"},
-                            {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)"}},
+                             .help = "loss; where the targets are class numbers: accuracy (the greatest output is the right "
+                                     "class), binary_accuracy (each output on the right side of 0.5), precision/CLASS, "
+                                     "recall/CLASS and their mean over the classes, .../macro; samples",
+                             .metrics = PortDescription::MetricsRule{
+                                 .names = {"samples"}, .loss = "loss", .target = "target", .model = "model"}},
+                            {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)"},
+                            {.name = "confusion",
+                             .dtypes = {DType::Int64},
+                             .shape = "[_, _]",
+                             .help = "how often which class (row) was taken for which (column); empty without classes"}},
                 .params = {{.name = "loss",
                             .type = ParamType::Choice,
                             .choices = {"mse", "cross_entropy", "binary_cross_entropy"},

@@ -54,6 +54,7 @@ StageEntry fine_tune_stage() {
     return {
         .description = {
             .kind = "fine_tune",
+            .version = 2,
             .help = "Trains a network that begins with the layers and weights of another model",
             .inputs = inputs(),
             .outputs = training_outputs({.net = "net", .input = "x", .base = "base", .until = "until"}),

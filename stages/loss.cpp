@@ -24,12 +24,13 @@ LossKind loss_from_name(const std::string& name) {
     return LossKind::BinaryCrossEntropy;
 }
 
-Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target)
+Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target, Metrics metrics)
     : loss_(loss),
       last_(last),
       output_(std::move(output)),
       labels_(at::isIntegralType(target.scalar_type(), false) && target.dim() == 1 && loss != LossKind::Mse),
-      binary_(loss == LossKind::BinaryCrossEntropy || (labels_ && last.kind == Activation::Sigmoid)) {
+      binary_(loss == LossKind::BinaryCrossEntropy ||
+              (labels_ && (last.kind == Activation::Sigmoid || metrics == Metrics::All))) {
     check_fit(target);
     if (labels_) check_labels(target);
 }
@@ -87,15 +88,34 @@ at::Tensor Objective::log_probabilities(const at::Tensor& logits) const {
     return (outputs / outputs.sum(1, true)).clamp(kClip, 1 - kClip).log();  // as Keras: whatever sums to 1 is a distribution
 }
 
-at::Tensor Objective::loss(const at::Tensor& logits, const at::Tensor& target) const {
+// The mean, or with `each` the losses that it is the mean of: [N] of cross_entropy, else of the outputs' shape.
+at::Tensor Objective::losses(const at::Tensor& logits, const at::Tensor& target, bool each) const {
+    const auto reduction = each ? at::Reduction::None : at::Reduction::Mean;
     switch (loss_) {
-        case LossKind::Mse: return at::mse_loss(output(logits), target);
-        case LossKind::CrossEntropy: return at::nll_loss(log_probabilities(logits), target);
+        case LossKind::Mse: return at::mse_loss(output(logits), target, reduction);
+        case LossKind::CrossEntropy: return at::nll_loss(log_probabilities(logits), target, {}, reduction);
         case LossKind::BinaryCrossEntropy: break;
     }
     const at::Tensor wanted = yes_and_no(logits.detach(), target);
-    if (last_.kind != Activation::Softmax) return at::binary_cross_entropy_with_logits(logits, wanted);
-    return at::binary_cross_entropy(logits.softmax(1).clamp(kClip, 1 - kClip), wanted);
+    if (last_.kind != Activation::Softmax) {
+        return at::binary_cross_entropy_with_logits(logits, wanted, {}, {}, reduction);
+    }
+    return at::binary_cross_entropy(logits.softmax(1).clamp(kClip, 1 - kClip), wanted, {}, reduction);
+}
+
+at::Tensor Objective::loss(const at::Tensor& logits, const at::Tensor& target) const {
+    return losses(logits, target, false);
+}
+
+at::Tensor Objective::loss(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& weights) const {
+    const at::Tensor each = losses(logits, target, true);
+    return ((each.dim() > 1 ? each.mean(1) : each) * weights.index_select(0, target)).mean();
+}
+
+at::Tensor Objective::predicted(const at::Tensor& logits) const {
+    const at::NoGradGuard no_grad;
+    if (output_[0] == 1) return logits.detach().gt(0).squeeze(1).to(at::kLong);
+    return logits.detach().argmax(1);
 }
 
 void Objective::add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const {
@@ -107,7 +127,7 @@ void Objective::add_to(MetricSums& sums, const at::Tensor& logits, const at::Ten
     // Both activations are monotonous: the greatest logit is the greatest output, and a sigmoid above 0.5 a logit above 0.
     if (labels_ && output_[0] > 1) sums.correct += values.argmax(1).eq(target).sum().item<double>();
     if (binary_) {
-        const at::Tensor yes = last_.kind == Activation::Softmax ? values.softmax(1).gt(0.5) : values.gt(0);
+        const at::Tensor yes = is_softmax() ? values.softmax(1).gt(0.5) : values.gt(0);
         const at::Tensor right = yes.eq(yes_and_no(values, target).gt(0.5));
         sums.binary_correct +=
             right.sum().item<double>() * static_cast<double>(samples) / static_cast<double>(right.numel());

@@ -31,31 +31,46 @@ struct MetricSums {
     std::int64_t samples = 0;
 };
 
+// Which metrics: those of a training, or also binary accuracy wherever the targets are class numbers.
+enum class Metrics { Usual, All };
+
 class Objective {
 public:
     // `output`: a sample's. Throws Error{StageFailed} where the loss does not fit the network or the targets.
-    Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target);
+    Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target, Metrics metrics = Metrics::Usual);
 
     // The targets as the other functions take them: class numbers as int64, anything else as float32.
     [[nodiscard]] at::Tensor prepare(const at::Tensor& target) const;
     // Mean over the batch: a differentiable scalar.
     [[nodiscard]] at::Tensor loss(const at::Tensor& logits, const at::Tensor& target) const;
+    // The same with each sample's loss times its class's weight, as Keras' class_weight: the sum is still divided by the
+    // number of samples. `weights`: float32 [classes]. Precondition: the targets are class numbers.
+    [[nodiscard]] at::Tensor loss(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& weights) const;
+    [[nodiscard]] bool has_classes() const { return labels_; }
+    [[nodiscard]] std::int64_t classes() const { return output_[0] == 1 ? 2 : output_[0]; }  // of class numbers
+    // int64 [N]: the class that each sample is taken for. Precondition: as above.
+    [[nodiscard]] at::Tensor predicted(const at::Tensor& logits) const;
     void add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const;
-    // "loss", "accuracy" where the targets are class numbers, "binary_accuracy" where outputs stand for yes and no.
+    // See pipeline/metric_names.h for the names.
     [[nodiscard]] Numbers means(const MetricSums& sums) const;
     [[nodiscard]] at::Tensor output(const at::Tensor& logits) const { return activate(last_, logits, false); }
 
 private:
     void check_fit(const at::Tensor& target) const;
     void check_labels(const at::Tensor& target) const;
+    [[nodiscard]] at::Tensor losses(const at::Tensor& logits, const at::Tensor& target, bool each) const;
     [[nodiscard]] at::Tensor yes_and_no(const at::Tensor& logits, const at::Tensor& target) const;
     [[nodiscard]] at::Tensor log_probabilities(const at::Tensor& logits) const;
+    // Whether a sample's probabilities are the softmax of its logits.
+    [[nodiscard]] bool is_softmax() const {
+        return last_.kind == Activation::Softmax || (last_.kind == Activation::None && loss_ == LossKind::CrossEntropy);
+    }
 
     LossKind loss_;
     ActivationSpec last_;
     Shape output_;
     bool labels_;  // the targets are class numbers
-    bool binary_;  // outputs stand for yes and no
+    bool binary_;  // outputs are also measured as yes and no
 };
 
 }  // namespace satdl::stages

@@ -8,17 +8,32 @@ namespace satdl::stages {
 namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;  // elements: below it a second thread costs more than it brings
+constexpr double kAdamWDecay = 0.004;     // Keras' default
 
 struct AdamStep {
-    float rate, beta1, beta2, epsilon, keep;  // keep: what weight decay leaves of a weight
+    float rate, beta1, beta2, epsilon, keep;
 };
 
-AdamStep adam_step(const OptimiserOptions& options, std::int64_t update) {
+struct SgdStep {
+    float rate, momentum, keep;
+    bool nesterov;
+};
+
+// What weight decay leaves of a weight.
+float kept(const OptimiserOptions& options, double rate) {
+    return static_cast<float>(
+        1 - rate * options.weight_decay.value_or(options.kind == OptimiserKind::AdamW ? kAdamWDecay : 0));
+}
+
+AdamStep adam_step(const OptimiserOptions& options, std::int64_t update, double rate) {
     const auto t = static_cast<double>(update);
-    const double rate = options.learning_rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
-    const double keep = options.kind == OptimiserKind::AdamW ? 1 - options.learning_rate * options.weight_decay : 1;
-    return {static_cast<float>(rate), static_cast<float>(options.beta1), static_cast<float>(options.beta2),
-            static_cast<float>(options.epsilon), static_cast<float>(keep)};
+    const double corrected = rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
+    return {static_cast<float>(corrected), static_cast<float>(options.beta1), static_cast<float>(options.beta2),
+            static_cast<float>(options.epsilon), kept(options, rate)};
+}
+
+SgdStep sgd_step(const OptimiserOptions& options, double rate) {
+    return {static_cast<float>(rate), static_cast<float>(options.momentum), kept(options, rate), options.nesterov};
 }
 
 void adam(const AdamStep& step, std::int64_t count, const float* __restrict g, float* __restrict m, float* __restrict v,
@@ -30,11 +45,11 @@ void adam(const AdamStep& step, std::int64_t count, const float* __restrict g, f
     }
 }
 
-void sgd(float rate, float momentum, std::int64_t count, const float* __restrict g, float* __restrict s,
-         float* __restrict w) {
+void sgd(const SgdStep& step, std::int64_t count, const float* __restrict g, float* __restrict s, float* __restrict w) {
     for (std::int64_t i = 0; i < count; ++i) {
-        s[i] = momentum * s[i] - rate * g[i];
-        w[i] += s[i];
+        s[i] = step.momentum * s[i] - step.rate * g[i];
+        const float move = step.nesterov ? step.momentum * s[i] - step.rate * g[i] : s[i];
+        w[i] = w[i] * step.keep + move;
     }
 }
 
@@ -68,10 +83,11 @@ Moments start_moments(OptimiserKind kind, const Weights& trained) {
     return moments;
 }
 
-void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments,
+void update(const OptimiserOptions& options, std::int64_t update, double rate, const Weights& gradients, Moments& moments,
             Weights& trained) {
     const at::NoGradGuard no_grad;
-    const AdamStep step = adam_step(options, update);
+    const AdamStep adam_now = adam_step(options, update, rate);
+    const SgdStep sgd_now = sgd_step(options, rate);
     for (std::size_t tensor = 0; tensor < trained.size(); ++tensor) {
         const at::Tensor& weight = trained[tensor];
         const at::Tensor gradient = laid_out_like(gradients[tensor], weight);
@@ -81,10 +97,9 @@ void update(const OptimiserOptions& options, std::int64_t update, const Weights&
         float* second = moments.second.empty() ? nullptr : elements(moments.second[tensor], weight);
         at::parallel_for(0, weight.numel(), kGrain, [&](std::int64_t from, std::int64_t to) {
             if (options.kind == OptimiserKind::Sgd) {
-                sgd(static_cast<float>(options.learning_rate), static_cast<float>(options.momentum), to - from, g + from,
-                    first + from, w + from);
+                sgd(sgd_now, to - from, g + from, first + from, w + from);
             } else {
-                adam(step, to - from, g + from, first + from, second + from, w + from);
+                adam(adam_now, to - from, g + from, first + from, second + from, w + from);
             }
         });
     }

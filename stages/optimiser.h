@@ -3,11 +3,15 @@
 //
 // The formulas are Keras', which differ from PyTorch's in where Adam's epsilon stands:
 //   m = b1 m + (1 - b1) g     v = b2 v + (1 - b2) g^2     w -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
-// (Kingma and Ba, "Adam", the order of computation at the end of section 2). AdamW first takes w -= rate * weight_decay * w
-// (Loshchilov and Hutter). SGD: s = momentum s - rate g; w += s.
+// (Kingma and Ba, "Adam", the order of computation at the end of section 2).
+//   SGD:               s = momentum s - rate g     w += s
+//   SGD, Nesterov's:   s = momentum s - rate g     w += momentum s - rate g
+// Weight decay stands before each of them and beside its gradient: w -= rate * weight_decay * w (Loshchilov and Hutter,
+// "Decoupled weight decay regularization"). AdamW is Adam with a weight decay of 0.004 unless another is given.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "stages/net.h"
@@ -23,7 +27,8 @@ struct OptimiserOptions {
     double beta2 = 0.999;
     double epsilon = 1e-7;
     double momentum = 0;
-    double weight_decay = 0.004;
+    bool nesterov = false;
+    std::optional<double> weight_decay{};  // none: 0.004 for AdamW, else 0
 };
 
 [[nodiscard]] OptimiserKind optimiser_from_name(const std::string& name);  // "adam", "adamw", "sgd"
@@ -36,8 +41,8 @@ struct Moments {
 
 [[nodiscard]] Moments start_moments(OptimiserKind kind, const Weights& trained);
 
-// One update of `trained`; `update` counts from 1. `gradients` are in the same order.
-void update(const OptimiserOptions& options, std::int64_t update, const Weights& gradients, Moments& moments,
+// One update of `trained` at the learning rate `rate`; `update` counts from 1. `gradients` are in the same order.
+void update(const OptimiserOptions& options, std::int64_t update, double rate, const Weights& gradients, Moments& moments,
             Weights& trained);
 
 }  // namespace satdl::stages

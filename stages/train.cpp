@@ -26,6 +26,7 @@ StageEntry train_stage() {
     return {
         .description = {
             .kind = "train",
+            .version = 2,
             .help = "Trains a network from scratch and keeps its best epoch",
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),

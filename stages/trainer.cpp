@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <utility>
 
+#include "pipeline/metric_names.h"
 #include "stages/ports.h"
 
 namespace satdl::stages {
@@ -21,24 +21,12 @@ std::vector<std::size_t> trained_tensors(const Net& net, std::size_t frozen_laye
     return positions;
 }
 
-std::string resolved_monitor(const std::string& wanted, bool has_validation) {
-    static const std::map<std::string, std::string> kKeras{{"loss", "train/loss"},
-                                                           {"accuracy", "train/accuracy"},
-                                                           {"binary_accuracy", "train/binary_accuracy"},
-                                                           {"val_loss", "val/loss"},
-                                                           {"val_accuracy", "val/accuracy"},
-                                                           {"val_binary_accuracy", "val/binary_accuracy"}};
-    if (wanted == "auto") return has_validation ? "val/loss" : "train/loss";
-    const auto found = kKeras.find(wanted);
-    return found == kKeras.end() ? wanted : found->second;
-}
-
 std::size_t column(const TrainingHistory& history, const std::string& name) {
     return static_cast<std::size_t>(std::ranges::find(history.names, name) - history.names.begin());
 }
 
-bool is_better(const std::string& monitor, double value, double than) {
-    return monitor.ends_with("accuracy") ? value > than : value < than;
+bool is_better(const std::string& metric, double value, double than) {
+    return more_is_better(metric) ? value > than : value < than;
 }
 
 Weights copies(const Weights& weights) {
@@ -70,7 +58,8 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
       data_(std::move(data)),
       trained_(trained_tensors(net, options_.frozen_layers)),
       steps_an_epoch_((data_.train.x.size(0) + options_.batch_size - 1) / options_.batch_size),
-      monitor_(resolved_monitor(options_.monitor, data_.validation.has_value())),
+      schedule_(options_.schedule, options_.optimiser.learning_rate,
+                (steps_an_epoch_ + options_.accumulate - 1) / options_.accumulate, options_.epochs),
       context_(context),
       batch_(net.blank_batch(options_.batch_size)) {
     check_samples(net, data_.train, "x", "target");
@@ -86,10 +75,14 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
         if (*prefix == 'v' && !data_.validation) continue;
         for (const auto& [name, value] : named(prefix, {})) names.push_back(name);
     }
-    if (std::ranges::find(names, monitor_) == names.end()) {
+    const auto monitor =
+        options_.monitor == "auto" ? std::optional<std::string>(data_.validation ? "val/loss" : "train/loss")
+                                    : find_metric(options_.monitor, names);
+    if (!monitor) {
         throw stage_error(fmt::format("there is no metric '{}' to monitor", options_.monitor),
-                          did_you_mean(monitor_, names));
+                          did_you_mean(options_.monitor, names));
     }
+    monitor_ = *monitor;
 }
 
 Numbers Trainer::named(const std::string& prefix, const MetricSums& sums) const {
@@ -111,7 +104,13 @@ void Trainer::run(TrainingState& state) {
     for (std::size_t i = 0; i < state.weights.size(); ++i) {
         state.weights[i].set_requires_grad(std::ranges::binary_search(trained_, i));
     }
-    while (state.epoch < options_.epochs) run_epoch(state);
+    while (state.epoch < options_.epochs && !state.stopping.stopped) run_epoch(state);
+}
+
+std::string Trainer::ending(const TrainingState& state) const {
+    if (!state.stopping.stopped) return fmt::format("ended after epoch {}, the last", state.epoch);
+    return fmt::format("stopped after epoch {}: {} has not improved for {} epoch{}", state.epoch, monitor_,
+                       state.stopping.waited, state.stopping.waited == 1 ? "" : "s");
 }
 
 void Trainer::run_epoch(TrainingState& state) {
@@ -141,30 +140,49 @@ double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& 
 
     const Pass pass{true, options_.frozen_layers, options_.seed, state.steps};
     const at::Tensor logits = net_.logits(state.weights, x, pass);
-    const at::Tensor loss = objective_.loss(logits, target);
+    const at::Tensor loss = options_.class_weights.defined() ? objective_.loss(logits, target, options_.class_weights)
+                                                             : objective_.loss(logits, target);
     Weights trained;
     for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
-    const Weights gradients = torch::autograd::grad({loss}, trained);
-    update(options_.optimiser, state.steps + 1, gradients, state.moments, trained);
-
+    Weights gradients = torch::autograd::grad({loss}, trained);
     const double value = loss.item<double>();
     objective_.add_to(state.sums, logits, target, value);
     ++state.step;
     ++state.steps;
+    learn_from(state, std::move(gradients), count);
     return value;
+}
+
+// An update after every `accumulate` batches, and after the last one of an epoch.
+void Trainer::learn_from(TrainingState& state, Weights gradients, std::int64_t samples) {
+    if (options_.accumulate > 1) {
+        add_to(state.gradients, gradients, samples);
+        if (state.gradients.batches < options_.accumulate && state.step < steps_an_epoch_) return;
+        gradients = take_mean(state.gradients);
+    }
+    Weights trained;
+    for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
+    state.rate = schedule_.rate_at(state.updates);
+    ++state.updates;
+    update(options_.optimiser, state.updates, state.rate, clipped(options_.clipping, std::move(gradients)), state.moments,
+           trained);
+}
+
+Numbers Trainer::validate(TrainingState& state) const {
+    const MetricSums sums = evaluate(net_, state.weights, objective_, *data_.validation, options_.batch_size, context_);
+    Numbers numbers = named("val/", sums);
+    if (!std::isfinite(numbers.front().second)) {
+        throw stage_error(fmt::format("the loss of the validation data is {} after epoch {}", numbers.front().second,
+                                      state.epoch + 1),
+                          "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
+    }
+    return numbers;
 }
 
 void Trainer::end_epoch(TrainingState& state) {
     Numbers metrics = named("train/", state.sums);
     if (data_.validation) {
-        const MetricSums sums =
-            evaluate(net_, state.weights, objective_, *data_.validation, options_.batch_size, context_);
-        const Numbers numbers = named("val/", sums);
-        if (!std::isfinite(numbers.front().second)) {
-            throw stage_error(fmt::format("the loss of the validation data is {} after epoch {}", numbers.front().second,
-                                          state.epoch + 1),
-                              "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
-        }
+        const Numbers numbers = validate(state);
         metrics.insert(metrics.end(), numbers.begin(), numbers.end());
     }
     state.history.names.clear();
@@ -173,19 +191,25 @@ void Trainer::end_epoch(TrainingState& state) {
         state.history.names.push_back(name);
         row.push_back(value);
     }
-    state.history.rows.push_back(row);
-    state.history.steps.push_back(state.steps);
-
-    const std::size_t monitored = column(state.history, monitor_);
-    const auto best_row = static_cast<std::size_t>(state.best_epoch - 1);
+    state.history.rows.push_back(std::move(row));
+    state.history.steps.push_back(state.updates);
+    state.history.rates.push_back(state.rate);
     ++state.epoch;
-    if (state.best_epoch == 0 || is_better(monitor_, row[monitored], state.history.rows[best_row][monitored])) {
-        state.best_epoch = state.epoch;
-        state.best_weights = copies(state.weights);
-    }
+    keep_if_best(state);
     report(state, true, metrics);
     state.step = 0;
     state.sums = {};
+}
+
+void Trainer::keep_if_best(TrainingState& state) const {
+    const std::size_t monitored = column(state.history, monitor_);
+    const double value = state.history.rows.back()[monitored];
+    const auto best_row = static_cast<std::size_t>(state.best_epoch - 1);
+    if (state.best_epoch == 0 || is_better(monitor_, value, state.history.rows[best_row][monitored])) {
+        state.best_epoch = state.epoch;
+        state.best_weights = copies(state.weights);
+    }
+    watch(options_.stopping, state.epoch, value, more_is_better(monitor_), state.stopping);
 }
 
 void Trainer::report(const TrainingState& state, bool epoch_ended, const Numbers& metrics) {
@@ -198,7 +222,7 @@ void Trainer::report(const TrainingState& state, bool epoch_ended, const Numbers
 }
 
 MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective, const Samples& samples,
-                    std::int64_t batch_size, const StageContext& context, at::Tensor* outputs) {
+                    std::int64_t batch_size, const StageContext& context, Predictions* predictions) {
     const at::NoGradGuard no_grad;
     at::Tensor batch = net.blank_batch(std::min(batch_size, samples.x.size(0)));
     MetricSums sums;
@@ -210,7 +234,9 @@ MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective
         const at::Tensor logits = net.logits(weights, x, {});
         const at::Tensor target = samples.target.narrow(0, first, count);
         objective.add_to(sums, logits, target, objective.loss(logits, target).item<double>());
-        if (outputs != nullptr) outputs->narrow(0, first, count).copy_(objective.output(logits));
+        if (predictions == nullptr) continue;
+        predictions->outputs.narrow(0, first, count).copy_(objective.output(logits));
+        if (predictions->classes.defined()) predictions->classes.narrow(0, first, count).copy_(objective.predicted(logits));
     }
     return sums;
 }

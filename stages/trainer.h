@@ -10,9 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "stages/gradients.h"
 #include "stages/loss.h"
 #include "stages/net.h"
 #include "stages/optimiser.h"
+#include "stages/schedule.h"
+#include "stages/stopping.h"
 
 namespace satdl::stages {
 
@@ -24,6 +27,11 @@ struct TrainingOptions {
     std::int64_t seed = 0;
     std::string monitor = "auto";   // "val/loss", ...; also Keras' names; auto: val/loss, without validation data train/loss
     std::size_t frozen_layers = 0;  // the first so many layers stay as they are
+    ScheduleOptions schedule{};
+    StoppingOptions stopping{};
+    Clipping clipping{};
+    std::int64_t accumulate = 1;  // batches an update
+    at::Tensor class_weights{};   // float32 [classes]; undefined: all count the same
 };
 
 struct Samples {
@@ -40,19 +48,24 @@ struct TrainingData {
 struct TrainingHistory {
     std::vector<std::string> names;  // "train/loss", "train/accuracy", "val/loss", ...
     std::vector<std::vector<double>> rows;
-    std::vector<std::int64_t> steps;  // at the end of each epoch, counted from the start
+    std::vector<std::int64_t> steps;  // updates of the weights at the end of each epoch, counted from the start
+    std::vector<double> rates;        // the learning rate of each epoch's last update
 };
 
 struct TrainingState {
     std::int64_t epoch = 0;  // finished epochs
     std::int64_t step = 0;   // finished steps of the running epoch
-    std::int64_t steps = 0;  // finished steps in all
+    std::int64_t steps = 0;    // finished steps in all: batches
+    std::int64_t updates = 0;  // of the weights
+    GradientSum gradients;     // of the batches since the last update
+    double rate = 0;           // of the last update
     Weights weights;
     Moments moments;  // of the trained tensors, in order
     MetricSums sums;  // of the running epoch's training
     TrainingHistory history;
     std::int64_t best_epoch = 0;  // 0: none yet
     Weights best_weights;
+    StoppingState stopping;
 };
 
 class Trainer {
@@ -62,16 +75,21 @@ public:
     Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context);
 
     [[nodiscard]] TrainingState start(Weights weights) const;
-    // To the end of the last epoch. Throws Stopped between two steps; Error{StageFailed} where the loss is no number any
-    // more.
+    // To the end of the last epoch, or until it stops early. Throws Stopped between two steps; Error{StageFailed} where the
+    // loss is no number any more.
     void run(TrainingState& state);
 
     [[nodiscard]] const std::string& monitor() const { return monitor_; }
+    // Why the training ended: "stopped after epoch 7: val/loss has not improved for 3 epochs".
+    [[nodiscard]] std::string ending(const TrainingState& state) const;
 
 private:
     void run_epoch(TrainingState& state);
     double run_step(TrainingState& state, const std::vector<std::int64_t>& order);
+    void learn_from(TrainingState& state, Weights gradients, std::int64_t samples);
     void end_epoch(TrainingState& state);
+    void keep_if_best(TrainingState& state) const;
+    [[nodiscard]] Numbers validate(TrainingState& state) const;
     void report(const TrainingState& state, bool epoch_ended, const Numbers& metrics);
     [[nodiscard]] Numbers named(const std::string& prefix, const MetricSums& sums) const;
 
@@ -81,6 +99,7 @@ private:
     TrainingData data_;  // targets prepared
     const std::vector<std::size_t> trained_;  // positions of the tensors that are trained
     const std::int64_t steps_an_epoch_;
+    const Schedule schedule_;
     std::string monitor_;
     StageContext& context_;
     at::Tensor batch_;  // reused
@@ -89,8 +108,15 @@ private:
 // Throws Error{StageFailed} where samples and targets fit neither each other nor the network; the names are for its text.
 void check_samples(const Net& net, const Samples& samples, const std::string& x, const std::string& target);
 
+// What a model gives for each sample.
+struct Predictions {
+    at::Tensor outputs;  // [N, ...], filled in
+    at::Tensor classes;  // int64 [N], filled in where it is defined
+};
+
 // The metrics of `samples`, not training, batch by batch. Throws Stopped.
 [[nodiscard]] MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective, const Samples& samples,
-                                  std::int64_t batch_size, const StageContext& context, at::Tensor* outputs = nullptr);
+                                  std::int64_t batch_size, const StageContext& context,
+                                  Predictions* predictions = nullptr);
 
 }  // namespace satdl::stages

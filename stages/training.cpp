@@ -2,40 +2,136 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
+#include "stages/class_weights.h"
 #include "stages/model.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
+#include "stages/training_summary.h"
 
 namespace satdl::stages {
 namespace {
 
-Group history_group(const TrainingHistory& history) {
-    const auto epochs = static_cast<std::int64_t>(history.rows.size());
-    const auto add = [&](Group& group, const std::string& name, auto value_in) {
-        std::vector<double> values;
-        for (std::size_t row = 0; row < history.rows.size(); ++row) values.push_back(value_in(row));
-        group[name] = Array::of<double>({epochs}, std::span<const double>(values));
-    };
-    Group group;
-    add(group, "epoch", [](std::size_t row) { return static_cast<double>(row + 1); });
-    add(group, "step", [&](std::size_t row) { return static_cast<double>(history.steps[row]); });
-    for (std::size_t i = 0; i < history.names.size(); ++i) {
-        add(group, history.names[i], [&](std::size_t row) { return history.rows[row][i]; });
-    }
-    return group;
+ParamDescription number(std::string name, std::string fallback, double least, double most, std::string help) {
+    return {.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback), .least = least,
+            .most = most, .help = std::move(help)};
 }
 
-// "val/loss" at the best epoch, "last/val/loss" at the last one.
-Numbers summary_of(const TrainingState& state) {
-    Numbers numbers{{"best_epoch", static_cast<double>(state.best_epoch)}};
-    const std::vector<double>& best = state.history.rows[static_cast<std::size_t>(state.best_epoch - 1)];
-    for (std::size_t i = 0; i < state.history.names.size(); ++i) {
-        numbers.emplace_back(state.history.names[i], best[i]);
-        numbers.emplace_back("last/" + state.history.names[i], state.history.rows.back()[i]);
+ParamDescription whole(std::string name, std::string fallback, double least, std::string unit, std::string help) {
+    return {.name = std::move(name), .type = ParamType::Integer, .fallback = std::move(fallback), .least = least,
+            .most = 1e6, .unit = std::move(unit), .help = std::move(help)};
+}
+
+ParamDescription with(ParamDescription param, std::vector<ParamDescription::Need> needs) {
+    param.needs = std::move(needs);
+    return param;
+}
+
+// What an update of the weights is.
+std::vector<ParamDescription> optimiser_params() {
+    const ParamDescription::Need adam{"optimiser", {"adam", "adamw"}}, sgd{"optimiser", {"sgd"}};
+    ParamDescription by_norm =
+        number("clip_norm", "null", 1e-12, 1e12, "gradients shrink to at most this norm, all together");
+    by_norm.excludes = {"clip_value"};
+    return {
+        {.name = "optimiser",
+         .type = ParamType::Choice,
+         .fallback = "adam",
+         .choices = {"adam", "adamw", "sgd"},
+         .help = "in Keras' formulas"},
+        number("learning_rate", "0.001", 0, 1e6, "the optimiser's step size; with a schedule, its greatest"),
+        with(number("beta1", "0.9", 0, 0.9999999, "decay of the mean gradient"), {adam}),
+        with(number("beta2", "0.999", 0, 0.9999999, "decay of the mean squared gradient"), {adam}),
+        with(number("epsilon", "1e-7", 0, 1, "keeps the division finite"), {adam}),
+        with(number("momentum", "0", 0, 1, "share of the last step that is taken again"), {sgd}),
+        with({.name = "nesterov", .type = ParamType::Boolean, .fallback = "false", .help = "Nesterov's momentum"},
+             {sgd, {"momentum", {}}}),
+        number("weight_decay", "null", 0, 1,
+               "how fast weights shrink, times the learning rate (default: adamw 0.004, else 0)"),
+        std::move(by_norm),
+        number("clip_value", "null", 1e-12, 1e12, "each gradient is cut to this size"),
+        whole("accumulate", "1", 1, "batches", "batches whose mean gradient makes one update"),
+        {.name = "class_weights",
+         .type = ParamType::Numbers,
+         .fallback = "null",
+         .least = 0,
+         .most = 1e6,
+         .choices = {"balanced"},
+         .help = "how much each class counts in the training loss; balanced: rare ones as much as frequent ones",
+         .needs = {{"loss", {"cross_entropy", "binary_cross_entropy"}}}},
+    };
+}
+
+// How the learning rate changes.
+std::vector<ParamDescription> schedule_params() {
+    ParamDescription warmup = number("warmup_epochs", "0", 0, 1e6, "the rate first rises linearly for so long");
+    warmup.unit = "epochs";
+    warmup.below = "epochs";
+    ParamDescription every =
+        with(number("step_epochs", "10", 1e-6, 1e6, "how long a rate is kept"), {{"schedule", {"step"}}});
+    every.unit = "epochs";
+    return {
+        {.name = "schedule",
+         .type = ParamType::Choice,
+         .fallback = "constant",
+         .choices = {"constant", "step", "cosine"},
+         .help = "of the learning rate: step falls every step_epochs, cosine to the end (docs/training.md)"},
+        std::move(warmup),
+        std::move(every),
+        with(number("step_factor", "0.1", 1e-9, 1, "what is left of the rate then"), {{"schedule", {"step"}}}),
+        with(number("rate_floor", "0", 0, 1, "the least share of learning_rate"), {{"schedule", {"step", "cosine"}}}),
+    };
+}
+
+// Which epoch is kept, and when training ends early.
+std::vector<ParamDescription> stopping_params() {
+    ParamDescription fraction =
+        number("validation_fraction", "0", 0, 0.99, "the last share of the samples is not trained on, but validates");
+    fraction.excludes = {"val_x"};
+    return {
+        {.name = "monitor",
+         .fallback = "auto",
+         .help = "the metric whose best epoch is kept: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
+                 "validation data, else train/loss",
+         .metric_of = {"history"}},
+        whole("patience", "null", 1, "epochs", "end when monitor has not improved for so long (default: never early)"),
+        with(number("min_delta", "0", 0, 1e12, "what it must improve by, at the least"), {{"patience", {}}}),
+        with(whole("start_epoch", "1", 1, "epochs", "the first epoch that counts for patience"), {{"patience", {}}}),
+        std::move(fraction),
+    };
+}
+
+// A class's weight in the training loss; undefined where all count the same.
+at::Tensor class_weights_of(const Params& params, const Net& net, LossKind loss, const at::Tensor& target) {
+    if (!params.given("class_weights")) return {};
+    const Objective objective(loss, net.last_activation(), net.output(), target);
+    if (!objective.has_classes()) throw stage_error("class_weights need class numbers [N] as target");
+    const std::int64_t classes = objective.classes();
+    const std::vector<double> weights = params.value("class_weights").is_list()
+                                            ? params.numbers("class_weights")
+                                            : balanced_weights(objective.prepare(target), classes);
+    if (static_cast<std::int64_t>(weights.size()) != classes) {
+        throw stage_error(fmt::format("class_weights has {} weights, the network tells {} classes apart", weights.size(),
+                                      classes));
     }
-    return numbers;
+    return at::tensor(weights, at::kFloat);
+}
+
+// Keras' validation_split: the first floor(N (1 - fraction)) samples are trained on.
+void hold_out(TrainingData& data, double fraction) {
+    const std::int64_t samples = data.train.x.size(0);
+    const auto kept = static_cast<std::int64_t>(std::floor(static_cast<double>(samples) * (1 - fraction)));
+    if (kept == 0 || kept == samples) {
+        throw stage_error(fmt::format("validation_fraction {} of {} samples leaves {} to train on and {} to validate",
+                                      fraction, samples, kept, samples - kept));
+    }
+    const auto part = [&](std::int64_t first, std::int64_t count) {
+        return Samples{data.train.x.narrow(0, first, count), data.train.target.narrow(0, first, count)};
+    };
+    data.validation = part(kept, samples - kept);
+    data.train = part(0, kept);
 }
 
 }  // namespace
@@ -53,64 +149,48 @@ std::vector<PortDescription> training_inputs() {
 }
 
 std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
+    const PortDescription::MetricsRule reported{.loss = "loss", .target = "target", .model = "model", .training = true,
+                                                .validation = "val_x", .fraction = "validation_fraction"};
+    PortDescription::MetricsRule summary = reported;
+    summary.names = summary_names();
+    summary.also_under = {kLast, kBest, kEpochOfBest};
     return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule), .help = "weights of the best epoch"},
-            {.name = "history", .kind = PortKind::History, .help = "epoch, step, and every metric, one row an epoch"},
+            {.name = "history", .kind = PortKind::History,
+             .help = "epoch, step (updates), lr, and every metric, one row an epoch", .metrics = reported},
             {.name = "metrics", .kind = PortKind::Metrics,
-             .help = "best_epoch; train/loss, val/accuracy, ... at the best epoch; last/... at the last one"}};
+             .help = "train/loss, val/accuracy, ... at best_epoch, where monitor is best; last/... at last_epoch; best/..., "
+                     "each one's own best, at epoch_of_best/...; stopped_early: 0 or 1",
+             .metrics = summary}};
 }
 
 std::vector<ParamDescription> training_params() {
-    const auto number = [](std::string name, std::string fallback, double least, double most, std::string help) {
-        return ParamDescription{.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback),
-                                .least = least, .most = most, .help = std::move(help)};
-    };
-    return {
+    std::vector<ParamDescription> params{
         {.name = "net", .type = ParamType::Network, .help = "the layers, or the name of a network under `networks:`"},
         {.name = "loss",
          .type = ParamType::Choice,
          .choices = {"mse", "cross_entropy", "binary_cross_entropy"},
          .help = "cross_entropy: class numbers against probabilities; binary_cross_entropy: each output against 0 or 1"},
-        {.name = "optimiser",
-         .type = ParamType::Choice,
-         .fallback = "adam",
-         .choices = {"adam", "adamw", "sgd"},
-         .help = "in Keras' formulas"},
-        number("learning_rate", "0.001", 0, 1e6, "the optimiser's step size"),
-        number("beta1", "0.9", 0, 0.9999999, "adam, adamw: decay of the mean gradient"),
-        number("beta2", "0.999", 0, 0.9999999, "adam, adamw: decay of the mean squared gradient"),
-        number("epsilon", "1e-7", 0, 1, "adam, adamw: keeps the division finite"),
-        number("momentum", "0", 0, 1, "sgd: share of the last step that is taken again"),
-        number("weight_decay", "0.004", 0, 1, "adamw: how fast weights shrink, times the learning rate"),
-        {.name = "epochs",
-         .type = ParamType::Integer,
-         .fallback = "20",
-         .least = 1,
-         .most = 1e6,
-         .help = "how often every training sample is seen"},
-        {.name = "batch_size",
-         .type = ParamType::Integer,
-         .fallback = "128",
-         .least = 1,
-         .most = 1e6,
-         .unit = "samples",
-         .help = "samples a step"},
+        whole("epochs", "20", 1, "", "how often every training sample is seen"),
+        whole("batch_size", "128", 1, "samples", "samples a step"),
         {.name = "seed",
          .type = ParamType::Integer,
          .fallback = "0",
          .help = "decides initial weights, the order of samples and dropout"},
-        {.name = "monitor",
-         .fallback = "auto",
-         .help = "the metric whose best epoch is kept: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
-                 "validation data, else train/loss"},
         {.name = "initialiser",
          .type = ParamType::Choice,
          .fallback = "keras",
          .choices = {"keras", "torch"},
          .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"}};
+    for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
+        params.insert(params.end(), more.begin(), more.end());
+    return params;
 }
 
 TrainingOptions training_options(const Params& params) {
+    const auto if_given = [&](const char* name) {
+        return params.given(name) ? std::optional(params.number(name)) : std::nullopt;
+    };
     return {.loss = loss_from_name(params.text("loss")),
             .optimiser = {.kind = optimiser_from_name(params.text("optimiser")),
                           .learning_rate = params.number("learning_rate"),
@@ -118,37 +198,56 @@ TrainingOptions training_options(const Params& params) {
                           .beta2 = params.number("beta2"),
                           .epsilon = params.number("epsilon"),
                           .momentum = params.number("momentum"),
-                          .weight_decay = params.number("weight_decay")},
+                          .nesterov = params.boolean("nesterov"),
+                          .weight_decay = if_given("weight_decay")},
             .epochs = params.integer("epochs"),
             .batch_size = params.integer("batch_size"),
             .seed = params.integer("seed"),
-            .monitor = params.text("monitor")};
+            .monitor = params.text("monitor"),
+            .schedule = {.kind = schedule_from_name(params.text("schedule")),
+                         .warmup_epochs = params.number("warmup_epochs"),
+                         .step_epochs = params.number("step_epochs"),
+                         .step_factor = params.number("step_factor"),
+                         .floor = params.number("rate_floor")},
+            .stopping = {.patience = params.given("patience") ? std::optional(params.integer("patience")) : std::nullopt,
+                         .min_delta = params.number("min_delta"),
+                         .start_epoch = params.integer("start_epoch")},
+            .clipping = {.norm = if_given("clip_norm"), .value = if_given("clip_value")},
+            .accumulate = params.integer("accumulate"),
+            .class_weights = {}};
 }
 
 Initialiser initialiser_of(const Params& params) {
     return params.text("initialiser") == "torch" ? Initialiser::Torch : Initialiser::Keras;
 }
 
-TrainingData training_data(const StageInputs& inputs) {
+TrainingData training_data(const StageInputs& inputs, double validation_fraction) {
     TrainingData data{{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))}, std::nullopt};
     if (connected(inputs, "val_x") != connected(inputs, "val_target")) {
         throw stage_error("val_x and val_target go together: one of them is missing");
     }
     if (connected(inputs, "val_x")) {
         data.validation = Samples{tensor_of(array_at(inputs, "val_x")), tensor_of(array_at(inputs, "val_target"))};
+    } else if (validation_fraction > 0) {
+        hold_out(data, validation_fraction);
     }
     return data;
 }
 
 Outcome train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs, StageContext& context) {
-    Trainer trainer(net, std::move(options), training_data(inputs), context);
+    const Params& params = context.params();
+    TrainingData data = training_data(inputs, params.number("validation_fraction"));
+    check_samples(net, data.train, "x", "target");
+    options.class_weights = class_weights_of(params, net, options.loss, data.train.target);
+    Trainer trainer(net, std::move(options), std::move(data), context);
     TrainingState state = trainer.start(std::move(weights));
     trainer.run(state);
+    context.log(LogLevel::Info, trainer.ending(state));
     const Model model{net.network(), net.input(), net.arrays_from(state.best_weights)};
     return {.outputs = {{"model", to_group(model)},
                         {"history", history_group(state.history)},
                         {"metrics", metrics_group(summary_of(state))}},
-            .tables = {}};
+            .tables = {ending_table(state, trainer.ending(state))}};
 }
 
 }  // namespace satdl::stages

@@ -3,6 +3,9 @@
 
 #include <cmath>
 
+#include "pipeline/metric_names.h"
+#include "stages/class_weights.h"
+#include "stages/gradients.h"
 #include "stages/loss.h"
 #include "stages/optimiser.h"
 
@@ -109,7 +112,8 @@ std::vector<double> updated(const OptimiserOptions& options, double weight, cons
     Moments moments = start_moments(options.kind, trained);
     std::vector<double> weights;
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-        update(options, static_cast<std::int64_t>(i) + 1, {at::full({1}, gradients[i], at::kFloat)}, moments, trained);
+        update(options, static_cast<std::int64_t>(i) + 1, options.learning_rate,
+               {at::full({1}, gradients[i], at::kFloat)}, moments, trained);
         weights.push_back(trained[0].item<double>());
     }
     return weights;
@@ -120,7 +124,8 @@ std::vector<double> updated(const OptimiserOptions& options, double weight, cons
 TEST_CASE("Adam and AdamW follow Keras' formulas") {
     const bool decays = GENERATE(false, true);
     const OptimiserOptions options{.kind = decays ? OptimiserKind::AdamW : OptimiserKind::Adam, .learning_rate = 0.1,
-                                   .beta1 = 0.8, .beta2 = 0.95, .epsilon = 0.01, .weight_decay = 0.2};
+                                   .beta1 = 0.8, .beta2 = 0.95, .epsilon = 0.01,
+                                   .weight_decay = decays ? std::optional(0.2) : std::nullopt};
     const std::vector<double> gradients{0.5, -2, 0.001};
     const std::vector<double> found = updated(options, 3, gradients);
     double w = 3, m = 0, v = 0;
@@ -141,6 +146,100 @@ TEST_CASE("SGD with momentum follows Keras' formula") {
     CHECK(found[1] == Approx(0.9 - 0.5 * 0.1 - 0.1 * 2));
 }
 
+TEST_CASE("SGD with Nesterov's momentum follows Keras' formula, and any optimiser can let weights decay") {
+    const OptimiserOptions options{
+        .kind = OptimiserKind::Sgd, .learning_rate = 0.1, .momentum = 0.5, .nesterov = true, .weight_decay = 0.2};
+    const std::vector<double> gradients{1, 2}, found = updated(options, 1, gradients);
+    double w = 1, s = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+        w -= 0.1 * 0.2 * w;
+        s = 0.5 * s - 0.1 * gradients[i];
+        w += 0.5 * s - 0.1 * gradients[i];
+        CHECK(found[i] == Approx(w));
+    }
+    const OptimiserOptions adam{.kind = OptimiserKind::Adam, .learning_rate = 0.1, .weight_decay = 0.5};
+    CHECK(updated(adam, 4, {0})[0] == Approx(4 * (1 - 0.05)));
+    CHECK(updated({.kind = OptimiserKind::AdamW, .learning_rate = 0.1}, 4, {0})[0] == Approx(4 * (1 - 0.1 * 0.004)));
+}
+
+TEST_CASE("Keras' defaults: epsilon 1e-7, beta 0.9 and 0.999") {
+    // From zero moments, one update is rate * g / (|g| + epsilon / sqrt(1 - 0.999)): 1e-7 is what shows at a tiny gradient.
+    const double g = 1e-6;
+    CHECK(1 - updated({.learning_rate = 0.5}, 1, {g})[0] ==
+          Approx(0.5 * g / (g + 1e-7 / std::sqrt(1 - 0.999))).epsilon(1e-4));
+}
+
+TEST_CASE("gradients are clipped by their norm, all together") {
+    const Weights gradients{at::tensor({3.0f, 0.0f}), at::tensor({4.0f})};
+    const Weights shrunk = clipped({.norm = 1, .value = {}}, gradients);
+    CHECK(shrunk[0][0].item<double>() == Approx(0.6));
+    CHECK(shrunk[1][0].item<double>() == Approx(0.8));
+    CHECK(clipped({.norm = 5, .value = {}}, gradients)[0].equal(gradients[0]));
+    CHECK(gradients[0][0].item<double>() == 3);
+}
+
+TEST_CASE("gradients are clipped each by itself") {
+    const Weights cut = clipped({.norm = {}, .value = 2.5}, {at::tensor({3.0f, -7.0f, 1.0f})});
+    CHECK(cut[0].equal(at::tensor({2.5f, -2.5f, 1.0f})));
+}
+
+TEST_CASE("the mean of several batches' gradients weighs each by its samples, and empties the sum") {
+    GradientSum sum;
+    add_to(sum, {at::tensor({1.0f})}, 3);
+    add_to(sum, {at::tensor({5.0f})}, 1);
+    CHECK(sum.batches == 2);
+    CHECK(take_mean(sum)[0].item<double>() == Approx(2));
+    CHECK(sum.sums.empty());
+    CHECK(sum.samples == 0);
+}
+
+TEST_CASE("class weights multiply each sample's loss, whose sum is still divided by the samples") {
+    const at::Tensor logits = matrix(2, {1, 2, 4, 0, 0, 0}), weights = at::tensor({1.0f, 10.0f, 0.5f});
+    const auto weighted = [&](LossKind kind, Activation last) {
+        const Objective objective(kind, {last}, {3}, labels({1, 2}));
+        return objective.loss(logits, labels({1, 2}), weights).item<double>();
+    };
+    const double first = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(4.0)) - 2, second = std::log(3.0);
+    CHECK(weighted(LossKind::CrossEntropy, Activation::Softmax) == Approx((10 * first + 0.5 * second) / 2));
+    const auto no = [](double x) { return -std::log(1 - sigmoid(x)); };
+    const double binary_first = (no(1) - std::log(sigmoid(2)) + no(4)) / 3, binary_second = std::log(2.0);
+    CHECK(weighted(LossKind::BinaryCrossEntropy, Activation::Sigmoid) ==
+          Approx((10 * binary_first + 0.5 * binary_second) / 2));
+}
+
+TEST_CASE("balanced class weights make each class count the same") {
+    CHECK(balanced_weights(labels({0, 0, 0, 2}), 3) == std::vector<double>{4.0 / 9, 0, 4.0 / 3});
+}
+
+TEST_CASE("what an objective reports is what planning says it will") {
+    const std::vector<std::pair<std::string, LossKind>> losses{{"mse", LossKind::Mse},
+                                                               {"cross_entropy", LossKind::CrossEntropy},
+                                                               {"binary_cross_entropy", LossKind::BinaryCrossEntropy}};
+    for (const auto& [name, loss] : losses) {
+        for (const Activation last : {Activation::None, Activation::Sigmoid, Activation::Softmax}) {
+            for (const std::int64_t outputs : {1, 3}) {
+                for (const bool classes : {true, false}) {
+                    if (loss == LossKind::CrossEntropy && (!classes || outputs == 1)) continue;  // refused
+                    if (loss == LossKind::Mse && classes) continue;
+                    const at::Tensor target = classes ? labels({1, 0}) : at::ones({2, outputs});
+                    const LossFacts facts{name, last, {outputs}, classes};
+                    for (const Metrics metrics : {Metrics::Usual, Metrics::All}) {
+                        const Objective objective(loss, {last}, {outputs}, target, metrics);
+                        MetricSums sums;
+                        objective.add_to(sums, at::ones({2, outputs}), objective.prepare(target), 1);
+                        std::vector<std::string> found, wanted;
+                        for (const auto& [metric, value] : objective.means(sums)) found.push_back(metric);
+                        wanted = metrics == Metrics::Usual ? training_metrics(facts) : evaluation_metrics(facts);
+                        std::erase_if(wanted, [](const std::string& one) { return one.find('/') != one.npos; });
+                        INFO(name << ", activation " << name_of(last) << ", " << outputs << " outputs");
+                        CHECK(found == wanted);
+                    }
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("an update is the same with any number of threads, and in any memory layout of the gradient") {
     const auto updated_with = [](int threads, bool channels_last) {
         at::set_num_threads(threads);
@@ -148,7 +247,7 @@ TEST_CASE("an update is the same with any number of threads, and in any memory l
         at::Tensor gradient = at::arange(102'400, at::kFloat).sin().view({64, 64, 5, 5});
         if (channels_last) gradient = gradient.contiguous(at::MemoryFormat::ChannelsLast);
         Moments moments = start_moments(OptimiserKind::Adam, trained);
-        for (int t = 1; t <= 3; ++t) update({}, t, {gradient}, moments, trained);
+        for (int t = 1; t <= 3; ++t) update({}, t, 1e-3, {gradient}, moments, trained);
         at::set_num_threads(1);
         return trained[0];
     };

@@ -114,6 +114,17 @@ TEST_CASE("batch norm: the moving statistics when not training, the batch's own 
     CHECK(weights[2].item<double>() == Approx(9.3));
 }
 
+TEST_CASE("batch norm's own values are Keras': momentum 0.99, epsilon 0.001") {
+    const Net net(network_of("[batch_norm]"), {1});
+    Weights weights = net.blank_weights(at::kDouble);
+    weights[0].fill_(1), weights[1].fill_(0), weights[2].fill_(0), weights[3].fill_(1);
+    const at::Tensor y = net.logits(weights, doubles({2, 1}, {0, 2}), {.training = true});
+    check_near({y.data_ptr<double>(), y.data_ptr<double>() + 2}, {-1 / std::sqrt(1.001), 1 / std::sqrt(1.001)});
+    CHECK(weights[2].item<double>() == Approx(0.01));  // 0.99 * 0 + 0.01 * 1
+    CHECK(weights[3].item<double>() == Approx(1));
+    check_near(output_of("[batch_norm]", doubles({1, 1}, {3}), {{2}, {1}, {1}, {0.5}}), {2 * 2 / std::sqrt(0.501) + 1});
+}
+
 TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") {
     const Net net(network_of("[{dropout: 0.25}, {dropout: 0.25}]"), {50'000});
     Weights none;

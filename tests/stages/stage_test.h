@@ -12,6 +12,7 @@
 
 #include "pipeline/stage.h"
 #include "pipeline/yaml.h"
+#include "stages/random.h"
 
 namespace satdl::stages {
 
@@ -35,7 +36,7 @@ public:
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return files_; }
     [[nodiscard]] bool stop_requested() const override { return stop && stop(reported); }
     void progress(const Progress& progress) override { reported.push_back(progress); }
-    void log(LogLevel, std::string_view) override {}
+    void log(LogLevel, std::string_view message) override { logged.emplace_back(message); }
 
     static Value parse(const std::string& yaml) {
         return parse_yaml(std::make_shared<SourceText>(SourceText{"test", yaml}));
@@ -43,6 +44,7 @@ public:
 
     std::vector<SourceFile> files_;
     std::vector<Progress> reported;
+    std::vector<std::string> logged;
     std::function<bool(const std::vector<Progress>&)> stop;
 
 private:
@@ -73,6 +75,40 @@ template <typename T>
 std::vector<T> values_of(const Array& array) {
     const auto values = array.values<T>();
     return {values.begin(), values.end()};
+}
+
+// Points of three classes around (1, 0), (0, 1), (-1, -1), as images [N, 1, 1, 2].
+inline StageInputs blobs(std::int64_t samples, bool with_validation = true) {
+    const auto make = [&](const std::string& x, const std::string& target, StageInputs& inputs, std::uint32_t index) {
+        const float centres[3][2] = {{1, 0}, {0, 1}, {-1, -1}};
+        std::vector<float> points;
+        std::vector<std::uint8_t> classes;
+        const Stream stream(5, Purpose::Noise, index);
+        for (std::int64_t i = 0; i < samples; ++i) {
+            const auto [a, b] = stream.normal_pair(static_cast<std::uint64_t>(i));
+            points.push_back(centres[i % 3][0] + 0.3f * static_cast<float>(a));
+            points.push_back(centres[i % 3][1] + 0.3f * static_cast<float>(b));
+            classes.push_back(static_cast<std::uint8_t>(i % 3));
+        }
+        inputs[x] = port(array<float>({samples, 1, 1, 2}, points));
+        inputs[target] = port(array<std::uint8_t>({samples}, classes));
+    };
+    StageInputs inputs;
+    make("x", "target", inputs, 0);
+    if (with_validation) make("val_x", "val_target", inputs, 1);
+    return inputs;
+}
+
+// Parameters by name, as YAML.
+using Given = std::map<std::string, std::string>;
+
+inline Outcome run(const StageEntry& stage, const StageInputs& inputs, const Given& given, int threads = 1) {
+    TestContext context(stage.description, given, threads);
+    return stage.run(inputs, context);
+}
+
+inline std::vector<double> column(const Outcome& outcome, const std::string& name) {
+    return values_of<double>(outcome.outputs.at("history").at(name));
 }
 
 inline double metric(const Outcome& outcome, const std::string& name) {

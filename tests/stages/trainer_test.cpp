@@ -17,48 +17,15 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-// Points of three classes around (1, 0), (0, 1), (-1, -1), as images [N, 1, 1, 2].
-StageInputs blobs(std::int64_t samples, bool with_validation = true) {
-    const auto make = [&](const std::string& x, const std::string& target, StageInputs& inputs, std::uint32_t index) {
-        const float centres[3][2] = {{1, 0}, {0, 1}, {-1, -1}};
-        std::vector<float> points;
-        std::vector<std::uint8_t> classes;
-        const Stream stream(5, Purpose::Noise, index);
-        for (std::int64_t i = 0; i < samples; ++i) {
-            const auto [a, b] = stream.normal_pair(static_cast<std::uint64_t>(i));
-            points.push_back(centres[i % 3][0] + 0.3f * static_cast<float>(a));
-            points.push_back(centres[i % 3][1] + 0.3f * static_cast<float>(b));
-            classes.push_back(static_cast<std::uint8_t>(i % 3));
-        }
-        inputs[x] = port(array<float>({samples, 1, 1, 2}, points));
-        inputs[target] = port(array<std::uint8_t>({samples}, classes));
-    };
-    StageInputs inputs;
-    make("x", "target", inputs, 0);
-    if (with_validation) make("val_x", "val_target", inputs, 1);
-    return inputs;
-}
-
 const std::string kClassifier =
     "[flatten, {dense: 16, activation: relu, name: hidden}, {batch_norm: {momentum: 0.9}}, {dropout: 0.2}, "
     "{dense: 3, activation: softmax}]";
-
-using Given = std::map<std::string, std::string>;
 
 Given training(Given more = {}) {
     Given given{{"net", kClassifier}, {"loss", "cross_entropy"}, {"epochs", "4"},
                 {"batch_size", "32"}, {"learning_rate", "0.02"}, {"seed", "7"}};
     for (auto& [name, value] : more) given[name] = value;
     return given;
-}
-
-Outcome run(const StageEntry& stage, const StageInputs& inputs, const Given& given, int threads = 1) {
-    TestContext context(stage.description, given, threads);
-    return stage.run(inputs, context);
-}
-
-std::vector<double> column(const Outcome& outcome, const std::string& name) {
-    return values_of<double>(outcome.outputs.at("history").at(name));
 }
 
 }  // namespace

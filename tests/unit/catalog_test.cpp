@@ -36,7 +36,11 @@ StageLibraryInfo everything() {
         {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "base", "until"}},
         {.name = "copy", .dtype_of = "x", .shape = "network(base, x, until)"},
         {.name = "history", .kind = PortKind::History},
-        {.name = "metrics", .kind = PortKind::Metrics},
+        {.name = "metrics",
+         .kind = PortKind::Metrics,
+         .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .loss = "loss", .target = "x", .model = "model",
+                                                 .training = true, .validation = "val_x", .fraction = "rate",
+                                                 .also_under = {"best/"}}},
     };
     stage.params = {
         {.name = "net", .type = ParamType::Network},
@@ -48,7 +52,11 @@ StageLibraryInfo everything() {
          .least = 1e-12,
          .most = 0.1,
          .unit = "per step",
-         .help = "h"},
+         .help = "h",
+         .needs = {{"loss", {"mse"}}, {"until", {}}},
+         .excludes = {"val_x", "until"},
+         .below = "rate",
+         .metric_of = {"metrics", "history"}},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
     };
     stage.memory_fixed_bytes = 123456789012;
@@ -108,7 +116,8 @@ TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     CHECK(refused(replaced(good, ",\"type\":\"network\"", "")).find("stages[0].params[0]: 'type' is missing") !=
           std::string::npos);
     CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
-    CHECK(refused(replaced(good, fmt::format("\"abi\":{}", kStageAbi), "\"abi\":999")).find("ABI 999") != std::string::npos);
+    const std::string abi = "\"abi\":" + std::to_string(kStageAbi);
+    CHECK(refused(replaced(good, abi, "\"abi\":999")).find("ABI 999") != std::string::npos);
     CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") !=
           std::string::npos);
     CHECK_FALSE(refused("").empty());
@@ -131,6 +140,38 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     StageLibraryInfo info = everything();
     info.stages[0].description.params[2].fallback = "mae";
     CHECK_THROWS_WITH(manifest_json(info), Catch::Contains("parameter 'loss' has the default 'mae'"));
+
+    using Rule = PortDescription::MetricsRule;
+    CHECK(fault_with({.name = "y", .metrics = Rule{}}) ==
+          "output 'y' has a rule of metrics, but is neither metrics nor history");
+    const auto fault_of_rule = [](const Rule& rule) {
+        return fault_with({.name = "y", .kind = PortKind::Metrics, .metrics = rule});
+    };
+    const Rule sound{.loss = "loss", .target = "x", .model = "base"};
+    CHECK_FALSE(fault_of_rule(sound));
+    Rule rule = sound;
+    rule.loss = "rate";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a parameter 'rate'");
+    rule = sound;
+    rule.model = "x";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a model 'x'");
+    rule = sound;
+    rule.fraction = "until";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a number 'until'");
+}
+
+TEST_CASE("a parameter's relations name what is there") {
+    const auto fault_with_param = [](ParamDescription param) {
+        StageDescription stage = everything().stages[0].description;
+        param.name = "more";
+        stage.params.push_back(std::move(param));
+        return fault_of(stage);
+    };
+    CHECK(fault_with_param({.needs = {{"lost", {}}}}) == "parameter 'more' names 'lost', which is not there");
+    CHECK(fault_with_param({.excludes = {"y"}}) == "parameter 'more' names 'y', which is not there");
+    CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
+    CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
+    CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
 }
 
 TEST_CASE("the rules of shapes are read to the letter") {

@@ -49,13 +49,33 @@ inline Catalog small_catalog() {
         {.name = "loss", .type = ParamType::Choice, .choices = {"mse", "cross_entropy"}, .help = "what is minimised"},
         {.name = "epochs", .type = ParamType::Integer, .fallback = "20", .least = 1, .most = 100000, .unit = "epochs"},
         {.name = "shuffle", .type = ParamType::Boolean, .fallback = "true"},
-        {.name = "threads", .type = ParamType::Threads, .fallback = "auto"}};
+        {.name = "threads", .type = ParamType::Threads, .fallback = "auto"},
+        {.name = "optimiser", .type = ParamType::Choice, .fallback = "adam", .choices = {"adam", "sgd"}},
+        {.name = "momentum", .type = ParamType::Number, .fallback = "0", .needs = {{"optimiser", {"sgd"}}}},
+        {.name = "monitor", .fallback = "auto", .metric_of = {"history"}},
+        {.name = "patience", .type = ParamType::Integer, .fallback = "null", .least = 1,
+         .help = "end when monitor has not improved for so long"},
+        {.name = "min_delta", .type = ParamType::Number, .fallback = "0", .needs = {{"patience", {}}}},
+        {.name = "warmup_epochs", .type = ParamType::Number, .fallback = "0", .least = 0,
+         .help = "the rate rises for so long", .below = "epochs"},
+        {.name = "validation_fraction", .type = ParamType::Number, .fallback = "0", .help = "the last share validates",
+         .excludes = {"val_x"}},
+        {.name = "class_weights", .type = ParamType::Numbers, .fallback = "null", .least = 0, .choices = {"balanced"},
+         .help = "how much each class counts"}};
+    const PortDescription::MetricsRule reported{.loss = "loss", .target = "target", .model = "model", .training = true,
+                                                .validation = "val_x", .fraction = "validation_fraction"};
     train.outputs = {{.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "", ""}},
-                     {.name = "history", .kind = PortKind::History},
-                     {.name = "metrics", .kind = PortKind::Metrics}};
+                     {.name = "history", .kind = PortKind::History, .metrics = reported},
+                     {.name = "metrics", .kind = PortKind::Metrics, .metrics = reported}};
     train.numeric = true;
 
-    manifest.stages = {load, read, normalise, add_noise, train};
+    StageDescription judge{.kind = "judge", .help = "a metric of two trainings"};
+    judge.inputs = {{.name = "one", .kind = PortKind::Metrics}, {.name = "other", .kind = PortKind::Metrics}};
+    judge.params = {{.name = "metric", .fallback = "loss", .metric_of = {"one", "other"}}};
+    const PortDescription::MetricsRule p_alone{.names = {"p"}};
+    judge.outputs = {{.name = "metrics", .kind = PortKind::Metrics, .metrics = p_alone}};
+
+    manifest.stages = {load, read, normalise, add_noise, train, judge};
     Catalog catalog;
     catalog.add(std::move(manifest));
     return catalog;

@@ -1,0 +1,45 @@
+#include "stages/gradients.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace satdl::stages {
+
+Weights clipped(const Clipping& clipping, Weights gradients) {
+    if (!clipping.norm && !clipping.value) return gradients;
+    const at::NoGradGuard no_grad;
+    double scale = 1;
+    if (clipping.norm) {
+        double squares = 0;
+        for (const at::Tensor& gradient : gradients) squares += gradient.to(at::kDouble).square().sum().item<double>();
+        scale = *clipping.norm / std::max(*clipping.norm, std::sqrt(squares));
+    }
+    for (at::Tensor& gradient : gradients) {
+        if (scale != 1) gradient = gradient * scale;
+        if (clipping.value) gradient = gradient.clamp(-*clipping.value, *clipping.value);
+    }
+    return gradients;
+}
+
+void add_to(GradientSum& sum, const Weights& gradients, std::int64_t samples) {
+    const at::NoGradGuard no_grad;
+    const bool first = sum.sums.empty();
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+        const at::Tensor weighted = gradients[i] * static_cast<double>(samples);
+        if (first) sum.sums.push_back(weighted);
+        else sum.sums[i].add_(weighted);
+    }
+    ++sum.batches;
+    sum.samples += samples;
+}
+
+Weights take_mean(GradientSum& sum) {
+    const at::NoGradGuard no_grad;
+    Weights means = std::move(sum.sums);
+    for (at::Tensor& mean : means) mean.div_(static_cast<double>(sum.samples));
+    sum = {};
+    return means;
+}
+
+}  // namespace satdl::stages

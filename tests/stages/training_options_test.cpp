@@ -1,0 +1,219 @@
+// What users expect of a training beyond epochs and batches: schedules, early stopping, held-out data, class weights,
+// accumulated gradients; and what it reports of itself.
+#include "torch_test.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "pipeline/metric_names.h"
+#include "stages/initialise.h"
+#include "stages/stages.h"
+#include "stages/tensor.h"
+#include "stages/trainer.h"
+
+using namespace satdl;
+using namespace satdl::stages;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const std::string kPlain = "[flatten, {dense: 8, activation: tanh}, {dense: 3, activation: softmax}]";
+
+Given training(Given more = {}) {
+    Given given{{"net", kPlain}, {"loss", "cross_entropy"}, {"epochs", "3"}, {"batch_size", "32"},
+                {"learning_rate", "0.05"}};
+    for (auto& [name, value] : more) given[name] = value;
+    return given;
+}
+
+std::vector<float> first_kernel(const Outcome& outcome) {
+    return values_of<float>(outcome.outputs.at("model").at("dense_1.weight"));
+}
+
+}  // namespace
+
+TEST_CASE("the history holds the learning rate of each epoch's last update") {
+    const StageInputs inputs = blobs(64);  // two updates an epoch
+    CHECK(column(run(train_stage(), inputs, training()), "lr") == std::vector<double>{0.05, 0.05, 0.05});
+    const Given step = training({{"schedule", "step"}, {"step_epochs", "1"}, {"warmup_epochs", "1"}});
+    const std::vector<double> rates = column(run(train_stage(), inputs, step), "lr");
+    CHECK(rates[0] == Approx(0.05));
+    CHECK(rates[1] == Approx(0.05));
+    CHECK(rates[2] == Approx(0.005));
+}
+
+TEST_CASE("a rate of the schedule is what the optimiser uses") {
+    const StageInputs inputs = blobs(64);
+    // after the first epoch nothing is learnt any more
+    const Given frozen =
+        training({{"schedule", "step"}, {"step_epochs", "1"}, {"step_factor", "1e-9"}, {"optimiser", "sgd"}});
+    const std::vector<double> losses = column(run(train_stage(), inputs, frozen), "val/loss");
+    CHECK(losses[2] == Approx(losses[0]).epsilon(1e-6));
+    CHECK(losses[0] == column(run(train_stage(), inputs, training({{"optimiser", "sgd"}})), "val/loss")[0]);
+}
+
+TEST_CASE("a training that no longer improves stops early, and says why") {
+    const StageEntry stage = train_stage();
+    const Given given = training({{"learning_rate", "0"}, {"epochs", "9"}, {"patience", "3"}});
+    TestContext context(stage.description, given);
+    const Outcome outcome = stage.run(blobs(60), context);
+    CHECK(column(outcome, "epoch").size() == 4);
+    CHECK(metric(outcome, "stopped_early") == 1);
+    CHECK(metric(outcome, "last_epoch") == 4);
+    CHECK(metric(outcome, "best_epoch") == 1);
+    const std::string reason = "stopped after epoch 4: val/loss has not improved for 3 epochs";
+    CHECK(context.logged == std::vector<std::string>{reason});
+    CHECK(outcome.tables.at(0).notes.at(0) == reason);
+
+    const Outcome whole = run(stage, blobs(60), training());
+    CHECK(metric(whole, "stopped_early") == 0);
+    CHECK(whole.tables.at(0).notes.at(0) == "ended after epoch 3, the last");
+}
+
+TEST_CASE("each metric has its own best epoch beside those of the monitored one and the last") {
+    const Outcome outcome =
+        run(train_stage(), blobs(120), training({{"learning_rate", "2"}, {"optimiser", "sgd"}, {"epochs", "8"}}));
+    for (const std::string name : {"train/loss", "train/accuracy", "val/loss", "val/accuracy"}) {
+        INFO(name);
+        const std::vector<double> values = column(outcome, name);
+        const auto best =
+            name.ends_with("accuracy") ? std::ranges::max_element(values) : std::ranges::min_element(values);
+        CHECK(metric(outcome, "best/" + name) == *best);
+        CHECK(metric(outcome, "epoch_of_best/" + name) == static_cast<double>(best - values.begin() + 1));
+        CHECK(metric(outcome, "last/" + name) == values.back());
+        CHECK(metric(outcome, name) == values[static_cast<std::size_t>(metric(outcome, "best_epoch")) - 1]);
+    }
+}
+
+TEST_CASE("validation_fraction holds out the last samples, as if they had come as validation data") {
+    const StageInputs all = blobs(100, false);
+    const auto part = [](const Group& group, std::int64_t first, std::int64_t count) {
+        return port(array_of(tensor_of(group.at("")).narrow(0, first, count).clone()));
+    };
+    const StageInputs split{{"x", part(all.at("x"), 0, 75)}, {"target", part(all.at("target"), 0, 75)},
+                            {"val_x", part(all.at("x"), 75, 25)}, {"val_target", part(all.at("target"), 75, 25)}};
+    CHECK(bytes_of(run(train_stage(), all, training({{"validation_fraction", "0.25"}}))) ==
+          bytes_of(run(train_stage(), split, training())));
+    CHECK_THROWS_WITH(run(train_stage(), blobs(3, false), training({{"validation_fraction", "0.9"}})),
+                      Contains("leaves 0 to train on and 3 to validate"));
+}
+
+TEST_CASE("several batches to an update learn what one large batch learns") {
+    const StageInputs inputs = blobs(200);  // 32 does not divide it: the last update of an epoch has fewer samples
+    for (const std::string optimiser : {"sgd", "adam"}) {
+        const Outcome large = run(train_stage(), inputs, training({{"optimiser", optimiser}}));
+        const Outcome small =
+            run(train_stage(), inputs, training({{"optimiser", optimiser}, {"batch_size", "8"}, {"accumulate", "4"}}));
+        CHECK(column(small, "step") == column(large, "step"));
+        const std::vector<float> found = first_kernel(small), wanted = first_kernel(large);
+        for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(wanted[i]).margin(1e-4));
+    }
+}
+
+TEST_CASE("a training that stops between two batches of one update goes on as if it had not") {
+    const StageInputs inputs = blobs(200);
+    const Net net(network_of("[flatten, {dense: 6}, batch_norm, {dropout: 0.3}, {dense: 3, activation: softmax}]"),
+                  {1, 1, 2});
+    const TrainingOptions options{.loss = LossKind::CrossEntropy,
+                                  .optimiser = {.kind = OptimiserKind::Sgd, .momentum = 0.9, .nesterov = true},
+                                  .epochs = 4,
+                                  .batch_size = 16,
+                                  .seed = 7,
+                                  .schedule = {.kind = ScheduleKind::Cosine, .warmup_epochs = 1},
+                                  .stopping = {.patience = 2, .min_delta = 0.5},
+                                  .clipping = {.norm = 0.1, .value = {}},
+                                  .accumulate = 3,
+                                  .class_weights = at::tensor({1.0f, 2.0f, 3.0f})};
+    const TrainingData data{{tensor_of(inputs.at("x").at("")), tensor_of(inputs.at("target").at(""))},
+                            Samples{tensor_of(inputs.at("val_x").at("")), tensor_of(inputs.at("val_target").at(""))}};
+    const auto fresh = [&] {
+        Weights weights = net.blank_weights();
+        initialise(net, Initialiser::Keras, 7, 0, weights);
+        return weights;
+    };
+    TestContext context;
+    Trainer unbroken(net, options, data, context);
+    TrainingState whole = unbroken.start(fresh());
+    unbroken.run(whole);
+    CHECK(whole.stopping.stopped);
+    CHECK(whole.epoch == 3);
+
+    for (const std::size_t reports : {1U, 2U, 15U, 19U, 28U}) {  // 13 batches and an end to an epoch
+        TestContext stopping;
+        stopping.stop = [&](const std::vector<Progress>& reported) { return reported.size() >= reports; };
+        Trainer first(net, options, data, stopping);
+        TrainingState state = first.start(fresh());
+        CHECK_THROWS_AS(first.run(state), Stopped);
+        Trainer second(net, options, data, context);
+        second.run(state);
+        CHECK(state.history.rows == whole.history.rows);
+        CHECK(state.history.rates == whole.history.rates);
+        CHECK(state.epoch == whole.epoch);
+        for (std::size_t i = 0; i < whole.weights.size(); ++i) CHECK(state.weights[i].equal(whole.weights[i]));
+    }
+}
+
+TEST_CASE("class weights turn the training towards a class, and must be as many as there are classes") {
+    const StageInputs inputs = blobs(90);
+    const auto second_class_recall = [&](const std::string& weights) {
+        const Outcome trained = run(train_stage(), inputs, training({{"class_weights", weights}, {"epochs", "1"}}));
+        return metric(run(evaluate_stage(),
+                          {{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}},
+                          {{"loss", "cross_entropy"}}),
+                      "recall/1");
+    };
+    CHECK(second_class_recall("[0, 1, 0]") > 0.95);
+    CHECK(second_class_recall("[1, 0, 1]") < 0.5);
+    const auto weights_of = [&](const std::string& weights) {
+        return first_kernel(run(train_stage(), inputs, training({{"class_weights", weights}})));
+    };
+    CHECK(weights_of("balanced") == weights_of("[1, 1, 1]"));  // as many of each class
+    CHECK_THROWS_WITH(weights_of("[1, 2]"), Contains("2 weights") && Contains("3 classes"));
+}
+
+TEST_CASE("what a training and an evaluation report is what planning says they will") {
+    const StageInputs inputs = blobs(60);
+    const LossFacts facts{"cross_entropy", Activation::Softmax, {3}, true};
+    const Outcome trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    std::vector<std::string> wanted{"epoch", "lr", "step"}, found;
+    for (const std::string& name : training_metrics(facts)) wanted.push_back("train/" + name);
+    for (const std::string& name : training_metrics(facts)) wanted.push_back("val/" + name);
+    for (const auto& [name, array] : trained.outputs.at("history")) found.push_back(name);
+    CHECK_THAT(found, Catch::Matchers::UnorderedEquals(wanted));
+
+    const Outcome evaluated = run(
+        evaluate_stage(), {{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}},
+        {{"loss", "cross_entropy"}});
+    wanted = evaluation_metrics(facts);
+    wanted.emplace_back("samples");
+    found.clear();
+    for (const auto& [name, array] : evaluated.outputs.at("metrics")) found.push_back(name);
+    CHECK_THAT(found, Catch::Matchers::UnorderedEquals(wanted));
+}
+
+TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without classes it is empty") {
+    const StageInputs inputs = blobs(60);
+    const Outcome trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    const StageInputs model{{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}};
+    const Outcome evaluated = run(evaluate_stage(), model, {{"loss", "cross_entropy"}, {"batch_size", "7"}});
+    const Array& confusion = evaluated.outputs.at("confusion").at("");
+    CHECK(confusion.shape() == Shape{3, 3});
+    const std::vector<std::int64_t> counts = values_of<std::int64_t>(confusion);
+    CHECK(metric(evaluated, "accuracy") == Approx(static_cast<double>(counts[0] + counts[4] + counts[8]) / 60));
+    for (std::size_t row = 0; row < 3; ++row) CHECK(counts[3 * row] + counts[3 * row + 1] + counts[3 * row + 2] == 20);
+    CHECK(evaluated.tables.at(0).rows.size() == 3);
+
+    // binary accuracy of a softmax: each of the three outputs on its side of 0.5
+    const std::vector<float> outputs = values_of<float>(evaluated.outputs.at("predictions").at(""));
+    const auto classes = values_of<std::uint8_t>(inputs.at("target").at(""));
+    double right = 0;
+    for (std::size_t i = 0; i < outputs.size(); ++i) right += (outputs[i] > 0.5f) == (classes[i / 3] == i % 3) ? 1 : 0;
+    CHECK(metric(evaluated, "binary_accuracy") == Approx(right / 180));
+
+    const Group x = port(array<float>({2, 2}, {1, 0, 0, 1}));
+    const Outcome copies = run(train_stage(), {{"x", x}, {"target", x}},
+                               {{"net", "[{dense: 2}]"}, {"loss", "mse"}, {"epochs", "1"}});
+    const Outcome without = run(evaluate_stage(), {{"model", copies.outputs.at("model")}, {"x", x}, {"target", x}},
+                                {{"loss", "mse"}});
+    CHECK(without.outputs.at("confusion").at("").shape() == Shape{0, 0});
+}
