@@ -8,6 +8,7 @@
 
 #include "pipeline/metric_names.h"
 #include "stages/ports.h"
+#include "stages/training_checkpoint.h"
 
 namespace satdl::stages {
 namespace {
@@ -97,6 +98,7 @@ TrainingState Trainer::start(Weights weights) const {
     Weights trained;
     for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
     state.moments = start_moments(options_.optimiser.kind, trained);
+    if (const Group* checkpoint = context_.checkpoint()) restore(net_, trained_, *checkpoint, state);
     return state;
 }
 
@@ -104,7 +106,17 @@ void Trainer::run(TrainingState& state) {
     for (std::size_t i = 0; i < state.weights.size(); ++i) {
         state.weights[i].set_requires_grad(std::ranges::binary_search(trained_, i));
     }
-    while (state.epoch < options_.epochs && !state.stopping.stopped) run_epoch(state);
+    try {
+        while (state.epoch < options_.epochs && !state.stopping.stopped) run_epoch(state);
+    } catch (const Stopped&) {
+        keep_checkpoint(state);
+        throw;
+    }
+}
+
+void Trainer::keep_checkpoint(const TrainingState& state) {
+    const bool epoch_ended = state.step == 0 && state.epoch > 0;
+    context_.keep_checkpoint(checkpoint_of(net_, trained_, state), place_in(state, epoch_ended));
 }
 
 std::string Trainer::ending(const TrainingState& state) const {
@@ -124,8 +136,10 @@ void Trainer::run_epoch(TrainingState& state) {
                               "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
         }
         report(state, false, named("train/", state.sums));
+        if (context_.checkpoint_due(false)) keep_checkpoint(state);
     }
     end_epoch(state);
+    if (context_.checkpoint_due(true)) keep_checkpoint(state);
 }
 
 double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& order) {
@@ -212,13 +226,19 @@ void Trainer::keep_if_best(TrainingState& state) const {
     watch(options_.stopping, state.epoch, value, more_is_better(monitor_), state.stopping);
 }
 
+Progress Trainer::place_in(const TrainingState& state, bool epoch_ended) const {
+    return {.epoch = epoch_ended ? state.epoch : state.epoch + 1,
+            .epochs = options_.epochs,
+            .step = epoch_ended ? steps_an_epoch_ : state.step,
+            .steps = steps_an_epoch_,
+            .epoch_ended = epoch_ended,
+            .metrics = {}};
+}
+
 void Trainer::report(const TrainingState& state, bool epoch_ended, const Numbers& metrics) {
-    context_.progress({.epoch = epoch_ended ? state.epoch : state.epoch + 1,
-                       .epochs = options_.epochs,
-                       .step = state.step,
-                       .steps = steps_an_epoch_,
-                       .epoch_ended = epoch_ended,
-                       .metrics = metrics});
+    Progress progress = place_in(state, epoch_ended);
+    progress.metrics = metrics;
+    context_.progress(progress);
 }
 
 MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective, const Samples& samples,

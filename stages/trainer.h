@@ -74,8 +74,9 @@ public:
     // `net`, `context` must outlive the trainer.
     Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context);
 
+    // The state at the start; or, where an earlier attempt was interrupted, at its last checkpoint.
     [[nodiscard]] TrainingState start(Weights weights) const;
-    // To the end of the last epoch, or until it stops early. Throws Stopped between two steps; Error{StageFailed} where the
+    // To the end of the last epoch, or until it stops early. Throws Stopped between two steps, a checkpoint kept; Error{StageFailed} where the
     // loss is no number any more.
     void run(TrainingState& state);
 
@@ -90,6 +91,8 @@ private:
     void end_epoch(TrainingState& state);
     void keep_if_best(TrainingState& state) const;
     [[nodiscard]] Numbers validate(TrainingState& state) const;
+    void keep_checkpoint(const TrainingState& state);
+    [[nodiscard]] Progress place_in(const TrainingState& state, bool epoch_ended) const;
     void report(const TrainingState& state, bool epoch_ended, const Numbers& metrics);
     [[nodiscard]] Numbers named(const std::string& prefix, const MetricSums& sums) const;
 
