@@ -87,7 +87,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 std::optional<std::string> fault_with(const PortDescription& output) {
     StageDescription stage = everything().stages[0].description;
-    stage.outputs = {output};
+    stage.outputs.push_back(output);
     return fault_of(stage);
 }
 
