@@ -83,11 +83,11 @@ private:
     void choose_columns() {
         std::vector<std::string> wanted = question_.metrics;
         for (const auto& [a, b] : question_.paired) wanted.insert(wanted.end(), {a, b});
-        if (question_.metrics.empty() && question_.paired.empty()) report_.metrics = report_.reported;
         for (const std::string& column : report_.reported) {
             const auto calls_it = [&](const std::string& name) { return is_called(column, name); };
             if (!wanted.empty() && std::ranges::any_of(wanted, calls_it)) report_.metrics.push_back(column);
         }
+        if (report_.metrics.empty()) report_.metrics = report_.reported;  // better than an empty table
         for (const std::string& name : wanted) {
             if (!column_called(name)) report_.unknown.push_back(name);
         }
