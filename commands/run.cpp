@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 #include "commands/in_process.h"
 #include "commands/plan_json.h"
 #include "commands/session.h"
 #include "commands/signals.h"
+#include "commands/sweep_options.h"
 #include "commands/tables.h"
+#include "commands/tell_sweep.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
 #include "pipeline/terminal.h"
@@ -24,9 +25,7 @@ struct RunOptions {
     DagOptions dag;
     StoreOptions store;
     std::vector<std::string> targets, until, single, downstream;
-    std::vector<std::string> axes, metrics;
-    bool section_sweep = false;
-    std::string csv;
+    SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
     bool dry_run = false, force = false, json = false, quiet = false, verbose = false;
@@ -52,20 +51,6 @@ Request request_of(const RunOptions& options) {
     request.downstream = options.downstream;
     request.force = options.force;
     return request;
-}
-
-std::vector<SweepAxis> axes_of(const RunOptions& options, const DagSource& source) {
-    std::vector<SweepAxis> axes;
-    if (options.section_sweep) {
-        const Value* section = source.document().find("sweep");
-        if (section == nullptr) {
-            throw Error(ExitCode::Usage, fmt::format("{} has no section `sweep:`", options.dag.file),
-                        "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
-        }
-        axes = axes_from_yaml(*section);
-    }
-    for (const auto& text : options.axes) axes.push_back(parse_axis(text));
-    return axes;
 }
 
 // Somebody asked for a stage alone whose inputs were never made.
@@ -113,6 +98,7 @@ bool has_work(const Plan& plan) {
 Limits limits_of(const RunOptions& options, const Machine& machine) {
     Limits limits = options.limits;
     if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
+    if (options.sweep.sweeps()) limits.keep_going = !options.sweep.fail_fast;
     return limits;
 }
 
@@ -126,35 +112,6 @@ void tell_failures(const Dag& dag, const RunResult& result) {
             fmt::print(stderr, "satdl: stage {} failed: {}\n", name, without_mark(node.error));
         if (!node.not_kept.empty())
             fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, without_mark(node.not_kept));
-    }
-}
-
-void write_csv(const std::string& path, const std::string& csv) {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << csv;
-    file.close();
-    if (!file) throw Error(ExitCode::Usage, fmt::format("cannot write {}", path));
-}
-
-// What a sweep's points came to: a table, a CSV file, an event.
-void tell_sweep(const RunOptions& options, const Sweep& sweep, const RunResult& result, Store& store) {
-    std::vector<std::optional<Digest>> keys(sweep.dag.nodes.size());
-    for (const auto& node : result.nodes) {
-        if (node.state == NodeState::Ran || node.state == NodeState::Reused) keys[node.node] = node.key;
-    }
-    const auto metrics_of = [&](NodeId node) -> Metrics {
-        if (!keys[node]) return {};
-        const auto header = store.header(*keys[node]);
-        return header ? header->metrics : Metrics{};
-    };
-    const SweepReport report = sweep_report(sweep, metrics_of, options.metrics);
-    if (!options.csv.empty()) write_csv(options.csv, to_csv(report));
-    if (options.json) {
-        Json event = {{"event", "sweep"}};
-        event.update(Json::parse(to_json(report)));
-        print_line(dumped(event));
-    } else if (!options.quiet) {
-        fmt::print("\n{}", table_text(to_table(report)));
     }
 }
 
@@ -182,14 +139,16 @@ ExitCode run(const RunOptions& options) {
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
-    const auto axes = axes_of(options, session.source());
-    const bool sweeping = !axes.empty();
-    Sweep sweep = sweeping ? session.sweep(axes) : Sweep{};
+    const SweepQuestion question = question_of(options.sweep);
+    const bool sweeping = options.sweep.sweeps();
+    Sweep sweep = sweeping ? asked_sweep(options.sweep, session) : Sweep{};
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
 
     StoreKnowledge knowledge = session.knowledge(dag);
     const Plan plan = session.plan(dag, request_of(options), knowledge);
+    check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
+    if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(sweep, plan, session.machine().cores));
     if (options.dry_run) {
         fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
@@ -200,18 +159,23 @@ ExitCode run(const RunOptions& options) {
     const RunInfo info{new_run_id(), SATDL_VERSION};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_for(options, info, *clock);
-    const auto observer = tell_all({record.get(), display.get()});
+    const auto all = tell_all({record.get(), display.get()});
+    SweepStart with_points(*all, sweep, session.machine().cores, info.id);
+    Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
     InProcess executor;
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
-                            *observer, *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds};
+                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds};
     const RunResult result =
         has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
 
     tell_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) tell_tables(options, dag, result, open.store());
-    if (sweeping) tell_sweep(options, sweep, result, open.store());
     tell_failures(dag, result);
+    if (sweeping) {
+        const bool silent = options.json || options.quiet;
+        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *all, info.id);
+    }
     return signals.exit_code().value_or(result.exit_code());
 }
 
@@ -252,18 +216,7 @@ void add_run_command(CLI::App& program, Work& work) {
     const auto options = std::make_shared<RunOptions>();
     add_choice(*command, *options);
     add_dag_options(*command, options->dag);
-    command
-        ->add_option("--sweep", options->axes,
-                     "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
-                     "without a value: the section `sweep:` of the file")
-        ->allow_extra_args(false)
-        ->type_name("NAME=VALUES");
-    command->add_flag("--sweep-section", options->section_sweep)->group("");  // what `--sweep` without a value becomes
-    command
-        ->add_option("--metric", options->metrics, "a column of the sweep's table: stage.metric or metric; may be repeated")
-        ->allow_extra_args(false)
-        ->type_name("NAME");
-    command->add_option("--csv", options->csv, "write the sweep's table there, too")->type_name("FILE");
+    add_sweep_options(*command, options->sweep);
     command->add_flag("--json", options->json, "one event a line on stdout (docs/json.md)");
     command->add_flag("-q,--quiet", options->quiet, "no progress and no summary");
     command->add_flag("-v,--verbose", options->verbose, "also what is reused, and what stages say for debugging");

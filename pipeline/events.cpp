@@ -13,11 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double wall_time() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
-}
-
 Json event(std::string_view name) {
     return {{"event", name}, {"wall_time", wall_time()}};
 }
@@ -45,6 +40,11 @@ std::string host_name() {
 }
 
 }  // namespace
+
+double wall_time() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
+}
 
 std::string new_run_id() {
     const auto now = std::chrono::system_clock::now();

@@ -9,6 +9,9 @@
 
 namespace satdl {
 
+// Seconds since 1970, to the millisecond: `wall_time` of every event.
+[[nodiscard]] double wall_time();
+
 // Tells one run from another: told with its first event.
 struct RunInfo {
     std::string id;       // see new_run_id()
@@ -30,6 +33,7 @@ public:
     void stage_log(const Dag&, NodeId, LogLevel, const std::string&) override;
     void stage_finished(const Dag&, const NodeResult&) override;
     void run_finished(const Dag&, const RunResult&) override;
+    void sweep_event(const Dag&, const std::string& line) override { sink_(line, false); }
 
 private:
     const RunInfo info_;

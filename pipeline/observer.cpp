@@ -29,6 +29,9 @@ public:
     void run_finished(const Dag& dag, const RunResult& result) override {
         each([&](Observer& observer) { observer.run_finished(dag, result); });
     }
+    void sweep_event(const Dag& dag, const std::string& line) override {
+        each([&](Observer& observer) { observer.sweep_event(dag, line); });
+    }
 
 private:
     template <typename Call>
@@ -108,6 +111,9 @@ void OneAtATime::stage_finished(const Dag& dag, const NodeResult& result) {
 }
 void OneAtATime::run_finished(const Dag& dag, const RunResult& result) {
     tell([&] { observer_.run_finished(dag, result); });
+}
+void OneAtATime::sweep_event(const Dag& dag, const std::string& line) {
+    tell([&] { observer_.sweep_event(dag, line); });
 }
 
 std::string OneAtATime::not_told() {

@@ -55,6 +55,8 @@ public:
     virtual void stage_log(const Dag&, NodeId, LogLevel, const std::string&) {}
     virtual void stage_finished(const Dag&, const NodeResult&) {}
     virtual void run_finished(const Dag&, const RunResult&) {}
+    // Of a sweep, after run_started and after run_finished: a whole event as a line of JSON (docs/json.md).
+    virtual void sweep_event(const Dag&, const std::string& line) { (void)line; }
 };
 
 // Tells several, in order. Each is told, even where one before it throws; then the first exception goes on.
@@ -70,6 +72,7 @@ public:
     void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override;
     void stage_finished(const Dag& dag, const NodeResult& result) override;
     void run_finished(const Dag& dag, const RunResult& result) override;
+    void sweep_event(const Dag& dag, const std::string& line) override;
 
     // What the observer threw first; "" where it threw nothing.
     [[nodiscard]] std::string not_told();

@@ -93,6 +93,12 @@ public:
         });
     }
 
+    // A sweep is worth a record though nothing of it runs: a report draws it from there.
+    void sweep_event(const Dag& dag, const std::string& line) override {
+        open(dag);
+        events_.sweep_event(dag, line);
+    }
+
 private:
     // The run's folder, made when the first stage starts; what was told before is written now.
     void open(const Dag& dag) {

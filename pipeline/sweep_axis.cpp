@@ -227,6 +227,23 @@ SweepAxis parse_axis(const std::string& text) {
     return {text.substr(0, equals), AxisReader(source).read(equals + 1, text.size())};
 }
 
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<std::string>>& named) {
+    if (!named) {
+        for (SweepAxis& axis : axes)
+            axis.repeats = axis.name == "seed" || axis.name.ends_with(".seed") || axis.name.ends_with("_seed");
+        return;
+    }
+    std::vector<std::string> names;
+    for (SweepAxis& axis : axes) {
+        names.push_back(axis.name);
+        axis.repeats = std::find(named->begin(), named->end(), axis.name) != named->end();
+    }
+    for (const std::string& name : *named) {
+        if ((name == "none" && named->size() == 1) || std::find(names.begin(), names.end(), name) != names.end()) continue;
+        refuse({}, fmt::format("'{}' is to be repeated, but is not swept", printable(name)), did_you_mean(name, names));
+    }
+}
+
 std::vector<SweepAxis> axes_from_yaml(const Value& section) {
     if (!section.is_map() || section.entries().empty())
         refuse(section.place(), "'sweep' must be a map from parameters to values, not " + section.describe(),

@@ -2,6 +2,7 @@
 // range(0.1,0.6,0.1) is exactly 0.1 ... 0.5.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace satdl {
 struct SweepAxis {
     std::string name;
     std::vector<Value> values;
+    bool repeats = false;  // a repetition of the same setting (a seed), not a setting: see mark_repetitions()
 };
 
 // "noise_factor=0.1,0.2,0.4", the same with choice(...) around the values, or "noise_factor=range(0.1,0.6,0.1)" (the stop is
@@ -21,5 +23,9 @@ struct SweepAxis {
 [[nodiscard]] SweepAxis parse_axis(const std::string& text);
 // The `sweep:` section of the file: a map from parameter to a list, or to the text that --sweep takes.
 [[nodiscard]] std::vector<SweepAxis> axes_from_yaml(const Value& section);
+
+// Says which axes are repetitions: those that `named` names, if given ("none" alone: none of them); else those called
+// `seed`, or ending in `.seed` or `_seed`. Throws Error{Usage} for a name that no axis has (did you mean).
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<std::string>>& named);
 
 }  // namespace satdl

@@ -34,6 +34,7 @@ Outcome count_up(const StageInputs&, StageContext& context) {
 Outcome bytes_of(const StageInputs&, StageContext& context) {
     std::ifstream file(context.files().front().path, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (text.empty()) throw Error(ExitCode::StageFailed, "the file has no bytes");
     std::vector<double> numbers;
     for (const char c : text) numbers.push_back(static_cast<unsigned char>(c));
     return {{{"numbers", numbers_group(numbers)}}, {}};

@@ -111,6 +111,24 @@ TEST_CASE("what is no axis is told with a caret in its text") {
                       "      = its step leads away from its stop");
 }
 
+TEST_CASE("an axis is a repetition by its name, or because it is said to be one") {
+    const auto repeated = [](const Lines& texts, const std::optional<Lines>& named) {
+        std::vector<SweepAxis> axes;
+        for (const std::string& text : texts) axes.push_back(parse_axis(text));
+        mark_repetitions(axes, named);
+        Lines all;
+        for (const SweepAxis& axis : axes)
+            if (axis.repeats) all.push_back(axis.name);
+        return all;
+    };
+    const Lines axes{"seed=1,2", "noise.seed=1,2", "data_seed=1", "reseed=1,2", "fold=1,2"};
+    CHECK(repeated(axes, std::nullopt) == Lines{"seed", "noise.seed", "data_seed"});
+    CHECK(repeated(axes, Lines{"fold"}) == Lines{"fold"});
+    CHECK(repeated(axes, Lines{"none"}).empty());
+    CHECK_THROWS_WITH(repeated(axes, Lines{"fodl"}),
+                      Catch::Contains("'fodl' is to be repeated, but is not swept") && Catch::Contains("did you mean 'fold'?"));
+}
+
 TEST_CASE("the file's own sweep is read, and its mistakes have places in the file") {
     const auto axes = axes_from_yaml(parse_yaml(source_of("{noise: [0.1, 0.2], train.epochs: \"range(1,3)\", seed: 4}")));
     REQUIRE(axes.size() == 3);

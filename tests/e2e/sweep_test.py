@@ -1,0 +1,150 @@
+"""Sweeps as experiments: repetitions, failing points, resuming, what the record keeps."""
+
+import csv
+import json
+import unittest
+
+import satdl
+
+# Two trainings on what an amount and a seed make of some numbers; the amount 3 fails.
+DAG = """\
+name: study
+params: {amount: 10, seed: 1, of: 0, file: null}
+stages:
+  a: {kind: count_up, first: "${seed}"}
+  b: {kind: add, in: {x: a.numbers}, amount: "${amount}"}
+  signs: {kind: sign, in: {x: a.numbers}}
+  m2: {kind: pretend, in: {x: signs.numbers}, milliseconds: 0}
+  m3: {kind: pretend, in: {x: b.numbers}, milliseconds: 0}
+  verdict: {kind: against, in: {a: m3.metrics, b: m2.metrics}}
+"""
+FAILING = """\
+name: failing
+params: {kind_of: 1, message: no luck}
+stages:
+  a: {kind: count_up}
+  b: {kind: fail, in: {y: a.numbers}, message: "${message}"}
+  m: {kind: pretend, in: {x: b.numbers}, milliseconds: 0}
+"""
+
+
+class Repetitions(satdl.Case):
+    SWEEP = ("--sweep", "amount=1,2", "--sweep", "seed=range(1,4)")
+
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("study.yaml", DAG)
+
+    def sweep_of(self, *arguments, code=0):
+        return [event for event in self.events(self.dag, *arguments, code=code) if event["event"] == "sweep"][0]
+
+    def test_a_seed_is_no_setting(self):
+        sweep = self.sweep_of(*self.SWEEP, "--csv", "points.csv")
+        self.assertEqual([(axis["param"], axis["repeats"]) for axis in sweep["axes"]], [("amount", False), ("seed", True)])
+        self.assertEqual([row["settings"] for row in sweep["rows"]], [{"amount": 1}, {"amount": 2}])
+        self.assertEqual([row["points"] for row in sweep["rows"]], [[0, 1, 2], [3, 4, 5]])
+        for row in sweep["rows"]:
+            cell = row["metrics"]["verdict.difference"]
+            values = [sweep["points"][point]["metrics"]["verdict.difference"] for point in row["points"]]
+            self.assertEqual((cell["n"], cell["values"]), (3, values))
+            self.assertAlmostEqual(cell["mean"], sum(values) / 3)
+            self.assertAlmostEqual(cell["sd"] ** 2, sum((value - cell["mean"]) ** 2 for value in values) / 2)
+        with open(self.folder / "points.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([(row["amount"], row["seed"]) for row in rows[:3]], [("1", "1"), ("1", "2"), ("1", "3")])
+        self.assertEqual(float(rows[0]["verdict.difference.mean"]), sweep["rows"][0]["metrics"]["verdict.difference"]["mean"])
+        self.assertRegex(self.call("run", self.dag, *self.SWEEP), r"(?m)^ +1  3  -?\d\.\d+ ± \d")
+        self.assertEqual(len(self.sweep_of(*self.SWEEP, "--repeat", "none")["rows"]), 6)
+
+    def test_two_metrics_are_compared_over_the_seeds(self):
+        sweep = self.sweep_of(*self.SWEEP, "--paired", "m2.loss,m3.loss")
+        paired = sweep["rows"][0]["paired"][0]
+        self.assertEqual((paired["a"], paired["b"], paired["n"]), ("m2.loss", "m3.loss", 3))
+        self.assertLess(paired["low"], paired["mean"])
+        self.assertEqual(paired["told_from_zero"], paired["low"] > 0)
+        out = self.call("run", self.dag, "--sweep", "amount=1", "--sweep", "seed=1", "--paired", "m2.loss,m3.loss")
+        self.assertIn("n = 1: from one value no interval follows", out)
+
+    def test_the_best_comes_first(self):
+        sweep = self.sweep_of("--sweep", "amount=2,1", "--metric", "m3.loss")
+        self.assertEqual((sweep["sorted_by"], sweep["best"]), ("m3.loss", "min"))
+        self.assertEqual([(row["settings"]["amount"], row["best"]) for row in sweep["rows"]], [(1, True), (2, False)])
+        worst = self.sweep_of("--sweep", "amount=2,1", "--metric", "m3.loss", "--best", "max")
+        self.assertEqual(worst["rows"][0]["settings"], {"amount": 2})
+
+    def test_a_metric_that_no_stage_reports_is_told_as_early_as_can_be(self):
+        self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m4.loss", code=2)
+        self.assertIn("did you mean", self.err)
+        self.assertFalse((self.folder / ".satdl/runs").exists())
+        out = self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m3.lsos", code=2)
+        self.assertIn("did you mean 'm3.loss'?", self.err)
+        self.assertIn("m3.loss", out)  # the table has what there is
+        self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "lsos", code=2)
+        self.assertNotIn("sorted", self.out)
+        for arguments in (["--metric", "loss"], ["--best", "max"], ["--sweep", "amount=1", "--best", "max"],
+                          ["--sweep", "amount=1", "--paired", "p"], ["--sweep", "amount=1", "--repeat", "seed"],
+                          ["--sweep", "amount=range(0,1000000000)"], ["--sweep", "amount=range(1,1)"],
+                          ["--sweep", "amount=range(1,2,0)"], ["--sweep", "amuont=1"],
+                          ["--sweep", "amount=range(9000)", "--sweep", "seed=range(9000)"]):
+            self.call("run", self.dag, *arguments, code=2)
+            self.assertTrue(self.err)
+
+    def test_it_says_beforehand_how_much_there_is_to_do(self):
+        out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")
+        self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may have to\n"), out)
+        events = self.events(self.dag, "--sweep", "amount=1,2")
+        self.assertEqual([event["event"] for event in events[:2]], ["run_started", "sweep_started"])
+        self.assertEqual((events[1]["stages"], events[1]["shared"], events[1]["reused"]), (9, 3, 0))
+        self.assertEqual(events[1]["points"][1]["stages"]["m3"], {"stage": "m3[amount=2]"})
+        out = self.call("run", self.dag, "--sweep", "amount=1,2")
+        self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 9 reused, 0 to run\n"), out)
+        self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f"), r"to run.*, about .* \(from earlier runs\)")
+
+    def test_the_record_keeps_the_sweep_even_where_nothing_ran(self):
+        for _ in range(2):
+            events = self.events(self.dag, "--sweep", "amount=1,2")
+            run = events[0]["run"]
+            kept = [json.loads(line) for line in (self.folder / ".satdl/runs" / run / "events.jsonl").read_text().splitlines()]
+            self.assertEqual([event["event"] for event in kept], [event["event"] for event in events])
+            self.assertEqual(kept[-1], events[-1])
+            keys = {event["stage"]: event["key"] for event in kept if event["event"] == "stage"}
+            for stage in kept[-1]["points"][1]["stages"].values():
+                self.assertEqual(stage["key"], keys[stage["stage"]])
+
+
+class Failures(satdl.Case):
+    def test_a_point_that_fails_does_not_stop_the_others_and_the_same_command_goes_on(self):
+        dag = self.write("study.yaml", DAG.replace('kind: add, in: {x: a.numbers}, amount: "${amount}"',
+                                                   'kind: bytes_of, file: "in-${amount}"'))
+        self.write("in-1", "abcd")
+        self.write("in-2", "")  # no numbers at all
+        self.write("in-3", "bcde")
+        arguments = (dag, "--sweep", "amount=1,2,3", "--csv", "points.csv", "--metric", "m3.loss")
+        events = self.events(*arguments, code=1)
+        outcomes = {event["stage"]: event["outcome"] for event in events if event["event"] == "stage"}
+        self.assertEqual([outcomes[f"m3[amount={amount}]"] for amount in (1, 2, 3)], ["ran", "skipped", "ran"])
+        self.assertEqual(outcomes["b[amount=2]"], "failed")
+        self.assertEqual(outcomes["verdict[amount=2]"], "skipped")
+        points = events[-1]["points"]
+        self.assertEqual([len(point["failures"]) for point in points], [0, 1, 0])
+        self.assertEqual(points[1]["failures"], [{"stage": "b[amount=2]", "error": "the file has no bytes"}])
+        self.assertIsNone(points[1]["metrics"]["m3.loss"])
+        self.assertEqual([row["failed"] for row in events[-1]["rows"]], [0, 0, 1])
+        with open(self.folder / "points.csv", newline="") as file:
+            errors = {row["amount"]: row["error"] for row in csv.DictReader(file)}
+        self.assertEqual([bool(errors[amount]) for amount in "123"], [False, True, False])
+        self.assertRegex(self.call("run", *arguments, code=1), r"(?m)^ +2 +- .*the file has no bytes$")
+        self.write("in-2", "cdef")
+        self.assertEqual(self.ran(*arguments), {"b[amount=2]", "m3[amount=2]", "verdict[amount=2]"})
+
+    def test_fail_fast_stops_at_the_first_failure(self):
+        dag = self.write("failing.yaml", FAILING)
+        sweep = (dag, "--sweep", "message=one,two,three", "-j", "1")
+        failed = list(self.outcomes(*sweep, code=1).values()).count("failed")
+        self.assertEqual(failed, 3)
+        failed = list(self.outcomes(*sweep, "--fail-fast", code=1).values()).count("failed")
+        self.assertEqual(failed, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
