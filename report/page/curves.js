@@ -61,7 +61,7 @@ function curvePlot(metric, members, controls) {
     const color = several
       ? { field: 'point', type: 'nominal', title: null, legend: points > 8 ? null : { columns: width < 420 ? 1 : 2 }, scale: points > 8 ? { scheme: 'viridis' } : undefined }
       : { field: 'part', type: 'nominal', title: null, scale: { domain: ['training', 'validation'], range: [css('--plot-1'), css('--plot-2')] } };
-    const strokeDash = { field: 'part', type: 'nominal', title: null, scale: { domain: ['training', 'validation'], range: [[1, 0], [5, 3]] }, legend: several ? undefined : null };
+    const strokeDash = { field: 'part', type: 'nominal', title: null, scale: { domain: ['training', 'validation'], range: [[1, 0], [5, 3]] }, ...(several ? {} : { legend: {} }) };
     const tooltip = [{ field: 'name', title: 'curve' }, { field: 'epoch', title: 'epoch' }, { field: 'text', title: metric }];
     const detail = { field: 'series' };
     const layer = [
@@ -69,7 +69,7 @@ function curvePlot(metric, members, controls) {
       { mark: { type: 'point', filled: true, size: epochs > 30 || points > 8 ? 70 : 34, opacity: epochs > 30 || points > 8 ? 0 : 1 }, encoding: { x, y: y('value'), color, tooltip, detail } },
     ];
     if (weight > 0) layer.unshift({ mark: { type: 'line', strokeWidth: 1.5, opacity: 0.28 }, encoding: { x, y: y('raw'), color, detail } });
-    return { width: width - 4, height: 210, autosize: { type: 'fit', contains: 'padding' }, data: { values: rows }, layer };
+    return { width: width - 4, height: 240, autosize: { type: 'fit', contains: 'padding' }, data: { values: rows }, layer };
   };
 }
 

@@ -1,7 +1,7 @@
 // The DAG with what became of each stage, and the schedule with the cores in use. Of more than 60 stages, those that differ
 // only by their point of a sweep are drawn as one.
 const MOST_BOXES = 60;
-const BOX = { width: 128, height: 46, across: 34, down: 16 };
+const BOX = { width: 148, height: 46, across: 30, down: 16 };
 
 function boxesOf(run) {
   const single = run.stages.length <= MOST_BOXES, boxes = new Map();
@@ -57,7 +57,7 @@ function graphSvg(run) {
     const light = event => { event.currentTarget.ownerSVGElement.querySelectorAll('path').forEach(path => path.classList.toggle('lit', event.type === 'mouseenter' && (path.dataset.from === box.name || path.dataset.to === box.name))); };
     return svg('a', { href: `#${stageId(run, box.stages[0].name)}`, class: `box ${outcomeClass(outcome)}`, transform: `translate(${x(box)},${y(box)})`, mouseenter: light, mouseleave: light },
       svg('title', {}, title), svg('rect', { width: BOX.width, height: BOX.height, rx: 7 }), svg('rect', { class: 'mark', width: 5, height: BOX.height - 14, x: 6, y: 7, rx: 2.5 }),
-      svg('text', { x: 18, y: 19, class: 'name' }, shorten(box.stages.length > 1 ? `${box.name} ×${box.stages.length}` : box.name, 16)),
+      svg('text', { x: 18, y: 19, class: 'name' }, shorten(box.stages.length > 1 ? `${box.name} ×${box.stages.length}` : box.name, 18)),
       svg('text', { x: 18, y: 35, class: 'what' }, shorten(`${outcome}${spent ? ' · ' + spent : ''}`, 19)));
   });
   return el('div', { class: 'scroll', tabindex: 0 }, svg('svg', { class: 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': 'the DAG' }, svg('g', { class: 'edges' }, edges), nodes));
@@ -95,7 +95,7 @@ function timeline(run) {
   const bars = width => ({
     width: width - margin(width) - 16, height: { step: 19 }, data: { values: rows },
     mark: { type: 'bar', cornerRadius: 2, height: 12 },
-    encoding: { x: { field: 'from', type: 'quantitative', title: null, scale, axis: { orient: 'top', format: '~g' } }, x2: { field: 'to' },
+    encoding: { x: { field: 'from', type: 'quantitative', title: null, scale, axis: { orient: 'top', format: '~g', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } }, x2: { field: 'to' },
       y: { field: 'row', type: 'nominal', sort: order, title: null, axis: { minExtent: margin(width), maxExtent: margin(width), labelLimit: margin(width) - 8, ticks: false, domain: false } },
       color: { field: 'outcome', type: 'nominal', title: null, scale: { domain: outcomes, range: outcomes.map(name => ({ ran: css('--ran'), failed: css('--failed') }[name] || css('--stopped'))) }, legend: outcomes.length > 1 ? {} : null },
       tooltip: [{ field: 'name', title: 'stage' }, { field: 'outcome' }, { field: 'spent', title: 'took' }, { field: 'began', title: 'started at' }, { field: 'threads', title: 'cores' }] },
@@ -106,13 +106,13 @@ function timeline(run) {
     width: width - margin(width) - 16, height: 64, data: { values: steps },
     layer: [
       { mark: { type: 'area', interpolate: 'step-after', color: css('--plot-1'), opacity: 0.35, line: { color: css('--plot-1'), interpolate: 'step-after', strokeWidth: 1 } },
-        encoding: { x: { field: 'at', type: 'quantitative', title: unit[1], scale, axis: { grid: false, format: '~g' } },
-          y: { field: 'cores', type: 'quantitative', title: 'cores', scale: { domain: [0, most], nice: false }, axis: { tickMinStep: 1, tickCount: Math.min(4, most), format: 'd', minExtent: margin(width), maxExtent: margin(width) } } } },
+        encoding: { x: { field: 'at', type: 'quantitative', title: unit[1], scale, axis: { grid: false, format: '~g', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } },
+          y: { field: 'cores', type: 'quantitative', title: null, scale: { domain: [0, most], nice: false }, axis: { tickMinStep: 1, tickCount: Math.min(4, most), format: 'd', domain: false, ticks: false, minExtent: margin(width), maxExtent: margin(width) } } } },
       ...(run.cores > 0 ? [{ data: { values: [{ cores: run.cores }] }, mark: { type: 'rule', color: css('--failed'), strokeDash: [4, 3] }, encoding: { y: { field: 'cores', type: 'quantitative' }, tooltip: [{ field: 'cores', title: 'cores of the machine' }] } }] : []),
     ],
   });
   const busy = timed.reduce((sum, stage) => sum + stage.seconds * stage.threads, 0);
-  return section(run, 'timeline', 'The schedule', plot('when each stage ran', bars), plot('cores in use', use),
+  return section(run, 'timeline', 'The schedule', plot('when each stage ran', bars), el('h4', {}, 'Cores in use'), plot('cores in use', use),
     el('p', { class: 'quiet' }, `${plural(timed.length, 'stage')} ran for ${durationText(busy)} of one core in ${durationText(end)}`, run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
       '. Source: the run’s record', run.id && ` ${run.id}`, '.'));
 }

@@ -47,7 +47,7 @@ function matrices(run) {
 
 function tile(picture, lines, title) {
   return el('figure', { class: 'tile', title },
-    picture ? el('img', { src: picture, alt: title, loading: 'lazy' }) : el('div', { class: 'none' }), el('figcaption', {}, lines.map(line => el('div', {}, line))));
+    picture ? el('img', { src: picture, alt: title }) : el('div', { class: 'none' }), el('figcaption', {}, lines.map(line => el('div', {}, line))));
 }
 
 function differing(run) {
@@ -77,6 +77,6 @@ function wrongest(run) {
 function noise(run) {
   return section(run, 'noise', 'Noise and what is left of it', run.noise.map(gallery => [
     el('div', { class: 'scroll', tabindex: 0 }, el('table', { class: 'gallery' }, gallery.columns.map((column, c) => el('tr', {}, el('th', {}, column.title),
-      gallery.rows.map((row, i) => el('td', {}, el('img', { src: row[c], alt: `${column.title} ${i}`, loading: 'lazy' })))))))
+      gallery.rows.map((row, i) => el('td', {}, el('img', { src: row[c], alt: `${column.title} ${i}` })))))))
     , sourcesLine(run, gallery.columns.map(column => column.source))]));
 }

@@ -26,9 +26,9 @@ function verdictPlot(rows) {
   const y = { field: 'data', type: 'nominal', title: null, sort: ['test', 'training'], axis: { labelFontSize: 13, grid: false, domain: false, ticks: false } };
   const color = { field: 'side', type: 'nominal', title: null, scale: { domain: sides, range: [css('--plot-2'), css('--plot-1')] }, legend: { orient: 'top', labelFontSize: 13, symbolSize: 140, symbolType: 'circle' } };
   const tooltip = [{ field: 'side', title: 'model' }, { field: 'data', title: 'data' }, { field: 'text', title: rows[0].metric }];
-  const text = { x, y, text: { field: 'text' }, color: { ...color, legend: null } };
+  const text = { x, y, text: { field: 'text' }, color };
   return width => ({
-    width: width - 4, height: { step: 74 }, autosize: { type: 'fit', contains: 'padding' }, data,
+    width: width - 4, height: 74 * new Set(rows.map(row => row.data)).size + 60, autosize: { type: 'fit', contains: 'padding' }, data,
     layer: [
       { mark: { type: 'line', strokeWidth: 3, color: css('--line') }, encoding: { x, y, detail: { field: 'data' } } },
       { mark: { type: 'point', filled: true, size: 190, opacity: 1 }, encoding: { x, y, color, tooltip } },
