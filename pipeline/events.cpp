@@ -84,7 +84,7 @@ void JsonEvents::tell_dag(const Dag& dag) {
         Json params = Json::object();
         for (const auto& [name, value] : node.params.values()) params[name] = Json::parse(value.canonical());
         json["stages"].push_back({{"stage", node.name},
-                                  {"kind", node.stage->description.kind},
+                                  {"kind", node.stage != nullptr ? node.stage->description.kind : ""},
                                   {"about", node.about},
                                   {"inputs", std::move(inputs)},
                                   {"params", std::move(params)}});
