@@ -66,7 +66,7 @@ function overAxis(axis, metrics, groups, axes) {
   const percent = metrics.every(metric => percentMetric(metric, rows.filter(row => row.metric === metric).map(row => row.mean)));
   return width => {
     const x = { field: 'x', type: numeric ? 'quantitative' : 'ordinal', title: axis, axis: { grid: false, labelLimit: 90, labelOverlap: true }, scale: numeric ? { zero: false, padding: 12 } : undefined };
-    const y = (field, more) => ({ field, type: 'quantitative', title: null, scale: { zero: false }, axis: { format: percent ? '.1%' : '~g', tickCount: 5 }, ...more });
+    const y = (field, more) => ({ field, type: 'quantitative', title: null, scale: { zero: false }, axis: { format: percent ? '.1%' : undefined, tickCount: 5 }, ...more });
     const color = { field: 'series', type: 'nominal', title: null, legend: series === 1 || series > 8 ? null : { columns: 1 }, scale: series > 8 ? { scheme: 'viridis' } : undefined };
     const tooltip = [{ field: 'series', title: 'what' }, { field: 'x', title: axis }, { field: 'text', title: 'mean ± sd' }, { field: 'n', title: 'n' }];
     return {
@@ -135,17 +135,16 @@ function sweep(run) {
   const varied = axes.filter(axis => !isSeed(axis)), groups = repeated(points, axes);
   const failed = points.filter(point => point.error);
   const words = pairedWords(groups, names, axes);
-  const drawn = metricGroups(names).slice(0, 6), over = varied.length > 0 ? varied : [];
-  const plotsOf = over.flatMap(axis => drawn.map(metrics => el('div', { class: 'cell' },
+  const drawn = metricGroups(names).slice(0, 6);
+  const plotsOf = varied.flatMap(axis => drawn.map(metrics => el('div', { class: 'cell' },
     el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, axes)))));
   const many = varied.length > 1 ? (names.find(name => /(^|\.)p0$/.test(name)) || names[0]) : null;
-  const rows = groups.flatMap(group => {
-    const repeats = group.points.length > 1;
+  const rows = groups.map(group => {
     const cell = name => {
       const values = group.points.map(point => point.metrics[name]).filter(isNumber);
       return values.length === 0 ? '–' : values.length > 1 ? `${numberText(mean(values))} ± ${numberText(deviation(values))}` : numberText(values[0]);
     };
-    return [[...group.settings.map(settingText), ...(axes.some(isSeed) ? [group.points.length] : []), ...names.map(cell), ...(failed.length > 0 ? [group.points.map(point => point.error).filter(Boolean).join('; ')] : [])]].concat(repeats ? [] : []);
+    return [...group.settings.map(settingText), ...(axes.some(isSeed) ? [group.points.length] : []), ...names.map(cell), ...(failed.length > 0 ? [group.points.map(point => point.error).filter(Boolean).join('; ')] : [])];
   });
   const columns = [...varied, ...(axes.some(isSeed) ? ['n'] : []), ...names, ...(failed.length > 0 ? ['error'] : [])];
   const sources = run.stages.filter(stage => pointOf(stage.name) && stage.metrics && Object.keys(stage.metrics).length > 0 && !run.read.has(stage.name))

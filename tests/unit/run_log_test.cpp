@@ -101,7 +101,7 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     std::vector<std::string> names;
     for (const auto& event : events) names.push_back(event["event"]);
     CHECK(names ==
-          std::vector<std::string>{"run_started", "stage", "stage_started", "epoch", "log", "stage", "run_finished"});
+          std::vector<std::string>{"run_started", "stage", "dag", "stage_started", "epoch", "log", "stage", "run_finished"});
     CHECK(events[0]["run"] == "r1");
     CHECK(events[1]["outcome"] == "reused");
     CHECK(events[3]["metrics"] == Json{{"loss", 0.5}});
