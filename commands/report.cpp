@@ -71,10 +71,12 @@ std::string today() {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     std::tm utc{};
     gmtime_r(&now, &utc);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                       utc.tm_min);
 }
 
-// A file that takes its name when it is whole. Opened before the work, so that a path that cannot be written is told at once.
+// A file that takes its name when it is whole. Opened before the work, so that a path that cannot be written is told at
+// once.
 class PageFile {
 public:
     explicit PageFile(const std::string& path) : path_(path), partial_(path + ".partial") {

@@ -34,7 +34,8 @@ Json ports_json(const ObjectHeader& header) {
         std::size_t tensors = 0;
         for (const auto& tensor : header.tensors) {
             if (tensor.port != port) continue;
-            if (tensors++ == 0 && kind == PortKind::Array) shape = fmt::format("{} {}", name_of(tensor.dtype), shape_text(tensor.shape));
+            if (tensors++ == 0 && kind == PortKind::Array)
+                shape = fmt::format("{} {}", name_of(tensor.dtype), shape_text(tensor.shape));
         }
         ports.push_back({{"port", port},
                          {"kind", name_of(kind)},
@@ -172,8 +173,10 @@ public:
             if (auto one = graded(stage.name, evidence)) graded_.push_back(std::move(*one));
         }
         if (left_out_ > 0) {
-            run.missing.push_back(fmt::format("confusion matrices and pictures of {} more evaluate stages: this page shows those of "
-                                              "the first {}", left_out_, kMostMatrices));
+            run.missing.push_back(
+                fmt::format("confusion matrices and pictures of {} more evaluate stages: this page shows those of "
+                            "the first {}",
+                            left_out_, kMostMatrices));
         }
     }
 

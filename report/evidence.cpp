@@ -12,7 +12,7 @@ void Evidence::note(const std::string& stage, const std::string& why) {
 template <typename Read>
 auto Evidence::guarded(const std::string& stage, Read read) -> decltype(read(Digest())) {
     const StageFacts* facts = run_.find(stage);
-    if (facts == nullptr || !facts->key || (facts->outcome != "ran" && facts->outcome != "reused")) return std::nullopt;
+    if (facts == nullptr || !facts->key || !facts->has_outcome()) return std::nullopt;
     try {
         auto found = read(*facts->key);
         if (!found) note(stage, fmt::format("the artifact is no longer in the store (key {})", facts->key->short_hex()));

@@ -1,9 +1,10 @@
-// The artifacts of a run's stages, opened when they are asked for; what cannot be had is noted, once, and never fails a report.
+// The artifacts of a run's stages, opened when they are asked for; what cannot be had is noted, once, and never fails a
+// report.
 #pragma once
 
 #include <map>
-#include <set>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "pipeline/store.h"

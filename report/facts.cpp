@@ -133,7 +133,8 @@ std::string find_run(const std::filesystem::path& store, const std::string& word
                     "give more of the id: the folders in " + printable((store / "runs").string()));
     }
     const std::string near = did_you_mean(words, ids);
-    throw Error(ExitCode::Usage, fmt::format("'{}' is neither a run in {} nor a file", printable(words), printable(store.string())),
+    throw Error(ExitCode::Usage,
+                fmt::format("'{}' is neither a run in {} nor a file", printable(words), printable(store.string())),
                 near.empty() ? "the newest run is " + ids.back() : near);
 }
 
@@ -153,19 +154,23 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
         }
     }
     if (unreadable > 0) {
-        run.missing.push_back(fmt::format("{} line{} of the run's record cannot be read{}", unreadable, unreadable == 1 ? "" : "s",
+        run.missing.push_back(fmt::format("{} line{} of the run's record cannot be read{}", unreadable,
+                                          unreadable == 1 ? "" : "s",
                                           unreadable == 1 && !run.seconds ? " (torn when the run died)" : ""));
     }
     if (!run.seconds) {
-        run.missing.emplace_back("the run never finished, or goes on still: its record has no end, and this page shows what it "
-                                 "had done when the page was made");
+        run.missing.emplace_back(
+            "the run never finished, or goes on still: its record has no end, and this page shows what it "
+            "had done when the page was made");
     } else if (run.stopped) {
         run.missing.emplace_back("the run was stopped before its end");
     }
-    const bool has_dag = std::any_of(run.stages.begin(), run.stages.end(), [](const StageFacts& one) { return !one.kind.empty(); });
+    const bool has_dag =
+        std::any_of(run.stages.begin(), run.stages.end(), [](const StageFacts& one) { return !one.kind.empty(); });
     if (!has_dag) {
-        run.missing.emplace_back("the run's record does not tell its DAG: no edges, no parameters of stages, and nothing that "
-                                 "needs them (pictures, confusion matrices)");
+        run.missing.emplace_back(
+            "the run's record does not tell its DAG: no edges, no parameters of stages, and nothing that "
+            "needs them (pictures, confusion matrices)");
     }
     return run;
 }
@@ -189,7 +194,8 @@ RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores) {
         stage.about = node.about;
         stage.threads = planned.threads;
         stage.because = planned.because;
-        for (const auto& input : node.inputs) stage.inputs.push_back({input.port, dag.nodes[input.from].name, input.from_port});
+        for (const auto& input : node.inputs)
+            stage.inputs.push_back({input.port, dag.nodes[input.from].name, input.from_port});
         for (const auto& [name, value] : node.params.values()) stage.params[name] = Json::parse(value.canonical());
         if (planned.action == Action::Reuse) {
             stage.outcome = std::string(name_of(NodeState::Reused));

@@ -1,4 +1,5 @@
-// What is known of one run, before anything of it is shown: from its record (events.jsonl) or, for a DAG file, from its plan.
+// What is known of one run, before anything of it is shown: from its record (events.jsonl) or, for a DAG file, from its
+// plan.
 #pragma once
 
 #include <filesystem>
@@ -26,7 +27,7 @@ struct EpochRow {
 
 struct StageFacts {
     std::string name;
-    std::string kind;   // "" where the record does not say
+    std::string kind;  // "" where the record does not say
     std::string about;
     std::vector<Reads> inputs;
     nlohmann::ordered_json params = nlohmann::ordered_json::object();
@@ -37,6 +38,7 @@ struct StageFacts {
     std::string because, error, not_kept;
     bool nondeterministic = false;
     std::vector<EpochRow> epochs;
+    [[nodiscard]] bool has_outcome() const { return outcome == "ran" || outcome == "resumed" || outcome == "reused"; }
 };
 
 struct RunFacts {
@@ -46,15 +48,16 @@ struct RunFacts {
     std::optional<double> seconds;    // nothing: the record has no end
     int cores = 0;                    // 0: not known
     bool stopped = false;
-    std::vector<StageFacts> stages;   // in the DAG's order where the record has it
+    std::vector<StageFacts> stages;                                   // in the DAG's order where the record has it
     nlohmann::ordered_json points = nlohmann::ordered_json::array();  // of a sweep; see docs/json.md
-    std::vector<std::string> missing; // what a reader should know is not here
+    std::vector<std::string> missing;                                 // what a reader should know is not here
 
     [[nodiscard]] StageFacts* find(const std::string& stage);
     [[nodiscard]] const StageFacts* find(const std::string& stage) const;
 };
 
-// The id that the user's words mean: an id, its first characters, or ("") the newest run that has a record. Throws Error{Usage}.
+// The id that the user's words mean: an id, its first characters, or ("") the newest run that has a record. Throws
+// Error{Usage}.
 [[nodiscard]] std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files);
 // From runs/<id>/events.jsonl. A torn last line is ignored and told in `missing`; so is an end that never came.
 [[nodiscard]] RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files);

@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kMostSide = 256;       // pixels
-constexpr std::int64_t kNoiseColumns = 10;    // pictures
+constexpr std::int64_t kMostSide = 256;     // pixels
+constexpr std::int64_t kNoiseColumns = 10;  // pictures
 constexpr std::size_t kWrongPictures = 24;
 constexpr std::size_t kDifferingPictures = 12;  // of each kind
 
@@ -73,7 +73,8 @@ std::optional<Graded> graded(const std::string& stage, Evidence& evidence) {
     auto numbers = labels_of(*labels, answers->classes);
     if (!numbers || numbers->size() != answers->answer.size()) return std::nullopt;
     Graded result{stage, std::move(*answers), std::move(*numbers), evidence.array(x->from, x->from_port), {}};
-    if (result.images && (!is_pictures(*result.images) || result.images->shape()[0] != static_cast<std::int64_t>(result.labels.size()))) {
+    if (result.images &&
+        (!is_pictures(*result.images) || result.images->shape()[0] != static_cast<std::int64_t>(result.labels.size()))) {
         result.images.reset();
     }
     result.sources.push_back(*evidence.source(stage, "predictions"));
@@ -145,11 +146,12 @@ Json differing(const Graded& first, const Graded& second) {
     for (std::size_t i = 0; i < first.labels.size(); ++i) {
         const bool one = first.answers.answer[i] == first.labels[i], other = second.answers.answer[i] == first.labels[i];
         if (one == other || (one ? by_first : by_second)++ >= kDifferingPictures) continue;
-        shown.push_back({{"index", i},
-                         {"label", first.labels[i]},
-                         {"first", first.answers.answer[i]},
-                         {"second", second.answers.answer[i]},
-                         {"picture", picture_or_null(first.images ? first.images : second.images, static_cast<std::int64_t>(i))}});
+        shown.push_back(
+            {{"index", i},
+             {"label", first.labels[i]},
+             {"first", first.answers.answer[i]},
+             {"second", second.answers.answer[i]},
+             {"picture", picture_or_null(first.images ? first.images : second.images, static_cast<std::int64_t>(i))}});
     }
     return shown;
 }

@@ -1,5 +1,5 @@
-// Pictures out of tensors: what noise and denoising do to images, which test images are classified most wrongly, and on which
-// two classifiers differ.
+// Pictures out of tensors: what noise and denoising do to images, which test images are classified most wrongly, and on
+// which two classifiers differ.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,8 +16,8 @@ struct Graded {
     std::string stage;
     Answers answers;
     std::vector<std::int64_t> labels;
-    std::optional<Array> images;    // what it saw, where that is pictures
-    std::vector<Source> sources;    // predictions, labels, images
+    std::optional<Array> images;  // what it saw, where that is pictures
+    std::vector<Source> sources;  // predictions, labels, images
 };
 // Nothing where the stage is no such thing, or its artifacts are not there.
 [[nodiscard]] std::optional<Graded> graded(const std::string& stage, Evidence& evidence);
@@ -30,8 +30,8 @@ struct Graded {
 // One of them as a data: URI of a PNG. Floats are taken as 0 (black) to 1, and clipped.
 [[nodiscard]] std::string picture(const Array& images, std::int64_t index);
 
-// Of an add_noise stage: {"stage","columns":[{"title","source"}],"rows":[[uri, ...]],"indices":[..]}; the denoised images are
-// those of a `features` stage that reads the noisy ones. Null where there is nothing to show.
+// Of an add_noise stage: {"stage","columns":[{"title","source"}],"rows":[[uri, ...]],"indices":[..]}; the denoised images
+// are those of a `features` stage that reads the noisy ones. Null where there is nothing to show.
 [[nodiscard]] nlohmann::ordered_json noise_gallery(const std::string& noise_stage, const RunFacts& run, Evidence& evidence);
 // The wrong answers with the greatest output: [{"index","label","answer","output","picture"}]
 [[nodiscard]] nlohmann::ordered_json most_wrong(const Graded& graded);

@@ -10,14 +10,17 @@ namespace satdl {
 namespace {
 
 // The page's own scripts, in the order in which they build on each other.
-constexpr const char* kScripts[] = {"text.js", "plots.js", "sweep.js", "verdict.js", "curves.js", "pictures.js", "graph.js", "evidence.js", "main.js"};
+constexpr const char* kScripts[] = {"text.js",     "plots.js", "sweep.js",    "verdict.js", "curves.js",
+                                    "pictures.js", "graph.js", "evidence.js", "main.js"};
 
 std::string read_part(const std::filesystem::path& path, FileSystem& files) {
     const auto identity = files.identity(path);
     if (!identity) {
-        throw Error(ExitCode::Usage, fmt::format("the report's page needs {}, which is not there", path.string()),
-                    "Vega-Lite's scripts come from npm: install npm (Debian: apt-get install --no-install-recommends npm) and build "
-                    "satdl again, or run cmake/report_scripts.sh --into " + path.parent_path().string());
+        throw Error(
+            ExitCode::Usage, fmt::format("the report's page needs {}, which is not there", path.string()),
+            "Vega-Lite's scripts come from npm: install npm (Debian: apt-get install --no-install-recommends npm) and build "
+            "satdl again, or run cmake/report_scripts.sh --into " +
+                path.parent_path().string());
     }
     return files.read(path, 0, identity->bytes);
 }
@@ -27,8 +30,7 @@ std::string script_element(const std::string& script, std::string& policy) {
     SATDL_CHECK(script.find("</script") == std::string::npos && script.find("<!--") == std::string::npos,
                 "a script of the page would end its own element");
     const Digest digest = sha256(script);
-    policy += fmt::format(" 'sha256-{}'",
-                          base64({reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()}));
+    policy += fmt::format(" 'sha256-{}'", base64({reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()}));
     return "<script>" + script + "</script>\n";
 }
 
@@ -48,7 +50,9 @@ PageParts page_parts(const std::filesystem::path& folder, FileSystem& files) {
 }
 
 std::string page_html(const PageParts& parts, const std::string& title, const std::string& document) {
-    std::string policy = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; script-src";
+    std::string policy =
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+        "script-src";
     std::string scripts;
     for (const std::string* script : {&parts.vega, &parts.vega_lite, &parts.interpreter, &parts.scripts}) {
         scripts += script_element(*script, policy);
@@ -66,7 +70,8 @@ std::string page_html(const PageParts& parts, const std::string& title, const st
 {}</style>
 </head>
 <body>
-<noscript><p class="notice">This page draws itself with scripts that it carries in itself; they are switched off here.</p></noscript>
+<noscript><p class="notice">This page draws itself with scripts that it carries in itself; they are switched off here.</p>
+</noscript>
 <main id="report"></main>
 <details id="licences"><summary>Licences of the scripts in this page</summary><pre>{}</pre></details>
 <script type="application/json" id="data">{}</script>

@@ -41,11 +41,18 @@ std::optional<std::vector<std::int64_t>> labels_of(const Array& labels, std::int
     if (labels.shape().size() != 1) return std::nullopt;
     std::vector<std::int64_t> numbers;
     switch (labels.dtype()) {
-        case DType::UInt8: numbers = as_integers(labels.values<std::uint8_t>()); break;
-        case DType::Int32: numbers = as_integers(labels.values<std::int32_t>()); break;
-        case DType::Int64: numbers = as_integers(labels.values<std::int64_t>()); break;
+        case DType::UInt8:
+            numbers = as_integers(labels.values<std::uint8_t>());
+            break;
+        case DType::Int32:
+            numbers = as_integers(labels.values<std::int32_t>());
+            break;
+        case DType::Int64:
+            numbers = as_integers(labels.values<std::int64_t>());
+            break;
         case DType::Float32:
-        case DType::Float64: return std::nullopt;
+        case DType::Float64:
+            return std::nullopt;
     }
     const auto outside = [&](std::int64_t label) { return label < 0 || label >= classes; };
     if (std::any_of(numbers.begin(), numbers.end(), outside)) return std::nullopt;
@@ -63,7 +70,8 @@ double mcnemar_p(std::int64_t only_first, std::int64_t only_second) {
     double tail = 0;  // P(at most `least` heads of n)
     for (std::int64_t k = 0; k <= least; ++k) {
         const auto log_factorial = [](std::int64_t m) { return std::lgamma(static_cast<double>(m) + 1); };
-        tail += std::exp(log_factorial(n) - log_factorial(k) - log_factorial(n - k) - static_cast<double>(n) * std::log(2.0));
+        tail +=
+            std::exp(log_factorial(n) - log_factorial(k) - log_factorial(n - k) - static_cast<double>(n) * std::log(2.0));
     }
     return std::min(1.0, 2 * tail);
 }

@@ -1,4 +1,5 @@
-// Classifiers on the same test data, sample by sample: confusion matrices, and whether two of them differ by more than chance.
+// Classifiers on the same test data, sample by sample: confusion matrices, and whether two of them differ by more than
+// chance.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,9 @@
 
 namespace satdl {
 
-// What a classifier said of each sample, from predictions [N, C]: the class with the greatest output (the first of equals; an
-// output that is NaN is never the greatest), and that output. Nothing where the array is none such (another type or shape).
+// What a classifier said of each sample, from predictions [N, C]: the class with the greatest output (the first of equals;
+// an output that is NaN is never the greatest), and that output. Nothing where the array is none such (another type or
+// shape).
 struct Answers {
     std::int64_t classes = 0;
     std::vector<std::int64_t> answer;

@@ -1,5 +1,5 @@
-// Small pictures as PNG files in memory: 8-bit grey. zlib compresses and checks; the container is a signature and three chunks
-// (W3C, Portable Network Graphics, second edition), for which libpng with its setjmp would be the longer way.
+// Small pictures as PNG files in memory: 8-bit grey. zlib compresses and checks; the container is a signature and three
+// chunks (W3C, Portable Network Graphics, second edition), for which libpng with its setjmp would be the longer way.
 #pragma once
 
 #include <cstdint>

@@ -91,13 +91,13 @@ function timeline(run) {
   for (const row of rows) { row.from /= unit[0]; row.to /= unit[0]; }
   const margin = width => Math.min(150, Math.round(width * 0.28));
   const scale = { domain: [0, Math.max(end, 1e-3) / unit[0]], nice: false };
-  const outcomes = ['ran', 'failed', 'stopped', 'unfinished'].filter(name => rows.some(row => row.outcome === name));
+  const outcomes = ['ran', 'resumed', 'failed', 'stopped', 'unfinished'].filter(name => rows.some(row => row.outcome === name));
   const bars = width => ({
     width: width - margin(width) - 16, height: { step: 19 }, data: { values: rows },
     mark: { type: 'bar', cornerRadius: 2, height: 12 },
     encoding: { x: { field: 'from', type: 'quantitative', title: null, scale, axis: { orient: 'top', format: '~g', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } }, x2: { field: 'to' },
       y: { field: 'row', type: 'nominal', sort: order, title: null, axis: { minExtent: margin(width), maxExtent: margin(width), labelLimit: margin(width) - 8, ticks: false, domain: false } },
-      color: { field: 'outcome', type: 'nominal', title: null, scale: { domain: outcomes, range: outcomes.map(name => ({ ran: css('--ran'), failed: css('--failed') }[name] || css('--stopped'))) }, legend: outcomes.length > 1 ? {} : null },
+      color: { field: 'outcome', type: 'nominal', title: null, scale: { domain: outcomes, range: outcomes.map(name => ({ ran: css('--ran'), resumed: css('--plot-6'), failed: css('--failed') }[name] || css('--stopped'))) }, legend: outcomes.length > 1 ? {} : null },
       tooltip: [{ field: 'name', title: 'stage' }, { field: 'outcome' }, { field: 'spent', title: 'took' }, { field: 'began', title: 'started at' }, { field: 'threads', title: 'cores' }] },
   });
   const steps = coresInUse(timed).map(step => ({ at: step.at / unit[0], cores: step.cores }));

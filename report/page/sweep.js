@@ -20,7 +20,7 @@ function sweepPoints(run) {
     for (const [port, values] of ports) {
       for (const [name, value] of Object.entries(values)) point.metrics[`${plainName(stage.name)}.${ports.length > 1 ? port + '.' : ''}${name}`] = value;
     }
-    if (stage.outcome !== 'ran' && stage.outcome !== 'reused') point.error = point.error || stage.error || `${stage.name}: ${stage.outcome}`;
+    if (!['ran', 'resumed', 'reused'].includes(stage.outcome)) point.error = point.error || stage.error || `${stage.name}: ${stage.outcome}`;
   }
   return [...points.values()];
 }

@@ -62,7 +62,7 @@ TEST_CASE("base64 as RFC 4648 has it") {
 TEST_CASE("McNemar's exact test against values worked out by hand") {
     CHECK(mcnemar_p(0, 0) == 1);
     CHECK(mcnemar_p(5, 5) == 1);
-    CHECK(mcnemar_p(0, 5) == Approx(2.0 / 32));              // both tails of 5 coins
+    CHECK(mcnemar_p(0, 5) == Approx(2.0 / 32));  // both tails of 5 coins
     CHECK(mcnemar_p(1, 9) == Approx(2.0 * (1 + 10) / 1024));
     CHECK(mcnemar_p(9, 1) == mcnemar_p(1, 9));
     CHECK(mcnemar_p(4000, 6000) < 1e-80);
@@ -97,13 +97,17 @@ TEST_CASE("a picture is drawn of bytes or of floats from 0 to 1, which are clipp
 
 TEST_CASE("a record that breaks off is told as one, with what it had") {
     const std::string record =
-        R"({"event":"run_started","wall_time":100.0,"run":"r","dag":"d","file":"d.yaml","stages":2,"version":"0","host":"h","cores":2})"
+        R"({"event":"run_started","wall_time":100.0,"run":"r","dag":"d","file":"d.yaml","stages":2,)"
+        R"("version":"0","host":"h","cores":2})"
         "\n"
-        R"({"event":"dag","wall_time":100.0,"stages":[{"stage":"a","kind":"k","about":"","inputs":[],"params":{"x":1}},{"stage":"b","kind":"k","about":"","inputs":[{"port":"x","from":"a","from_port":"y"}],"params":{}}]})"
+        R"({"event":"dag","wall_time":100.0,"stages":[{"stage":"a","kind":"k","about":"","inputs":[],"params":{"x":1}},)"
+        R"({"stage":"b","kind":"k","about":"",)"
+        R"("inputs":[{"port":"x","from":"a","from_port":"y"}],"params":{}}]})"
         "\n"
         R"({"event":"stage_started","wall_time":101.5,"stage":"a","threads":2,"because":"never run"})"
         "\n"
-        R"({"event":"epoch","wall_time":102.0,"stage":"a","epoch":1,"epochs":2,"step":1,"metrics":{"train/loss":0.5,"val/loss":null}})"
+        R"({"event":"epoch","wall_time":102.0,"stage":"a","epoch":1,"epochs":2,"step":1,)"
+        R"("metrics":{"train/loss":0.5,"val/loss":null}})"
         "\n"
         R"({"event":"sta)";
     const RunFacts run = facts_of_record("r", record);
