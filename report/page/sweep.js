@@ -5,7 +5,7 @@ const isSeed = axis => /(^|_|\.)seed$/.test(axis);
 // The points as the record has them; else as the names of the stages tell them ("m1[noise_factor=0.1,seed=1]").
 function sweepPoints(run) {
   if (run.points.length > 0) {
-    return run.points.map(point => ({ settings: point.settings || {}, metrics: point.metrics || {}, error: point.error || '' }));
+    return run.points.map(point => ({ settings: point.settings || {}, metrics: point.metrics || {}, error: (point.failures || []).map(one => `${one.stage}: ${one.error}`).join('; ') }));
   }
   const read = new Set(run.stages.flatMap(stage => stage.inputs.map(input => input.from)));
   const points = new Map();
