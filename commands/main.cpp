@@ -95,6 +95,7 @@ int parse_and_work(int argc, char** argv) {
     satdl::add_explain_command(program, work);
     satdl::add_ls_command(program, work);
     satdl::add_show_command(program, work);
+    satdl::add_report_command(program, work);
     satdl::add_stages_command(program, work);
     satdl::add_data_command(program, work);
     satdl::add_cache_command(program, work);

@@ -156,7 +156,7 @@ ExitCode run(const RunOptions& options) {
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
-    const RunInfo info{new_run_id(), SATDL_VERSION};
+    const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_for(options, info, *clock);
     const auto all = tell_all({record.get(), display.get()});

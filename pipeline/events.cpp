@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace satdl {
 
@@ -64,10 +65,35 @@ void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
     json["stages"] = plan.nodes.size();
     json["version"] = info_.version;
     json["host"] = host_name();
+    if (info_.cores > 0) json["cores"] = info_.cores;
+    planned_.clear();
+    for (const auto& planned : plan.nodes) planned_.push_back(planned.node);
+    sink_(dumped(json), false);
+}
+
+// What is needed to draw the DAG and to tell a stage's settings long after the YAML has changed.
+void JsonEvents::tell_dag(const Dag& dag) {
+    Json json = event("dag");
+    json["stages"] = Json::array();
+    for (const NodeId id : std::exchange(planned_, {})) {
+        const Node& node = dag.nodes[id];
+        Json inputs = Json::array();
+        for (const auto& input : node.inputs) {
+            inputs.push_back({{"port", input.port}, {"from", dag.nodes[input.from].name}, {"from_port", input.from_port}});
+        }
+        Json params = Json::object();
+        for (const auto& [name, value] : node.params.values()) params[name] = Json::parse(value.canonical());
+        json["stages"].push_back({{"stage", node.name},
+                                  {"kind", node.stage != nullptr ? node.stage->description.kind : ""},
+                                  {"about", node.about},
+                                  {"inputs", std::move(inputs)},
+                                  {"params", std::move(params)}});
+    }
     sink_(dumped(json), false);
 }
 
 void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
+    if (!planned_.empty()) tell_dag(dag);
     Json json = event("stage_started");
     json["stage"] = dag.nodes[planned.node].name;
     json["threads"] = planned.threads;
@@ -105,7 +131,7 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
     json["key"] = result.key ? Json(result.key->hex()) : Json(nullptr);
     json["seconds"] = result.seconds;
     json["because"] = result.because;
-    if (result.state == NodeState::Ran || result.state == NodeState::Failed) {
+    if (result.state == NodeState::Ran || result.state == NodeState::Failed || result.state == NodeState::Stopped) {
         json["started_seconds"] = result.started_seconds;
         json["threads"] = result.threads;
     }

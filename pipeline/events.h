@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "pipeline/observer.h"
 
@@ -16,6 +17,7 @@ namespace satdl {
 struct RunInfo {
     std::string id;       // see new_run_id()
     std::string version;  // of satdl
+    int cores = 0;        // of the machine; 0: not known
 };
 
 // UTC to the microsecond and the process: sorts by time. "20261124T031731.123456-4711"
@@ -36,8 +38,11 @@ public:
     void sweep_event(const Dag&, const std::string& line) override { sink_(line, false); }
 
 private:
+    void tell_dag(const Dag& dag);
+
     const RunInfo info_;
     const Sink sink_;
+    std::vector<NodeId> planned_;  // until the first stage starts: a run in which nothing runs tells no DAG
 };
 
 }  // namespace satdl

@@ -101,15 +101,16 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     std::vector<std::string> names;
     for (const auto& event : events) names.push_back(event["event"]);
     CHECK(names ==
-          std::vector<std::string>{"run_started", "stage", "stage_started", "epoch", "log", "stage", "run_finished"});
+          std::vector<std::string>{"run_started", "stage", "dag", "stage_started", "epoch", "log", "stage", "run_finished"});
     CHECK(events[0]["run"] == "r1");
     CHECK(events[1]["outcome"] == "reused");
-    CHECK(events[3]["metrics"] == Json{{"loss", 0.5}});
-    CHECK(events[3]["step"] == 5);
-    CHECK(events[5]["stage"] == "b/../c");
-    CHECK(events[5]["key"] == sha256("k1").hex());
-    CHECK(events[5]["seconds"] == 1.5);
-    CHECK(events[6]["ran"] == 1);
+    CHECK(events[2]["stages"][1]["stage"] == "b/../c");
+    CHECK(events[4]["metrics"] == Json{{"loss", 0.5}});
+    CHECK(events[4]["step"] == 5);
+    CHECK(events[6]["stage"] == "b/../c");
+    CHECK(events[6]["key"] == sha256("k1").hex());
+    CHECK(events[6]["seconds"] == 1.5);
+    CHECK(events[7]["ran"] == 1);
     const std::string log = file_text(scene.folder.path() / "store/runs/r1/log.txt");
     CHECK(log.find("note \\x1b[1m") != std::string::npos);
     CHECK(log.find('\x1b') == std::string::npos);

@@ -1,0 +1,14 @@
+// All that a report's page shows, as one JSON document: the page's scripts draw it, and nothing else reaches them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/store.h"
+#include "report/facts.h"
+
+namespace satdl {
+
+// Of one run. Numbers that are not finite are texts: "nan", "inf", "-inf".
+[[nodiscard]] nlohmann::ordered_json run_document(RunFacts run, Store& store);
+
+}  // namespace satdl

@@ -1,0 +1,46 @@
+// The artifacts of a run's stages, opened when they are asked for; what cannot be had is noted, once, and never fails a
+// report.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "pipeline/store.h"
+#include "report/facts.h"
+
+namespace satdl {
+
+// Where a number comes from.
+struct Source {
+    std::string stage, port;
+    Digest key, digest;  // of the artifact; of what the port carries
+};
+
+class Evidence {
+public:
+    // Both must outlive it. Notes go to run.missing.
+    Evidence(RunFacts& run, Store& store) : run_(run), store_(store) {}
+
+    // Nothing where the stage has no outcome in the store.
+    [[nodiscard]] const ObjectHeader* header(const std::string& stage);
+    [[nodiscard]] std::optional<Array> array(const std::string& stage, const std::string& port);
+    [[nodiscard]] std::optional<Group> group(const std::string& stage, const std::string& port);
+    [[nodiscard]] std::optional<Source> source(const std::string& stage, const std::string& port);
+    // What the stage's input port reads; nothing where the port is not connected.
+    [[nodiscard]] const Reads* input(const std::string& stage, const std::string& port) const;
+
+private:
+    template <typename Read>
+    auto guarded(const std::string& stage, Read read) -> decltype(read(Digest()));
+    void note(const std::string& stage, const std::string& why);
+
+    RunFacts& run_;
+    Store& store_;
+    std::map<std::string, std::optional<ObjectHeader>> headers_;
+    std::map<std::string, std::optional<Outcome>> outcomes_;
+    std::set<std::string> noted_;
+};
+
+}  // namespace satdl

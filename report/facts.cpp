@@ -1,0 +1,211 @@
+#include "report/facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace satdl {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double number_or_nan(const Json& json) {
+    return json.is_number() ? json.get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::optional<Digest> key_in(const Json& event) {
+    const auto found = event.find("key");
+    return found != event.end() && found->is_string() ? Digest::from_hex(found->get<std::string>()) : std::nullopt;
+}
+
+StageFacts& stage_of(RunFacts& run, const Json& event) {
+    const std::string name = event.value("stage", "");
+    if (StageFacts* known = run.find(name)) return *known;
+    StageFacts fresh;
+    fresh.name = name;
+    return run.stages.emplace_back(std::move(fresh));
+}
+
+// The DAG's order becomes that of the stages; what was told before keeps its facts.
+void take_dag(RunFacts& run, const Json& event) {
+    std::vector<StageFacts> ordered;
+    for (const Json& described : event.at("stages")) {
+        StageFacts stage = stage_of(run, described);
+        stage.kind = described.value("kind", "");
+        stage.about = described.value("about", "");
+        for (const Json& input : described.at("inputs")) {
+            stage.inputs.push_back({input.value("port", ""), input.value("from", ""), input.value("from_port", "")});
+        }
+        stage.params = described.value("params", Json::object());
+        ordered.push_back(std::move(stage));
+    }
+    run.stages = std::move(ordered);
+}
+
+void take_start(RunFacts& run, const Json& event) {
+    StageFacts& stage = stage_of(run, event);
+    stage.outcome = "unfinished";
+    stage.key = key_in(event);
+    stage.threads = event.value("threads", 1);
+    stage.because = event.value("because", "");
+    if (run.wall_time) stage.started_seconds = event.value("wall_time", *run.wall_time) - *run.wall_time;
+}
+
+void take_outcome(RunFacts& run, const Json& event) {
+    StageFacts& stage = stage_of(run, event);
+    stage.outcome = event.value("outcome", "");
+    stage.key = key_in(event);
+    stage.because = event.value("because", "");
+    stage.error = event.value("error", "");
+    stage.not_kept = event.value("not_kept", "");
+    stage.nondeterministic = event.value("nondeterministic", false);
+    stage.threads = event.value("threads", stage.threads);
+    if (event.contains("started_seconds")) {
+        stage.started_seconds = event.value("started_seconds", 0.0);
+        stage.seconds = event.value("seconds", 0.0);
+    }
+}
+
+void take_epoch(RunFacts& run, const Json& event) {
+    EpochRow row{event.value("epoch", std::int64_t{0}), {}};
+    for (const auto& [name, value] : event.at("metrics").items()) row.metrics[name] = number_or_nan(value);
+    stage_of(run, event).epochs.push_back(std::move(row));
+}
+
+void take(RunFacts& run, const Json& event) {
+    const std::string name = event.value("event", "");
+    if (name == "run_started") {
+        run.dag = event.value("dag", "");
+        run.file = event.value("file", "");
+        run.version = event.value("version", "");
+        run.host = event.value("host", "");
+        run.cores = event.value("cores", 0);
+        run.wall_time = event.value("wall_time", 0.0);
+    } else if (name == "dag") {
+        take_dag(run, event);
+    } else if (name == "stage_started") {
+        take_start(run, event);
+    } else if (name == "stage") {
+        take_outcome(run, event);
+    } else if (name == "epoch") {
+        take_epoch(run, event);
+    } else if (name == "sweep") {
+        run.points = event.value("points", Json::array());
+    } else if (name == "run_finished") {
+        run.seconds = event.value("seconds", 0.0);
+        run.stopped = event.value("stopped", false);
+    }
+}
+
+}  // namespace
+
+StageFacts* RunFacts::find(const std::string& stage) {
+    const auto found = std::find_if(stages.begin(), stages.end(), [&](const StageFacts& one) { return one.name == stage; });
+    return found == stages.end() ? nullptr : &*found;
+}
+
+const StageFacts* RunFacts::find(const std::string& stage) const {
+    const auto found = std::find_if(stages.begin(), stages.end(), [&](const StageFacts& one) { return one.name == stage; });
+    return found == stages.end() ? nullptr : &*found;
+}
+
+std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files) {
+    std::vector<std::string> ids;
+    for (const auto& id : files.list(store / "runs")) {
+        if (files.identity(store / "runs" / id / "events.jsonl")) ids.push_back(id);
+    }
+    if (ids.empty()) {
+        throw Error(ExitCode::Usage, fmt::format("no run has left a record in {}", printable(store.string())),
+                    "`satdl run DAG` makes one; --store names another store");
+    }
+    if (words.empty()) return ids.back();
+    std::vector<std::string> meant;
+    for (const auto& id : ids) {
+        if (id == words) return id;
+        if (id.starts_with(words)) meant.push_back(id);
+    }
+    if (meant.size() == 1) return meant.front();
+    if (meant.size() > 1) {
+        throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", meant.size(), printable(words)),
+                    "give more of the id: the folders in " + printable((store / "runs").string()));
+    }
+    const std::string near = did_you_mean(words, ids);
+    throw Error(ExitCode::Usage,
+                fmt::format("'{}' is neither a run in {} nor a file", printable(words), printable(store.string())),
+                near.empty() ? "the newest run is " + ids.back() : near);
+}
+
+RunFacts facts_of_record(const std::string& id, const std::string& text) {
+    RunFacts run;
+    run.id = id;
+    std::size_t unreadable = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = text.find('\n', at);
+        const bool last = end == std::string::npos;
+        const std::string_view line = std::string_view(text).substr(at, last ? std::string::npos : end - at);
+        at = last ? text.size() : end + 1;
+        try {
+            take(run, Json::parse(line));
+        } catch (const Json::exception&) {
+            ++unreadable;
+        }
+    }
+    if (unreadable > 0) {
+        run.missing.push_back(fmt::format("{} line{} of the run's record cannot be read{}", unreadable,
+                                          unreadable == 1 ? "" : "s",
+                                          unreadable == 1 && !run.seconds ? " (torn when the run died)" : ""));
+    }
+    if (!run.seconds) {
+        run.missing.emplace_back(
+            "the run never finished, or goes on still: its record has no end, and this page shows what it "
+            "had done when the page was made");
+    } else if (run.stopped) {
+        run.missing.emplace_back("the run was stopped before its end");
+    }
+    const bool has_dag =
+        std::any_of(run.stages.begin(), run.stages.end(), [](const StageFacts& one) { return !one.kind.empty(); });
+    if (!has_dag) {
+        run.missing.emplace_back(
+            "the run's record does not tell its DAG: no edges, no parameters of stages, and nothing that "
+            "needs them (pictures, confusion matrices)");
+    }
+    return run;
+}
+
+RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files) {
+    const auto path = store / "runs" / id / "events.jsonl";
+    const auto identity = files.identity(path);
+    return facts_of_record(id, identity ? files.read(path, 0, identity->bytes) : std::string());
+}
+
+RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores) {
+    RunFacts run;
+    run.dag = dag.name;
+    run.file = dag.file.string();
+    run.cores = cores;
+    for (const auto& planned : plan.nodes) {
+        const Node& node = dag.nodes[planned.node];
+        StageFacts stage;
+        stage.name = node.name;
+        stage.kind = node.stage->description.kind;
+        stage.about = node.about;
+        stage.threads = planned.threads;
+        stage.because = planned.because;
+        for (const auto& input : node.inputs)
+            stage.inputs.push_back({input.port, dag.nodes[input.from].name, input.from_port});
+        for (const auto& [name, value] : node.params.values()) stage.params[name] = Json::parse(value.canonical());
+        if (planned.action == Action::Reuse) {
+            stage.outcome = std::string(name_of(NodeState::Reused));
+            stage.key = planned.key;
+        } else {
+            run.missing.push_back(fmt::format("{} is not up to date: {}", stage.name, planned.because));
+        }
+        run.stages.push_back(std::move(stage));
+    }
+    return run;
+}
+
+}  // namespace satdl

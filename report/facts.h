@@ -1,0 +1,69 @@
+// What is known of one run, before anything of it is shown: from its record (events.jsonl) or, for a DAG file, from its
+// plan.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/dag.h"
+#include "pipeline/file_system.h"
+#include "pipeline/observer.h"
+
+namespace satdl {
+
+struct Reads {
+    std::string port, from, from_port;
+};
+
+// The end of an epoch, as the record tells it.
+struct EpochRow {
+    std::int64_t epoch = 0;
+    std::map<std::string, double> metrics;  // NaN where the number was not finite
+};
+
+struct StageFacts {
+    std::string name;
+    std::string kind;  // "" where the record does not say
+    std::string about;
+    std::vector<Reads> inputs;
+    nlohmann::ordered_json params = nlohmann::ordered_json::object();
+    std::string outcome = "not reached";  // NodeState's names; "unfinished": it had started when the record ends
+    std::optional<Digest> key;
+    std::optional<double> seconds, started_seconds;  // of a stage that ran; since the run began
+    int threads = 1;
+    std::string because, error, not_kept;
+    bool nondeterministic = false;
+    std::vector<EpochRow> epochs;
+    [[nodiscard]] bool has_outcome() const { return outcome == "ran" || outcome == "resumed" || outcome == "reused"; }
+};
+
+struct RunFacts {
+    std::string id;  // "" where no run made all of this (a DAG file)
+    std::string dag, file, version, host;
+    std::optional<double> wall_time;  // when it began, seconds since 1970
+    std::optional<double> seconds;    // nothing: the record has no end
+    int cores = 0;                    // 0: not known
+    bool stopped = false;
+    std::vector<StageFacts> stages;                                   // in the DAG's order where the record has it
+    nlohmann::ordered_json points = nlohmann::ordered_json::array();  // of a sweep; see docs/json.md
+    std::vector<std::string> missing;                                 // what a reader should know is not here
+
+    [[nodiscard]] StageFacts* find(const std::string& stage);
+    [[nodiscard]] const StageFacts* find(const std::string& stage) const;
+};
+
+// The id that the user's words mean: an id, its first characters, or ("") the newest run that has a record. Throws
+// Error{Usage}.
+[[nodiscard]] std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files);
+// From runs/<id>/events.jsonl. A torn last line is ignored and told in `missing`; so is an end that never came.
+[[nodiscard]] RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files);
+// The same from a record's text.
+[[nodiscard]] RunFacts facts_of_record(const std::string& id, const std::string& text);
+// Of a DAG file as it stands: what its plan would reuse.
+[[nodiscard]] RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores);
+
+}  // namespace satdl

@@ -1,0 +1,42 @@
+// Pictures out of tensors: what noise and denoising do to images, which test images are classified most wrongly, and on
+// which two classifiers differ.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "report/evidence.h"
+#include "report/paired.h"
+
+namespace satdl {
+
+// A classifier's answers on images with labels: from an evaluate stage and what it reads.
+struct Graded {
+    std::string stage;
+    Answers answers;
+    std::vector<std::int64_t> labels;
+    std::optional<Array> images;  // what it saw, where that is pictures
+    std::vector<Source> sources;  // predictions, labels, images
+};
+// Nothing where the stage is no such thing, or its artifacts are not there.
+[[nodiscard]] std::optional<Graded> graded(const std::string& stage, Evidence& evidence);
+
+// {"stage","port","key","digest"}
+[[nodiscard]] nlohmann::ordered_json source_json(const Source& source);
+
+// Is it [N, H, W] or [N, 1, H, W], of bytes or floats, and small enough to be drawn?
+[[nodiscard]] bool is_pictures(const Array& array);
+// One of them as a data: URI of a PNG. Floats are taken as 0 (black) to 1, and clipped.
+[[nodiscard]] std::string picture(const Array& images, std::int64_t index);
+
+// Of an add_noise stage: {"stage","columns":[{"title","source"}],"rows":[[uri, ...]],"indices":[..]}; the denoised images
+// are those of a `features` stage that reads the noisy ones. Null where there is nothing to show.
+[[nodiscard]] nlohmann::ordered_json noise_gallery(const std::string& noise_stage, const RunFacts& run, Evidence& evidence);
+// The wrong answers with the greatest output: [{"index","label","answer","output","picture"}]
+[[nodiscard]] nlohmann::ordered_json most_wrong(const Graded& graded);
+// On which just one of two is right, in the order of the samples, some of each kind:
+// [{"index","label","first","second","picture"}]
+[[nodiscard]] nlohmann::ordered_json differing(const Graded& first, const Graded& second);
+
+}  // namespace satdl

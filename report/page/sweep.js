@@ -1,0 +1,161 @@
+// Sweeps: a metric over what was varied, mean and standard deviation over the repetitions (axes called seed); parallel
+// coordinates where several parameters vary.
+const isSeed = axis => /(^|_|\.)seed$/.test(axis);
+
+// The points as the record has them; else as the names of the stages tell them ("m1[noise_factor=0.1,seed=1]").
+function sweepPoints(run) {
+  if (run.points.length > 0) {
+    return run.points.map(point => ({ settings: point.settings || {}, metrics: point.metrics || {}, error: (point.failures || []).map(one => `${one.stage}: ${one.error}`).join('; ') }));
+  }
+  const read = new Set(run.stages.flatMap(stage => stage.inputs.map(input => input.from)));
+  const points = new Map();
+  for (const stage of run.stages) {
+    const text = pointOf(stage.name);
+    if (!text || read.has(stage.name)) continue;
+    if (!points.has(text)) {
+      const settings = Object.fromEntries(text.split(',').map(part => part.split(/=(.*)/s)).map(([name, value]) => [name.trim(), value !== undefined && value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value]));
+      points.set(text, { settings, metrics: {}, error: '' });
+    }
+    const point = points.get(text), ports = Object.entries(stage.metrics || {});
+    for (const [port, values] of ports) {
+      for (const [name, value] of Object.entries(values)) point.metrics[`${plainName(stage.name)}.${ports.length > 1 ? port + '.' : ''}${name}`] = value;
+    }
+    if (!['ran', 'resumed', 'reused'].includes(stage.outcome)) point.error = point.error || stage.error || `${stage.name}: ${stage.outcome}`;
+  }
+  return [...points.values()];
+}
+
+const mean = values => values.reduce((a, b) => a + b, 0) / values.length;
+const deviation = values => (values.length < 2 ? 0 : Math.sqrt(values.reduce((a, b) => a + (b - mean(values)) ** 2, 0) / (values.length - 1)));
+
+// Points of equal settings, seeds aside, as one row.
+function repeated(points, axes) {
+  const groups = new Map();
+  for (const point of points) {
+    const settings = axes.filter(axis => !isSeed(axis)).map(axis => point.settings[axis]);
+    const key = JSON.stringify(settings);
+    if (!groups.has(key)) groups.set(key, { settings, points: [] });
+    groups.get(key).points.push(point);
+  }
+  return [...groups.values()];
+}
+
+const percentMetric = (name, values) => (isAccuracy(name) || /(^|\.)(p|p0)$/.test(name)) && values.every(value => value >= 0 && value <= 1);
+// P and P0 belong into one picture, so do all that end alike.
+function metricGroups(names) {
+  const pairs = names.filter(name => /(^|\.)p0?$/.test(name));
+  const rest = names.filter(name => !pairs.includes(name) && !/\bsamples$/.test(name));
+  return [...(pairs.length > 0 ? [pairs] : []), ...rest.map(name => [name])];
+}
+
+function overAxis(axis, metrics, groups, axes) {
+  const at = axes.filter(name => !isSeed(name)).indexOf(axis);
+  const rows = [], raw = [];
+  for (const group of groups) {
+    const others = axes.filter(name => !isSeed(name) && name !== axis).map(name => `${name}=${settingText(group.settings[axes.filter(one => !isSeed(one)).indexOf(name)])}`).join(', ');
+    for (const metric of metrics) {
+      const values = group.points.map(point => point.metrics[metric]).filter(isNumber);
+      if (values.length === 0) continue;
+      const m = mean(values), sd = deviation(values), series = [metrics.length > 1 ? metric : '', others].filter(Boolean).join(' · ') || metric;
+      const common = { x: group.settings[at], series, metric };
+      rows.push({ ...common, mean: m, low: m - sd, high: m + sd, n: values.length, text: values.length > 1 ? `${numberText(m)} ± ${numberText(sd)}` : numberText(m) });
+      if (values.length > 1) values.forEach(value => raw.push({ ...common, value, text: numberText(value) }));
+    }
+  }
+  const numeric = rows.every(row => isNumber(row.x)), series = new Set(rows.map(row => row.series)).size;
+  const percent = metrics.every(metric => percentMetric(metric, rows.filter(row => row.metric === metric).map(row => row.mean)));
+  return width => {
+    const x = { field: 'x', type: numeric ? 'quantitative' : 'ordinal', title: axis, axis: { grid: false, labelLimit: 90, labelOverlap: true }, scale: numeric ? { zero: false, padding: 12 } : undefined };
+    const y = (field, more) => ({ field, type: 'quantitative', title: null, scale: { zero: false }, axis: { format: percent ? '.1%' : undefined, tickCount: 5 }, ...more });
+    const color = { field: 'series', type: 'nominal', title: null, legend: series === 1 || series > 8 ? null : { columns: 1 }, scale: series > 8 ? { scheme: 'viridis' } : undefined };
+    const tooltip = [{ field: 'series', title: 'what' }, { field: 'x', title: axis }, { field: 'text', title: 'mean ± sd' }, { field: 'n', title: 'n' }];
+    return {
+      width: width - 4, height: 230, autosize: { type: 'fit', contains: 'padding' },
+      layer: [
+        { data: { values: raw }, mark: { type: 'point', filled: true, size: 16, opacity: 0.35 }, encoding: { x, y: y('value'), color } },
+        { data: { values: rows }, mark: { type: 'rule', strokeWidth: 1.5 }, encoding: { x, y: y('low'), y2: { field: 'high' }, color } },
+        { data: { values: rows }, mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y: y('mean'), color, detail: { field: 'series' } } },
+        { data: { values: rows }, mark: { type: 'point', filled: true, size: 60, opacity: 1 }, encoding: { x, y: y('mean'), color, tooltip } },
+      ],
+    };
+  };
+}
+
+function parallel(axes, metric, points) {
+  const columns = [...axes, metric], values = points.filter(point => isNumber(point.metrics[metric]));
+  const scales = columns.map(column => {
+    const all = values.map(point => (column === metric ? point.metrics[metric] : point.settings[column]));
+    const numeric = all.every(isNumber), levels = [...new Set(all.map(settingText))];
+    const low = Math.min(...all), high = Math.max(...all);
+    return { column, numeric, levels, low, high, at: value => (numeric ? (high > low ? (value - low) / (high - low) : 0.5) : (levels.indexOf(settingText(value)) + 0.5) / levels.length) };
+  });
+  const rows = values.flatMap((point, id) => scales.map((scale, order) => {
+    const value = scale.column === metric ? point.metrics[metric] : point.settings[scale.column];
+    return { id, order, column: scale.column, at: scale.at(value), colour: point.metrics[metric], text: columns.map(name => `${name} ${numberText(name === metric ? point.metrics[metric] : point.settings[name])}`).join(', ') };
+  }));
+  const ends = scales.flatMap((scale, order) => (scale.numeric
+    ? [[0, numberText(scale.low)], [1, numberText(scale.high)]].slice(scale.high > scale.low ? 0 : 1)
+    : scale.levels.map(level => [(scale.levels.indexOf(level) + 0.5) / scale.levels.length, level])).map(([at, text]) => ({ order, column: scale.column, at, text })));
+  return width => {
+    const x = { field: 'column', type: 'point', sort: columns, title: null, axis: { labelAngle: columns.length * 90 > width ? -30 : 0, domain: false, ticks: false, labelLimit: 130, orient: 'top' }, scale: { padding: 0.4 } };
+    const y = { field: 'at', type: 'quantitative', axis: null, scale: { domain: [-0.05, 1.05] } };
+    return {
+      width: width - 4, height: 260, autosize: { type: 'fit', contains: 'padding' },
+      layer: [
+        { data: { values: columns.map(column => ({ column })) }, mark: { type: 'rule', color: css('--line'), strokeWidth: 2 }, encoding: { x: { ...x, type: 'ordinal' } } },
+        { data: { values: rows }, mark: { type: 'line', opacity: values.length > 30 ? 0.5 : 0.8, strokeWidth: 1.6 }, encoding: { x: { ...x, type: 'ordinal' }, y, detail: { field: 'id' }, order: { field: 'order' }, color: { field: 'colour', type: 'quantitative', title: metric, scale: { scheme: 'viridis' }, legend: { gradientLength: Math.min(200, width - 120) } } } },
+        { data: { values: rows }, mark: { type: 'point', size: 80, opacity: 0, filled: true }, encoding: { x: { ...x, type: 'ordinal' }, y, tooltip: [{ field: 'text', title: 'point' }] } },
+        { data: { values: ends }, mark: { type: 'text', align: 'left', dx: 5, fontSize: 10 }, encoding: { x: { ...x, type: 'ordinal' }, y, text: { field: 'text' } } },
+      ],
+    };
+  };
+}
+
+// 97.5 % points of Student's t for 1 to 30 degrees of freedom; 1.96 beyond.
+const T975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042];
+function pairedWords(groups, names, axes) {
+  const p = names.find(name => /(^|\.)p$/.test(name)), p0 = p && `${p}0`;
+  if (!p || !names.includes(p0)) return [];
+  return groups.map(group => {
+    const differences = group.points.map(point => point.metrics[p0] - point.metrics[p]).filter(isNumber), n = differences.length;
+    if (n < 2) return null;
+    const half = (n - 2 < T975.length ? T975[n - 2] : 1.96) * deviation(differences) / Math.sqrt(n), m = mean(differences);
+    const where = axes.filter(axis => !isSeed(axis)).map((axis, i) => `${axis} = ${settingText(group.settings[i])}`).join(', ');
+    const words = Math.abs(m) > half ? (m > 0 ? 'P0 is better than P' : 'P0 is worse than P') : 'P0 cannot be told from P';
+    return `${where ? where + ': ' : ''}${words}: P0 − P = ${numberText(m)}, 95 % interval ${numberText(m - half)} to ${numberText(m + half)} over ${plural(n, 'seed')}`;
+  }).filter(Boolean);
+}
+
+function sweep(run) {
+  const points = sweepPoints(run);
+  run.swept = points.length > 0;
+  if (!run.swept) return null;
+  const axes = [...new Set(points.flatMap(point => Object.keys(point.settings)))];
+  const names = [...new Set(points.flatMap(point => Object.keys(point.metrics)))];
+  const varied = axes.filter(axis => !isSeed(axis)), groups = repeated(points, axes);
+  const failed = points.filter(point => point.error);
+  const words = pairedWords(groups, names, axes);
+  const drawn = metricGroups(names).slice(0, 6);
+  const plotsOf = varied.flatMap(axis => drawn.map(metrics => el('div', { class: 'cell' },
+    el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, axes)))));
+  const many = varied.length > 1 ? (names.find(name => /(^|\.)p0$/.test(name)) || names[0]) : null;
+  const rows = groups.map(group => {
+    const cell = name => {
+      const values = group.points.map(point => point.metrics[name]).filter(isNumber);
+      return values.length === 0 ? '–' : values.length > 1 ? `${numberText(mean(values))} ± ${numberText(deviation(values))}` : numberText(values[0]);
+    };
+    return [...group.settings.map(settingText), ...(axes.some(isSeed) ? [group.points.length] : []), ...names.map(cell), ...(failed.length > 0 ? [group.points.map(point => point.error).filter(Boolean).join('; ')] : [])];
+  });
+  const columns = [...varied, ...(axes.some(isSeed) ? ['n'] : []), ...names, ...(failed.length > 0 ? ['error'] : [])];
+  const sources = run.stages.filter(stage => pointOf(stage.name) && stage.metrics && Object.keys(stage.metrics).length > 0 && !run.read.has(stage.name))
+    .flatMap(stage => Object.keys(stage.metrics).map(port => sourceOf(run, stage.name, port)));
+  const long = rows.length > 12;
+  return section(run, 'sweep', 'Sweep',
+    el('p', {}, `${plural(points.length, 'point')} over ${axes.join(', ')}${failed.length > 0 ? `; ${plural(failed.length, 'point')} failed` : ''}`),
+    words.length > 0 && el('div', { class: 'hero' }, words.map(text => el('p', {}, text))),
+    el('div', { class: 'grid' }, plotsOf),
+    many && el('div', { class: 'cell wide' }, el('h4', {}, 'all parameters', el('small', {}, ` coloured by ${many}`)), plot(`all parameters and ${many}`, parallel(axes, many, points))),
+    long ? el('details', {}, el('summary', {}, `all ${rows.length} settings`), table(columns, rows)) : table(columns, rows),
+    axes.some(isSeed) && el('p', { class: 'quiet' }, 'mean ± standard deviation over seeds; error bars: one standard deviation to each side'),
+    sourcesLine(run, sources));
+}

@@ -1,0 +1,207 @@
+"""satdl report: what it says of whole, broken and missing runs; and its page in a browser: drawn, answering, silent, offline."""
+
+import json
+import re
+import shutil
+import time
+import unittest
+
+import satdl
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+EVIL = "</script><script>document.title='broken'</script><!--"
+DAG = f"""\
+name: "quick"
+params: {{amount: 10, other: 1}}
+stages:
+  a: {{kind: count_up, about: "{EVIL}"}}
+  b: {{kind: add, in: {{x: a.numbers}}, amount: "${{amount}}"}}
+  c: {{kind: add, in: {{x: a.numbers}}, amount: "${{other}}"}}
+  trained_a: {{kind: pretend, in: {{x: b.numbers}}, epochs: 4, milliseconds: 0}}
+  trained_b: {{kind: pretend, in: {{x: c.numbers}}, epochs: 4, milliseconds: 0}}
+  verdict: {{kind: against, in: {{a: trained_a.metrics, b: trained_b.metrics}}}}
+"""
+
+
+class Command(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("quick.yaml", DAG)
+
+    def runs(self):
+        return sorted(path.parent.name for path in self.folder.glob(".satdl/runs/*/events.jsonl"))
+
+    def test_the_newest_run_a_run_by_its_id_and_a_dag_file_give_one_page(self):
+        self.call("run", self.dag, "-q")
+        run, = self.runs()
+        for what in ([], [run], [run[:15]], [self.dag]):
+            document = self.document("report", *what)
+            self.assertEqual([one["id"] for one in document["runs"]], [run])
+        self.call("report")
+        page = (self.folder / "report.html").read_text()
+        self.assertNotIn(EVIL, page)
+        self.assertIn("Content-Security-Policy", page)
+        self.assertIn("Redistribution and use in source and binary forms", page)
+        self.assertEqual(list(self.folder.glob("*.partial")), [])
+
+    def test_every_number_names_its_artifact_and_no_epoch_is_left_out(self):
+        self.call("run", self.dag, "-q")
+        run, = self.document("report")["runs"]
+        objects = self.objects()
+        stages = {stage["name"]: stage for stage in run["stages"]}
+        for stage in stages.values():
+            self.assertIn(stage["key"], objects)
+            self.assertTrue(all(re.fullmatch("[0-9a-f]{64}", port["digest"]) for port in stage["ports"]))
+        self.assertEqual([len(curve["columns"]["train/loss"]) for curve in run["curves"]], [4, 4])
+        self.assertEqual(stages["verdict"]["inputs"][0], {"port": "a", "from": "trained_a", "from_port": "metrics"})
+        self.assertEqual(stages["b"]["params"]["amount"], 10)
+        self.assertEqual(run["missing"], [])
+
+    def test_what_cannot_be_done_is_told(self):
+        self.call("report", code=2)
+        self.assertIn("no run has left a record", self.err)
+        self.call("run", self.dag, "-q")
+        self.call("report", "no-such-run", code=2)
+        self.assertIn("'no-such-run' is neither a run", self.err)
+        self.assertIn(self.runs()[0], self.err)
+        self.call("report", "-o", "nowhere/report.html", code=2)
+        self.assertIn("cannot write the report to nowhere/report.html: No such file or directory", self.err)
+        self.call("report", "-o", ".", code=2)
+        self.assertIn("it is a folder", self.err)
+
+    def test_a_run_that_never_finished_and_artifacts_that_are_gone_are_told_honestly(self):
+        self.call("run", self.dag, "-q")
+        record = next(self.folder.glob(".satdl/runs/*/events.jsonl"))
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(lines[:-1])[:-20])
+        run, = self.document("report")["runs"]
+        self.assertIsNone(run["seconds"])
+        self.assertTrue(any("never finished" in text for text in run["missing"]))
+        self.assertTrue(any("torn" in text for text in run["missing"]))
+        shutil.rmtree(self.folder / ".satdl/objects")
+        run, = self.document("report")["runs"]
+        self.assertTrue(any("of trained_a the artifact is no longer in the store" in text for text in run["missing"]))
+        self.assertEqual([curve["source"] for curve in run["curves"]], [None, None])
+        self.assertEqual(len(run["curves"][0]["columns"]["train/loss"]), 4)
+        self.assertIn("not in it: the run never finished", self.call("report"))
+
+    def test_a_failed_stage_has_its_words_in_the_report(self):
+        dag = self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail, message: \"<b>no</b>\"}\n")
+        self.call("run", dag, code=1)
+        run, = self.document("report")["runs"]
+        self.assertEqual(run["stages"][0]["outcome"], "failed")
+        self.assertIn("<b>no</b>", run["stages"][0]["error"])
+
+
+class Page(satdl.Case):
+    @classmethod
+    def setUpClass(cls):
+        options = webdriver.ChromeOptions()
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        cls.browser = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.quit()
+
+    def open(self, page, width=1280, dark=False):
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                                     {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500})
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.browser.get_log("browser"), self.browser.get_log("performance")
+        self.browser.get(page.as_uri())
+        self.wait_for_plots()
+
+    def js(self, script, *arguments):
+        return self.browser.execute_script(script, *arguments)
+
+    def wait_for_plots(self):
+        end = time.monotonic() + 120
+        while self.js("return document.body.dataset.ready") != "yes":
+            self.assertLess(time.monotonic(), end, self.browser.get_log("browser"))
+            time.sleep(0.05)
+
+    def check(self):
+        """Nothing said on the console, nothing loaded, every visible plot drawn, nothing wider than the window."""
+        self.assertEqual(self.browser.get_log("browser"), [])
+        for entry in self.browser.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                self.assertRegex(message["params"]["request"]["url"], "^(file|data):")
+        empty = self.js("""return [...document.querySelectorAll('.plot')].filter(plot => plot.getClientRects().length > 0 &&
+            !(plot.querySelector('svg .mark-symbol path, svg .mark-line path, svg .mark-rect path, svg .mark-area path')))
+            .map(plot => plot.getAttribute('aria-label'))""")
+        self.assertEqual(empty, [])
+        self.assertLessEqual(self.js("return document.documentElement.scrollWidth"),
+                             self.js("return document.documentElement.clientWidth"))
+
+    def report(self, *arguments):
+        self.call("run", self.write("quick.yaml", DAG), "-q", *arguments)
+        self.call("report")
+        return self.folder / "report.html"
+
+    def test_one_run(self):
+        page = self.report()
+        for width, dark in ((1280, False), (1280, True), (390, False)):
+            with self.subTest(width=width, dark=dark):
+                self.open(page, width, dark)
+                self.check()
+        self.assertEqual(self.browser.title, "quick - satdl report")
+        self.assertIn(EVIL, self.js("return document.querySelector('#r0-stage-0').textContent"))
+        self.assertEqual(self.js("return document.querySelectorAll('.graph .box').length"), 6)
+        self.assertEqual(self.js("return document.querySelectorAll('.tile, .source').length > 0"), True)
+
+    def test_a_click_makes_the_axis_logarithmic_and_the_slider_smooths(self):
+        self.open(self.report())
+        drawn = "return document.querySelector('#r0-curves .plot svg').outerHTML"
+        linear = self.js(drawn)
+        self.browser.find_element(By.CSS_SELECTOR, "#r0-curves input.log").click()
+        self.wait_for_plots()
+        logarithmic = self.js(drawn)
+        self.assertNotEqual(linear, logarithmic)
+        self.assertIn("log scale", logarithmic)
+        lines = "return document.querySelectorAll('#r0-curves .plot:first-of-type svg .mark-line path').length"
+        before = self.js(lines)
+        self.js("""const slider = document.querySelector('#r0-curves input.smoothing');
+                   slider.value = 0.6; slider.dispatchEvent(new Event('input'));""")
+        time.sleep(0.3)
+        self.wait_for_plots()
+        self.assertGreater(self.js(lines), before)
+        self.check()
+
+    def test_a_hover_tells_the_numbers(self):
+        self.open(self.report())
+        point = self.browser.find_element(By.CSS_SELECTOR, "#r0-curves .plot svg .mark-symbol path")
+        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
+        ActionChains(self.browser).move_to_element(point).perform()
+        tip = self.browser.find_element(By.ID, "tip")
+        self.assertTrue(tip.is_displayed())
+        self.assertRegex(tip.text, r"(?s)curve.*trained_a train/loss.*epoch.*1.*loss")
+
+    def test_sweeps_of_one_and_of_a_hundred_points_and_of_several_parameters(self):
+        for axes in (["amount=1"], ["amount=range(0,100,1)"], ["amount=1,2,3", "other=1,2"]):
+            page = self.report(*[word for axis in axes for word in ("--sweep", axis)])
+            for width in (1280, 390):
+                with self.subTest(axes=axes, width=width):
+                    self.open(page, width)
+                    self.check()
+
+    def test_the_average_of_the_curves_is_the_one_without_bias(self):
+        source = (satdl.SOURCE / "report/page/curves.js").read_text()
+        smoothed = re.search(r"function smoothed.*?\n}\n", source, re.S).group()
+        self.browser.get("about:blank")
+        script = "const isNumber = Number.isFinite;\n" + smoothed + "return smoothed(arguments[0], 0.5)"
+        self.assertEqual(self.js(script, [1, 2, 4]), [1, 5 / 3, 3])    # (0.5)/(1/2), (0.25 + 1)/(3/4), (0.625 + 2)/(7/8)
+        self.assertEqual(self.js(script, [3, 3, 3]), [3, 3, 3])
+        self.assertEqual(self.js(script, [1, None, 2]), [1, None, 5 / 3])
+
+
+if __name__ == "__main__":
+    unittest.main()
