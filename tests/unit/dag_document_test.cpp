@@ -74,13 +74,17 @@ TEST_CASE("a DAG is the same whether it stands in one file or in several") {
 TEST_CASE("a file sets the parameters and profiles of what it includes anew, and adds to them") {
     const Files files{{"dags/a.yaml",
                        "include: b.yaml\nparams: {limit: 5, deep: {y: 3}}\nprofiles: {quick: {deep: {y: 9}}}\n"
-                       "stages: {n: {kind: add_noise, in: {images: u}, seed: \"${deep.x}${deep.y}\"}, "
+                       "stages: {n: {kind: add_noise, in: {images: u}, noise_factor: \"${deep.x}\", "
+                       "seed: \"${deep.y}\"}, "
                        "u: {kind: normalise, in: {images: mnist.images}}}\n"},
                       {"dags/b.yaml", "params: {limit: 1, deep: {x: 1, y: 2}}\nprofiles: {quick: {limit: 2}}\n" + kLoad}};
     const Dag dag = build(files);
     CHECK(dag.find("mnist")->params.integer("limit") == 5);
     const Dag quick = build(files, {.profile = "quick", .set = {}});
     CHECK(quick.find("mnist")->params.integer("limit") == 2);
+    CHECK(dag.find("n")->params.number("noise_factor") == 1);
+    CHECK(dag.find("n")->params.integer("seed") == 3);
+    CHECK(quick.find("n")->params.integer("seed") == 9);
 }
 
 TEST_CASE("a file that is included in two ways is taken once") {

@@ -259,7 +259,7 @@ TEST_CASE("a parameter chooses from a map by its name") {
     CHECK(param(choices, "\"${ sizes.${ size }.n }\"", {.profile = "", .set = {parse_setting("size=large")}}) == "9");
     const std::string text = "params: {size: lagre, sizes: {large: 9}}\nstages: {l: {kind: load, dataset: mnist, limit: ";
     CHECK(mistakes(text + "\"${sizes.${size}}\"}}\n") ==
-          Lines{"2:49 '${sizes.${size}}' is not defined | did you mean 'sizes.large'?"});
+          Lines{"2:50 '${sizes.${size}}' is not defined | did you mean 'sizes.large'?"});
     CHECK(mistakes(text + "\"${sizes.${sizes}}\"}}\n").at(0).starts_with("2:"));
     CHECK(mistakes(text + "\"${sizes.${size}\"}}\n").at(0).starts_with("2:"));
 }
