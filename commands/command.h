@@ -18,6 +18,7 @@ using Work = std::function<ExitCode()>;
 // `work` is set when the user has chosen the command. All must outlive the parsing of the command line.
 void add_run_command(CLI::App& program, Work& work);
 void add_status_command(CLI::App& program, Work& work);
+void add_graph_command(CLI::App& program, Work& work);
 void add_explain_command(CLI::App& program, Work& work);
 void add_ls_command(CLI::App& program, Work& work);
 void add_show_command(CLI::App& program, Work& work);

@@ -92,6 +92,7 @@ int parse_and_work(int argc, char** argv) {
     satdl::Work work;
     satdl::add_run_command(program, work);
     satdl::add_status_command(program, work);
+    satdl::add_graph_command(program, work);
     satdl::add_explain_command(program, work);
     satdl::add_ls_command(program, work);
     satdl::add_show_command(program, work);

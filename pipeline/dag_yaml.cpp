@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "pipeline/parameters.h"
 #include "pipeline/shapes.h"
 #include "pipeline/stage_yaml.h"
@@ -14,31 +12,10 @@
 namespace satdl {
 namespace {
 
-const std::vector<std::string>& sections() {
-    static const std::vector<std::string> names{"name",     "about",    "numerics", "params",
-                                                "profiles", "networks", "sweep",    "stages"};
-    return names;
-}
-
-// A section that is a map, or nothing; null where it is neither.
-Value map_section(const Value& document, std::string_view name, Diagnostics& diagnostics) {
+// A section that is a map; null where there is none.
+Value map_section(const Value& document, std::string_view name) {
     const Value* section = document.find(name);
-    if (!section || section->is_null()) return Value::null();
-    if (section->is_map()) return *section;
-    diagnostics.add(section->place(), fmt::format("'{}' must be a map, not {}", name, section->describe()));
-    return Value::null();
-}
-
-void check_sections(const Value& document, Diagnostics& diagnostics) {
-    if (!document.is_map()) {
-        diagnostics.add(document.place(), "a DAG file is a map with 'stages', not " + document.describe(),
-                        "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
-        diagnostics.throw_if_any();
-    }
-    for (const Value::Entry& entry : document.entries())
-        if (std::find(sections().begin(), sections().end(), entry.key) == sections().end())
-            diagnostics.add(entry.key_place, fmt::format("a DAG file has no section '{}'", printable(entry.key)),
-                            did_you_mean(entry.key, sections()));
+    return section ? *section : Value::null();
 }
 
 std::string name_of_dag(const Value& document, const std::filesystem::path& file, Diagnostics& diagnostics) {
@@ -61,10 +38,13 @@ Numerics numerics_of(const Value& document, Diagnostics& diagnostics) {
     return Numerics::Exact;
 }
 
+Value yaml_on_disk(const std::filesystem::path& path) {
+    return parse_yaml_file(path.string());
+}
+
 Value parameters_of(const Value& document, const Settings& settings, Diagnostics& diagnostics) {
-    return merged_parameters({map_section(document, "params", diagnostics), map_section(document, "profiles", diagnostics),
-                              settings.profile, settings.set},
-                             diagnostics);
+    return merged_parameters(
+        {map_section(document, "params"), map_section(document, "profiles"), settings.profile, settings.set}, diagnostics);
 }
 
 // The part of the DAG in which no mistake was found: nodes that are good, and so is all that they need.
@@ -92,28 +72,37 @@ std::pair<std::string, Value> parse_setting(const std::string& text) {
     return {name, parse_yaml_part(source, equals + 1)};
 }
 
-DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, parse_yaml_file(file.string())) {}
+DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, yaml_on_disk(file), yaml_on_disk) {}
 
-DagSource::DagSource(std::filesystem::path file, Value document) : file_(std::move(file)), document_(std::move(document)) {}
+DagSource::DagSource(std::filesystem::path file, Value document, const DocumentReader& read)
+    : file_(std::move(file)), document_(join_includes(file_, std::move(document), read)) {}
+
+DagSource::DagSource(std::filesystem::path file, Value document)
+    : DagSource(std::move(file), std::move(document), yaml_on_disk) {}
+
+// What was wrong with the files, to which the mistakes of a DAG are added; nothing more is told where there is no DAG.
+Diagnostics DagSource::mistakes() const {
+    if (!document_.root.is_map()) document_.mistakes.throw_if_any();
+    return document_.mistakes;
+}
 
 Dag DagSource::build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const {
-    Diagnostics diagnostics;
-    check_sections(document_, diagnostics);
+    Diagnostics diagnostics = mistakes();
+    const Value& document = document_.root;
     Dag dag;
     dag.file = file_;
-    dag.name = name_of_dag(document_, file_, diagnostics);
-    dag.numerics = numerics_of(document_, diagnostics);
+    dag.name = name_of_dag(document, file_, diagnostics);
+    dag.numerics = numerics_of(document, diagnostics);
 
-    Interpolation interpolation(parameters_of(document_, settings, diagnostics), diagnostics);
+    Interpolation interpolation(parameters_of(document, settings, diagnostics), diagnostics);
     (void)interpolation.flattened();  // so that mistakes in parameters that nobody uses are told, too
-    const NamedNetworks networks =
-        read_networks(map_section(document_, "networks", diagnostics), interpolation, diagnostics);
+    const NamedNetworks networks = read_networks(map_section(document, "networks"), interpolation, diagnostics);
 
-    ParamReader params(networks, datasets, file_.parent_path(), interpolation, diagnostics);
+    ParamReader params(networks, datasets, document_.folders, interpolation, diagnostics);
     StageReader stages(catalog, params, interpolation, diagnostics);
-    const Value section = map_section(document_, "stages", diagnostics);
+    const Value section = map_section(document, "stages");
     if (section.entries().empty() && diagnostics.empty())
-        diagnostics.add(document_.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
+        diagnostics.add(document.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
     for (const Value::Entry& entry : section.entries()) stages.declare(entry);
     stages.end_of_declarations();
 
@@ -133,9 +122,9 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
 }
 
 std::vector<std::pair<std::string, Value>> DagSource::parameters(const Settings& settings) const {
-    Diagnostics diagnostics;
-    check_sections(document_, diagnostics);
-    Interpolation interpolation(parameters_of(document_, settings, diagnostics), diagnostics);
+    Diagnostics diagnostics = mistakes();
+    const Value& document = document_.root;
+    Interpolation interpolation(parameters_of(document, settings, diagnostics), diagnostics);
     auto flattened = interpolation.flattened();
     diagnostics.throw_if_any();
     return flattened;

@@ -3,6 +3,7 @@
 //
 //   name: full
 //   numerics: exact | portable
+//   include:  [common/data.yaml]                # see dag_document.h
 //   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
 //   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
 //   networks: {conv_dae: [layers...]}
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "pipeline/dag.h"
+#include "pipeline/dag_document.h"
 #include "pipeline/dataset.h"
 #include "pipeline/value.h"
 
@@ -40,17 +42,20 @@ class DagSource {
 public:
     explicit DagSource(const std::filesystem::path& file);  // throws Error{Usage}
     DagSource(std::filesystem::path file, Value document);  // for tests
+    DagSource(std::filesystem::path file, Value document, const DocumentReader& read);  // `read`: what it includes
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
-    [[nodiscard]] const Value& document() const { return document_; }
+    [[nodiscard]] const Value& document() const { return document_.root; }  // with what it includes
     // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
     [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
     // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.
     [[nodiscard]] std::vector<std::pair<std::string, Value>> parameters(const Settings& settings) const;
 
 private:
+    [[nodiscard]] Diagnostics mistakes() const;
+
     std::filesystem::path file_;
-    Value document_;
+    DagDocument document_;
 };
 
 }  // namespace satdl

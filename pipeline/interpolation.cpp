@@ -23,6 +23,20 @@ bool is_name(std::string_view text) {
     return !part_begins;
 }
 
+// The '}' of the `${` at `begin`, with whole references between them.
+std::size_t end_of_reference(std::string_view text, std::size_t begin) {
+    std::size_t depth = 0;
+    for (std::size_t at = begin; at < text.size(); ++at) {
+        if (text.substr(at).starts_with("${")) {
+            if (++depth > kDeepest) return std::string_view::npos;
+            ++at;
+        } else if (text[at] == '}' && --depth == 0) {
+            return at;
+        }
+    }
+    return std::string_view::npos;
+}
+
 std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of(' ');
     if (first == std::string_view::npos) return {};
@@ -113,9 +127,12 @@ std::optional<Value> Interpolation::apply_to_scalar(const Value& value, const Lo
             at = begin + 2;
             continue;
         }
-        const std::size_t end = text.find('}', begin);
-        const Reference reference{value, text.substr(begin, end == std::string_view::npos ? end : end + 1 - begin),
-                                  end == std::string_view::npos ? "" : trimmed(text.substr(begin + 2, end - begin - 2))};
+        const std::size_t end = end_of_reference(text, begin);
+        const std::string_view within =
+            end == std::string_view::npos ? "" : trimmed(text.substr(begin + 2, end - begin - 2));
+        const auto name = whole_name(value, within, locals);
+        if (!name) return std::nullopt;
+        const Reference reference{value, text.substr(begin, end == std::string_view::npos ? end : end + 1 - begin), *name};
         if (!is_name(reference.name)) {
             tell(reference, fmt::format("'{}' is not '${{name of a parameter}}'", printable(reference.text.substr(0, 60))),
                  "write '$${' for the two characters themselves");
@@ -136,6 +153,16 @@ std::optional<Value> Interpolation::apply_to_scalar(const Value& value, const Lo
     }
     pasted.append(text.substr(at));
     return Value::scalar(std::move(pasted), true, value.place());
+}
+
+// The name with the references within it replaced: `${a.${b}}` is `${a.x}` where b is x.
+std::optional<std::string> Interpolation::whole_name(const Value& user, std::string_view name, const LocalNames& locals) {
+    if (name.find("${") == std::string_view::npos) return std::string(name);
+    if (const auto text = apply_to_scalar(Value::scalar(std::string(name), true, user.place()), locals); text) {
+        if (text->is_scalar()) return text->text();
+        diagnostics_.add(user.place(), fmt::format("'{}' gives {}, which is no name", printable(name), text->describe()));
+    }
+    return std::nullopt;
 }
 
 std::optional<Value> Interpolation::look_up(const Reference& reference, const LocalNames& locals) {
@@ -233,7 +260,9 @@ std::string Interpolation::origin(const Value& raw) const {
     if (!has_reference(raw)) return {};
     const std::string_view text = raw.text();
     const std::size_t begin = text.find("${") + 2;
-    std::string_view rest = trimmed(text.substr(begin, text.find('}', begin) - begin));
+    const std::string_view name = trimmed(text.substr(begin, text.find('}', begin) - begin));
+    if (!is_name(name)) return {};
+    std::string_view rest = name;
     const Value* found = &params_;
     while (found && !rest.empty()) found = found->find(first_part(rest));
     return found && found->place() ? "its value comes from " + found->place().text() : "";

@@ -1,7 +1,7 @@
 // `${...}`: parameters within values.
 //
 // A scalar that is wholly one `${a.b}` becomes the parameter's value, with its type, be it a list or a map; within text, a
-// scalar is pasted as text. `$${` stands for `${`. Parameters may refer to each other; a circle is told, and so is what is
+// scalar is pasted as text. A name may itself hold references: `${a.${b}}` chooses from the map `a`. `$${` stands for `${`. Parameters may refer to each other; a circle is told, and so is what is
 // not defined, at the place of use. What is not there costs nothing: values without `${` are shared, not copied.
 #pragma once
 
@@ -45,6 +45,7 @@ private:
     std::optional<Value> apply_to_scalar(const Value& value, const LocalNames& locals);
     std::optional<Value> apply_to_list(const Value& value, const LocalNames& locals);
     std::optional<Value> apply_to_map(const Value& value, const LocalNames& locals);
+    std::optional<std::string> whole_name(const Value& user, std::string_view name, const LocalNames& locals);
     std::optional<Value> look_up(const Reference& reference, const LocalNames& locals);
     std::optional<Value> parameter(const std::string& path, const Value& raw, const Reference& reference);
     bool is_affordable(const Value& value, const Reference& reference);

@@ -58,6 +58,12 @@ struct Upsample {  // nearest neighbour
 struct Flatten {
     bool operator==(const Flatten&) const = default;
 };
+struct Unflatten {  // [N, features] to images
+    std::int64_t channels = 1;
+    std::int64_t height = 0;
+    std::int64_t width = 0;
+    bool operator==(const Unflatten&) const = default;
+};
 struct Dropout {
     double rate = 0.5;  // the share that is dropped
     bool operator==(const Dropout&) const = default;
@@ -68,7 +74,7 @@ struct Activate {
     bool operator==(const Activate&) const = default;
 };
 
-using LayerSpec = std::variant<Conv, Dense, BatchNorm, Pool, Upsample, Flatten, Dropout, Activate>;
+using LayerSpec = std::variant<Conv, Dense, BatchNorm, Pool, Upsample, Flatten, Unflatten, Dropout, Activate>;
 
 struct LayerOption {
     enum class Type { Integer, Number, Boolean, Choice };

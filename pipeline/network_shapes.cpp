@@ -107,6 +107,13 @@ private:
     }
 
     void of(const Flatten&) { made_.output = {elements(input_)}; }
+    void of(const Unflatten& unflatten) {
+        made_.output = {unflatten.channels, unflatten.height, unflatten.width};
+        const std::int64_t features = elements(made_.output);
+        if (input_.size() == 1 && (input_[0] == features || input_[0] == kUnknown)) return;
+        wants_ = fmt::format("[N, {}]", features);
+    }
+
     void of(const Dropout&) {}
     void of(const Activate&) {}
 

@@ -89,7 +89,7 @@ StageParams ParamReader::read(const StageDescription& stage, const Value& body, 
             diagnostics_.add(place, fmt::format("stage kind '{}' needs the parameter '{}'", stage.kind, param.name),
                              about(param));
     }
-    if (!add_files(stage, values, result.files)) result.good = false;
+    if (!add_files(stage, values, place, result.files)) result.good = false;
     result.params = Params(std::move(values));
     return result;
 }
@@ -141,13 +141,14 @@ std::optional<Value> ParamReader::fallback(const StageDescription& stage, const 
     return fallbacks_.emplace(&param, check(param, text, text)).first->second;
 }
 
-bool ParamReader::add_files(const StageDescription& stage, const Values& values, std::vector<SourceFile>& files) {
+bool ParamReader::add_files(const StageDescription& stage, const Values& values, const Place& place,
+                            std::vector<SourceFile>& files) {
     bool good = true;
     for (const ParamDescription& param : stage.params) {
         const auto found = values.find(param.name);
         if (found == values.end() || found->second.is_null()) continue;
         if (param.type == ParamType::Dataset) good = add_dataset(stage, values, found->second, files) && good;
-        if (param.type == ParamType::File) good = add_file(param, found->second, files) && good;
+        if (param.type == ParamType::File) good = add_file(param, found->second, place, files) && good;
     }
     return good;
 }
@@ -184,13 +185,16 @@ bool ParamReader::add_dataset(const StageDescription& stage, const Values& value
     return true;
 }
 
-bool ParamReader::add_file(const ParamDescription& param, const Value& value, std::vector<SourceFile>& files) {
-    const std::filesystem::path path = folder_ / std::filesystem::path(value.text());
+bool ParamReader::add_file(const ParamDescription& param, const Value& value, const Place& place,
+                           std::vector<SourceFile>& files) {
+    const auto known = folders_.find(place.source.get());
+    const std::filesystem::path folder = known == folders_.end() ? "" : known->second;
+    const std::filesystem::path path = folder / std::filesystem::path(value.text());
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) {
         const bool is_folder = std::filesystem::is_directory(path, error);
         const std::string name = printable(value.text());
-        const std::string from = folder_.empty() ? "the DAG file's folder" : printable(folder_.string());
+        const std::string from = folder.empty() ? "the DAG file's folder" : printable(folder.string());
         diagnostics_.add(value.place(), is_folder ? "this is a folder, not a file: " + name : "there is no file " + name,
                          "relative paths begin at " + from);
         return false;

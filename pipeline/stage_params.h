@@ -32,14 +32,16 @@ struct StageParams {
     bool good = true;  // false: a mistake was told
 };
 
+using Folders = std::map<const SourceText*, std::filesystem::path>;
+
 class ParamReader {
 public:
-    // `folder`: where relative paths begin. References outlive this.
-    ParamReader(const NamedNetworks& networks, const DatasetIndex& datasets, std::filesystem::path folder,
+    // `folders`: by file, where the relative paths of the stages in it begin. References outlive this.
+    ParamReader(const NamedNetworks& networks, const DatasetIndex& datasets, const Folders& folders,
                 Interpolation& interpolation, Diagnostics& diagnostics)
         : networks_(networks),
           datasets_(datasets),
-          folder_(std::move(folder)),
+          folders_(folders),
           interpolation_(interpolation),
           diagnostics_(diagnostics) {}
 
@@ -53,13 +55,14 @@ private:
     std::optional<Value> check(const ParamDescription& param, const Value& raw, const Value& value);
     std::optional<Value> network(const ParamDescription& param, const Value& value);
     std::optional<Value> fallback(const StageDescription& stage, const ParamDescription& param);
-    bool add_files(const StageDescription& stage, const Values& values, std::vector<SourceFile>& files);
+    bool add_files(const StageDescription& stage, const Values& values, const Place& place,
+                   std::vector<SourceFile>& files);
     bool add_dataset(const StageDescription& stage, const Values& values, const Value& name, std::vector<SourceFile>& files);
-    bool add_file(const ParamDescription& param, const Value& value, std::vector<SourceFile>& files);
+    bool add_file(const ParamDescription& param, const Value& value, const Place& place, std::vector<SourceFile>& files);
 
     const NamedNetworks& networks_;
     const DatasetIndex& datasets_;
-    const std::filesystem::path folder_;
+    const Folders& folders_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
     std::unordered_map<const ParamDescription*, std::optional<Value>> fallbacks_;

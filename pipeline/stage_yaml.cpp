@@ -66,6 +66,10 @@ void StageReader::declare(const Value::Entry& entry) {
     groups_[entry.key];  // known, even where it comes to nothing
     const auto items = interpolation_.apply(foreach ? *foreach : *matrix);
     if (!items || !body) return;
+    if (has_reference(foreach ? *foreach : *matrix) && items->items().empty() && items->is_list()) {
+        chosen_empty_.insert(entry.key);
+        return;
+    }
     for (ExpandedItem& one : foreach ? expand_foreach(*items, diagnostics_) : expand_matrix(*items, diagnostics_))
         declare_one(entry, *body, one.suffix, {{"item", std::move(one.item)}, {"key", std::move(one.key)}});
 }
@@ -234,6 +238,9 @@ void StageReader::tell_unknown(const Value& value, std::string_view stage) {
                          fmt::format("name one of them, as {}.port", first));
         return;
     }
+    if (group != groups_.end() && chosen_empty_.contains(group->first))
+        diagnostics_.add(value.place(), fmt::format("the group '{}' has no stages here", stage),
+                         "the parameter that lists them is empty");
     if (group != groups_.end()) return;  // why it has no stages was told
     std::vector<std::string> known;
     if (diagnostics_.found().size() < kEnoughMistakes)

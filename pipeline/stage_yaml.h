@@ -4,6 +4,7 @@
 // read() makes one of them.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -61,6 +62,7 @@ private:
     Diagnostics& diagnostics_;
     std::vector<DeclaredStage> declared_;
     std::map<std::string, std::vector<NodeId>> groups_;     // of `foreach` and `matrix`
+    std::set<std::string> chosen_empty_;                    // groups for which a parameter lists nothing
     std::unordered_map<std::string_view, NodeId> by_name_;  // views of declared_
 };
 

@@ -110,6 +110,9 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
                                  [&](const Pool& layer) { return pool(layer, x); },
                                  [&](const Upsample& layer) { return upsample(layer, x); },
                                  [&](const Flatten&) { return x.flatten(1); },
+                                 [&](const Unflatten& layer) {
+                                     return x.reshape({x.size(0), layer.channels, layer.height, layer.width});
+                                 },
                                  [&](const Dropout& dropout) { return drop_out(dropout, x, pass); },
                                  [&](const Activate&) { return x; }},
                       spec);

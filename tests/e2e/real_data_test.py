@@ -1,7 +1,8 @@
-"""The shipped DAG on a slice of the real data, with tiny networks: all nine kinds of stages, through the command line."""
+"""The shipped DAG on a slice of the real data, with tiny networks: all kinds of stages, through the command line."""
 
 import pathlib
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -43,6 +44,7 @@ class RealData(satdl.Case):
         cls.text = re.sub(r"(?ms)^networks:\n.*?(?=^stages:)", TINY, full)
         assert cls.text != full
         cls.shared = pathlib.Path(cls.enterClassContext(satdl.temporary_folder()))
+        shutil.copytree(satdl.SOURCE / "dags/common", cls.shared / "common")
 
     def setUp(self):
         super().setUp()
@@ -66,6 +68,32 @@ class RealData(satdl.Case):
         for path in (self.folder / "fresh-results/full").glob("*.h5"):
             self.assertEqual(path.read_bytes(), (self.folder / "results/full" / path.name).read_bytes(), path.name)
         self.assertEqual(len(fresh), len(ALL))
+
+    def test_one_file_instead_of_two_reruns_nothing(self):
+        common = (satdl.SOURCE / "dags/common/data.yaml").read_text()
+        params, stages = re.search(r"(?ms)^params:\n(.*?)^stages:\n(.*)", common).groups()
+        whole = self.text.replace("include: common/data.yaml\n", "").replace("params:\n", "params:\n" + params, 1)
+        whole = whole.replace("stages:\n", "stages:\n" + stages, 1)
+        self.assertNotIn("include", whole.replace("includes", ""))
+        self.write("full.yaml", whole)
+        self.assertEqual(self.ran(*self.small), set())
+
+    def test_the_autoencoder_may_learn_from_training_and_test_images(self):
+        ran = self.ran(*self.small, "--set", "autoencoder_images=train_and_test")
+        self.assertEqual(ran, {"merged@noisy", "merged@mnist_unit", "m1"} | AFTER_M1)
+        self.assertEqual(self.document("show", "merged@noisy")["tensors"][0]["shape"], [400, 1, 28, 28])
+
+    def test_the_dense_approach_runs_with_every_layer_as_features(self):
+        dense = (satdl.SOURCE / "dags/dense.yaml").read_text().replace("dense: 1024", "dense: 16")
+        small = (self.write("dense.yaml", dense), "--set", "limit=200", "--set", "epochs=1")
+        for layer in ("output", "hidden_1", "hidden_2", "hidden_3"):
+            out = self.call("run", *small, "--set", f"feature_layer={layer}")
+            for metric in ("test accuracy", "test binary_accuracy"):
+                self.assertIn(metric, out, layer)
+            metrics = self.document("show", "evaluate_m3@test")["metrics"]["metrics"]
+            self.assertLessEqual({"loss", "accuracy", "binary_accuracy"}, set(metrics))
+        self.call("run", *small, "--set", "feature_layer=hidden_4", code=2)
+        self.assertIn("hidden_", self.err)
 
     def test_the_summary_ends_with_p_against_p0(self):
         out = self.call("run", *self.small)

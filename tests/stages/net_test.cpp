@@ -84,6 +84,7 @@ TEST_CASE("pooling, upsampling and flatten move numbers as they say") {
     check_near(output_of("[{max_pool: 2, stride: 1}]", kImage, {}), {5, 6, 8, 9});
     check_near(output_of("[upsample]", doubles({1, 1, 1, 2}, {1, 2}), {}), {1, 1, 2, 2, 1, 1, 2, 2});
     check_near(output_of("[flatten]", kImage, {}), {1, 2, 3, 4, 5, 6, 7, 8, 9});
+    check_near(output_of("[flatten, {unflatten: {height: 3, width: 3}}, {max_pool: 3}]", kImage, {}), {9});
 }
 
 TEST_CASE("activations as layers of their own leave their input alone") {

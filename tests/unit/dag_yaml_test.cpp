@@ -253,6 +253,26 @@ TEST_CASE("what is wrong with foreach and matrix is told once, not once an item"
                Catch::Contains("this matrix has more than 100000 stages"));
 }
 
+TEST_CASE("a parameter chooses from a map by its name") {
+    const std::string choices = "{size: small, sizes: {small: {n: 3}, large: {n: 9}}}";
+    CHECK(param(choices, "\"${sizes.${size}.n}\"") == "3");
+    CHECK(param(choices, "\"${ sizes.${ size }.n }\"", {.profile = "", .set = {parse_setting("size=large")}}) == "9");
+    const std::string text = "params: {size: lagre, sizes: {large: 9}}\nstages: {l: {kind: load, dataset: mnist, limit: ";
+    CHECK(mistakes(text + "\"${sizes.${size}}\"}}\n") ==
+          Lines{"2:50 '${sizes.${size}}' is not defined | did you mean 'sizes.large'?"});
+    CHECK(mistakes(text + "\"${sizes.${sizes}}\"}}\n").at(0).starts_with("2:"));
+    CHECK(mistakes(text + "\"${sizes.${size}\"}}\n").at(0).starts_with("2:"));
+}
+
+TEST_CASE("a list from a parameter may be empty: there are no such stages, and none can be read from") {
+    const std::string text =
+        "params: {which: []}\nstages:\n  l: {kind: load, dataset: mnist}\n  n: {foreach: \"${which}\", do: {kind: normalise, "
+        "in: {images: l.images}}}\n";
+    CHECK(names(build(text)) == Lines{"l"});
+    CHECK(mistakes(text + "  m: {kind: normalise, in: {images: n}}\n") ==
+          Lines{"5:37 the group 'n' has no stages here | the parameter that lists them is empty"});
+}
+
 TEST_CASE("what is wrong with a stage is told with what to do") {
     CHECK(mistakes("stages:\n  a: {kind: load}\n  b: {dataset: mnist}\n  c: 3\n  1d: {kind: load, dataset: mnist}\n  e: "
                    "{kind: [load]}\n"

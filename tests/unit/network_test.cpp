@@ -181,6 +181,8 @@ TEST_CASE("shapes follow Keras: same keeps ceil(size / stride), valid and pools 
     CHECK(output("{average_pool: 3, stride: 2}", {3, 7, 8}) == Shape{3, 3, 3});
     CHECK(output("{upsample: 3}", {2, 7, 5}) == Shape{2, 21, 15});
     CHECK(output("flatten", {2, 7, 5}) == Shape{70});
+    CHECK(output("{unflatten: {channels: 2, height: 7, width: 5}}", {70}) == Shape{2, 7, 5});
+    CHECK(output("{unflatten: {height: 7, width: 5}}", {-1}) == Shape{1, 7, 5});
     CHECK(output("{dense: 10}", {70}) == Shape{10});
     CHECK(output("softmax", {2, 7, 5}) == Shape{2, 7, 5});
 }
