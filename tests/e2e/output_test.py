@@ -244,6 +244,7 @@ class Signals(satdl.Case):
         while '"epoch"' not in (lines[-1] if lines else ""):
             self.assertTrue(select.select([process.stdout], [], [], 60)[0])
             lines.append(process.stdout.readline().decode())
+            self.assertTrue(lines[-1], "the run ended before its first epoch did")
         process.send_signal(number)
         out, _ = process.communicate(timeout=60)
         events = [json.loads(line) for line in (*lines, *out.decode().splitlines())]

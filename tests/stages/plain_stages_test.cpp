@@ -18,12 +18,6 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-Outcome run(const StageEntry& stage, const StageInputs& inputs, const std::map<std::string, std::string>& params,
-            int threads = 1) {
-    TestContext context(stage.description, params, threads);
-    return stage.run(inputs, context);
-}
-
 Array images_of(const Outcome& outcome) { return outcome.outputs.at("images").at(""); }
 
 SourceFile source(const std::string& role, const std::string& bytes, DType dtype, Shape shape) {
