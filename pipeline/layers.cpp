@@ -170,8 +170,8 @@ std::vector<LayerDescription> make_descriptions() {
     all.push_back({"unflatten", "images from rows of features, as flatten made them",
                    "[N, channels * height * width] -> [N, channels, height, width]", Unflatten{}, "",
                    {option<&Unflatten::channels>("channels", 1, 65536, "channels of the images"),
-                    required(option<&Unflatten::height>("height", 1, 65536, "their height")),
-                    required(option<&Unflatten::width>("width", 1, 65536, "their width"))}});
+                    option<&Unflatten::height>("height", 1, 65536, "their height"),
+                    option<&Unflatten::width>("width", 1, 65536, "their width")}});
     all.push_back({"dropout", "sets a random share to zero while training", "any shape, which stays", Dropout{}, "rate",
                    {option<&Dropout::rate>("rate", 0, 0.99, "the share that is dropped")}});
     all.push_back(activation("relu", "max(x, 0)", Activation::Relu));

@@ -60,8 +60,8 @@ struct Flatten {
 };
 struct Unflatten {  // [N, features] to images
     std::int64_t channels = 1;
-    std::int64_t height = 0;
-    std::int64_t width = 0;
+    std::int64_t height = 1;
+    std::int64_t width = 1;
     bool operator==(const Unflatten&) const = default;
 };
 struct Dropout {
