@@ -11,7 +11,9 @@ import satdl
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 EVIL = "</script><script>document.title='broken'</script><!--"
 DAG = f"""\
@@ -178,11 +180,16 @@ class Page(satdl.Case):
 
     def test_a_hover_tells_the_numbers(self):
         self.open(self.report())
-        point = self.browser.find_element(By.CSS_SELECTOR, "#r0-curves .plot svg .mark-symbol path")
-        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
-        ActionChains(self.browser).move_to_element(point).perform()
         tip = self.browser.find_element(By.ID, "tip")
-        self.assertTrue(tip.is_displayed())
+
+        def hovered(_):
+            point = self.browser.find_element(By.CSS_SELECTOR, "#r0-curves .plot svg .mark-symbol path")
+            self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
+            beside = self.browser.find_element(By.CSS_SELECTOR, "#r0-curves h2, #r0-curves h3, h1")
+            ActionChains(self.browser).move_to_element(beside).move_to_element(point).perform()
+            return tip.is_displayed()
+
+        WebDriverWait(self.browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(hovered)
         self.assertRegex(tip.text, r"(?s)curve.*trained_a train/loss.*epoch.*1.*loss")
 
     def test_sweeps_of_one_and_of_a_hundred_points_and_of_several_parameters(self):

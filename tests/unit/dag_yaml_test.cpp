@@ -283,7 +283,7 @@ TEST_CASE("what is wrong with a stage is told with what to do") {
                 "3:3 stage 'b' has no kind | write 'kind: ...'; `satdl stages` lists what there is",
                 "4:6 stage 'c' must be a map, not the number 3 | c: {kind: ..., in: {...}, ...}",
                 "5:3 '1d' is no name for a stage | letters, digits, '_' and '-', beginning with a letter or '_', at most 64",
-                "6:13 'kind' must be text, not a list | known: add_noise, load, normalise, read, train",
+                "6:13 'kind' must be text, not a list | known: add_noise, judge, load, normalise, read, train",
                 "7:24 stage kind 'normalise' has no parameter 'images' | 'images' is an input: write it under 'in', as in: "
                 "{images: stage.port}",
                 "8:28 stage kind 'normalise' needs the input 'images' | in: {images: stage.port}\nimages: raw images",

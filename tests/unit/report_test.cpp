@@ -11,7 +11,7 @@ using namespace satdl;
 
 TEST_CASE("The summary lists what ran with its seconds and counts reused stages beyond a screenful") {
     Dag dag;
-    dag.name = "d";
+    dag.name = std::string("d");
     RunResult result;
     for (std::size_t i = 0; i < 60; ++i) {
         Node node;
