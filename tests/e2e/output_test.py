@@ -265,7 +265,7 @@ class Signals(satdl.Case):
 
     def test_a_second_signal_does_not_wait_for_a_stage_that_does_not_listen(self):
         dag = self.write("deaf.yaml", "name: deaf\nstages:\n  a: {kind: count_up}\n"
-                                      "  deaf: {kind: pretend, in: {x: a.numbers}, epochs: 1, milliseconds: 6000000}\n")
+                                      "  deaf: {kind: deaf, in: {x: a.numbers}}\n")
         process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
                                    stdout=subprocess.PIPE)
         while b'"log"' not in process.stdout.readline():

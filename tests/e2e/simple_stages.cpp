@@ -110,6 +110,13 @@ Outcome fail(const StageInputs&, StageContext& context) {
     throw Error(ExitCode::StageFailed, context.params().text("message"));
 }
 
+// Hears no request to stop: after its words it sleeps, and looks at nothing.
+Outcome deaf(const StageInputs&, StageContext& context) {
+    context.log(LogLevel::Info, "deaf from here on");
+    std::this_thread::sleep_for(std::chrono::hours(1));
+    return {};
+}
+
 StageLibraryInfo simple() {
     const PortDescription x{.name = "x", .dtypes = {DType::Float64}, .shape = "[N]", .help = "numbers"};
     const PortDescription y{.name = "y", .dtypes = {DType::Float64}, .shape = "[N]", .optional = true, .help = "numbers"};
@@ -167,7 +174,8 @@ StageLibraryInfo simple() {
                .inputs = {y},
                .outputs = {numbers},
                .params = {{.name = "message", .type = ParamType::Text, .fallback = "no luck", .help = "what it says"}}},
-              fail}}};
+              fail},
+             {{.kind = "deaf", .help = "does not listen for an hour", .inputs = {x}}, deaf}}};
 }
 
 }  // namespace
