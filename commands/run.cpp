@@ -124,12 +124,13 @@ void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& re
 
 void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
     if (options.quiet) return;
-    for (const auto& [stage, table] : final_tables(dag, result, options.targets, store)) {
+    for (auto [stage, table] : final_tables(dag, result, options.targets, store)) {
         if (options.json) {
             Json event = {{"event", "table"}, {"stage", stage}};
             event.update(Json::parse(to_json(table)));
             print_line(dumped(event));
         } else {
+            table.title = table.title.empty() ? stage : fmt::format("{}: {}", stage, table.title);
             fmt::print("\n{}", table_text(table));
         }
     }

@@ -92,6 +92,12 @@ void JsonEvents::tell_dag(const Dag& dag) {
     sink_(dumped(json), false);
 }
 
+// A sweep tells its DAG though nothing of it may run: a report draws it from there.
+void JsonEvents::sweep_event(const Dag& dag, const std::string& line) {
+    sink_(line, false);
+    if (!planned_.empty()) tell_dag(dag);
+}
+
 void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
     if (!planned_.empty()) tell_dag(dag);
     Json json = event("stage_started");

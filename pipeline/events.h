@@ -35,7 +35,7 @@ public:
     void stage_log(const Dag&, NodeId, LogLevel, const std::string&) override;
     void stage_finished(const Dag&, const NodeResult&) override;
     void run_finished(const Dag&, const RunResult&) override;
-    void sweep_event(const Dag&, const std::string& line) override { sink_(line, false); }
+    void sweep_event(const Dag& dag, const std::string& line) override;
 
 private:
     void tell_dag(const Dag& dag);

@@ -93,7 +93,7 @@ public:
         });
     }
 
-    // A sweep is worth a record though nothing of it runs: a report draws it from there.
+    // A sweep is worth a record though nothing of it runs.
     void sweep_event(const Dag& dag, const std::string& line) override {
         open(dag);
         events_.sweep_event(dag, line);

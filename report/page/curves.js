@@ -56,7 +56,7 @@ function curvePlot(metric, members, controls) {
     const points = new Set(rows.map(row => row.point)).size, epochs = new Set(rows.map(row => row.epoch)).size;
     const x = { field: 'epoch', type: 'quantitative', title: 'epoch', axis: { tickMinStep: 1, format: 'd', grid: false, tickCount: Math.min(epochs, 8) }, scale: { nice: false, domain: epochs === 1 ? [rows[0].epoch - 0.5, rows[0].epoch + 0.5] : undefined } };
     const percent = isAccuracy(metric);
-    const y = field => ({ field, type: 'quantitative', title: null, scale: log ? { type: 'log', nice: true } : { zero: false, nice: true }, axis: { format: percent ? '.0%' : undefined, tickCount: 5 } });
+    const y = field => ({ field, type: 'quantitative', title: null, scale: log ? { type: 'log', nice: true } : { zero: false, nice: true }, axis: { format: percent ? '.0%' : '~g', tickCount: 5 } });
     const several = points > 1;
     const color = several
       ? { field: 'point', type: 'nominal', title: null, legend: points > 8 ? null : { columns: width < 420 ? 1 : 2 }, scale: points > 8 ? { scheme: 'viridis' } : undefined }

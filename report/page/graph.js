@@ -60,7 +60,7 @@ function graphSvg(run) {
       svg('text', { x: 18, y: 19, class: 'name' }, shorten(box.stages.length > 1 ? `${box.name} ×${box.stages.length}` : box.name, 18)),
       svg('text', { x: 18, y: 35, class: 'what' }, shorten(`${outcome}${spent ? ' · ' + spent : ''}`, 19)));
   });
-  return el('div', { class: 'scroll', tabindex: 0 }, svg('svg', { class: 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': 'the DAG' }, svg('g', { class: 'edges' }, edges), nodes));
+  return el('div', { class: 'scroll', tabindex: 0 }, svg('svg', { class: width > 900 ? 'graph wide' : 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': 'the DAG' }, svg('g', { class: 'edges' }, edges), nodes));
 }
 
 function graph(run) {

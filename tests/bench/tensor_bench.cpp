@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     const auto files = real_file_system();
     Index index(folder / "index.sqlite");
     DynamicLibrary hdf5(program_folder() / "libsatdl_hdf5.so");
-    const auto layout = *static_cast<Hdf5LayoutFunction*>(hdf5.find(kHdf5LayoutSymbol));
+    const auto layout = reinterpret_cast<Hdf5LayoutFunction>(hdf5.find(kHdf5LayoutSymbol));
     StageDescription description;
     description.kind = "bench";
     description.outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, 1, 28, 28]"}};

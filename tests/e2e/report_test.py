@@ -63,6 +63,13 @@ class Command(satdl.Case):
         self.assertEqual(stages["b"]["params"]["amount"], 10)
         self.assertEqual(run["missing"], [])
 
+    def test_a_sweep_of_which_nothing_ran_is_reported_as_whole(self):
+        for _ in range(2):
+            self.call("run", self.dag, "--sweep", "amount=1,2", "-q")
+        run, = self.document("report")["runs"]
+        self.assertEqual({stage["outcome"] for stage in run["stages"]}, {"reused"})
+        self.assertEqual(run["missing"], [])
+
     def test_what_cannot_be_done_is_told(self):
         self.call("report", code=2)
         self.assertIn("no run has left a record", self.err)
