@@ -268,8 +268,10 @@ class Signals(satdl.Case):
                                       "  deaf: {kind: deaf, in: {x: a.numbers}}\n")
         process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
                                    stdout=subprocess.PIPE)
-        while b'"log"' not in process.stdout.readline():
-            pass
+        line = b""
+        while b'"log"' not in line:
+            line = process.stdout.readline()
+            self.assertTrue(line, "the run ended before its stage did anything")
         process.send_signal(signal.SIGINT)
         with self.assertRaises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
