@@ -10,19 +10,8 @@ import h5py
 import numpy
 
 import satdl
+import study
 
-TINY = """\
-networks:
-  conv_dae:
-    - {conv: 2, activation: relu}
-    - {batch_norm: {momentum: "${bn_momentum}"}}
-    - {conv: 1, activation: sigmoid, name: denoised}
-  classifier:
-    - flatten
-    - {dense: 8, activation: relu}
-    - {dense: 10, activation: softmax}
-
-"""
 SPLITS = ("train", "test")
 
 
@@ -40,9 +29,7 @@ class RealData(satdl.Case):
     @classmethod
     def setUpClass(cls):
         subprocess.run([satdl.BINARY / "satdl", "data", "fetch"], cwd=satdl.SOURCE, check=True, stdout=subprocess.DEVNULL)
-        full = (satdl.SOURCE / "dags/full.yaml").read_text()
-        cls.text = re.sub(r"(?ms)^networks:\n.*?(?=^stages:)", TINY, full)
-        assert cls.text != full
+        cls.text = study.tiny_dag()
         cls.shared = pathlib.Path(cls.enterClassContext(satdl.temporary_folder()))
         shutil.copytree(satdl.SOURCE / "dags/common", cls.shared / "common")
 
