@@ -99,6 +99,7 @@ int parse_and_work(int argc, char** argv) {
     satdl::add_report_command(program, work);
     satdl::add_stages_command(program, work);
     satdl::add_data_command(program, work);
+    satdl::add_check_determinism_command(program, work);
     satdl::add_cache_command(program, work);
 
     auto arguments = arguments_of(argc, argv);

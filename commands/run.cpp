@@ -1,10 +1,10 @@
 // satdl run: plans, carries the plan out, and tells what came of it.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
+#include "commands/display.h"
 #include "commands/in_process.h"
 #include "commands/plan_json.h"
 #include "commands/session.h"
@@ -14,7 +14,6 @@
 #include "commands/tell_sweep.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
-#include "pipeline/terminal.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -37,11 +36,6 @@ constexpr const char* kExamples = R"(Examples:
   satdl run dags/full.yaml -f -s m1                      just m1, once more
   satdl run dags/full.yaml --set noise_factor=0.2        with another value
   satdl run dags/full.yaml --sweep noise_factor=0.1,0.2  once for each value; what they share runs once)";
-
-void print_line(const std::string& line) {
-    std::fwrite((line + '\n').data(), 1, line.size() + 1, stdout);
-    std::fflush(stdout);
-}
 
 Request request_of(const RunOptions& options) {
     Request request;
@@ -66,26 +60,8 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
 
-Screen screen_on_stdout(Clock& clock, const RunOptions& options) {
-    Screen screen{.write =
-                      [](std::string_view text) {
-                          std::fwrite(text.data(), 1, text.size(), stdout);
-                          std::fflush(stdout);
-                      },
-                  .size = [] { return terminal_size(STDOUT_FILENO); },
-                  .clock = clock};
-    screen.colour = can_redraw(STDOUT_FILENO) && wants_colour();
-    screen.verbose = options.verbose;
-    return screen;
-}
-
-std::unique_ptr<Observer> display_for(const RunOptions& options, const RunInfo& info, Clock& clock) {
-    if (options.json) {
-        return std::make_unique<JsonEvents>(info, [](const std::string& line, bool) { print_line(line); });
-    }
-    if (options.quiet) return std::make_unique<Observer>();
-    return can_redraw(STDOUT_FILENO) ? progress_bars(screen_on_stdout(clock, options))
-                                     : plain_lines(screen_on_stdout(clock, options));
+Shown shown(const RunOptions& options) {
+    return options.json ? Shown::Events : options.quiet ? Shown::Nothing : options.verbose ? Shown::Everything : Shown::Progress;
 }
 
 // Whether anything may run; if not, the serial twin serves: it starts no thread.
@@ -94,10 +70,8 @@ bool has_work(const Plan& plan) {
                        [](const PlannedNode& node) { return may_run(node.action); });
 }
 
-// Without --memory, four fifths of what there is.
 Limits limits_of(const RunOptions& options, const Machine& machine) {
-    Limits limits = options.limits;
-    if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
+    Limits limits = with_memory(options.limits, machine);
     if (options.sweep.sweeps()) limits.keep_going = !options.sweep.fail_fast;
     return limits;
 }
@@ -159,7 +133,7 @@ ExitCode run(const RunOptions& options) {
     OpenStore& open = session.open();
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
-    const auto display = display_for(options, info, *clock);
+    const auto display = display_on_stdout(shown(options), info, *clock);
     const auto all = tell_all({record.get(), display.get()});
     SweepStart with_points(*all, sweep, session.machine().cores, info.id);
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;

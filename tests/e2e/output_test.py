@@ -107,6 +107,30 @@ class Documents(satdl.Case):
         self.assertIn("did you mean 'count_up'?", self.err)
 
 
+class Determinism(satdl.Case):
+    def test_stages_that_give_the_same_bytes_again_pass(self):
+        dag = self.write("quick.yaml", DAG)
+        self.assertRegex(self.call("check-determinism", dag), r"(?s)trained_a ran in.*quick: 7 stages: the same bytes each time\n$")
+        before = self.objects()
+        document = self.document("check-determinism", dag, "b", "verdict")
+        self.assertTrue(document["deterministic"])
+        self.assertEqual([(one["stage"], one["round"]) for one in document["stages"]],
+                         [(stage, round) for round in ("one at a time", "side by side") for stage in ("b", "verdict")])
+        self.assertEqual(self.objects(), before)
+
+    def test_one_that_does_not_is_named_with_its_tensor_and_what_follows_is_not_compared(self):
+        dag = self.write("dice.yaml", "name: dice\nstages:\n  a: {kind: count_up}\n  thrown: {kind: dice, in: {x: a.numbers}}\n"
+                                      "  after: {kind: add, in: {x: thrown.numbers}}\n")
+        out = self.call("check-determinism", dag, code=1)
+        self.assertRegex(out, r"thrown +one at a time +different +numbers: 4 of 4 elements, by up to \S+\n")
+        self.assertRegex(out, r"after +side by side +not compared +what it reads differs")
+        self.assertRegex(out, r"a +side by side +same")
+        self.call("check-determinism", self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail}\n"), code=1)
+        self.assertIn("there is nothing to compare with", self.err)
+        self.call("check-determinism", dag, "thrwon", code=2)
+        self.assertIn("did you mean 'thrown'?", self.err)
+
+
 class Sweeps(satdl.Case):
     def setUp(self):
         super().setUp()

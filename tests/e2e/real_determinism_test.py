@@ -79,6 +79,11 @@ class Bytes(satdl.Case):
             path.unlink()
         self.run_anew()
 
+    def test_the_shipped_dags_pass_their_own_check(self):
+        for dag, settings in ((self.dag, SMALL), (satdl.SOURCE / "dags/dense.yaml", ("--set", "limit=200", "--set", "epochs=1"))):
+            with self.subTest(dag):
+                self.assertTrue(self.document("check-determinism", dag, *settings)["deterministic"])
+
     def test_whether_it_is_a_point_of_a_sweep(self):
         self.call("run", self.dag, *SMALL, "--sweep", "noise_factor=0.2,0.4", "-q")
         swept = self.objects()

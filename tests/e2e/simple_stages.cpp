@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -110,6 +111,14 @@ Outcome fail(const StageInputs&, StageContext& context) {
     throw Error(ExitCode::StageFailed, context.params().text("message"));
 }
 
+// Another number each time.
+Outcome dice(const StageInputs& inputs, StageContext&) {
+    std::vector<double> thrown(numbers_of(inputs, "x").size());
+    std::random_device device;
+    for (double& one : thrown) one = device();
+    return {{{"numbers", numbers_group(thrown)}}, {}};
+}
+
 // Hears no request to stop: after its words it sleeps, and looks at nothing.
 Outcome deaf(const StageInputs&, StageContext& context) {
     context.log(LogLevel::Info, "deaf from here on");
@@ -175,6 +184,7 @@ StageLibraryInfo simple() {
                .outputs = {numbers},
                .params = {{.name = "message", .type = ParamType::Text, .fallback = "no luck", .help = "what it says"}}},
               fail},
+             {{.kind = "dice", .help = "another number each time", .inputs = {x}, .outputs = {as_many}}, dice},
              {{.kind = "deaf", .help = "does not listen for an hour", .inputs = {x}}, deaf}}};
 }
 
