@@ -1,8 +1,9 @@
-// satdl cache: the store itself: its index made anew, every byte of it verified.
+// satdl cache: the store itself: every byte of it verified, its index made anew, what nobody needs removed (gc).
 #include <fmt/format.h>
 
 #include <cstdio>
 
+#include "commands/gc.h"
 #include "commands/session.h"
 #include "pipeline/text.h"
 
@@ -40,9 +41,10 @@ ExitCode verify(const StoreOptions& options) {
 }  // namespace
 
 void add_cache_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("cache", "the store: verify it, index it anew");
+    auto* command = program.add_subcommand("cache", "the store: verify it, index it anew, remove what nobody needs");
     command->footer("Examples:\n  satdl cache verify\n  satdl cache reindex --store /data/satdl");
     command->require_subcommand(1);
+    add_gc_command(*command, work);
     const auto options = std::make_shared<StoreOptions>();
     auto* verify_command =
         command->add_subcommand("verify", "compare every byte with its digest; what is damaged is put aside");

@@ -14,6 +14,7 @@
 #include "commands/tell_sweep.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
+#include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -114,6 +115,7 @@ ExitCode run(const RunOptions& options) {
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
+    const StoreUse use = StoreUse::shared(session.open().folder());
     const SweepQuestion question = question_of(options.sweep);
     const bool sweeping = options.sweep.sweeps();
     Sweep sweep = sweeping ? asked_sweep(options.sweep, session) : Sweep{};

@@ -170,6 +170,11 @@ void DiskStore::quarantine(const Digest& key, const FileIdentity& found) {
     }
 }
 
+void DiskStore::erase(const Digest& key) {
+    index_.remove_object(key);
+    files_.remove(path_of(key));
+}
+
 std::vector<Digest> DiskStore::keys() {
     std::vector<Digest> keys;
     const fs::path objects = folder_ / "objects";

@@ -2,7 +2,7 @@
 //
 //   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
 //   tmp/                  being written, or left behind    runs/<id>/                 see run_log.h
-//   index.sqlite          disposable
+//   index.sqlite          disposable                in-use                       see store_use.h
 //
 // An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
 // row in the index comes last. So whoever dies in between leaves nothing that looks like a result.
@@ -58,6 +58,9 @@ public:
     Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
+
+    // Absent is fine. Only for who has the store to himself (store_use.h).
+    void erase(const Digest& key);
 
     // Fills the index from the objects' headers; returns how many.
     std::size_t reindex();

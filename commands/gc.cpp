@@ -1,0 +1,218 @@
+// What is kept: the artifacts that results/ links to, those of the last runs' records, and those of the DAG files that are
+// named. An artifact is a function of its key: what is removed comes back with the next run that needs it, for its seconds.
+#include "commands/gc.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "commands/session.h"
+#include "pipeline/events.h"
+#include "pipeline/report.h"
+#include "pipeline/store_use.h"
+#include "pipeline/text.h"
+
+namespace fs = std::filesystem;
+
+namespace satdl {
+
+namespace {
+
+struct GcOptions {
+    StoreOptions store;
+    DagOptions settings;
+    std::vector<std::string> dags;
+    std::size_t keep_runs = 10;
+    double older_days = 0;
+    std::uint64_t to_bytes = 0;
+    bool dry_run = false, json = false;
+};
+
+struct Artifact {
+    Digest key;
+    std::string kind;
+    std::uint64_t bytes = 0;
+    double age_days = 0;
+    std::optional<double> seconds;  // that making it again would take, as far as the history tells
+};
+
+// The target's name is the key.
+void add_linked(const fs::path& results, std::set<Digest>& kept) {
+    std::error_code trouble;
+    for (const auto& entry : fs::recursive_directory_iterator(results, trouble)) {
+        if (!entry.is_symlink(trouble)) continue;
+        if (const auto key = Digest::from_hex(fs::read_symlink(entry.path(), trouble).stem().string())) kept.insert(*key);
+    }
+}
+
+void add_recorded(OpenStore& open, std::size_t runs, std::set<Digest>& kept) {
+    constexpr std::string_view kBefore = "\"key\":\"";
+    const fs::path folder = open.folder() / "runs";
+    const auto ids = open.files().list(folder);
+    for (auto id = ids.rbegin(); id != ids.rend() && runs > 0; ++id) {
+        const auto path = folder / *id / "events.jsonl";
+        const auto identity = open.files().identity(path);
+        if (!identity) continue;
+        --runs;
+        const std::string text = open.files().read(path, 0, identity->bytes);
+        for (auto at = text.find(kBefore); at != std::string::npos; at = text.find(kBefore, at + 1)) {
+            if (const auto key = Digest::from_hex(std::string_view(text).substr(at + kBefore.size(), 64))) kept.insert(*key);
+        }
+    }
+}
+
+void add_planned(const GcOptions& options, const std::string& dag_file, std::set<Digest>& kept) {
+    DagOptions dag_options = options.settings;
+    dag_options.file = dag_file;
+    Session session(dag_options, options.store, Access::Look);
+    const Dag dag = session.dag();
+    StoreKnowledge knowledge = session.knowledge(dag);
+    for (const auto& planned : session.plan(dag, {}, knowledge).nodes)
+        if (planned.key) kept.insert(*planned.key);
+}
+
+std::string kind_of(const Recipe& recipe) {
+    const auto kind = std::ranges::find(recipe, "kind", &KeyPart::name);
+    return kind == recipe.end() ? "" : kind->value;
+}
+
+double now_days() {
+    return wall_time() / 86400;
+}
+
+std::vector<Artifact> without_use(OpenStore& open, const std::set<Digest>& kept, std::uint64_t& kept_bytes) {
+    std::vector<Artifact> artifacts;
+    for (const Digest& key : open.store().keys()) {
+        const auto identity = open.files().identity(open.store().path_of(key));
+        if (!identity) continue;
+        if (kept.contains(key)) {
+            kept_bytes += identity->bytes;
+            continue;
+        }
+        Artifact artifact;
+        artifact.key = key;
+        artifact.bytes = identity->bytes;
+        artifact.age_days = now_days() - static_cast<double>(identity->modified_nanoseconds) / 1e9 / 86400;
+        try {
+            if (const auto header = open.store().header(key)) artifact.kind = kind_of(header->recipe);
+        } catch (const DamagedObject&) {
+            continue;  // it is in quarantine now
+        }
+        artifact.seconds = open.index().seconds(key, artifact.kind);
+        artifacts.push_back(std::move(artifact));
+    }
+    return artifacts;
+}
+
+// The cheapest to make again first, by seconds a byte; then those that nobody knows of.
+void order_by_worth(std::vector<Artifact>& artifacts) {
+    const auto worth = [](const Artifact& artifact) {
+        const auto bytes = static_cast<double>(std::max<std::uint64_t>(artifact.bytes, 1));
+        return std::make_tuple(!artifact.seconds, artifact.seconds.value_or(0) / bytes, artifact.key);
+    };
+    std::ranges::sort(artifacts, {}, worth);
+}
+
+std::uint64_t bytes_of(const std::vector<Artifact>& artifacts) {
+    std::uint64_t bytes = 0;
+    for (const auto& artifact : artifacts) bytes += artifact.bytes;
+    return bytes;
+}
+
+// What goes: old enough, and (with a size to come down to) no more than that takes.
+std::vector<Artifact> chosen(std::vector<Artifact> artifacts, const GcOptions& options, std::uint64_t kept_bytes) {
+    std::uint64_t all = kept_bytes + bytes_of(artifacts);
+    std::erase_if(artifacts, [&](const Artifact& artifact) { return artifact.age_days < options.older_days; });
+    if (options.to_bytes == 0) return artifacts;
+    std::vector<Artifact> going;
+    for (const Artifact& artifact : artifacts) {
+        if (all <= options.to_bytes) break;
+        all -= artifact.bytes;
+        going.push_back(artifact);
+    }
+    return going;
+}
+
+void tell(const GcOptions& options, const std::vector<Artifact>& going, std::size_t kept, std::uint64_t kept_bytes) {
+    if (options.json) {
+        Json artifacts = Json::array();
+        for (const Artifact& artifact : going) {
+            artifacts.push_back({{"key", artifact.key.hex()},
+                                 {"kind", artifact.kind},
+                                 {"bytes", artifact.bytes},
+                                 {"days", artifact.age_days},
+                                 {"seconds", artifact.seconds ? Json(*artifact.seconds) : Json(nullptr)}});
+        }
+        const Json document = {{"removed", !options.dry_run}, {"artifacts", std::move(artifacts)},
+                               {"bytes", bytes_of(going)}, {"kept", kept}, {"kept_bytes", kept_bytes}};
+        fmt::print("{}\n", dumped(document));
+        return;
+    }
+    if (!going.empty()) {
+        Table table{.title = {}, .columns = {"artifact", "kind", "size", "days old", "took"}, .rows = {}, .notes = {}};
+        for (const Artifact& artifact : going) {
+            table.rows.push_back({artifact.key.hex().substr(0, 12), artifact.kind, bytes_text(artifact.bytes),
+                                  fmt::format("{:.1f}", artifact.age_days),
+                                  artifact.seconds ? duration_text(*artifact.seconds) : "?"});
+        }
+        fmt::print("{}", table_text(table));
+    }
+    fmt::print("{} {} artifacts ({}), {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.size(),
+               bytes_text(bytes_of(going)), kept, bytes_text(kept_bytes));
+}
+
+ExitCode collect(const GcOptions& options) {
+    OpenStore open(options.store, options.dry_run ? Access::Look : Access::Write);
+    if (!open.files().identity(open.folder()))
+        throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", printable(open.folder().string())), "--store names another");
+    const auto use = options.dry_run ? std::nullopt : StoreUse::alone(open.folder());
+    if (!options.dry_run && !use)
+        throw Error(ExitCode::Store, fmt::format("a run uses the store '{}'", printable(open.folder().string())),
+                    "collect when it has ended; -n may look at any time");
+    std::set<Digest> kept;
+    add_linked(options.store.results, kept);
+    add_recorded(open, options.keep_runs, kept);
+    for (const auto& dag : options.dags) add_planned(options, dag, kept);
+
+    std::uint64_t kept_bytes = 0;
+    std::vector<Artifact> artifacts = without_use(open, kept, kept_bytes);
+    order_by_worth(artifacts);
+    const std::uint64_t unused_bytes = bytes_of(artifacts);
+    const std::size_t all = open.store().keys().size();
+    const std::vector<Artifact> going = chosen(std::move(artifacts), options, kept_bytes);
+    if (!options.dry_run)
+        for (const Artifact& artifact : going) open.store().erase(artifact.key);
+    tell(options, going, all - going.size(), kept_bytes + unused_bytes - bytes_of(going));
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_gc_command(CLI::App& cache, Work& work) {
+    auto* command = cache.add_subcommand("gc", "remove artifacts that nothing refers to any more");
+    command->footer(
+        "Kept are what results/ links to, the artifacts of the last runs, and those of each --dag.\n"
+        "What is removed is made again when a run needs it.\n"
+        "Examples:\n  satdl cache gc -n\n  satdl cache gc --keep-runs 3 --dag dags/full.yaml\n"
+        "  satdl cache gc --to 20GB --older 7");
+    const auto options = std::make_shared<GcOptions>();
+    command->add_option("--dag", options->dags, "keep what this DAG file stands for now; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("DAG");
+    add_dag_options(*command, options->settings);
+    command->add_option("--keep-runs", options->keep_runs, "keep what the last N runs made or reused")
+        ->capture_default_str()
+        ->type_name("N");
+    command->add_option("--older", options->older_days, "only what is older")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("DAYS");
+    command->add_option("--to", options->to_bytes, "only until the store has this size, as 20GB: the cheapest to make again first")
+        ->transform(CLI::AsSizeValue(false));
+    command->add_flag("-n,--dry-run", options->dry_run, "say what would be removed and do nothing");
+    command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return collect(*options); }; });
+}
+
+}  // namespace satdl

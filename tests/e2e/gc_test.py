@@ -1,0 +1,66 @@
+"""satdl cache gc: what is kept, what goes, and that it comes back."""
+
+import subprocess
+import unittest
+
+import satdl
+from satdl import DAG
+
+
+class Gc(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("quick.yaml", DAG)
+        self.call("run", self.dag, "-q")
+        self.current = set(self.objects())
+        self.call("run", self.dag, "--set", "amount=5", "-q")
+        self.call("run", self.dag, "-q", "-f")  # the last run, and what results/ links to
+        self.before = self.objects()
+        self.unused = self.before.keys() - self.current
+        self.assertEqual(len(self.unused), 5)  # b, signs, c, trained_b, verdict: trained_a reads the same signs
+
+    def test_what_results_or_the_last_runs_refer_to_stays_and_the_rest_comes_back_with_the_same_bytes(self):
+        self.assertRegex(self.call("cache", "gc", "-n", "--keep-runs", "0"), r"would remove 5 artifacts \(\S+ kB\), 7 kept")
+        self.assertEqual(self.objects(), self.before)
+        self.assertIn("removed 0 artifacts", self.call("cache", "gc"))  # ten runs are kept
+        document = self.document("cache", "gc", "--keep-runs", "1")
+        self.assertEqual({one["key"] for one in document["artifacts"]}, self.unused)
+        self.assertTrue(all(one["seconds"] is not None for one in document["artifacts"]))
+        self.assertEqual(set(self.objects()), self.current)
+        self.assertEqual(self.ran(self.dag), set())
+        self.assertEqual(self.ran(self.dag, "--set", "amount=5"), {"b", "signs", "c", "trained_b", "verdict"})
+        self.assertEqual(self.objects(), self.before)
+
+    def test_a_dag_file_may_be_named(self):
+        out = self.call("cache", "gc", "-n", "--keep-runs", "0", "--dag", self.dag, "--set", "amount=5")
+        self.assertIn("would remove 0 artifacts", out)
+
+    def test_by_age_and_by_size(self):
+        self.assertIn("would remove 0 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "1"))
+        self.assertIn("would remove 0 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--to", "1GB"))
+        almost = sum(map(len, self.before.values())) - 1
+        self.assertIn("would remove 1 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--to", str(almost)))
+        self.call("cache", "gc", "--to", "many", code=2)
+
+    def test_not_beside_a_run(self):
+        dag = self.write("slow.yaml", "name: slow\nstages:\n  a: {kind: count_up}\n  deaf: {kind: deaf, in: {x: a.numbers}}\n")
+        run = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
+                               stdout=subprocess.PIPE)
+        line = b""
+        while b'"log"' not in line:
+            line = run.stdout.readline()
+            self.assertTrue(line)
+        self.call("cache", "gc", code=3)
+        self.assertIn("a run uses the store", self.err)
+        self.call("cache", "gc", "-n")
+        run.kill()
+        run.communicate()
+        self.call("cache", "gc")
+
+    def test_no_store(self):
+        self.call("cache", "gc", "--store", "none", "-n", code=2)
+        self.assertIn("there is no store 'none'", self.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
