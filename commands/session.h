@@ -68,8 +68,8 @@ public:
     [[nodiscard]] OpenStore& open() { return open_; }
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
-    [[nodiscard]] Sweep sweep(const std::vector<SweepAxis>& axes) const {
-        return make_sweep(source_, settings_, axes, catalog_, datasets_);
+    [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
+        return make_sweep(source_, settings_, design, catalog_, datasets_);
     }
     // The plan; says what is wrong with the index, if anything is.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);

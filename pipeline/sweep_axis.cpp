@@ -191,7 +191,7 @@ private:
     std::vector<Value> values_;
 };
 
-// The values of one entry of `sweep:`; their mistakes are told at its place.
+// The values of one entry in YAML; their mistakes are told at its place.
 std::vector<Value> values_from_yaml(const Value::Entry& entry) {
     const Value& value = entry.value;
     if (value.is_list()) {
@@ -224,10 +224,14 @@ SweepAxis parse_axis(const std::string& text) {
     if (equals == std::string::npos || equals == 0)
         refuse({source, 1, 1}, "this is not 'parameter=values'",
                "as in: --sweep noise_factor=0.1,0.2 or noise_factor=range(0.1,0.6,0.1)");
-    return {text.substr(0, equals), AxisReader(source).read(equals + 1, text.size())};
+    return {text.substr(0, equals), AxisReader(source).read(equals + 1, text.size()), false, {source, 1, 1}};
 }
 
-void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<std::string>>& named) {
+SweepAxis axis_from_yaml(const Value::Entry& entry) {
+    return {entry.key, values_from_yaml(entry), false, entry.key_place};
+}
+
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<Value>>& named) {
     if (!named) {
         for (SweepAxis& axis : axes)
             axis.repeats = axis.name == "seed" || axis.name.ends_with(".seed") || axis.name.ends_with("_seed");
@@ -236,21 +240,13 @@ void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vec
     std::vector<std::string> names;
     for (SweepAxis& axis : axes) {
         names.push_back(axis.name);
-        axis.repeats = std::find(named->begin(), named->end(), axis.name) != named->end();
+        axis.repeats = std::ranges::any_of(*named, [&](const Value& one) { return one.text() == axis.name; });
     }
-    for (const std::string& name : *named) {
-        if ((name == "none" && named->size() == 1) || std::find(names.begin(), names.end(), name) != names.end()) continue;
-        refuse({}, fmt::format("'{}' is to be repeated, but is not swept", printable(name)), did_you_mean(name, names));
+    for (const Value& one : *named) {
+        const std::string& name = one.text();
+        if ((name == "none" && named->size() == 1) || std::ranges::find(names, name) != names.end()) continue;
+        refuse(one.place(), fmt::format("'{}' is to be repeated, but is not swept", printable(name)), did_you_mean(name, names));
     }
-}
-
-std::vector<SweepAxis> axes_from_yaml(const Value& section) {
-    if (!section.is_map() || section.entries().empty())
-        refuse(section.place(), "'sweep' must be a map from parameters to values, not " + section.describe(),
-               "sweep: {noise_factor: [0.1, 0.2]}");
-    std::vector<SweepAxis> axes;
-    for (const Value::Entry& entry : section.entries()) axes.push_back({entry.key, values_from_yaml(entry)});
-    return axes;
 }
 
 }  // namespace satdl

@@ -89,6 +89,25 @@ class Repetitions(satdl.Case):
             self.call("run", self.dag, *arguments, code=2)
             self.assertTrue(self.err)
 
+    def test_the_section_of_the_file_has_its_matrix_its_exceptions_and_its_repetitions(self):
+        self.dag = self.write("study.yaml", DAG + """\
+sweep:
+  matrix: {amount: [1, 2], seed: [1, 2]}
+  exclude: [{amount: 2, seed: 2}]
+  include: [{amount: 5}, {amount: 7, of: 1}]
+""")
+        points = lambda sweep: [tuple(point["settings"].values()) for point in sweep["points"]]
+        sweep = self.sweep_of("--sweep")
+        self.assertEqual(points(sweep), [(1, 1, 0), (1, 2, 0), (2, 1, 0), (5, 1, 0), (7, 1, 1)])
+        self.assertEqual([axis["values"] for axis in sweep["axes"]], [[1, 2, 5, 7], [1, 2], [1, 0]])
+        self.assertEqual([row["points"] for row in sweep["rows"]], [[0, 1], [2], [3], [4]])
+        self.assertEqual(len(self.sweep_of("--sweep", "--repeat", "none")["rows"]), 5)
+        self.call("run", self.dag, "--sweep", "--sweep", "amount=1", code=2)
+        self.assertIn("'amount' is swept twice", self.err)
+        self.write("study.yaml", DAG + "sweep: {matrix: {amount: [1, 2]}, exclude: [{amount: 3}]}\n")
+        self.call("run", self.dag, "--sweep", code=2)
+        self.assertIn("study.yaml:10:54: error: this leaves out no point: 'amount' is never the number 3", self.err)
+
     def test_it_says_beforehand_how_much_there_is_to_do(self):
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")
         self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may have to\n"), out)
