@@ -62,6 +62,7 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
 Sweep asked_sweep(const SweepOptions& options, const Session& session) {
     std::vector<SweepAxis> axes;
     for (const auto& text : options.axes) axes.push_back(parse_axis(text));
+    for (const auto& given : options.given) axes.push_back(axis_of(given));
     SweepDesign design = product_of(std::move(axes));
     if (options.section) {
         const Value* section = session.source().document().find("sweep");

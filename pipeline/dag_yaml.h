@@ -24,7 +24,7 @@
 #include "pipeline/dag.h"
 #include "pipeline/dag_document.h"
 #include "pipeline/dataset.h"
-#include "pipeline/value.h"
+#include "pipeline/override.h"
 
 namespace satdl {
 
@@ -34,8 +34,9 @@ struct Settings {
     std::vector<std::pair<std::string, Value>> set;  // ("noise_factor", 0.2), dotted names; later ones win
 };
 
-// "name=value" of --set: the value is YAML ("[1, 2]", "0.3", "text"). Throws Error{Usage}.
-[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);
+// An override of one value. Throws Error{Usage} where it has several.
+[[nodiscard]] std::pair<std::string, Value> setting_of(const Override& given);
+[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);  // of --set
 
 // A parsed file from which DAGs are made: one per point of a sweep.
 class DagSource {

@@ -93,6 +93,23 @@ TEST_CASE("an axis is a list of values, as YAML reads them") {
     CHECK(parse_axis("ab=1,[2]").values[1].place().text() == "--sweep:1:6");
 }
 
+TEST_CASE("an argument is an override, of one value or of several as it is written") {
+    CHECK(is_override("a=1"));
+    CHECK(is_override("a.b=[1]"));
+    CHECK(is_override("=1"));  // to be told
+    CHECK_FALSE(is_override("m1"));
+    CHECK_FALSE(is_override("m1[noise=0.1]"));
+    CHECK_FALSE(is_override("grid@1,x[noise=0.1,b=2]"));
+    for (const char* one : {"a=1", "a= 1", "a=[1, 2]", "a={b: 1, c: 2}", "a='1,2'", "a=\"range(1,3)\"", "a=x=y", "a=don't", "a=null",
+                            "a=f(x) y", "a=:)", "a=${b}"})
+        CHECK_FALSE(parse_override(one, "override").several);
+    for (const char* several : {"a=1,2", "a=choice(1)", "a=range(1)", "a=range(1,3),7", "a=don't,won't", "a='x',\"y\""})
+        CHECK(parse_override(several, "override").several);
+    CHECK(values("a=don't,won't") == "\"don't\" \"won't\" ");
+    CHECK(values("a=['x,y', z],{k: \"a,b\"}") == "[\"x,y\",\"z\"] {\"k\":\"a,b\"} ");
+    CHECK(values("a=\"\",1") == "\"\" 1 ");
+}
+
 TEST_CASE("ranges step in decimal, and leave their stop out") {
     CHECK(values("a=range(0.1,0.6,0.1)") == "0.1 0.2 0.3 0.4 0.5 ");
     CHECK(values("a=range(3)") == "0 1 2 ");
@@ -120,8 +137,8 @@ TEST_CASE("what is no axis is told with a caret in its text") {
         }
         return std::string();
     };
-    CHECK(mistake("a") == "1 this is not 'parameter=values'");
-    CHECK(mistake("=1") == "1 this is not 'parameter=values'");
+    CHECK(mistake("a") == "1 this is not 'parameter=value'");
+    CHECK(mistake("=1") == "1 this is not 'parameter=value'");
     CHECK(mistake("a=") == "3 a value is missing here");
     CHECK(mistake("a=1,,2") == "5 a value is missing here");
     CHECK(mistake("a=1,") == "5 a value is missing here");
@@ -138,6 +155,9 @@ TEST_CASE("what is no axis is told with a caret in its text") {
     CHECK(mistake("a=range(0,1e300)") == "11 this number has too many digits for a range");
     CHECK(mistake("a=range(0,1,0.0000000000000001)") == "13 this number has too many digits for a range");
     CHECK(mistake("a=range(999999999999999,0.0000000000000001)") == "25 this number has too many digits for a range");
+    CHECK(mistake("a=1,rnage(1,5)") == "5 there is no rnage(...), but range(...) and choice(...)");
+    CHECK(mistake("a=interval(1,5)") == "3 there is no interval(...), but range(...) and choice(...)");
+    CHECK(mistake("a=  ") == "3 a value is missing here");
     CHECK(mistake("a=[1") == "3 this '[' has no ']'");
     CHECK_THROWS_WITH(parse_axis("a=range(2,1)"),
                       "--sweep:1:3: error: this range is empty\n    1 | a=range(2,1)\n      |   ^\n"
