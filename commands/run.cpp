@@ -35,8 +35,8 @@ constexpr const char* kExamples = R"(Examples:
   satdl run dags/full.yaml                               everything that is not up to date
   satdl run dags/full.yaml m1 -n                         what would run for m1, and why
   satdl run dags/full.yaml -f -s m1                      just m1, once more
-  satdl run dags/full.yaml --set noise_factor=0.2        with another value
-  satdl run dags/full.yaml --sweep noise_factor=0.1,0.2  once for each value; what they share runs once)";
+  satdl run dags/full.yaml noise_factor=0.2              with another value, as --set noise_factor=0.2
+  satdl run dags/full.yaml noise_factor=0.1,0.2 epochs=5 once for each value, as --sweep noise_factor=0.1,0.2 --set epochs=5)";
 
 Request request_of(const RunOptions& options) {
     Request request;
@@ -111,7 +111,9 @@ void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& res
     }
 }
 
-ExitCode run(const RunOptions& options) {
+ExitCode run(RunOptions options) {
+    for (Override& given : take_overrides(options.targets))
+        (given.several ? options.sweep.given : options.dag.given).push_back(std::move(given));
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
@@ -158,7 +160,8 @@ ExitCode run(const RunOptions& options) {
 
 void add_choice(CLI::App& command, RunOptions& options) {
     command.add_option("dag", options.dag.file, "the DAG file")->required()->type_name("DAG");
-    command.add_option("targets", options.targets, "stages or groups; default: all")->type_name("TARGET");
+    command.add_option("targets", options.targets, "stages or groups (default: all), and parameters: name=value, name=1,2")
+        ->type_name("TARGET|NAME=VALUE");
     command.add_option("-s,--single", options.single, "just this stage, its inputs from the store")
         ->allow_extra_args(false)
         ->type_name("STAGE");

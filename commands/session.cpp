@@ -27,6 +27,7 @@ Settings settings_of(const DagOptions& options) {
     Settings settings;
     settings.profile = options.profile;
     for (const auto& text : options.set) settings.set.push_back(parse_setting(text));
+    for (const auto& given : options.given) settings.set.push_back(setting_of(given));
     return settings;
 }
 
@@ -53,6 +54,14 @@ void add_dag_options(CLI::App& command, DagOptions& options) {
         ->allow_extra_args(false)
         ->type_name("NAME=VALUE");
     add_stages_option(command, options.stages);
+}
+
+std::vector<Override> take_overrides(std::vector<std::string>& arguments) {
+    std::vector<Override> taken;
+    for (const std::string& argument : arguments)
+        if (is_override(argument)) taken.push_back(parse_override(argument, "override"));
+    std::erase_if(arguments, is_override);
+    return taken;
 }
 
 OpenStore::OpenStore(const StoreOptions& options, Access access)

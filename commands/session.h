@@ -24,6 +24,7 @@ struct DagOptions {
     std::string file;
     std::string profile;
     std::vector<std::string> set;     // "name=value"
+    std::vector<Override> given;      // arguments that are overrides, of one value each; laid over `set`
     std::vector<std::string> stages;  // further stage libraries
 };
 
@@ -33,6 +34,9 @@ void add_store_options(CLI::App& command, StoreOptions& options);
 void add_dag_options(CLI::App& command, DagOptions& options);
 // --stages alone, with $SATDL_STAGES.
 void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
+
+// What is an override among the arguments that name stages; it is taken out of them. Throws Error{Usage}.
+[[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);
 
 enum class Access {
     Look,  // a store that is not there is not made
@@ -68,8 +72,8 @@ public:
     [[nodiscard]] OpenStore& open() { return open_; }
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
-    [[nodiscard]] Sweep sweep(const std::vector<SweepAxis>& axes) const {
-        return make_sweep(source_, settings_, axes, catalog_, datasets_);
+    [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
+        return make_sweep(source_, settings_, design, catalog_, datasets_);
     }
     // The plan; says what is wrong with the index, if anything is.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);

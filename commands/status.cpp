@@ -25,7 +25,8 @@ Table plan_table(const Dag& dag, const Plan& plan) {
     return table;
 }
 
-ExitCode status(const StatusOptions& options) {
+ExitCode status(StatusOptions options) {
+    options.dag.given = take_overrides(options.targets);
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
     StoreKnowledge knowledge = session.knowledge(dag);
@@ -48,7 +49,8 @@ void add_status_command(CLI::App& program, Work& work) {
         "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 --set noise_factor=0.2 --json");
     const auto options = std::make_shared<StatusOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("targets", options->targets, "stages or groups; default: all")->type_name("TARGET");
+    command->add_option("targets", options->targets, "stages or groups (default: all), and parameters: name=value")
+        ->type_name("TARGET|NAME=VALUE");
     add_dag_options(*command, options->dag);
     command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
     add_store_options(*command, options->store);

@@ -61,17 +61,24 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
 
 Sweep asked_sweep(const SweepOptions& options, const Session& session) {
     std::vector<SweepAxis> axes;
+    for (const auto& text : options.axes) axes.push_back(parse_axis(text));
+    for (const auto& given : options.given) axes.push_back(axis_of(given));
+    SweepDesign design = product_of(std::move(axes));
     if (options.section) {
         const Value* section = session.source().document().find("sweep");
         if (section == nullptr) {
             refuse(fmt::format("{} has no section `sweep:`", session.source().file().string()),
                    "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
         }
-        axes = axes_from_yaml(*section);
+        design = product_of(design_from_yaml(*section), design);
     }
-    for (const auto& text : options.axes) axes.push_back(parse_axis(text));
-    mark_repetitions(axes, options.repeat.empty() ? std::nullopt : std::optional(options.repeat));
-    return session.sweep(axes);
+    std::optional<std::vector<Value>> repeat = design.repeat;
+    if (!options.repeat.empty()) {
+        repeat.emplace();
+        for (const std::string& name : options.repeat) repeat->push_back(Value::of_text(name));
+    }
+    mark_repetitions(design.axes, repeat);
+    return session.sweep(design);
 }
 
 SweepQuestion question_of(const SweepOptions& options) {

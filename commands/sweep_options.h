@@ -13,6 +13,7 @@ namespace satdl {
 
 struct SweepOptions {
     std::vector<std::string> axes;    // "name=values"
+    std::vector<Override> given;      // arguments that are overrides, of several values; after `axes`
     bool section = false;             // --sweep without a value: the section `sweep:` of the file
     std::vector<std::string> repeat;  // axes that are repetitions, or "none"; empty: by their names
     std::vector<std::string> metrics, paired;
@@ -20,7 +21,7 @@ struct SweepOptions {
     std::string csv;
     bool fail_fast = false;
 
-    [[nodiscard]] bool sweeps() const { return section || !axes.empty(); }
+    [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !given.empty(); }
 };
 
 void add_sweep_options(CLI::App& command, SweepOptions& options);

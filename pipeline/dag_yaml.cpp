@@ -60,16 +60,19 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
 
 }  // namespace
 
-std::pair<std::string, Value> parse_setting(const std::string& text) {
-    const auto source = std::make_shared<const SourceText>(SourceText{"--set", text});
-    const std::size_t equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    if (equals == std::string::npos || name.empty() || equals + 1 == text.size()) {
+std::pair<std::string, Value> setting_of(const Override& given) {
+    if (given.several) {
         Diagnostics diagnostics;
-        diagnostics.add({source, 1, 1}, "this is not 'parameter=value'", "as in: --set epochs=5");
+        diagnostics.add(given.values.back().place(), fmt::format("'{}' is to have one value here", printable(given.name)),
+                        fmt::format("`run` sweeps several, given as --sweep {0}=... or {0}=... alone; one text with a comma stands in quotes",
+                                    printable(given.name)));
         diagnostics.throw_if_any();
     }
-    return {name, parse_yaml_part(source, equals + 1)};
+    return {given.name, given.values.front()};
+}
+
+std::pair<std::string, Value> parse_setting(const std::string& text) {
+    return setting_of(parse_override(text, "--set"));
 }
 
 DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, yaml_on_disk(file), yaml_on_disk) {}

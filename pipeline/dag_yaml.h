@@ -7,7 +7,7 @@
 //   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
 //   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
 //   networks: {conv_dae: [layers...]}
-//   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep.h
+//   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep_points.h
 //   stages:
 //     mnist:  {foreach: [train, test], do: {kind: load, dataset: mnist, split: "${item}"}}     # mnist@train, mnist@test
 //     grid:   {matrix: {a: [1, 2], b: [x, y]}, do: {...${item.a}...}}                          # grid@1,x
@@ -24,7 +24,7 @@
 #include "pipeline/dag.h"
 #include "pipeline/dag_document.h"
 #include "pipeline/dataset.h"
-#include "pipeline/value.h"
+#include "pipeline/override.h"
 
 namespace satdl {
 
@@ -34,8 +34,9 @@ struct Settings {
     std::vector<std::pair<std::string, Value>> set;  // ("noise_factor", 0.2), dotted names; later ones win
 };
 
-// "name=value" of --set: the value is YAML ("[1, 2]", "0.3", "text"). Throws Error{Usage}.
-[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);
+// An override of one value. Throws Error{Usage} where it has several.
+[[nodiscard]] std::pair<std::string, Value> setting_of(const Override& given);
+[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);  // of --set
 
 // A parsed file from which DAGs are made: one per point of a sweep.
 class DagSource {

@@ -11,56 +11,66 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostPoints = 10'000;
 constexpr std::size_t kLongestLabel = 40;  // of one value in a node's name
 constexpr std::size_t kLongestName = 200;  // names become names of files
 constexpr NodeId kNone = std::numeric_limits<NodeId>::max();
 
-[[noreturn]] void refuse(const Place& place, std::string message, std::string hint) {
-    throw Error(ExitCode::Usage, std::vector<Diagnostic>{Diagnostic{place, std::move(message), std::move(hint)}});
-}
-
-// Where an axis is written: its text on the command line begins with its name.
-Place place_of(const SweepAxis& axis) {
-    Place place = axis.values.empty() ? Place{} : axis.values.front().place();
-    if (place && place.source->name == "--sweep") place.column = 1;
-    return place;
-}
-
-void check_axes(const DagSource& source, const Settings& settings, const std::vector<SweepAxis>& axes) {
+void check_known(const DagSource& source, const Settings& settings, const std::vector<SweepAxis>& axes) {
     std::vector<std::string> known;
     for (const auto& [name, value] : source.parameters(settings)) known.push_back(name);
-    std::set<std::string> seen;
-    std::size_t points = 1;
-    for (const SweepAxis& axis : axes) {
-        const std::string name = printable(axis.name);
-        if (std::find(known.begin(), known.end(), axis.name) == known.end())
-            refuse(place_of(axis), fmt::format("there is no parameter '{}' to sweep", name),
-                   known.empty() ? "it must stand under 'params'" : did_you_mean(axis.name, known));
-        if (!seen.insert(axis.name).second) refuse(place_of(axis), fmt::format("'{}' is swept twice", name), {});
-        points *= axis.values.size();
-        if (points == 0) refuse({}, fmt::format("'{}' has no values to sweep", name), {});
-        if (points > kMostPoints) refuse(place_of(axis), fmt::format("this sweep has over {} points", kMostPoints), {});
-    }
+    Diagnostics mistakes;
+    for (const SweepAxis& axis : axes)
+        if (std::ranges::find(known, axis.name) == known.end())
+            mistakes.add(axis.place, fmt::format("there is no parameter '{}' to sweep", printable(axis.name)),
+                         known.empty() ? "it must stand under 'params'" : did_you_mean(axis.name, known));
+    mistakes.throw_if_any();
 }
 
 std::string text_of(const Value& value) {
     return value.is_scalar() ? value.text() : value.canonical();
 }
 
-// Every point as the position of its value on each axis, the last axis fastest.
-std::vector<std::vector<std::size_t>> product(const std::vector<SweepAxis>& axes) {
-    std::vector<std::vector<std::size_t>> points{{}};
-    for (const SweepAxis& axis : axes) {
-        std::vector<std::vector<std::size_t>> longer;
-        longer.reserve(points.size() * axis.values.size());
-        for (const auto& point : points) {
-            for (std::size_t i = 0; i < axis.values.size(); ++i) {
-                longer.push_back(point);
-                longer.back().push_back(i);
+// Every point as the positions of its values, by axis.
+using Positions = std::vector<std::vector<std::size_t>>;
+
+Settings settings_at(const SweepDesign& design, const SweepDesign::Point& point, const Settings& settings) {
+    Settings here = settings;
+    for (std::size_t axis = 0; axis < design.axes.size(); ++axis)
+        if (point.at[axis]) here.set.emplace_back(design.axes[axis].name, design.axes[axis].values[*point.at[axis]]);
+    return here;
+}
+
+// "noise_factor=0.1, seed=2"
+std::string text_of(const std::vector<SweepAxis>& axes, const std::vector<std::size_t>& point) {
+    std::string text;
+    for (std::size_t axis = 0; axis < axes.size(); ++axis)
+        text += fmt::format("{}{}={}", axis == 0 ? "" : ", ", axes[axis].name, printable(text_of(axes[axis].values[point[axis]])));
+    return text;
+}
+
+// What a point does not set is looked up, and is a value of the axis, too.
+Positions positions_of(const DagSource& source, const Settings& settings, const SweepDesign& design, std::vector<SweepAxis>& axes) {
+    Positions points;
+    std::set<std::vector<std::size_t>> seen;
+    for (const SweepDesign::Point& point : design.points) {
+        std::map<std::string, Value> parameters;
+        if (std::ranges::any_of(point.at, [](const auto& at) { return !at; }))
+            for (auto& [name, value] : source.parameters(settings_at(design, point, settings))) parameters.emplace(name, value);
+        std::vector<std::size_t>& positions = points.emplace_back();
+        for (std::size_t i = 0; i < axes.size(); ++i) {
+            std::vector<Value>& values = axes[i].values;
+            if (point.at[i]) {
+                positions.push_back(*point.at[i]);
+                continue;
             }
+            const Value& value = parameters.at(axes[i].name);
+            const auto is_it = [&, text = value.canonical()](const Value& one) { return one.canonical() == text; };
+            positions.push_back(static_cast<std::size_t>(std::ranges::find_if(values, is_it) - values.begin()));
+            if (positions.back() == values.size()) values.push_back(value);
         }
-        points = std::move(longer);
+        if (seen.insert(positions).second) continue;
+        throw Error(ExitCode::Usage, std::vector<Diagnostic>{{point.place, "this sweep has two equal points",
+                                                              text_of(axes, positions)}});
     }
     return points;
 }
@@ -143,15 +153,6 @@ struct Variants {
     std::set<NodeId> nodes;
 };
 
-// Whether the stage's node changes along the axis with this stride (the number of points between neighbours on it).
-bool varies(const Variants& stage, std::size_t stride, std::size_t length) {
-    for (std::size_t point = 0; point < stage.at_point.size(); ++point) {
-        const std::size_t along = point / stride % length;
-        if (along > 0 && stage.at_point[point] != stage.at_point[point - stride]) return true;
-    }
-    return false;
-}
-
 // What the values of an axis are called in names: their text, where that is short and tells them apart, else #1, #2, ...
 std::vector<std::string> labels(const SweepAxis& axis) {
     const auto is_plain = [](char c) {
@@ -170,23 +171,75 @@ std::vector<std::string> labels(const SweepAxis& axis) {
     return all;
 }
 
+// For every axis the points in classes: two of one class differ in nothing but that axis.
+std::vector<std::vector<std::size_t>> neighbours(const Positions& points, std::size_t axes) {
+    std::vector<std::vector<std::size_t>> classes(axes);
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+        std::map<std::vector<std::size_t>, std::size_t> found;
+        for (std::vector<std::size_t> point : points) {
+            point[axis] = 0;
+            classes[axis].push_back(found.emplace(std::move(point), found.size()).first->second);
+        }
+    }
+    return classes;
+}
+
 struct Grid {
-    std::vector<std::vector<std::size_t>> points;  // see product()
-    std::vector<std::vector<std::string>> labels;  // by axis
+    Positions points;
+    std::vector<std::vector<std::string>> labels;      // by axis
+    std::vector<std::vector<std::size_t>> neighbours;  // see neighbours()
 };
+
+// What the points tell of a stage and an axis.
+enum class Varies { No, Yes, Unknown };  // Unknown: no two points differ in this axis alone
+
+Varies varies(const Variants& stage, const std::vector<std::size_t>& classes) {
+    std::unordered_map<std::size_t, NodeId> node_of;
+    Varies found = Varies::Unknown;
+    for (std::size_t point = 0; point < classes.size(); ++point) {
+        const auto [first, is_new] = node_of.emplace(classes[point], stage.at_point[point]);
+        if (is_new) continue;
+        if (first->second != stage.at_point[point]) return Varies::Yes;
+        found = Varies::No;
+    }
+    return found;
+}
+
+// Whether points that agree on `axes` have the same node.
+bool tell_apart(const Variants& stage, const Positions& points, const std::vector<std::size_t>& axes) {
+    std::map<std::vector<std::size_t>, NodeId> node_of;
+    for (std::size_t point = 0; point < points.size(); ++point) {
+        std::vector<std::size_t> at;
+        for (const std::size_t axis : axes) at.push_back(points[point][axis]);
+        if (node_of.emplace(std::move(at), stage.at_point[point]).first->second != stage.at_point[point]) return false;
+    }
+    return true;
+}
+
+// The axes that the nodes of a stage are named by: those that it varies with. Where points are too few to tell its nodes apart by
+// these, also those of which they do not show that it does not; at last all.
+std::vector<std::size_t> naming_axes(const Variants& stage, const Grid& grid) {
+    std::vector<std::size_t> sure, possible, all;
+    for (std::size_t axis = 0; axis < grid.labels.size(); ++axis) {
+        const Varies how = varies(stage, grid.neighbours[axis]);
+        if (how == Varies::Yes) sure.push_back(axis);
+        if (how != Varies::No) possible.push_back(axis);
+        all.push_back(axis);
+    }
+    for (const auto& axes : {sure, possible})
+        if (tell_apart(stage, grid.points, axes)) return axes;
+    return all;
+}
 
 // Gives the nodes of a stage that has several the parameters that it varies with.
 void name_variants(const std::string& name, const Variants& stage, const Grid& grid, Merger& merger) {
-    std::vector<std::size_t> chosen_axes;
-    std::size_t stride = 1;
-    for (std::size_t axis = grid.labels.size(); axis-- > 0; stride *= grid.labels[axis].size())
-        if (varies(stage, stride, grid.labels[axis].size())) chosen_axes.insert(chosen_axes.begin(), axis);
+    const std::vector<std::size_t> axes = naming_axes(stage, grid);
     std::set<NodeId> named;
     for (std::size_t point = 0; point < grid.points.size(); ++point) {
         const NodeId node = stage.at_point[point];
         if (node == kNone || !named.insert(node).second) continue;
         std::string settings;
-        for (const std::size_t axis : chosen_axes)
+        for (const std::size_t axis : axes)
             settings += (settings.empty() ? "" : ",") + grid.labels[axis][grid.points[point][axis]];
         if (name.size() + settings.size() > kLongestName) settings = fmt::format("#{}", point + 1);
         merger.nodes()[node].name = fmt::format("{}[{}]", name, settings);
@@ -195,14 +248,11 @@ void name_variants(const std::string& name, const Variants& stage, const Grid& g
 }
 
 // The DAG at one point; a mistake that only the sweep's values make is told with them.
-Dag build_point(const DagSource& source, const Settings& settings, const SweepPoint& point, const Catalog& catalog,
+Dag build_point(const DagSource& source, const Settings& settings, const std::string& where, const Catalog& catalog,
                 const DatasetIndex& datasets) {
     try {
         return source.build(settings, catalog, datasets);
     } catch (const Error& error) {
-        std::string where;
-        for (const auto& [name, text] : point.values)
-            where += fmt::format("{}{}={}", where.empty() ? "" : ", ", name, printable(text));
         std::vector<Diagnostic> told = error.diagnostics();
         if (!where.empty())
             for (Diagnostic& one : told)
@@ -213,24 +263,22 @@ Dag build_point(const DagSource& source, const Settings& settings, const SweepPo
 
 }  // namespace
 
-Sweep make_sweep(const DagSource& source, const Settings& settings, const std::vector<SweepAxis>& axes,
-                 const Catalog& catalog, const DatasetIndex& datasets) {
-    check_axes(source, settings, axes);
+Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design, const Catalog& catalog,
+                 const DatasetIndex& datasets) {
+    check_known(source, settings, design.axes);
     Sweep sweep;
-    sweep.axes = axes;
-    Grid grid{product(axes), {}};
-    for (const SweepAxis& axis : axes) grid.labels.push_back(labels(axis));
+    sweep.axes = design.axes;
+    Grid grid{positions_of(source, settings, design, sweep.axes), {}, {}};
+    for (const SweepAxis& axis : sweep.axes) grid.labels.push_back(labels(axis));
+    grid.neighbours = neighbours(grid.points, sweep.axes.size());
     Merger merger;
     std::map<std::string, Variants> stages;
     for (std::size_t i = 0; i < grid.points.size(); ++i) {
         SweepPoint& point = sweep.points.emplace_back();
-        Settings here = settings;
-        for (std::size_t axis = 0; axis < axes.size(); ++axis) {
-            const Value& value = axes[axis].values[grid.points[i][axis]];
-            here.set.emplace_back(axes[axis].name, value);
-            point.values.emplace_back(axes[axis].name, text_of(value));
-        }
-        Dag dag = build_point(source, here, point, catalog, datasets);
+        for (std::size_t axis = 0; axis < sweep.axes.size(); ++axis)
+            point.values.emplace_back(sweep.axes[axis].name, text_of(sweep.axes[axis].values[grid.points[i][axis]]));
+        Dag dag = build_point(source, settings_at(design, design.points[i], settings), text_of(sweep.axes, grid.points[i]), catalog,
+                              datasets);
         for (const Node& node : dag.nodes) point.names.push_back(node.name);
         point.nodes = merger.add(std::move(dag));
         for (std::size_t k = 0; k < point.nodes.size(); ++k) {

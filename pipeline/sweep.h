@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "pipeline/dag_yaml.h"
-#include "pipeline/sweep_axis.h"
+#include "pipeline/sweep_points.h"
 
 namespace satdl {
 
@@ -18,16 +18,16 @@ struct SweepPoint {
 };
 
 struct Sweep {
-    std::vector<SweepAxis> axes;
+    std::vector<SweepAxis> axes;  // with every value that a point has
     std::vector<SweepPoint> points;
     // Nodes of one name and with equal recipes are one node. It has the plain name where all points share it; else it is
     // "m1[noise_factor=0.1]", with the parameters that it varies with, and "m1" is the group of all of them.
     Dag dag;
 };
 
-// The product of the axes in declared order, the last axis fastest. Throws Error{Usage}: an unknown parameter (did you
-// mean), one that is swept twice, over 10,000 points; and what DagSource::build throws, naming the point.
-[[nodiscard]] Sweep make_sweep(const DagSource& source, const Settings& settings, const std::vector<SweepAxis>& axes,
+// The points of `design`, in its order; what a point does not set has the value that it has there. Throws Error{Usage}: an unknown
+// parameter (did you mean), two equal points; and what DagSource::build throws, naming the point.
+[[nodiscard]] Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design,
                                const Catalog& catalog, const DatasetIndex& datasets);
 
 }  // namespace satdl

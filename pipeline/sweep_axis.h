@@ -1,12 +1,11 @@
-// What is swept: `--sweep` and the `sweep:` section of a DAG file as lists of values. Ranges step in decimal, not in binary:
-// range(0.1,0.6,0.1) is exactly 0.1 ... 0.5.
+// One swept parameter with its values, from the command line and from YAML.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "pipeline/value.h"
+#include "pipeline/override.h"
 
 namespace satdl {
 
@@ -15,17 +14,16 @@ struct SweepAxis {
     std::string name;
     std::vector<Value> values;
     bool repeats = false;  // a repetition of the same setting (a seed), not a setting: see mark_repetitions()
+    Place place{};         // of its name
 };
 
-// "noise_factor=0.1,0.2,0.4", the same with choice(...) around the values, or "noise_factor=range(0.1,0.6,0.1)" (the stop is
-// left out; also range(n), range(a,b)); they may be mixed: "a=1,range(2,5)". Throws Error{Usage} with a caret in the text:
-// an empty range, a step of zero or of the wrong sign, a value that stands twice, over 10,000 values.
-[[nodiscard]] SweepAxis parse_axis(const std::string& text);
-// The `sweep:` section of the file: a map from parameter to a list, or to the text that --sweep takes.
-[[nodiscard]] std::vector<SweepAxis> axes_from_yaml(const Value& section);
+[[nodiscard]] SweepAxis axis_of(Override swept);
+[[nodiscard]] SweepAxis parse_axis(const std::string& text);  // of --sweep
+// A parameter and a list, or the text that may stand after a '=' on the command line. Throws Error{Usage} with its place.
+[[nodiscard]] SweepAxis axis_from_yaml(const Value::Entry& entry);
 
 // Says which axes are repetitions: those that `named` names, if given ("none" alone: none of them); else those called
 // `seed`, or ending in `.seed` or `_seed`. Throws Error{Usage} for a name that no axis has (did you mean).
-void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<std::string>>& named);
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<Value>>& named);
 
 }  // namespace satdl

@@ -89,6 +89,50 @@ class Repetitions(satdl.Case):
             self.call("run", self.dag, *arguments, code=2)
             self.assertTrue(self.err)
 
+    def test_the_section_of_the_file_has_its_matrix_its_exceptions_and_its_repetitions(self):
+        self.dag = self.write("study.yaml", DAG + """\
+sweep:
+  matrix: {amount: [1, 2], seed: [1, 2]}
+  exclude: [{amount: 2, seed: 2}]
+  include: [{amount: 5}, {amount: 7, of: 1}]
+""")
+        points = lambda sweep: [tuple(point["settings"].values()) for point in sweep["points"]]
+        sweep = self.sweep_of("--sweep")
+        self.assertEqual(points(sweep), [(1, 1, 0), (1, 2, 0), (2, 1, 0), (5, 1, 0), (7, 1, 1)])
+        self.assertEqual([axis["values"] for axis in sweep["axes"]], [[1, 2, 5, 7], [1, 2], [1, 0]])
+        self.assertEqual([row["points"] for row in sweep["rows"]], [[0, 1], [2], [3], [4]])
+        self.assertEqual(len(self.sweep_of("--sweep", "--repeat", "none")["rows"]), 5)
+        self.call("run", self.dag, "--sweep", "--sweep", "amount=1", code=2)
+        self.assertIn("'amount' is swept twice", self.err)
+        self.write("study.yaml", DAG + "sweep: {matrix: {amount: [1, 2]}, exclude: [{amount: 3}]}\n")
+        self.call("run", self.dag, "--sweep", code=2)
+        self.assertIn("study.yaml:10:54: error: this leaves out no point: 'amount' is never the number 3", self.err)
+
+    def test_an_argument_with_an_equals_sign_is_a_parameter(self):
+        def settings(*arguments):
+            return [tuple(point["settings"].items()) for point in self.sweep_of(*arguments)["points"]]
+
+        self.assertEqual(settings("amount=1,2", "of=3", "m3"), [(("amount", 1),), (("amount", 2),)])
+        self.assertEqual(settings("seed=range(1,3)", "--sweep", "amount=4"), [(("amount", 4), ("seed", 1)), (("amount", 4), ("seed", 2))])
+        self.assertEqual(set(self.outcomes(self.dag, "amount=1,2", "m3[amount=2]")), {"a", "b[amount=2]", "m3[amount=2]"})
+        self.assertNotIn("sweep", [event["event"] for event in self.events(self.dag, "amount=2", "--set", "amount=1")])
+        self.assertEqual(set(self.outcomes(self.dag, "amount=2").values()), {"reused"})
+        self.assertIn("amount was 2, is 3", self.call("status", self.dag, "b", "amount=3"))
+        for arguments, words in ((["amuont=1"], "override:1:1: error: there is no parameter 'amuont'\n    1 | amuont=1"),
+                                 (["amuont=1,2"], "override:1:1: error: there is no parameter 'amuont' to sweep"),
+                                 (["amount="], "override:1:8: error: a value is missing here"),
+                                 (["=1"], "this is not 'parameter=value'"),
+                                 (["amount=range(1,2,0)"], "override:1:8: error: the step of this range is zero"),
+                                 (["amount=range(2,1)"], "override:1:8: error: this range is empty"),
+                                 (["amount=1,2", "amount=3,4"], "'amount' is swept twice"),
+                                 (["--set", "amount=1,2"], "--set:1:10: error: 'amount' is to have one value here")):
+            self.call("run", self.dag, *arguments, code=2)
+            self.assertIn(words, self.err)
+        self.call("run", self.dag, "amuont=1", code=2)
+        self.assertIn("did you mean 'amount'?", self.err)
+        self.call("status", self.dag, "amount=1,2", code=2)
+        self.assertIn("override:1:10: error: 'amount' is to have one value here", self.err)
+
     def test_it_says_beforehand_how_much_there_is_to_do(self):
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")
         self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may have to\n"), out)

@@ -204,7 +204,12 @@ TEST_CASE("a setting is name=value, its value YAML, its place on the command lin
     CHECK(value.items()[1].find("c")->place().source->text == "a.b=[1, {c: x}]");
     CHECK(parse_setting("a=x=y").second.text() == "x=y");
     CHECK_THROWS_WITH(parse_setting("a"), Catch::Contains("--set:1:1: error: this is not 'parameter=value'"));
-    CHECK_THROWS_WITH(parse_setting("a="), Catch::Contains("this is not 'parameter=value'"));
+    CHECK_THROWS_WITH(parse_setting("a="), Catch::Contains("--set:1:3: error: a value is missing here"));
+    CHECK_THROWS_WITH(parse_setting("a=1,2"), Catch::Contains("--set:1:5: error: 'a' is to have one value here"));
+    CHECK_THROWS_WITH(parse_setting("a=range(3)"), Catch::Contains("'a' is to have one value here"));
+    CHECK(parse_setting("a='1,2'").second.text() == "1,2");
+    CHECK(parse_setting("a=[1,2]").second.items().size() == 2);
+    CHECK(parse_setting("a={b: 1, c: 2}").second.entries().size() == 2);
     CHECK_THROWS_WITH(parse_setting("=1"), Catch::Contains("this is not 'parameter=value'"));
     CHECK_THROWS_WITH(parse_setting("a=[1"), Catch::Contains("--set:1:3: error: this '[' has no ']'\n    1 | a=[1"));
 }

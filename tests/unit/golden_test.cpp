@@ -47,7 +47,15 @@ std::string told(const std::filesystem::path& path) {
         return parse_yaml(std::make_shared<const SourceText>(SourceText{name.string(), read_text}));
     };
     try {
-        (void)DagSource(path.filename(), read(path.filename()), read).build(settings_of(text), catalog, datasets);
+        const DagSource source(path.filename(), read(path.filename()), read);
+        const Value* section = source.document().find("sweep");
+        if (section == nullptr) {
+            (void)source.build(settings_of(text), catalog, datasets);
+        } else {
+            SweepDesign design = design_from_yaml(*section);
+            mark_repetitions(design.axes, design.repeat);
+            (void)make_sweep(source, settings_of(text), design, catalog, datasets);
+        }
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Usage);
         return std::string(error.what()) + "\n";
@@ -73,7 +81,7 @@ TEST_CASE("what satdl says about each wrong file is what it has always said") {
     }
 }
 
-TEST_CASE("the example of docs/yaml.md is a DAG, and its sweep can be read") {
+TEST_CASE("the example of docs/yaml.md is a DAG, and its sweeps can be read") {
     const std::string page = content(kSource / "docs/yaml.md");
     const std::size_t begin = page.find("```yaml\n") + 8;
     const auto source =
@@ -83,9 +91,14 @@ TEST_CASE("the example of docs/yaml.md is a DAG, and its sweep can be read") {
     const DatasetIndex datasets({kSource / "data"});
     CHECK(dag.build({}, catalog, datasets).nodes.size() == 6);
     CHECK(dag.build({.profile = "quick", .set = {}}, catalog, datasets).find("m1")->params.integer("epochs") == 2);
-    const Sweep sweep = make_sweep(dag, {}, axes_from_yaml(*dag.document().find("sweep")), catalog, datasets);
+    const Sweep sweep = make_sweep(dag, {}, design_from_yaml(*dag.document().find("sweep")), catalog, datasets);
     CHECK(sweep.dag.find("m1[noise.factor=0.1]"));
     CHECK(sweep.dag.nodes.size() == 4 + 2 * 3);
+    const std::size_t section = page.find("sweep:\n  matrix:");
+    const auto other = std::make_shared<const SourceText>(
+        SourceText{"small.yaml", page.substr(section, page.find("```", section) - section)});
+    const SweepDesign design = design_from_yaml(*parse_yaml(other).find("sweep"));
+    CHECK(make_sweep(dag, {}, design, catalog, datasets).points.size() == 3 * 3 * 2 - 2 + 1);
 }
 
 TEST_CASE("a DAG file with a byte changed, dropped or doubled is a DAG, or is told to be none") {

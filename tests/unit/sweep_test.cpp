@@ -30,7 +30,40 @@ Sweep sweep(std::string text, const Lines& axes, const Settings& settings = {}) 
     const DatasetIndex datasets({std::filesystem::path(SATDL_SOURCE_DIR) / "data"});
     std::vector<SweepAxis> parsed;
     for (const std::string& axis : axes) parsed.push_back(parse_axis(axis));
-    return make_sweep(DagSource("a.yaml", parse_yaml(source_of(std::move(text)))), settings, parsed, catalog, datasets);
+    return make_sweep(DagSource("a.yaml", parse_yaml(source_of(std::move(text)))), settings, product_of(std::move(parsed)), catalog, datasets);
+}
+
+// Of the file's own section.
+Sweep own_sweep(std::string text, const Settings& settings = {}) {
+    static const Catalog catalog = small_catalog();
+    const DatasetIndex datasets({std::filesystem::path(SATDL_SOURCE_DIR) / "data"});
+    const DagSource source("a.yaml", parse_yaml(source_of(std::move(text))));
+    return make_sweep(source, settings, design_from_yaml(*source.document().find("sweep")), catalog, datasets);
+}
+
+SweepDesign design(std::string section) { return design_from_yaml(parse_yaml(source_of(std::move(section)))); }
+
+// Every point in a line: "noise=0.1 seed=2"; "-" for what it does not set.
+Lines points(const SweepDesign& design) {
+    Lines all;
+    for (const SweepDesign::Point& point : design.points) {
+        std::string line;
+        for (std::size_t axis = 0; axis < design.axes.size(); ++axis)
+            line += fmt::format("{}{}={}", line.empty() ? "" : " ", design.axes[axis].name,
+                                point.at[axis] ? design.axes[axis].values[*point.at[axis]].canonical() : "-");
+        all.push_back(line);
+    }
+    return all;
+}
+
+Lines points(const Sweep& sweep) {
+    Lines all;
+    for (const SweepPoint& point : sweep.points) {
+        std::string line;
+        for (const auto& [name, value] : point.values) line += fmt::format("{}{}={}", line.empty() ? "" : " ", name, value);
+        all.push_back(line);
+    }
+    return all;
 }
 
 Lines names(const Dag& dag) {
@@ -60,6 +93,23 @@ TEST_CASE("an axis is a list of values, as YAML reads them") {
     CHECK(parse_axis("ab=1,[2]").values[1].place().text() == "--sweep:1:6");
 }
 
+TEST_CASE("an argument is an override, of one value or of several as it is written") {
+    CHECK(is_override("a=1"));
+    CHECK(is_override("a.b=[1]"));
+    CHECK(is_override("=1"));  // to be told
+    CHECK_FALSE(is_override("m1"));
+    CHECK_FALSE(is_override("m1[noise=0.1]"));
+    CHECK_FALSE(is_override("grid@1,x[noise=0.1,b=2]"));
+    for (const char* one : {"a=1", "a= 1", "a=[1, 2]", "a={b: 1, c: 2}", "a='1,2'", "a=\"range(1,3)\"", "a=x=y", "a=don't", "a=null",
+                            "a=f(x) y", "a=:)", "a=${b}"})
+        CHECK_FALSE(parse_override(one, "override").several);
+    for (const char* several : {"a=1,2", "a=choice(1)", "a=range(1)", "a=range(1,3),7", "a=don't,won't", "a='x',\"y\""})
+        CHECK(parse_override(several, "override").several);
+    CHECK(values("a=don't,won't") == "\"don't\" \"won't\" ");
+    CHECK(values("a=['x,y', z],{k: \"a,b\"}") == "[\"x,y\",\"z\"] {\"k\":\"a,b\"} ");
+    CHECK(values("a=\"\",1") == "\"\" 1 ");
+}
+
 TEST_CASE("ranges step in decimal, and leave their stop out") {
     CHECK(values("a=range(0.1,0.6,0.1)") == "0.1 0.2 0.3 0.4 0.5 ");
     CHECK(values("a=range(3)") == "0 1 2 ");
@@ -87,8 +137,8 @@ TEST_CASE("what is no axis is told with a caret in its text") {
         }
         return std::string();
     };
-    CHECK(mistake("a") == "1 this is not 'parameter=values'");
-    CHECK(mistake("=1") == "1 this is not 'parameter=values'");
+    CHECK(mistake("a") == "1 this is not 'parameter=value'");
+    CHECK(mistake("=1") == "1 this is not 'parameter=value'");
     CHECK(mistake("a=") == "3 a value is missing here");
     CHECK(mistake("a=1,,2") == "5 a value is missing here");
     CHECK(mistake("a=1,") == "5 a value is missing here");
@@ -105,6 +155,9 @@ TEST_CASE("what is no axis is told with a caret in its text") {
     CHECK(mistake("a=range(0,1e300)") == "11 this number has too many digits for a range");
     CHECK(mistake("a=range(0,1,0.0000000000000001)") == "13 this number has too many digits for a range");
     CHECK(mistake("a=range(999999999999999,0.0000000000000001)") == "25 this number has too many digits for a range");
+    CHECK(mistake("a=1,rnage(1,5)") == "5 there is no rnage(...), but range(...) and choice(...)");
+    CHECK(mistake("a=interval(1,5)") == "3 there is no interval(...), but range(...) and choice(...)");
+    CHECK(mistake("a=  ") == "3 a value is missing here");
     CHECK(mistake("a=[1") == "3 this '[' has no ']'");
     CHECK_THROWS_WITH(parse_axis("a=range(2,1)"),
                       "--sweep:1:3: error: this range is empty\n    1 | a=range(2,1)\n      |   ^\n"
@@ -115,7 +168,9 @@ TEST_CASE("an axis is a repetition by its name, or because it is said to be one"
     const auto repeated = [](const Lines& texts, const std::optional<Lines>& named) {
         std::vector<SweepAxis> axes;
         for (const std::string& text : texts) axes.push_back(parse_axis(text));
-        mark_repetitions(axes, named);
+        std::vector<Value> names;
+        for (const std::string& name : named.value_or(Lines())) names.push_back(Value::of_text(name));
+        mark_repetitions(axes, named ? std::optional(names) : std::nullopt);
         Lines all;
         for (const SweepAxis& axis : axes)
             if (axis.repeats) all.push_back(axis.name);
@@ -129,22 +184,81 @@ TEST_CASE("an axis is a repetition by its name, or because it is said to be one"
                       Catch::Contains("'fodl' is to be repeated, but is not swept") && Catch::Contains("did you mean 'fold'?"));
 }
 
-TEST_CASE("the file's own sweep is read, and its mistakes have places in the file") {
-    const auto axes = axes_from_yaml(parse_yaml(source_of("{noise: [0.1, 0.2], train.epochs: \"range(1,3)\", seed: 4}")));
-    REQUIRE(axes.size() == 3);
-    CHECK(axes[0].values.size() == 2);
-    CHECK(axes[1].name == "train.epochs");
-    CHECK(axes[1].values[1].as_integer() == 2);
-    CHECK(axes[2].values[0].as_integer() == 4);
-    CHECK_THROWS_WITH(axes_from_yaml(parse_yaml(source_of("{a: \"range(1,1)\"}"))),
-                      Catch::Contains("a.yaml:1:5: error: this range is empty"));
-    CHECK_THROWS_WITH(axes_from_yaml(parse_yaml(source_of("{a: []}"))),
-                      Catch::Contains("a.yaml:1:5: error: from 1 to 10000 values"));
-    CHECK_THROWS_WITH(axes_from_yaml(parse_yaml(source_of("{a: [1, 1]}"))),
-                      Catch::Contains("a.yaml:1:9: error: the number 1 stands twice"));
-    CHECK_THROWS_WITH(axes_from_yaml(parse_yaml(source_of("{a: {b: 1}}"))),
-                      Catch::Contains("'a' needs a list of values, not a map"));
-    CHECK_THROWS_WITH(axes_from_yaml(parse_yaml(source_of("[a]"))), Catch::Contains("'sweep' must be a map"));
+TEST_CASE("the short form of the file's own sweep is its matrix, and its mistakes have places in the file") {
+    const SweepDesign read = design("{noise: [0.1, 0.2], train.epochs: \"range(1,3)\", seed: 4}");
+    CHECK(points(read) == Lines{"noise=0.1 train.epochs=1 seed=4", "noise=0.1 train.epochs=2 seed=4",
+                                "noise=0.2 train.epochs=1 seed=4", "noise=0.2 train.epochs=2 seed=4"});
+    CHECK(points(read) == points(design("{matrix: {noise: [0.1, 0.2], train.epochs: \"range(1,3)\", seed: 4}}")));
+    CHECK(read.axes[1].place.text() == "a.yaml:1:21");
+    CHECK_FALSE(read.repeat);
+    CHECK_THROWS_WITH(design("{a: \"range(1,1)\"}"), Catch::Contains("a.yaml:1:5: error: this range is empty"));
+    CHECK_THROWS_WITH(design("{a: []}"), Catch::Contains("a.yaml:1:5: error: from 1 to 10000 values"));
+    CHECK_THROWS_WITH(design("{a: [1, 1]}"), Catch::Contains("a.yaml:1:9: error: the number 1 stands twice"));
+    CHECK_THROWS_WITH(design("{a: {b: 1}}"), Catch::Contains("'a' needs a list of values, not a map"));
+    CHECK_THROWS_WITH(design("[a]"), Catch::Contains("'sweep' must be a map"));
+    CHECK_THROWS_WITH(design("{}"), Catch::Contains("'sweep' must be a map"));
+}
+
+TEST_CASE("exclude leaves out the points of the matrix that have all that an entry names") {
+    CHECK(points(design("{matrix: {a: [1, 2, 3], b: [x, y]}, exclude: [{a: 1}, {b: x, a: 3.0}]}")) ==
+          Lines{"a=2 b=\"x\"", "a=2 b=\"y\"", "a=3 b=\"y\""});
+}
+
+TEST_CASE("include lays over the points of the matrix that it fits, and is a point of its own where it fits none") {
+    // The example of GitHub's documentation of strategy.matrix.
+    CHECK(points(design("{matrix: {fruit: [apple, pear], animal: [cat, dog]},\n"
+                        " include: [{color: green}, {color: pink, animal: cat}, {fruit: apple, shape: circle},\n"
+                        "           {fruit: banana}, {fruit: banana, animal: cat}]}")) ==
+          Lines{"fruit=\"apple\" animal=\"cat\" color=\"pink\" shape=\"circle\"",
+                "fruit=\"apple\" animal=\"dog\" color=\"green\" shape=\"circle\"",
+                "fruit=\"pear\" animal=\"cat\" color=\"pink\" shape=-", "fruit=\"pear\" animal=\"dog\" color=\"green\" shape=-",
+                "fruit=\"banana\" animal=- color=- shape=-", "fruit=\"banana\" animal=\"cat\" color=- shape=-"});
+    CHECK(points(design("{include: [{a: 1, b: 2}, {a: 3}]}")) == Lines{"a=1 b=2", "a=3 b=-"});
+    // A point that was left out can be put back with another setting.
+    CHECK(points(design("{matrix: {a: [1, 2]}, exclude: [{a: 1}], include: [{a: 1, b: 5}]}")) == Lines{"a=2 b=-", "a=1 b=5"});
+}
+
+TEST_CASE("what a point does not set has the value that it has there, and the nodes' names tell the points apart") {
+    const Sweep done = own_sweep(kPipeline + "sweep: {matrix: {noise: [0.1, 0.2]}, include: [{noise: 0.3, seed: 8}]}\n");
+    CHECK(points(done) == Lines{"noise=0.1 seed=7", "noise=0.2 seed=7", "noise=0.3 seed=8"});
+    CHECK(names(done.dag) == Lines{"mnist", "unit", "noisy[noise=0.1]", "noisy[noise=0.2]", "noisy[noise=0.3]",
+                                   "again[noise=0.1]", "again[noise=0.2]", "again[noise=0.3]"});
+    CHECK(done.dag.nodes[7].params.integer("seed") == 8);
+    CHECK(done.axes[1].values.size() == 2);
+    CHECK(done.axes[1].values[1].as_integer() == 7);
+    // Nothing says which of the two parameters a stage depends on.
+    const Sweep diagonal = own_sweep(kPipeline + "sweep: {include: [{noise: 0.1, seed: 1}, {noise: 0.2, seed: 2}]}\n");
+    CHECK(names(diagonal.dag) == Lines{"mnist", "unit", "noisy[noise=0.1,seed=1]", "noisy[noise=0.2,seed=2]",
+                                       "again[noise=0.1,seed=1]", "again[noise=0.2,seed=2]"});
+    // Under --set, and where one parameter is made of another.
+    const std::string linked = "params: {a: 1, b: \"${a}\"}\nsweep: {include: [{a: 2}, {b: 5}]}\n"
+                               "stages: {l: {kind: load, dataset: mnist, limit: \"${b}\"}}\n";
+    CHECK(points(own_sweep(linked)) == Lines{"a=2 b=2", "a=1 b=5"});
+    CHECK(points(own_sweep(linked, {.profile = "", .set = {parse_setting("a=3")}})) == Lines{"a=2 b=2", "a=3 b=5"});
+}
+
+TEST_CASE("axes of the command line multiply the points of the file") {
+    const SweepDesign both = product_of(design("{matrix: {a: [1, 2]}, exclude: [{a: 1}], include: [{b: 4, a: 5}], repeat: c}"),
+                                        product_of({parse_axis("c=1,2")}));
+    CHECK(points(both) == Lines{"a=2 b=- c=1", "a=2 b=- c=2", "a=5 b=4 c=1", "a=5 b=4 c=2"});
+    REQUIRE(both.repeat);
+    CHECK(both.repeat->front().text() == "c");
+    CHECK_THROWS_WITH(product_of(design("{a: [1]}"), product_of({parse_axis("a=1,2")})),
+                      Catch::Contains("--sweep:1:1: error: 'a' is swept twice"));
+    CHECK_THROWS_WITH(product_of(design("{a: range(200)}"), product_of({parse_axis("b=range(200)")})),
+                      Catch::Contains("over 10000 points"));
+}
+
+TEST_CASE("points and axes without end are refused before they are made") {
+    std::string text = "{include: [";
+    for (int i = 0; i < 101; ++i) text += fmt::format("{{p{}: 1}},", i);
+    CHECK_THROWS_WITH(design(text + "]}"), Catch::Contains("over 100 parameters are swept"));
+    text = "{include: [";
+    for (int i = 0; i < 10'001; ++i) text += fmt::format("{{p: {}}},", i);
+    CHECK_THROWS_WITH(design(text + "]}"), Catch::Contains("'include' has over 10000 entries"));
+    text = "{matrix: {q: range(9999)}, include: [";
+    for (int i = 0; i < 9'000; ++i) text += fmt::format("{{q: {}}},", 10'000 + i);
+    CHECK_THROWS_WITH(design(text + "]}"), Catch::Contains("over 10000 points"));
 }
 
 TEST_CASE("what the points share is one node with its plain name; the rest say what they vary with") {
