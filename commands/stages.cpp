@@ -16,46 +16,6 @@ struct StagesOptions {
     bool layers = false, json = false;
 };
 
-std::string_view type_name_of(ParamType type) {
-    switch (type) {
-        case ParamType::Integer:
-            return "integer";
-        case ParamType::Number:
-            return "number";
-        case ParamType::Boolean:
-            return "boolean";
-        case ParamType::Text:
-            return "text";
-        case ParamType::Choice:
-            return "choice";
-        case ParamType::Network:
-            return "network";
-        case ParamType::Dataset:
-            return "dataset";
-        case ParamType::File:
-            return "file";
-        case ParamType::Numbers:
-            return "numbers";
-        case ParamType::Threads:
-            return "threads";
-    }
-    return "";
-}
-
-std::string_view kind_name_of(PortKind kind) {
-    switch (kind) {
-        case PortKind::Array:
-            return "array";
-        case PortKind::Model:
-            return "model";
-        case PortKind::Metrics:
-            return "metrics";
-        case PortKind::History:
-            return "history";
-    }
-    return "";
-}
-
 std::string joined(const std::vector<std::string>& words, std::string_view between) {
     std::string text;
     for (const auto& word : words) text += (text.empty() ? "" : std::string(between)) + word;
@@ -65,7 +25,8 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 // "integer >= 1", "number 0..1", "mse | cross_entropy"
 std::string type_text(const ParamDescription& param) {
     if (param.type == ParamType::Choice) return joined(param.choices, " | ");
-    std::string text(type_name_of(param.type));
+    if (param.type == ParamType::Precision) return "fp32 | bf16 | auto";
+    std::string text(name_of(param.type));
     const auto number = [](double value) { return canonical_number(value); };
     if (param.least && param.most)
         text += fmt::format(" {}..{}", number(*param.least), number(*param.most));
@@ -81,7 +42,7 @@ std::string type_text(const ParamDescription& param) {
 std::string port_text(const PortDescription& port) {
     std::string text;
     if (port.kind != PortKind::Array) {
-        text = kind_name_of(port.kind);
+        text = name_of(port.kind);
     } else {
         std::vector<std::string> types;
         for (const DType dtype : port.dtypes) types.emplace_back(name_of(dtype));
@@ -116,8 +77,8 @@ std::string reference(const CatalogEntry& entry) {
 Json port_json(const PortDescription& port) {
     Json types = Json::array();
     for (const DType dtype : port.dtypes) types.push_back(name_of(dtype));
-    return {{"name", port.name},   {"kind", kind_name_of(port.kind)}, {"dtypes", std::move(types)},
-            {"shape", port.shape}, {"optional", port.optional},       {"help", port.help}};
+    return {{"name", port.name},   {"kind", name_of(port.kind)}, {"dtypes", std::move(types)},
+            {"shape", port.shape}, {"optional", port.optional},  {"help", port.help}};
 }
 
 Json stage_json(const CatalogEntry& entry) {
@@ -128,7 +89,7 @@ Json stage_json(const CatalogEntry& entry) {
     const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
     for (const auto& param : stage.params) {
         params.push_back({{"name", param.name},
-                          {"type", type_name_of(param.type)},
+                          {"type", name_of(param.type)},
                           {"default", or_null(param.fallback)},
                           {"least", or_null(param.least)},
                           {"most", or_null(param.most)},

@@ -25,10 +25,10 @@ std::string canonical_param(const ParamDescription& param, const Value& value) {
     return value.canonical();
 }
 
-// Files and datasets count by their files' content, threads by what they resolve to.
+// Files and datasets count by their files' content, threads and precision by what they resolve to.
 bool stands_as_itself(const ParamDescription& param) {
     return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
-           param.type != ParamType::Threads;
+           param.type != ParamType::Threads && param.type != ParamType::Precision;
 }
 
 void add_params(const Node& node, Recipe& recipe) {
@@ -66,6 +66,9 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
     add_params(node, recipe);
     add_files(node, files, recipe);
     for (std::size_t i = 0; i < inputs.size(); ++i) recipe.push_back({"input " + node.inputs[i].port, inputs[i].hex()});
+    if (const auto precision = resolve_precision(node, machine)) {
+        recipe.push_back({"precision", std::string(name_of(*precision))});
+    }
     if (description.numeric) {
         recipe.push_back({"threads", std::to_string(threads)});
         if (dag.numerics == Numerics::Exact) {
@@ -117,6 +120,15 @@ int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& 
         return network_cost < kParallelCost / kBatch ? 1 : std::min(machine.cores, kMostByItself);
     }
     return 1;
+}
+
+std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {
+    const auto& params = node.stage->description.params;
+    const auto param = std::ranges::find(params, ParamType::Precision, &ParamDescription::type);
+    if (param == params.end()) return std::nullopt;
+    const std::string& wanted = node.params.text(param->name);
+    const bool bf16 = wanted == "auto" ? !machine.bf16.empty() : wanted == "bf16";
+    return bf16 ? Precision::Bf16 : Precision::Fp32;
 }
 
 }  // namespace satdl

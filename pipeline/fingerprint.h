@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,7 @@
 namespace satdl {
 
 struct KeyPart {
-    std::string name;   // "kind", "version", "param epochs", "input images", "file labels", "threads", "libtorch", "cpu"
+    std::string name;   // "kind", "version", "param epochs", "input images", "file labels", "threads", "precision", "libtorch", "cpu"
     std::string value;  // canonical text, or a digest in hex
     bool operator==(const KeyPart&) const = default;
 };
@@ -28,6 +29,7 @@ struct Machine {
     int cores = 1;
     std::string cpu = {};  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
     std::uint64_t memory_bytes = 0;  // 0: unknown
+    std::string bf16 = {};           // the instructions that compute in bf16: "AVX512-BF16", "AMX-BF16"; empty: there are none
 };
 // Cores from the affinity mask, memory from the kernel, both capped by the container's; the CPU from cpuid, capped by
 // $ATEN_CPU_CAPABILITY as LibTorch does.
@@ -42,6 +44,10 @@ using PortDigests = std::map<std::string, Digest>;  // by output port
 // What `threads: auto` means: 1 below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
 inline constexpr std::int64_t kParallelCost = 50'000'000;
 [[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
+
+// What `precision` means here: `auto` is bf16 where the processor has instructions for it. Nothing for a stage without such a
+// parameter.
+[[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
 
 // The recipe of a node whose inputs and files have these digests. Preconditions: `inputs` has one digest per Node::inputs, in
 // its order; `files` one per Node::files.

@@ -54,6 +54,15 @@ Level processor_level() {
 Level processor_level() { return Level::Default; }
 #endif
 
+// oneDNN's, which computes in bf16 whatever $ATEN_CPU_CAPABILITY says.
+std::string bf16_instructions() {
+    switch (processor_level()) {
+        case Level::AmxBf16: return "AMX-BF16";
+        case Level::Avx512Bf16: return "AVX512-BF16";
+        default: return "";
+    }
+}
+
 std::string cpu_name() {
     const Level has = processor_level();
     const char* wanted = std::getenv("ATEN_CPU_CAPABILITY");
@@ -99,7 +108,7 @@ std::uint64_t memory_bytes() {
 Machine this_machine() {
     const int cores = affinity_cores();
     const int quota = quota_cores();
-    return Machine{quota > 0 ? std::min(cores, quota) : cores, cpu_name(), memory_bytes()};
+    return Machine{quota > 0 ? std::min(cores, quota) : cores, cpu_name(), memory_bytes(), bf16_instructions()};
 }
 
 }  // namespace satdl

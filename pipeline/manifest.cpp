@@ -24,7 +24,7 @@ constexpr int kManifestFormat = 1;
 constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
-                                     ParamType::Numbers};
+                                     ParamType::Numbers, ParamType::Precision};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
 constexpr DType kDTypes[] = {DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64};
 

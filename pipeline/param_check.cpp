@@ -24,6 +24,8 @@ std::string_view wanted(const ParamDescription& param) {
             return "the name of a dataset";
         case ParamType::File:
             return "the path of a file";
+        case ParamType::Precision:
+            return "fp32, bf16 or auto";
         case ParamType::Choice:
             return "one of its choices";
         case ParamType::Network:
@@ -127,6 +129,12 @@ CheckedParam checked_choice(const ParamDescription& param, const Value& value) {
     return {Value::scalar(value.text(), true, value.place()), {}};
 }
 
+CheckedParam checked_precision(const ParamDescription& param, const Value& value) {
+    ParamDescription choice = param;
+    choice.choices = {"fp32", "bf16", "auto"};
+    return checked_choice(choice, value);
+}
+
 CheckedParam checked_numbers(const ParamDescription& param, const Value& value) {
     if (value.is_scalar() && !param.choices.empty()) return checked_choice(param, value);
     if (!value.is_list()) return refused(wrong_type(param, value));
@@ -163,6 +171,8 @@ CheckedParam check_param(const ParamDescription& param, const Value& value) {
             return checked_threads(param, value);
         case ParamType::Choice:
             return checked_choice(param, value);
+        case ParamType::Precision:
+            return checked_precision(param, value);
         case ParamType::Boolean:
             if (!value.as_boolean()) return refused(wrong_type(param, value));
             return {value, {}};

@@ -30,10 +30,13 @@ std::string_view name_of(ParamType type) {
         case ParamType::Dataset: return "dataset";
         case ParamType::File: return "file";
         case ParamType::Numbers: return "numbers";
+        case ParamType::Precision: return "precision";
         case ParamType::Threads: break;
     }
     return "threads";
 }
+
+std::string_view name_of(Precision precision) { return precision == Precision::Bf16 ? "bf16" : "fp32"; }
 
 std::string_view name_of(PortKind kind) {
     switch (kind) {

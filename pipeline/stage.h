@@ -31,9 +31,14 @@ enum class ParamType {
     File,     // a path; the file's content is part of the key
     Threads,  // 1..256 or `auto`: resolved when the plan is made
     Numbers,  // a list of numbers, or one of the words in `choices`
+    Precision,  // fp32, bf16 or `auto`: resolved when the plan is made
 };
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
+
+// What convolutions and dense layers compute in. What is kept (weights, optimiser's state, metrics) is float32 with either.
+enum class Precision { Fp32, Bf16 };
+[[nodiscard]] std::string_view name_of(Precision precision);  // "fp32"
 
 struct ParamDescription {
     std::string name{};
@@ -199,6 +204,7 @@ public:
     virtual ~StageContext() = default;
     [[nodiscard]] virtual const Params& params() const = 0;
     [[nodiscard]] virtual int threads() const = 0;  // how many the stage may use (and, if numeric, must)
+    [[nodiscard]] virtual Precision precision() const { return Precision::Fp32; }  // of a stage with a parameter of this type
     [[nodiscard]] virtual const std::vector<SourceFile>& files() const = 0;
     [[nodiscard]] virtual bool stop_requested() const = 0;  // then: throw Stopped, soon
     virtual void progress(const Progress& progress) = 0;
@@ -233,7 +239,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 3;
+inline constexpr int kStageAbi = 4;
 
 }  // namespace satdl
 

@@ -21,7 +21,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input);
+    const Net net(model.network, model.input, context.precision());
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");
@@ -91,7 +91,8 @@ StageEntry evaluate_stage() {
                            {.name = "threads",
                             .type = ParamType::Threads,
                             .fallback = "auto",
-                            .help = "cores to use; changes the last bits"}},
+                            .help = "cores to use; changes the last bits"},
+                           precision_param()},
                 .numeric = true,
                 .memory_fixed_bytes = 512 << 20,
                 .memory_per_input_byte = 1.0,

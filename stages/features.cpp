@@ -15,7 +15,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input);
+    const Net net(model.network, model.input, context.precision());
     Weights weights = net.weights_from(model.weights);
     const std::size_t layer = params.given("layer") ? net.position(params.text("layer")) : net.network().layers.size() - 1;
 
@@ -52,7 +52,8 @@ StageEntry features_stage() {
                        {.name = "batch_size", .type = ParamType::Integer, .fallback = "128", .least = 1, .most = 1e6,
                         .unit = "samples", .help = "samples at a time; may change the last bits"},
                        {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
-                        .help = "cores to use; changes the last bits"}},
+                        .help = "cores to use; changes the last bits"},
+                       precision_param()},
             .numeric = true,
             .memory_fixed_bytes = 512 << 20,
             .memory_per_input_byte = 1.0,

@@ -20,7 +20,14 @@ std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fa
     return specs;
 }
 
-at::Tensor optional_bias(std::span<at::Tensor> tensors) { return tensors.size() > 1 ? tensors[1] : at::Tensor(); }
+// As a convolution or dense layer reads it: differentiable, so that gradients of weights are float32 again.
+at::Tensor read_as(Precision precision, const at::Tensor& tensor) {
+    return precision == Precision::Bf16 ? tensor.to(at::kBFloat16) : tensor;
+}
+
+at::Tensor optional_bias(std::span<at::Tensor> tensors, Precision precision) {
+    return tensors.size() > 1 ? read_as(precision, tensors[1]) : at::Tensor();
+}
 
 // How many zeros `same` puts before and after an extent: the odd one after it, as Keras does.
 std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv) {
@@ -30,7 +37,8 @@ std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv) 
     return {total / 2, total - total / 2};
 }
 
-at::Tensor convolve(const Conv& conv, at::Tensor x, std::span<at::Tensor> tensors) {
+at::Tensor convolve(const Conv& conv, at::Tensor x, std::span<at::Tensor> tensors, Precision precision) {
+    x = read_as(precision, x);
     const auto rows = zeros_around(x.size(2), conv);
     const auto columns = zeros_around(x.size(3), conv);
     std::array<std::int64_t, 2> padding{rows[0], columns[0]};
@@ -38,7 +46,11 @@ at::Tensor convolve(const Conv& conv, at::Tensor x, std::span<at::Tensor> tensor
         x = at::constant_pad_nd(x, {columns[0], columns[1], rows[0], rows[1]}, 0);
         padding = {0, 0};
     }
-    return at::conv2d(x, tensors[0], optional_bias(tensors), conv.stride, padding);
+    return at::conv2d(x, read_as(precision, tensors[0]), optional_bias(tensors, precision), conv.stride, padding);
+}
+
+at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision precision) {
+    return at::linear(read_as(precision, x), read_as(precision, tensors[0]), optional_bias(tensors, precision));
 }
 
 // tensors: scale, offset, moving mean, moving variance. The moving variance follows the batch's biased variance, as in
@@ -104,8 +116,8 @@ std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input) {
 }
 
 at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
-    return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors); },
-                                 [&](const Dense&) { return at::linear(x, tensors[0], optional_bias(tensors)); },
+    return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors, pass.precision); },
+                                 [&](const Dense&) { return dense(x, tensors, pass.precision); },
                                  [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass.training); },
                                  [&](const Pool& layer) { return pool(layer, x); },
                                  [&](const Upsample& layer) { return upsample(layer, x); },

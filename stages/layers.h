@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/network.h"
+#include "pipeline/stage.h"
 #include "stages/random.h"
 #include "stages/torch.h"
 
@@ -31,6 +31,8 @@ struct TensorSpec {
 struct LayerPass {
     bool training = false;  // dropout drops; batch norm uses the batch's statistics and updates its moving ones
     Stream dropout;         // of this layer and step
+    // Bf16: convolutions and dense layers round what they read to bfloat16, and give bfloat16.
+    Precision precision = Precision::Fp32;
 };
 
 // The layer without its activation.

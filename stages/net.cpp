@@ -27,7 +27,8 @@ Shape with_count(std::int64_t count, const Shape& sample) {
 
 }  // namespace
 
-Net::Net(Network network, Shape input) : network_(std::move(network)), input_(std::move(input)) {
+Net::Net(Network network, Shape input, Precision precision)
+    : network_(std::move(network)), input_(std::move(input)), precision_(precision) {
     Diagnostics diagnostics;
     const std::vector<LayerSummary> summary = summarise(network_, input_, diagnostics);
     diagnostics.throw_if_any();
@@ -81,30 +82,38 @@ std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
     return arrays;
 }
 
-at::Tensor Net::apply_layer(Weights& weights, at::Tensor x, const Pass& pass, std::size_t layer,
-                            bool with_activation) const {
-    const LayerSpec& spec = network_.layers[layer].spec;
+// Without its activation.
+at::Tensor Net::apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
     const auto index = static_cast<std::uint32_t>(layer);
     const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers,
-                               Stream(pass.seed, Purpose::Dropout, index, static_cast<std::uint32_t>(pass.step))};
+                               Stream(pass.seed, Purpose::Dropout, index, static_cast<std::uint32_t>(pass.step)), precision_};
     const std::span tensors(weights.data() + first_[layer], first_[layer + 1] - first_[layer]);
-    x = apply(spec, x, tensors, layer_pass);
-    if (!with_activation) return x;
-    return activate(activation_of(spec), std::move(x), !std::holds_alternative<Activate>(spec));
+    return apply(network_.layers[layer].spec, x, tensors, layer_pass);
+}
+
+at::Tensor Net::activated(std::size_t layer, at::Tensor y) const {
+    const LayerSpec& spec = network_.layers[layer].spec;
+    return activate(activation_of(spec), std::move(y), !std::holds_alternative<Activate>(spec));
+}
+
+at::Tensor Net::before_activation(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
+    at::Tensor y = x;
+    for (std::size_t i = 0; i < layer; ++i) y = activated(i, apply_layer(weights, y, pass, i));
+    y = apply_layer(weights, y, pass, layer);
+    return y.scalar_type() == at::kBFloat16 ? y.to(at::kFloat) : y;
 }
 
 at::Tensor Net::logits(Weights& weights, const at::Tensor& x, const Pass& pass) const {
-    at::Tensor y = x;
-    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
-        y = apply_layer(weights, std::move(y), pass, i, i + 1 < network_.layers.size());
-    }
-    return y;
+    return before_activation(weights, x, pass, network_.layers.size() - 1);
 }
 
 at::Tensor Net::features(Weights& weights, const at::Tensor& x, std::size_t layer) const {
-    at::Tensor y = x;
-    for (std::size_t i = 0; i <= layer; ++i) y = apply_layer(weights, std::move(y), {}, i, true);
-    return y;
+    return activated(layer, before_activation(weights, x, {}, layer));
+}
+
+ParamDescription precision_param() {
+    return {.name = "precision", .type = ParamType::Precision, .fallback = "fp32",
+            .help = "what convolutions and dense layers compute in; auto: bf16 where the processor has instructions for it"};
 }
 
 at::Tensor Net::blank_batch(std::int64_t count, at::ScalarType type) const { return blank(with_count(count, input_), type); }

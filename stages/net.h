@@ -1,6 +1,9 @@
 // A network that can be computed: what a Network from YAML means in LibTorch. It holds no weights: those are values of their
 // own, passed in, so that the state of a training is one thing that can be copied and written down.
 //
+// With Precision::Bf16, bfloat16 flows from each convolution or dense layer to the next; weights, outputs and what is
+// differentiated are float32 nevertheless.
+//
 // In memory, convolutions work on channels-last tensors (10-25 % faster on CPUs); names and shapes are PyTorch's.
 #pragma once
 
@@ -26,7 +29,7 @@ struct Pass {
 class Net {
 public:
     // `input`: the shape of a sample. Throws Error{Usage} at the layer that does not fit.
-    Net(Network network, Shape input);
+    Net(Network network, Shape input, Precision precision = Precision::Fp32);
 
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const Shape& input() const { return input_; }
@@ -52,14 +55,20 @@ public:
     [[nodiscard]] at::Tensor blank_batch(std::int64_t count, at::ScalarType type = at::kFloat) const;
 
 private:
-    [[nodiscard]] at::Tensor apply_layer(Weights& weights, at::Tensor x, const Pass& pass, std::size_t layer,
-                                         bool with_activation) const;
+    [[nodiscard]] at::Tensor apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const;
+    [[nodiscard]] at::Tensor activated(std::size_t layer, at::Tensor y) const;
+    // float32 whatever the layers compute in, so that its activation and what follows are too.
+    [[nodiscard]] at::Tensor before_activation(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const;
 
     Network network_;
     Shape input_;
+    Precision precision_;
     std::vector<Shape> shapes_;          // by layer: its output
     std::vector<TensorSpec> tensors_;    // of all layers
     std::vector<std::size_t> first_;     // by layer: its first tensor; one more at the end
 };
+
+// The parameter of stages that compute networks.
+[[nodiscard]] ParamDescription precision_param();
 
 }  // namespace satdl::stages

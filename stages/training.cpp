@@ -181,7 +181,8 @@ std::vector<ParamDescription> training_params() {
          .fallback = "keras",
          .choices = {"keras", "torch"},
          .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
-        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"}};
+        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"},
+        precision_param()};
     for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
         params.insert(params.end(), more.begin(), more.end());
     return params;

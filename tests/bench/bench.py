@@ -136,7 +136,18 @@ def bench_training(_):
             report(f"a step of {network.upper()}, {threads} thread{'s' * (threads > 1)}", ours, baseline, "PyTorch's Python")
 
 
-BENCHES = {"noop": bench_noop, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training}
+def bench_precision(_):
+    for network, steps in (("m1", 6), ("m2", 400)):
+        step = [BUILD / "training_bench", network, "1", str(steps)]
+        ours, baseline = [], []
+        for _ in range(5):
+            ours.append(float(subprocess.check_output([*step, "bf16"])))
+            baseline.append(float(subprocess.check_output(step)))
+        report(f"a step of {network.upper()} in bf16, 1 thread", ours, baseline, "the same in fp32")
+
+
+BENCHES = {"noop": bench_noop, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training,
+           "precision": bench_precision}
 
 
 def main():

@@ -1,7 +1,7 @@
 // A training step of M1 and of M2 as dags/full.yaml defines them: prints the median seconds of a step. Its twin in PyTorch's
 // Python is training_bench.py.
 //
-// usage: training_bench m1|m2 THREADS STEPS
+// usage: training_bench m1|m2 THREADS STEPS [bf16]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -74,12 +74,13 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    SATDL_CHECK(argc == 4, "usage: training_bench m1|m2 THREADS STEPS");
+    SATDL_CHECK(argc == 4 || argc == 5, "usage: training_bench m1|m2 THREADS STEPS [bf16]");
     const bool m1 = std::string(argv[1]) == "m1";
     const ThreadScope threads(std::atoi(argv[2]));
     const std::int64_t samples = (std::atoll(argv[3]) + kWarmUp) * kBatch;
 
-    const Net net(network_from(m1 ? kM1 : kM2), {1, 28, 28});
+    const Precision precision = argc == 5 ? Precision::Bf16 : Precision::Fp32;
+    const Net net(network_from(m1 ? kM1 : kM2), {1, 28, 28}, precision);
     Weights weights = net.blank_weights();
     initialise(net, Initialiser::Keras, 7, 0, weights);
     const at::Tensor x = at::rand({samples, 1, 28, 28});

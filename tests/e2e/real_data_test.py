@@ -126,6 +126,19 @@ class RealData(satdl.Case):
         with h5py.File(self.folder / "results/full/features.h5", "r") as file:
             self.assertEqual(file["features"].shape, (200, 1, 28, 28))
 
+    def test_bf16_reruns_what_computes_networks_and_says_so(self):
+        events = self.events(*self.small, "--set", "precision=bf16")
+        ran = {event["stage"] for event in events if event["event"] == "stage" and event["outcome"] == "ran"}
+        computing = {"m1", "m2", "features", "m3"} | both("evaluate_m2", "evaluate_m3")
+        self.assertEqual(ran, computing | {"compare"})
+        told = [event["stage"] for event in events if event["event"] == "log" and "computes in bf16" in event["message"]]
+        self.assertEqual(sorted(told), sorted(computing))
+        for stage in ("m1", "features"):
+            self.assertEqual({tensor["dtype"] for tensor in self.document("show", stage)["tensors"]} - {"float64", "uint8"},
+                             {"float32"})
+        self.call("explain", *self.small[:1], "m1", *self.small[1:])
+        self.assertIn("precision", self.out)
+
     def test_shapes_that_do_not_fit_are_refused_before_anything_runs(self):
         self.write("full.yaml", self.text.replace("x: noisy@train.images", "x: mnist@train.labels", 1))
         self.call("run", *self.small, code=2)

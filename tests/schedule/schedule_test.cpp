@@ -74,8 +74,8 @@ struct Noting final : Observer {
 
     void stage_started(const Dag& dag, const PlannedNode& planned) override { started.push_back(dag.nodes[planned.node].name); }
     void stage_progress(const Dag&, NodeId, const Progress& now) override { progress.push_back(now); }
-    void stage_log(const Dag& dag, NodeId node, LogLevel, const std::string& message) override {
-        log.push_back(dag.nodes[node].name + ": " + message);
+    void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override {
+        log.push_back(dag.nodes[node].name + (level == LogLevel::Warning ? " warning: " : ": ") + message);
     }
     void stage_finished(const Dag& dag, const NodeResult& result) override {
         finished.push_back(fmt::format("{} {}", dag.nodes[result.node].name, name_of(result.state)));
@@ -391,7 +391,7 @@ TEST_CASE("Other bytes under the same key are told as nondeterminism; the first 
     CHECK(result_of(dag, after, "c").nondeterministic);
     CHECK(world.store.find(*result_of(dag, before, "c").key) == result_of(dag, before, "c").outputs);
     REQUIRE(world.observer.log.size() == 1);
-    CHECK_THAT(world.observer.log[0], Contains("c: it is not deterministic"));
+    CHECK_THAT(world.observer.log[0], Contains("c warning: it is not deterministic"));
 }
 
 TEST_CASE("Forced stages run; what is below them is reused where they give the same") {
@@ -403,6 +403,36 @@ TEST_CASE("Forced stages run; what is below them is reused where they give the s
     CHECK(states(dag, result) == Names{"a reused: nothing changed", "b ran: forced", "c reused: its inputs came out the same"});
     const RunResult all = world.run(dag, jobs, {.force = true});
     CHECK(all.count(NodeState::Ran) == 3);
+}
+
+TEST_CASE("A stage computes in the precision that the machine gives, and says why") {
+    World world;
+    CatalogEntry stage = *tiny_catalog().find("make");
+    stage.description.params.push_back({.name = "precision", .type = ParamType::Precision});
+    Dag dag = DagBuilder().add("a", "make").build();
+    dag.nodes[0].stage = &stage;
+    const auto told = [&](const std::string& wanted, const std::string& bf16) {
+        auto params = dag.nodes[0].params.values();
+        params["precision"] = Value::scalar(wanted);
+        dag.nodes[0].params = Params(std::move(params));
+        world.machine.bf16 = bf16;
+        world.observer.log.clear();
+        std::string computed_in;
+        world.executor.scripts["a"] = [&](const StageInputs&, StageContext& context) {
+            computed_in = name_of(context.precision());
+            return Outcome{{{"out", as_group({1})}}, {}};
+        };
+        (void)world.run(dag, any_jobs(), {.force = true});
+        CHECK(world.observer.log.size() <= 1);
+        return computed_in + (world.observer.log.empty() ? "" : ", " + world.observer.log[0]);
+    };
+    CHECK(told("auto", "AVX512-BF16") == "bf16, a: computes in bf16 (auto: this CPU has AVX512-BF16)");
+    CHECK(told("auto", "") == "fp32, a: computes in fp32 (auto: this CPU has neither AVX512-BF16 nor AMX-BF16)");
+    CHECK(told("bf16", "AMX-BF16") == "bf16, a: computes in bf16 (this CPU has AMX-BF16)");
+    CHECK(told("bf16", "") ==
+          "bf16, a warning: computes in bf16, 15-25 times slower than fp32 here: this CPU has neither AVX512-BF16 nor AMX-BF16; "
+          "precision: auto would take fp32");
+    CHECK(told("fp32", "AMX-BF16") == "fp32");
 }
 
 TEST_CASE("What a stage says of its progress reaches the observer; its context holds what the plan decided") {
@@ -547,7 +577,7 @@ TEST_CASE("A checkpoint that cannot be kept is told, and the stage goes on") {
     const Dag dag = chain();
     CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
     REQUIRE(world.observer.log.size() == 1);
-    CHECK_THAT(world.observer.log[0], Contains("b: no checkpoint could be kept at epoch 1, step 1, 10 %"));
+    CHECK_THAT(world.observer.log[0], Contains("b warning: no checkpoint could be kept at epoch 1, step 1, 10 %"));
 }
 
 TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {

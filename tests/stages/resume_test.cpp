@@ -28,6 +28,7 @@ public:
 
     [[nodiscard]] const Params& params() const override { return given_.params(); }
     [[nodiscard]] int threads() const override { return 1; }
+    [[nodiscard]] Precision precision() const override { return given_.precision(); }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return given_.files(); }
     [[nodiscard]] bool stop_requested() const override { return asked_++ == stop_after_; }
     void progress(const Progress&) override {}
@@ -105,7 +106,7 @@ Given classifier(Given more = {}) {
     return given;
 }
 
-Training autoencoder() {
+Training autoencoder(const std::string& precision = "fp32") {
     std::vector<float> images(40 * 64);
     const Stream stream(1, Purpose::Noise);
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(stream.uniform(i));
@@ -114,13 +115,13 @@ Training autoencoder() {
             {{"x", x}, {"target", x}, {"val_x", x}, {"val_target", x}},
             {{"net", "[{conv: 4, activation: relu}, {batch_norm: {momentum: 0.5}}, max_pool, {conv: 4}, upsample, "
                      "{conv: 1, activation: sigmoid, name: out}]"},
-             {"loss", "mse"}, {"epochs", "2"}, {"batch_size", "16"}, {"learning_rate", "0.01"}}};
+             {"loss", "mse"}, {"epochs", "2"}, {"batch_size", "16"}, {"learning_rate", "0.01"}, {"precision", precision}}};
 }
 
 }  // namespace
 
 TEST_CASE("a training that is stopped at any step, or while it validates, ends with the bytes of one that is not") {
-    const Training training = GENERATE(Training{train_stage(), blobs(70), classifier()}, autoencoder());
+    const Training training = GENERATE(Training{train_stage(), blobs(70), classifier()}, autoencoder(), autoencoder("bf16"));
     for (std::int64_t question = 0; interrupt_once(training, question); ++question) {}
 }
 
@@ -131,7 +132,8 @@ TEST_CASE("a training that is stopped again and again ends with the same bytes, 
         Given{{"schedule", "cosine"}, {"warmup_epochs", "1"}}, Given{{"schedule", "step"}, {"step_epochs", "0.5"}},
         Given{{"accumulate", "3"}}, Given{{"clip_norm", "0.1"}}, Given{{"clip_value", "0.01"}},
         Given{{"patience", "1"}, {"min_delta", "10"}, {"epochs", "6"}}, Given{{"class_weights", "balanced"}},
-        Given{{"monitor", "train/accuracy"}}, Given{{"initialiser", "torch"}});
+        Given{{"monitor", "train/accuracy"}}, Given{{"initialiser", "torch"}},
+        Given{{"precision", "bf16"}, {"accumulate", "2"}});
     const std::int64_t stride = GENERATE(7, 9);  // more than a validation asks: that begins anew
     interrupt({train_stage(), blobs(70), classifier(more)}, stride);
 }

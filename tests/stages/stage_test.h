@@ -33,6 +33,9 @@ public:
 
     [[nodiscard]] const Params& params() const override { return params_; }
     [[nodiscard]] int threads() const override { return threads_; }
+    [[nodiscard]] Precision precision() const override {
+        return params_.values().contains("precision") && params_.text("precision") == "bf16" ? Precision::Bf16 : Precision::Fp32;
+    }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return files_; }
     [[nodiscard]] bool stop_requested() const override { return stop && stop(reported); }
     void progress(const Progress& progress) override { reported.push_back(progress); }

@@ -58,6 +58,7 @@ StageLibraryInfo everything() {
          .below = "rate",
          .metric_of = {"metrics", "history"}},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
+        {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
     };
     stage.memory_fixed_bytes = 123456789012;
     stage.memory_per_input_byte = 0.1;

@@ -27,6 +27,7 @@ CatalogEntry everything() {
                     {.name = "limit", .type = ParamType::Integer, .fallback = "null"},
                     {.name = "extra", .type = ParamType::File},
                     {.name = "log_every", .type = ParamType::Integer, .changes_result = false},
+                    {.name = "precision", .type = ParamType::Precision},
                     {.name = "threads", .type = ParamType::Threads}};
     stage.numeric = true;
     return {stage, "libsome_stages.so", {{"libtorch", "2.13.0+cpu"}}};
@@ -36,7 +37,8 @@ std::map<std::string, Value> params() {
     return {{"rate", Value::scalar("0.40")},       {"epochs", Value::scalar("20")},   {"loss", Value::scalar("mse")},
             {"freeze", Value::scalar("false")},    {"label", Value::scalar("07")},    {"net", Value()},
             {"dataset", Value::scalar("mnist")},   {"split", Value::scalar("train")}, {"limit", Value()},
-            {"extra", Value::scalar("notes.txt")}, {"log_every", Value::scalar("5")}, {"threads", Value::scalar("auto")}};
+            {"extra", Value::scalar("notes.txt")}, {"log_every", Value::scalar("5")}, {"threads", Value::scalar("auto")},
+            {"precision", Value::scalar("auto")}};
 }
 
 struct Setting {
@@ -105,6 +107,7 @@ TEST_CASE("A recipe names kind and version first, then everything that the resul
         {"param net", "null"},
         {"param rate", "0.4"},
         {"param split", "\"train\""},
+        {"precision", "fp32"},
         {"threads", "2"},
         {"type of images", "uint8 [10, 1, 28, 28]"},
     };
@@ -282,6 +285,39 @@ TEST_CASE("Threads are what the user says; auto means every core, at most 16, wh
     CHECK(resolve_threads(node, 1'000'000'000, {4, ""}) == 1);
 }
 
+TEST_CASE("Precision is what the user says; auto means bf16 where the processor has instructions for it") {
+    Setting setting;
+    setting.dag.nodes[0].stage = &setting.stage;
+    const Node& node = setting.dag.nodes[0];
+    const Machine without{4, "AVX512"};
+    const Machine with{.cores = 4, .cpu = "AVX512_BF16", .bf16 = "AVX512-BF16"};
+    CHECK(resolve_precision(node, without) == Precision::Fp32);
+    CHECK(resolve_precision(node, with) == Precision::Bf16);
+    setting.set("precision", "fp32");
+    CHECK(resolve_precision(node, with) == Precision::Fp32);
+    setting.set("precision", "bf16");
+    CHECK(resolve_precision(node, without) == Precision::Bf16);
+    std::erase_if(setting.stage.description.params, [](const ParamDescription& param) { return param.name == "precision"; });
+    CHECK(!resolve_precision(node, with));
+}
+
+TEST_CASE("A key holds the precision that is computed in, not how it came about") {
+    Setting setting;
+    const bool numeric = GENERATE(true, false);
+    setting.stage.description.numeric = numeric;
+    setting.dag.numerics = Numerics::Portable;
+    const Recipe slow = setting.recipe();
+    setting.set("precision", "fp32");
+    CHECK(setting.recipe() == slow);
+    setting.set("precision", "bf16");
+    const Recipe fast = setting.recipe();
+    CHECK(first_difference(slow, fast) == "precision was fp32, is bf16");
+    setting.machine.bf16 = "AMX-BF16";
+    CHECK(setting.recipe() == fast);
+    setting.set("precision", "auto");
+    CHECK(setting.recipe() == fast);
+}
+
 TEST_CASE("This machine has cores, and a processor whose name LibTorch's own variable can only lower") {
     ::unsetenv("ATEN_CPU_CAPABILITY");
     const Machine machine = this_machine();
@@ -289,10 +325,12 @@ TEST_CASE("This machine has cores, and a processor whose name LibTorch's own var
     const std::vector<std::string> levels{"DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"};
     const auto level = std::ranges::find(levels, machine.cpu) - levels.begin();
     REQUIRE(level < std::ssize(levels));
+    CHECK(machine.bf16 == (level < 3 ? "" : level == 3 ? "AVX512-BF16" : "AMX-BF16"));
     ::setenv("ATEN_CPU_CAPABILITY", "default", 1);
     CHECK(this_machine().cpu == (level > 0 ? "DEFAULT of " + machine.cpu : "DEFAULT"));
     ::setenv("ATEN_CPU_CAPABILITY", "avx2", 1);
     CHECK(this_machine().cpu == (level > 1 ? "AVX2 of " + machine.cpu : machine.cpu));
+    CHECK(this_machine().bf16 == machine.bf16);
     ::setenv("ATEN_CPU_CAPABILITY", "nonsense", 1);
     CHECK(this_machine().cpu == machine.cpu);
     ::unsetenv("ATEN_CPU_CAPABILITY");

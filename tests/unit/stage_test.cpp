@@ -40,6 +40,8 @@ TEST_CASE("parameters are read by their type") {
 TEST_CASE("kinds of parameters and ports have the names that manifests use") {
     CHECK(name_of(ParamType::Network) == "network");
     CHECK(name_of(ParamType::Threads) == "threads");
+    CHECK(name_of(ParamType::Precision) == "precision");
+    CHECK(name_of(Precision::Bf16) == "bf16");
     CHECK(name_of(PortKind::Array) == "array");
     CHECK(name_of(PortKind::History) == "history");
 }
