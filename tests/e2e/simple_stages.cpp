@@ -126,7 +126,7 @@ StageLibraryInfo simple() {
         return PortDescription{.name = name, .kind = PortKind::Metrics, .help = "loss"};
     };
     const ParamDescription epochs{
-        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many"};
+        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many", .smoke_most = 1};
     return {"simple",
             {},
             {{{.kind = "count_up",
@@ -138,7 +138,8 @@ StageLibraryInfo simple() {
                            .fallback = "4",
                            .least = 1,
                            .most = 1e6,
-                           .help = "how many"}}},
+                           .help = "how many",
+                           .smoke_most = 3}}},
               count_up},
              {{.kind = "bytes_of",
                .help = "the bytes of a file as numbers",
