@@ -67,6 +67,13 @@ class Documents(satdl.Case):
         self.call("explain", self.dag, "bb", code=2)
         self.assertIn("did you mean 'b'?", self.err)
 
+    def test_a_trainings_loss_is_drawn_over_its_epochs(self):
+        out = self.call("run", self.dag, "--set", "epochs=4")
+        self.assertRegex(out, r"(?m)^trained_a ran in .* - train/loss: [0-9.]+ █▆▃▁$")
+        self.assertRegex(self.call("show", "trained_a"), r"(?m)^train/loss +█▆▃▁$")
+        self.call("run", self.dag, "--set", "epochs=1")
+        self.assertNotRegex(self.out + self.call("show", "trained_a"), "[▁█]")
+
     def test_ls_lists_what_each_stage_has(self):
         self.call("ls", code=2)
         self.call("run", self.dag, "-q")
@@ -238,13 +245,16 @@ class Lines(satdl.Case):
 
     def test_images_on_a_terminal_are_drawn_as_it_can(self):
         self.images(channels=3)
-        show = ("show", "x", "--images", "2")
-        self.assertIn("\x1b[38;2;0;44;87m", self.in_terminal(*show, environment={"COLORTERM": "truecolor"}))
-        self.assertIn("\x1b[38;5;", self.in_terminal(*show, environment={"TERM": "xterm-256color"}))
-        self.assertNotIn("\x1b", self.in_terminal(*show, environment={"TERM": "vt100"}))
-        self.assertNotIn("\x1b", self.in_terminal(*show, environment={"TERM": "xterm-kitty", "NO_COLOR": "1"}))
-        kitty = self.in_terminal(*show, environment={"TERM": "xterm-kitty"})
-        header, data = re.search("\x1b_G([^;]*);([^\x1b]*)\x1b\\\\", kitty).groups()
+        unset = {"COLORTERM": "", "KITTY_WINDOW_ID": "", "NO_COLOR": ""}
+
+        def shown(**environment):
+            return self.in_terminal("show", "x", "--images", "2", environment={**unset, **environment})
+
+        self.assertIn("\x1b[38;2;0;44;87m", shown(COLORTERM="truecolor"))
+        self.assertIn("\x1b[38;5;", shown(TERM="xterm-256color"))
+        self.assertNotIn("\x1b", shown(TERM="vt100"))
+        self.assertNotIn("\x1b", shown(TERM="xterm-kitty", NO_COLOR="1"))
+        header, data = re.search("\x1b_G([^;]*);([^\x1b]*)\x1b\\\\", shown(TERM="xterm-kitty")).groups()
         self.assertEqual(header, "a=T,f=32,s=7,v=2,c=7,r=1,q=2,m=0")
         pixels = base64.b64decode(data)
         self.assertEqual(len(pixels), 7 * 2 * 4)
