@@ -29,4 +29,19 @@ private:
     Checkpoints& checkpoints_;
 };
 
+// Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.
+class FreshKnowledge final : public Knowledge {
+public:
+    FreshKnowledge(Store& store, FileSystem& files) : store_(store), files_(files) {}
+
+    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<LastTime> last_time(const Node&) override { return std::nullopt; }
+    [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, files_); }
+    [[nodiscard]] std::optional<double> expected_seconds(const Digest&, const std::string&) override { return std::nullopt; }
+
+private:
+    Store& store_;
+    FileSystem& files_;
+};
+
 }  // namespace satdl

@@ -9,11 +9,13 @@
 #include "commands/plan_json.h"
 #include "commands/session.h"
 #include "commands/signals.h"
+#include "commands/smoke.h"
 #include "commands/sweep_options.h"
 #include "commands/tables.h"
 #include "commands/tell_sweep.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
+#include "pipeline/smoke.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -28,13 +30,14 @@ struct RunOptions {
     SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
-    bool dry_run = false, force = false, json = false, quiet = false, verbose = false;
+    bool dry_run = false, force = false, smoke = false, json = false, quiet = false, verbose = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
   satdl run dags/full.yaml                               everything that is not up to date
   satdl run dags/full.yaml m1 -n                         what would run for m1, and why
   satdl run dags/full.yaml -f -s m1                      just m1, once more
+  satdl run dags/full.yaml --smoke                       does it all fit together? a few samples, one step, nothing kept
   satdl run dags/full.yaml noise_factor=0.2              with another value, as --set noise_factor=0.2
   satdl run dags/full.yaml noise_factor=0.1,0.2 epochs=5 once for each value, as --sweep noise_factor=0.1,0.2 --set epochs=5)";
 
@@ -71,9 +74,10 @@ bool has_work(const Plan& plan) {
                        [](const PlannedNode& node) { return may_run(node.action); });
 }
 
+// A sweep and a smoke run go on after a failure.
 Limits limits_of(const RunOptions& options, const Machine& machine) {
     Limits limits = with_memory(options.limits, machine);
-    if (options.sweep.sweeps()) limits.keep_going = !options.sweep.fail_fast;
+    if (options.sweep.sweeps() || options.smoke) limits.keep_going = !options.sweep.fail_fast;
     return limits;
 }
 
@@ -111,13 +115,53 @@ void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& res
     }
 }
 
+// Options about what is kept, or from when.
+void refuse_beside_smoke(const RunOptions& options) {
+    const SweepOptions& sweep = options.sweep;
+    for (const auto& [given, name] : {std::pair{options.dry_run, "--dry-run"}, {options.force, "--force"},
+                                      {!options.single.empty(), "--single"}, {!sweep.metrics.empty(), "--metric"},
+                                      {!sweep.best.empty(), "--best"}, {!sweep.paired.empty(), "--paired"},
+                                      {!sweep.csv.empty(), "--csv"}, {!sweep.repeat.empty(), "--repeat"}}) {
+        if (given)
+            throw Error(ExitCode::Usage, fmt::format("{} has no meaning beside --smoke", name),
+                        "a smoke run takes nothing from the store, keeps nothing, and its numbers say nothing");
+    }
+}
+
+// Every stage in little, in the memory of this process: the store is not even opened.
+ExitCode smoke(const RunOptions& options) {
+    refuse_beside_smoke(options);
+    const auto clock = steady_clock();
+    const double began = clock->seconds();
+    Session session(options.dag, options.store, Access::None);
+    (void)question_of(options.sweep);
+    const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());
+
+    const auto files = real_file_system();
+    MemoryStore store;
+    FreshKnowledge knowledge(store, *files);
+    const Plan plan = make_plan(dag, request_of(options), session.machine(), knowledge);
+    const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
+    const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
+                                                       : std::make_unique<SmokeLines>(print_line);
+    InProcess executor;
+    const StopSignals signals;
+    const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
+    const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));
+
+    if (options.json || options.quiet) tell_failures(dag, result);
+    else print_line(smoke_line(dag, result, clock->seconds() - began));
+    return signals.exit_code().value_or(result.exit_code());
+}
+
 ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.given : options.dag.given).push_back(std::move(given));
+    if (options.smoke) return smoke(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
-    const StoreUse use = StoreUse::shared(session.open().folder());
+    const auto use = options.dry_run ? std::nullopt : std::optional(StoreUse::shared(session.open().folder()));
     const SweepQuestion question = question_of(options.sweep);
     const bool sweeping = options.sweep.sweeps();
     Sweep sweep = sweeping ? asked_sweep(options.sweep, session) : Sweep{};
@@ -172,6 +216,9 @@ void add_choice(CLI::App& command, RunOptions& options) {
         ->allow_extra_args(false)
         ->type_name("STAGE");
     command.add_flag("-n,--dry-run", options.dry_run, "print the plan and do nothing");
+    command.add_flag("--smoke", options.smoke,
+                     "does it all fit together? every stage on a few samples and for one step, in memory, keeping nothing; "
+                     "with --sweep: every point");
     command.add_flag("-f,--force", options.force, "run the named stages (or all) though they are up to date");
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
     command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")

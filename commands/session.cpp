@@ -77,12 +77,17 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, Access access
       source_(dag.file),
       settings_(settings_of(dag)),
       machine_(this_machine()),
-      open_(store, access) {}
+      open_(access == Access::None ? nullptr : std::make_unique<OpenStore>(store, access)) {}
+
+OpenStore& Session::open() {
+    SATDL_CHECK(open_ != nullptr, "a session without a store opens none");
+    return *open_;
+}
 
 Plan Session::plan(const Dag& dag, const Request& request, Knowledge& knowledge) {
-    const Index::Batch one_transaction(open_.index());
+    const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, knowledge);
-    if (const auto trouble = open_.index().trouble()) spdlog::warn("{}", printable(*trouble));
+    if (const auto trouble = open().index().trouble()) spdlog::warn("{}", printable(*trouble));
     return plan;
 }
 

@@ -39,6 +39,7 @@ void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
 [[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);
 
 enum class Access {
+    None,  // no store at all
     Look,  // a store that is not there is not made
     Write,
 };
@@ -69,7 +70,7 @@ public:
 
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
-    [[nodiscard]] OpenStore& open() { return open_; }
+    [[nodiscard]] OpenStore& open();  // not with Access::None
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
@@ -78,7 +79,7 @@ public:
     // The plan; says what is wrong with the index, if anything is.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
     [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) {
-        return StoreKnowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints());
+        return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints());
     }
 
 private:
@@ -87,7 +88,7 @@ private:
     const DagSource source_;
     const Settings settings_;
     const Machine machine_;
-    OpenStore open_;
+    const std::unique_ptr<OpenStore> open_;  // null with Access::None
 };
 
 }  // namespace satdl

@@ -2,9 +2,12 @@
 #include "commands/show.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "commands/results.h"
 #include "commands/session.h"
+#include "commands/show_images.h"
+#include "pipeline/terminal.h"
 
 namespace satdl {
 
@@ -14,6 +17,7 @@ struct ShowOptions {
     StoreOptions store;
     std::string what;
     std::string dag_name;
+    std::int64_t images = 0;  // how many to draw; 0: none
     bool json = false;
 };
 
@@ -96,7 +100,30 @@ void add_origins(Shown& shown, const Results& results) {
     }
 }
 
+// The tensors that the user asked for, as pictures: those of array ports where none was named.
+std::string drawn_tensors(const ObjectHeader& header, const Outcome& outcome, const Found& found, std::int64_t count) {
+    const std::string hint = "images are [N, H, W] or [N, C, H, W]; `satdl show` without --images tells the shapes";
+    const Drawing drawing = drawing_on_stdout();
+    std::string text;
+    for (const auto& record : chosen_tensors(header, found.tensor)) {
+        const bool is_named = !found.tensor.empty();
+        if (!has_images(record.shape)) {
+            if (is_named) {
+                throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, which holds no images", printable(record.path()),
+                                                         name_of(record.dtype), shape_text(record.shape)), hint);
+            }
+        } else if (is_named || header.ports.at(record.port) == PortKind::Array) {
+            const Array& array = outcome.outputs.at(record.port).at(record.name);
+            text += (text.empty() ? "" : "\n") + images_text(record.path(), array, count, drawing, terminal_size(STDOUT_FILENO).columns);
+        }
+    }
+    if (text.empty()) throw Error(ExitCode::Usage, fmt::format("no tensor of {} holds images", printable(found.path.filename().string())), hint);
+    return text;
+}
+
 ExitCode show(const ShowOptions& options) {
+    if (options.json && options.images > 0)
+        throw Error(ExitCode::Usage, "--images draws, and --json has no pictures", "leave one of them out");
     OpenStore open(options.store, Access::Look);
     FileSystem& files = open.files();
     std::optional<Results> results;
@@ -117,6 +144,10 @@ ExitCode show(const ShowOptions& options) {
     const MappedFile mapped = files.map(found.path);
     verify_object(shown.header, mapped.bytes, found.path);
     const Outcome outcome = view_object(shown.header, mapped);
+    if (options.images > 0) {
+        fmt::print("{}", drawn_tensors(shown.header, outcome, found, options.images));
+        return ExitCode::Done;
+    }
     for (const auto& record : chosen_tensors(shown.header, found.tensor)) {
         shown.tensors.push_back(shown_tensor(record, shown.header, outcome));
     }
@@ -139,6 +170,7 @@ void add_show_command(CLI::App& program, Work& work) {
         "Examples:\n"
         "  satdl show m1                          all of a stage of the DAG that ran last\n"
         "  satdl show m1/model/conv_1.weight      one tensor\n"
+        "  satdl show noisy@train --images 8      its first images, drawn here\n"
         "  satdl show results/full/m1.h5          an artifact by its path\n"
         "  satdl show 3f9a52c0                    ... or by the first digits of its key");
     const auto options = std::make_shared<ShowOptions>();
@@ -147,6 +179,10 @@ void add_show_command(CLI::App& program, Work& work) {
         ->type_name("WHAT");
     command->add_option("--dag", options->dag_name, "the name of a DAG that ran before; default: the one that ran last")
         ->type_name("NAME");
+    command
+        ->add_option("--images", options->images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")
+        ->check(CLI::Range(1, 10000))
+        ->type_name("N");
     command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
     add_store_options(*command, options->store);
     command->callback([options, &work] { work = [options] { return show(*options); }; });

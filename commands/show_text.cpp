@@ -4,6 +4,7 @@
 
 #include "commands/show.h"
 #include "pipeline/report.h"
+#include "pipeline/sparkline.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -11,6 +12,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kHistoryRows = 60;
+constexpr int kSparklineCells = 60;
 
 std::string number_text(double value) {
     return fmt::format("{:.6g}", value);
@@ -67,6 +69,11 @@ Table history_table(const std::string& port, const std::map<std::string, std::ve
             const bool whole = name == "epoch" || name == "step";
             cells.push_back(row >= values.size() ? "-" : whole ? canonical_number(values[row]) : metric_text(values[row]));
         }
+    }
+    for (const char* loss : {"train/loss", "val/loss"}) {
+        const auto found = columns.find(loss);
+        if (found != columns.end() && found->second.size() > 1)
+            table.notes.push_back(fmt::format("{:<10}  {}", loss, sparkline(found->second, kSparklineCells)));
     }
     if (first > 0) table.notes.push_back(fmt::format("the last {} of {} epochs; --json has all", kHistoryRows, rows));
     return table;

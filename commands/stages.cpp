@@ -95,7 +95,9 @@ Json stage_json(const CatalogEntry& entry) {
                           {"most", or_null(param.most)},
                           {"choices", param.choices},
                           {"unit", param.unit},
-                          {"help", param.help}});
+                          {"help", param.help},
+                          {"smoke_least", or_null(param.smoke_least)},
+                          {"smoke_most", or_null(param.smoke_most)}});
     }
     return {{"kind", stage.kind},
             {"version", stage.version},

@@ -81,5 +81,7 @@ private:
 // less than two seconds before it was read is not remembered (its mtime may not tell a later edit). Throws Error{Store} at
 // the file's place where it is missing, changes while it is read, or is not what its dataset's manifest promises.
 [[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
+// The same without an index: by reading it.
+[[nodiscard]] Digest source_digest(const SourceFile& file, FileSystem& files);
 
 }  // namespace satdl

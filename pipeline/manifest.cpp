@@ -61,6 +61,8 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("excludes", param.excludes);
     archive.optional("below", param.below);
     archive.optional("metric_of", param.metric_of);
+    archive.optional("smoke_least", param.smoke_least);
+    archive.optional("smoke_most", param.smoke_most);
 }
 
 template <typename Archive>

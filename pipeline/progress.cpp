@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/sparkline.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -12,6 +13,7 @@ namespace satdl {
 namespace {
 
 constexpr int kBarCells = 20;
+constexpr int kSparklineCells = 20;
 
 std::string step_rate(double seconds) {
     if (seconds >= 1) return fmt::format("{:.0f}s/step", seconds);
@@ -33,6 +35,15 @@ std::string bar(double share, bool colour) {
 std::string epoch_text(const Progress& at) {
     const std::string total = std::to_string(at.epochs);
     return fmt::format("epoch {:>{}}/{}", at.epoch, total.size(), total);
+}
+
+// `after`: what follows a metric's value, by its name.
+template <typename After>
+std::string metrics_text(std::vector<std::pair<std::string, double>> metrics, const After& after) {
+    std::sort(metrics.begin(), metrics.end());
+    std::string text;
+    for (const auto& [name, value] : metrics) text += fmt::format(" - {}: {}{}", printable(name), metric_text(value), after(name));
+    return text;
 }
 
 std::string left_text(const RunningStage& stage, double now) {
@@ -96,6 +107,10 @@ void RunTracker::stage_progress(NodeId node, const Progress& progress, double no
         stage.first_steps = stage.steps_done();
         stage.first_at = now;
     }
+    if (!progress.epoch_ended) return;
+    for (const auto& [name, value] : progress.metrics) {
+        if (name == "train/loss" || name == "val/loss") stage.losses[name].push_back(value);
+    }
 }
 
 void RunTracker::stage_finished(NodeId node) {
@@ -130,12 +145,16 @@ TimeLeft RunTracker::time_left(double now) const {
     return left;
 }
 
+std::string finished_metrics_text(const RunningStage& stage) {
+    return metrics_text(stage.latest.metrics, [&](const std::string& name) {
+        const auto losses = stage.losses.find(name);
+        if (losses == stage.losses.end() || losses->second.size() < 2 || std::ssize(losses->second) != stage.latest.epoch) return std::string();
+        return ' ' + sparkline(losses->second, kSparklineCells);
+    });
+}
+
 std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics) {
-    auto sorted = metrics;
-    std::sort(sorted.begin(), sorted.end());
-    std::string text;
-    for (const auto& [name, value] : sorted) text += fmt::format(" - {}: {}", printable(name), metric_text(value));
-    return text;
+    return metrics_text(metrics, [](const std::string&) { return std::string(); });
 }
 
 std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour) {

@@ -22,6 +22,7 @@ struct RunningStage {
     std::int64_t first_steps = 0;
     double first_at = 0;
     double latest_at = 0;
+    std::map<std::string, std::vector<double>> losses;  // train/loss and val/loss, one a finished epoch
 
     [[nodiscard]] std::int64_t steps_done() const;   // over all epochs
     [[nodiscard]] std::int64_t steps_total() const;  // 0: unknown
@@ -69,6 +70,9 @@ private:
 [[nodiscard]] std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour);
 // "m1: epoch 3/20, step 312/469, 1:05 left - loss: 0.0931"
 [[nodiscard]] std::string plain_line(const RunningStage& stage, double now);
+// " - train/accuracy: 0.9712 - train/loss: 0.0931 █▅▃▂▁": a finished stage's metrics, its losses over the epochs where all of
+// them were seen (a resumed training tells no more than its own)
+[[nodiscard]] std::string finished_metrics_text(const RunningStage& stage);
 // " - accuracy: 0.9712 - loss: 0.0931", sorted by name
 [[nodiscard]] std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);
 

@@ -26,6 +26,20 @@ std::string named(const SourceFile& file) {
     throw Error(ExitCode::Store, std::vector{std::move(diagnostic)});
 }
 
+FileIdentity identity_of(const SourceFile& file, FileSystem& files) {
+    const auto identity = files.identity(file.path);
+    if (!identity) fail(file, " does not exist");
+    return *identity;
+}
+
+Digest as_promised(const SourceFile& file, const Digest& digest) {
+    if (file.expected && *file.expected != digest) {
+        fail(file, fmt::format(" is not the one that its manifest names: its SHA-256 is {}, expected {}", digest.hex(),
+                               file.expected->hex()));
+    }
+    return digest;
+}
+
 Digest read_digest(const SourceFile& file, const FileIdentity& before, FileSystem& files) {
     Sha256 digest;
     for (std::uint64_t at = 0; at < before.bytes;) {
@@ -49,20 +63,19 @@ bool is_young(const FileIdentity& identity) {
 }  // namespace
 
 Digest source_digest(const SourceFile& file, Index& index, FileSystem& files) {
-    const auto identity = files.identity(file.path);
-    if (!identity) fail(file, " does not exist");
-    auto digest = index.file_digest(file.path, *identity);
+    const FileIdentity identity = identity_of(file, files);
+    auto digest = index.file_digest(file.path, identity);
     if (!digest) {
-        const bool remember = !is_young(*identity);
+        const bool remember = !is_young(identity);
         index.commit_so_far();
-        digest = read_digest(file, *identity, files);
-        if (remember) index.put_file_digest(file.path, *identity, *digest);
+        digest = read_digest(file, identity, files);
+        if (remember) index.put_file_digest(file.path, identity, *digest);
     }
-    if (file.expected && *file.expected != *digest) {
-        fail(file, fmt::format(" is not the one that its manifest names: its SHA-256 is {}, expected {}", digest->hex(),
-                               file.expected->hex()));
-    }
-    return *digest;
+    return as_promised(file, *digest);
+}
+
+Digest source_digest(const SourceFile& file, FileSystem& files) {
+    return as_promised(file, read_digest(file, identity_of(file, files), files));
 }
 
 }  // namespace satdl

@@ -61,6 +61,9 @@ struct ParamDescription {
     std::string below{};                  // a number that is less than that of this parameter
     // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` where that is its default.
     std::vector<std::string> metric_of{};
+    // A smoke run (`satdl run --smoke`) brings a number within these, so that the stage is done in a moment; null counts as
+    // more than any.
+    std::optional<double> smoke_least{}, smoke_most{};
     bool operator==(const ParamDescription&) const = default;
 };
 
@@ -118,6 +121,9 @@ struct PortDescription {
     std::optional<MetricsRule> metrics{};
     bool operator==(const PortDescription&) const = default;
 };
+
+// How many samples a source gives in a smoke run: one batch, in which every class of a usual dataset occurs.
+inline constexpr int kSmokeSamples = 128;
 
 struct StageDescription {
     std::string kind{};  // snake_case

@@ -99,7 +99,21 @@ private:
         if (param.type == ParamType::Choice && param.fallback && *param.fallback != "null" &&
             std::ranges::find(param.choices, *param.fallback) == param.choices.end())
             return fmt::format("has the default '{}', which is none of its choices", *param.fallback);
+        if (const auto fault = of_smoke(param)) return fault;
         return of_relations(param);
+    }
+
+    static Fault of_smoke(const ParamDescription& param) {
+        for (const std::optional<double>& bound : {param.smoke_least, param.smoke_most}) {
+            if (!bound) continue;
+            if (param.type != ParamType::Integer && param.type != ParamType::Number)
+                return "has a bound for smoke runs, but is no number";
+            if (!std::isfinite(*bound) || *bound < param.least.value_or(*bound) || *bound > param.most.value_or(*bound))
+                return "has a bound for smoke runs that is out of its range";
+        }
+        if (param.smoke_least && param.smoke_most && *param.smoke_least > *param.smoke_most)
+            return "has bounds for smoke runs that leave nothing between them";
+        return std::nullopt;
     }
 
     Fault of_relations(const ParamDescription& param) const {

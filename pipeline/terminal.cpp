@@ -143,7 +143,7 @@ public:
     void stage_finished(const Dag& dag, const NodeResult& result) override {
         const std::lock_guard lock(mutex_);
         const auto found = tracker_.running().find(result.node);
-        const std::string metrics = found == tracker_.running().end() ? "" : metrics_text(found->second.latest.metrics);
+        const std::string metrics = found == tracker_.running().end() ? "" : finished_metrics_text(found->second);
         tracker_.stage_finished(result.node);
         if (result.state == NodeState::Reused && !screen_.verbose) return;
         finished(result.state, finished_text(dag, result, metrics));

@@ -82,7 +82,7 @@ std::optional<Shape> read_shape(std::string_view text) {
 
 }  // namespace
 
-Array read_npy(const std::filesystem::path& path) {
+Array read_npy(const std::filesystem::path& path, std::optional<std::int64_t> limit) {
     BinaryFile file(path);
     const std::string header = read_header(file);
     const DType dtype = element_type(file, after_key(file, header, "descr"));
@@ -99,6 +99,7 @@ Array read_npy(const std::filesystem::path& path) {
         throw file.error(fmt::format("elements {} of {} take {} bytes, but {} follow its header", shape_text(*shape),
                                      name_of(dtype), bytes, file.left()));
     }
+    if (limit && !shape->empty()) shape->front() = std::min(shape->front(), *limit);
     FreshArray array(dtype, *std::move(shape));
     file.read(array.bytes(), "its array");
     return std::move(array).finish();

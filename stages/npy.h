@@ -2,14 +2,16 @@
 // (numpy.org, "NEP 1: a simple file format for NumPy arrays")
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "pipeline/array.h"
 
 namespace satdl::stages {
 
-// Reads uint8, int32, int64, float32 and float64. Throws Error{Store} naming the file: not .npy, another element type,
+// The file's array, or its first `limit` entries along the first dimension. Reads uint8, int32, int64, float32 and float64. Throws Error{Store} naming the file: not .npy, another element type,
 // Fortran order, more or fewer bytes than the shape says.
-[[nodiscard]] Array read_npy(const std::filesystem::path& file);
+[[nodiscard]] Array read_npy(const std::filesystem::path& file, std::optional<std::int64_t> limit = {});
 
 }  // namespace satdl::stages

@@ -1,5 +1,7 @@
 // read: an array of the user's own.
-#include <fmt/format.h>
+#include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "stages/idx.h"
 #include "stages/npy.h"
@@ -12,7 +14,9 @@ namespace {
 Outcome run(const StageInputs&, StageContext& context) {
     SATDL_CHECK(context.files().size() == 1, "the stage reads one file");
     const std::filesystem::path& path = context.files().front().path;
-    Array array = path.extension() == ".npy" ? read_npy(path) : read_idx(path);
+    std::optional<std::int64_t> limit;
+    if (context.params().given("limit")) limit = context.params().integer("limit");
+    Array array = path.extension() == ".npy" ? read_npy(path, limit) : read_idx(path, limit);
     return {.outputs = {{"data", one_array(std::move(array))}}, .tables = {}};
 }
 
@@ -25,7 +29,10 @@ StageEntry read_stage() {
             .help = "An array from a file of one's own: .npy (NumPy) or IDX",
             .outputs = {{.name = "data", .help = "as the file holds it"}},
             .params = {{.name = "file", .type = ParamType::File,
-                        .help = "NAME.npy, or else IDX; its content is part of the key"}},
+                        .help = "NAME.npy, or else IDX; its content is part of the key"},
+                       {.name = "limit", .type = ParamType::Integer, .fallback = "null", .least = 1, .unit = "entries",
+                        .help = "only the first so many along the first dimension (default: all)",
+                        .smoke_most = kSmokeSamples}},
             .memory_fixed_bytes = 256 << 20,
         },
         .run = run,

@@ -69,6 +69,7 @@ std::vector<ParamDescription> schedule_params() {
     ParamDescription warmup = number("warmup_epochs", "0", 0, 1e6, "the rate first rises linearly for so long");
     warmup.unit = "epochs";
     warmup.below = "epochs";
+    warmup.smoke_most = 0;
     ParamDescription every =
         with(number("step_epochs", "10", 1e-6, 1e6, "how long a rate is kept"), {{"schedule", {"step"}}});
     every.unit = "epochs";
@@ -164,14 +165,18 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
 }
 
 std::vector<ParamDescription> training_params() {
+    ParamDescription epochs = whole("epochs", "20", 1, "", "how often every training sample is seen");
+    epochs.smoke_most = 1;
+    ParamDescription batch_size = whole("batch_size", "128", 1, "samples", "samples a step");
+    batch_size.smoke_least = 8 * kSmokeSamples;  // one step, even where several sources were put together
     std::vector<ParamDescription> params{
         {.name = "net", .type = ParamType::Network, .help = "the layers, or the name of a network under `networks:`"},
         {.name = "loss",
          .type = ParamType::Choice,
          .choices = {"mse", "cross_entropy", "binary_cross_entropy"},
          .help = "cross_entropy: class numbers against probabilities; binary_cross_entropy: each output against 0 or 1"},
-        whole("epochs", "20", 1, "", "how often every training sample is seen"),
-        whole("batch_size", "128", 1, "samples", "samples a step"),
+        std::move(epochs),
+        std::move(batch_size),
         {.name = "seed",
          .type = ParamType::Integer,
          .fallback = "0",

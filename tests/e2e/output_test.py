@@ -1,5 +1,6 @@
 """What the program says: events, documents, tables, errors, exit codes."""
 
+import base64
 import json
 import os
 import pty
@@ -65,6 +66,13 @@ class Documents(satdl.Case):
         self.assertIn("waits for b", self.call("explain", self.dag, "c", "--set", "amount=2"))
         self.call("explain", self.dag, "bb", code=2)
         self.assertIn("did you mean 'b'?", self.err)
+
+    def test_a_trainings_loss_is_drawn_over_its_epochs(self):
+        out = self.call("run", self.dag, "--set", "epochs=4")
+        self.assertRegex(out, r"(?m)^trained_a ran in .* - train/loss: [0-9.]+ █▆▃▁$")
+        self.assertRegex(self.call("show", "trained_a"), r"(?m)^train/loss +█▆▃▁$")
+        self.call("run", self.dag, "--set", "epochs=1")
+        self.assertNotRegex(self.out + self.call("show", "trained_a"), "[▁█]")
 
     def test_ls_lists_what_each_stage_has(self):
         self.call("ls", code=2)
@@ -241,6 +249,51 @@ class Lines(satdl.Case):
         os.close(master)
         self.assertEqual(process.wait(), 0, written.decode(errors="replace"))
         return written.decode()
+
+    def images(self, **params):
+        """The DAG `pictures`, run: one stage, `x`."""
+        self.call("run", self.write("pictures.yaml", f"name: pictures\nstages:\n  x: {{kind: images, {str(params)[1:-1]}}}\n".replace("'", "")), "-q")
+
+    def test_images_are_drawn(self):
+        self.images()
+        self.assertEqual(self.call("show", "x", "--images", "5"),
+                         "images  float64 [2, 1, 2, 3]: 2 of 2 images\n.:- *#%\n")
+        self.assertEqual(self.call("show", "x/images", "--images", "1"), "images  float64 [2, 1, 2, 3]: 1 of 2 images\n.:-\n")
+        self.images(channels=0, most=110)
+        self.assertEqual(self.call("show", "x", "--images", "2"),
+                         "images  float64 [2, 2, 3]: 2 of 2 images\nscaled: black is 0, white 110\n.:- *#%\n")
+        self.images(channels=3, most=-1)
+        self.assertIn("2 of 2 images\nscaled: black is -1, white 0\n", self.call("show", "x", "--images", "2"))
+        self.images(channels=2)
+        self.assertIn(": 3 of 4 images\n", self.call("show", "x", "--images", "3"))
+
+    def test_images_on_a_terminal_are_drawn_as_it_can(self):
+        self.images(channels=3)
+        unset = {"COLORTERM": "", "KITTY_WINDOW_ID": "", "NO_COLOR": ""}
+
+        def shown(**environment):
+            return self.in_terminal("show", "x", "--images", "2", environment={**unset, **environment})
+
+        self.assertIn("\x1b[38;2;0;44;87m", shown(COLORTERM="truecolor"))
+        self.assertIn("\x1b[38;5;", shown(TERM="xterm-256color"))
+        self.assertNotIn("\x1b", shown(TERM="vt100"))
+        self.assertNotIn("\x1b", shown(TERM="xterm-kitty", NO_COLOR="1"))
+        header, data = re.search("\x1b_G([^;]*);([^\x1b]*)\x1b\\\\", shown(TERM="xterm-kitty")).groups()
+        self.assertEqual(header, "a=T,f=32,s=7,v=2,c=7,r=1,q=2,m=0")
+        pixels = base64.b64decode(data)
+        self.assertEqual(len(pixels), 7 * 2 * 4)
+        self.assertEqual((list(pixels[:4]), list(pixels[12:16])), ([0, 44, 87, 255], [0, 0, 0, 0]))
+
+    def test_what_is_no_image_is_not_drawn(self):
+        self.images()
+        self.call("show", "x/numbers", "--images", "2", code=2)
+        self.assertIn("'numbers' is float64 [12], which holds no images", self.err)
+        self.assertIn("images are [N, H, W] or [N, C, H, W]", self.err)
+        for options in (["--images", "0"], ["--images", "2", "--json"]):
+            self.call("show", "x", *options, code=2)
+        self.call("run", self.write("quick.yaml", DAG), "-q")
+        self.call("show", "a", "--images", "2", code=2)
+        self.assertIn("no tensor of a.h5 holds images", self.err)
 
     def test_bars_on_a_terminal(self):
         dag = self.write("quick.yaml", DAG.replace("epochs: \"${epochs}\"", "epochs: \"${epochs}\", milliseconds: 100"))

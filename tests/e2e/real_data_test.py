@@ -82,6 +82,38 @@ class RealData(satdl.Case):
         self.call("run", *small, "--set", "feature_layer=hidden_4", code=2)
         self.assertIn("hidden_", self.err)
 
+    def test_a_smoke_run_takes_every_stage_of_both_approaches_and_keeps_nothing(self):
+        dense = self.write("dense.yaml", (satdl.SOURCE / "dags/dense.yaml").read_text().replace("dense: 1024", "dense: 16"))
+        folder = ("--store", "never", "--results", "never-results")
+        for dag, count in ((self.dag, len(ALL)), (dense, 23)):
+            out = self.call("run", dag, "--smoke", *folder)
+            self.assertIn(f": {count} stages fit together, in ", out)
+        both_images = [line.split(" ")[0] for line in
+                       self.call("run", self.dag, "--smoke", *folder, "--set", "autoencoder_images=train_and_test").splitlines()]
+        self.assertEqual(set(both_images[:-1]), {"ok"})
+        started = {event["stage"]: event for event in self.events(self.dag, "--smoke", *folder) if event["event"] == "epoch"}
+        self.assertEqual({stage: (event["epoch"], event["step"]) for stage, event in started.items()},
+                         {stage: (1, 1) for stage in ("m1", "m2", "m3")})
+        self.assertFalse((self.folder / "never").exists() or (self.folder / "never-results").exists())
+
+    def test_a_network_that_cannot_take_its_data_fails_in_the_smoke_run_by_name(self):
+        numpy.save(self.folder / "rows.npy", numpy.zeros((300, 5), dtype="float32"))
+        numpy.save(self.folder / "classes.npy", numpy.zeros(300, dtype="uint8"))
+        dag = self.write("wrong.yaml", """\
+name: wrong
+networks: {images: [{conv: 4}, flatten, {dense: 2, activation: softmax}]}
+stages:
+  x: {kind: read, file: rows.npy}
+  y: {kind: read, file: classes.npy}
+  model: {kind: train, in: {x: x.data, target: y.data}, net: images, loss: cross_entropy}
+  test: {kind: evaluate, in: {model: model.model, x: x.data, target: y.data}, loss: cross_entropy}
+""")
+        out = self.call("run", dag, "--smoke", code=1)
+        self.assertRegex(out, r"(?m)^failed   model  .*conv_1")
+        self.assertRegex(out, r"(?m)^skipped  test   needs model, which failed$")
+        self.write("wrong.yaml", dag.read_text().replace("{conv: 4}, ", ""))
+        self.assertIn("4 stages fit together", self.call("run", dag, "--smoke"))
+
     def test_the_summary_ends_with_p_against_p0(self):
         out = self.call("run", *self.small)
         self.assertRegex(out, r"\bP\b.*\bP0\b")

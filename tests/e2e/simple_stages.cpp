@@ -41,6 +41,17 @@ Outcome bytes_of(const StageInputs&, StageContext& context) {
     return {{{"numbers", numbers_group(numbers)}}, {}};
 }
 
+// Two images, from dark to light, up to `most`.
+Outcome images(const StageInputs&, StageContext& context) {
+    const std::int64_t channels = context.params().integer("channels");
+    const Shape shape = channels == 0 ? Shape{2, 2, 3} : Shape{2, channels, 2, 3};
+    std::vector<double> values;
+    const std::int64_t count = element_count(shape);
+    for (std::int64_t i = 0; i < count; ++i)
+        values.push_back(context.params().number("most") * static_cast<double>(i) / static_cast<double>(count - 1));
+    return {{{"images", {{"", Array::of<double>(shape, values)}}}, {"numbers", numbers_group(values)}}, {}};
+}
+
 Outcome add(const StageInputs& inputs, StageContext& context) {
     std::vector<double> sums;
     const auto x = numbers_of(inputs, "x");
@@ -135,7 +146,7 @@ StageLibraryInfo simple() {
         return PortDescription{.name = name, .kind = PortKind::Metrics, .help = "loss"};
     };
     const ParamDescription epochs{
-        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many"};
+        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many", .smoke_most = 1};
     return {"simple",
             {},
             {{{.kind = "count_up",
@@ -147,13 +158,20 @@ StageLibraryInfo simple() {
                            .fallback = "4",
                            .least = 1,
                            .most = 1e6,
-                           .help = "how many"}}},
+                           .help = "how many",
+                           .smoke_most = 3}}},
               count_up},
              {{.kind = "bytes_of",
                .help = "the bytes of a file as numbers",
                .outputs = {numbers},
                .params = {{.name = "file", .type = ParamType::File, .help = "any file"}}},
               bytes_of},
+             {{.kind = "images",
+               .help = "two images, from dark to light",
+               .outputs = {{.name = "images", .dtypes = {DType::Float64}, .shape = "[2, ...]", .help = "2 x 3 pixels"}, numbers},
+               .params = {{.name = "channels", .type = ParamType::Integer, .fallback = "1", .least = 0, .help = "0: no axis for them"},
+                          {.name = "most", .type = ParamType::Number, .fallback = "1", .help = "the lightest pixel"}}},
+              images},
              {{.kind = "add",
                .help = "x plus y plus an amount",
                .inputs = {x, y},

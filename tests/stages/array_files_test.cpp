@@ -100,9 +100,12 @@ TEST_CASE(".npy: every version and element type that satdl has") {
     CHECK(values_of<float>(read_npy(floats.path())) == std::vector<float>{1, -2});
     const File bytes(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", "abc", 2));
     CHECK(values_of<std::uint8_t>(read_npy(bytes.path())) == std::vector<std::uint8_t>{'a', 'b', 'c'});
+    CHECK(values_of<std::uint8_t>(read_npy(bytes.path(), 2)) == std::vector<std::uint8_t>{'a', 'b'});
+    CHECK(read_npy(bytes.path(), 100).shape() == Shape{3});
     const File scalar(
         npy("{'descr': '<i8', 'fortran_order': False, 'shape': (), }", std::string("\x05\0\0\0\0\0\0\0", 8), 3));
     CHECK(read_npy(scalar.path()).shape().empty());
+    CHECK(read_npy(scalar.path(), 1).shape().empty());
     CHECK(values_of<std::int64_t>(read_npy(scalar.path())) == std::vector<std::int64_t>{5});
     const File ints(npy("{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", std::string("\xff\xff\xff\xff", 4)));
     CHECK(values_of<std::int32_t>(read_npy(ints.path())) == std::vector<std::int32_t>{-1});

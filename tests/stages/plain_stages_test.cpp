@@ -112,7 +112,7 @@ TEST_CASE("load gives images the shape that the manifest promises, and at most `
     CHECK_THROWS_WITH(stage.run({}, context), Contains("no labels in this split"));
 }
 
-TEST_CASE("read takes .npy by its name, IDX otherwise") {
+TEST_CASE("read takes .npy by its name, IDX otherwise, and at most `limit` entries") {
     const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n";
     const std::string npy = "\x93NUMPY" + std::string{1, 0, static_cast<char>(header.size()), 0} + header + "ab";
     const StageEntry stage = read_stage();
@@ -121,6 +121,9 @@ TEST_CASE("read takes .npy by its name, IDX otherwise") {
     CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a', 'b'});
     context.files_ = {source("mine", std::string{0, 0, 8, 1, 0, 0, 0, 1} + "q", DType::UInt8, {})};
     CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'q'});
+    TestContext limited(stage.description, {{"file", "x"}, {"limit", "1"}});
+    limited.files_ = {source("mine.npy", npy, DType::UInt8, {})};
+    CHECK(values_of<std::uint8_t>(stage.run({}, limited).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a'});
 }
 
 TEST_CASE("a model survives its way through a port") {

@@ -56,7 +56,9 @@ StageLibraryInfo everything() {
          .needs = {{"loss", {"mse"}}, {"until", {}}},
          .excludes = {"val_x", "until"},
          .below = "rate",
-         .metric_of = {"metrics", "history"}},
+         .metric_of = {"metrics", "history"},
+         .smoke_least = 1e-6,
+         .smoke_most = 0.01},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
     };
@@ -173,6 +175,22 @@ TEST_CASE("a parameter's relations name what is there") {
     CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
     CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
     CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
+}
+
+TEST_CASE("bounds for smoke runs are those of a number, within its range") {
+    const auto fault_with_param = [](ParamDescription param) {
+        param.name = "more";
+        return fault_of({.kind = "stage", .help = "h", .params = {param}});
+    };
+    using Type = ParamType;
+    CHECK(fault_with_param({.type = Type::Text, .smoke_most = 1}) == "parameter 'more' has a bound for smoke runs, but is no number");
+    CHECK(fault_with_param({.type = Type::Integer, .least = 2, .smoke_most = 1}) ==
+          "parameter 'more' has a bound for smoke runs that is out of its range");
+    CHECK(fault_with_param({.type = Type::Number, .most = 2, .smoke_least = 3}) ==
+          "parameter 'more' has a bound for smoke runs that is out of its range");
+    CHECK(fault_with_param({.type = Type::Number, .smoke_least = 3, .smoke_most = 2}) ==
+          "parameter 'more' has bounds for smoke runs that leave nothing between them");
+    CHECK_FALSE(fault_with_param({.type = Type::Integer, .least = 1, .most = 9, .smoke_least = 1, .smoke_most = 9}));
 }
 
 TEST_CASE("the rules of shapes are read to the letter") {

@@ -290,4 +290,5 @@ TEST_CASE("a dataset's file that is missing or altered is refused by name, with 
                                                               Catch::Contains("mnist"));
     write_text(file.path, "right");
     CHECK(source_digest(file, index, *files) == sha256("right"));
+    CHECK(source_digest(file, *files) == sha256("right"));
 }

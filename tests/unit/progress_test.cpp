@@ -90,3 +90,26 @@ TEST_CASE("A stage without epochs shows its time, and a bar where the history kn
     CHECK(bar_line(stage, 9, 6, 80, false) == "load    ━━━━━━━━━━━━━━━━━━━━ 9s 0s left");
     CHECK(plain_line(stage, 3) == "load: running, 3s, 3s left");
 }
+
+TEST_CASE("A finished training's losses have their way over the epochs behind them") {
+    Run run(8, {100});
+    run.tracker.stage_started(run.dag, run.planned(0), 0);
+    const auto end_epoch = [&](std::int64_t epoch, double train, double validation) {
+        run.tracker.stage_progress(0, {epoch, 3, 1, 10, false, {{"train/loss", 9}}}, 1);
+        run.tracker.stage_progress(0, {epoch, 3, 10, 10, true, {{"val/loss", validation}, {"train/loss", train}, {"train/accuracy", 0.5}}}, 2);
+    };
+    const RunningStage& stage = run.tracker.running().at(0);
+    end_epoch(1, 3, 2);
+    CHECK(finished_metrics_text(stage) == " - train/accuracy: 0.5000 - train/loss: 3 - val/loss: 2");  // of one epoch there is no way
+    end_epoch(2, 2, 1);
+    end_epoch(3, 1, 1.5);
+    CHECK(finished_metrics_text(stage) == " - train/accuracy: 0.5000 - train/loss: 1.0000 █▅▁ - val/loss: 1.5000 █▁▅");
+    CHECK(metrics_text(stage.latest.metrics) == " - train/accuracy: 0.5000 - train/loss: 1.0000 - val/loss: 1.5000");
+}
+
+TEST_CASE("A resumed training, of which the first epochs were not seen, has its losses alone") {
+    Run run(8, {100});
+    run.tracker.stage_started(run.dag, run.planned(0), 0);
+    for (const std::int64_t epoch : {2, 3}) run.tracker.stage_progress(0, {epoch, 3, 10, 10, true, {{"train/loss", 0.5}}}, 1);
+    CHECK(finished_metrics_text(run.tracker.running().at(0)) == " - train/loss: 0.5000");
+}
