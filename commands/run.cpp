@@ -98,7 +98,10 @@ bool has_work(const Plan& plan) {
 Limits limits_of(const RunOptions& options, const Machine& machine) {
     Limits limits = options.limits;
     if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
-    if (options.sweep.sweeps()) limits.keep_going = !options.sweep.fail_fast;
+    if (options.sweep.sweeps()) {
+        limits.keep_going = !options.sweep.fail_fast;
+        limits.cohorts = options.sweep.max_parallel;
+    }
     return limits;
 }
 
@@ -168,7 +171,8 @@ ExitCode run(RunOptions options) {
     InProcess executor;
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
-                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds};
+                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
+                            only_points(sweep)};
     const RunResult result =
         has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
 

@@ -56,6 +56,11 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
         ->allow_extra_args(false)
         ->type_name("A,B");
     command.add_option("--csv", options.csv, "write the sweep's points there, too")->type_name("FILE");
+    command
+        .add_option("--max-parallel", options.max_parallel,
+                    "points at the same time, at most; what several points share counts for none; default: as the cores admit")
+        ->check(CLI::Range(1, 10'000))
+        ->type_name("N");
     command.add_flag("--fail-fast", options.fail_fast, "the first stage that fails ends the sweep; default: the other points go on");
 }
 
@@ -85,7 +90,8 @@ SweepQuestion question_of(const SweepOptions& options) {
     if (!options.sweeps()) {
         for (const auto& [given, name] : {std::pair{!options.metrics.empty(), "--metric"}, {!options.best.empty(), "--best"},
                                           {!options.paired.empty(), "--paired"}, {!options.csv.empty(), "--csv"},
-                                          {!options.repeat.empty(), "--repeat"}, {options.fail_fast, "--fail-fast"}})
+                                          {!options.repeat.empty(), "--repeat"}, {options.fail_fast, "--fail-fast"},
+                                          {options.max_parallel > 0, "--max-parallel"}})
             if (given) refuse(fmt::format("{} is about a sweep, and there is none", name), "say what to sweep with --sweep");
         return {};
     }

@@ -20,6 +20,7 @@ struct SweepOptions {
     std::string best;
     std::string csv;
     bool fail_fast = false;
+    std::size_t max_parallel = 0;  // points in flight, at most; 0: no limit
 
     [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !given.empty(); }
 };

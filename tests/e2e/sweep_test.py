@@ -133,6 +133,14 @@ sweep:
         self.call("status", self.dag, "amount=1,2", code=2)
         self.assertIn("override:1:10: error: 'amount' is to have one value here", self.err)
 
+    def test_points_can_go_one_after_the_other(self):
+        events = self.events(self.dag, "amount=1,2,3", "--max-parallel", "1", "m3", "-j", "8")
+        self.assertEqual([event["stage"] for event in events if event["event"] == "stage_started"],
+                         ["a"] + [f"{stage}[amount={amount}]" for amount in (1, 2, 3) for stage in ("b", "m3")])
+        self.call("run", self.dag, "--max-parallel", "1", code=2)
+        self.assertIn("--max-parallel is about a sweep", self.err)
+        self.call("run", self.dag, "amount=1,2", "--max-parallel", "0", code=2)
+
     def test_it_says_beforehand_how_much_there_is_to_do(self):
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")
         self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may have to\n"), out)
