@@ -76,6 +76,13 @@ class Repetitions(satdl.Case):
         self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m4.loss", code=2)
         self.assertIn("did you mean", self.err)
         self.assertFalse((self.folder / ".satdl/runs").exists())
+        self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "verdict.diffrence", code=2)
+        self.assertIn("verdict reports no metric 'diffrence'\n  did you mean 'verdict.difference'?", self.err)
+        self.call("run", self.dag, "verdict", "amount=1,2", "--paired", "m2.loss,verdict.a", code=2)
+        self.assertIn("verdict reports no metric 'a'", self.err)
+        self.call("run", self.dag, "m3", "amount=1,2", "--metric", "verdict.difference", code=2)
+        self.assertIn("no stage 'verdict' of this run reports metrics", self.err)
+        self.assertFalse((self.folder / ".satdl/runs").exists())
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m3.lsos", code=2)
         self.assertIn("did you mean 'm3.loss'?", self.err)
         self.assertIn("m3.loss", out)  # the table has what there is
