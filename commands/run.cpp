@@ -78,6 +78,7 @@ bool has_work(const Plan& plan) {
 Limits limits_of(const RunOptions& options, const Machine& machine) {
     Limits limits = with_memory(options.limits, machine);
     if (options.sweep.sweeps() || options.smoke) limits.keep_going = !options.sweep.fail_fast;
+    if (options.sweep.sweeps()) limits.cohorts = options.sweep.max_parallel;
     return limits;
 }
 
@@ -188,7 +189,8 @@ ExitCode run(RunOptions options) {
     InProcess executor;
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
-                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds};
+                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
+                            only_points(sweep)};
     const RunResult result =
         has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
 

@@ -13,17 +13,73 @@ namespace {
     throw Error(ExitCode::Usage, message, hint);
 }
 
-// Stage of the single DAG -> its nodes in the merged one, of the stages that report metrics.
-std::map<std::string, std::set<NodeId>> measured_stages(const Sweep& sweep) {
-    std::map<std::string, std::set<NodeId>> stages;
+// The metrics of the stages that run or are reused, by the stage's name in the single DAG.
+struct Reported {
+    std::vector<std::string> columns;  // as sweep_report() calls them
+    bool may_be_more = false;          // only running can tell
+};
+
+// What one node will report, by port; nothing where only running can tell.
+std::optional<Metrics> planned_metrics(const Node& node, const PlannedNode& planned, const NodeTypes& types,
+                                       const std::function<Metrics(const Digest&)>& metrics_of) {
+    if (planned.action == Action::Reuse) return metrics_of(*planned.key);
+    Metrics metrics;
+    for (const PortDescription& port : node.stage->description.outputs) {
+        if (port.kind != PortKind::Metrics) continue;
+        const auto type = types.find(port.name);
+        if (port.optional || type == types.end() || !type->second.metrics) return std::nullopt;
+        for (const std::string& name : *type->second.metrics) metrics[port.name].emplace(name, 0);
+    }
+    return metrics;
+}
+
+std::map<std::string, Reported> reported_metrics(const Sweep& sweep, const Plan& plan,
+                                                 const std::function<Metrics(const Digest&)>& metrics_of) {
+    std::map<std::string, Reported> stages;
+    std::set<NodeId> seen;
     for (const SweepPoint& point : sweep.points) {
         for (std::size_t i = 0; i < point.nodes.size(); ++i) {
-            const auto& outputs = sweep.dag.nodes[point.nodes[i]].stage->description.outputs;
-            if (std::ranges::any_of(outputs, [](const auto& port) { return port.kind == PortKind::Metrics; }))
-                stages[point.names[i]].insert(point.nodes[i]);
+            const Node& node = sweep.dag.nodes[point.nodes[i]];
+            const PlannedNode* planned = plan.find(point.nodes[i]);
+            const auto is_metrics = [](const PortDescription& port) { return port.kind == PortKind::Metrics; };
+            if (planned == nullptr || std::ranges::none_of(node.stage->description.outputs, is_metrics)) continue;
+            if (!seen.insert(point.nodes[i]).second) continue;
+            Reported& stage = stages[point.names[i]];
+            const auto metrics = planned_metrics(node, *planned, plan.types[point.nodes[i]], metrics_of);
+            if (!metrics) stage.may_be_more = true;
+            else for (const std::string& column : metric_columns(point.names[i], *metrics))
+                if (std::ranges::find(stage.columns, column) == stage.columns.end()) stage.columns.push_back(column);
         }
     }
     return stages;
+}
+
+// Throws where no stage can report what `name` calls.
+void check_metric(const std::string& name, const std::map<std::string, Reported>& stages, const Dag& dag) {
+    std::vector<std::string> names, columns, short_names;
+    bool may_be_more = false;
+    for (const auto& [stage, reported] : stages) {
+        names.push_back(stage);
+        for (const std::string& column : reported.columns) {
+            if (calls_column(name, column)) return;
+            columns.push_back(column);
+            short_names.push_back(column.substr(column.rfind('.') + 1));
+        }
+        if (name.starts_with(stage + ".")) {
+            if (reported.may_be_more) return;
+            refuse(fmt::format("{} reports no metric '{}'", printable(stage), printable(name.substr(stage.size() + 1))),
+                   did_you_mean(name, reported.columns));
+        }
+        may_be_more = may_be_more || reported.may_be_more;
+    }
+    const std::string stage = name.substr(0, name.rfind('.'));
+    if (stage.size() < name.size()) {
+        const bool is_there = dag.find(stage) != nullptr || dag.groups.contains(stage);
+        refuse(fmt::format("no stage '{}' {}reports metrics, so there is no '{}'", printable(stage), is_there ? "of this run " : "",
+                           printable(name)),
+               did_you_mean(stage, names));
+    }
+    if (!may_be_more) refuse(fmt::format("no stage reports a metric '{}'", printable(name)), did_you_mean(name, short_names));
 }
 
 }  // namespace
@@ -56,6 +112,11 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
         ->allow_extra_args(false)
         ->type_name("A,B");
     command.add_option("--csv", options.csv, "write the sweep's points there, too")->type_name("FILE");
+    command
+        .add_option("--max-parallel", options.max_parallel,
+                    "points at the same time, at most; what several points share counts for none; default: as the cores admit")
+        ->check(CLI::Range(1, 10'000))
+        ->type_name("N");
     command.add_flag("--fail-fast", options.fail_fast, "the first stage that fails ends the sweep; default: the other points go on");
 }
 
@@ -85,7 +146,8 @@ SweepQuestion question_of(const SweepOptions& options) {
     if (!options.sweeps()) {
         for (const auto& [given, name] : {std::pair{!options.metrics.empty(), "--metric"}, {!options.best.empty(), "--best"},
                                           {!options.paired.empty(), "--paired"}, {!options.csv.empty(), "--csv"},
-                                          {!options.repeat.empty(), "--repeat"}, {options.fail_fast, "--fail-fast"}})
+                                          {!options.repeat.empty(), "--repeat"}, {options.fail_fast, "--fail-fast"},
+                                          {options.max_parallel > 0, "--max-parallel"}})
             if (given) refuse(fmt::format("{} is about a sweep, and there is none", name), "say what to sweep with --sweep");
         return {};
     }
@@ -110,45 +172,8 @@ void check_metrics(const SweepQuestion& question, const Sweep& sweep, const Plan
     std::vector<std::string> wanted = question.metrics;
     for (const auto& [a, b] : question.paired) wanted.insert(wanted.end(), {a, b});
     if (wanted.empty()) return;
-    const auto stages = measured_stages(sweep);
-    std::vector<std::string> known;  // what is reported for sure
-    bool all_known = true;
-    std::set<std::string> fully_known;
-    std::vector<std::string> names;
-    for (const auto& [stage, nodes] : stages) {
-        names.push_back(stage);
-        const auto reused = std::ranges::find_if(nodes, [&](NodeId node) {
-            const PlannedNode* planned = plan.find(node);
-            return planned != nullptr && planned->action == Action::Reuse;
-        });
-        if (reused == nodes.end()) {
-            all_known = false;
-            continue;
-        }
-        fully_known.insert(stage);
-        for (const auto& [port, values] : metrics_of(*plan.find(*reused)->key)) {
-            for (const auto& [name, value] : values) known.push_back(fmt::format("{}.{}", stage, name));
-        }
-    }
-    for (const std::string& name : wanted) {
-        const std::size_t dot = name.find('.');
-        const bool is_known = std::ranges::any_of(known, [&](const std::string& one) {
-            return one == name || one.ends_with("." + name) ||
-                   (dot != std::string::npos && one.starts_with(name.substr(0, dot + 1)) && one.ends_with(name.substr(name.rfind('.'))));
-        });
-        if (is_known) continue;
-        if (dot != std::string::npos && !stages.contains(name.substr(0, dot))) {
-            refuse(fmt::format("no stage '{}' reports metrics, so there is no '{}'", printable(name.substr(0, dot)), printable(name)),
-                   did_you_mean(name.substr(0, dot), names));
-        }
-        if (all_known || (dot != std::string::npos && fully_known.contains(name.substr(0, dot)))) {
-            std::vector<std::string> candidates = known;
-            if (dot == std::string::npos) {
-                for (std::string& one : candidates) one = one.substr(one.find('.') + 1);
-            }
-            refuse(fmt::format("no stage reports a metric '{}'", printable(name)), did_you_mean(name, candidates));
-        }
-    }
+    const auto stages = reported_metrics(sweep, plan, metrics_of);
+    for (const std::string& name : wanted) check_metric(name, stages, sweep.dag);
 }
 
 }  // namespace satdl

@@ -20,6 +20,7 @@ struct SweepOptions {
     std::string best;
     std::string csv;
     bool fail_fast = false;
+    std::size_t max_parallel = 0;  // points in flight, at most; 0: no limit
 
     [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !given.empty(); }
 };
@@ -30,8 +31,9 @@ void add_sweep_options(CLI::App& command, SweepOptions& options);
 [[nodiscard]] Sweep asked_sweep(const SweepOptions& options, const Session& session);
 // Throws Error{Usage} for options that say nothing without others.
 [[nodiscard]] SweepQuestion question_of(const SweepOptions& options);
-// Throws Error{Usage} where a metric is named that no stage can report, as far as that is known before anything runs: from
-// the stage's name, and from the outcomes that the store has. `metrics_of`: of a node whose outcome is there.
+// Throws Error{Usage} where a metric is named that no stage of the plan can report. What a stage reports is known from its
+// description, where that tells (see metric_names.h), and from the outcomes that the store has; `metrics_of`: of a node whose
+// outcome is there. Where neither tells, nothing is refused: the end of the sweep tells.
 void check_metrics(const SweepQuestion& question, const Sweep& sweep, const Plan& plan,
                    const std::function<Metrics(const Digest&)>& metrics_of);
 

@@ -1,15 +1,29 @@
 #include "pipeline/admission.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "pipeline/error.h"
 
 namespace satdl {
 
+Admission::Admission(const Limits& limits, int cores, Cohorts cohorts) : limits_(limits), cores_(cores) {
+    if (limits_.cohorts == 0) return;
+    cohorts_ = std::move(cohorts);
+    for (const auto& cohort : cohorts_)
+        if (cohort) ++to_do_[*cohort];
+}
+
+std::optional<std::size_t> Admission::cohort_of(std::size_t node) const {
+    return node < cohorts_.size() ? cohorts_[node] : std::nullopt;
+}
+
 void Admission::offer(std::size_t node, const Need& need, double priority) {
     const std::scoped_lock lock(mutex_);
-    waiting_.emplace(-priority, node);
-    needs_[node] = {std::min(need.threads, cores_), need.bytes};
+    const Place place{-priority, node};
+    asked_[node] = {{std::min(need.threads, cores_), need.bytes}, place};
+    const auto cohort = cohort_of(node);
+    (cohort && !in_flight_.contains(*cohort) ? held_back_ : waiting_).insert(place);
 }
 
 bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
@@ -19,30 +33,65 @@ bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
     return limits_.memory_bytes == 0 || bytes_taken_ + held_bytes + need.bytes <= limits_.memory_bytes;
 }
 
+// The first of all that wait, but for those held back while no further cohort may start.
+std::optional<std::size_t> Admission::next() const {
+    const bool may_open = !held_back_.empty() && in_flight_.size() < limits_.cohorts;
+    if (may_open && (waiting_.empty() || *held_back_.begin() < *waiting_.begin())) return held_back_.begin()->second;
+    return waiting_.empty() ? std::nullopt : std::optional(waiting_.begin()->second);
+}
+
 std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
     const std::scoped_lock lock(mutex_);
     std::vector<std::size_t> admitted;
-    while (!waiting_.empty()) {
-        const std::size_t node = waiting_.begin()->second;
-        const Need& need = needs_.at(node);
-        if (!fits(need, held_bytes)) break;
-        waiting_.erase(waiting_.begin());
-        ++running_;
-        cores_taken_ += need.threads;
-        bytes_taken_ += need.bytes;
-        admitted.push_back(node);
+    for (auto node = next(); node && fits(asked_.at(*node).need, held_bytes); node = next()) {
+        start(*node);
+        admitted.push_back(*node);
     }
     return admitted;
 }
 
+void Admission::start(std::size_t node) {
+    Asked& asked = asked_.at(node);
+    if (const auto cohort = cohort_of(node); cohort && in_flight_.insert(*cohort).second) {
+        for (const Place& place : std::exchange(held_back_, {}))
+            (cohort_of(place.second) == cohort ? waiting_ : held_back_).insert(place);
+    }
+    waiting_.erase(asked.place);
+    asked.runs = true;
+    ++running_;
+    cores_taken_ += asked.need.threads;
+    bytes_taken_ += asked.need.bytes;
+}
+
 void Admission::finished(std::size_t node) {
     const std::scoped_lock lock(mutex_);
-    const auto found = needs_.find(node);
-    SATDL_CHECK(found != needs_.end(), "only what was admitted can finish");
+    const auto found = asked_.find(node);
+    SATDL_CHECK(found != asked_.end() && found->second.runs, "only what was admitted can finish");
     --running_;
-    cores_taken_ -= found->second.threads;
-    bytes_taken_ -= found->second.bytes;
-    needs_.erase(found);
+    cores_taken_ -= found->second.need.threads;
+    bytes_taken_ -= found->second.need.bytes;
+    asked_.erase(found);
+}
+
+void Admission::done(std::size_t node) {
+    const std::scoped_lock lock(mutex_);
+    leave_cohort(node);
+}
+
+void Admission::awaited(std::size_t node, std::size_t other) {
+    const std::scoped_lock lock(mutex_);
+    if (cohort_of(node) == cohort_of(other)) return;
+    const auto asked = asked_.find(node);
+    if (asked != asked_.end() && asked->second.runs) return;
+    leave_cohort(node);
+    if (asked != asked_.end() && held_back_.erase(asked->second.place) > 0) waiting_.insert(asked->second.place);
+}
+
+void Admission::leave_cohort(std::size_t node) {
+    const auto cohort = cohort_of(node);
+    if (!cohort) return;
+    cohorts_[node].reset();
+    if (--to_do_.at(*cohort) == 0) in_flight_.erase(*cohort);
 }
 
 }  // namespace satdl

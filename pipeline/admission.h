@@ -1,14 +1,19 @@
-// Which stage may start next: as many as jobs, cores and memory allow, the one with the longest remaining path first.
+// Which stage may start next: as many as jobs, cores, memory and cohorts allow, the one with the longest remaining path first.
 //
 // A stage that does not fit holds up those behind it, even smaller ones that would fit: else a training that wants every core
 // could wait until the last of a thousand small stages is done, though all the others wait for it. What asks for more than
 // there is runs alone.
+//
+// A cohort is a set of nodes of which few are to be under way at the same time (the stages that one point of a sweep has for itself).
+// It is in flight from the start of its first node until all its nodes are done, run or not. Nodes of a cohort that must wait for
+// another are overtaken: what is in flight has to come to its end.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -19,7 +24,12 @@ struct Limits {
     int jobs = 0;                    // stages side by side, at most; 0: as many as the cores admit
     std::uint64_t memory_bytes = 0;  // for stages and the tensors between them; 0: no limit
     bool keep_going = false;         // -k: a failure stops only what depends on it
+    std::size_t cohorts = 0;         // in flight, at most; 0: no limit
 };
+
+// By node: its cohort, if it has one; none at all where it is empty. What a node of a cohort needs is of the same cohort or of none,
+// and what has none needs nothing that has one: so what is in flight never waits for what must not start.
+using Cohorts = std::vector<std::optional<std::size_t>>;
 
 // What a stage takes while it runs.
 struct Need {
@@ -30,26 +40,44 @@ struct Need {
 // Safe from any thread.
 class Admission {
 public:
-    Admission(const Limits& limits, int cores) : limits_(limits), cores_(cores) {}
+    Admission(const Limits& limits, int cores, Cohorts cohorts = {});
 
     // `priority`: seconds that the rest of the run takes at least, once this starts. Ties go by `node`.
     void offer(std::size_t node, const Need& need, double priority);
     // Those that start now, given the bytes of the tensors that are held between stages.
     [[nodiscard]] std::vector<std::size_t> admit(std::uint64_t held_bytes);
-    void finished(std::size_t node);
+    void finished(std::size_t node);  // what was admitted has given its cores and memory back
+    void done(std::size_t node);      // each node once: it has run, or will not
+    // `other` waits for `node`: if they are not of one cohort, and it does not run yet, it counts for none from now on.
+    void awaited(std::size_t node, std::size_t other);
 
 private:
+    using Place = std::pair<double, std::size_t>;  // (-priority, node): the first goes first
+    struct Asked {
+        Need need;
+        Place place;
+        bool runs = false;
+    };
+
     [[nodiscard]] bool fits(const Need& need, std::uint64_t held_bytes) const;
+    [[nodiscard]] std::optional<std::size_t> cohort_of(std::size_t node) const;
+    [[nodiscard]] std::optional<std::size_t> next() const;
+    void start(std::size_t node);
+    void leave_cohort(std::size_t node);
 
     const Limits limits_;
     const int cores_;
 
     std::mutex mutex_;  // guards all below
-    std::set<std::pair<double, std::size_t>> waiting_;  // by (-priority, node)
-    std::map<std::size_t, Need> needs_;                 // of what waits or runs
+    std::set<Place> waiting_;
+    std::set<Place> held_back_;           // waiting, of cohorts that are not in flight
+    std::map<std::size_t, Asked> asked_;  // what waits or runs
     std::size_t running_ = 0;
     int cores_taken_ = 0;
     std::uint64_t bytes_taken_ = 0;
+    Cohorts cohorts_;                           // by node; nothing once it is done
+    std::map<std::size_t, std::size_t> to_do_;  // by cohort: nodes that are not done
+    std::set<std::size_t> in_flight_;           // cohorts
 };
 
 }  // namespace satdl

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "pipeline/admission.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/observer.h"
 #include "pipeline/plan.h"
@@ -39,6 +40,7 @@ struct Carrying {  // what a schedule needs, borrowed
     const std::atomic<bool>& stop;  // set by a signal: running stages are asked to stop, no new one starts
     Checkpoints* checkpoints = nullptr;   // null: none are kept
     double checkpoint_every_seconds = 60;  // within an epoch
+    Cohorts cohorts{};                     // by NodeId
 };
 
 }  // namespace satdl

@@ -50,6 +50,7 @@ struct NodeRunner::Slot {
     NodeResult result;
     bool ended = false;
     std::vector<std::size_t> followers;
+    std::size_t waits_for = 0;  // the node whose follower it is, if it is one
 };
 
 NodeRunner::NodeRunner(const Carrying& carrying, const Limits& limits)
@@ -127,6 +128,7 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
         Slot& leader = *slots_[claim->second];
         if (!leader.ended) {
             leader.followers.push_back(position);
+            slot.waits_for = claim->second;
             return Step::Wait;
         }
         if (leader.result.state != NodeState::Ran) {
@@ -140,6 +142,11 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
     if (HeldOutcome outcome = held_.find(made_by)) held_.put_loaded(position, std::move(outcome));
     end_without_running(position, NodeState::Reused, std::move(because));
     return Step::Settled;
+}
+
+std::size_t NodeRunner::waits_for(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    return slots_[position]->waits_for;
 }
 
 std::vector<std::size_t> NodeRunner::take_followers(std::size_t position) {

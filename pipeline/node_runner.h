@@ -42,6 +42,7 @@ public:
     [[nodiscard]] Need need(std::size_t position);  // of a node that is to run
     [[nodiscard]] Kept execute(std::size_t position);
     void keep(std::size_t position);
+    [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait
     // Those that waited for this node, which was executed: settle them (again).
     [[nodiscard]] std::vector<std::size_t> take_followers(std::size_t position);
     [[nodiscard]] std::uint64_t held_bytes() { return held_.bytes(); }

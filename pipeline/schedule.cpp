@@ -36,8 +36,8 @@ auto isolated(Body&& body) {
 
 class FlowGraphRun {
 public:
-    FlowGraphRun(NodeRunner& runner, const Limits& limits, int cores)
-        : runner_(runner), links_(runner.graph()), admission_(limits, cores),
+    FlowGraphRun(NodeRunner& runner, const Limits& limits, const Carrying& carrying)
+        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, carrying.machine.cores), by_position(carrying)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
           keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
         for (std::size_t node = 0; node < links_.count(); ++node) {
@@ -59,6 +59,13 @@ private:
     using Done = tbb::flow::continue_msg;
     using Dependencies = tbb::flow::continue_node<Done, tbb::flow::lightweight>;
 
+    static Cohorts by_position(const Carrying& carrying) {
+        Cohorts cohorts;
+        if (carrying.cohorts.empty()) return cohorts;
+        for (const PlannedNode& planned : carrying.plan.nodes) cohorts.push_back(carrying.cohorts[planned.node]);
+        return cohorts;
+    }
+
     void note_ready(std::size_t node) {
         const std::scoped_lock lock(mutex_);
         to_settle_.push_back(node);
@@ -79,7 +86,7 @@ private:
                 case NodeRunner::Step::Run:
                     admission_.offer(*node, runner_.need(*node), links_[*node].remaining_seconds);
                     break;
-                case NodeRunner::Step::Wait: break;
+                case NodeRunner::Step::Wait: admission_.awaited(runner_.waits_for(*node), *node); break;
             }
         }
         start_admitted();
@@ -100,6 +107,7 @@ private:
     }
 
     void tell_consumers(std::size_t node) {
+        admission_.done(node);
         for (const std::size_t consumer : links_[node].consumers) ready_[consumer]->try_put(Done());
     }
 
@@ -139,7 +147,7 @@ void Workers::run(const std::function<void()>& body) { arena_->arena.execute(bod
 
 RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Workers& workers) {
     NodeRunner runner(carrying, limits);
-    workers.run([&] { FlowGraphRun(runner, limits, std::max(1, carrying.machine.cores)).run(); });
+    workers.run([&] { FlowGraphRun(runner, limits, carrying).run(); });
     return runner.finish();
 }
 

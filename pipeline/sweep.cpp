@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <set>
 #include <unordered_map>
@@ -262,6 +263,20 @@ Dag build_point(const DagSource& source, const Settings& settings, const std::st
 }
 
 }  // namespace
+
+std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep) {
+    std::vector<std::size_t> points_with(sweep.dag.nodes.size(), 0), last_with(sweep.dag.nodes.size(), 0);
+    for (std::size_t point = 0; point < sweep.points.size(); ++point) {
+        for (const NodeId node : sweep.points[point].nodes) {
+            ++points_with[node];
+            last_with[node] = point;
+        }
+    }
+    std::vector<std::optional<std::size_t>> only(sweep.dag.nodes.size());
+    for (NodeId node = 0; node < only.size(); ++node)
+        if (points_with[node] == 1) only[node] = last_with[node];
+    return only;
+}
 
 Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design, const Catalog& catalog,
                  const DatasetIndex& datasets) {

@@ -1,7 +1,7 @@
 // Sweeps: many settings of one DAG, laid over each other so that what they share runs once, by construction.
 #pragma once
 
-#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +24,9 @@ struct Sweep {
     // "m1[noise_factor=0.1]", with the parameters that it varies with, and "m1" is the group of all of them.
     Dag dag;
 };
+
+// By node of the merged DAG: its point, where it belongs to one alone.
+[[nodiscard]] std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep);
 
 // The points of `design`, in its order; what a point does not set has the value that it has there. Throws Error{Usage}: an unknown
 // parameter (did you mean), two equal points; and what DagSource::build throws, naming the point.

@@ -25,10 +25,6 @@ std::string_view short_name(std::string_view column) {
     return column.substr(column.rfind('.') + 1);
 }
 
-bool is_called(const std::string& column, const std::string& name) {
-    return column == name || short_name(column) == name;
-}
-
 // What one point has, in the order of its stages; of the stages that nobody reads alone where `final_only`.
 std::vector<Named> metrics_of_point(const SweepPoint& point, const Dag& dag, const std::vector<bool>& is_read, bool final_only,
                                     const std::function<Metrics(NodeId)>& metrics_of) {
@@ -37,12 +33,12 @@ std::vector<Named> metrics_of_point(const SweepPoint& point, const Dag& dag, con
         const NodeId id = point.nodes[i];
         if (!has_metrics(dag.nodes[id]) || (final_only && is_read[id])) continue;
         const Metrics metrics = metrics_of(id);
+        std::vector<std::string> columns = metric_columns(point.names[i], metrics);
+        auto column = columns.begin();
         for (const auto& [port, values] : metrics) {
             for (const auto& [name, value] : values) {
-                if (final_only && is_detail(name)) continue;
-                found.emplace_back(metrics.size() == 1 ? fmt::format("{}.{}", point.names[i], name)
-                                                       : fmt::format("{}.{}.{}", point.names[i], port, name),
-                                   value);
+                if (!final_only || !is_detail(name)) found.emplace_back(std::move(*column), value);
+                ++column;
             }
         }
     }
@@ -84,7 +80,7 @@ private:
         std::vector<std::string> wanted = question_.metrics;
         for (const auto& [a, b] : question_.paired) wanted.insert(wanted.end(), {a, b});
         for (const std::string& column : report_.reported) {
-            const auto calls_it = [&](const std::string& name) { return is_called(column, name); };
+            const auto calls_it = [&](const std::string& name) { return calls_column(name, column); };
             if (!wanted.empty() && std::ranges::any_of(wanted, calls_it)) report_.metrics.push_back(column);
         }
         if (report_.metrics.empty()) report_.metrics = report_.reported;  // better than an empty table
@@ -110,7 +106,7 @@ private:
     }
 
     std::optional<std::size_t> column_called(const std::string& name) const {
-        const auto found = std::ranges::find_if(report_.metrics, [&](const auto& column) { return is_called(column, name); });
+        const auto found = std::ranges::find_if(report_.metrics, [&](const auto& column) { return calls_column(name, column); });
         if (found == report_.metrics.end()) return std::nullopt;
         return static_cast<std::size_t>(found - report_.metrics.begin());
     }
@@ -195,6 +191,18 @@ private:
 };
 
 }  // namespace
+
+std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics) {
+    std::vector<std::string> columns;
+    for (const auto& [port, values] : metrics)
+        for (const auto& [name, value] : values)
+            columns.push_back(metrics.size() == 1 ? fmt::format("{}.{}", stage, name) : fmt::format("{}.{}.{}", stage, port, name));
+    return columns;
+}
+
+bool calls_column(std::string_view name, std::string_view column) {
+    return column == name || short_name(column) == name;
+}
 
 std::string_view name_of(Best best) {
     return best == Best::Max ? "max" : "min";

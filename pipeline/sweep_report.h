@@ -21,6 +21,11 @@ namespace satdl {
 // Port -> name -> value, of one outcome's Metrics ports.
 using Metrics = std::map<std::string, std::map<std::string, double>>;
 
+// The columns of one stage's metrics: "compare.p", or "stage.port.name" where it has several Metrics ports.
+[[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
+// Whether a column may be called so: "compare.p", or "p".
+[[nodiscard]] bool calls_column(std::string_view name, std::string_view column);
+
 // What became of one node of the merged DAG; nothing where the run did not take it in, or has not come to it yet.
 struct NodeOutcome {
     NodeState state = NodeState::Skipped;

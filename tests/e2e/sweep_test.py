@@ -76,6 +76,13 @@ class Repetitions(satdl.Case):
         self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m4.loss", code=2)
         self.assertIn("did you mean", self.err)
         self.assertFalse((self.folder / ".satdl/runs").exists())
+        self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "verdict.diffrence", code=2)
+        self.assertIn("verdict reports no metric 'diffrence'\n  did you mean 'verdict.difference'?", self.err)
+        self.call("run", self.dag, "verdict", "amount=1,2", "--paired", "m2.loss,verdict.a", code=2)
+        self.assertIn("verdict reports no metric 'a'", self.err)
+        self.call("run", self.dag, "m3", "amount=1,2", "--metric", "verdict.difference", code=2)
+        self.assertIn("no stage 'verdict' of this run reports metrics", self.err)
+        self.assertFalse((self.folder / ".satdl/runs").exists())
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m3.lsos", code=2)
         self.assertIn("did you mean 'm3.loss'?", self.err)
         self.assertIn("m3.loss", out)  # the table has what there is
@@ -132,6 +139,14 @@ sweep:
         self.assertIn("did you mean 'amount'?", self.err)
         self.call("status", self.dag, "amount=1,2", code=2)
         self.assertIn("override:1:10: error: 'amount' is to have one value here", self.err)
+
+    def test_points_can_go_one_after_the_other(self):
+        events = self.events(self.dag, "amount=1,2,3", "--max-parallel", "1", "m3", "-j", "8")
+        self.assertEqual([event["stage"] for event in events if event["event"] == "stage_started"],
+                         ["a"] + [f"{stage}[amount={amount}]" for amount in (1, 2, 3) for stage in ("b", "m3")])
+        self.call("run", self.dag, "--max-parallel", "1", code=2)
+        self.assertIn("--max-parallel is about a sweep", self.err)
+        self.call("run", self.dag, "amount=1,2", "--max-parallel", "0", code=2)
 
     def test_it_says_beforehand_how_much_there_is_to_do(self):
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")

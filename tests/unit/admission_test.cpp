@@ -70,3 +70,78 @@ TEST_CASE("When nothing runs, one is admitted whatever it needs") {
     admission.finished(0);
     CHECK(admission.admit(999'999) == Nodes{1});
 }
+
+TEST_CASE("No more cohorts are in flight than may be, and what is in flight overtakes what is held back") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1, std::nullopt});
+    admission.offer(0, {}, 5);
+    admission.offer(2, {}, 9);
+    admission.offer(3, {}, 9);
+    admission.offer(4, {}, 1);
+    CHECK(admission.admit(0) == Nodes{2, 3, 4});  // the first opens its cohort; 4 has none
+    admission.offer(1, {}, 99);
+    admission.finished(2);
+    admission.done(2);
+    CHECK(admission.admit(0).empty());
+    admission.finished(3);
+    CHECK(admission.admit(0).empty());
+    admission.done(3);
+    CHECK(admission.admit(0) == Nodes{1, 0});
+}
+
+TEST_CASE("A cohort is in flight while one of its nodes is to come, and no longer when it is said not to") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1});
+    admission.offer(0, {}, 2);
+    admission.offer(2, {}, 1);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.finished(0);
+    admission.done(0);
+    CHECK(admission.admit(0).empty());  // 1 may come
+    admission.done(1);                  // it was skipped
+    CHECK(admission.admit(0) == Nodes{2});
+}
+
+TEST_CASE("A cohort of which nothing ran is not in flight") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1});
+    admission.done(0);
+    admission.offer(2, {}, 1);
+    CHECK(admission.admit(0) == Nodes{2});
+}
+
+TEST_CASE("What another cohort waits for counts for none; what its own waits for, or what runs, stays") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1});
+    admission.offer(0, {}, 2);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.offer(2, {}, 1);
+    admission.awaited(2, 3);
+    CHECK(admission.admit(0).empty());
+    admission.awaited(2, 1);
+    CHECK(admission.admit(0) == Nodes{2});
+    admission.awaited(0, 3);  // runs: 0's cohort stays in flight
+    admission.offer(3, {}, 1);
+    admission.finished(0);
+    admission.done(0);
+    CHECK(admission.admit(0).empty());
+    admission.done(1);
+    CHECK(admission.admit(0) == Nodes{3});
+    // Also before it is offered.
+    Admission early({.cohorts = 1}, 8, {0, 1});
+    early.offer(0, {}, 2);
+    CHECK(early.admit(0) == Nodes{0});
+    early.awaited(1, 0);
+    early.offer(1, {}, 1);
+    CHECK(early.admit(0) == Nodes{1});
+}
+
+TEST_CASE("Without a limit cohorts are nothing, and cores hold up cohorts as they hold up all") {
+    Admission free({}, 8, {0, 1, 2});
+    for (std::size_t node = 0; node < 3; ++node) free.offer(node, {}, 0);
+    CHECK(free.admit(0) == Nodes{0, 1, 2});
+    Admission two({.cohorts = 2}, 2, {0, 1, 1});
+    two.offer(0, {}, 1);
+    CHECK(two.admit(0) == Nodes{0});
+    two.offer(1, {.threads = 2}, 9);
+    CHECK(two.admit(0).empty());
+    two.finished(0);
+    two.done(0);
+    CHECK(two.admit(0) == Nodes{1});
+}

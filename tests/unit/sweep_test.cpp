@@ -275,6 +275,7 @@ TEST_CASE("what the points share is one node with its plain name; the rest say w
     CHECK(done.dag.groups.count("mnist") == 0);
     CHECK(done.dag.nodes[7].inputs[0].from == 3);
     CHECK(done.dag.nodes[7].params.integer("seed") == 2);
+    CHECK(only_points(done) == std::vector<std::optional<std::size_t>>{{}, {}, {}, {}, 0, 1, 2, 3});
 }
 
 TEST_CASE("a node that does not depend on an axis does not name it") {
