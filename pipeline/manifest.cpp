@@ -76,6 +76,7 @@ void visit(Archive& archive, PortDescription::ModelRule& rule) {
 template <typename Archive>
 void visit(Archive& archive, PortDescription::MetricsRule& rule) {
     archive.optional("names", rule.names);
+    archive.optional("if_connected", rule.if_connected);
     archive.optional("loss", rule.loss);
     archive.optional("target", rule.target);
     archive.optional("model", rule.model);

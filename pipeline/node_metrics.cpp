@@ -43,6 +43,8 @@ std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRul
 std::optional<std::vector<std::string>> NodeTyper::metrics_of(const PortDescription::MetricsRule& rule,
                                                               const NodeTypes& outputs) const {
     std::vector<std::string> names = rule.names;
+    for (const auto& [port, name] : rule.if_connected)
+        if (arrival(port) != nullptr) names.push_back(name);
     if (rule.loss.empty()) return names;
     const auto facts = loss_facts(rule, outputs);
     if (!facts) return std::nullopt;

@@ -109,6 +109,7 @@ struct PortDescription {
     // names a metric is checked before anything runs. `loss`: also those that follow from a loss; see metric_names.h.
     struct MetricsRule {
         std::vector<std::string> names{};      // always there
+        std::vector<std::pair<std::string, std::string>> if_connected{};  // (input, name): there where the input is connected
         std::string loss{};                    // parameter: the loss
         std::string target{};                  // port: what the network should give
         std::string model{};                   // port, input or output: the network

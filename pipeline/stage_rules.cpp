@@ -140,7 +140,7 @@ private:
         if (!rule) return fmt::format("has the shape '{}', which is no rule", port.shape);
         if (const auto fault = of(*rule)) return fault;
         if (port.metrics && !has_metrics(&port)) return "has a rule of metrics, but is neither metrics nor history";
-        if (port.metrics && !port.metrics->loss.empty()) {
+        if (port.metrics) {
             if (const auto fault = of(*port.metrics)) return fault;
         }
         return port.model ? of(*port.model) : std::nullopt;
@@ -168,6 +168,9 @@ private:
     }
 
     Fault of(const PortDescription::MetricsRule& rule) const {
+        for (const auto& [input, name] : rule.if_connected)
+            if (d_.input(input) == nullptr) return fmt::format("needs an input '{}'", input);
+        if (rule.loss.empty()) return std::nullopt;
         if (!is_param(rule.loss, ParamType::Choice)) return fmt::format("needs a parameter '{}'", rule.loss);
         if (!is_array_input(rule.target)) return fmt::format("needs an input array '{}'", rule.target);
         const PortDescription* made = d_.output(rule.model);

@@ -167,7 +167,9 @@ StageEntry compare_stage() {
             .outputs = {{.name = "metrics",
                          .kind = PortKind::Metrics,
                          .help = "p (baseline), p0 (candidate), difference (p0 - p); gap/p and gap/p0: training - test",
-                         .metrics = PortDescription::MetricsRule{.names = {"p", "p0", "difference", "gap/p", "gap/p0"}}}},
+                         .metrics = PortDescription::MetricsRule{
+                             .names = {"p", "p0", "difference"},
+                             .if_connected = {{"baseline_train", "gap/p"}, {"candidate_train", "gap/p0"}}}}},
             .params = {{.name = "baseline_name", .fallback = "baseline", .help = "what the tables call it"},
                        {.name = "candidate_name", .fallback = "candidate", .help = "what the tables call it"},
                        {.name = "metric", .fallback = "accuracy", .help = "what decides",

@@ -38,7 +38,7 @@ StageLibraryInfo everything() {
         {.name = "history", .kind = PortKind::History},
         {.name = "metrics",
          .kind = PortKind::Metrics,
-         .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .loss = "loss", .target = "x", .model = "model",
+         .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .if_connected = {{"val_x", "gap"}}, .loss = "loss", .target = "x", .model = "model",
                                                  .training = true, .validation = "val_x", .fraction = "rate",
                                                  .also_under = {"best/"}}},
     };
@@ -158,6 +158,7 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     rule = sound;
     rule.model = "x";
     CHECK(fault_of_rule(rule) == "output 'y' needs a model 'x'");
+    CHECK(fault_of_rule({.names = {"p"}, .if_connected = {{"y", "gap"}}}) == "output 'y' needs an input 'y'");
     rule = sound;
     rule.fraction = "until";
     CHECK(fault_of_rule(rule) == "output 'y' needs a number 'until'");

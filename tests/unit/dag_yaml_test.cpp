@@ -412,6 +412,16 @@ TEST_CASE("the parameters come flattened and resolved, for sweeps and reports") 
     CHECK(found[3].first == "e");
 }
 
+TEST_CASE("a metric that is there where an input is connected can be named there alone") {
+    const std::string start =
+        "networks: {other: [{conv: 1}]}\nstages:\n  l: {kind: load, dataset: mnist}\n  u: {kind: normalise, in: {images: l.images}}\n"
+        "  m: {kind: train, in: {x: u.images, target: u.images}, net: other, loss: mse}\n";
+    const std::string end = "  b: {kind: judge, in: {one: a.metrics, other: a.metrics}, metric: q}\n";
+    CHECK(mistakes(start + "  a: {kind: judge, in: {one: m.metrics, other: m.metrics, third: m.metrics}}\n" + end).empty());
+    CHECK_THAT(mistakes(start + "  a: {kind: judge, in: {one: m.metrics, other: m.metrics}}\n" + end).at(0),
+               Catch::Contains("no metric 'q'; a reports p"));
+}
+
 TEST_CASE("two spellings of one value are one") {
     const auto canonical = [](const std::string& written) {
         const Dag dag = build(

@@ -71,9 +71,10 @@ inline Catalog small_catalog() {
     train.numeric = true;
 
     StageDescription judge{.kind = "judge", .help = "a metric of two trainings"};
-    judge.inputs = {{.name = "one", .kind = PortKind::Metrics}, {.name = "other", .kind = PortKind::Metrics}};
+    judge.inputs = {{.name = "one", .kind = PortKind::Metrics}, {.name = "other", .kind = PortKind::Metrics},
+                    {.name = "third", .kind = PortKind::Metrics, .optional = true}};
     judge.params = {{.name = "metric", .fallback = "loss", .metric_of = {"one", "other"}}};
-    const PortDescription::MetricsRule p_alone{.names = {"p"}};
+    const PortDescription::MetricsRule p_alone{.names = {"p"}, .if_connected = {{"third", "q"}}};
     judge.outputs = {{.name = "metrics", .kind = PortKind::Metrics, .metrics = p_alone}};
 
     manifest.stages = {load, read, normalise, add_noise, train, judge};
