@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs what the study claims and writes docs/results.md from what the runs say: `python3 docs/results.py [--epochs N]`.
+"""Runs what the study claims and writes docs/results.md from what the runs say: `python3 docs/results.py [SECTION...]`.
 
 Nothing is run twice: the store keeps it all, so that a second call only writes the page anew. Of the whole study, only N epochs (default
 1) of approach 1 are run; on two cores, each costs about a quarter of an hour.
@@ -35,16 +35,13 @@ def section(title, claim, *arguments):
     """A heading, what the study says, the command; gives the events of its run."""
     print(f"{title} ...", flush=True)
     quoted = (f"'{argument}'" if "(" in argument else argument for argument in arguments)
-    write(f"## {title}", claim, f"    build/satdl-run {' '.join(quoted)}")
+    for paragraph in (f"## {title}", claim, f"    build/satdl-run {' '.join(quoted)}"):
+        write(paragraph)
     return [json.loads(line) for line in output_of("build/satdl-run", *arguments, "--json").splitlines()]
 
 
 def percent(value):
     return f"{100 * value:.2f} %"
-
-
-def minutes(seconds):
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
 
 
 def training(stage, metrics):
@@ -55,8 +52,7 @@ def training(stage, metrics):
     table([f"{stage}", f"after epoch {values['last_epoch']:.0f}", "best", "in epoch"],
           [[name, form(name, values[f"last/{name}"]), form(name, values[f"best/{name}"]), f"{values[f'epoch_of_best/{name}']:.0f}"]
            for name in metrics])
-    write(f"Trained in {minutes(shown['made']['seconds'])} with {shown['made']['threads']} thread(s); artifact `{shown['key'][:12]}`.")
-    return values
+    write(f"Artifact `{shown['key'][:12]}`, trained with {shown['made']['threads']} thread(s).")
 
 
 def comparison():
@@ -76,7 +72,7 @@ def settings(events, columns):
         spread = f" ± {metric['sd']:.4f}" if metric["sd"] is not None else ""
         return f"{metric['mean']:.4f}{spread} (n = {metric['n']})"
 
-    table([*names, *columns], [[*(str(row["settings"][name]) for name in names), *(cell(row["metrics"][column]) for column in columns)]
+    table([*names, *columns], [[*(json.dumps(row["settings"][name]) for name in names), *(cell(row["metrics"][column]) for column in columns)]
                                for row in swept["rows"]])
     write(*(f"- {one['words']}" for row in swept["rows"] for one in row["paired"]))
 
@@ -85,11 +81,13 @@ def nearest(value, candidates):
     return min(candidates, key=lambda name: abs(candidates[name] - value))
 
 
-def approach_1(epochs):
+def baseline(_):
     section("M2 from scratch, on all of Fashion-MNIST", "The study: 92.21 % training, 88.24 % validation after 20 epochs.",
             "dags/full.yaml", "m2", "evaluate_m2@train", "evaluate_m2@test")
     training("m2", ["train/accuracy", "val/accuracy", "train/loss", "val/loss"])
 
+
+def approach_1(epochs):
     section(f"Approach 1 on all of the data, {epochs} of the study's 20 epochs",
             "The study, after 20 epochs: M1's loss 0.0056; M3 98.42 % training, 92.68 % validation; M3 over-fits more than M2.",
             "dags/full.yaml", "--set", f"epochs={epochs}")
@@ -98,7 +96,7 @@ def approach_1(epochs):
     comparison()
 
 
-def approach_2():
+def approach_2(_):
     section("Approach 2, whole", "The study: 97.58 % \"validation accuracy\" of the pretrained model against 94.67 %.", "dags/dense.yaml")
     comparison()
     m2, m3 = (show(f"evaluate_{model}@test")["metrics"]["metrics"] for model in ("m2", "m3"))
@@ -108,32 +106,51 @@ def approach_2():
               f"accuracy {percent(found['accuracy'])}, binary_accuracy {percent(found['binary_accuracy'])}.")
 
 
-def repeated():
-    size = ("--set", "limit=10000", "--set", "epochs=10")
-    columns = ["compare.p", "compare.p0", "compare.difference"]
-    settings(section("P0 against P over five seeds: approach 2 on 10,000 images, 10 epochs", "Each seed: its own noise, weights and order.",
-                     "dags/dense.yaml", *size, "--sweep", "seed=range(1,6)"), columns)
-    settings(section("P0 against P over five seeds: approach 1, the quick profile (3,000 images, 3 epochs)",
-                     "Each seed: its own noise, weights and order.", "dags/full.yaml", "--profile", "quick", "--sweep", "seed=range(1,6)"),
-             columns)
-    settings(section("M1's layers frozen against trainable: approach 1, the quick profile", "The study: trainable is better.",
-                     "dags/full.yaml", "--profile", "quick", "--sweep", "freeze=false,true"), columns)
+SWEPT = ["compare.p", "compare.p0", "compare.difference"]
+QUICK = ("dags/full.yaml", "--profile", "quick")
+EACH_SEED = "Each seed: its own noise, weights and order."
+
+
+def seeds_2(_):
+    settings(section("P0 against P over five seeds: approach 2 on 10,000 images, 10 epochs", EACH_SEED, "dags/dense.yaml",
+                     "--set", "limit=10000", "--set", "epochs=10", "--sweep", "seed=range(1,6)"), SWEPT)
+
+
+def seeds_1(_):
+    settings(section("P0 against P over five seeds: approach 1, the quick profile (3,000 images, 3 epochs)", EACH_SEED, *QUICK,
+                     "--sweep", "seed=range(1,6)"), SWEPT)
+
+
+def freeze(_):
+    settings(section("M1's layers frozen against trainable: approach 1, the quick profile", "The study: trainable is better.", *QUICK,
+                     "--sweep", "freeze=false,true"), SWEPT)
+
+
+SECTIONS = {function.__name__: function for function in (baseline, approach_1, approach_2, seeds_2, seeds_1, freeze)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sections", nargs="*", help=f"which (default: all): {', '.join(SECTIONS)}")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of approach 1 on all of the data (default 1)")
     arguments = parser.parse_args()
+    chosen = arguments.sections or list(SECTIONS)
+    if unknown := set(chosen) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     commit = output_of("git", "describe", "--always", "--dirty").strip()
     torch = output_of("build/satdl", "--version").splitlines()[-1]
-    write("# Results", f"Written by `python3 docs/results.py --epochs {arguments.epochs}`: commit {commit}, {cpu[0]}, {len(cpu)} cores, "
-          f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {torch}; seed 7 where no other is named.",
-          "P is M2's accuracy on Fashion-MNIST's test images, P0 M3's; `compare.difference` is P0 - P. What contradicts the study stands as it "
-          "was measured. Smaller data and fewer epochs than the study's say less about it: each section names its size.")
-    approach_1(arguments.epochs)
-    approach_2()
-    repeated()
+    command = " ".join(["python3 docs/results.py", *arguments.sections])
+    write("# Results")
+    write(f"Written by `{command}`: commit {commit}, {cpu[0]}, {len(cpu)} cores, "
+          f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {torch}; seed 7 where no other is named.")
+    write("P is M2's accuracy on Fashion-MNIST's test images, P0 M3's; `compare.difference` is P0 - P. What contradicts the study stands as "
+          "it was measured. Smaller data and fewer epochs than the study's say less about it: each section names its size.")
+    left_out = [name for name in SECTIONS if name not in chosen]
+    if left_out:
+        write(f"Not run this time: {', '.join(left_out)}.")
+    for name in chosen:
+        SECTIONS[name](arguments.epochs)
     (ROOT / "docs/results.md").write_text("\n".join(page).rstrip() + "\n")
     print("docs/results.md")
 
