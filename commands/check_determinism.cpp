@@ -108,10 +108,8 @@ ExitCode check(const CheckOptions& options) {
         const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
         const RunResult result = run_on_flow_graph(carrying, with_memory(round.limits, session.machine()));
         if (const auto code = signals.exit_code()) return *code;
-        for (const auto& node : result.nodes) {
-            if (plan.nodes[static_cast<std::size_t>(&node - result.nodes.data())].forced)
-                findings.push_back(finding_of(dag, node, store, round.name));
-        }
+        for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order
+            if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));
     }
     const bool good = std::ranges::all_of(findings, [](const Finding& finding) { return finding.outcome == "same"; });
     tell(options, dag.name, findings, rounds.size(), good);

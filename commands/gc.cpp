@@ -77,32 +77,36 @@ std::string kind_of(const Recipe& recipe) {
     return kind == recipe.end() ? "" : kind->value;
 }
 
-double now_days() {
-    return wall_time() / 86400;
-}
+struct Contents {
+    std::vector<Artifact> unused;
+    std::size_t count = 0;    // of all artifacts, used and unused
+    std::uint64_t bytes = 0;  // theirs
+};
 
-std::vector<Artifact> without_use(OpenStore& open, const std::set<Digest>& kept, std::uint64_t& kept_bytes) {
-    std::vector<Artifact> artifacts;
+Contents contents_of(OpenStore& open, const std::set<Digest>& used) {
+    Contents contents;
+    const double now = wall_time();
     for (const Digest& key : open.store().keys()) {
         const auto identity = open.files().identity(open.store().path_of(key));
         if (!identity) continue;
-        if (kept.contains(key)) {
-            kept_bytes += identity->bytes;
-            continue;
-        }
+        ++contents.count;
+        contents.bytes += identity->bytes;
+        if (used.contains(key)) continue;
         Artifact artifact;
         artifact.key = key;
         artifact.bytes = identity->bytes;
-        artifact.age_days = now_days() - static_cast<double>(identity->modified_nanoseconds) / 1e9 / 86400;
+        artifact.age_days = (now - static_cast<double>(identity->modified_nanoseconds) / 1e9) / 86400;
         try {
             if (const auto header = open.store().header(key)) artifact.kind = kind_of(header->recipe);
         } catch (const DamagedObject&) {
-            continue;  // it is in quarantine now
+            --contents.count;  // it is in quarantine now
+            contents.bytes -= identity->bytes;
+            continue;
         }
         artifact.seconds = open.index().seconds(key, artifact.kind);
-        artifacts.push_back(std::move(artifact));
+        contents.unused.push_back(std::move(artifact));
     }
-    return artifacts;
+    return contents;
 }
 
 // The cheapest to make again first, by seconds a byte; then those that nobody knows of.
@@ -121,8 +125,7 @@ std::uint64_t bytes_of(const std::vector<Artifact>& artifacts) {
 }
 
 // What goes: old enough, and (with a size to come down to) no more than that takes.
-std::vector<Artifact> chosen(std::vector<Artifact> artifacts, const GcOptions& options, std::uint64_t kept_bytes) {
-    std::uint64_t all = kept_bytes + bytes_of(artifacts);
+std::vector<Artifact> chosen(std::vector<Artifact> artifacts, const GcOptions& options, std::uint64_t all) {
     std::erase_if(artifacts, [&](const Artifact& artifact) { return artifact.age_days < options.older_days; });
     if (options.to_bytes == 0) return artifacts;
     std::vector<Artifact> going;
@@ -175,15 +178,12 @@ ExitCode collect(const GcOptions& options) {
     add_recorded(open, options.keep_runs, kept);
     for (const auto& dag : options.dags) add_planned(options, dag, kept);
 
-    std::uint64_t kept_bytes = 0;
-    std::vector<Artifact> artifacts = without_use(open, kept, kept_bytes);
-    order_by_worth(artifacts);
-    const std::uint64_t unused_bytes = bytes_of(artifacts);
-    const std::size_t all = open.store().keys().size();
-    const std::vector<Artifact> going = chosen(std::move(artifacts), options, kept_bytes);
+    Contents contents = contents_of(open, kept);
+    order_by_worth(contents.unused);
+    const std::vector<Artifact> going = chosen(std::move(contents.unused), options, contents.bytes);
     if (!options.dry_run)
         for (const Artifact& artifact : going) open.store().erase(artifact.key);
-    tell(options, going, all - going.size(), kept_bytes + unused_bytes - bytes_of(going));
+    tell(options, going, contents.count - going.size(), contents.bytes - bytes_of(going));
     return ExitCode::Done;
 }
 
