@@ -12,6 +12,7 @@
 #include "pipeline/dynamic_library.h"
 #include "pipeline/process.h"
 #include "pipeline/report.h"
+#include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -89,6 +90,7 @@ void tell(const CheckOptions& options, const std::string& dag, const std::vector
 ExitCode check(const CheckOptions& options) {
     make_what_is_missing(options);
     Session session(options.dag, options.store, Access::Look);
+    const StoreUse use = StoreUse::shared(session.open().folder());
     const Dag dag = session.dag();
     const auto clock = steady_clock();
     const StopSignals signals;

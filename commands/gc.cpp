@@ -37,12 +37,17 @@ struct Artifact {
     std::optional<double> seconds;  // that making it again would take, as far as the history tells
 };
 
-// The target's name is the key.
+// The target's name is the key. Without the folder, or where it cannot be read, nobody knows what is current: then nothing may go.
 void add_linked(const fs::path& results, std::set<Digest>& kept) {
-    std::error_code trouble;
-    for (const auto& entry : fs::recursive_directory_iterator(results, trouble)) {
-        if (!entry.is_symlink(trouble)) continue;
-        if (const auto key = Digest::from_hex(fs::read_symlink(entry.path(), trouble).stem().string())) kept.insert(*key);
+    try {
+        for (const auto& entry : fs::recursive_directory_iterator(results)) {
+            if (!entry.is_symlink()) continue;
+            if (const auto key = Digest::from_hex(fs::read_symlink(entry.path()).stem().string())) kept.insert(*key);
+        }
+    } catch (const fs::filesystem_error& error) {
+        throw Error(ExitCode::Usage,
+                    fmt::format("cannot read '{}', whose links say what is current: {}", printable(results.string()), error.code().message()),
+                    "--results names another folder");
     }
 }
 

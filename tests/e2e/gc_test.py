@@ -57,6 +57,11 @@ class Gc(satdl.Case):
         run.communicate()
         self.call("cache", "gc")
 
+    def test_without_the_links_nothing_goes(self):
+        self.call("cache", "gc", "--keep-runs", "0", "--results", "elsewhere", code=2)
+        self.assertIn("cannot read 'elsewhere'", self.err)
+        self.assertEqual(self.objects(), self.before)
+
     def test_no_store(self):
         self.call("cache", "gc", "--store", "none", "-n", code=2)
         self.assertIn("there is no store 'none'", self.err)
