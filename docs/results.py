@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs what the study claims and writes docs/results.md from what the runs say: `python3 docs/results.py [SECTION...]`.
 
+Only the sections named are written anew; the others stay as they are, each with the commit and the machine that it was measured on.
 Nothing is run twice: the store keeps it all, so that a second call only writes the page anew. Of the whole study, only N epochs (default
 1) of approach 1 are run; on two cores, each costs about a quarter of an hour.
 """
@@ -8,10 +9,12 @@ Nothing is run twice: the store keeps it all, so that a second call only writes 
 import argparse
 import json
 import platform
+import re
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/results.md"
 page = []
 
 
@@ -35,9 +38,16 @@ def section(title, claim, *arguments):
     """A heading, what the study says, the command; gives the events of its run."""
     print(f"{title} ...", flush=True)
     quoted = (f"'{argument}'" if "(" in argument else argument for argument in arguments)
-    for paragraph in (f"## {title}", claim, f"    build/satdl-run {' '.join(quoted)}"):
+    for paragraph in (f"## {title}", claim, f"    build/satdl-run {' '.join(quoted)}", provenance()):
         write(paragraph)
     return [json.loads(line) for line in output_of("build/satdl-run", *arguments, "--json").splitlines()]
+
+
+def provenance():
+    cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    commit = output_of("git", "describe", "--always", "--dirty").strip()
+    torch = output_of("build/satdl", "--version").splitlines()[-1]
+    return f"Measured at commit {commit}: {cpu[0]}, {len(cpu)} cores, {platform.freedesktop_os_release()['PRETTY_NAME']}, {torch}."
 
 
 def percent(value):
@@ -129,6 +139,12 @@ def freeze(_):
 SECTIONS = {function.__name__: function for function in (baseline, approach_1, approach_2, seeds_2, seeds_1, freeze)}
 
 
+def written_before():
+    """The page's sections by name."""
+    parts = re.split(r"^<!-- (\w+) -->\n", PAGE.read_text() if PAGE.exists() else "", flags=re.MULTILINE)[1:]
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2])}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sections", nargs="*", help=f"which (default: all): {', '.join(SECTIONS)}")
@@ -137,22 +153,19 @@ def main():
     chosen = arguments.sections or list(SECTIONS)
     if unknown := set(chosen) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    commit = output_of("git", "describe", "--always", "--dirty").strip()
-    torch = output_of("build/satdl", "--version").splitlines()[-1]
-    command = " ".join(["python3 docs/results.py", *arguments.sections])
-    write("# Results")
-    write(f"Written by `{command}`: commit {commit}, {cpu[0]}, {len(cpu)} cores, "
-          f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {torch}; seed 7 where no other is named.")
+    sections = written_before()
+    for name in chosen:
+        page.clear()
+        SECTIONS[name](arguments.epochs)
+        sections[name] = "\n".join(page).rstrip()
+    page.clear()
+    write("# Results", "", "Written by `python3 docs/results.py`, a section at a time (`python3 docs/results.py NAME`); seed 7 where no other is named.")
     write("P is M2's accuracy on Fashion-MNIST's test images, P0 M3's; `compare.difference` is P0 - P. What contradicts the study stands as "
           "it was measured. Smaller data and fewer epochs than the study's say less about it: each section names its size.")
-    left_out = [name for name in SECTIONS if name not in chosen]
-    if left_out:
-        write(f"Not run this time: {', '.join(left_out)}.")
-    for name in chosen:
-        SECTIONS[name](arguments.epochs)
-    (ROOT / "docs/results.md").write_text("\n".join(page).rstrip() + "\n")
-    print("docs/results.md")
+    for name in (name for name in SECTIONS if name in sections):
+        write(f"<!-- {name} -->", sections[name])
+    PAGE.write_text("\n".join(page).rstrip() + "\n")
+    print(PAGE.relative_to(ROOT))
 
 
 if __name__ == "__main__":
