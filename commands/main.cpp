@@ -101,6 +101,7 @@ int parse_and_work(int argc, char** argv) {
     satdl::add_data_command(program, work);
     satdl::add_check_determinism_command(program, work);
     satdl::add_cache_command(program, work);
+    satdl::add_selftest_command(program, work);
 
     auto arguments = arguments_of(argc, argv);
     refuse_unknown_command(program, arguments);

@@ -55,6 +55,8 @@ void tell_cycles(const Dag& dag, const std::vector<bool>& done, Diagnostics& dia
 
 }  // namespace
 
+std::string_view name_of(Numerics numerics) { return numerics == Numerics::Exact ? "exact" : "portable"; }
+
 const Node* Dag::find(std::string_view wanted) const {
     const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return node.name == wanted; });
     return found == nodes.end() ? nullptr : &*found;

@@ -34,6 +34,7 @@ struct Node {
 };
 
 enum class Numerics { Exact, Portable };  // Portable: LibTorch's version and the CPU stay out of the keys
+[[nodiscard]] std::string_view name_of(Numerics numerics);  // "exact"
 
 struct Dag {
     std::string name;

@@ -74,6 +74,7 @@ void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
 // What is needed to draw the DAG and to tell a stage's settings long after the YAML has changed.
 void JsonEvents::tell_dag(const Dag& dag) {
     Json json = event("dag");
+    json["numerics"] = name_of(dag.numerics);
     json["stages"] = Json::array();
     for (const NodeId id : std::exchange(planned_, {})) {
         const Node& node = dag.nodes[id];

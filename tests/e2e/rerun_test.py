@@ -86,7 +86,7 @@ class Rerun(satdl.Case):
         self.assertEqual(self.ran(self.dag), set(STAGES))
         self.assertEqual(self.objects(), before)
         self.call("cache", "verify")
-        self.assertIn(f"{len(STAGES)} objects good", self.out)
+        self.assertIn(f"{len(STAGES)} artifacts good", self.out)
         self.call("cache", "reindex")
         self.assertIn(f"{len(STAGES)} objects", self.out)
 

@@ -1,0 +1,97 @@
+#include "commands/recorded_dag.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "commands/command.h"
+#include "pipeline/dag_yaml.h"
+#include "pipeline/yaml.h"
+
+namespace fs = std::filesystem;
+
+namespace satdl {
+
+namespace {
+
+// The lines that are JSON; a last one may be torn by a crash.
+std::vector<Json> events_of(const fs::path& store_folder, const std::string& run, FileSystem& files) {
+    const auto path = store_folder / "runs" / run / "events.jsonl";
+    const auto identity = files.identity(path);
+    if (!identity) return {};
+    std::vector<Json> events;
+    const std::string text = files.read(path, 0, identity->bytes);
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        Json event = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+        if (event.is_object() && event.contains("event")) events.push_back(std::move(event));
+        at = end + 1;
+    }
+    return events;
+}
+
+const Json* find_event(const std::vector<Json>& events, std::string_view name) {
+    const auto found = std::ranges::find_if(events, [&](const Json& event) { return event["event"] == name; });
+    return found == events.end() ? nullptr : &*found;
+}
+
+// As YAML would say it. A recorded name ("noisy@train", "m1[seed=1]") is not always one that may be written there.
+Json document_of(const Json& started, const Json& told, std::map<std::string, std::string>& written_names) {
+    for (const Json& stage : told.at("stages")) written_names.emplace(stage.at("stage"), fmt::format("s{}", written_names.size()));
+    Json stages = Json::object();
+    for (const Json& stage : told.at("stages")) {
+        Json entry = {{"kind", stage.at("kind")}};
+        for (const Json& input : stage.at("inputs")) {
+            const std::string from_port = input.at("from_port");
+            entry["in"][input.at("port").get<std::string>()] = written_names.at(input.at("from")) + "." + from_port;
+        }
+        entry.update(stage.at("params"));
+        stages[written_names.at(stage.at("stage"))] = std::move(entry);
+    }
+    return {{"name", started.at("dag")}, {"numerics", told.value("numerics", "exact")}, {"stages", std::move(stages)}};
+}
+
+}  // namespace
+
+std::optional<RecordedStage> find_recorded_stage(const fs::path& store_folder, const Digest& key, FileSystem& files) {
+    const auto runs = files.list(store_folder / "runs");
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
+        const std::vector<Json> events = events_of(store_folder, *run, files);
+        if (find_event(events, "dag") == nullptr) continue;
+        for (const Json& event : events) {
+            if (event["event"] != "stage" || event.value("key", Json()) != key.hex()) continue;
+            return RecordedStage{*run, event.value("stage", "")};
+        }
+    }
+    return std::nullopt;
+}
+
+Dag recorded_dag(const fs::path& store_folder, const std::string& run, const Catalog& catalog, FileSystem& files) {
+    const std::vector<Json> events = events_of(store_folder, run, files);
+    const Json* const started = find_event(events, "run_started");
+    const Json* const told = find_event(events, "dag");
+    const std::string where = (store_folder / "runs" / run / "events.jsonl").string();
+    std::map<std::string, std::string> written_names;
+    auto source = std::make_shared<SourceText>();
+    fs::path file;
+    try {
+        if (started == nullptr || told == nullptr) throw Error(ExitCode::Usage, fmt::format("the record '{}' tells no DAG", printable(where)));
+        source->name = where;
+        source->text = document_of(*started, *told, written_names).dump(1);
+        file = started->at("file").get<std::string>();
+    } catch (const Json::exception&) {
+        throw Error(ExitCode::Usage, fmt::format("the record '{}' is not one that this satdl writes", printable(where)));
+    } catch (const std::out_of_range&) {
+        throw Error(ExitCode::Usage, fmt::format("in the record '{}', a stage reads one that is not told", printable(where)));
+    }
+    Dag dag = DagSource(file, parse_yaml(source)).build({}, catalog, DatasetIndex(dataset_folders(file)));
+    for (Node& node : dag.nodes) {
+        const auto name = std::ranges::find_if(written_names, [&](const auto& one) { return one.second == node.name; });
+        node.name = node.group = name->first;
+    }
+    dag.groups.clear();
+    return dag;
+}
+
+}  // namespace satdl

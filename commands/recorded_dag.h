@@ -1,0 +1,28 @@
+// The DAG of a run as its record tells it: every stage with the parameters that it had, whatever has become of the YAML
+// since. So an artifact can be made again by whoever has the store and the data.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "pipeline/dag.h"
+#include "pipeline/dataset.h"
+#include "pipeline/file_system.h"
+
+namespace satdl {
+
+struct RecordedStage {
+    std::string run;    // the id of the record
+    std::string stage;  // the name that it had there
+};
+// The newest record of a run in which a stage ran or was reused under this key; nothing where none tells its DAG.
+[[nodiscard]] std::optional<RecordedStage> find_recorded_stage(const std::filesystem::path& store_folder, const Digest& key,
+                                                               FileSystem& files);
+
+// Its DAG, with the stages' names as they were. Throws Error{Usage} where it cannot be built any more: a kind of stage that is
+// unknown, parameters that a stage no longer has.
+[[nodiscard]] Dag recorded_dag(const std::filesystem::path& store_folder, const std::string& run, const Catalog& catalog,
+                               FileSystem& files);
+
+}  // namespace satdl
