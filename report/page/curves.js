@@ -48,20 +48,27 @@ function curveRows(members, weight) {
   return rows;
 }
 
+// Whole epochs, evenly spaced, at most eight.
+function epochTicks(rows) {
+  const epochs = [...new Set(rows.map(row => row.epoch))].sort((a, b) => a - b);
+  const every = Math.ceil(epochs.length / 8);
+  return epochs.filter((_, i) => i % every === 0);
+}
+
 function curvePlot(metric, members, controls) {
   return width => {
     const weight = controls.weight, rows = curveRows(members, weight);
     const positive = rows.every(row => row.raw === null || row.raw > 0);
     const log = controls.log && positive;
-    const points = new Set(rows.map(row => row.point)).size, epochs = new Set(rows.map(row => row.epoch)).size;
-    const x = { field: 'epoch', type: 'quantitative', title: 'epoch', axis: { tickMinStep: 1, format: 'd', grid: false, tickCount: Math.min(epochs, 8) }, scale: { nice: false, domain: epochs === 1 ? [rows[0].epoch - 0.5, rows[0].epoch + 0.5] : undefined } };
+    const points = new Set(rows.map(row => row.point)).size, ticks = epochTicks(rows), epochs = new Set(rows.map(row => row.epoch)).size;
+    const x = { field: 'epoch', type: 'quantitative', title: 'epoch', axis: { values: ticks, format: 'd', grid: false }, scale: { nice: false, domain: epochs === 1 ? [rows[0].epoch - 0.5, rows[0].epoch + 0.5] : undefined } };
     const percent = isAccuracy(metric);
-    const y = field => ({ field, type: 'quantitative', title: null, scale: log ? { type: 'log', nice: true } : { zero: false, nice: true }, axis: { format: percent ? '.0%' : '~g', tickCount: 5 } });
+    const y = field => ({ field, type: 'quantitative', title: null, scale: log ? { type: 'log', nice: true } : { zero: false, nice: true }, axis: { format: percent ? '.0%' : log ? '~g' : '~r', tickCount: 5 } });
     const several = points > 1;
     const color = several
       ? { field: 'point', type: 'nominal', title: null, legend: points > 8 ? null : { columns: width < 420 ? 1 : 2 }, scale: points > 8 ? { scheme: 'viridis' } : undefined }
-      : { field: 'part', type: 'nominal', title: null, scale: { domain: ['training', 'validation'], range: [css('--plot-1'), css('--plot-2')] } };
-    const strokeDash = { field: 'part', type: 'nominal', title: null, scale: { domain: ['training', 'validation'], range: [[1, 0], [5, 3]] }, ...(several ? {} : { legend: {} }) };
+      : { field: 'part', type: 'nominal', title: null, ...(rows.some(row => row.part === 'validation') ? {} : { legend: null }), scale: { domain: ['training', 'validation'], range: [css('--plot-1'), css('--plot-2')] } };
+    const strokeDash = { field: 'part', type: 'nominal', title: null, scale: { domain: ['training', 'validation'], range: [[1, 0], [5, 3]] }, ...(several ? {} : { legend: color.legend === null ? null : {} }) };
     const tooltip = [{ field: 'name', title: 'curve' }, { field: 'epoch', title: 'epoch' }, { field: 'text', title: metric }];
     const detail = { field: 'series' };
     const layer = [

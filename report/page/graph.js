@@ -95,7 +95,7 @@ function timeline(run) {
   const bars = width => ({
     width: width - margin(width) - 16, height: { step: 19 }, data: { values: rows },
     mark: { type: 'bar', cornerRadius: 2, height: 12 },
-    encoding: { x: { field: 'from', type: 'quantitative', title: null, scale, axis: { orient: 'top', format: '~g', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } }, x2: { field: 'to' },
+    encoding: { x: { field: 'from', type: 'quantitative', title: null, scale, axis: { orient: 'top', format: '~r', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } }, x2: { field: 'to' },
       y: { field: 'row', type: 'nominal', sort: order, title: null, axis: { minExtent: margin(width), maxExtent: margin(width), labelLimit: margin(width) - 8, ticks: false, domain: false } },
       color: { field: 'outcome', type: 'nominal', title: null, scale: { domain: outcomes, range: outcomes.map(name => ({ ran: css('--ran'), resumed: css('--plot-6'), failed: css('--failed') }[name] || css('--stopped'))) }, legend: outcomes.length > 1 ? {} : null },
       tooltip: [{ field: 'name', title: 'stage' }, { field: 'outcome' }, { field: 'spent', title: 'took' }, { field: 'began', title: 'started at' }, { field: 'threads', title: 'cores' }] },
@@ -106,7 +106,7 @@ function timeline(run) {
     width: width - margin(width) - 16, height: 64, data: { values: steps },
     layer: [
       { mark: { type: 'area', interpolate: 'step-after', color: css('--plot-1'), opacity: 0.35, line: { color: css('--plot-1'), interpolate: 'step-after', strokeWidth: 1 } },
-        encoding: { x: { field: 'at', type: 'quantitative', title: unit[1], scale, axis: { grid: false, format: '~g', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } },
+        encoding: { x: { field: 'at', type: 'quantitative', title: unit[1], scale, axis: { grid: false, format: '~r', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } },
           y: { field: 'cores', type: 'quantitative', title: null, scale: { domain: [0, most], nice: false }, axis: { tickMinStep: 1, tickCount: Math.min(4, most), format: 'd', domain: false, ticks: false, minExtent: margin(width), maxExtent: margin(width) } } } },
       ...(run.cores > 0 ? [{ data: { values: [{ cores: run.cores }] }, mark: { type: 'rule', color: css('--failed'), strokeDash: [4, 3] }, encoding: { y: { field: 'cores', type: 'quantitative' }, tooltip: [{ field: 'cores', title: 'cores of the machine' }] } }] : []),
     ],
