@@ -5,9 +5,11 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <ranges>
 
 #include "commands/session.h"
 #include "pipeline/dynamic_library.h"
+#include "pipeline/run_log.h"
 #include "pipeline/text.h"
 #include "report/document.h"
 #include "report/page.h"
@@ -45,12 +47,8 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     StoreKnowledge knowledge = session.knowledge(dag);
     OpenStore& open = session.open();
     RunFacts planned = facts_of_plan(dag, session.plan(dag, {}, knowledge), session.machine().cores);
-    const auto ids = open.files().list(open.folder() / "runs");
-    std::size_t searched = 0;
-    for (auto id = ids.rbegin(); id != ids.rend() && searched < kRecordsToSearch; ++id) {
-        if (!open.files().identity(open.folder() / "runs" / *id / "events.jsonl")) continue;
-        ++searched;
-        RunFacts run = facts_of_run(open.folder(), *id, open.files());
+    for (const auto& id : recorded_runs(open.folder(), open.files()) | std::views::take(kRecordsToSearch)) {
+        RunFacts run = facts_of_run(open.folder(), id, open.files());
         if (is_of(run, planned)) return run;
     }
     for (auto& stage : planned.stages) {

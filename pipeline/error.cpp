@@ -147,6 +147,10 @@ Error::Error(ExitCode code, std::string message, std::string hint)
 Error::Error(ExitCode code, std::vector<Diagnostic> diagnostics)
     : std::runtime_error(render_all(diagnostics)), code_(code), diagnostics_(std::move(diagnostics)) {}
 
+void refuse(Place place, std::string message, std::string hint) {
+    throw Error(ExitCode::Usage, std::vector<Diagnostic>{{std::move(place), std::move(message), std::move(hint)}});
+}
+
 void Diagnostics::add(Place place, std::string message, std::string hint) {
     found_.push_back({std::move(place), std::move(message), std::move(hint)});
 }

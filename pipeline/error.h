@@ -68,6 +68,9 @@ private:
     std::vector<Diagnostic> diagnostics_;
 };
 
+// Throws Error{Usage} with this one mistake.
+[[noreturn]] void refuse(Place place, std::string message, std::string hint = {});
+
 // Collects a file's mistakes so that they are told all at once, in the order of their places.
 class Diagnostics {
 public:
