@@ -85,7 +85,9 @@ ExitCode run(RunOptions options) {
     StoreKnowledge knowledge = session.knowledge(dag);
     const Plan plan = session.plan(dag, request_of(options), knowledge);
     check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
-    if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(sweep, plan, session.machine().cores));
+    const Limits limits = limits_of(options, session.machine());
+    const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
+    if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(load));
     if (options.dry_run) {
         fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
@@ -97,15 +99,14 @@ ExitCode run(RunOptions options) {
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);
     const auto all = tell_all({record.get(), display.get()});
-    SweepStart with_points(*all, sweep, session.machine().cores, info.id);
+    SweepStart with_points(*all, sweep, load, info.id);
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
     InProcess executor;
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
                             only_points(sweep)};
-    const RunResult result =
-        has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
+    const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, limits) : run_serially(carrying, {});
 
     tell_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) tell_tables(options, dag, result, open.store());
