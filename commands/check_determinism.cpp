@@ -42,6 +42,7 @@ void make_what_is_missing(const CheckOptions& options) {
     argv.insert(argv.end(), options.stages.begin(), options.stages.end());
     argv.insert(argv.end(), {"--store", options.store.store, "--results", options.store.results});
     if (!options.dag.profile.empty()) argv.insert(argv.end(), {"--profile", options.dag.profile});
+    for (const auto& one : options.dag.given) argv.push_back(one.place.source->text);
     for (const auto& one : options.dag.set) argv.insert(argv.end(), {"--set", one});
     for (const auto& one : options.dag.stages) argv.insert(argv.end(), {"--stages", one});
     if (options.json) argv.emplace_back("-q");
@@ -87,7 +88,8 @@ void tell(const CheckOptions& options, const std::string& dag, const std::vector
                good ? "the same bytes each time" : "not all gave the same bytes again");
 }
 
-ExitCode check(const CheckOptions& options) {
+ExitCode check(CheckOptions options) {
+    take_settings(options.stages, options.dag);
     make_what_is_missing(options);
     Session session(options.dag, options.store, Access::Look);
     const StoreUse use = StoreUse::shared(session.open().folder());
@@ -128,7 +130,8 @@ void add_check_determinism_command(CLI::App& program, Work& work) {
         "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test");
     const auto options = std::make_shared<CheckOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("stages", options->stages, "just these; default: all")->type_name("STAGE");
+    command->add_option("stages", options->stages, "just these (default: all), and parameters: name=value")
+        ->type_name("STAGE|NAME=VALUE");
     command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
     add_dag_options(*command, options->dag);
     add_store_options(*command, options->store);

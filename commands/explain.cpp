@@ -14,7 +14,7 @@ namespace {
 struct ExplainOptions {
     DagOptions dag;
     StoreOptions store;
-    std::string stage;
+    std::vector<std::string> stages;
     bool json = false;
 };
 
@@ -89,13 +89,18 @@ std::string explanation_text(const PlannedNode& planned, const std::vector<Diffe
     return fmt::format("key {}\n{}", planned.key->hex(), table_text(table));
 }
 
-ExitCode explain(const ExplainOptions& options) {
+ExitCode explain(ExplainOptions options) {
+    take_settings(options.stages, options.dag);
+    if (options.stages.size() != 1)
+        throw Error(ExitCode::Usage, fmt::format("explain takes one stage, not {}", options.stages.size()),
+                    "as in: satdl explain dags/full.yaml m1 noise_factor=0.2");
+    const std::string& stage = options.stages.front();
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
-    const Node* node = dag.find(options.stage);
+    const Node* node = dag.find(stage);
     if (node == nullptr) {
-        throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", options.dag.file, printable(options.stage)),
-                    did_you_mean(options.stage, dag.names()));
+        throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", options.dag.file, printable(stage)),
+                    did_you_mean(stage, dag.names()));
     }
     StoreKnowledge knowledge = session.knowledge(dag);
     Request request;
@@ -129,10 +134,12 @@ ExitCode explain(const ExplainOptions& options) {
 void add_explain_command(CLI::App& program, Work& work) {
     auto* command =
         program.add_subcommand("explain", "why a stage would run: which part of its key differs, from what to what");
-    command->footer("Example:\n  satdl explain dags/full.yaml m1 --set noise_factor=0.2");
+    command->footer("Example:\n  satdl explain dags/full.yaml m1 noise_factor=0.2");
     const auto options = std::make_shared<ExplainOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("stage", options->stage, "the stage")->required()->type_name("STAGE");
+    command->add_option("stage", options->stages, "the stage, and parameters: name=value")
+        ->required()
+        ->type_name("STAGE|NAME=VALUE");
     add_dag_options(*command, options->dag);
     command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
     add_store_options(*command, options->store);

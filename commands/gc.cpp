@@ -10,6 +10,7 @@
 #include "commands/session.h"
 #include "pipeline/events.h"
 #include "pipeline/report.h"
+#include "pipeline/run_log.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -53,14 +54,10 @@ void add_linked(const fs::path& results, std::set<Digest>& kept) {
 
 void add_recorded(OpenStore& open, std::size_t runs, std::set<Digest>& kept) {
     constexpr std::string_view kBefore = "\"key\":\"";
-    const fs::path folder = open.folder() / "runs";
-    const auto ids = open.files().list(folder);
-    for (auto id = ids.rbegin(); id != ids.rend() && runs > 0; ++id) {
-        const auto path = folder / *id / "events.jsonl";
-        const auto identity = open.files().identity(path);
-        if (!identity) continue;
-        --runs;
-        const std::string text = open.files().read(path, 0, identity->bytes);
+    std::vector<std::string> ids = recorded_runs(open.folder(), open.files());
+    if (ids.size() > runs) ids.resize(runs);
+    for (const auto& id : ids) {
+        const std::string text = read_record(open.folder(), id, open.files());
         for (auto at = text.find(kBefore); at != std::string::npos; at = text.find(kBefore, at + 1)) {
             if (const auto key = Digest::from_hex(std::string_view(text).substr(at + kBefore.size(), 64))) kept.insert(*key);
         }

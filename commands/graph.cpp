@@ -14,6 +14,7 @@ namespace {
 struct GraphOptions {
     DagOptions dag;
     StoreOptions store;
+    std::vector<std::string> parameters;
     std::string format = "dot";
     bool status = false;
 };
@@ -27,7 +28,8 @@ void add_plan(Graph& graph, const Plan& plan) {
     }
 }
 
-ExitCode draw(const GraphOptions& options) {
+ExitCode draw(GraphOptions options) {
+    take_only_settings(options.parameters, options.dag);
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
     Graph graph = graph_of(dag);
@@ -47,9 +49,10 @@ void add_graph_command(CLI::App& program, Work& work) {
     auto* command = program.add_subcommand("graph", "the DAG as a picture");
     command->footer(
         "Examples:\n  satdl graph dags/full.yaml --format svg > full.svg\n"
-        "  satdl graph dags/full.yaml --format mermaid --status");
+        "  satdl graph dags/full.yaml noise_factor=0.2 --format mermaid --status");
     const auto options = std::make_shared<GraphOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
+    command->add_option("parameters", options->parameters, "parameters of it: name=value")->type_name("NAME=VALUE");
     command->add_option("--format", options->format, "dot (Graphviz), mermaid, or svg")
         ->check(CLI::IsMember({"dot", "mermaid", "svg"}))
         ->capture_default_str();

@@ -13,6 +13,7 @@ namespace {
 struct LsOptions {
     DagOptions dag;
     StoreOptions store;
+    std::vector<std::string> parameters;
     std::string dag_name;
     bool json = false;
 };
@@ -135,7 +136,11 @@ Json rows_json(const std::string& dag, const std::vector<Row>& rows) {
     return {{"dag", dag}, {"stages", std::move(stages)}};
 }
 
-ExitCode ls(const LsOptions& options) {
+ExitCode ls(LsOptions options) {
+    if (is_override(options.dag.file) && !std::filesystem::is_regular_file(options.dag.file))
+        options.parameters.push_back(std::exchange(options.dag.file, ""));
+    take_only_settings(options.parameters, options.dag);
+    if (options.dag.file.empty()) refuse_settings_alone(options.dag);
     std::string name;
     const auto rows = options.dag.file.empty() ? rows_of_results(options, name) : rows_of_dag(options, name);
     if (options.json) {
@@ -151,10 +156,13 @@ ExitCode ls(const LsOptions& options) {
 void add_ls_command(CLI::App& program, Work& work) {
     auto* command = program.add_subcommand("ls", "the stages and what each has in the store");
     command->footer(
-        "Examples:\n  satdl ls                    of the DAG that ran last\n  satdl ls dags/full.yaml     as that file "
-        "stands now");
+        "Examples:\n"
+        "  satdl ls                                     of the DAG that ran last\n"
+        "  satdl ls dags/full.yaml                      as that file stands now\n"
+        "  satdl ls dags/full.yaml noise_factor=0.2     ... with another value");
     const auto options = std::make_shared<LsOptions>();
     command->add_option("dag", options->dag.file, "a DAG file; default: the DAG that ran last")->type_name("DAG");
+    command->add_option("parameters", options->parameters, "parameters of it: name=value")->type_name("NAME=VALUE");
     command->add_option("--dag", options->dag_name, "the name of a DAG that ran before")->type_name("NAME");
     add_dag_options(*command, options->dag);
     command->add_flag("--json", options->json, "one JSON document (docs/json.md)");

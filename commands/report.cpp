@@ -1,13 +1,16 @@
 // satdl report: runs as one page of HTML that needs nothing else.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <ranges>
 
 #include "commands/session.h"
 #include "pipeline/dynamic_library.h"
+#include "pipeline/run_log.h"
 #include "pipeline/text.h"
 #include "report/document.h"
 #include "report/page.h"
@@ -45,12 +48,8 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     StoreKnowledge knowledge = session.knowledge(dag);
     OpenStore& open = session.open();
     RunFacts planned = facts_of_plan(dag, session.plan(dag, {}, knowledge), session.machine().cores);
-    const auto ids = open.files().list(open.folder() / "runs");
-    std::size_t searched = 0;
-    for (auto id = ids.rbegin(); id != ids.rend() && searched < kRecordsToSearch; ++id) {
-        if (!open.files().identity(open.folder() / "runs" / *id / "events.jsonl")) continue;
-        ++searched;
-        RunFacts run = facts_of_run(open.folder(), *id, open.files());
+    for (const auto& id : recorded_runs(open.folder(), open.files()) | std::views::take(kRecordsToSearch)) {
+        RunFacts run = facts_of_run(open.folder(), id, open.files());
         if (is_of(run, planned)) return run;
     }
     for (auto& stage : planned.stages) {
@@ -61,8 +60,10 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     return planned;
 }
 
+bool is_file(const std::string& what) { return std::filesystem::is_regular_file(what); }
+
 RunFacts facts_of(const std::string& what, const ReportOptions& options) {
-    if (std::filesystem::is_regular_file(what)) return facts_of_dag(what, options);
+    if (is_file(what)) return facts_of_dag(what, options);
     OpenStore open(options.store, Access::Look);
     return facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
 }
@@ -113,7 +114,9 @@ private:
     bool whole_ = false;
 };
 
-ExitCode report(const ReportOptions& options) {
+ExitCode report(ReportOptions options) {
+    take_settings(options.what, options.dag);
+    if (std::ranges::none_of(options.what, is_file)) refuse_settings_alone(options.dag);
     const auto files = real_file_system();
     std::optional<PageParts> parts;
     std::optional<PageFile> file;
@@ -152,10 +155,12 @@ void add_report_command(CLI::App& program, Work& work) {
         "Examples:\n"
         "  satdl report                                     the newest run that ran anything\n"
         "  satdl report dags/full.yaml --profile quick      what a DAG file stands for now\n"
+        "  satdl report dags/full.yaml noise_factor=0.2     ... with another value\n"
         "  satdl report 20261124T031731 -o mine.html        a run by its id (.satdl/runs/) or the first characters of it\n"
         "docs/report.md tells what the page shows and where each number comes from.");
     const auto options = std::make_shared<ReportOptions>();
-    command->add_option("what", options->what, "DAG files or runs; default: the newest run")->type_name("DAG|RUN");
+    command->add_option("what", options->what, "DAG files, their parameters (name=value), or runs; default: the newest run")
+        ->type_name("DAG|RUN|NAME=VALUE");
     command->add_option("-o,--output", options->out, "the page's file")->type_name("FILE")->capture_default_str();
     command->add_flag("--json", options->json, "what the page shows as one JSON document on stdout, and no page");
     add_dag_options(*command, options->dag);

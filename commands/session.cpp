@@ -1,5 +1,6 @@
 #include "commands/session.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "pipeline/dynamic_library.h"
@@ -62,6 +63,23 @@ std::vector<Override> take_overrides(std::vector<std::string>& arguments) {
         if (is_override(argument)) taken.push_back(parse_override(argument, "override"));
     std::erase_if(arguments, is_override);
     return taken;
+}
+
+void take_settings(std::vector<std::string>& arguments, DagOptions& options) {
+    options.given = take_overrides(arguments);
+    for (const Override& given : options.given) (void)setting_of(given);  // of several values: told before anything is done
+}
+
+void take_only_settings(std::vector<std::string> arguments, DagOptions& options) {
+    take_settings(arguments, options);
+    if (!arguments.empty())
+        throw Error(ExitCode::Usage, fmt::format("'{}' sets no parameter", printable(arguments.front())), "as in: noise_factor=0.2");
+}
+
+void refuse_settings_alone(const DagOptions& options) {
+    if (options.given.empty() && options.set.empty() && options.profile.empty()) return;
+    throw Error(ExitCode::Usage, "parameters and profiles are those of a DAG file, and none is named",
+                "name it before them: dags/full.yaml noise_factor=0.2");
 }
 
 OpenStore::OpenStore(const StoreOptions& options, Access access)

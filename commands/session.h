@@ -30,13 +30,19 @@ struct DagOptions {
 
 // --store and --results.
 void add_store_options(CLI::App& command, StoreOptions& options);
-// --profile, --set and --stages; the file itself is the command's own.
+// --profile, --set and --stages; the file itself is the command's own, and so are arguments that are overrides.
 void add_dag_options(CLI::App& command, DagOptions& options);
 // --stages alone, with $SATDL_STAGES.
 void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
 
-// What is an override among the arguments that name stages; it is taken out of them. Throws Error{Usage}.
+// What is an override among arguments that also name stages or files; it is taken out of them. Throws Error{Usage}.
 [[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);
+// The same for commands that do not sweep: the overrides go to `options`, each of one value.
+void take_settings(std::vector<std::string>& arguments, DagOptions& options);
+// The same for commands whose arguments are nothing but overrides: anything else among them is a mistake.
+void take_only_settings(std::vector<std::string> arguments, DagOptions& options);
+// Throws Error{Usage} where there are settings, but no DAG file that they could be for.
+void refuse_settings_alone(const DagOptions& options);
 
 enum class Access {
     None,  // no store at all

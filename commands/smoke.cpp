@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
-#include "commands/command.h"
+#include "commands/in_process.h"
+#include "commands/signals.h"
+#include "commands/tables.h"
+#include "pipeline/smoke.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -41,23 +44,29 @@ std::string remark(const NodeResult& result) {
     return printable(result.because);
 }
 
-}  // namespace
+// A line a stage as it ends, and the warnings.
+class SmokeLines final : public Observer {
+public:
+    void run_started(const Dag& dag, const Plan& plan) override {
+        for (const PlannedNode& planned : plan.nodes)
+            name_width_ = std::max(name_width_, display_width(printable(dag.nodes[planned.node].name)));
+    }
 
-void SmokeLines::run_started(const Dag& dag, const Plan& plan) {
-    for (const PlannedNode& planned : plan.nodes)
-        name_width_ = std::max(name_width_, display_width(printable(dag.nodes[planned.node].name)));
-}
+    void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override {
+        if (level != LogLevel::Warning) return;
+        print_line(fmt::format("warning  {}  {}", padded(printable(dag.nodes[node].name), name_width_), printable(message)));
+    }
 
-void SmokeLines::stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) {
-    if (level != LogLevel::Warning) return;
-    print_(fmt::format("warning  {}  {}", padded(printable(dag.nodes[node].name), name_width_), printable(message)));
-}
+    void stage_finished(const Dag& dag, const NodeResult& result) override {
+        const std::string_view word = is_ok(result.state) ? "ok" : name_of(result.state);
+        print_line(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(result)));
+    }
 
-void SmokeLines::stage_finished(const Dag& dag, const NodeResult& result) {
-    const std::string_view word = is_ok(result.state) ? "ok" : name_of(result.state);
-    print_(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(result)));
-}
+private:
+    int name_width_ = 0;
+};
 
+// "full: 19 stages fit together, in 4.2 s; nothing was kept"; where they do not, how many are ok, failed, skipped.
 std::string smoke_line(const Dag& dag, const RunResult& result, double seconds) {
     const std::size_t all = result.nodes.size();
     const std::size_t ok = result.count(NodeState::Ran) + result.count(NodeState::Reused);
@@ -71,6 +80,46 @@ std::string smoke_line(const Dag& dag, const RunResult& result, double seconds) 
         }
     }
     return fmt::format("{}: {}, in {}; nothing was kept", printable(dag.name), what, duration_text(seconds));
+}
+
+// Options about what is kept, or from when.
+void refuse_beside_smoke(const RunOptions& options) {
+    const SweepOptions& sweep = options.sweep;
+    for (const auto& [given, name] : {std::pair{options.dry_run, "--dry-run"}, {options.force, "--force"},
+                                      {!options.single.empty(), "--single"}, {!sweep.metrics.empty(), "--metric"},
+                                      {!sweep.best.empty(), "--best"}, {!sweep.paired.empty(), "--paired"},
+                                      {!sweep.csv.empty(), "--csv"}, {!sweep.repeat.empty(), "--repeat"}}) {
+        if (given)
+            throw Error(ExitCode::Usage, fmt::format("{} has no meaning beside --smoke", name),
+                        "a smoke run takes nothing from the store, keeps nothing, and its numbers say nothing");
+    }
+}
+
+}  // namespace
+
+ExitCode run_smoke(const RunOptions& options) {
+    refuse_beside_smoke(options);
+    const auto clock = steady_clock();
+    const double began = clock->seconds();
+    Session session(options.dag, options.store, Access::None);
+    (void)question_of(options.sweep);
+    const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());
+
+    const auto files = real_file_system();
+    MemoryStore store;
+    FreshKnowledge knowledge(store, *files);
+    const Plan plan = make_plan(dag, request_of(options), session.machine(), knowledge);
+    const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
+    const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
+                                                       : std::make_unique<SmokeLines>();
+    InProcess executor;
+    const StopSignals signals;
+    const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
+    const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));
+
+    if (options.json || options.quiet) tell_failures(dag, result);
+    else print_line(smoke_line(dag, result, clock->seconds() - began));
+    return signals.exit_code().value_or(result.exit_code());
 }
 
 }  // namespace satdl

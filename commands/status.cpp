@@ -26,7 +26,7 @@ Table plan_table(const Dag& dag, const Plan& plan) {
 }
 
 ExitCode status(StatusOptions options) {
-    options.dag.given = take_overrides(options.targets);
+    take_settings(options.targets, options.dag);
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
     StoreKnowledge knowledge = session.knowledge(dag);
@@ -46,7 +46,7 @@ ExitCode status(StatusOptions options) {
 void add_status_command(CLI::App& program, Work& work) {
     auto* command = program.add_subcommand("status", "what a run would do, and because of what");
     command->footer(
-        "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 --set noise_factor=0.2 --json");
+        "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 noise_factor=0.2 --json");
     const auto options = std::make_shared<StatusOptions>();
     command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
     command->add_option("targets", options->targets, "stages or groups (default: all), and parameters: name=value")

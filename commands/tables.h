@@ -1,4 +1,4 @@
-// The tables that stages return, as the end of a run shows them.
+// What the end of a run shows: the tables that stages return, and what failed.
 #pragma once
 
 #include <string>
@@ -15,5 +15,8 @@ namespace satdl {
 inline constexpr std::size_t kMostTables = 16;
 [[nodiscard]] std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const RunResult& result,
                                                                       const std::vector<std::string>& targets, Store& store);
+
+// The messages of what failed, on stderr, each once and whole.
+void tell_failures(const Dag& dag, const RunResult& result);
 
 }  // namespace satdl

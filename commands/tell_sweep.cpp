@@ -6,42 +6,12 @@
 #include <fstream>
 
 #include "pipeline/events.h"
-#include "pipeline/progress.h"
+#include "pipeline/forecast.h"
 #include "pipeline/text.h"
 
 namespace satdl {
 
 namespace {
-
-// What a sweep is made of, before it starts.
-struct Workload {
-    std::size_t stages = 0, shared = 0, reused = 0, to_run = 0, may_run = 0;
-    std::optional<double> expected_seconds;
-};
-
-Workload workload_of(const Sweep& sweep, const Plan& plan, int cores) {
-    std::vector<std::size_t> points_with(sweep.dag.nodes.size(), 0);
-    for (const SweepPoint& point : sweep.points) {
-        for (const NodeId node : point.nodes) ++points_with[node];
-    }
-    Workload load;
-    bool history = true;
-    for (const PlannedNode& planned : plan.nodes) {
-        ++load.stages;
-        load.shared += sweep.points.size() > 1 && points_with[planned.node] == sweep.points.size();
-        load.reused += planned.action == Action::Reuse;
-        load.to_run += planned.action == Action::Run;
-        load.may_run += planned.action == Action::Unknown;
-        const bool open = planned.action == Action::Run || planned.action == Action::Unknown;
-        history = history && (!open || planned.expected_seconds);
-    }
-    if (history && load.to_run + load.may_run > 0) {
-        RunTracker tracker(cores);
-        tracker.run_started(sweep.dag, plan);
-        load.expected_seconds = tracker.time_left(0).seconds;
-    }
-    return load;
-}
 
 std::string plural(std::size_t count, std::string_view what) {
     return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
@@ -85,31 +55,51 @@ void refuse_unknown(const SweepReport& report, const RunResult& result) {
 
 }  // namespace
 
-std::string sweep_line(const Sweep& sweep, const Plan& plan, int cores) {
-    const Workload load = workload_of(sweep, plan, cores);
-    std::string text = fmt::format("{}: {}", plural(sweep.points.size(), "point"), plural(load.stages, "stage"));
+Workload workload_of(const Sweep& sweep, const Plan& plan, const Limits& limits, int cores) {
+    std::vector<std::size_t> points_with(sweep.dag.nodes.size(), 0);
+    for (const SweepPoint& point : sweep.points) {
+        for (const NodeId node : point.nodes) ++points_with[node];
+    }
+    Workload load;
+    load.points = sweep.points.size();
+    load.points_at_a_time = limits.cohorts;
+    load.cores = std::max(1, cores);
+    for (const PlannedNode& planned : plan.nodes) {
+        ++load.stages;
+        load.shared += load.points > 1 && points_with[planned.node] == load.points;
+        load.reused += planned.action == Action::Reuse;
+        load.to_run += planned.action == Action::Run || planned.action == Action::Resume;
+        load.may_run += planned.action == Action::Unknown;
+    }
+    if (load.to_run + load.may_run > 0)
+        load.expected_seconds = forecast_seconds(sweep.dag, plan, limits, load.cores, only_points(sweep));
+    return load;
+}
+
+std::string sweep_line(const Workload& load) {
+    std::string text = fmt::format("{}: {}", plural(load.points, "point"), plural(load.stages, "stage"));
     if (load.shared > 0) text += fmt::format(", {} shared by all", load.shared);
     text += fmt::format(", {} reused, {} to run", load.reused, load.to_run);
     if (load.may_run > 0) text += fmt::format(", {} that may have to", load.may_run);
     if (load.expected_seconds) {
-        text += fmt::format(", about {} on {} (from earlier runs)", approximately(*load.expected_seconds),
-                            plural(static_cast<std::size_t>(std::max(1, cores)), "core"));
+        text += fmt::format(", about {} on {}", approximately(*load.expected_seconds), plural(static_cast<std::size_t>(load.cores), "core"));
+        if (load.points_at_a_time > 0) text += fmt::format(", {} at a time", plural(load.points_at_a_time, "point"));
+        text += " (from earlier runs)";
     }
     return text;
 }
 
 void SweepStart::run_started(const Dag& dag, const Plan& plan) {
     next_.run_started(dag, plan);
-    const Workload load = workload_of(sweep_, plan, cores_);
     Json fields = {{"run", run_},
                    {"dag", dag.name},
-                   {"stages", load.stages},
-                   {"shared", load.shared},
-                   {"reused", load.reused},
-                   {"to_run", load.to_run},
-                   {"may_run", load.may_run},
-                   {"cores", cores_},
-                   {"expected_seconds", load.expected_seconds ? Json(*load.expected_seconds) : Json(nullptr)}};
+                   {"stages", load_.stages},
+                   {"shared", load_.shared},
+                   {"reused", load_.reused},
+                   {"to_run", load_.to_run},
+                   {"may_run", load_.may_run},
+                   {"cores", load_.cores},
+                   {"expected_seconds", load_.expected_seconds ? Json(*load_.expected_seconds) : Json(nullptr)}};
     fields.update(Json::parse(sweep_started_json(sweep_)));
     next_.sweep_event(dag, event_line("sweep_started", fields));
 }

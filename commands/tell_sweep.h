@@ -4,18 +4,27 @@
 #include <string>
 
 #include "commands/sweep_options.h"
+#include "pipeline/admission.h"
 #include "pipeline/observer.h"
 
 namespace satdl {
 
+// What a sweep is made of, before it starts.
+struct Workload {
+    std::size_t points = 0, stages = 0, shared = 0, reused = 0, to_run = 0, may_run = 0;
+    std::size_t points_at_a_time = 0;  // 0: as the cores admit
+    int cores = 1;
+    std::optional<double> expected_seconds;
+};
+[[nodiscard]] Workload workload_of(const Sweep& sweep, const Plan& plan, const Limits& limits, int cores);
 // "6 points: 41 stages, 9 shared by all, 12 reused, 29 to run, about 14 min on 2 cores (from earlier runs)"
-[[nodiscard]] std::string sweep_line(const Sweep& sweep, const Plan& plan, int cores);
+[[nodiscard]] std::string sweep_line(const Workload& load);
 
 // Passes everything on, and tells the sweep's points right after the run's start.
 class SweepStart final : public Observer {
 public:
-    SweepStart(Observer& next, const Sweep& sweep, int cores, std::string run)
-        : next_(next), sweep_(sweep), cores_(cores), run_(std::move(run)) {}
+    SweepStart(Observer& next, const Sweep& sweep, const Workload& load, std::string run)
+        : next_(next), sweep_(sweep), load_(load), run_(std::move(run)) {}
     void run_started(const Dag& dag, const Plan& plan) override;
     void stage_started(const Dag& dag, const PlannedNode& planned) override { next_.stage_started(dag, planned); }
     void stage_progress(const Dag& dag, NodeId node, const Progress& at) override { next_.stage_progress(dag, node, at); }
@@ -28,7 +37,7 @@ public:
 private:
     Observer& next_;
     const Sweep& sweep_;
-    const int cores_;
+    const Workload load_;
     const std::string run_;
 };
 

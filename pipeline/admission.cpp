@@ -23,7 +23,12 @@ void Admission::offer(std::size_t node, const Need& need, double priority) {
     const Place place{-priority, node};
     asked_[node] = {{std::min(need.threads, cores_), need.bytes}, place};
     const auto cohort = cohort_of(node);
-    (cohort && !in_flight_.contains(*cohort) ? held_back_ : waiting_).insert(place);
+    if (cohort && !in_flight_.contains(*cohort)) {
+        held_back_.insert(place);
+        held_of_[*cohort].push_back(place);
+    } else {
+        waiting_.insert(place);
+    }
 }
 
 bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
@@ -53,8 +58,8 @@ std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
 void Admission::start(std::size_t node) {
     Asked& asked = asked_.at(node);
     if (const auto cohort = cohort_of(node); cohort && in_flight_.insert(*cohort).second) {
-        for (const Place& place : std::exchange(held_back_, {}))
-            (cohort_of(place.second) == cohort ? waiting_ : held_back_).insert(place);
+        for (const Place& place : std::exchange(held_of_[*cohort], {}))
+            if (held_back_.erase(place) > 0) waiting_.insert(place);
     }
     waiting_.erase(asked.place);
     asked.runs = true;

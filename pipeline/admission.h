@@ -71,6 +71,7 @@ private:
     std::mutex mutex_;  // guards all below
     std::set<Place> waiting_;
     std::set<Place> held_back_;           // waiting, of cohorts that are not in flight
+    std::map<std::size_t, std::vector<Place>> held_of_;  // by cohort: those held back, perhaps no longer
     std::map<std::size_t, Asked> asked_;  // what waits or runs
     std::size_t running_ = 0;
     int cores_taken_ = 0;

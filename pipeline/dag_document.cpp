@@ -29,10 +29,6 @@ const SourceText* source_of(const Value& document) {
     return document.place().source.get();
 }
 
-[[noreturn]] void refuse(const Place& place, std::string message, std::string hint = {}) {
-    throw Error(ExitCode::Usage, std::vector<Diagnostic>{{place, std::move(message), std::move(hint)}});
-}
-
 // Brings the files of a DAG, those that are included before those that include them.
 class Collector {
 public:

@@ -61,13 +61,10 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
 }  // namespace
 
 std::pair<std::string, Value> setting_of(const Override& given) {
-    if (given.several) {
-        Diagnostics diagnostics;
-        diagnostics.add(given.values.back().place(), fmt::format("'{}' is to have one value here", printable(given.name)),
-                        fmt::format("`run` sweeps several, given as --sweep {0}=... or {0}=... alone; one text with a comma stands in quotes",
-                                    printable(given.name)));
-        diagnostics.throw_if_any();
-    }
+    if (given.several)
+        refuse(given.values.back().place(), fmt::format("'{}' is to have one value here", printable(given.name)),
+               fmt::format("`run` sweeps several, given as --sweep {0}=... or {0}=... alone; one text with a comma stands in quotes",
+                           printable(given.name)));
     return {given.name, given.values.front()};
 }
 

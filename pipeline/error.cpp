@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace satdl {
@@ -61,9 +62,21 @@ bool is_before(const Diagnostic& a, const Diagnostic& b) {
     return std::tuple(a.place.line, a.place.column) < std::tuple(b.place.line, b.place.column);
 }
 
-bool is_same(const Diagnostic& a, const Diagnostic& b) {
-    return a.place.source == b.place.source && a.place.line == b.place.line && a.place.column == b.place.column &&
-           a.message == b.message && a.hint == b.hint;
+using Position = std::tuple<const SourceText*, int, int>;
+
+Position position(const Place& place) {
+    return {place.source.get(), place.line, place.column};
+}
+
+// Leaves of what is one mistake the first: what `foreach` and stages with a network in common repeat, and all that is said of
+// one scalar.
+void keep_first_of_each(std::vector<Diagnostic>& told) {
+    std::set<std::tuple<Position, std::string, std::string>> seen;
+    std::set<Position> origins;
+    std::erase_if(told, [&](const Diagnostic& one) {
+        if (!seen.insert({position(one.place), one.message, one.hint}).second) return true;
+        return one.place.origin != nullptr && !origins.insert(position(*one.place.origin)).second;
+    });
 }
 
 std::string render_all(const std::vector<Diagnostic>& diagnostics) {
@@ -138,6 +151,7 @@ std::string render(const Diagnostic& diagnostic) {
         text += rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
+    if (place.origin != nullptr) text += fmt::format("{}the value comes from {}", margin, place.origin->text());
     return text;
 }
 
@@ -146,6 +160,10 @@ Error::Error(ExitCode code, std::string message, std::string hint)
 
 Error::Error(ExitCode code, std::vector<Diagnostic> diagnostics)
     : std::runtime_error(render_all(diagnostics)), code_(code), diagnostics_(std::move(diagnostics)) {}
+
+void refuse(Place place, std::string message, std::string hint) {
+    throw Error(ExitCode::Usage, std::vector<Diagnostic>{{std::move(place), std::move(message), std::move(hint)}});
+}
 
 void Diagnostics::add(Place place, std::string message, std::string hint) {
     found_.push_back({std::move(place), std::move(message), std::move(hint)});
@@ -163,8 +181,7 @@ void Diagnostics::throw_if_any() const {
         const std::size_t left = order.at(a.place.source.get()), right = order.at(b.place.source.get());
         return left != right ? left < right : is_before(a, b);
     });
-    // What `foreach` repeats is one mistake.
-    told.erase(std::unique(told.begin(), told.end(), is_same), told.end());
+    keep_first_of_each(told);
     throw Error(ExitCode::Usage, std::move(told));
 }
 

@@ -30,6 +30,7 @@ struct Place {
     std::shared_ptr<const SourceText> source;
     int line = 0;
     int column = 0;
+    std::shared_ptr<const Place> origin{};  // where the `${...}` that stands here takes its scalar from, if one does
 
     explicit operator bool() const { return source != nullptr; }
     [[nodiscard]] std::string text() const;  // "dags/full.yaml:12:5", or "" for nowhere
@@ -68,13 +69,17 @@ private:
     std::vector<Diagnostic> diagnostics_;
 };
 
+// Throws Error{Usage} with this one mistake.
+[[noreturn]] void refuse(Place place, std::string message, std::string hint = {});
+
 // Collects a file's mistakes so that they are told all at once, in the order of their places.
 class Diagnostics {
 public:
     void add(Place place, std::string message, std::string hint = {});
     [[nodiscard]] bool empty() const { return found_.empty(); }
     [[nodiscard]] const std::vector<Diagnostic>& found() const { return found_; }
-    // Throws Error{Usage} with everything found, if anything was: sorted by place, what is told twice only once.
+    // Throws Error{Usage} with everything found, if anything was: sorted by place, what is told twice only once. All that is said
+    // of one scalar (Place::origin) wherever it is used is one mistake: the first is told.
     void throw_if_any() const;
 
 private:

@@ -51,6 +51,26 @@ std::string_view first_part(std::string_view& name) {
     return first;
 }
 
+// The parts of a name between its dots, but for those of references within it.
+std::vector<std::string_view> parts_of(std::string_view name) {
+    std::vector<std::string_view> parts;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        if (name.substr(at).starts_with("${")) at = std::min(end_of_reference(name, at), name.size());
+        if (at >= name.size() || name[at] != '.') continue;
+        parts.push_back(name.substr(begin, at - begin));
+        begin = at + 1;
+    }
+    parts.push_back(name.substr(begin));
+    return parts;
+}
+
+// Of what a parameter holds: where it was written in the first place.
+std::shared_ptr<const Place> origin_of(const Place& place) {
+    if (!place || place.origin) return place.origin;
+    return std::make_shared<const Place>(place);
+}
+
 bool contains_reference(const Value& value) {
     if (value.is_scalar()) return has_reference(value);
     for (const Value& item : value.items())
@@ -133,7 +153,7 @@ std::optional<Value> Interpolation::apply_to_scalar(const Value& value, const Lo
         const auto name = whole_name(value, within, locals);
         if (!name) return std::nullopt;
         const Reference reference{value, text.substr(begin, end == std::string_view::npos ? end : end + 1 - begin), *name};
-        if (!is_name(reference.name)) {
+        if (!is_name(name->text)) {
             tell(reference, fmt::format("'{}' is not '${{name of a parameter}}'", printable(reference.text.substr(0, 60))),
                  "write '$${' for the two characters themselves");
             return std::nullopt;
@@ -156,18 +176,28 @@ std::optional<Value> Interpolation::apply_to_scalar(const Value& value, const Lo
 }
 
 // The name with the references within it replaced: `${a.${b}}` is `${a.x}` where b is x.
-std::optional<std::string> Interpolation::whole_name(const Value& user, std::string_view name, const LocalNames& locals) {
-    if (name.find("${") == std::string_view::npos) return std::string(name);
-    if (const auto text = apply_to_scalar(Value::scalar(std::string(name), true, user.place()), locals); text) {
-        if (text->is_scalar()) return text->text();
-        diagnostics_.add(user.place(), fmt::format("'{}' gives {}, which is no name", printable(name), text->describe()));
+std::optional<Interpolation::Name> Interpolation::whole_name(const Value& user, std::string_view name, const LocalNames& locals) {
+    if (name.find("${") == std::string_view::npos) return Name{std::string(name), {}};
+    Name whole;
+    for (const std::string_view part : parts_of(name)) {
+        const auto value = apply_to_scalar(Value::scalar(std::string(part), true, user.place()), locals);
+        if (!value) return std::nullopt;
+        if (!value->is_scalar()) {
+            diagnostics_.add(user.place(), fmt::format("'{}' gives {}, which is no name", printable(part), value->describe()));
+            return std::nullopt;
+        }
+        if (!whole.origins.empty()) whole.text += '.';
+        whole.text += value->text();
+        // What is pasted in may have parts itself.
+        whole.origins.resize(static_cast<std::size_t>(std::ranges::count(whole.text, '.')) + 1, value->place().origin);
     }
-    return std::nullopt;
+    return whole;
 }
 
 std::optional<Value> Interpolation::look_up(const Reference& reference, const LocalNames& locals) {
-    std::string_view rest = reference.name;
+    std::string_view rest = reference.name.text;
     std::string path(first_part(rest));
+    std::size_t part = 0;
     bool is_resolved = false;
     std::optional<Value> found;
     const auto local = std::find_if(locals.begin(), locals.end(), [&](const auto& one) { return one.first == path; });
@@ -185,16 +215,19 @@ std::optional<Value> Interpolation::look_up(const Reference& reference, const Lo
         }
         const std::string_view key = first_part(rest);
         path.append(".").append(key);
+        ++part;
         const Value* inner = found->find(key);
         found = inner ? std::optional(Value(*inner)) : std::nullopt;
     }
     if (!found) {
-        tell_undefined(reference, locals);
+        tell_undefined(reference, part, locals);
         return std::nullopt;
     }
     if (!is_resolved) found = parameter(path, *found, reference);
     if (!found || !is_affordable(*found, reference)) return std::nullopt;
-    return found->at(reference.user.place());
+    Place place = reference.user.place();
+    if (found->is_scalar()) place.origin = origin_of(found->place());
+    return found->at(std::move(place));
 }
 
 std::optional<Value> Interpolation::parameter(const std::string& path, const Value& raw, const Reference& reference) {
@@ -227,8 +260,8 @@ void Interpolation::tell(const Reference& reference, std::string message, std::s
     diagnostics_.add(place_of(reference.user, reference.text), std::move(message), std::move(hint));
 }
 
-void Interpolation::tell_undefined(const Reference& reference, const LocalNames& locals) {
-    std::string_view rest = reference.name;
+void Interpolation::tell_undefined(const Reference& reference, std::size_t part, const LocalNames& locals) {
+    std::string_view rest = reference.name.text;
     const std::string_view first = first_part(rest);
     if (locals.empty() && (first == "item" || first == "key"))
         return tell(reference, fmt::format("'{}' holds only within the 'do' of a 'foreach' or 'matrix'", reference.text),
@@ -236,7 +269,12 @@ void Interpolation::tell_undefined(const Reference& reference, const LocalNames&
     std::vector<std::string> names;
     for (const auto& [name, value] : locals) add_names(name, value, names);
     add_names("", params_, names);
-    tell(reference, fmt::format("'{}' is not defined", reference.text), did_you_mean(reference.name, names));
+    Place place = place_of(reference.user, reference.text);
+    if (part < reference.name.origins.size()) place.origin = reference.name.origins[part];
+    const bool is_written_so = reference.name.origins.empty();
+    const std::string which = is_written_so ? "" : fmt::format(", which stands for '{}',", printable(reference.name.text));
+    diagnostics_.add(std::move(place), fmt::format("'{}'{} is not defined", reference.text, which),
+                     did_you_mean(reference.name.text, names));
 }
 
 std::vector<std::pair<std::string, Value>> Interpolation::flattened() {
@@ -249,23 +287,11 @@ void Interpolation::flatten(const std::string& path, const Value& raw, std::vect
     const bool is_section = raw.is_map() && (path.empty() || !raw.entries().empty());
     if (!is_section) {
         if (path.empty()) return;
-        if (const auto value = parameter(path, raw, {raw, raw.text(), path})) out.emplace_back(path, *value);
+        if (const auto value = parameter(path, raw, {raw, raw.text(), Name{path, {}}})) out.emplace_back(path, *value);
         return;
     }
     for (const Value::Entry& entry : raw.entries())
         flatten(path.empty() ? entry.key : path + "." + entry.key, entry.value, out);
-}
-
-std::string Interpolation::origin(const Value& raw) const {
-    if (!has_reference(raw)) return {};
-    const std::string_view text = raw.text();
-    const std::size_t begin = text.find("${") + 2;
-    const std::string_view name = trimmed(text.substr(begin, text.find('}', begin) - begin));
-    if (!is_name(name)) return {};
-    std::string_view rest = name;
-    const Value* found = &params_;
-    while (found && !rest.empty()) found = found->find(first_part(rest));
-    return found && found->place() ? "its value comes from " + found->place().text() : "";
 }
 
 }  // namespace satdl

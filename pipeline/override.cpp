@@ -11,14 +11,9 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostValues = 10'000;
 constexpr int kMostDigits = 15;  // of a range's numbers, before and after the point: then __int128 holds every step
 
 using Wide = __int128;
-
-[[noreturn]] void refuse(const Place& place, std::string message, std::string hint = {}) {
-    throw Error(ExitCode::Usage, std::vector<Diagnostic>{Diagnostic{place, std::move(message), std::move(hint)}});
-}
 
 // digits * 10^-scale.
 struct Decimal {

@@ -48,4 +48,11 @@ std::vector<std::size_t> PlanGraph::users() const {
     return users;
 }
 
+Cohorts by_position(const Cohorts& cohorts, const Plan& plan) {
+    Cohorts positions;
+    if (cohorts.empty()) return positions;
+    for (const PlannedNode& planned : plan.nodes) positions.push_back(cohorts[planned.node]);
+    return positions;
+}
+
 }  // namespace satdl

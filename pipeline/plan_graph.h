@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "pipeline/admission.h"
 #include "pipeline/plan.h"
 
 namespace satdl {
@@ -29,5 +30,8 @@ private:
     std::vector<Links> links_;
     std::vector<std::size_t> position_of_;  // by NodeId
 };
+
+// `cohorts` by position in the plan, given by NodeId; none where there are none.
+[[nodiscard]] Cohorts by_position(const Cohorts& cohorts, const Plan& plan);
 
 }  // namespace satdl

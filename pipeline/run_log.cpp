@@ -4,6 +4,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -24,6 +25,10 @@ Digest state_digest(const Dag& dag, const RunResult& result, const std::filesyst
     return sha.finish();
 }
 constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()
+
+std::filesystem::path record_of(const std::filesystem::path& store_folder, const std::string& id) {
+    return store_folder / "runs" / id / "events.jsonl";
+}
 
 class RunRecord final : public Observer {
 public:
@@ -105,12 +110,13 @@ private:
         if (opened_) return;
         opened_ = true;
         guarded([&] {
-            folder_ = folders_.store / "runs" / id_;
+            const auto record = record_of(folders_.store, id_);
+            folder_ = record.parent_path();
             files_.make_folders(folder_);
             std::string text;
             for (const auto& line : waiting_) text += line + '\n';
             waiting_.clear();
-            files_.append(folder_ / "events.jsonl", text, false);
+            files_.append(record, text, false);
             log_ = std::make_unique<spdlog::logger>(
                 "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder_ / "log.txt").string()));
             log_->set_level(spdlog::level::debug);
@@ -211,16 +217,23 @@ std::string file_name_of(std::string_view name) {
     return text.substr(0, kLongestName - 13) + "%" + sha256(name).short_hex();
 }
 
+std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files) {
+    std::vector<std::string> ids = files.list(store_folder / "runs");
+    std::erase_if(ids, [&](const std::string& id) { return !files.identity(record_of(store_folder, id)); });
+    std::ranges::reverse(ids);
+    return ids;
+}
+
+std::string read_record(const std::filesystem::path& store_folder, const std::string& id, FileSystem& files) {
+    const auto path = record_of(store_folder, id);
+    const auto identity = files.identity(path);
+    return identity ? files.read(path, 0, identity->bytes) : std::string();
+}
+
 std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, const Digest& key, FileSystem& files) {
-    const auto runs = store_folder / "runs";
-    if (!files.identity(runs)) return std::nullopt;
-    auto ids = files.list(runs);
     const std::string wanted = fmt::format("\"{}\"", key.hex());
-    for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
-        const auto path = runs / *id / "events.jsonl";
-        const auto identity = files.identity(path);
-        if (!identity) continue;
-        const std::string text = files.read(path, 0, identity->bytes);
+    for (const std::string& id : recorded_runs(store_folder, files)) {
+        const std::string text = read_record(store_folder, id, files);
         MadeIn made;
         bool found = false;
         for (std::size_t at = 0; at < text.size();) {
@@ -233,7 +246,7 @@ std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, con
                 const auto json = nlohmann::json::parse(line);
                 if (first) made.host = json.value("host", "");
                 if (json.value("event", "") != "stage" || json.value("outcome", "") != "ran") continue;
-                made.run = *id;
+                made.run = id;
                 made.wall_time = json.value("wall_time", 0.0);
                 made.seconds = json.value("seconds", 0.0);
                 made.threads = json.value("threads", 1);

@@ -31,6 +31,11 @@ struct RunFolders {
 // name too long ends in a digest of the whole.
 [[nodiscard]] std::string file_name_of(std::string_view name);
 
+// The ids of the runs that have a record of their own, the newest first.
+[[nodiscard]] std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files);
+// The events of such a run, a line each.
+[[nodiscard]] std::string read_record(const std::filesystem::path& store_folder, const std::string& id, FileSystem& files);
+
 // What a run record says of the run that made an object.
 struct MadeIn {
     std::string run;  // its id

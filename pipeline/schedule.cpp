@@ -37,7 +37,7 @@ auto isolated(Body&& body) {
 class FlowGraphRun {
 public:
     FlowGraphRun(NodeRunner& runner, const Limits& limits, const Carrying& carrying)
-        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, carrying.machine.cores), by_position(carrying)),
+        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, carrying.machine.cores), by_position(carrying.cohorts, carrying.plan)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
           keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
         for (std::size_t node = 0; node < links_.count(); ++node) {
@@ -58,13 +58,6 @@ public:
 private:
     using Done = tbb::flow::continue_msg;
     using Dependencies = tbb::flow::continue_node<Done, tbb::flow::lightweight>;
-
-    static Cohorts by_position(const Carrying& carrying) {
-        Cohorts cohorts;
-        if (carrying.cohorts.empty()) return cohorts;
-        for (const PlannedNode& planned : carrying.plan.nodes) cohorts.push_back(carrying.cohorts[planned.node]);
-        return cohorts;
-    }
 
     void note_ready(std::size_t node) {
         const std::scoped_lock lock(mutex_);

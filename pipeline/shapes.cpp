@@ -1,44 +1,19 @@
 #include "pipeline/shapes.h"
 
 #include <algorithm>
-#include <set>
-#include <tuple>
 #include <unordered_map>
 
 namespace satdl {
-namespace {
-
-// One mistake in a network that several nodes train (a sweep, a matrix) is told once.
-class Once {
-public:
-    explicit Once(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
-
-    void add_all(const Diagnostics& from) {
-        for (const Diagnostic& one : from.found()) {
-            if (told_.insert({one.place.line, one.place.column, one.message}).second)
-                diagnostics_.add(one.place, one.message, one.hint);
-        }
-    }
-
-private:
-    Diagnostics& diagnostics_;
-    std::set<std::tuple<int, int, std::string>> told_;
-};
-
-}  // namespace
 
 std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics) {
     std::unordered_map<const CatalogEntry*, StageRules> rules;
-    Once once(diagnostics);
     std::vector<NodeTypes> types;
     types.reserve(dag.nodes.size());
     for (NodeId node = 0; node < dag.nodes.size(); ++node) {
         const CatalogEntry* stage = dag.nodes[node].stage;
         auto known = rules.find(stage);
         if (known == rules.end()) known = rules.emplace(stage, parse_rules(*stage)).first;
-        Diagnostics found;
-        types.push_back(NodeTyper(dag, types, node, known->second, found).infer());
-        once.add_all(found);
+        types.push_back(NodeTyper(dag, types, node, known->second, diagnostics).infer());
     }
     return types;
 }

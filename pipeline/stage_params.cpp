@@ -36,10 +36,6 @@ std::optional<Value> normal_network(const Value& layers, Diagnostics& diagnostic
     return to_value(network).at(layers.place());
 }
 
-std::string joined(const std::string& hint, const std::string& more) {
-    return hint.empty() || more.empty() ? hint + more : hint + "\n" + more;
-}
-
 }  // namespace
 
 NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics) {
@@ -72,7 +68,7 @@ StageParams ParamReader::read(const StageDescription& stage, const Value& body, 
         if (!param)
             tell_unknown(stage, entry);
         else if (const auto applied = interpolation_.apply(entry.value, locals))
-            value = check(*param, entry.value, *applied);
+            value = check(*param, *applied);
         if (value)
             values.emplace(entry.key, std::move(*value));
         else
@@ -105,11 +101,11 @@ void ParamReader::tell_unknown(const StageDescription& stage, const Value::Entry
                      hint);
 }
 
-std::optional<Value> ParamReader::check(const ParamDescription& param, const Value& raw, const Value& value) {
+std::optional<Value> ParamReader::check(const ParamDescription& param, const Value& value) {
     if (param.type == ParamType::Network) return network(param, value);
     CheckedParam checked = check_param(param, value);
     if (!checked.mistake) return std::move(checked.value);
-    diagnostics_.add(value.place(), checked.mistake->message, joined(checked.mistake->hint, interpolation_.origin(raw)));
+    diagnostics_.add(value.place(), checked.mistake->message, checked.mistake->hint);
     return std::nullopt;
 }
 
@@ -138,7 +134,7 @@ std::optional<Value> ParamReader::fallback(const StageDescription& stage, const 
     if (known != fallbacks_.end()) return known->second;
     const std::string name = fmt::format("default of '{}' of stage kind '{}'", param.name, stage.kind);
     const Value text = parse_yaml(std::make_shared<const SourceText>(SourceText{name, *param.fallback}));
-    return fallbacks_.emplace(&param, check(param, text, text)).first->second;
+    return fallbacks_.emplace(&param, check(param, text)).first->second;
 }
 
 bool ParamReader::add_files(const StageDescription& stage, const Values& values, const Place& place,

@@ -52,7 +52,7 @@ public:
 private:
     using Values = std::map<std::string, Value>;
     void tell_unknown(const StageDescription& stage, const Value::Entry& entry);
-    std::optional<Value> check(const ParamDescription& param, const Value& raw, const Value& value);
+    std::optional<Value> check(const ParamDescription& param, const Value& value);
     std::optional<Value> network(const ParamDescription& param, const Value& value);
     std::optional<Value> fallback(const StageDescription& stage, const ParamDescription& param);
     bool add_files(const StageDescription& stage, const Values& values, const Place& place,

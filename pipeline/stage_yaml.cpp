@@ -64,13 +64,19 @@ void StageReader::declare(const Value::Entry& entry) {
         body = nullptr;
     }
     groups_[entry.key];  // known, even where it comes to nothing
+    const std::size_t mistakes = diagnostics_.found().size();
     const auto items = interpolation_.apply(foreach ? *foreach : *matrix);
-    if (!items || !body) return;
+    if (!items || !body) {
+        incomplete_.insert(entry.key);
+        return;
+    }
     if (has_reference(foreach ? *foreach : *matrix) && items->items().empty() && items->is_list()) {
         chosen_empty_.insert(entry.key);
         return;
     }
-    for (ExpandedItem& one : foreach ? expand_foreach(*items, diagnostics_) : expand_matrix(*items, diagnostics_))
+    std::vector<ExpandedItem> expanded = foreach ? expand_foreach(*items, diagnostics_) : expand_matrix(*items, diagnostics_);
+    if (diagnostics_.found().size() > mistakes) incomplete_.insert(entry.key);
+    for (ExpandedItem& one : expanded)
         declare_one(entry, *body, one.suffix, {{"item", std::move(one.item)}, {"key", std::move(one.key)}});
 }
 
@@ -206,7 +212,7 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Val
     const std::string_view stage = text.substr(0, dot);
     const auto found = by_name_.find(stage);
     if (dot == std::string_view::npos || found == by_name_.end()) {
-        tell_unknown(value, stage);
+        tell_unknown(value, std::string(stage));
         return std::nullopt;
     }
     const CatalogEntry* from = declared_[found->second].stage;
@@ -230,18 +236,21 @@ std::optional<Input> StageReader::only_output(const PortDescription& port, const
     return std::nullopt;
 }
 
-void StageReader::tell_unknown(const Value& value, std::string_view stage) {
-    const auto group = groups_.find(std::string(stage));
-    if (group != groups_.end() && !group->second.empty()) {
+void StageReader::tell_unknown(const Value& value, const std::string& stage) {
+    const std::string name = stage.substr(0, stage.find('@'));  // of a group, if it is one
+    const auto group = groups_.find(name);
+    if (group != groups_.end() && name == stage && !group->second.empty()) {
         const std::string& first = declared_[group->second.front()].name;
         diagnostics_.add(value.place(), fmt::format("'{}' is a group of stages", stage),
                          fmt::format("name one of them, as {}.port", first));
         return;
     }
-    if (group != groups_.end() && chosen_empty_.contains(group->first))
-        diagnostics_.add(value.place(), fmt::format("the group '{}' has no stages here", stage),
+    if (chosen_empty_.contains(name)) {
+        diagnostics_.add(value.place(), fmt::format("the group '{}' has no stages here", name),
                          "the parameter that lists them is empty");
-    if (group != groups_.end()) return;  // why it has no stages was told
+        return;
+    }
+    if (incomplete_.contains(name)) return;  // why it lacks stages was told
     std::vector<std::string> known;
     if (diagnostics_.found().size() < kEnoughMistakes)
         for (const DeclaredStage& declared : declared_) known.push_back(declared.name);

@@ -53,7 +53,7 @@ private:
     std::optional<std::map<std::string, Value>> written_inputs(const DeclaredStage& declared, const Value* raw);
     std::optional<Input> connect(const PortDescription& port, const Value& value);
     std::optional<Input> only_output(const PortDescription& port, const Value& value, NodeId from);
-    void tell_unknown(const Value& value, std::string_view stage);
+    void tell_unknown(const Value& value, const std::string& stage);
     void tell_unknown_input(const StageDescription& stage, const Value::Entry& entry);
 
     const Catalog& catalog_;
@@ -63,6 +63,7 @@ private:
     std::vector<DeclaredStage> declared_;
     std::map<std::string, std::vector<NodeId>> groups_;     // of `foreach` and `matrix`
     std::set<std::string> chosen_empty_;                    // groups for which a parameter lists nothing
+    std::set<std::string> incomplete_;                      // groups of which items are missing, or all: that was told
     std::unordered_map<std::string_view, NodeId> by_name_;  // views of declared_
 };
 

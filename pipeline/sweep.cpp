@@ -70,8 +70,7 @@ Positions positions_of(const DagSource& source, const Settings& settings, const 
             if (positions.back() == values.size()) values.push_back(value);
         }
         if (seen.insert(positions).second) continue;
-        throw Error(ExitCode::Usage, std::vector<Diagnostic>{{point.place, "this sweep has two equal points",
-                                                              text_of(axes, positions)}});
+        refuse(point.place, "this sweep has two equal points", text_of(axes, positions));
     }
     return points;
 }

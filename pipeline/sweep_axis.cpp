@@ -8,12 +8,6 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostValues = 10'000;
-
-[[noreturn]] void refuse(const Place& place, std::string message, std::string hint = {}) {
-    throw Error(ExitCode::Usage, std::vector<Diagnostic>{Diagnostic{place, std::move(message), std::move(hint)}});
-}
-
 // The values of one entry in YAML; their mistakes are told at its place.
 std::vector<Value> values_from_yaml(const Value::Entry& entry) {
     const Value& value = entry.value;

@@ -14,10 +14,6 @@ constexpr std::size_t kMostEntries = 10'000;  // of `include`, of `exclude`
 
 const std::vector<std::string> kKeys = {"matrix", "include", "exclude", "repeat"};
 
-[[noreturn]] void refuse(const Place& place, std::string message, std::string hint = {}) {
-    throw Error(ExitCode::Usage, std::vector<Diagnostic>{Diagnostic{place, std::move(message), std::move(hint)}});
-}
-
 void check_axes(const std::vector<SweepAxis>& axes) {
     if (axes.size() > kMostAxes) refuse(axes[kMostAxes].place, fmt::format("over {} parameters are swept", kMostAxes));
     std::set<std::string> seen;
@@ -252,7 +248,7 @@ SweepDesign product_of(std::vector<SweepAxis> axes) {
     SweepDesign design{{}, {SweepDesign::Point{}}};
     std::size_t count = 1;
     for (const SweepAxis& axis : axes) {
-        count *= axis.values.size();  // each has at most 10,000, and `count` was checked
+        count *= axis.values.size();  // each has at most kMostValues, and `count` was checked
         check_count(axis.place, count);
     }
     for (const SweepAxis& axis : axes) {

@@ -333,10 +333,6 @@ private:
     Value root_;
 };
 
-[[noreturn]] void refuse(Place place, std::string message, std::string hint) {
-    throw Error(ExitCode::Usage, std::vector<Diagnostic>{{std::move(place), std::move(message), std::move(hint)}});
-}
-
 struct Closer {
     void operator()(std::FILE* file) const { std::fclose(file); }
 };

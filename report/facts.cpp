@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "pipeline/run_log.h"
+
 namespace satdl {
 
 namespace {
@@ -113,15 +115,12 @@ const StageFacts* RunFacts::find(const std::string& stage) const {
 }
 
 std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files) {
-    std::vector<std::string> ids;
-    for (const auto& id : files.list(store / "runs")) {
-        if (files.identity(store / "runs" / id / "events.jsonl")) ids.push_back(id);
-    }
+    const std::vector<std::string> ids = recorded_runs(store, files);
     if (ids.empty()) {
         throw Error(ExitCode::Usage, fmt::format("no run has left a record in {}", printable(store.string())),
                     "`satdl run DAG` makes one; --store names another store");
     }
-    if (words.empty()) return ids.back();
+    if (words.empty()) return ids.front();
     std::vector<std::string> meant;
     for (const auto& id : ids) {
         if (id == words) return id;
@@ -135,7 +134,7 @@ std::string find_run(const std::filesystem::path& store, const std::string& word
     const std::string near = did_you_mean(words, ids);
     throw Error(ExitCode::Usage,
                 fmt::format("'{}' is neither a run in {} nor a file", printable(words), printable(store.string())),
-                near.empty() ? "the newest run is " + ids.back() : near);
+                near.empty() ? "the newest run is " + ids.front() : near);
 }
 
 RunFacts facts_of_record(const std::string& id, const std::string& text) {
@@ -176,9 +175,7 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
 }
 
 RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files) {
-    const auto path = store / "runs" / id / "events.jsonl";
-    const auto identity = files.identity(path);
-    return facts_of_record(id, identity ? files.read(path, 0, identity->bytes) : std::string());
+    return facts_of_record(id, read_record(store, id, files));
 }
 
 RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores) {

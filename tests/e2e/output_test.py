@@ -56,6 +56,28 @@ class Documents(satdl.Case):
         self.assertIn("amount was 10, is 2", changed["b"]["because"])
         self.assertIn("amount was 10, is 2", self.call("status", self.dag, "--set", "amount=2"))
 
+    def test_every_command_of_a_dag_file_takes_parameters_as_arguments(self):
+        self.call("run", self.dag)
+        self.assertIn("amount was 10, is 2", self.call("status", self.dag, "amount=2"))
+        self.assertRegex(self.call("explain", self.dag, "b", "amount=2"), r"param amount +10 +2")
+        self.assertRegex(self.call("explain", self.dag, "amount=2", "b"), r"param amount +10 +2")
+        self.assertRegex(self.call("ls", self.dag, "amount=2"), r"b +stale")
+        self.assertEqual(self.call("graph", self.dag, "amount=2", "--status"), self.call("graph", self.dag, "--set", "amount=2", "--status"))
+        self.assertIn("run", self.call("graph", self.dag, "amount=2", "--status"))
+        self.assertIn("b is not up to date: amount was 10, is 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
+        self.assertIn("1 stages: the same bytes each time", self.call("check-determinism", self.dag, "b", "amount=2"))
+        for arguments, told in [(("explain", self.dag, "amount=2"), "explain takes one stage, not 0"),
+                                (("explain", self.dag, "a", "b"), "explain takes one stage, not 2"),
+                                (("graph", self.dag, "b"), "'b' sets no parameter"),
+                                (("ls", self.dag, "b"), "'b' sets no parameter"),
+                                (("ls", "amount=2"), "are those of a DAG file, and none is named"),
+                                (("ls", "--profile", "long"), "are those of a DAG file, and none is named"),
+                                (("report", "amount=2"), "are those of a DAG file, and none is named"),
+                                (("explain", self.dag, "b", "amount=1,2"), "'amount' is to have one value here"),
+                                (("check-determinism", self.dag, "amount=1,2"), "'amount' is to have one value here")]:
+            self.call(*arguments, code=2)
+            self.assertIn(told, self.err)
+
     def test_explain_names_the_part_that_differs_with_its_old_and_new_value(self):
         self.call("run", self.dag, "-q")
         explained = self.document("explain", self.dag, "b", "--set", "amount=2")

@@ -157,7 +157,9 @@ sweep:
         self.assertEqual(events[1]["points"][1]["stages"]["m3"], {"stage": "m3[amount=2]"})
         out = self.call("run", self.dag, "--sweep", "amount=1,2")
         self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 9 reused, 0 to run\n"), out)
-        self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f"), r"to run.*, about .* \(from earlier runs\)")
+        self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f"), r"to run.*, about .* cores? \(from earlier runs\)")
+        self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f", "-n", "--max-parallel", "1"),
+                         r", about .* cores?, 1 point at a time \(from earlier runs\)")
 
     def test_the_record_keeps_the_sweep_even_where_nothing_ran(self):
         for _ in range(2):

@@ -137,9 +137,7 @@ TEST_CASE("what is wrong with a ${...} is told at its place") {
     CHECK(one("{a: {b: ${a}}}", "1") == "1:17 these parameters refer to each other in a circle: a -> a");
     CHECK(one("{a: ${nix}}", "${a}") == "1:13 '${nix}' is not defined | known: a");
     CHECK(one("{item: 3}", "1") == "1:10 'item' is no name for a parameter | within a 'foreach', ${item} is the item's");
-    CHECK(
-        one("{a: x}", "${a}") ==
-        "2:49 'limit' must be a whole number, not the text 'x' | limit: at most so many\nits value comes from a.yaml:1:13");
+    CHECK(one("{a: x}", "${a}") == "2:49 'limit' must be a whole number, not the text 'x' | limit: at most so many");
 }
 
 TEST_CASE("references that grow into a bomb are refused") {
@@ -264,9 +262,33 @@ TEST_CASE("a parameter chooses from a map by its name") {
     CHECK(param(choices, "\"${ sizes.${ size }.n }\"", {.profile = "", .set = {parse_setting("size=large")}}) == "9");
     const std::string text = "params: {size: lagre, sizes: {large: 9}}\nstages: {l: {kind: load, dataset: mnist, limit: ";
     CHECK(mistakes(text + "\"${sizes.${size}}\"}}\n") ==
-          Lines{"2:50 '${sizes.${size}}' is not defined | did you mean 'sizes.large'?"});
+          Lines{"2:50 '${sizes.${size}}', which stands for 'sizes.lagre', is not defined | did you mean 'sizes.large'?"});
+    CHECK(mistakes(text + "\"${.${size}}\"}}\n") ==
+          Lines{"2:50 '${.${size}}' is not '${name of a parameter}' | write '$${' for the two characters themselves"});
     CHECK(mistakes(text + "\"${sizes.${sizes}}\"}}\n").at(0).starts_with("2:"));
     CHECK(mistakes(text + "\"${sizes.${size}\"}}\n").at(0).starts_with("2:"));
+}
+
+TEST_CASE("what is said of one parameter's value is told where it is used first, once") {
+    const std::string limits = "  a: {kind: load, dataset: mnist, limit: \"${n}\"}\n  b: {kind: load, dataset: mnist, limit: \"${m}\"}\n";
+    CHECK(mistakes("params: {n: 0, m: \"${n}\"}\nstages:\n" + limits) ==
+          Lines{"3:42 'limit' is 0, but must be at least 1 | limit: at most so many"});
+    CHECK(mistakes("params: {n: 0, m: 0}\nstages:\n" + limits).size() == 2);
+    const std::string choices = "params: {n: c, of: {a: {x: 1, y: {z: 2}}, b: {x: 3}}}\nstages:\n";
+    CHECK(mistakes(choices + "  a: {kind: load, dataset: mnist, limit: \"${of.${n}.x}\"}\n"
+                             "  b: {kind: load, dataset: mnist, limit: \"${of.${n}.y.z}\"}\n") ==
+          Lines{"3:43 '${of.${n}.x}', which stands for 'of.c.x', is not defined | did you mean 'of.a.x'?"});
+    // Not the value is wrong, but what follows it.
+    CHECK(mistakes(choices + "  a: {kind: load, dataset: mnist, limit: \"${of.${of.a.x}.x}\"}\n"
+                             "  b: {kind: load, dataset: mnist, limit: \"${of.b.${n}}\"}\n"
+                             "  c: {kind: load, dataset: mnist, split: \"${of.a.y.${n}x}\"}\n").size() == 3);
+}
+
+TEST_CASE("a group whose items are wrong is not told to lack stages") {
+    const std::string text =
+        "stages:\n  l: {foreach: \"${nix}\", do: {kind: load, dataset: mnist}}\n  k: {foreach: [x, y/y], do: {kind: load, dataset: mnist}}\n";
+    CHECK(mistakes(text + "  m: {kind: normalise, in: {images: l@x.images}}\n  n: {kind: normalise, in: {images: k@y.images}}\n").size() == 2);
+    CHECK(mistakes(text + "  m: {kind: normalise, in: {images: j@x.images}}\n").size() == 3);
 }
 
 TEST_CASE("a list from a parameter may be empty: there are no such stages, and none can be read from") {
@@ -275,6 +297,8 @@ TEST_CASE("a list from a parameter may be empty: there are no such stages, and n
         "in: {images: l.images}}}\n";
     CHECK(names(build(text)) == Lines{"l"});
     CHECK(mistakes(text + "  m: {kind: normalise, in: {images: n}}\n") ==
+          Lines{"5:37 the group 'n' has no stages here | the parameter that lists them is empty"});
+    CHECK(mistakes(text + "  m: {kind: normalise, in: {images: n@x.images}}\n") ==
           Lines{"5:37 the group 'n' has no stages here | the parameter that lists them is empty"});
 }
 

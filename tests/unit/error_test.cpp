@@ -84,6 +84,26 @@ TEST_CASE("mistakes are told in the order of their places, each once, those with
     }
 }
 
+TEST_CASE("of all that is said of one scalar the first is told, with where it was written") {
+    const auto source = source_of("a: x\nb: ${a}\nc: ${a}\nd: ${a}\n");
+    const auto origin = std::make_shared<const Place>(Place{source, 1, 4});
+    Diagnostics diagnostics;
+    diagnostics.add({source, 3, 4, origin}, "not so", "so");
+    diagnostics.add({source, 2, 4, std::make_shared<const Place>(*origin)}, "not this");
+    diagnostics.add({source, 2, 4}, "another mistake at the same place");
+    diagnostics.add({source, 4, 4, std::make_shared<const Place>(Place{source, 1, 1})}, "of another scalar");
+    try {
+        diagnostics.throw_if_any();
+        FAIL("nothing was thrown");
+    } catch (const Error& error) {
+        REQUIRE(error.diagnostics().size() == 3);
+        CHECK(render(error.diagnostics()[0]) ==
+              "a.yaml:2:4: error: not this\n    2 | b: ${a}\n      |    ^\n      = the value comes from a.yaml:1:4");
+        CHECK(error.diagnostics()[1].message == "another mistake at the same place");
+        CHECK(error.diagnostics()[2].message == "of another scalar");
+    }
+}
+
 TEST_CASE("of a flood of mistakes fifty are told and the rest counted") {
     Diagnostics diagnostics;
     for (int i = 0; i < 60; ++i) diagnostics.add({}, fmt::format("mistake {}", i));

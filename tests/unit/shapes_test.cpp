@@ -109,7 +109,11 @@ struct Builder {
         Diagnostics diagnostics;
         auto made = infer_types(dag, diagnostics);
         Lines told;
-        for (const Diagnostic& one : diagnostics.found()) told.push_back(fmt::format("{}: {}", one.place.line, one.message));
+        try {
+            diagnostics.throw_if_any();
+        } catch (const Error& error) {
+            for (const Diagnostic& one : error.diagnostics()) told.push_back(fmt::format("{}: {}", one.place.line, one.message));
+        }
         CHECK(told == expected);
         return made;
     }
@@ -222,8 +226,8 @@ TEST_CASE("a head that does not fit behind its base is told at the layer, a base
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
     b.add("head", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "unit.images"}, {"target", "data.labels"}}, net({kConv}));
     b.add("base", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "f.features"}, {"target", "data.labels"}}, net({kDense}));
-    b.types({"51: layer conv_2 wants [N, channels, height, width], but gets [N, 10] from dense_1",
-             "6: f.features is float32 [60000, 10], which the network of m1.model cannot read"});
+    b.types({"6: f.features is float32 [60000, 10], which the network of m1.model cannot read",
+             "51: layer conv_2 wants [N, channels, height, width], but gets [N, 10] from dense_1"});
 }
 
 TEST_CASE("the cost of a node is that of the network that it trains or applies") {

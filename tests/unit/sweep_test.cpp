@@ -329,7 +329,7 @@ TEST_CASE("what cannot be swept is told") {
                       Catch::Contains("this sweep has over 10000 points"));
     CHECK_THROWS_WITH(sweep(kPipeline, {"noise=0.1,11"}),
                       Catch::Contains("'noise_factor' is 11, but must lie between 0 and 10") &&
-                          Catch::Contains("its value comes from") && Catch::Contains("at the sweep's point noise=11"));
+                          Catch::Contains("the value comes from --sweep:1:11") && Catch::Contains("at the sweep's point noise=11"));
 }
 
 TEST_CASE("every point of a random sweep, taken alone, is the DAG that its settings make") {

@@ -1,0 +1,29 @@
+// What `run` can be told, and what follows from it for the plan and its schedule.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "commands/display.h"
+#include "commands/sweep_options.h"
+
+namespace satdl {
+
+struct RunOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> targets, until, single, downstream;
+    SweepOptions sweep;
+    Limits limits;
+    double checkpoint_every_seconds = 60;
+    bool dry_run = false, force = false, smoke = false, json = false, quiet = false, verbose = false;
+};
+
+void add_run_options(CLI::App& command, RunOptions& options);
+
+[[nodiscard]] Request request_of(const RunOptions& options);
+// A sweep and a smoke run go on after a failure.
+[[nodiscard]] Limits limits_of(const RunOptions& options, const Machine& machine);
+[[nodiscard]] Shown shown(const RunOptions& options);
+
+}  // namespace satdl
