@@ -129,7 +129,7 @@ TEST_CASE("load refuses splits without samples, and images beside the labels of 
     CHECK_THROWS_WITH(stage.run({}, context), Contains("images holds no samples") && Contains("fetch the file again"));
 }
 
-TEST_CASE("read takes .npy by its name, IDX otherwise, and at most `limit` entries") {
+TEST_CASE("read takes .npy and .h5 by their names, IDX otherwise, and at most `limit` entries") {
     const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n";
     const std::string npy = "\x93NUMPY" + std::string{1, 0, static_cast<char>(header.size()), 0} + header + "ab";
     const StageEntry stage = read_stage();
@@ -141,6 +141,11 @@ TEST_CASE("read takes .npy by its name, IDX otherwise, and at most `limit` entri
     TestContext limited(stage.description, {{"file", "x"}, {"limit", "1"}});
     limited.files_ = {source("mine.npy", npy, DType::UInt8, {})};
     CHECK(values_of<std::uint8_t>(stage.run({}, limited).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a'});
+    TestContext chosen(stage.description, {{"file", "x"}, {"array", "group/data"}});
+    chosen.files_ = limited.files_;
+    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("'array' chooses one of an HDF5 file") && Contains("leave it out"));
+    chosen.files_ = {source("mine.h5", npy, DType::UInt8, {})};
+    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("mine.h5") && Contains("is it HDF5"));
 }
 
 TEST_CASE("a model survives its way through a port") {
