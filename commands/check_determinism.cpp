@@ -44,6 +44,7 @@ void make_what_is_missing(const CheckOptions& options) {
     if (!options.dag.profile.empty()) argv.insert(argv.end(), {"--profile", options.dag.profile});
     for (const auto& one : options.dag.set) argv.insert(argv.end(), {"--set", one});
     for (const auto& one : options.dag.stages) argv.insert(argv.end(), {"--stages", one});
+    if (options.dag.trust) argv.emplace_back("--trust");
     if (options.json) argv.emplace_back("-q");
     const auto done = run_process(argv, [](std::span<const std::byte> text) {
         std::fwrite(text.data(), 1, text.size(), stdout);
@@ -90,6 +91,7 @@ void tell(const CheckOptions& options, const std::string& dag, const std::vector
 ExitCode check(const CheckOptions& options) {
     make_what_is_missing(options);
     Session session(options.dag, options.store, Access::Look);
+    session.refuse_files_of_others();
     const StoreUse use = StoreUse::shared(session.open().folder());
     const Dag dag = session.dag();
     const auto clock = steady_clock();
@@ -131,6 +133,7 @@ void add_check_determinism_command(CLI::App& program, Work& work) {
     command->add_option("stages", options->stages, "just these; default: all")->type_name("STAGE");
     command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
     add_dag_options(*command, options->dag);
+    add_trust_option(*command, options->dag);
     add_store_options(*command, options->store);
     command->callback([options, &work] { work = [options] { return check(*options); }; });
 }

@@ -59,7 +59,7 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
         message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", dag.nodes[planned.node].name, planned.because);
         if (hint.empty())
             hint =
-                fmt::format("`satdl run {} {}` makes what it needs, too", dag.file.string(), dag.nodes[planned.node].name);
+                fmt::format("`satdl run {} {}` makes what it needs, too", printable(dag.file.string()), dag.nodes[planned.node].name);
     }
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
@@ -135,6 +135,7 @@ ExitCode smoke(const RunOptions& options) {
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, Access::None);
+    session.refuse_files_of_others();
     (void)question_of(options.sweep);
     const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());
 
@@ -177,6 +178,7 @@ ExitCode run(RunOptions options) {
         fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
     }
+    session.refuse_files_of_others();
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
@@ -245,6 +247,7 @@ void add_run_command(CLI::App& program, Work& work) {
     const auto options = std::make_shared<RunOptions>();
     add_choice(*command, *options);
     add_dag_options(*command, options->dag);
+    add_trust_option(*command, options->dag);
     add_sweep_options(*command, options->sweep);
     command->add_flag("--json", options->json, "one event a line on stdout (docs/json.md)");
     command->add_flag("-q,--quiet", options->quiet, "no progress and no summary");

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "pipeline/dynamic_library.h"
+#include "pipeline/ownership.h"
 
 namespace satdl {
 
@@ -48,6 +49,11 @@ void add_stages_option(CLI::App& command, std::vector<std::string>& stages) {
         ->type_name("LIBRARY");
 }
 
+void add_trust_option(CLI::App& command, DagOptions& options) {
+    command.add_flag("--trust", options.trust, "run the DAG's files though they belong to somebody else (docs/trust.md)")
+        ->envname("SATDL_TRUST");
+}
+
 void add_dag_options(CLI::App& command, DagOptions& options) {
     command.add_option("--profile", options.profile, "parameters that the file names together")->type_name("NAME");
     command.add_option("--set", options.set, "a parameter's value: name=value; may be repeated")
@@ -76,8 +82,13 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, Access access
       datasets_(dataset_folders(dag.file)),
       source_(dag.file),
       settings_(settings_of(dag)),
+      trust_(dag.trust),
       machine_(this_machine()),
       open_(access == Access::None ? nullptr : std::make_unique<OpenStore>(store, access)) {}
+
+void Session::refuse_files_of_others() const {
+    if (!trust_) satdl::refuse_files_of_others(source_.files(), trusted_owners(), owner_of);
+}
 
 OpenStore& Session::open() {
     SATDL_CHECK(open_ != nullptr, "a session without a store opens none");

@@ -2,6 +2,7 @@
 #include "pipeline/hdf5_reading.h"
 
 #include <fmt/format.h>
+#include <hdf5.h>
 
 #include <algorithm>
 #include <array>
