@@ -292,7 +292,7 @@ FileState check_file(const Dataset& dataset, const DatasetFile& file) {
 }
 
 Error wrong_file(const Dataset& dataset, const DatasetFile& file, const FileState& state) {
-    const std::string path = (dataset.folder / file.name).string();
+    const std::string path = printable((dataset.folder / file.name).string());
     const std::string expected = fmt::format("SHA-256 {} ({} bytes)", file.sha256.hex(), file.bytes);
     const std::string found =
         state.found ? fmt::format("SHA-256 {} ({} bytes)", state.found->hex(), state.found_bytes) : "nothing";

@@ -260,6 +260,57 @@ TEST_CASE("truncated, overlong and damaged files are refused, whatever their com
     CHECK(fs::is_empty(world.root / "data" / "tiny"));
 }
 
+TEST_CASE("an archive cannot write outside the dataset's folder, nor bring in what a link of it names") {
+    const World world;
+    world.manifest("  - {npm: tiny@1.0.0, folder: package/data}");
+    write(world.root / "secret", kImages);  // what a link could lead to: with the right digest even
+    // An npm that brings the archive; each of its members is one that tar would put somewhere else.
+    write(world.root / "bin" / "npm", "#!/bin/sh\nfor last; do :; done\ncp \"$SATDL_TEST_ARCHIVE\" \"$last/tiny.tgz\"\n");
+    fs::permissions(world.root / "bin" / "npm", fs::perms::owner_all);
+    write(world.root / "make.py", R"(
+import io, sys, tarfile
+root, kind = sys.argv[1:]
+with tarfile.open(root + "/evil.tgz", "w:gz") as archive:
+    def add(name, text=b"", type=tarfile.REGTYPE, link=""):
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.size = type, link, len(text)
+        archive.addfile(member, io.BytesIO(text))
+    outside = {"parent": "package/data/../../../../escaped", "absolute": root + "/escaped"}
+    if kind in outside:
+        add(outside[kind], b"x")
+    if kind == "folder_link":  # then a file "below" the link
+        add("package/data/out", type=tarfile.SYMTYPE, link=root)
+        add("package/data/out/escaped", b"x")
+    wanted = {"symbolic": (tarfile.SYMTYPE, root + "/secret"), "hard": (tarfile.LNKTYPE, root + "/secret"),
+              "device": (tarfile.CHRTYPE, ""), "fifo": (tarfile.FIFOTYPE, ""), "folder": (tarfile.DIRTYPE, "")}
+    if kind in wanted:
+        add("package/data/images.bin", b"", *wanted[kind])
+    else:
+        add("package/data/images.bin", b"0123456789abcdef0123456789abcdef")
+    add("package/data/labels.bin", b"ABCD")
+)");
+    const std::string path = std::getenv("PATH");
+    ::setenv("PATH", ((world.root / "bin").string() + ":" + path).c_str(), 1);
+    ::setenv("SATDL_TEST_ARCHIVE", (world.root / "evil.tgz").c_str(), 1);
+    for (const std::string kind : {"parent", "absolute", "folder_link", "symbolic", "hard", "device", "fifo", "folder"}) {
+        INFO(kind);
+        fs::remove_all(world.root / "data" / "tiny");
+        REQUIRE(run_process({SATDL_PYTHON, (world.root / "make.py").string(), world.root.string(), kind}, [](auto) { return true; })
+                    .good());
+        const bool harmless = kind == "parent" || kind == "absolute" || kind == "folder_link";  // the wanted files are whole
+        const std::string message = failure(world);
+        if (harmless) CHECK(message.empty());
+        else CHECK(has(message, "images.bin: expected SHA-256"));
+        CHECK(world.complete() == harmless);
+        CHECK(content(world.file("labels.bin")) == kLabels);
+        CHECK_FALSE(fs::exists(world.root / "escaped"));
+        CHECK_FALSE(fs::exists(world.root / "data" / "escaped"));
+        CHECK_FALSE(fs::exists(world.root.parent_path() / "escaped"));
+    }
+    ::setenv("PATH", path.c_str(), 1);
+    ::unsetenv("SATDL_TEST_ARCHIVE");
+}
+
 TEST_CASE("where no source helps, the message tells each try and what to do") {
     const World world;
     world.manifest("  - {folder: /nonexistent, package: dataset-tiny}\n  - {https: \"https://127.0.0.1:1/\"}");
