@@ -45,6 +45,7 @@ void make_what_is_missing(const CheckOptions& options) {
     for (const auto& one : options.dag.given) argv.push_back(one.place.source->text);
     for (const auto& one : options.dag.set) argv.insert(argv.end(), {"--set", one});
     for (const auto& one : options.dag.stages) argv.insert(argv.end(), {"--stages", one});
+    if (options.dag.trust) argv.emplace_back("--trust");
     if (options.json) argv.emplace_back("-q");
     const auto done = run_process(argv, [](std::span<const std::byte> text) {
         std::fwrite(text.data(), 1, text.size(), stdout);
@@ -92,6 +93,7 @@ ExitCode check(CheckOptions options) {
     take_settings(options.stages, options.dag);
     make_what_is_missing(options);
     Session session(options.dag, options.store, Access::Look);
+    session.refuse_files_of_others();
     const StoreUse use = StoreUse::shared(session.open().folder());
     const Dag dag = session.dag();
     const auto clock = steady_clock();
@@ -134,6 +136,7 @@ void add_check_determinism_command(CLI::App& program, Work& work) {
         ->type_name("STAGE|NAME=VALUE");
     command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
     add_dag_options(*command, options->dag);
+    add_trust_option(*command, options->dag);
     add_store_options(*command, options->store);
     command->callback([options, &work] { work = [options] { return check(*options); }; });
 }

@@ -12,6 +12,7 @@
 #include "commands/command.h"
 #include "pipeline/catalog.h"
 #include "pipeline/dynamic_library.h"
+#include "pipeline/sandbox.h"
 #include "pipeline/terminal.h"
 
 namespace {
@@ -20,7 +21,11 @@ using satdl::ExitCode;
 
 // LibTorch's version, and that of whatever else stages compute with, as their manifests tell it: nothing is loaded.
 std::string version_text() {
-    std::string text = "satdl " SATDL_VERSION "\nbuilt with " SATDL_BUILT_WITH;
+    const int landlock = satdl::landlock_version();
+    std::string text = fmt::format("satdl {}\nbuilt with {}\nHDF5 files of others are read under limits {}", SATDL_VERSION,
+                                   SATDL_BUILT_WITH,
+                                   landlock > 0 ? fmt::format("and Landlock (version {})", landlock)
+                                                : "alone: this kernel has no Landlock");
     satdl::Catalog catalog;
     try {
         catalog = satdl::load_catalog(satdl::program_folder(), {});

@@ -36,7 +36,7 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
         message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", dag.nodes[planned.node].name, planned.because);
         if (hint.empty())
             hint =
-                fmt::format("`satdl run {} {}` makes what it needs, too", dag.file.string(), dag.nodes[planned.node].name);
+                fmt::format("`satdl run {} {}` makes what it needs, too", printable(dag.file.string()), dag.nodes[planned.node].name);
     }
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
@@ -92,6 +92,7 @@ ExitCode run(RunOptions options) {
         fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
     }
+    session.refuse_files_of_others();
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();

@@ -34,6 +34,7 @@ void add_run_options(CLI::App& command, RunOptions& options) {
         ->capture_default_str()
         ->type_name("SECONDS");
     add_dag_options(command, options.dag);
+    add_trust_option(command, options.dag);
     add_sweep_options(command, options.sweep);
     command.add_flag("--json", options.json, "one event a line on stdout (docs/json.md)");
     command.add_flag("-q,--quiet", options.quiet, "no progress and no summary");

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "pipeline/dynamic_library.h"
+#include "pipeline/ownership.h"
 
 namespace satdl {
 
@@ -47,6 +48,11 @@ void add_stages_option(CLI::App& command, std::vector<std::string>& stages) {
         ->delimiter(':')
         ->allow_extra_args(false)
         ->type_name("LIBRARY");
+}
+
+void add_trust_option(CLI::App& command, DagOptions& options) {
+    command.add_flag("--trust", options.trust, "run the DAG's files though they belong to somebody else (docs/trust.md)")
+        ->envname("SATDL_TRUST");
 }
 
 void add_dag_options(CLI::App& command, DagOptions& options) {
@@ -94,8 +100,13 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, Access access
       datasets_(dataset_folders(dag.file)),
       source_(dag.file),
       settings_(settings_of(dag)),
+      trust_(dag.trust),
       machine_(this_machine()),
       open_(access == Access::None ? nullptr : std::make_unique<OpenStore>(store, access)) {}
+
+void Session::refuse_files_of_others() const {
+    if (!trust_) satdl::refuse_files_of_others(source_.files(), trusted_owners(), owner_of);
+}
 
 OpenStore& Session::open() {
     SATDL_CHECK(open_ != nullptr, "a session without a store opens none");

@@ -26,12 +26,15 @@ struct DagOptions {
     std::vector<std::string> set;     // "name=value"
     std::vector<Override> given;      // arguments that are overrides, of one value each; laid over `set`
     std::vector<std::string> stages;  // further stage libraries
+    bool trust = false;               // the DAG's files, whoever owns them
 };
 
 // --store and --results.
 void add_store_options(CLI::App& command, StoreOptions& options);
 // --profile, --set and --stages; the file itself is the command's own, and so are arguments that are overrides.
 void add_dag_options(CLI::App& command, DagOptions& options);
+// --trust, of commands that run stages.
+void add_trust_option(CLI::App& command, DagOptions& options);
 // --stages alone, with $SATDL_STAGES.
 void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
 
@@ -74,6 +77,8 @@ class Session {
 public:
     Session(const DagOptions& dag, const StoreOptions& store, Access access);
 
+    // Throws Error{Usage} where a file of the DAG belongs to somebody else, unless the user trusts it.
+    void refuse_files_of_others() const;
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
     [[nodiscard]] OpenStore& open();  // not with Access::None
@@ -93,6 +98,7 @@ private:
     const DatasetIndex datasets_;
     const DagSource source_;
     const Settings settings_;
+    const bool trust_;
     const Machine machine_;
     const std::unique_ptr<OpenStore> open_;  // null with Access::None
 };

@@ -102,6 +102,7 @@ ExitCode run_smoke(const RunOptions& options) {
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, Access::None);
+    session.refuse_files_of_others();
     (void)question_of(options.sweep);
     const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());
 

@@ -128,7 +128,7 @@ Sweep asked_sweep(const SweepOptions& options, const Session& session) {
     if (options.section) {
         const Value* section = session.source().document().find("sweep");
         if (section == nullptr) {
-            refuse(fmt::format("{} has no section `sweep:`", session.source().file().string()),
+            refuse(fmt::format("{} has no section `sweep:`", printable(session.source().file().string())),
                    "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
         }
         design = product_of(design_from_yaml(*section), design);

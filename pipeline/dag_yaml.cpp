@@ -80,6 +80,13 @@ DagSource::DagSource(std::filesystem::path file, Value document, const DocumentR
 DagSource::DagSource(std::filesystem::path file, Value document)
     : DagSource(std::move(file), std::move(document), yaml_on_disk) {}
 
+std::vector<std::filesystem::path> DagSource::files() const {
+    std::vector<std::filesystem::path> files{file_};
+    for (const auto& [source, folder] : document_.folders)
+        if (source != document_.root.place().source.get()) files.emplace_back(source->name);
+    return files;
+}
+
 // What was wrong with the files, to which the mistakes of a DAG are added; nothing more is told where there is no DAG.
 Diagnostics DagSource::mistakes() const {
     if (!document_.root.is_map()) document_.mistakes.throw_if_any();

@@ -47,6 +47,7 @@ public:
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
     [[nodiscard]] const Value& document() const { return document_.root; }  // with what it includes
+    [[nodiscard]] std::vector<std::filesystem::path> files() const;         // itself, and all that it includes
     // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
     [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
     // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.

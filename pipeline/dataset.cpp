@@ -144,7 +144,7 @@ void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
     double size = static_cast<double>(size_of(file.dtype));
     for (const Value& extent : shape != nullptr ? shape->items() : std::vector<Value>{}) {
         const std::int64_t number = extent.as_integer().value_or(-1);
-        if (number < 0) bad(extent, "shape", "extents of 0 or more");
+        if (number < 1) bad(extent, "shape", "extents of 1 or more");
         file.shape.push_back(number);
         size *= static_cast<double>(number);
     }
@@ -158,9 +158,18 @@ void ManifestReader::split(const Value::Entry& entry, Dataset& dataset) {
     if (!map(entry.value, "a split", {})) return;
     std::vector<std::string> names;
     for (const auto& [name, file] : dataset.files) names.push_back(name);
+    std::optional<std::pair<std::string, std::int64_t>> first;  // role and samples
     for (const Value::Entry& role : entry.value.entries()) {
         if (dataset.files.contains(role.value.text())) {
             dataset.splits[entry.key][role.key] = role.value.text();
+            const Shape& shape = dataset.files.at(role.value.text()).shape;
+            const std::int64_t samples = shape.empty() ? 1 : shape.front();
+            if (!first) first.emplace(role.key, samples);
+            else if (first->second != samples)
+                diagnostics_.add(role.value.place(),
+                                 fmt::format("the split '{}' has {} {} beside {} {}", printable(entry.key), samples,
+                                             printable(role.key), first->second, printable(first->first)),
+                                 "all files of a split hold the same samples");
         } else {
             diagnostics_.add(role.value.place(), fmt::format("{} is none of the files", role.value.describe()),
                              did_you_mean(role.value.text(), names));
@@ -283,7 +292,7 @@ FileState check_file(const Dataset& dataset, const DatasetFile& file) {
 }
 
 Error wrong_file(const Dataset& dataset, const DatasetFile& file, const FileState& state) {
-    const std::string path = (dataset.folder / file.name).string();
+    const std::string path = printable((dataset.folder / file.name).string());
     const std::string expected = fmt::format("SHA-256 {} ({} bytes)", file.sha256.hex(), file.bytes);
     const std::string found =
         state.found ? fmt::format("SHA-256 {} ({} bytes)", state.found->hex(), state.found_bytes) : "nothing";

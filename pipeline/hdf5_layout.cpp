@@ -14,55 +14,13 @@
 #include <string_view>
 #include <type_traits>
 
-#include "pipeline/error.h"
+#include "pipeline/hdf5_handle.h"
 #include "pipeline/hdf5_memory_file.h"
 
 namespace satdl {
 namespace {
 
 using Attributes = std::vector<std::pair<std::string, std::string>>;
-
-herr_t add_error(unsigned, const H5E_error2_t* error, void* text) {
-    auto& words = *static_cast<std::string*>(text);
-    if (!words.empty()) words += "; ";
-    words += error->desc;
-    return 0;
-}
-
-[[noreturn]] void fail(std::string_view what) {
-    std::string words;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, add_error, &words);
-    throw Error(ExitCode::Store, fmt::format("HDF5 cannot {}: {}", what, printable(words)));
-}
-
-template <typename Result>
-Result checked(Result result, std::string_view what) {
-    if (result < 0) fail(what);
-    return result;
-}
-
-// An identifier of HDF5's. close() tells whether closing worked; the destructor is for the way out of an error.
-class Id {
-public:
-    using Close = herr_t (*)(hid_t);
-    Id(hid_t id, Close closer, std::string_view what) : id_(checked(id, what)), close_(closer) {}
-    ~Id() {
-        if (id_ >= 0) close_(id_);
-    }
-    Id(const Id&) = delete;
-    Id& operator=(const Id&) = delete;
-
-    [[nodiscard]] hid_t get() const { return id_; }
-    void close(std::string_view what) {
-        const hid_t id = id_;
-        id_ = -1;
-        checked(close_(id), what);
-    }
-
-private:
-    hid_t id_;
-    Close close_;
-};
 
 // HDF5 prints its errors unless told not to; the setting is the whole process's, so it is put back.
 class QuietErrors {
@@ -93,12 +51,12 @@ hid_t type_of(DType dtype) {
 
 void set_attributes(hid_t object, const Attributes& attributes) {
     for (const auto& [name, text] : attributes) {
-        Id type(H5Tcopy(H5T_C_S1), H5Tclose, "copy a type");
+        Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose, "copy a type");
         checked(H5Tset_cset(type.get(), H5T_CSET_UTF8), "set a character set");
         checked(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "set a padding");
         checked(H5Tset_size(type.get(), text.empty() ? 1 : text.size()), "set a size");
-        Id space(H5Screate(H5S_SCALAR), H5Sclose, "make a data space");
-        Id attribute(H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+        Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose, "make a data space");
+        Hdf5Id attribute(H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
                      "make an attribute");
         checked(H5Awrite(attribute.get(), type.get(), text.empty() ? "" : text.data()), "write an attribute");
         attribute.close("close an attribute");
@@ -111,9 +69,9 @@ void make_groups(hid_t file, const std::string& path, std::set<std::string>& mad
     for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
         const std::string name = path.substr(0, slash);
         if (!made.insert(name).second) continue;
-        Id list(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, "make a property list");
+        Hdf5Id list(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, "make a property list");
         checked(H5Pset_obj_track_times(list.get(), false), "switch times off");
-        Id group(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Gclose,
+        Hdf5Id group(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Gclose,
                  fmt::format("make the group '{}'", printable(name)));
         group.close("close a group");
         list.close("close a property list");
@@ -123,22 +81,22 @@ void make_groups(hid_t file, const std::string& path, std::set<std::string>& mad
 // The place of the tensor's bytes; of a tensor without elements, any.
 std::uint64_t make_dataset(hid_t file, const Hdf5Tensor& tensor, std::uint64_t user_block_bytes) {
     const std::vector<hsize_t> extents(tensor.shape.begin(), tensor.shape.end());
-    Id space(extents.empty() ? H5Screate(H5S_SCALAR)
+    Hdf5Id space(extents.empty() ? H5Screate(H5S_SCALAR)
                              : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
              H5Sclose, fmt::format("make a data space of shape {}", shape_text(tensor.shape)));
-    Id list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+    Hdf5Id list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
     checked(H5Pset_obj_track_times(list.get(), false), "switch times off");
     checked(H5Pset_layout(list.get(), H5D_CONTIGUOUS), "set a layout");
     checked(H5Pset_alloc_time(list.get(), H5D_ALLOC_TIME_EARLY), "set the time of allocation");
     checked(H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER), "switch filling off");
     const char* const path = tensor.path.c_str();
-    Id dataset(H5Dcreate2(file, path, type_of(tensor.dtype), space.get(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Dclose,
+    Hdf5Id dataset(H5Dcreate2(file, path, type_of(tensor.dtype), space.get(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Dclose,
                fmt::format("make the dataset '{}'", printable(tensor.path)));
     set_attributes(dataset.get(), tensor.attributes);
     std::uint64_t offset = user_block_bytes;
     if (element_count(tensor.shape) > 0) {
         offset = H5Dget_offset(dataset.get());
-        if (offset == HADDR_UNDEF) fail(fmt::format("place the dataset '{}'", printable(tensor.path)));
+        if (offset == HADDR_UNDEF) fail_in_hdf5(fmt::format("place the dataset '{}'", printable(tensor.path)));
     }
     dataset.close("close a dataset");
     list.close("close a property list");
@@ -149,15 +107,15 @@ std::uint64_t make_dataset(hid_t file, const Hdf5Tensor& tensor, std::uint64_t u
 Hdf5Layout lay_out(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>& tensors,
                    const Attributes& root_attributes) {
     Hdf5MemoryFile memory;
-    Id driver(Hdf5MemoryFile::register_driver(), H5FDunregister, "register the driver");
-    Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
+    Hdf5Id driver(Hdf5MemoryFile::register_driver(), H5FDunregister, "register the driver");
+    Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
     checked(memory.use(access.get(), driver.get()), "use the driver");
     checked(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), "set the format");
-    Id creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "make a property list");
+    Hdf5Id creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "make a property list");
     checked(H5Pset_userblock(creation.get(), user_block_bytes), "set the user block");
     checked(H5Pset_obj_track_times(creation.get(), false), "switch times off");
 
-    Id file(H5Fcreate("artifact", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, "make a file");
+    Hdf5Id file(H5Fcreate("artifact", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, "make a file");
     set_attributes(file.get(), root_attributes);
     Hdf5Layout layout;
     std::set<std::string> groups;

@@ -265,7 +265,7 @@ private:
 };
 
 Error bad_manifest(const std::filesystem::path& file, const std::string& what) {
-    return Error(ExitCode::Store, fmt::format("{} is no manifest of a stage library: {}", file.string(), what),
+    return Error(ExitCode::Store, fmt::format("{} is no manifest of a stage library: {}", printable(file.string()), printable(what)),
                  "build the library anew: satdl-manifest writes its manifest");
 }
 
@@ -273,7 +273,7 @@ std::string text_of(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
     std::string text(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad() || !stream.is_open()) {
-        throw Error(ExitCode::Store, fmt::format("cannot read the manifest {}: {}", file.string(), std::strerror(errno)),
+        throw Error(ExitCode::Store, fmt::format("cannot read the manifest {}: {}", printable(file.string()), std::strerror(errno)),
                     "satdl-manifest LIBRARY.so writes it beside the library");
     }
     return text;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -18,7 +19,8 @@ BinaryFile::BinaryFile(std::filesystem::path path) : path_(std::move(path)), str
 
 void BinaryFile::read(std::span<std::byte> bytes, const std::string& what) {
     if (bytes.size() > left_) {
-        throw error(fmt::format("is cut short: {} takes {} bytes, {} are left", what, bytes.size(), left_));
+        throw error(fmt::format("is cut short: {} takes {} bytes, {} are left", what, bytes.size(), left_),
+                    "fetch or write it again");
     }
     stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     if (!stream_) throw error(fmt::format("cannot be read: {}", std::strerror(errno)));
@@ -31,8 +33,26 @@ void BinaryFile::skip(std::uint64_t bytes) {
     left_ -= bytes;
 }
 
+void BinaryFile::expect_array(DType dtype, const Shape& shape) const {
+    if (shape.size() > kMostDimensions) {
+        throw error(fmt::format("its header names {} dimensions", shape.size()),
+                    fmt::format("an array has at most {}; is this file what its name says?", kMostDimensions));
+    }
+    std::uint64_t bytes = size_of(dtype);
+    bool too_many = false;
+    for (const std::int64_t extent : shape)
+        too_many = __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) || too_many;
+    if (std::ranges::find(shape, 0) != shape.end()) bytes = 0, too_many = false;
+    if (!too_many && bytes == left_) return;
+    const bool longer = !too_many && bytes < left_;
+    throw error(fmt::format("elements {} of {} take {} bytes, but {} follow its header", shape_text(shape), name_of(dtype),
+                            too_many ? "over 2^64" : fmt::format("{}", bytes), left_),
+                longer ? "bytes follow that belong to no element: was something else appended to the file?"
+                       : "the file is not whole, or its header is not true: fetch or write it again");
+}
+
 Error BinaryFile::error(const std::string& message, std::string hint) const {
-    return Error(ExitCode::Store, fmt::format("{}: {}", path_.string(), message), std::move(hint));
+    return Error(ExitCode::Store, fmt::format("{}: {}", printable(path_.string()), message), std::move(hint));
 }
 
 }  // namespace satdl::stages

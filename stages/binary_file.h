@@ -8,9 +8,12 @@
 #include <span>
 #include <string>
 
+#include "pipeline/array.h"
 #include "pipeline/error.h"
 
 namespace satdl::stages {
+
+inline constexpr std::size_t kMostDimensions = 32;  // HDF5's own limit: more could not be kept
 
 class BinaryFile {
 public:
@@ -20,6 +23,8 @@ public:
     // Fills `bytes`; `what` is what they are, for the message where the file ends before.
     void read(std::span<std::byte> bytes, const std::string& what);
     void skip(std::uint64_t bytes);
+    // Throws unless exactly one array of this type and shape is left, of at most kMostDimensions.
+    void expect_array(DType dtype, const Shape& shape) const;
     // "<path>: <message>"
     [[nodiscard]] Error error(const std::string& message, std::string hint = {}) const;
 

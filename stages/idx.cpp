@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "stages/binary_file.h"
@@ -33,22 +34,22 @@ std::int64_t big_endian(std::span<const std::byte, 4> bytes) {
 // The extents, and that they say exactly what the rest of the file holds.
 Shape read_extents(BinaryFile& file, std::size_t dimensions, DType dtype) {
     Shape shape;
-    std::uint64_t bytes = size_of(dtype);
-    bool too_many = false;
     for (std::size_t i = 0; i < dimensions; ++i) {
         std::array<std::byte, 4> word{};
         file.read(word, "its IDX header");
-        const std::int64_t extent = big_endian(word);
-        shape.push_back(extent);
-        too_many = __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) || too_many;
+        shape.push_back(big_endian(word));
     }
-    if (std::ranges::find(shape, 0) != shape.end()) bytes = 0, too_many = false;
-    if (too_many || bytes != file.left()) {
-        throw file.error(fmt::format("elements {} of {} take {} bytes, but {} follow its header", shape_text(shape),
-                                     name_of(dtype), too_many ? "over 2^64" : fmt::format("{}", bytes), file.left()),
-                         "is the file whole, and uncompressed?");
-    }
+    file.expect_array(dtype, shape);
     return shape;
+}
+
+// What to do with a file that is no IDX file, from what it is instead.
+std::string advice(std::span<const std::byte, 4> magic) {
+    const std::string_view start(reinterpret_cast<const char*>(magic.data()), magic.size());
+    if (start.starts_with("\x1f\x8b")) return "it is compressed with gzip: gunzip it first";
+    if (start.starts_with("PK")) return "it is a zip archive: unpack it first";
+    if (start == "\x93NUM") return "it is NumPy's: give it a name that ends with .npy";
+    return "an IDX file is like those of MNIST: 00 00, the element type, the number of dimensions, the extents";
 }
 
 void swap_bytes(std::span<std::byte> bytes, std::size_t element) {
@@ -63,13 +64,15 @@ Array read_idx(const std::filesystem::path& path, std::optional<std::int64_t> li
     std::array<std::byte, 4> magic{};
     file.read(magic, "its IDX header");
     if (magic[0] != std::byte{0} || magic[1] != std::byte{0}) {
-        const bool gzip = magic[0] == std::byte{0x1f} && magic[1] == std::byte{0x8b};
-        throw file.error("is not an IDX file: it does not begin with two zero bytes",
-                         gzip ? "it is compressed: gunzip it first" : "");
+        throw file.error(fmt::format("is not an IDX file: it begins with {:02x} {:02x}, not with two zero bytes",
+                                     std::to_integer<unsigned>(magic[0]), std::to_integer<unsigned>(magic[1])),
+                         advice(magic));
     }
     const DType dtype = element_type(file, std::to_integer<unsigned>(magic[2]));
     const auto dimensions = std::to_integer<std::size_t>(magic[3]);
-    if (dimensions == 0) throw file.error("is not an IDX file of an array: it has no dimensions");
+    if (dimensions == 0) {
+        throw file.error("is not an IDX file of an array: it has no dimensions", "its fourth byte says how many there are");
+    }
     Shape shape = read_extents(file, dimensions, dtype);
     if (limit) shape[0] = std::min(shape[0], *limit);
     FreshArray array(dtype, std::move(shape));

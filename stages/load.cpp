@@ -19,15 +19,33 @@ const SourceFile& file_of(const StageContext& context, std::string_view role) {
     return *found;
 }
 
+// The samples, and the extents of one that are not 1.
+Shape essential(const Shape& shape) {
+    Shape result;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+        if (axis == 0 || shape[axis] != 1) result.push_back(shape[axis]);
+    return result;
+}
+
+std::int64_t samples_in(const Outcome& outcome, const std::string& port) {
+    const Shape& shape = outcome.outputs.at(port).at("").shape();
+    return shape.empty() ? 1 : shape.front();
+}
+
 // The file's array in the shape that the manifest gives it: IDX files of grey images leave out the channel axis.
 Array read_as_promised(const SourceFile& file, std::optional<std::int64_t> limit) {
     const Array array = read_idx(file.path, limit);
     Shape shape = file.shape;
     if (limit && !shape.empty()) shape[0] = std::min(shape[0], *limit);
-    if (array.dtype() != file.dtype || array.count() != element_count(shape)) {
-        throw Error(ExitCode::Store, fmt::format("{} holds {} {}, its manifest promises {} {}", file.path.string(),
+    if (array.dtype() != file.dtype || essential(array.shape()) != essential(shape)) {
+        throw Error(ExitCode::Store, fmt::format("{} holds {} {}, its manifest promises {} {}", printable(file.path.string()),
                                                  name_of(array.dtype()), shape_text(array.shape()), name_of(file.dtype),
-                                                 shape_text(file.shape)));
+                                                 shape_text(file.shape)),
+                    fmt::format("one of the two is wrong: mend data/{}.yaml, or fetch the file again", file.dataset));
+    }
+    if (array.count() == 0) {
+        throw Error(ExitCode::Store, fmt::format("{} holds no samples: its shape is {}", printable(file.path.string()), shape_text(shape)),
+                    "a split needs one at least: check its manifest, or fetch the file again");
     }
     return Array(array.dtype(), std::move(shape), array.bytes(), array.owner());
 }
@@ -38,6 +56,14 @@ Outcome run(const StageInputs&, StageContext& context) {
     Outcome outcome;
     for (const std::string port : {"images", "labels"}) {
         outcome.outputs[port] = one_array(read_as_promised(file_of(context, port), limit));
+    }
+    const std::int64_t images = samples_in(outcome, "images");
+    const std::int64_t labels = samples_in(outcome, "labels");
+    if (images != labels) {
+        throw Error(ExitCode::Store,
+                    fmt::format("{} holds {} images, {} holds {} labels", printable(file_of(context, "images").path.string()),
+                                images, printable(file_of(context, "labels").path.string()), labels),
+                    "they belong to different splits, or one is cut: check the split in the manifest");
     }
     return outcome;
 }

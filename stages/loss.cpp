@@ -64,8 +64,12 @@ void Objective::check_labels(const at::Tensor& target) const {
     const auto least = target.min().item<std::int64_t>();
     const auto most = target.max().item<std::int64_t>();
     if (least < 0 || most >= classes) {
-        throw stage_error(fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {})",
-                                      least, most, classes, classes - 1));
+        const auto strays = at::nonzero(target.lt(0).logical_or(target.ge(classes)));
+        throw stage_error(
+            fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {}); the first of {} "
+                        "that are none of them is at entry {}",
+                        least, most, classes, classes - 1, strays.size(0), strays[0][0].item<std::int64_t>()),
+            "give the last layer one output a class, or check the file that the targets come from");
     }
     if (loss_ == LossKind::CrossEntropy && output_[0] == 1) {
         throw stage_error("cross_entropy needs one output a class, the network has one",

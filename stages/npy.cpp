@@ -91,14 +91,7 @@ Array read_npy(const std::filesystem::path& path, std::optional<std::int64_t> li
     }
     std::optional<Shape> shape = read_shape(after_key(file, header, "shape"));
     if (!shape) throw file.error("its .npy header has no shape that can be read");
-    std::uint64_t bytes = size_of(dtype);
-    for (const std::int64_t extent : *shape) {
-        if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) bytes = UINT64_MAX;
-    }
-    if (bytes != file.left()) {
-        throw file.error(fmt::format("elements {} of {} take {} bytes, but {} follow its header", shape_text(*shape),
-                                     name_of(dtype), bytes, file.left()));
-    }
+    file.expect_array(dtype, *shape);
     if (limit && !shape->empty()) shape->front() = std::min(shape->front(), *limit);
     FreshArray array(dtype, *std::move(shape));
     file.read(array.bytes(), "its array");

@@ -231,7 +231,7 @@ class Failures(satdl.Case):
         for command in ("run", "status", "explain", "ls", "show", "stages", "data", "cache"):
             self.assertIn(command, self.call("--help"))
             self.call(command, "--help")
-        self.assertRegex(self.call("--version"), r"satdl \d+\.\d+\.\d+\n.*SQLite \d")
+        self.assertRegex(self.call("--version"), r"satdl \d+\.\d+\.\d+\n.*SQLite \d.*\n.*HDF5 files of others.*Landlock")
         self.assertEqual(self.call("--version", program="satdl-run"), self.call("--version"))
 
     def test_the_names_of_stages_stay_inside_the_results_folder(self):

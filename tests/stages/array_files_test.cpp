@@ -82,14 +82,37 @@ TEST_CASE("IDX: bytes, big-endian numbers, and the first entries alone") {
 }
 
 TEST_CASE("IDX: what is wrong is said, with the file") {
-    CHECK_THAT(idx_error(""), Contains("cut short"));
-    CHECK_THAT(idx_error("\x1f\x8b\x08\x08more"), Contains("not an IDX file") && Contains("gunzip"));
-    CHECK_THAT(idx_error(idx_header(0x0B, {1}) + "ab"), Contains("element type 0x0b"));
-    CHECK_THAT(idx_error(idx_header(8, {})), Contains("no dimensions"));
-    CHECK_THAT(idx_error(idx_header(8, {2, 2}).substr(0, 9)), Contains("cut short"));
-    CHECK_THAT(idx_error(idx_header(8, {2, 2}) + "abc"), Contains("[2, 2] of uint8 take 4 bytes, but 3 follow"));
-    CHECK_THAT(idx_error(idx_header(8, {2, 2}) + "abcde"), Contains("take 4 bytes, but 5 follow"));
-    CHECK_THAT(idx_error(idx_header(8, {0xffffffff, 0xffffffff, 0xffffffff})), Contains("over 2^64"));
+    struct Case {
+        const char* what;
+        std::string bytes;
+        const char* told;
+        const char* advice;
+    };
+    const std::string good = idx_header(8, {2, 2}) + "abcd";
+    const std::vector<Case> cases{
+        {"nothing", "", "cut short", "fetch or write it again"},
+        {"gzip", "\x1f\x8b\x08\x08more", "it begins with 1f 8b, not with two zero bytes", "gunzip"},
+        {"zip", "PK\3\4more", "it begins with 50 4b", "unpack it"},
+        {".npy", "\x93NUMPY", "it begins with 93 4e", "ends with .npy"},
+        {"text", "label,pixel", "it begins with 6c 61", "like those of MNIST"},
+        {"little-endian", std::string("\3\x08\0\0\0\0\0\1x", 9), "it begins with 03 08", "like those of MNIST"},
+        {"signed bytes", idx_header(9, {1}) + "a", "element type 0x09", "uint8 (0x08)"},
+        {"shorts", idx_header(0x0B, {1}) + "ab", "element type 0x0b", "uint8 (0x08)"},
+        {"no dimensions", idx_header(8, {}), "no dimensions", "fourth byte"},
+        {"33 dimensions", idx_header(8, std::vector<std::uint32_t>(33, 1)) + "a", "33 dimensions", "at most 32"},
+        {"its header cut", good.substr(0, 9), "cut short", "fetch or write it again"},
+        {"its last byte cut", good.substr(0, 15), "[2, 2] of uint8 take 4 bytes, but 3 follow", "not whole"},
+        {"a byte more", good + "e", "take 4 bytes, but 5 follow", "something else appended"},
+        {"no images, but bytes", idx_header(8, {0, 2}) + "a", "take 0 bytes, but 1 follow", "something else appended"},
+        {"2^64 and more", idx_header(8, {0xffffffff, 0xffffffff, 0xffffffff}), "over 2^64", "not whole"},
+        {"a product of 2^64, which is 0 in 64 bits", idx_header(8, {0x80000000, 0x80000000, 4}), "over 2^64", "not whole"},
+        {"terabytes", idx_header(8, {0xffffffff, 1000}) + "a", "take 4294967295000 bytes, but 1 follow", "not whole"},
+    };
+    for (const Case& one : cases) {
+        INFO(one.what);
+        CHECK_THAT(idx_error(one.bytes), Contains(one.told) && Contains(one.advice));
+    }
+    for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK(idx_error(good.substr(0, cut)) != "no error");
     CHECK_THROWS_WITH(read_idx("/nowhere/at/all"), Contains("/nowhere/at/all") && Contains("No such file"));
 }
 

@@ -107,12 +107,29 @@ TEST_CASE("load gives images the shape that the manifest promises, and at most `
 
     context.files_[0].shape = {3, 1, 2, 2};
     CHECK_THROWS_WITH(stage.run({}, context), Contains("its manifest promises uint8 [3, 1, 2, 2]"));
+    context.files_[0].shape = {3, 1, 2, 1};
+    CHECK(images_of(stage.run({}, context)).shape() == Shape{2, 1, 2, 1});
+    context.files_[0].shape = {2, 3};
+    CHECK_THROWS_WITH(stage.run({}, context), Contains("its manifest promises uint8 [2, 3]") && Contains("data/tiny.yaml"));
     context.files_.pop_back();
     context.files_[0].shape = {3, 1, 1, 2};
     CHECK_THROWS_WITH(stage.run({}, context), Contains("no labels in this split"));
 }
 
-TEST_CASE("read takes .npy by its name, IDX otherwise, and at most `limit` entries") {
+TEST_CASE("load refuses splits without samples, and images beside the labels of others") {
+    const std::string three{0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2}, none{0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2};
+    const std::string labels_header{0, 0, 8, 1, 0, 0, 0, 2};
+    const StageEntry stage = load_stage();
+    TestContext context(stage.description, {{"dataset", "tiny"}});
+    context.files_ = {source("images", three + "abcdef", DType::UInt8, {3, 1, 1, 2}),
+                      source("labels", labels_header + "xy", DType::UInt8, {2})};
+    CHECK_THROWS_WITH(stage.run({}, context), Contains("images holds 3 images") && Contains("labels holds 2 labels") &&
+                                                  Contains("check the split in the manifest"));
+    context.files_[0] = source("images", none, DType::UInt8, {0, 1, 1, 2});
+    CHECK_THROWS_WITH(stage.run({}, context), Contains("images holds no samples") && Contains("fetch the file again"));
+}
+
+TEST_CASE("read takes .npy and .h5 by their names, IDX otherwise, and at most `limit` entries") {
     const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n";
     const std::string npy = "\x93NUMPY" + std::string{1, 0, static_cast<char>(header.size()), 0} + header + "ab";
     const StageEntry stage = read_stage();
@@ -124,6 +141,11 @@ TEST_CASE("read takes .npy by its name, IDX otherwise, and at most `limit` entri
     TestContext limited(stage.description, {{"file", "x"}, {"limit", "1"}});
     limited.files_ = {source("mine.npy", npy, DType::UInt8, {})};
     CHECK(values_of<std::uint8_t>(stage.run({}, limited).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a'});
+    TestContext chosen(stage.description, {{"file", "x"}, {"array", "group/data"}});
+    chosen.files_ = limited.files_;
+    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("'array' chooses one of an HDF5 file") && Contains("leave it out"));
+    chosen.files_ = {source("mine.h5", npy, DType::UInt8, {})};
+    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("mine.h5") && Contains("is it HDF5"));
 }
 
 TEST_CASE("a model survives its way through a port") {

@@ -147,7 +147,9 @@ files:
   large: {{sha256: {0}, bytes: 4, dtype: float32, shape: [4]}}
   empty: {{bytes: 0}}
   vague: {{sha256: {0}, bytes: -1, dtype: float31, shape: [x], size: 3}}
-splits: {{train: {{images: other}}}}
+  four: {{sha256: {0}, bytes: 20, dtype: uint8, shape: [4]}}
+  three: {{sha256: {0}, bytes: 20, dtype: uint8, shape: [3]}}
+splits: {{train: {{images: other}}, cut: {{images: four, labels: three}}}}
 sources:
   - {{https: "http://example.org/"}}
   - {{npm: --help, folder: ../data}}
@@ -169,14 +171,15 @@ extra: 1
     CHECK(told("9: shape wants a list of extents"));
     CHECK(told("10: bytes wants the file's size"));
     CHECK(told("10: dtype wants an element type"));
-    CHECK(told("10: shape wants extents of 0 or more"));
+    CHECK(told("10: shape wants extents of 1 or more"));
     CHECK(told("10: a file has no 'size'"));
-    CHECK(told("11: the text 'other' is none of the files"));
-    CHECK(told("13: https wants an address that begins with https://"));
-    CHECK(told("14: npm wants NAME@VERSION"));
-    CHECK(told("14: folder wants a folder within the package"));
-    CHECK(told("15: a source has no 'ftp'"));
-    CHECK(told("16: a dataset has no 'extra'"));
+    CHECK(told("13: the text 'other' is none of the files"));
+    CHECK(told("13: the split 'cut' has 3 labels beside 4 images"));
+    CHECK(told("15: https wants an address that begins with https://"));
+    CHECK(told("16: npm wants NAME@VERSION"));
+    CHECK(told("16: folder wants a folder within the package"));
+    CHECK(told("17: a source has no 'ftp'"));
+    CHECK(told("18: a dataset has no 'extra'"));
 }
 
 TEST_CASE("files come from a folder, as they are or as gzip, and nothing else stays") {
@@ -229,12 +232,83 @@ TEST_CASE("truncated, overlong and damaged files are refused, whatever their com
     CHECK(has(failure(world), "is longer than 32 bytes"));
     fs::remove(world.root / "mirror" / "images.bin");
     write(world.root / "mirror" / "images.bin.gz", "no gzip");
-    CHECK(has(failure(world), "cannot be read: exit code 1"));
+    CHECK(has(failure(world), "not in gzip format"));
+    fs::remove(world.root / "mirror" / "images.bin.gz");
+    write(world.root / "mirror" / "images.bin", kImages);
+    compress(world.root / "mirror" / "images.bin");
+    const std::string whole = content(world.root / "mirror" / "images.bin.gz");
+    for (std::size_t cut = 0; cut < whole.size(); cut += 3) {
+        write(world.root / "mirror" / "images.bin.gz", whole.substr(0, cut));
+        CHECK(has(failure(world), "images.bin: expected SHA-256"));
+    }
+    write(world.root / "mirror" / "images.bin.gz", whole.substr(0, whole.size() - 9));
+    CHECK(has(failure(world), "unexpected end of file"));
+    std::string garbled = whole;
+    garbled[whole.size() - 8] ^= 1;  // of the checksum
+    write(world.root / "mirror" / "images.bin.gz", garbled);
+    CHECK(has(failure(world), "crc error"));
+    garbled = whole;
+    garbled[whole.size() - 14] ^= 0x10;  // of the deflated bytes
+    write(world.root / "mirror" / "images.bin.gz", garbled);
+    CHECK(has(failure(world), "images.bin: expected SHA-256"));
+    write(world.root / "mirror" / "images.bin.gz", whole + "trailing");
+    CHECK(has(failure(world), "trailing garbage"));
     fs::remove(world.root / "mirror" / "images.bin.gz");
     write(world.root / "mirror" / "images.bin", std::string(50'000'000, '0'));  // 50 kB as gzip
     compress(world.root / "mirror" / "images.bin");
     CHECK(has(failure(world), "is longer than 32 bytes"));
     CHECK(fs::is_empty(world.root / "data" / "tiny"));
+}
+
+TEST_CASE("an archive cannot write outside the dataset's folder, nor bring in what a link of it names") {
+    const World world;
+    world.manifest("  - {npm: tiny@1.0.0, folder: package/data}");
+    write(world.root / "secret", kImages);  // what a link could lead to: with the right digest even
+    // An npm that brings the archive; each of its members is one that tar would put somewhere else.
+    write(world.root / "bin" / "npm", "#!/bin/sh\nfor last; do :; done\ncp \"$SATDL_TEST_ARCHIVE\" \"$last/tiny.tgz\"\n");
+    fs::permissions(world.root / "bin" / "npm", fs::perms::owner_all);
+    write(world.root / "make.py", R"(
+import io, sys, tarfile
+root, kind = sys.argv[1:]
+with tarfile.open(root + "/evil.tgz", "w:gz") as archive:
+    def add(name, text=b"", type=tarfile.REGTYPE, link=""):
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.size = type, link, len(text)
+        archive.addfile(member, io.BytesIO(text))
+    outside = {"parent": "package/data/../../../../escaped", "absolute": root + "/escaped"}
+    if kind in outside:
+        add(outside[kind], b"x")
+    if kind == "folder_link":  # then a file "below" the link
+        add("package/data/out", type=tarfile.SYMTYPE, link=root)
+        add("package/data/out/escaped", b"x")
+    wanted = {"symbolic": (tarfile.SYMTYPE, root + "/secret"), "hard": (tarfile.LNKTYPE, root + "/secret"),
+              "device": (tarfile.CHRTYPE, ""), "fifo": (tarfile.FIFOTYPE, ""), "folder": (tarfile.DIRTYPE, "")}
+    if kind in wanted:
+        add("package/data/images.bin", b"", *wanted[kind])
+    else:
+        add("package/data/images.bin", b"0123456789abcdef0123456789abcdef")
+    add("package/data/labels.bin", b"ABCD")
+)");
+    const std::string path = std::getenv("PATH");
+    ::setenv("PATH", ((world.root / "bin").string() + ":" + path).c_str(), 1);
+    ::setenv("SATDL_TEST_ARCHIVE", (world.root / "evil.tgz").c_str(), 1);
+    for (const std::string kind : {"parent", "absolute", "folder_link", "symbolic", "hard", "device", "fifo", "folder"}) {
+        INFO(kind);
+        fs::remove_all(world.root / "data" / "tiny");
+        REQUIRE(run_process({SATDL_PYTHON, (world.root / "make.py").string(), world.root.string(), kind}, [](auto) { return true; })
+                    .good());
+        const bool harmless = kind == "parent" || kind == "absolute" || kind == "folder_link";  // the wanted files are whole
+        const std::string message = failure(world);
+        if (harmless) CHECK(message.empty());
+        else CHECK(has(message, "images.bin: expected SHA-256"));
+        CHECK(world.complete() == harmless);
+        CHECK(content(world.file("labels.bin")) == kLabels);
+        CHECK_FALSE(fs::exists(world.root / "escaped"));
+        CHECK_FALSE(fs::exists(world.root / "data" / "escaped"));
+        CHECK_FALSE(fs::exists(world.root.parent_path() / "escaped"));
+    }
+    ::setenv("PATH", path.c_str(), 1);
+    ::unsetenv("SATDL_TEST_ARCHIVE");
 }
 
 TEST_CASE("where no source helps, the message tells each try and what to do") {

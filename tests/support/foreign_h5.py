@@ -1,0 +1,60 @@
+"""HDF5 files as strangers make them, good and bad: foreign_h5.py FOLDER."""
+import os
+import sys
+
+import h5py
+import numpy
+
+os.chdir(sys.argv[1])
+numbers = numpy.arange(24, dtype="<f4").reshape(4, 3, 2)
+open("secret.bin", "wb").write(b"secret!!" * 12)
+
+
+def file(name, **options):
+    return h5py.File(name, "w", **options)
+
+
+def one(name, *arguments, **options):
+    with file(name) as out:
+        out.create_dataset("data", *arguments, **options)
+
+
+one("plain.h5", data=numbers)
+one("big_endian.h5", data=numbers.astype(">f4"))
+one("gzip.h5", data=numbers, chunks=(3, 2, 2), compression="gzip", shuffle=True, fletcher32=True)
+one("scalar.h5", data=numpy.int64(7))
+one("bytes.h5", data=numpy.arange(5, dtype="u1"))
+one("none.h5", shape=(0, 3), dtype="<f8")
+one("old.h5", data=numbers.astype("<i4"), track_order=True)
+with file("large.h5") as out:
+    rows = numpy.arange(3000 * 5000, dtype="<i4").reshape(3000, 5000)
+    out.create_dataset("contiguous", data=rows)
+    out.create_dataset("chunks", data=rows, chunks=(700, 900))
+with file("several.h5", userblock_size=512) as out:
+    out["a"] = numbers
+    out["group/deeper/b"] = numbers + 1
+    out["group/again"] = out["group"]  # a circle of hard links
+    out["soft"] = h5py.SoftLink("/a")
+    out["external"] = h5py.ExternalLink("plain.h5", "data")
+
+one("external_storage.h5", shape=(24,), dtype="<f4", external=[("secret.bin", 0, 96)])
+one("lzf.h5", data=numbers, chunks=(4, 3, 2), compression="lzf")
+one("unwritten.h5", shape=(1 << 40,), dtype="<f4")
+one("unwritten_chunks.h5", shape=(1 << 40,), dtype="<f4", chunks=(1 << 20,))
+one("half_written.h5", shape=(64,), dtype="<f4", chunks=(16,))
+with h5py.File("half_written.h5", "a") as out:
+    out["data"][:16] = 1
+one("more_than_64_bits.h5", shape=(1 << 40, 1 << 40), dtype="<f8", chunks=(1, 1))
+one("large_chunks.h5", shape=(1 << 29,), dtype="u1", chunks=(1 << 29,), compression="gzip")
+one("half.h5", data=numbers.astype("<f2"))
+one("text.h5", data="words")
+one("null.h5", data=h5py.Empty("f4"))
+layout = h5py.VirtualLayout(shape=(4, 3, 2), dtype="<f4")
+layout[:] = h5py.VirtualSource("plain.h5", "data", shape=(4, 3, 2))
+with file("virtual.h5") as out:
+    out.create_virtual_dataset("data", layout)
+with file("groups.h5") as out:
+    out.create_group("group")
+one("whole.h5", data=numpy.arange(4000, dtype="<i4"), chunks=(500,), compression="gzip")
+open("cut.h5", "wb").write(open("whole.h5", "rb").read()[:-700])
+open("text_file.h5", "w").write("not HDF5 at all\n")
