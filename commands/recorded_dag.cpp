@@ -7,6 +7,7 @@
 
 #include "commands/command.h"
 #include "pipeline/dag_yaml.h"
+#include "pipeline/run_log.h"
 #include "pipeline/yaml.h"
 
 namespace fs = std::filesystem;
@@ -17,11 +18,8 @@ namespace {
 
 // The lines that are JSON; a last one may be torn by a crash.
 std::vector<Json> events_of(const fs::path& store_folder, const std::string& run, FileSystem& files) {
-    const auto path = store_folder / "runs" / run / "events.jsonl";
-    const auto identity = files.identity(path);
-    if (!identity) return {};
     std::vector<Json> events;
-    const std::string text = files.read(path, 0, identity->bytes);
+    const std::string text = read_record(store_folder, run, files);
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
         Json event = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
@@ -55,13 +53,12 @@ Json document_of(const Json& started, const Json& told, std::map<std::string, st
 }  // namespace
 
 std::optional<RecordedStage> find_recorded_stage(const fs::path& store_folder, const Digest& key, FileSystem& files) {
-    const auto runs = files.list(store_folder / "runs");
-    for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
-        const std::vector<Json> events = events_of(store_folder, *run, files);
+    for (const std::string& run : recorded_runs(store_folder, files)) {
+        const std::vector<Json> events = events_of(store_folder, run, files);
         if (find_event(events, "dag") == nullptr) continue;
         for (const Json& event : events) {
             if (event["event"] != "stage" || event.value("key", Json()) != key.hex()) continue;
-            return RecordedStage{*run, event.value("stage", "")};
+            return RecordedStage{run, event.value("stage", "")};
         }
     }
     return std::nullopt;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "commands/recorded_dag.h"
 #include "commands/session.h"
 #include "commands/signals.h"
+#include "pipeline/ownership.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -25,7 +27,7 @@ namespace {
 struct VerifyOptions {
     StoreOptions store;
     std::vector<std::string> stages;
-    bool repair = false, json = false;
+    bool repair = false, trust = false, json = false;
 };
 
 struct Verified {
@@ -97,8 +99,9 @@ public:
     Repair(const VerifyOptions& options, OpenStore& open)
         : options_(options), open_(open), catalog_(load_catalog(program_folder(), options.stages)), machine_(this_machine()) {}
 
-    // The exit code of a signal, if one came.
+    // The exit code of a signal, if one came. Throws Error{Usage} where the records, which say what is to run, are somebody else's.
     std::optional<ExitCode> run(std::vector<Lost>& lost) {
+        if (!options_.trust) refuse_files_of_others(std::array{open_.folder() / "runs"}, trusted_owners(), owner_of);
         std::map<std::string, std::vector<Lost*>> by_run;
         for (Lost& one : lost) {
             const auto recorded = find_recorded_stage(open_.folder(), one.key, open_.files());
@@ -198,6 +201,7 @@ void add_verify_command(CLI::App& cache, Work& work) {
     const auto options = std::make_shared<VerifyOptions>();
     command->add_flag("--repair", options->repair, "make again what is in quarantine, and compare its digests with those recorded");
     add_stages_option(*command, options->stages);
+    command->add_flag("--trust", options->trust, "repair though the store belongs to somebody else (docs/trust.md)")->envname("SATDL_TRUST");
     command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
     add_store_options(*command, options->store);
     command->callback([options, &work] { work = [options] { return verify(*options); }; });

@@ -41,7 +41,7 @@ void refuse_files_of_others(std::span<const std::filesystem::path> files, std::s
             if (found && std::ranges::find(trusted, *found) != trusted.end()) continue;
             const std::string whose = found ? "belongs to " + name_of_user(*found) : "has an owner that cannot be told";
             throw Error(ExitCode::Usage,
-                        fmt::format("{}: {} {}, and a DAG file decides what runs here: it is not run unasked",
+                        fmt::format("{}: {} {}, and what it says decides what runs here: not unasked",
                                     printable(file.string()), path == file ? "this file" : "its folder", whose),
                         "read it and what it includes; then --trust (or SATDL_TRUST=1), or make it yours: a copy in a folder of yours");
         }
