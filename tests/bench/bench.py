@@ -151,10 +151,14 @@ BENCHES = {"noop": bench_noop, "engine": bench_engine, "tensor": bench_tensor, "
 
 
 def main():
-    wanted = sys.argv[1:] or list(BENCHES)
+    wanted = [argument for argument in sys.argv[1:] if argument != "--built"]
+    is_built = len(wanted) < len(sys.argv[1:])
+    wanted = wanted or list(BENCHES)
     unknown = [name for name in wanted if name not in BENCHES]
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    if not is_built:  # `cmake --build build` leaves the benchmarks out: what lies there may be old
+        subprocess.run(["cmake", "--build", BUILD, "--target", "bench_programs"], check=True)
     print(f"{'figure':<44} {'ours':>14} {'baseline':>14} {'ratio':>8} [quartiles]")
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix="satdl-bench-") as scratch:

@@ -1,0 +1,96 @@
+// What becomes of a run in which a stage fails, or which is asked to stop.
+#include <new>
+#include <thread>
+
+#include "world.h"
+
+using namespace satdl;
+using namespace satdl::test;
+using Catch::Matchers::Contains;
+
+TEST_CASE("A stage that fails stops what depends on it; with keep_going the rest goes on") {
+    World world;
+    world.limits.keep_going = true;
+    world.executor.scripts["b"] = [](const StageInputs&, StageContext&) -> Outcome {
+        throw Error(ExitCode::StageFailed, "the loss is not a number", "lower the learning rate");
+    };
+    Dag dag = DagBuilder()
+                  .add("a", "read", {{"path", Value::of_text("one")}})
+                  .add("b", "add", {}, {{"x", "a.out"}})
+                  .add("c", "add", {}, {{"x", "b.out"}})
+                  .add("d", "parity", {}, {{"x", "c.out"}})
+                  .add("e", "parity", {}, {{"x", "a.out"}})
+                  .build();
+    const RunResult result = world.run(dag, any_jobs());
+    CHECK(states(dag, result) == Names{"a ran: never run", "b failed: never run", "c skipped: needs b, which failed",
+                                       "d skipped: needs b, which failed", "e ran: never run"});
+    CHECK_THAT(result_of(dag, result, "b").error, Contains("the loss is not a number") && Contains("lower the learning rate"));
+    CHECK(result.exit_code() == ExitCode::StageFailed);
+    CHECK(world.store.keys().size() == 2);
+}
+
+TEST_CASE("Without keep_going nothing new starts after a failure, and what ran is kept") {
+    World world;
+    world.executor.scripts["a"] = [](const StageInputs&, StageContext&) -> Outcome { throw std::runtime_error("index 7"); };
+    DagBuilder builder;
+    builder.add("a", "make");
+    for (int i = 0; i < 30; ++i) {
+        builder.add(fmt::format("b{}", i), "add", {{"k", Value::of(std::int64_t{i})}},
+                    {{"x", i == 0 ? std::string("a.out") : fmt::format("b{}.out", i - 1)}});
+    }
+    builder.add("c", "make", {{"k", Value::of(std::int64_t{2})}});
+    builder.add("d", "parity", {}, {{"x", "c.out"}});
+    const Dag dag = builder.build();
+    const int jobs = GENERATE(0, 1);  // a has the longest path: it starts, and fails, first
+    const RunResult result = world.run(dag, jobs);
+    CHECK(result_of(dag, result, "c").because == "not started, since a failed");
+    CHECK(result_of(dag, result, "b29").because == "needs a, which failed");
+    CHECK(world.executor.take_ran() == Names{"a"});
+    CHECK(result_of(dag, result, "a").error == "stage a (make) failed: index 7");
+}
+
+TEST_CASE("Whatever a stage throws is told as that stage's failure") {
+    World world;
+    const int jobs = any_jobs();
+    const auto message = [&](Script script) {
+        world.executor.scripts["c"] = std::move(script);
+        const Dag dag = chain();
+        return result_of(dag, world.run(dag, jobs), "c").error;
+    };
+    CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw std::bad_alloc(); }) ==
+          "stage c (add) failed: there was not enough memory");
+    CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw 7; }) ==
+          "stage c (add) failed: it threw something that is no exception");
+    CHECK(message([](const StageInputs&, StageContext&) -> Outcome {
+              throw std::runtime_error("size mismatch\nException raised from here at there.cpp:1\nframe #0");
+          }) == "stage c (add) failed: size mismatch");
+    CHECK_THAT(message([](const StageInputs&, StageContext&) { return Outcome{}; }),
+               Contains("stage c (add) failed") && Contains("out"));
+}
+
+TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, what was done is kept") {
+    World world;
+    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> Outcome {
+        world.stop = true;
+        while (!context.stop_requested()) std::this_thread::yield();
+        throw Stopped{};
+    };
+    const Dag dag = chain();
+    const RunResult result = world.run(dag, any_jobs());
+    CHECK(states(dag, result) == Names{"a ran: never run", "b stopped: never run", "c skipped: needs b, which was stopped"});
+    CHECK(result.stopped);
+    CHECK(world.store.keys().size() == 1);
+    CHECK(world.executor.take_ran() == Names{"a", "b"});
+}
+
+TEST_CASE("Stopped before it began, a run starts nothing; what is reused is still reused") {
+    World world;
+    const Dag dag = chain();
+    (void)world.run(dag, kSerial);
+    world.store.erase(*make_plan(dag, {}, world.machine, world.knowledge).nodes[1].key);
+    world.stop = true;
+    const RunResult result = world.run(dag, any_jobs());
+    CHECK(states(dag, result)[0] == "a reused: nothing changed");
+    CHECK(states(dag, result)[1] == "b skipped: the run was stopped before it could start");
+    CHECK(states(dag, result)[2] == "c skipped: the run was stopped before it could start");
+}

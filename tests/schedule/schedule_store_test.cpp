@@ -1,0 +1,66 @@
+// What a run makes of a store that is damaged, full, or holds other bytes.
+#include "world.h"
+
+using namespace satdl;
+using namespace satdl::test;
+using Catch::Matchers::Contains;
+
+TEST_CASE("A damaged artifact is made again in the same run, and told so") {
+    World world;
+    const int jobs = any_jobs();
+    const Dag dag = diamond();
+    const RunResult before = world.run(dag, jobs);
+    (void)world.executor.take_ran();
+    // d must run; b, which it needs, turns out damaged; so does a, which b needs.
+    world.store.erase(*result_of(dag, before, "d").key);
+    world.store.damaged = {*result_of(dag, before, "b").key, *result_of(dag, before, "a").key};
+    const RunResult after = world.run(dag, jobs);
+    CHECK(after.exit_code() == ExitCode::Done);
+    CHECK(world.executor.take_ran() == Names{"a", "b", "d"});
+    CHECK(result_of(dag, after, "b").state == NodeState::Ran);
+    CHECK_THAT(result_of(dag, after, "b").because, Contains("its artifact was damaged") && Contains("a bit is flipped"));
+    CHECK(result_of(dag, after, "c").state == NodeState::Reused);
+    CHECK(result_of(dag, after, "d").outputs == result_of(dag, before, "d").outputs);
+    REQUIRE(world.observer.log.size() == 2);
+    CHECK_THAT(world.observer.log[0], Contains("its artifact was damaged") && Contains("it is made again"));
+    CHECK(world.run(dag, jobs).count(NodeState::Reused) == 4);
+}
+
+TEST_CASE("A damaged artifact that comes out otherwise when made again fails, naming the cause") {
+    World world;
+    world.limits.keep_going = true;
+    const int jobs = any_jobs();
+    const Dag dag = diamond();
+    const RunResult before = world.run(dag, jobs);
+    world.store.erase(*result_of(dag, before, "d").key);
+    world.store.damaged = {*result_of(dag, before, "b").key};
+    world.executor.scripts["b"] = [](const StageInputs&, StageContext&) { return Outcome{{{"out", as_group({9})}}, {}}; };
+    const RunResult after = world.run(dag, jobs);
+    CHECK_THAT(result_of(dag, after, "b").error, Contains("stage b (add) is not deterministic") && Contains("a bit is flipped"));
+    CHECK(result_of(dag, after, "d").because == "needs b, which failed");
+    CHECK(after.exit_code() == ExitCode::StageFailed);
+    CHECK_FALSE(world.store.find(*result_of(dag, before, "b").key).has_value());
+}
+
+TEST_CASE("A full disk costs no result of this run: consumers go on from memory, and the exit code says so") {
+    World world;
+    world.store.full = true;
+    const Dag dag = diamond();
+    const RunResult result = world.run(dag, any_jobs());
+    CHECK(result.count(NodeState::Ran) == 4);
+    CHECK(result.exit_code() == ExitCode::Store);
+    for (const NodeResult& node : result.nodes) CHECK_THAT(node.not_kept, Contains("No space left on device"));
+}
+
+TEST_CASE("Other bytes under the same key are told as nondeterminism; the first stay") {
+    World world;
+    const int jobs = any_jobs();
+    const Dag dag = chain();
+    const RunResult before = world.run(dag, jobs);
+    world.executor.scripts["c"] = [](const StageInputs&, StageContext&) { return Outcome{{{"out", as_group({9})}}, {}}; };
+    const RunResult after = world.run(dag, jobs, {.targets = {"c"}, .force = true});
+    CHECK(result_of(dag, after, "c").nondeterministic);
+    CHECK(world.store.find(*result_of(dag, before, "c").key) == result_of(dag, before, "c").outputs);
+    REQUIRE(world.observer.log.size() == 1);
+    CHECK_THAT(world.observer.log[0], Contains("c warning: it is not deterministic"));
+}
