@@ -30,7 +30,7 @@ struct RunOptions {
     SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
-    bool dry_run = false, force = false, smoke = false, json = false, quiet = false, verbose = false;
+    bool dry_run = false, force = false, smoke = false, no_ends = false, json = false, quiet = false, verbose = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -169,7 +169,8 @@ ExitCode run(RunOptions options) {
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
 
-    StoreKnowledge knowledge = session.knowledge(dag);
+    Ends* const ends = options.no_ends ? nullptr : &session.open().ends();
+    StoreKnowledge knowledge = session.knowledge(dag, ends);
     const Plan plan = session.plan(dag, request_of(options), knowledge);
     check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
     if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(sweep, plan, session.machine().cores));
@@ -190,7 +191,7 @@ ExitCode run(RunOptions options) {
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
-                            only_points(sweep)};
+                            only_points(sweep), ends};
     const RunResult result =
         has_work(plan) ? run_on_flow_graph(carrying, limits_of(options, session.machine())) : run_serially(carrying, {});
 
@@ -235,6 +236,8 @@ void add_choice(CLI::App& command, RunOptions& options) {
         ->check(CLI::Range(0.0, 1e9))
         ->capture_default_str()
         ->type_name("SECONDS");
+    command.add_flag("--no-ends", options.no_ends,
+                     "keep no ends of trainings for longer ones to begin at (each 3 to 4 times the weights), and begin at none");
 }
 
 }  // namespace

@@ -30,10 +30,9 @@ Workload workload_of(const Sweep& sweep, const Plan& plan, int cores) {
         ++load.stages;
         load.shared += sweep.points.size() > 1 && points_with[planned.node] == sweep.points.size();
         load.reused += planned.action == Action::Reuse;
-        load.to_run += planned.action == Action::Run;
+        load.to_run += may_run(planned.action) && planned.action != Action::Unknown;
         load.may_run += planned.action == Action::Unknown;
-        const bool open = planned.action == Action::Run || planned.action == Action::Unknown;
-        history = history && (!open || planned.expected_seconds);
+        history = history && (!may_run(planned.action) || planned.expected_seconds);
     }
     if (history && load.to_run + load.may_run > 0) {
         RunTracker tracker(cores);

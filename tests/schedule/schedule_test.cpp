@@ -90,7 +90,8 @@ struct World {
     Files files{{"one", {1, 2, 3}}, {"two", {100, 200, 300, 400}}};
     FaultyStore store;
     MemoryCheckpoints checkpoints;
-    TinyKnowledge knowledge{store, files, &checkpoints};
+    MemoryEnds ends;
+    TinyKnowledge knowledge{store, files, &checkpoints, &ends};
     ScriptedExecutor executor{files};
     Machine machine{16, "AVX2"};
     Noting observer;
@@ -102,7 +103,7 @@ struct World {
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
         const Plan plan = make_plan(dag, request, machine, knowledge);
-        const Carrying carrying{dag, plan, machine, store, knowledge, executor, observer, clock, stop, &checkpoints, 60, cohorts};
+        const Carrying carrying{dag, plan, machine, store, knowledge, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
         limits.jobs = jobs;
         RunResult result = jobs == kSerial ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits);
         knowledge.remember(dag, result);
@@ -709,7 +710,7 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     struct SlowCheckpoints final : Checkpoints {
         explicit SlowCheckpoints(OwnClock& at) : clock(at) {}
         std::optional<CheckpointPlace> newest(const Digest&) override { return std::nullopt; }
-        std::optional<Checkpoint> load(const Digest&) override { return std::nullopt; }
+        std::optional<Checkpoint> load(const Digest&, std::vector<std::string>&) override { return std::nullopt; }
         void keep(const Recipe&, const CheckpointPlace&, const Group&) override { clock.now += 2; }
         void drop(const Digest&) override {}
         OwnClock& clock;
@@ -733,4 +734,78 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     clock.now += 1;
     CHECK(checkpoints.due(true));
     CHECK(checkpoints.due(false));
+}
+
+namespace {
+
+// So many epochs of ten steps, one number a step; says where it began.
+Script walking(std::int64_t& began_at) {
+    return [&began_at](const StageInputs&, StageContext& context) {
+        const std::int64_t epochs = context.params().integer("steps");
+        Numbers numbers;
+        if (const Group* state = context.checkpoint()) numbers = as_numbers(*state);
+        began_at = static_cast<std::int64_t>(numbers.size());
+        while (std::ssize(numbers) < epochs) numbers.push_back(3 * std::ssize(numbers));
+        context.keep_end(as_group(numbers), {.epoch = epochs, .epochs = epochs, .step = 10, .steps = 10, .epoch_ended = true, .metrics = {}});
+        return Outcome{{{"out", as_group(numbers)}}, {}};
+    };
+}
+
+Dag walk(std::int64_t steps, const std::string& way = "common") {
+    return DagBuilder().add("w", "walk", {{"steps", Value::of(steps)}, {"way", Value::of_text(way)}}).build();
+}
+
+}  // namespace
+
+TEST_CASE("What goes farther begins where a shorter one ended, and comes to what it would have come to alone") {
+    World world, alone;
+    const int jobs = any_jobs();
+    std::int64_t began_at = -1;
+    world.executor.scripts["w"] = alone.executor.scripts["w"] = walking(began_at);
+    (void)world.run(walk(2), jobs);
+    CHECK(began_at == 0);
+    const RunResult longer = world.run(walk(5), jobs);
+    CHECK(began_at == 2);
+    const NodeResult& w = longer.nodes[0];
+    CHECK(w.because == "from step 2 of 5 (kept end of a shorter training)");
+    CHECK(outcome_of(w) == "resumed");
+    CHECK(w.resumed_from == "the end of epoch 2, 40 %");
+    CHECK(w.outputs == alone.run(walk(5), jobs).nodes[0].outputs);
+
+    (void)world.run(walk(9), jobs);
+    CHECK(began_at == 5);
+    (void)world.run(walk(4), jobs);  // shorter than some: from the farthest that it passes
+    CHECK(began_at == 2);
+    (void)world.run(walk(9), jobs, {.force = true});
+    CHECK(began_at == 0);
+    (void)world.run(walk(9, "own"), jobs);
+    CHECK(began_at == 0);
+}
+
+TEST_CASE("An end that cannot be kept is told, and the stage's outcome is kept all the same") {
+    World world;
+    std::int64_t began_at = -1;
+    world.ends.full = true;
+    world.executor.scripts["w"] = walking(began_at);
+    CHECK(world.run(walk(2), any_jobs()).exit_code() == ExitCode::Done);
+    REQUIRE(world.observer.log.size() == 1);
+    CHECK_THAT(world.observer.log[0], Contains("w warning: its end could not be kept, a longer one will begin at the start"));
+}
+
+TEST_CASE("The error of a stage that keeps checkpoints names the last one") {
+    World world;
+    const int jobs = any_jobs();
+    std::int64_t steps = 4;
+    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> Outcome {
+        static_cast<void>(context.checkpoint());
+        if (steps > 0) context.keep_checkpoint(as_group({steps}), {.epoch = 1, .epochs = 1, .step = steps, .steps = 10, .metrics = {}});
+        throw Error(ExitCode::StageFailed, "the loss is nan");
+    };
+    const Dag dag = chain();
+    CHECK_THAT(result_of(dag, world.run(dag, jobs), "b").error,
+               Contains("the loss is nan") && Contains("\n  its last good checkpoint is at epoch 1, step 4, 40 %: run again as it is, it goes on from there"));
+    steps = 0;
+    CHECK_THAT(result_of(dag, world.run(dag, jobs), "b").error, Contains("its last good checkpoint is at epoch 1, step 4, 40 %"));
+    CHECK_THAT(result_of(dag, world.run(dag, jobs, {.targets = {"b"}, .force = true}), "b").error,
+               Contains("it has kept no checkpoint: the next run begins at the start"));
 }
