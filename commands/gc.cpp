@@ -139,7 +139,20 @@ std::vector<Artifact> chosen(std::vector<Artifact> artifacts, const GcOptions& o
     return going;
 }
 
-void tell(const GcOptions& options, const std::vector<Artifact>& going, std::size_t kept, std::uint64_t kept_bytes) {
+// An end of a training goes with the artifact that was made with it; one whose artifact went before goes, too.
+std::vector<CheckpointFolder::Entry> ends_going(OpenStore& open, const std::vector<Artifact>& going) {
+    std::set<Digest> staying;
+    for (const Digest& key : open.store().keys()) staying.insert(key);
+    for (const Artifact& artifact : going) staying.erase(artifact.key);
+    auto ends = open.ends().entries();
+    std::erase_if(ends, [&](const CheckpointFolder::Entry& end) { return staying.contains(end.of); });
+    return ends;
+}
+
+void tell(const GcOptions& options, const std::vector<Artifact>& going, const std::vector<CheckpointFolder::Entry>& ends,
+          std::size_t kept, std::uint64_t kept_bytes) {
+    std::uint64_t ends_bytes = 0;
+    for (const auto& end : ends) ends_bytes += end.bytes;
     if (options.json) {
         Json artifacts = Json::array();
         for (const Artifact& artifact : going) {
@@ -150,7 +163,8 @@ void tell(const GcOptions& options, const std::vector<Artifact>& going, std::siz
                                  {"seconds", artifact.seconds ? Json(*artifact.seconds) : Json(nullptr)}});
         }
         const Json document = {{"removed", !options.dry_run}, {"artifacts", std::move(artifacts)},
-                               {"bytes", bytes_of(going)}, {"kept", kept}, {"kept_bytes", kept_bytes}};
+                               {"bytes", bytes_of(going)}, {"ends", ends.size()}, {"ends_bytes", ends_bytes},
+                               {"kept", kept}, {"kept_bytes", kept_bytes}};
         fmt::print("{}\n", dumped(document));
         return;
     }
@@ -163,8 +177,10 @@ void tell(const GcOptions& options, const std::vector<Artifact>& going, std::siz
         }
         fmt::print("{}", table_text(table));
     }
-    fmt::print("{} {} artifacts ({}), {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.size(),
-               bytes_text(bytes_of(going)), kept, bytes_text(kept_bytes));
+    const std::string with_ends =
+        ends.empty() ? "" : fmt::format(" and {} end{} of trainings ({})", ends.size(), ends.size() == 1 ? "" : "s", bytes_text(ends_bytes));
+    fmt::print("{} {} artifacts ({}){}, {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.size(),
+               bytes_text(bytes_of(going)), with_ends, kept, bytes_text(kept_bytes));
 }
 
 ExitCode collect(const GcOptions& options) {
@@ -183,9 +199,12 @@ ExitCode collect(const GcOptions& options) {
     Contents contents = contents_of(open, kept);
     order_by_worth(contents.unused);
     const std::vector<Artifact> going = chosen(std::move(contents.unused), options, contents.bytes);
-    if (!options.dry_run)
+    const auto ends = ends_going(open, going);
+    if (!options.dry_run) {
         for (const Artifact& artifact : going) open.store().erase(artifact.key);
-    tell(options, going, contents.count - going.size(), contents.bytes - bytes_of(going));
+        for (const auto& end : ends) open.ends().erase(end);
+    }
+    tell(options, going, ends, contents.count - going.size(), contents.bytes - bytes_of(going));
     return ExitCode::Done;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "pipeline/ends.h"
 #include "pipeline/plan.h"
 #include "pipeline/store.h"
 
@@ -10,8 +11,9 @@ namespace satdl {
 
 class StoreKnowledge final : public Knowledge {
 public:
-    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints)
-        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints) {}
+    // `ends`: null where nothing is to begin at one.
+    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, Ends* ends)
+        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), ends_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override;
@@ -20,6 +22,9 @@ public:
         return index_.seconds(key, kind);
     }
     [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
+    [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
+        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation);
+    }
 
 private:
     const std::string dag_;
@@ -27,6 +32,7 @@ private:
     Index& index_;
     FileSystem& files_;
     Checkpoints& checkpoints_;
+    Ends* const ends_;
 };
 
 // Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.

@@ -49,7 +49,7 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
             row.header = header_or_none(open.store(), last->key);
             if (row.header) row.state = planned.action == Action::Unknown ? "maybe stale" : "stale";
         }
-        if (planned.resumes_from) row.state = fmt::format("interrupted at {}, resumable", planned.resumes_from->text());
+        if (planned.action == Action::Resume) row.state = fmt::format("interrupted at {}, resumable", planned.starts_from->text());
         rows.push_back(std::move(row));
     }
     return rows;

@@ -11,6 +11,7 @@
 #include "commands/session.h"
 #include "pipeline/dynamic_library.h"
 #include "pipeline/run_log.h"
+#include "pipeline/store_use.h"
 #include "pipeline/text.h"
 #include "report/document.h"
 #include "report/page.h"
@@ -62,10 +63,36 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
 
 bool is_file(const std::string& what) { return std::filesystem::is_regular_file(what); }
 
+// Where nobody uses the store, a run whose record has no end is dead. Where it cannot be told, it may be alive.
+bool may_be_alive(const std::filesystem::path& store_folder) {
+    try {
+        return !StoreUse::alone(store_folder);
+    } catch (const FileError&) {
+        return true;
+    }
+}
+
+// What was killed, or stopped: from where the next run would go on.
+void tell_interrupted(RunFacts& run, OpenStore& open) {
+    const bool dead = !run.seconds && !may_be_alive(open.folder());
+    if (dead) run.missing.emplace_back("no run is at work in this store: it was interrupted");
+    for (StageFacts& stage : run.stages) {
+        const bool was_killed = dead && stage.outcome == "unfinished";
+        if (!was_killed && stage.outcome != "stopped") continue;
+        const auto place = stage.key ? open.checkpoints().newest(*stage.key) : std::nullopt;
+        if (was_killed || place) stage.outcome = "interrupted";
+        if (!place) continue;
+        stage.because = fmt::format("interrupted at {}, resumable", place->text());
+        run.missing.push_back(fmt::format("{} was {}", stage.name, stage.because));
+    }
+}
+
 RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     if (is_file(what)) return facts_of_dag(what, options);
     OpenStore open(options.store, Access::Look);
-    return facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
+    RunFacts run = facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
+    tell_interrupted(run, open);
+    return run;
 }
 
 std::string today() {

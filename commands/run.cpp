@@ -82,7 +82,8 @@ ExitCode run(RunOptions options) {
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
 
-    StoreKnowledge knowledge = session.knowledge(dag);
+    Ends* const ends = options.no_ends ? nullptr : &session.open().ends();
+    StoreKnowledge knowledge = session.knowledge(dag, ends);
     const Plan plan = session.plan(dag, request_of(options), knowledge);
     check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
     const Limits limits = limits_of(options, session.machine());
@@ -106,7 +107,7 @@ ExitCode run(RunOptions options) {
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
-                            only_points(sweep)};
+                            only_points(sweep), ends};
     const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, limits) : run_serially(carrying, {});
 
     tell_summary(options, dag, result, clock->seconds() - began);

@@ -33,6 +33,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
         ->check(CLI::Range(0.0, 1e9))
         ->capture_default_str()
         ->type_name("SECONDS");
+    command.add_flag("--no-ends", options.no_ends,
+                     "keep no ends of trainings for longer ones to begin at (each 3 to 4 times the weights), and begin at none");
     add_dag_options(command, options.dag);
     add_trust_option(command, options.dag);
     add_sweep_options(command, options.sweep);

@@ -16,7 +16,7 @@ struct RunOptions {
     SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
-    bool dry_run = false, force = false, smoke = false, json = false, quiet = false, verbose = false;
+    bool dry_run = false, force = false, smoke = false, no_ends = false, json = false, quiet = false, verbose = false;
 };
 
 void add_run_options(CLI::App& command, RunOptions& options);

@@ -63,6 +63,7 @@ public:
     [[nodiscard]] Index& index() { return index_; }
     [[nodiscard]] DiskStore& store() { return store_; }
     [[nodiscard]] Checkpoints& checkpoints() { return checkpoints_; }
+    [[nodiscard]] DiskEnds& ends() { return ends_; }
 
 private:
     const std::filesystem::path folder_;
@@ -70,6 +71,7 @@ private:
     Index index_;
     DiskStore store_;
     DiskCheckpoints checkpoints_;
+    DiskEnds ends_;
 };
 
 // A DAG file under its settings, and the store that it runs in.
@@ -89,9 +91,11 @@ public:
     }
     // The plan; says what is wrong with the index, if anything is.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
-    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) {
-        return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints());
+    // `ends`: of trainings, where longer ones may begin; null: none.
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag, Ends* ends) {
+        return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
     }
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) { return knowledge(dag, &open().ends()); }
 
 private:
     const Catalog catalog_;

@@ -97,7 +97,8 @@ Json stage_json(const CatalogEntry& entry) {
                           {"unit", param.unit},
                           {"help", param.help},
                           {"smoke_least", or_null(param.smoke_least)},
-                          {"smoke_most", or_null(param.smoke_most)}});
+                          {"smoke_most", or_null(param.smoke_most)},
+                          {"continues", param.continues}});
     }
     return {{"kind", stage.kind},
             {"version", stage.version},

@@ -68,7 +68,7 @@ Workload workload_of(const Sweep& sweep, const Plan& plan, const Limits& limits,
         ++load.stages;
         load.shared += load.points > 1 && points_with[planned.node] == load.points;
         load.reused += planned.action == Action::Reuse;
-        load.to_run += planned.action == Action::Run || planned.action == Action::Resume;
+        load.to_run += may_run(planned.action) && planned.action != Action::Unknown;
         load.may_run += planned.action == Action::Unknown;
     }
     if (load.to_run + load.may_run > 0)

@@ -126,7 +126,7 @@ private:
         const Dag dag = recorded_dag(open_.folder(), id, catalog_, open_.files());
         Request request;
         for (const Lost* one : lost) request.targets.push_back(one->stage);
-        StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints());
+        StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), &open_.ends());
         const Plan plan = make_plan(dag, request, machine_, knowledge);
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.json ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);

@@ -21,7 +21,7 @@ public:
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]),
           precision_(resolve_precision(node_, carrying.machine)), checkpoints_(carrying, planned) {
         if (precision_) tell_precision();
-        for (const std::string& damage : checkpoints_.damaged()) log(LogLevel::Warning, damage + "; an older one is taken, if there is one");
+        for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
 
     [[nodiscard]] const Params& params() const override { return node_.params; }
@@ -39,7 +39,11 @@ public:
         if (const std::string trouble = checkpoints_.keep(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
-    [[nodiscard]] std::string resumed_from() const { return checkpoints_.resumed_from(); }
+    void keep_end(const Group& state, const Progress& at) override {
+        if (const std::string trouble = checkpoints_.keep_end(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
+    }
+
+    [[nodiscard]] const StageCheckpoints& checkpoints() const { return checkpoints_; }
 
 private:
     // Says nothing of fp32 that was asked for.
@@ -93,19 +97,21 @@ Attempt failed(std::string error) {
 // The outcomes of a stage as values: every way in which it can end, its own words kept.
 Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, double& ended) {
     const Node& node = carrying.dag.nodes[planned.node];
+    std::optional<Context> context;
     try {
-        Context context(carrying, observer, planned);
-        Outcome outcome = carrying.executor.execute(node, inputs, context);
+        context.emplace(carrying, observer, planned);
+        Outcome outcome = carrying.executor.execute(node, inputs, *context);
         ended = carrying.clock.seconds();
         Attempt made = checked(carrying, planned, std::move(outcome));
-        made.resumed_from = context.resumed_from();
+        made.resumed_from = context->checkpoints().resumed_from();
         return made;
     } catch (const Stopped&) {
         Attempt made;
         made.state = NodeState::Stopped;
         return made;
     } catch (const Error& error) {
-        return failed(error.what());
+        const std::string checkpoint = context ? context->checkpoints().after_failure() : "";
+        return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint));
     } catch (const std::bad_alloc&) {
         return failed(fmt::format("{} failed: there was not enough memory", stage_text(node)));
     } catch (const std::exception& error) {

@@ -6,6 +6,7 @@
 
 #include "pipeline/admission.h"
 #include "pipeline/checkpoint.h"
+#include "pipeline/ends.h"
 #include "pipeline/observer.h"
 #include "pipeline/plan.h"
 #include "pipeline/store.h"
@@ -41,6 +42,7 @@ struct Carrying {  // what a schedule needs, borrowed
     Checkpoints* checkpoints = nullptr;   // null: none are kept
     double checkpoint_every_seconds = 60;  // within an epoch
     Cohorts cohorts{};                     // by NodeId
+    Ends* ends = nullptr;                  // null: none are kept, and nothing begins at one
 };
 
 }  // namespace satdl

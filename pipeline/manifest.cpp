@@ -63,6 +63,8 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("metric_of", param.metric_of);
     archive.optional("smoke_least", param.smoke_least);
     archive.optional("smoke_most", param.smoke_most);
+    archive.optional("continues", param.continues);
+    archive.optional("continues_unless", param.continues_unless);
 }
 
 template <typename Archive>

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace satdl {
 namespace {
@@ -14,6 +15,45 @@ std::string reason_to_run(const Recipe& recipe, const std::optional<LastTime>& l
     if (!last) return "never run";
     const std::string difference = first_difference(last->recipe, recipe);
     return difference.empty() ? "its artifact is missing from the store" : difference;
+}
+
+// A training that is longer than the last time, and begins at the start all the same.
+std::string why_from_the_start(const Continuation& continuation, const std::optional<LastTime>& last) {
+    const auto before = last ? goal_of(last->recipe, continuation) : std::nullopt;
+    if (!before || *before >= continuation.goal) return "";
+    return "; from the start: " + (continuation.obstacle.empty() ? "the shorter one's end is not kept" : continuation.obstacle);
+}
+
+std::string_view singular(std::string_view plural) { return plural.substr(0, plural.size() - (plural.ends_with('s') ? 1 : 0)); }
+
+std::string_view whose_end(std::int64_t its_goal, std::int64_t goal) {
+    if (its_goal < goal) return "kept end of a shorter training";
+    return its_goal == goal ? "its own kept end" : "kept end of a longer training, which stopped there";
+}
+
+// Where it begins, and because of what it runs at all. Precondition: recipe and key are known, and it is to run.
+void decide_start(const Node& node, PlannedNode& planned, const std::optional<LastTime>& last, Knowledge& knowledge) {
+    planned.because = reason_to_run(*planned.recipe, last);
+    if (last) planned.expected_seconds = last->seconds;
+    planned.starts_from = knowledge.checkpoint(*planned.key);
+    if (planned.starts_from) {
+        planned.action = Action::Resume;
+        planned.because = fmt::format("interrupted at {}", planned.starts_from->text());
+    }
+    const auto continuation = continuation_of(node, *planned.recipe);
+    if (!continuation) return;
+    const auto end = continuation->obstacle.empty() ? knowledge.end(*continuation) : std::nullopt;
+    if (end && (!planned.starts_from || is_farther(*end, *planned.starts_from))) {
+        planned.action = Action::Continue;
+        planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->goal,
+                                      whose_end(end->epochs, continuation->goal));
+        if (planned.expected_seconds && goal_of(last->recipe, *continuation) == end->epochs)
+            *planned.expected_seconds *= static_cast<double>(continuation->goal) / static_cast<double>(end->epochs);
+        planned.starts_from = end;
+        planned.starts_from->epochs = continuation->goal;
+    } else if (!planned.starts_from) {
+        planned.because += why_from_the_start(*continuation, last);
+    }
 }
 
 class Planner {
@@ -105,8 +145,7 @@ private:
         }
         Fact& fact = facts_[id];
         if (planned.action == Action::Reuse) fact.outputs = planned.outputs;
-        if (planned.action == Action::Run || planned.action == Action::Resume) fact.runs = id;
-        if (planned.action == Action::Unknown) fact.runs = runs_above(node);
+        if (may_run(planned.action)) fact.runs = planned.action == Action::Unknown ? runs_above(node) : id;
         if (planned.action == Action::Blocked) fact.unavailable = true;
         if (may_run(planned.action)) expect(node, planned);
         plan_.nodes.push_back(std::move(planned));
@@ -119,7 +158,7 @@ private:
         if (!planned.expected_seconds) {
             planned.expected_seconds = knowledge_.expected_seconds(planned.key.value_or(Digest{}), node.stage->description.kind);
         }
-        if (planned.resumes_from && planned.expected_seconds) *planned.expected_seconds *= 1 - planned.resumes_from->share();
+        if (planned.starts_from && planned.expected_seconds) *planned.expected_seconds *= 1 - planned.starts_from->share();
     }
 
     std::optional<NodeId> runs_above(const Node& node) const {
@@ -161,6 +200,7 @@ std::string_view name_of(Action action) {
         case Action::Reuse: return "reuse";
         case Action::Run: return "run";
         case Action::Resume: return "resume";
+        case Action::Continue: return "continue";
         case Action::Unknown: return "unknown";
         case Action::Blocked: return "blocked";
     }
@@ -185,13 +225,7 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
     planned.outputs = knowledge.outcome(*planned.key);
     const auto last = knowledge.last_time(node);
     if (!planned.outputs) {
-        planned.because = reason_to_run(*planned.recipe, last);
-        if (last) planned.expected_seconds = last->seconds;
-        planned.resumes_from = knowledge.checkpoint(*planned.key);
-        if (planned.resumes_from) {
-            planned.action = Action::Resume;
-            planned.because = fmt::format("interrupted at {}", planned.resumes_from->text());
-        }
+        decide_start(node, planned, last, knowledge);
         return;
     }
     planned.action = Action::Reuse;
@@ -224,7 +258,7 @@ std::string to_text(const Plan& plan, const Dag& dag) {
     for (const PlannedNode& planned : plan.nodes) width = std::max(width, dag.nodes[planned.node].name.size());
     std::string text;
     for (const PlannedNode& planned : plan.nodes) {
-        fmt::format_to(std::back_inserter(text), "{:<7}  {:<{}}  {}", name_of(planned.action), dag.nodes[planned.node].name, width,
+        fmt::format_to(std::back_inserter(text), "{:<8}  {:<{}}  {}", name_of(planned.action), dag.nodes[planned.node].name, width,
                        planned.because);
         if (planned.expected_seconds) {
             fmt::format_to(std::back_inserter(text), " (about {:.{}f} s)", *planned.expected_seconds,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/checkpoint.h"
+#include "pipeline/continuation.h"
 #include "pipeline/dag.h"
 #include "pipeline/fingerprint.h"
 #include "pipeline/selection.h"
@@ -19,13 +20,14 @@ enum class Action {
     Reuse,    // the store has its outcome
     Run,
     Resume,   // run, from where an interrupted attempt left off
+    Continue, // run, from where one that goes less far on the same way ended
     Unknown,  // its inputs change only if an upstream run changes them: decided when their digests are known
     Blocked,  // cannot be done: an input that the request leaves out is not in the store
 };
 [[nodiscard]] std::string_view name_of(Action action);  // "reuse", ...
 // Whether it is to run, or may be.
 [[nodiscard]] constexpr bool may_run(Action action) {
-    return action == Action::Run || action == Action::Resume || action == Action::Unknown;
+    return action == Action::Run || action == Action::Resume || action == Action::Continue || action == Action::Unknown;
 }
 
 struct PlannedNode {
@@ -37,7 +39,7 @@ struct PlannedNode {
     std::optional<Digest> key;
     std::optional<PortDigests> outputs;  // Reuse: what the store has
     std::optional<double> expected_seconds;
-    std::optional<CheckpointPlace> resumes_from;  // Resume
+    std::optional<CheckpointPlace> starts_from;  // Resume, Continue; `epochs` are its own
     bool forced = false;
     std::vector<Digest> file_digests;    // one per Node::files
 };
@@ -65,13 +67,15 @@ public:
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
     // Where an interrupted attempt under this key left off.
     [[nodiscard]] virtual std::optional<CheckpointPlace> checkpoint(const Digest& /*key*/) { return std::nullopt; }
+    // Where the farthest kept end on the way is that is not beyond the goal.
+    [[nodiscard]] virtual std::optional<CheckpointPlace> end(const Continuation& /*continuation*/) { return std::nullopt; }
 };
 
 // Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a dataset's file that is missing or
 // is not what its manifest says.
 [[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge);
 
-// Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse, Run or Resume),
+// Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse, Run, Resume or Continue),
 // outputs, because.
 void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, Knowledge& knowledge);
 

@@ -64,6 +64,10 @@ struct ParamDescription {
     // A smoke run (`satdl run --smoke`) brings a number within these, so that the stage is done in a moment; null counts as
     // more than any.
     std::optional<double> smoke_least{}, smoke_most{};
+    // An integer that says how far the stage goes and not which way: what it has done after n of them is the same however many are
+    // to come (epochs). A stage that goes farther then begins where a shorter one ended: see StageContext::keep_end().
+    bool continues = false;
+    std::vector<Need> continues_unless{};  // where one of these holds, the way depends on it all the same (a cosine schedule)
     bool operator==(const ParamDescription&) const = default;
 };
 
@@ -219,7 +223,8 @@ public:
 
     // Checkpoints, for what takes long: a stage that was interrupted goes on from the last one, and returns the same bytes as one
     // that never was. A stage that keeps none begins anew.
-    // What an earlier attempt under this key kept last; nothing: begin at the start. Valid while the stage runs.
+    // What an earlier attempt under this key kept last, or the end of one that went less far on the same way; nothing: begin at the
+    // start. Valid while the stage runs.
     [[nodiscard]] virtual const Group* checkpoint() { return nullptr; }
     // Whether a checkpoint is worth its time now: asked between two steps, and (`epoch_ended`) between two epochs. Where
     // stop_requested(), one is worth it in any case: keep it, then throw Stopped.
@@ -227,6 +232,9 @@ public:
     // Keeps `state`: all that is needed to go on from `at`. Returns when it is durable; where it cannot be kept, the engine says
     // so, and the stage goes on.
     virtual void keep_checkpoint(const Group& /*state*/, const Progress& /*at*/) {}
+    // Of a stage with a parameter that `continues`, as the last thing that it does: `state` is a checkpoint at the end, `at.epoch` how
+    // far it came, in that parameter's unit. One that goes farther begins there.
+    virtual void keep_end(const Group& /*state*/, const Progress& /*at*/) {}
 };
 
 // Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.
@@ -246,7 +254,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 4;
+inline constexpr int kStageAbi = 5;
 
 }  // namespace satdl
 

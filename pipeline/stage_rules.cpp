@@ -100,6 +100,7 @@ private:
             std::ranges::find(param.choices, *param.fallback) == param.choices.end())
             return fmt::format("has the default '{}', which is none of its choices", *param.fallback);
         if (const auto fault = of_smoke(param)) return fault;
+        if (const auto fault = of_continuing(param)) return fault;
         return of_relations(param);
     }
 
@@ -116,10 +117,18 @@ private:
         return std::nullopt;
     }
 
+    Fault of_continuing(const ParamDescription& param) const {
+        if (!param.continues) return param.continues_unless.empty() ? Fault() : "says where it does not continue, but never does";
+        if (param.type != ParamType::Integer || !param.changes_result) return "continues, but is no integer that changes the result";
+        if (std::ranges::count_if(d_.params, &ParamDescription::continues) > 1) return "continues, and another one does, too";
+        return std::nullopt;
+    }
+
     Fault of_relations(const ParamDescription& param) const {
         const auto missing = [](const std::string& what) { return fmt::format("names '{}', which is not there", what); };
-        for (const ParamDescription::Need& need : param.needs) {
-            if (d_.param(need.param) == nullptr) return missing(need.param);
+        for (const auto* needs : {&param.needs, &param.continues_unless}) {
+            for (const ParamDescription::Need& need : *needs)
+                if (d_.param(need.param) == nullptr) return missing(need.param);
         }
         for (const std::string& other : param.excludes) {
             if (d_.param(other) == nullptr && d_.input(other) == nullptr) return missing(other);

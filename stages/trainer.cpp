@@ -30,6 +30,11 @@ bool is_better(const std::string& metric, double value, double than) {
     return more_is_better(metric) ? value > than : value < than;
 }
 
+bool all_finite(const Weights& weights) {
+    const at::NoGradGuard no_grad;
+    return std::ranges::all_of(weights, [](const at::Tensor& tensor) { return at::isfinite(tensor).all().item<bool>(); });
+}
+
 Weights copies(const Weights& weights) {
     const at::NoGradGuard no_grad;
     Weights result;
@@ -112,9 +117,12 @@ void Trainer::run(TrainingState& state) {
         keep_checkpoint(state);
         throw;
     }
+    if (all_finite(state.weights)) context_.keep_end(checkpoint_of(net_, trained_, state), place_in(state, true));
 }
 
+// An update may spoil the weights one step before a loss tells: what is kept is good.
 void Trainer::keep_checkpoint(const TrainingState& state) {
+    if (!all_finite(state.weights)) return;
     const bool epoch_ended = state.step == 0 && state.epoch > 0;
     context_.keep_checkpoint(checkpoint_of(net_, trained_, state), place_in(state, epoch_ended));
 }

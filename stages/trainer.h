@@ -76,9 +76,12 @@ public:
 
     // The state at the start; or, where an earlier attempt was interrupted, at its last checkpoint.
     [[nodiscard]] TrainingState start(Weights weights) const;
-    // To the end of the last epoch, or until it stops early. Throws Stopped between two steps, a checkpoint kept; Error{StageFailed} where the
-    // loss is no number any more.
+    // To the end of the last epoch, or until it stops early; that end is kept. Throws Stopped between two steps, a checkpoint kept;
+    // Error{StageFailed} where the loss is no number any more.
     void run(TrainingState& state);
+
+    // Through the context. Not where the weights are no numbers any more.
+    void keep_checkpoint(const TrainingState& state);
 
     [[nodiscard]] const std::string& monitor() const { return monitor_; }
     // Why the training ended: "stopped after epoch 7: val/loss has not improved for 3 epochs".
@@ -91,7 +94,6 @@ private:
     void end_epoch(TrainingState& state);
     void keep_if_best(TrainingState& state) const;
     [[nodiscard]] Numbers validate(TrainingState& state) const;
-    void keep_checkpoint(const TrainingState& state);
     [[nodiscard]] Progress place_in(const TrainingState& state, bool epoch_ended) const;
     void report(const TrainingState& state, bool epoch_ended, const Numbers& metrics);
     [[nodiscard]] Numbers named(const std::string& prefix, const MetricSums& sums) const;

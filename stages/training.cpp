@@ -167,6 +167,8 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
 std::vector<ParamDescription> training_params() {
     ParamDescription epochs = whole("epochs", "20", 1, "", "how often every training sample is seen");
     epochs.smoke_most = 1;
+    epochs.continues = true;
+    epochs.continues_unless = {{"schedule", {"cosine"}}};
     ParamDescription batch_size = whole("batch_size", "128", 1, "samples", "samples a step");
     batch_size.smoke_least = 8 * kSmokeSamples;  // one step, even where several sources were put together
     std::vector<ParamDescription> params{

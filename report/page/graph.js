@@ -34,7 +34,7 @@ function place(boxes) {
 }
 
 function outcomeOf(box) {
-  for (const outcome of ['failed', 'unfinished', 'stopped', 'skipped', 'not reached', 'ran', 'resumed', 'reused']) {
+  for (const outcome of ['failed', 'interrupted', 'unfinished', 'stopped', 'skipped', 'not reached', 'ran', 'resumed', 'reused']) {
     if (box.stages.some(stage => stage.outcome === outcome)) return outcome;
   }
   return 'not reached';
@@ -91,7 +91,7 @@ function timeline(run) {
   for (const row of rows) { row.from /= unit[0]; row.to /= unit[0]; }
   const margin = width => Math.min(150, Math.round(width * 0.28));
   const scale = { domain: [0, Math.max(end, 1e-3) / unit[0]], nice: false };
-  const outcomes = ['ran', 'resumed', 'failed', 'stopped', 'unfinished'].filter(name => rows.some(row => row.outcome === name));
+  const outcomes = ['ran', 'resumed', 'failed', 'stopped', 'interrupted', 'unfinished'].filter(name => rows.some(row => row.outcome === name));
   const bars = width => ({
     width: width - margin(width) - 16, height: { step: 19 }, data: { values: rows },
     mark: { type: 'bar', cornerRadius: 2, height: 12 },

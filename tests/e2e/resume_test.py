@@ -64,6 +64,28 @@ class Resume(satdl.Case):
         self.assertGreater(resumed, 0)
         self.finish()
 
+    def test_what_was_killed_reads_interrupted_wherever_it_is_listed(self):
+        process = self.begin("--checkpoint-every", "0")
+        while not any((self.folder / ".satdl").glob("checkpoints/*.h5")):
+            time.sleep(0.05)
+        alive, = self.document("report")["runs"]
+        self.assertEqual({stage["name"]: stage["outcome"] for stage in alive["stages"]}["long"], "unfinished")
+        process.kill()
+        process.communicate(timeout=60)
+        place = r"interrupted at (the end of )?epoch \d+,"
+        said = [self.call("run", self.dag, "-n"), self.call("status", self.dag), self.call("ls", self.dag)]
+        for listing in said:
+            self.assertRegex(listing, rf"long .*{place}")
+        self.assertRegex(said[0], r"^resume +long|\nresume +long")
+        self.assertRegex(said[2], "resumable")
+        run, = self.document("report")["runs"]
+        stage = {stage["name"]: stage for stage in run["stages"]}["long"]
+        self.assertEqual(stage["outcome"], "interrupted")
+        self.assertRegex(stage["because"], rf"^{place} .*, resumable$")
+        self.assertIn(f"long was {stage['because']}", run["missing"])
+        self.assertNotIn("running", " ".join((*said, json.dumps(run))))
+        self.finish()
+
     def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(self):
         for _ in range(2):  # two checkpoints
             process = self.begin()

@@ -83,12 +83,12 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
         loss = state->at("loss").values<double>()[0];
         done = state->at("done").values<std::int64_t>()[0];
     }
-    const auto keep = [&] {
-        context.keep_checkpoint({{"losses", Array::of<double>({static_cast<std::int64_t>(losses.size())}, losses)},
-                                 {"loss", Array::of<double>({1}, std::vector{loss})},
-                                 {"done", Array::of<std::int64_t>({1}, std::vector{done})}},
-                                {done / steps + 1, epochs, done % steps, steps, false, {}});
+    const auto state_now = [&]() -> Group {
+        return {{"losses", Array::of<double>({static_cast<std::int64_t>(losses.size())}, losses)},
+                {"loss", Array::of<double>({1}, std::vector{loss})},
+                {"done", Array::of<std::int64_t>({1}, std::vector{done})}};
     };
+    const auto keep = [&] { context.keep_checkpoint(state_now(), {done / steps + 1, epochs, done % steps, steps, false, {}}); };
     while (done < epochs * steps) {
         if (context.stop_requested()) {
             keep();
@@ -102,6 +102,7 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
         context.progress({(done - 1) / steps + 1, epochs, step, steps, step == steps, {{"train/loss", loss}}});
         if (step == steps) losses.push_back(loss);
     }
+    context.keep_end(state_now(), {epochs, epochs, steps, steps, true, {}});
     const Group history{{"train/loss", Array::of<double>({epochs}, losses)}};
     const Group metrics{{"loss", Array::of<double>({1}, std::vector{loss})}};
     return {{{"history", history}, {"metrics", metrics}}, {}};
@@ -147,6 +148,28 @@ StageLibraryInfo simple() {
     };
     const ParamDescription epochs{
         .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many", .smoke_most = 1};
+    ParamDescription on_and_on = epochs;
+    on_and_on.continues = true;
+    on_and_on.continues_unless = {{"way", {"own"}}};
+    const auto pretending = [&](const char* kind, const ParamDescription& how_long) {
+        return StageDescription{
+            .kind = kind,
+            .help = "a training that learns nothing",
+            .inputs = {x},
+            .outputs = {{.name = "history", .kind = PortKind::History}, metrics("metrics")},
+            .params = {how_long,
+                       {.name = "milliseconds",
+                        .type = ParamType::Integer,
+                        .fallback = "10",
+                        .least = 0,
+                        .unit = "ms",
+                        .help = "of an epoch"},
+                       {.name = "way",
+                        .type = ParamType::Choice,
+                        .fallback = "common",
+                        .choices = {"common", "own"},
+                        .help = "own: every epoch depends on how many there are"}}};
+    };
     return {"simple",
             {},
             {{{.kind = "count_up",
@@ -179,18 +202,8 @@ StageLibraryInfo simple() {
                .params = {{.name = "amount", .type = ParamType::Number, .fallback = "0", .help = "what is added"}}},
               add},
              {{.kind = "sign", .help = "the signs of numbers", .inputs = {x}, .outputs = {as_many}}, sign},
-             {{.kind = "pretend",
-               .help = "a training that learns nothing",
-               .inputs = {x},
-               .outputs = {{.name = "history", .kind = PortKind::History}, metrics("metrics")},
-               .params = {epochs,
-                          {.name = "milliseconds",
-                           .type = ParamType::Integer,
-                           .fallback = "10",
-                           .least = 0,
-                           .unit = "ms",
-                           .help = "of an epoch"}}},
-              pretend},
+             {pretending("pretend", epochs), pretend},
+             {pretending("pretend_on", on_and_on), pretend},
              {{.kind = "against",
                .help = "one loss beside another",
                .inputs = {metrics("a"), metrics("b")},

@@ -95,7 +95,7 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     struct SlowCheckpoints final : Checkpoints {
         explicit SlowCheckpoints(OwnClock& at) : clock(at) {}
         std::optional<CheckpointPlace> newest(const Digest&) override { return std::nullopt; }
-        std::optional<Checkpoint> load(const Digest&) override { return std::nullopt; }
+        std::optional<Checkpoint> load(const Digest&, std::vector<std::string>&) override { return std::nullopt; }
         void keep(const Recipe&, const CheckpointPlace&, const Group&) override { clock.now += 2; }
         void drop(const Digest&) override {}
         OwnClock& clock;
@@ -119,4 +119,22 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     clock.now += 1;
     CHECK(checkpoints.due(true));
     CHECK(checkpoints.due(false));
+}
+
+TEST_CASE("The error of a stage that keeps checkpoints names the last one") {
+    World world;
+    const int jobs = any_jobs();
+    std::int64_t steps = 4;
+    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> Outcome {
+        static_cast<void>(context.checkpoint());
+        if (steps > 0) context.keep_checkpoint(as_group({steps}), {.epoch = 1, .epochs = 1, .step = steps, .steps = 10, .metrics = {}});
+        throw Error(ExitCode::StageFailed, "the loss is nan");
+    };
+    const Dag dag = chain();
+    CHECK_THAT(result_of(dag, world.run(dag, jobs), "b").error,
+               Contains("the loss is nan") && Contains("\n  its last good checkpoint is at epoch 1, step 4, 40 %: run again as it is, it goes on from there"));
+    steps = 0;
+    CHECK_THAT(result_of(dag, world.run(dag, jobs), "b").error, Contains("its last good checkpoint is at epoch 1, step 4, 40 %"));
+    CHECK_THAT(result_of(dag, world.run(dag, jobs, {.targets = {"b"}, .force = true}), "b").error,
+               Contains("it has kept no checkpoint: the next run begins at the start"));
 }

@@ -82,7 +82,8 @@ struct World {
     Files files{{"one", {1, 2, 3}}, {"two", {100, 200, 300, 400}}};
     FaultyStore store;
     MemoryCheckpoints checkpoints;
-    TinyKnowledge knowledge{store, files, &checkpoints};
+    MemoryEnds ends;
+    TinyKnowledge knowledge{store, files, &checkpoints, &ends};
     ScriptedExecutor executor{files};
     Machine machine{16, "AVX2"};
     Noting observer;
@@ -94,7 +95,7 @@ struct World {
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
         const Plan plan = make_plan(dag, request, machine, knowledge);
-        const Carrying carrying{dag, plan, machine, store, knowledge, executor, observer, clock, stop, &checkpoints, 60, cohorts};
+        const Carrying carrying{dag, plan, machine, store, knowledge, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
         limits.jobs = jobs;
         RunResult result = jobs == kSerial ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits);
         knowledge.remember(dag, result);

@@ -1,13 +1,15 @@
-// Checkpoints in memory, of which all are kept.
+// Checkpoints in memory, of which all are kept, and ends.
 #pragma once
 
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
 
 #include "pipeline/checkpoint.h"
+#include "pipeline/ends.h"
 
 namespace satdl::test {
 
@@ -18,7 +20,7 @@ public:
         const auto found = kept_.find(key);
         return found == kept_.end() ? std::nullopt : std::optional(found->second.back().place);
     }
-    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key) override {
+    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>&) override {
         const std::scoped_lock lock(mutex_);
         const auto found = kept_.find(key);
         return found == kept_.end() ? std::nullopt : std::optional(found->second.back());
@@ -26,7 +28,7 @@ public:
     void keep(const Recipe& recipe, const CheckpointPlace& place, const Group& state) override {
         const std::scoped_lock lock(mutex_);
         if (full) throw FileError(ENOSPC, "write", "checkpoints");
-        kept_[key_of(recipe)].push_back({place, state, {}});
+        kept_[key_of(recipe)].push_back({place, state});
     }
     void drop(const Digest& key) override {
         const std::scoped_lock lock(mutex_);
@@ -42,6 +44,32 @@ public:
 private:
     std::mutex mutex_;
     std::map<Digest, std::vector<Checkpoint>> kept_;
+};
+
+class MemoryEnds final : public Ends {
+public:
+    [[nodiscard]] std::optional<CheckpointPlace> farthest(const Continuation& continuation) override {
+        std::vector<std::string> damaged;
+        const auto found = load(continuation, damaged);
+        return found ? std::optional(found->place) : std::nullopt;
+    }
+    [[nodiscard]] std::optional<Checkpoint> load(const Continuation& continuation, std::vector<std::string>&) override {
+        const std::scoped_lock lock(mutex_);
+        const auto& ends = kept_[key_of(continuation.way)];
+        const auto after = ends.upper_bound(continuation.goal);
+        return after == ends.begin() ? std::nullopt : std::optional(std::prev(after)->second);
+    }
+    void keep(const Continuation& continuation, const Digest&, const CheckpointPlace& place, const Group& state) override {
+        const std::scoped_lock lock(mutex_);
+        if (full) throw FileError(ENOSPC, "write", "ends");
+        kept_[key_of(continuation.way)].try_emplace(place.epoch, Checkpoint{place, state});
+    }
+
+    bool full = false;
+
+private:
+    std::mutex mutex_;
+    std::map<Digest, std::map<std::int64_t, Checkpoint>> kept_;
 };
 
 }  // namespace satdl::test

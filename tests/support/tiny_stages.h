@@ -108,6 +108,10 @@ inline std::map<std::string, TinyStage> all_stages() {
     enter(describe("add", {x, y}, {"out"}), add);
     enter(describe("coarse", {x}, {"out"}), coarse);
     enter(describe("parity", {x}, {"out"}), parity);
+    StageDescription walks = describe("walk", {}, {"out"});
+    walks.params.push_back({.name = "steps", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"way", {"own"}}}});
+    walks.params.push_back({.name = "way", .type = ParamType::Choice, .fallback = "common", .choices = {"common", "own"}});
+    enter(std::move(walks), make);
     enter(describe("split", {x}, {"low", "high"}), split);
     return stages;
 }
@@ -229,8 +233,8 @@ private:
 // What was, from a store and a table of last times.
 class TinyKnowledge : public Knowledge {
 public:
-    TinyKnowledge(Store& store, const Files& files, Checkpoints* checkpoints = nullptr)
-        : store_(store), files_(files), checkpoints_(checkpoints) {}
+    TinyKnowledge(Store& store, const Files& files, Checkpoints* checkpoints = nullptr, Ends* ends = nullptr)
+        : store_(store), files_(files), checkpoints_(checkpoints), ends_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override {
@@ -249,6 +253,9 @@ public:
     [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override {
         return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
     }
+    [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
+        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation);
+    }
 
     void remember(const Dag& dag, const RunResult& result) {
         for (const NodeResult& node : result.nodes) {
@@ -263,6 +270,7 @@ private:
     Store& store_;
     const Files& files_;
     Checkpoints* checkpoints_;
+    Ends* ends_;
     std::map<std::string, LastTime> last_;
     std::map<std::string, double> seconds_;
 };

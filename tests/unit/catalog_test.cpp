@@ -61,6 +61,7 @@ StageLibraryInfo everything() {
          .smoke_most = 0.01},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
+        {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
     };
     stage.memory_fixed_bytes = 123456789012;
     stage.memory_per_input_byte = 0.1;
@@ -176,6 +177,26 @@ TEST_CASE("a parameter's relations name what is there") {
     CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
     CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
     CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
+}
+
+TEST_CASE("at most one parameter continues: an integer of which the result depends") {
+    const auto fault_with_param = [](ParamDescription param) {
+        param.name = "more";
+        return fault_of({.kind = "stage", .help = "h", .params = {param, {.name = "way"}}});
+    };
+    using Type = ParamType;
+    CHECK_FALSE(fault_with_param({.type = Type::Integer, .continues = true, .continues_unless = {{"way", {"own"}}}}));
+    CHECK(fault_with_param({.type = Type::Number, .continues = true}) ==
+          "parameter 'more' continues, but is no integer that changes the result");
+    CHECK(fault_with_param({.type = Type::Integer, .changes_result = false, .continues = true}) ==
+          "parameter 'more' continues, but is no integer that changes the result");
+    CHECK(fault_with_param({.type = Type::Integer, .continues = true, .continues_unless = {{"lost", {}}}}) ==
+          "parameter 'more' names 'lost', which is not there");
+    CHECK(fault_with_param({.type = Type::Integer, .continues_unless = {{"way", {}}}}) ==
+          "parameter 'more' says where it does not continue, but never does");
+    StageDescription two = everything().stages[0].description;
+    two.params.push_back({.name = "more", .type = Type::Integer, .continues = true});
+    CHECK(fault_of(two) == "parameter 'epochs' continues, and another one does, too");
 }
 
 TEST_CASE("bounds for smoke runs are those of a number, within its range") {

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/memory_checkpoints.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;
@@ -28,7 +29,9 @@ DagBuilder small(const Value& k = k1, const std::string& path = "one") {
 struct World {
     Files files{{"one", {1, 2, 3}}};
     MemoryStore store;
-    TinyKnowledge knowledge{store, files};
+    MemoryCheckpoints checkpoints;
+    MemoryEnds ends;
+    TinyKnowledge knowledge{store, files, &checkpoints, &ends};
     TinyExecutor executor{files};
     Machine machine{4, "AVX2"};
     std::atomic<bool> stop{false};
@@ -253,9 +256,69 @@ TEST_CASE("The plan as text: action, name, because and expected seconds in colum
                         .add("c", "coarse", {{"k", k2}}, {{"x", "longer.out"}})
                         .build();
     CHECK(to_text(world.plan(dag), dag) ==
-          "reuse    a       nothing changed\n"
-          "reuse    longer  found in the store: other runs made it\n"
-          "run      c       k was 0, is 2 (about 0.5 s)\n");
+          "reuse     a       nothing changed\n"
+          "reuse     longer  found in the store: other runs made it\n"
+          "run       c       k was 0, is 2 (about 0.5 s)\n");
+}
+
+namespace {
+
+Dag walk(std::int64_t steps, const std::string& way = "common", std::int64_t k = 1) {
+    return DagBuilder().add("w", "walk", {{"steps", Value::of(steps)}, {"way", Value::of_text(way)}, {"k", Value::of(k)}}).build();
+}
+
+// As if such a walk, asked for `steps`, had ended after `reached`.
+void keep_end(World& world, const Dag& dag, std::int64_t reached) {
+    const Plan plan = world.plan(dag);
+    const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
+    REQUIRE(continuation);
+    world.ends.keep(*continuation, *plan.nodes[0].key, {reached, continuation->goal, 10, 10}, as_group({reached}));
+}
+
+}  // namespace
+
+TEST_CASE("What goes farther continues from the farthest end on its way, and says from where") {
+    World world;
+    keep_end(world, walk(2), 2);
+    keep_end(world, walk(20), 20);
+    CHECK(world.lines(walk(50)) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
+    CHECK(world.lines(walk(20)) == Lines{"continue w: from step 20 of 20 (its own kept end)"});
+    CHECK(world.lines(walk(19)) == Lines{"continue w: from step 2 of 19 (kept end of a shorter training)"});
+    CHECK(world.lines(walk(1)) == Lines{"run w: never run"});
+    CHECK(world.lines(walk(50, "common", 2)) == Lines{"run w: never run"});  // another way
+    CHECK(world.lines(walk(50), {.force = true}) == Lines{"run w: forced"});
+    CHECK(world.plan(walk(50)).nodes[0].starts_from == CheckpointPlace{20, 50, 10, 10});
+
+    keep_end(world, walk(30), 7);  // one that ended before its goal
+    CHECK(world.lines(walk(10)) == Lines{"continue w: from step 7 of 10 (kept end of a longer training, which stopped there)"});
+}
+
+TEST_CASE("Of a checkpoint and an end, the farther one counts") {
+    World world;
+    keep_end(world, walk(20), 20);
+    const Dag dag = walk(50);
+    const Recipe recipe = *world.plan(dag).nodes[0].recipe;
+    world.checkpoints.keep(recipe, {7, 50, 3, 10}, as_group({7}));
+    CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
+    world.checkpoints.keep(recipe, {21, 50, 3, 10}, as_group({21}));
+    CHECK(world.lines(dag) == Lines{"resume w: interrupted at epoch 21, step 3, 41 %"});
+}
+
+TEST_CASE("What goes farther and yet begins at the start says why") {
+    World world;
+    world.run(walk(2, "own"));
+    CHECK(world.lines(walk(4, "own")) == Lines{"run w: steps was 2, is 4; from the start: way own depends on steps"});
+    CHECK(world.lines(walk(1, "own")) == Lines{"run w: steps was 2, is 1"});
+    CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k was 1, is 2"});
+    world.run(walk(2));
+    CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: the shorter one's end is not kept"});
+}
+
+TEST_CASE("Expected seconds of what continues: of the rest alone") {
+    World world;
+    world.run(walk(2));
+    keep_end(world, walk(2), 2);
+    CHECK(world.plan(walk(4)).expected_seconds() == 0.5);  // as long as the first half, which took half a second
 }
 
 TEST_CASE("Planning changes nothing: twice the same") {

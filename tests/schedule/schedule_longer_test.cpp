@@ -1,0 +1,63 @@
+#include "pipeline/ends.h"
+
+#include "world.h"
+
+using namespace satdl;
+using namespace satdl::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// So many epochs of ten steps, one number a step; says where it began.
+Script walking(std::int64_t& began_at) {
+    return [&began_at](const StageInputs&, StageContext& context) {
+        const std::int64_t epochs = context.params().integer("steps");
+        Numbers numbers;
+        if (const Group* state = context.checkpoint()) numbers = as_numbers(*state);
+        began_at = static_cast<std::int64_t>(numbers.size());
+        while (std::ssize(numbers) < epochs) numbers.push_back(3 * std::ssize(numbers));
+        context.keep_end(as_group(numbers), {.epoch = epochs, .epochs = epochs, .step = 10, .steps = 10, .epoch_ended = true, .metrics = {}});
+        return Outcome{{{"out", as_group(numbers)}}, {}};
+    };
+}
+
+Dag walk(std::int64_t steps, const std::string& way = "common") {
+    return DagBuilder().add("w", "walk", {{"steps", Value::of(steps)}, {"way", Value::of_text(way)}}).build();
+}
+
+}  // namespace
+
+TEST_CASE("What goes farther begins where a shorter one ended, and comes to what it would have come to alone") {
+    World world, alone;
+    const int jobs = any_jobs();
+    std::int64_t began_at = -1;
+    world.executor.scripts["w"] = alone.executor.scripts["w"] = walking(began_at);
+    (void)world.run(walk(2), jobs);
+    CHECK(began_at == 0);
+    const RunResult longer = world.run(walk(5), jobs);
+    CHECK(began_at == 2);
+    const NodeResult& w = longer.nodes[0];
+    CHECK(w.because == "from step 2 of 5 (kept end of a shorter training)");
+    CHECK(outcome_of(w) == "resumed");
+    CHECK(w.resumed_from == "the end of epoch 2, 40 %");
+    CHECK(w.outputs == alone.run(walk(5), jobs).nodes[0].outputs);
+
+    (void)world.run(walk(9), jobs);
+    CHECK(began_at == 5);
+    (void)world.run(walk(4), jobs);  // shorter than some: from the farthest that it passes
+    CHECK(began_at == 2);
+    (void)world.run(walk(9), jobs, {.force = true});
+    CHECK(began_at == 0);
+    (void)world.run(walk(9, "own"), jobs);
+    CHECK(began_at == 0);
+}
+
+TEST_CASE("An end that cannot be kept is told, and the stage's outcome is kept all the same") {
+    World world;
+    std::int64_t began_at = -1;
+    world.ends.full = true;
+    world.executor.scripts["w"] = walking(began_at);
+    CHECK(world.run(walk(2), any_jobs()).exit_code() == ExitCode::Done);
+    REQUIRE(world.observer.log.size() == 1);
+    CHECK_THAT(world.observer.log[0], Contains("w warning: its end could not be kept, a longer one will begin at the start"));
+}
