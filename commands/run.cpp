@@ -13,6 +13,7 @@
 #include "commands/sweep_options.h"
 #include "commands/tables.h"
 #include "commands/tell_sweep.h"
+#include "pipeline/disk_space.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
 #include "pipeline/smoke.h"
@@ -180,6 +181,7 @@ ExitCode run(RunOptions options) {
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
+    check_disk_space(bytes_to_write(dag, plan, knowledge), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);
