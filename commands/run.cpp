@@ -11,6 +11,7 @@
 #include "commands/smoke.h"
 #include "commands/tables.h"
 #include "commands/tell_sweep.h"
+#include "pipeline/disk_space.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
 #include "pipeline/store_use.h"
@@ -97,6 +98,7 @@ ExitCode run(RunOptions options) {
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
+    check_disk_space(bytes_to_write(dag, plan, knowledge), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);

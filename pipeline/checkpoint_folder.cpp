@@ -198,6 +198,7 @@ void CheckpointFolder::prepare() {
     if (prepared_) return;
     staging_.prepare();
     files_.make_folders(folder_);
+    files_.sync_folder(folder_.parent_path());  // another process may have made it, and died
     prepared_ = true;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <limits>
@@ -25,6 +24,7 @@ namespace fs = std::filesystem;
 
 // Of one write. The disk starts on each while the next is copied, which halves the time until fsync returns.
 constexpr std::size_t kWriteBytes = std::size_t{8} << 20;
+constexpr int kMostLinkTries = 20;
 
 template <typename Call>
 auto retry_interrupted(Call call) {
@@ -253,17 +253,27 @@ public:
     }
 
     void point_link(const fs::path& target, const fs::path& link) override {
-        std::error_code ignored;
-        if (fs::read_symlink(link, ignored) == target) return;
-        static std::atomic<unsigned> count{0};
-        const fs::path fresh = parent_of(link) / fmt::format(".{}.{}.{}", link.filename().string(), ::getpid(), count++);
-        remove(fresh);
-        if (::symlink(target.c_str(), fresh.c_str()) != 0) throw FileError(errno, "make the link", fresh);
-        try {
-            rename(fresh, link);
-        } catch (...) {
-            ::unlink(fresh.c_str());
-            throw;
+        // One name for all processes: what one that was killed leaves behind, the next one takes away. So two at once may take each
+        // other's; then they try again.
+        const fs::path fresh = parent_of(link) / fmt::format(".{}.new", link.filename().string());
+        for (int tries = 0;; ++tries) {
+            std::error_code ignored;
+            if (fs::read_symlink(link, ignored) == target) return;
+            remove(fresh);
+            const bool made = ::symlink(target.c_str(), fresh.c_str()) == 0;
+            if (made && ::rename(fresh.c_str(), link.c_str()) == 0) return;
+            const int number = errno;
+            if (made) ::unlink(fresh.c_str());
+            const bool met_another = number == (made ? ENOENT : EEXIST);
+            if (!met_another || tries == kMostLinkTries) throw FileError(number, "make the link", link);
+        }
+    }
+
+    std::uint64_t free_bytes(const fs::path& folder) override {
+        struct statvfs status {};
+        for (fs::path there = fs::absolute(folder);; there = there.parent_path()) {
+            if (::statvfs(there.c_str(), &status) == 0) return std::uint64_t{status.f_bavail} * status.f_frsize;
+            if (errno != ENOENT || there == there.parent_path()) throw FileError(errno, "ask for free space below", folder);
         }
     }
 };

@@ -72,10 +72,12 @@ public:
     virtual void sync_folder(const std::filesystem::path& folder) = 0;
     // Makes the folder and its parents; each new one is synced into its parent.
     virtual void make_folders(const std::filesystem::path& folder) = 0;
-    // Appends to `path` (made if absent) in one write; `sync` makes it durable, its name too.
+    // Appends to `path` (made if absent) in one write; `sync` makes it durable, its name too where it was empty before.
     virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
     // Makes `link` a symbolic link to `target`, replacing an older link; nothing is done where it already is.
     virtual void point_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
+    // What this user may still write below `folder`, which need not be there yet; quotas are not known.
+    [[nodiscard]] virtual std::uint64_t free_bytes(const std::filesystem::path& folder) = 0;
 };
 
 [[nodiscard]] std::unique_ptr<FileSystem> real_file_system();

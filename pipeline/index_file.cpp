@@ -114,6 +114,7 @@ void IndexFile::open_existing() {
 
 void IndexFile::connect(int flags) {
     adopt(open_sqlite(file_.string(), flags));
+    note_identity();
     if (sqlite3_db_readonly(connection_.get(), "main") == 1) throw SqliteFailure{SQLITE_READONLY, "it may not be written"};
     const int found = user_version(connection_.get());
     if (found == kFormat) return;
@@ -130,7 +131,14 @@ void IndexFile::connect(int flags) {
 void IndexFile::adopt(SqliteConnection fresh) {
     disconnect();
     connection_ = std::move(fresh);
-    opened_ = real_file_system()->identity(file_);
+}
+
+void IndexFile::note_identity() {
+    try {
+        opened_ = real_file_system()->identity(file_);
+    } catch (const FileError& error) {
+        throw SqliteFailure{SQLITE_IOERR, error.diagnostics().front().message};
+    }
 }
 
 void IndexFile::disconnect() {

@@ -60,6 +60,7 @@ private:
 
     void connect(int flags);
     void adopt(SqliteConnection fresh);
+    void note_identity();
     void disconnect();
     void begin_reading();
     void begin_writing();

@@ -19,13 +19,9 @@ std::uint64_t bytes_of(const Outcome& outcome, const std::string& port) {
     return group == outcome.outputs.end() ? 0 : bytes_of(group->second);
 }
 
-// What the plan expects a port to carry; 0 where only running can tell.
 std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
     const auto type = types.find(port);
-    if (type == types.end() || !type->second.shape || !type->second.dtype) return 0;
-    const Shape& shape = *type->second.shape;
-    if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 0; })) return 0;
-    return static_cast<std::uint64_t>(element_count(shape)) * size_of(*type->second.dtype);
+    return type == types.end() ? 0 : expected_bytes(type->second);
 }
 
 std::string in_one_line(const Error& error) {
@@ -191,7 +187,7 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
         }
         observer_.stage_started(carrying_.dag, slot.planned);
         started_seconds = carrying_.clock.seconds() - begin_seconds_;
-        made = attempt(carrying_, observer_, slot.planned, inputs);
+        made = attempt_watched(slot.planned, inputs);
     } catch (const std::exception& error) {
         made.error = fmt::format("{} could not be given its inputs: {}", stage_text(carrying_.dag.nodes[slot.planned.node]), error.what());
     }
@@ -201,6 +197,26 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
     if (ran) return Kept::Later;
     tell_finished(position);
     return Kept::Nothing;
+}
+
+// What a stage makes of a file that changes under it would stand under the key of what the file was.
+Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInputs& inputs) {
+    const Node& node = carrying_.dag.nodes[planned.node];
+    if (node.files.empty()) return attempt(carrying_, observer_, planned, inputs);
+    std::unique_lock lock(knowledge_mutex_);
+    const WatchedFiles watched(node, planned.file_digests, carrying_.knowledge);
+    lock.unlock();
+    Attempt made = attempt(carrying_, observer_, planned, inputs);
+    if (made.state != NodeState::Ran) return made;
+    lock.lock();
+    if (const auto changed = watched.changed()) {
+        Attempt failed;
+        failed.error = fmt::format("{} failed: {}, so what it made is not used: run again when nobody writes that file",
+                                   stage_text(node), *changed);
+        failed.seconds = made.seconds;
+        return failed;
+    }
+    return made;
 }
 
 // Nothing where all inputs are there, else why the node cannot run.
@@ -250,7 +266,7 @@ HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& dama
     observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
     observer_.stage_started(carrying_.dag, slot.planned);
     const double started_seconds = carrying_.clock.seconds() - begin_seconds_;
-    Attempt made = attempt(carrying_, observer_, slot.planned, inputs);
+    Attempt made = attempt_watched(slot.planned, inputs);
     {
         const std::scoped_lock lock(mutex_);
         if (made.state == NodeState::Ran && made.digests != slot.result.outputs) {

@@ -57,6 +57,7 @@ private:
     void decide_now(std::size_t position);
     [[nodiscard]] Step claim_key(std::size_t position);
 
+    [[nodiscard]] Attempt attempt_watched(const PlannedNode& planned, const StageInputs& inputs);
     [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
     [[nodiscard]] HeldOutcome outcome_of(std::size_t position);
     [[nodiscard]] bool has_outcome(std::size_t position);

@@ -29,6 +29,8 @@ using NodeTypes = std::map<std::string, PortType>;  // by output port
 
 // "float32 [60000, 1, 28, 28]"; '?' for what is not known.
 [[nodiscard]] std::string describe(const PortType& type);
+// What it takes in memory and on the disk; 0 where only running can tell.
+[[nodiscard]] std::uint64_t expected_bytes(const PortType& type);
 // Whether one could be the other: unknown extents and unknown shapes fit everything.
 [[nodiscard]] bool could_equal(const Shape& a, const Shape& b);
 

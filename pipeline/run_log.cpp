@@ -116,7 +116,7 @@ private:
             std::string text;
             for (const auto& line : waiting_) text += line + '\n';
             waiting_.clear();
-            files_.append(record, text, false);
+            files_.append(record, text, true);  // its name, too
             log_ = std::make_unique<spdlog::logger>(
                 "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder_ / "log.txt").string()));
             log_->set_level(spdlog::level::debug);
@@ -160,6 +160,7 @@ private:
                                   links / (file_name_of(dag.nodes[node.node].name) + ".h5"));
             }
             files_.point_link(file_name_of(dag.name), folders_.results / ".last");
+            if (changed) files_.sync_folder(links);  // before the index says that they are right
             if (changed) index_.put_history(dag.name, kStateStage, StageHistory{state, {}, 0, 0});
         });
     }

@@ -55,9 +55,7 @@ std::int64_t now_nanoseconds() {
 void Staging::prepare() { files_.make_folders(folder_); }
 
 LinkResult Staging::write_and_link(std::uint64_t size, std::span<const Extent> extents, const fs::path& path) {
-    std::string name = path.filename().string();
-    std::ranges::replace(name, '.', '-');
-    const fs::path tmp = folder_ / fmt::format("{}.{}.{}.{}", name, place_of_process(files_), ::getpid(), written_.fetch_add(1));
+    const fs::path tmp = write(size, extents, path.filename().string());
     const auto remove_tmp = [&] {
         try {
             files_.remove(tmp);
@@ -65,13 +63,27 @@ LinkResult Staging::write_and_link(std::uint64_t size, std::span<const Extent> e
         }
     };
     try {
-        files_.write_new(tmp, size, extents);
         const LinkResult result = files_.link_new(tmp, path);
         remove_tmp();
         return result;
     } catch (...) {
         remove_tmp();
         throw;
+    }
+}
+
+// A dead process may have had this one's number, and left a file of this name.
+fs::path Staging::write(std::uint64_t size, std::span<const Extent> extents, std::string name) {
+    std::ranges::replace(name, '.', '-');
+    const std::string place = place_of_process(files_);
+    while (true) {
+        const fs::path tmp = folder_ / fmt::format("{}.{}.{}.{}", name, place, ::getpid(), written_.fetch_add(1));
+        try {
+            files_.write_new(tmp, size, extents);
+            return tmp;
+        } catch (const FileError& error) {
+            if (error.number() != EEXIST) throw;
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "pipeline/file_system.h"
 
@@ -24,6 +25,8 @@ public:
     void sweep();
 
 private:
+    [[nodiscard]] std::filesystem::path write(std::uint64_t size, std::span<const Extent> extents, std::string name);
+
     const std::filesystem::path folder_;
     FileSystem& files_;
     std::atomic<std::uint64_t> written_{0};  // for names

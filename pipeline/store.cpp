@@ -117,24 +117,35 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
     }
 }
 
-// Once for each folder in this process: a folder that another process made may not be durable yet.
+// Once for each folder in this process: a folder that another process made, and died, may not be durable yet.
 void DiskStore::prepare(const fs::path& object_folder) {
+    bool is_first = false;
     {
         const std::scoped_lock lock(mutex_);
         if (prepared_.contains(object_folder)) return;
+        is_first = prepared_.empty();
     }
     staging_.prepare();
     files_.make_folders(object_folder);
     files_.sync_folder(object_folder.parent_path());
     files_.sync_folder(folder_);
-    keep_out_of_git();
-    bool is_first = false;
-    {
-        const std::scoped_lock lock(mutex_);
-        is_first = prepared_.empty();
-        prepared_.insert(object_folder);
+    if (is_first) {
+        sync_own_name();
+        keep_out_of_git();
+        staging_.sweep();
     }
-    if (is_first) staging_.sweep();
+    const std::scoped_lock lock(mutex_);
+    prepared_.insert(object_folder);
+}
+
+// Who may not open the folder above the store cannot have made the store there.
+void DiskStore::sync_own_name() {
+    try {
+        const fs::path above = folder_.parent_path();
+        files_.sync_folder(above.empty() ? "." : above);
+    } catch (const FileError& error) {
+        if (error.number() != EACCES) throw;
+    }
 }
 
 // A store is no part of the user's repository. In a folder that holds other things too, what Git sees is the user's

@@ -71,6 +71,7 @@ private:
     [[nodiscard]] ObjectHeader header_of(const Digest& key);
     void quarantine(const Digest& key, const FileIdentity& found);
     void prepare(const std::filesystem::path& object_folder);
+    void sync_own_name();
     void keep_out_of_git();
     void index_object(const ObjectHeader& header);
 

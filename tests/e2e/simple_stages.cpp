@@ -31,13 +31,15 @@ Outcome count_up(const StageInputs&, StageContext& context) {
     return {{{"numbers", numbers_group(numbers)}}, {}};
 }
 
-// The bytes of a file.
+// The bytes of a file, and then some time in which somebody may change it.
 Outcome bytes_of(const StageInputs&, StageContext& context) {
     std::ifstream file(context.files().front().path, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     if (text.empty()) throw Error(ExitCode::StageFailed, "the file has no bytes");
     std::vector<double> numbers;
     for (const char c : text) numbers.push_back(static_cast<unsigned char>(c));
+    context.log(LogLevel::Info, "has read it");
+    std::this_thread::sleep_for(std::chrono::milliseconds(context.params().integer("milliseconds")));
     return {{{"numbers", numbers_group(numbers)}}, {}};
 }
 
@@ -94,7 +96,8 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
             keep();
             throw Stopped{};
         }
-        if (context.checkpoint_due(done % steps == 0)) keep();
+        const bool epoch_ended = done > 0 && done % steps == 0;
+        if (context.checkpoint_due(epoch_ended) || (epoch_ended && context.params().boolean("keep_all"))) keep();
         std::this_thread::sleep_for(std::chrono::microseconds(context.params().integer("milliseconds") * 1000 / steps));
         loss *= 0.99;
         ++done;
@@ -168,7 +171,12 @@ StageLibraryInfo simple() {
                         .type = ParamType::Choice,
                         .fallback = "common",
                         .choices = {"common", "own"},
-                        .help = "own: every epoch depends on how many there are"}}};
+                        .help = "own: every epoch depends on how many there are"},
+                       {.name = "keep_all",
+                        .type = ParamType::Boolean,
+                        .fallback = "false",
+                        .help = "a checkpoint after each epoch, whatever it costs",
+                        .changes_result = false}}};
     };
     return {"simple",
             {},
@@ -187,7 +195,14 @@ StageLibraryInfo simple() {
              {{.kind = "bytes_of",
                .help = "the bytes of a file as numbers",
                .outputs = {numbers},
-               .params = {{.name = "file", .type = ParamType::File, .help = "any file"}}},
+               .params = {{.name = "file", .type = ParamType::File, .help = "any file"},
+                          {.name = "milliseconds",
+                           .type = ParamType::Integer,
+                           .fallback = "0",
+                           .least = 0,
+                           .unit = "ms",
+                           .help = "before it ends",
+                           .changes_result = false}}},
               bytes_of},
              {{.kind = "images",
                .help = "two images, from dark to light",

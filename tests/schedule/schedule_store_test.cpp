@@ -52,6 +52,23 @@ TEST_CASE("A full disk costs no result of this run: consumers go on from memory,
     for (const NodeResult& node : result.nodes) CHECK_THAT(node.not_kept, Contains("No space left on device"));
 }
 
+TEST_CASE("What a stage made of a file that changed under it is not used, also where the file was put back") {
+    World world;
+    const Dag dag = chain();
+    const bool put_back = GENERATE(false, true);
+    world.executor.scripts["a"] = [&](const StageInputs&, StageContext&) {
+        ++world.knowledge.edits["one"];
+        if (!put_back) world.files["one"] = {4, 5, 6};
+        return Outcome{{{"out", as_group({7, 8, 9})}}, {}};
+    };
+    const RunResult result = world.run(dag, any_jobs());
+    CHECK(result.exit_code() == ExitCode::StageFailed);
+    CHECK_THAT(result_of(dag, result, "a").error, Contains("one changed while the stage read it"));
+    CHECK(world.store.keys().empty());
+    world.executor.scripts.clear();
+    CHECK(world.run(dag, kSerial).exit_code() == ExitCode::Done);
+}
+
 TEST_CASE("Other bytes under the same key are told as nondeterminism; the first stay") {
     World world;
     const int jobs = any_jobs();

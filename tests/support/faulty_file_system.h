@@ -77,6 +77,9 @@ public:
     void point_link(const std::filesystem::path& target, const std::filesystem::path& link) override {
         call("point_link", link, [&] { below_.point_link(target, link); });
     }
+    std::uint64_t free_bytes(const std::filesystem::path& folder) override {
+        return call("free_bytes", folder, [&] { return below_.free_bytes(folder); });
+    }
 
 private:
     template <typename Function>

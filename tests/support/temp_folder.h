@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,8 +15,12 @@ namespace satdl::test {
 
 class TempFolder {
 public:
-    TempFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "satdl-test-XXXXXX").string();
+    enum class Where { Disk, Memory };  // Memory: for thousands of them, which need wait for no disk
+
+    explicit TempFolder(Where where = Where::Disk) {
+        const bool in_memory = where == Where::Memory && ::access("/dev/shm", W_OK) == 0;
+        const auto above = in_memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path();
+        std::string name = (above / "satdl-test-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
         path_ = name;
     }

@@ -9,7 +9,7 @@
 
 namespace satdl::test {
 
-class TextFileSystem final : public FileSystem {
+class TextFileSystem : public FileSystem {
 public:
     std::string text;
 
@@ -33,6 +33,7 @@ public:
     void make_folders(const std::filesystem::path& folder) override { refuse("make", folder); }
     void append(const std::filesystem::path& path, std::string_view, bool) override { refuse("append to", path); }
     void point_link(const std::filesystem::path&, const std::filesystem::path& link) override { refuse("link", link); }
+    std::uint64_t free_bytes(const std::filesystem::path&) override { return 0; }
 
 private:
     [[noreturn]] static void refuse(const char* what, const std::filesystem::path& path) {

@@ -367,6 +367,19 @@ TEST_CASE("what dead processes left in tmp is swept, what a live one writes is n
     CHECK(std::ranges::find(names, "of.another.host.0") != names.end());
 }
 
+TEST_CASE("a file that a dead process with this one's number left in tmp is in nobody's way") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    FaultyFileSystem faulty(*files);
+    Staging dead(folder.path() / "tmp", faulty), living(folder.path() / "tmp", faulty);
+    dead.prepare();
+    faulty.fail(4, EIO);  // removing it from tmp, after reading who we are, writing and linking it
+    CHECK(dead.write_and_link(0, {}, folder.path() / "one.h5") == LinkResult::Linked);
+    REQUIRE(names_in(folder.path() / "tmp").size() == 1);
+    std::filesystem::remove(folder.path() / "one.h5");
+    CHECK(living.write_and_link(0, {}, folder.path() / "one.h5") == LinkResult::Linked);
+}
+
 TEST_CASE("the store in memory keeps the same promises") {
     MemoryStore store;
     CHECK_FALSE(store.find(key_number(1)));

@@ -1,0 +1,204 @@
+// A whole run in little, for the tests under faults: a DAG of tiny stages, one of them a training that keeps checkpoints, with
+// everything that the program has around it: store, index, checkpoints, the run's record and its links.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/run_log.h"
+#include "tests/support/hdf5_writer.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_stages.h"
+
+namespace satdl::test {
+
+inline const Files& small_files() {
+    static const Files files{{"numbers", {100, 227, 353, 474}}};
+    return files;
+}
+
+// numbers -> sum -> halves -> parity
+//             └────> trained ─┴> verdict
+inline Dag small_dag() {
+    return DagBuilder()
+        .add("numbers", "read", {{"path", Value::scalar("numbers")}})
+        .add("sum", "add", {{"k", Value::scalar("3")}}, {{"x", "numbers.out"}})
+        .add("halves", "split", {}, {{"x", "sum.out"}})
+        .add("parity", "parity", {}, {{"x", "halves.low"}})
+        .add("trained", "coarse", {}, {{"x", "sum.out"}})
+        .add("verdict", "add", {{"k", Value::scalar("1")}}, {{"x", "trained.out"}, {"y", "parity.out"}})
+        .build();
+}
+
+inline constexpr int kSmallEpochs = 5;
+
+// The stage `trained` is a training whose last number is all its epochs' work: it keeps a checkpoint after each, and can be told to
+// stop after one, as by SIGTERM.
+class SmallExecutor final : public TinyExecutor {
+public:
+    using TinyExecutor::TinyExecutor;
+    int stop_after = 0;                                 // epochs; 0: never
+    std::function<void(int epoch)> after_checkpoint{};  // told when one is kept
+
+    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+        if (node.name != "trained") return TinyExecutor::execute(node, inputs, context);
+        const Numbers x = as_numbers(inputs.at("x"));
+        std::int64_t epoch = 0;
+        std::int64_t weight = 1;
+        if (const Group* kept = context.checkpoint()) {
+            epoch = kept->at("at").values<std::int64_t>()[0];
+            weight = kept->at("at").values<std::int64_t>()[1];
+        }
+        while (epoch < kSmallEpochs) {
+            weight = (weight * 31 + x[static_cast<std::size_t>(epoch) % x.size()]) % tiny::kModulus;
+            ++epoch;
+            context.keep_checkpoint({{"at", Array::of<std::int64_t>({2}, Numbers{epoch, weight})}}, {epoch, kSmallEpochs, 1, 1, true, {}});
+            if (after_checkpoint) after_checkpoint(static_cast<int>(epoch));
+            if (epoch == stop_after) throw Stopped{};
+        }
+        Outcome outcome;
+        outcome.outputs.emplace("out", as_group({weight, epoch}));
+        return outcome;
+    }
+};
+
+// Everything that one process has open, and its run. `root`: its working folder, with store/ and results/.
+class SmallProcess {
+public:
+    SmallProcess(const std::filesystem::path& root, FileSystem& files)
+        : root_(root), files_(files), index_(made(root / "store", files) / "index.sqlite"),
+          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", files, hdf5_writer) {
+        spdlog::set_level(spdlog::level::off);
+    }
+
+    [[nodiscard]] DiskStore& store() { return store_; }
+    [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
+    [[nodiscard]] SmallExecutor& executor() { return executor_; }
+
+    [[nodiscard]] RunResult run(Observer* observer = nullptr) {
+        const Dag dag = small_dag();
+        const Machine machine{2, "AVX2"};
+        TinyKnowledge knowledge(store_, small_files(), &checkpoints_);
+        const Plan plan = make_plan(dag, {}, machine, knowledge);
+        const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_);
+        std::vector<Observer*> told{record.get()};
+        if (observer != nullptr) told.push_back(observer);
+        const auto all = tell_all(told);
+        TickingClock clock;
+        const std::atomic<bool> stop{false};
+        return run_serially({dag, plan, machine, store_, knowledge, executor_, *all, clock, stop, &checkpoints_, 60, {}}, {});
+    }
+
+private:
+    static std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files) {
+        if (!files.identity(folder)) files.make_folders(folder);
+        return folder;
+    }
+
+    const std::filesystem::path root_;
+    FileSystem& files_;
+    Index index_;
+    DiskStore store_;
+    DiskCheckpoints checkpoints_;
+    SmallExecutor executor_{small_files()};
+};
+
+// A run as a process makes it; nothing where it ended with an error of its own before the run, which the user is told.
+inline std::optional<RunResult> small_run(const std::filesystem::path& root, FileSystem& files, int stop_after = 0) {
+    try {
+        SmallProcess process(root, files);
+        process.executor().stop_after = stop_after;
+        return process.run();
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+// A run that is stopped in its training, then one that goes on to the end.
+inline void small_runs(const std::filesystem::path& root, FileSystem& files, const std::function<void(const std::optional<RunResult>&)>& see) {
+    see(small_run(root, files, 3));
+    see(small_run(root, files));
+}
+
+// What a clean run from nothing makes.
+struct SmallTruth {
+    std::map<std::string, PortDigests> outputs;  // by stage
+    std::map<std::string, std::string> objects;  // bytes, by the path within objects/
+    std::map<std::string, Digest> keys;          // by stage
+
+    // What of a run contradicts it; "" where nothing does. A stage that failed says nothing.
+    [[nodiscard]] std::string contradicted_by(const RunResult& result) const {
+        const Dag dag = small_dag();
+        for (const NodeResult& node : result.nodes) {
+            const std::string& name = dag.nodes[node.node].name;
+            const bool has_outcome = node.state == NodeState::Ran || node.state == NodeState::Reused;
+            if (has_outcome && node.outputs != outputs.at(name)) return name + " has other bytes";
+        }
+        return {};
+    }
+};
+
+inline std::map<std::string, std::string> texts_below(const std::filesystem::path& folder) {
+    std::map<std::string, std::string> texts;
+    if (!std::filesystem::exists(folder)) return texts;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+        if (entry.is_regular_file()) texts.emplace(entry.path().lexically_relative(folder).string(), file_text(entry.path()));
+    }
+    return texts;
+}
+
+inline const SmallTruth& small_truth() {
+    static const SmallTruth truth = [] {
+        const TempFolder folder(TempFolder::Where::Memory);
+        const auto files = real_file_system();
+        const Dag dag = small_dag();
+        SmallTruth made;
+        const auto result = small_run(folder.path(), *files);
+        if (!result || result->exit_code() != ExitCode::Done) throw std::runtime_error("a clean run fails");
+        for (const NodeResult& node : result->nodes) {
+            made.outputs.emplace(dag.nodes[node.node].name, *node.outputs);
+            made.keys.emplace(dag.nodes[node.node].name, *node.key);
+        }
+        made.objects = texts_below(folder.path() / "store/objects");
+        return made;
+    }();
+    return truth;
+}
+
+// What is wrong with a working folder after a run of which nothing is left to do; "" where nothing is.
+inline std::string wrong_after(const std::filesystem::path& root, const std::optional<RunResult>& result) {
+    const SmallTruth& truth = small_truth();
+    if (!result) return "the run ended with an error";
+    for (const NodeResult& node : result->nodes) {
+        if (!node.error.empty() || !node.not_kept.empty()) return "a stage failed: " + node.error + node.not_kept;
+    }
+    if (result->exit_code() != ExitCode::Done || !result->not_told.empty()) return "the run did not end well: " + result->not_told;
+    if (std::string other = truth.contradicted_by(*result); !other.empty()) return other;
+    if (texts_below(root / "store/objects") != truth.objects) return "the store holds other bytes";
+    for (const auto& [stage, key] : truth.keys) {
+        const auto link = root / "results/tiny" / (stage + ".h5");
+        if (!std::filesystem::exists(link) || std::filesystem::canonical(link).stem() != key.hex()) return "no link leads to " + stage;
+    }
+    return {};
+}
+
+// How much a test does: a share in CI, the whole by tests/reliability/reliability.py.
+inline std::uint64_t count_from(const char* variable, std::uint64_t otherwise) {
+    const char* const text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// What was done, for docs/reliability.md: a line of JSON at the end of the file that $SATDL_FIGURES names.
+inline void note_figure(const std::string& what, std::uint64_t count, const std::string& outcome) {
+    const char* const path = std::getenv("SATDL_FIGURES");
+    if (path == nullptr) return;
+    std::ofstream(path, std::ios::app) << fmt::format(R"({{"what": "{}", "count": {}, "outcome": "{}"}})", what, count, outcome) << '\n';
+}
+
+}  // namespace satdl::test
