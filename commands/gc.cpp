@@ -120,12 +120,6 @@ void order_by_worth(std::vector<Artifact>& artifacts) {
     std::ranges::sort(artifacts, {}, worth);
 }
 
-std::uint64_t bytes_of(const std::vector<Artifact>& artifacts) {
-    std::uint64_t bytes = 0;
-    for (const auto& artifact : artifacts) bytes += artifact.bytes;
-    return bytes;
-}
-
 // What goes: old enough, and (with a size to come down to) no more than that takes.
 std::vector<Artifact> chosen(std::vector<Artifact> artifacts, const GcOptions& options, std::uint64_t all) {
     std::erase_if(artifacts, [&](const Artifact& artifact) { return artifact.age_days < options.older_days; });
@@ -149,13 +143,61 @@ std::vector<CheckpointFolder::Entry> ends_going(OpenStore& open, const std::vect
     return ends;
 }
 
-void tell(const GcOptions& options, const std::vector<Artifact>& going, const std::vector<CheckpointFolder::Entry>& ends,
-          std::size_t kept, std::uint64_t kept_bytes) {
-    std::uint64_t ends_bytes = 0;
-    for (const auto& end : ends) ends_bytes += end.bytes;
+// A file that no run will read again.
+struct Leftover {
+    fs::path path;
+    std::uint64_t bytes = 0;
+};
+
+// Checkpoints of what nobody refers to; what is in quarantine, unless it is to be made again; damaged indexes.
+std::vector<Leftover> leftovers_of(OpenStore& open, const GcOptions& options, const std::set<Digest>& used) {
+    std::vector<Leftover> found;
+    const double now = wall_time();
+    const auto look_into = [&](const fs::path& folder, const auto& stays) {
+        for (const std::string& name : open.files().list(folder)) {
+            const auto identity = open.files().identity(folder / name);
+            if (!identity || stays(name)) continue;
+            if (now - static_cast<double>(identity->modified_nanoseconds) / 1e9 < options.older_days * 86400) continue;
+            found.push_back({folder / name, identity->bytes});
+        }
+    };
+    const auto key_in = [](const std::string& name) { return Digest::from_hex(std::string_view(name).substr(0, name.find('.'))); };
+    look_into(open.folder() / "checkpoints", [&](const std::string& name) {
+        const auto key = key_in(name);
+        return !key || used.contains(*key);
+    });
+    look_into(open.folder() / "quarantine", [&](const std::string& name) {
+        const auto key = key_in(name);
+        return key && used.contains(*key) && !open.files().identity(open.store().path_of(*key));
+    });
+    look_into(open.folder(), [](const std::string& name) { return !name.starts_with("index.sqlite.damaged-"); });
+    return found;
+}
+
+struct Going {
+    std::vector<Artifact> artifacts;
+    std::vector<CheckpointFolder::Entry> ends;
+    std::vector<Leftover> leftovers;
+};
+
+template <typename Thing>
+std::uint64_t bytes_of(const std::vector<Thing>& things) {
+    std::uint64_t bytes = 0;
+    for (const auto& thing : things) bytes += thing.bytes;
+    return bytes;
+}
+
+// " and 3 checkpoints (1.2 MB)"
+template <typename Thing>
+std::string beside(const std::vector<Thing>& things, std::string_view one, std::string_view several) {
+    if (things.empty()) return {};
+    return fmt::format(" and {} {} ({})", things.size(), things.size() == 1 ? one : several, bytes_text(bytes_of(things)));
+}
+
+void tell(const GcOptions& options, const Going& going, std::size_t kept, std::uint64_t kept_bytes) {
     if (options.json) {
         Json artifacts = Json::array();
-        for (const Artifact& artifact : going) {
+        for (const Artifact& artifact : going.artifacts) {
             artifacts.push_back({{"key", artifact.key.hex()},
                                  {"kind", artifact.kind},
                                  {"bytes", artifact.bytes},
@@ -163,24 +205,25 @@ void tell(const GcOptions& options, const std::vector<Artifact>& going, const st
                                  {"seconds", artifact.seconds ? Json(*artifact.seconds) : Json(nullptr)}});
         }
         const Json document = {{"removed", !options.dry_run}, {"artifacts", std::move(artifacts)},
-                               {"bytes", bytes_of(going)}, {"ends", ends.size()}, {"ends_bytes", ends_bytes},
+                               {"bytes", bytes_of(going.artifacts)},
+                               {"ends", going.ends.size()}, {"ends_bytes", bytes_of(going.ends)},
+                               {"leftovers", going.leftovers.size()}, {"leftovers_bytes", bytes_of(going.leftovers)},
                                {"kept", kept}, {"kept_bytes", kept_bytes}};
         fmt::print("{}\n", dumped(document));
         return;
     }
-    if (!going.empty()) {
+    if (!going.artifacts.empty()) {
         Table table{.title = {}, .columns = {"artifact", "kind", "size", "days old", "took"}, .rows = {}, .notes = {}};
-        for (const Artifact& artifact : going) {
+        for (const Artifact& artifact : going.artifacts) {
             table.rows.push_back({artifact.key.hex().substr(0, 12), artifact.kind, bytes_text(artifact.bytes),
                                   fmt::format("{:.1f}", artifact.age_days),
                                   artifact.seconds ? duration_text(*artifact.seconds) : "?"});
         }
         fmt::print("{}", table_text(table));
     }
-    const std::string with_ends =
-        ends.empty() ? "" : fmt::format(" and {} end{} of trainings ({})", ends.size(), ends.size() == 1 ? "" : "s", bytes_text(ends_bytes));
-    fmt::print("{} {} artifacts ({}){}, {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.size(),
-               bytes_text(bytes_of(going)), with_ends, kept, bytes_text(kept_bytes));
+    fmt::print("{} {} artifacts ({}){}{}, {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.artifacts.size(),
+               bytes_text(bytes_of(going.artifacts)), beside(going.ends, "end of a training", "ends of trainings"),
+               beside(going.leftovers, "leftover", "leftovers"), kept, bytes_text(kept_bytes));
 }
 
 ExitCode collect(const GcOptions& options) {
@@ -198,13 +241,16 @@ ExitCode collect(const GcOptions& options) {
 
     Contents contents = contents_of(open, kept);
     order_by_worth(contents.unused);
-    const std::vector<Artifact> going = chosen(std::move(contents.unused), options, contents.bytes);
-    const auto ends = ends_going(open, going);
+    Going going;
+    going.artifacts = chosen(std::move(contents.unused), options, contents.bytes);
+    going.ends = ends_going(open, going.artifacts);
+    going.leftovers = leftovers_of(open, options, kept);
     if (!options.dry_run) {
-        for (const Artifact& artifact : going) open.store().erase(artifact.key);
-        for (const auto& end : ends) open.ends().erase(end);
+        for (const Artifact& artifact : going.artifacts) open.store().erase(artifact.key);
+        for (const auto& end : going.ends) open.ends().erase(end);
+        for (const Leftover& one : going.leftovers) open.files().remove(one.path);
     }
-    tell(options, going, ends, contents.count - going.size(), contents.bytes - bytes_of(going));
+    tell(options, going, contents.count - going.artifacts.size(), contents.bytes - bytes_of(going.artifacts));
     return ExitCode::Done;
 }
 
@@ -214,7 +260,7 @@ void add_gc_command(CLI::App& cache, Work& work) {
     auto* command = cache.add_subcommand("gc", "remove artifacts that nothing refers to any more");
     command->footer(
         "Kept are what results/ links to, the artifacts of the last runs, and those of each --dag.\n"
-        "What is removed is made again when a run needs it.\n"
+        "What is removed is made again when a run needs it. Leftovers (checkpoints of what nobody refers to, damaged files) go, too.\n"
         "Examples:\n  satdl cache gc -n\n  satdl cache gc --keep-runs 3 --dag dags/full.yaml\n"
         "  satdl cache gc --to 20GB --older 7");
     const auto options = std::make_shared<GcOptions>();

@@ -57,6 +57,20 @@ class Gc(satdl.Case):
         run.communicate()
         self.call("cache", "gc")
 
+    def test_leftovers_go_too_unless_they_are_needed(self):
+        store = self.folder / ".satdl"
+        used, unused = sorted(self.current)[0], sorted(self.unused)[0]
+        for name in (f"checkpoints/{used}.1.h5", f"checkpoints/{unused}.3.h5", f"quarantine/{used}.1.h5", "index.sqlite.damaged-1"):
+            (store / name).parent.mkdir(exist_ok=True)
+            (store / name).write_bytes(b"0123456789")
+        lost = sorted(self.current)[1]
+        (store / f"objects/{lost[:2]}/{lost}.h5").rename(store / f"quarantine/{lost}.1.h5")
+        self.assertIn("and 3 leftovers (30 B), 11 kept", self.call("cache", "gc", "-n"))
+        self.assertNotIn("leftover", self.call("cache", "gc", "-n", "--older", "1"))
+        self.assertEqual(self.document("cache", "gc")["leftovers"], 3)
+        left = {str(path.relative_to(store)) for folder in ("checkpoints", "quarantine") for path in (store / folder).iterdir()}
+        self.assertEqual(left, {f"checkpoints/{used}.1.h5", f"quarantine/{lost}.1.h5"})
+
     def test_without_the_links_nothing_goes(self):
         self.call("cache", "gc", "--keep-runs", "0", "--results", "elsewhere", code=2)
         self.assertIn("cannot read 'elsewhere'", self.err)
