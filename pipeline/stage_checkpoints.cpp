@@ -8,8 +8,10 @@
 namespace satdl {
 namespace {
 
-constexpr double kShareOfTime = 0.01;       // what checkpoints may cost
-constexpr double kFirstTakenSeconds = 0.01;  // until one was kept
+// What checkpoints may cost is a hundredth. The next one may take longer than the last, by which it is judged, on a machine that is
+// busy: so half of that.
+constexpr double kShareOfTime = 0.005;
+constexpr double kFirstTakenSeconds = 0.005;  // until one was kept
 
 std::optional<Continuation> open_way(const Carrying& carrying, const PlannedNode& planned) {
     if (carrying.ends == nullptr || !planned.recipe) return std::nullopt;

@@ -27,8 +27,8 @@ def report(name, ours, baseline, against, unit="ms", scale=1e3):
         "all_ours": [x * scale for x in ours], "all_baseline": [x * scale for x in baseline],
     }
     rows.append(row)
-    print(f"{name:<44} {row['ours']:10.3f} {unit:<3} {row['baseline']:10.3f} {unit:<3} {row['ratio']:7.2f}x "
-          f"[{ratios[quarter]:.2f}, {ratios[-1 - quarter]:.2f}]  against {against}", flush=True)
+    print(f"{name:<44} {row['ours']:10.3f} {unit:<3} {row['baseline']:10.3f} {unit:<3} {row['ratio']:8.3f}x "
+          f"[{ratios[quarter]:.3f}, {ratios[-1 - quarter]:.3f}]  against {against}", flush=True)
 
 
 def timed(command, folder):
@@ -90,20 +90,19 @@ def bench_noop(scratch):
         report(f"no-op of {count:,} nodes", ours, baseline, f"ninja, {count:,} rules")
 
 
-def pairs_from(program, *arguments):
-    """Runs a C++ benchmark that prints lines `ours baseline`, in seconds."""
+def columns_from(program, *arguments):
+    """Runs a C++ benchmark that prints lines `ours baseline`, in seconds; its columns."""
     done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True)
-    pairs = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+    return [list(column) for column in zip(*(map(float, line.split()) for line in done.stdout.splitlines()))]
 
 
 def bench_engine(_):
-    ours, baseline = pairs_from(BUILD / "engine_bench")
+    ours, baseline = columns_from(BUILD / "engine_bench")
     report("engine, a trivial stage", ours, baseline, "calling the stage", unit="us", scale=1e6)
 
 
 def bench_tensor(scratch):
-    ours, baseline = pairs_from(BUILD / "tensor_bench", scratch)
+    ours, baseline = columns_from(BUILD / "tensor_bench", scratch)
     report("write and map back 188 MB", ours, baseline, "cp and sync of the same bytes")
 
 
@@ -146,8 +145,16 @@ def bench_precision(_):
         report(f"a step of {network.upper()} in bf16, 1 thread", ours, baseline, "the same in fp32")
 
 
+def bench_checkpoints(scratch):
+    ours, baseline, keeping = columns_from(BUILD / "checkpoint_bench", "m2", scratch / "m2")
+    report("a training of M2 with checkpoints", ours, baseline, "without", unit="s", scale=1)
+    report("... what of it goes into them", keeping, ours, "all of it", unit="s", scale=1)
+    ours, baseline = columns_from(BUILD / "checkpoint_bench", "m1", scratch / "m1")
+    report("a checkpoint of M1", ours, baseline, "what lies between two", unit="s", scale=1)
+
+
 BENCHES = {"noop": bench_noop, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training,
-           "precision": bench_precision}
+           "precision": bench_precision, "checkpoints": bench_checkpoints}
 
 
 def main():
@@ -159,7 +166,7 @@ def main():
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     if not is_built:  # `cmake --build build` leaves the benchmarks out: what lies there may be old
         subprocess.run(["cmake", "--build", BUILD, "--target", "bench_programs"], check=True)
-    print(f"{'figure':<44} {'ours':>14} {'baseline':>14} {'ratio':>8} [quartiles]")
+    print(f"{'figure':<44} {'ours':>14} {'baseline':>14} {'ratio':>9} [quartiles]")
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix="satdl-bench-") as scratch:
             BENCHES[name](Path(scratch))

@@ -8,42 +8,20 @@
 #include <cstdlib>
 #include <string>
 
-#include "pipeline/yaml.h"
 #include "stages/initialise.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"
+#include "study_networks.h"
 
 namespace {
 
 using namespace satdl;
 using namespace satdl::stages;
+using namespace satdl::bench;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBatch = 128;
 constexpr std::int64_t kWarmUp = 2;
-
-constexpr const char* kM1 = R"(
-- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
-- max_pool
-- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
-- max_pool
-- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
-- {repeat: 2, layers: [{conv: 256, activation: relu}, batch_norm]}
-- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
-- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
-- upsample
-- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
-- upsample
-- {conv: 1, activation: sigmoid}
-)";
-constexpr const char* kM2 = "[flatten, {dense: 64, activation: relu}, {dense: 64, activation: relu}, {dense: 10, activation: softmax}]";
-
-Network network_from(const char* text) {
-    Diagnostics diagnostics;
-    Network network = parse_network(parse_yaml(std::make_shared<const SourceText>(SourceText{"bench", text})), diagnostics);
-    diagnostics.throw_if_any();
-    return network;
-}
 
 // Takes the time between one step's report and the next.
 class StepTimes final : public StageContext {

@@ -1,0 +1,33 @@
+// M1 and M2 as dags/full.yaml defines them.
+#pragma once
+
+#include <memory>
+
+#include "pipeline/yaml.h"
+
+namespace satdl::bench {
+
+inline constexpr const char* kM1 = R"(
+- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
+- max_pool
+- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
+- max_pool
+- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
+- {repeat: 2, layers: [{conv: 256, activation: relu}, batch_norm]}
+- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
+- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
+- upsample
+- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
+- upsample
+- {conv: 1, activation: sigmoid}
+)";
+inline constexpr const char* kM2 = "[flatten, {dense: 64, activation: relu}, {dense: 64, activation: relu}, {dense: 10, activation: softmax}]";
+
+inline Network network_from(const char* text) {
+    Diagnostics diagnostics;
+    Network network = parse_network(parse_yaml(std::make_shared<const SourceText>(SourceText{"bench", text})), diagnostics);
+    diagnostics.throw_if_any();
+    return network;
+}
+
+}  // namespace satdl::bench
