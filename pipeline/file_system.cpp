@@ -272,8 +272,9 @@ public:
     std::uint64_t free_bytes(const fs::path& folder) override {
         struct statvfs status {};
         for (fs::path there = fs::absolute(folder);; there = there.parent_path()) {
-            if (::statvfs(there.c_str(), &status) == 0) return std::uint64_t{status.f_bavail} * status.f_frsize;
-            if (errno != ENOENT || there == there.parent_path()) throw FileError(errno, "ask for free space below", folder);
+            const bool told = ::statvfs(there.c_str(), &status) == 0;
+            if (told && status.f_blocks > 0) return std::uint64_t{status.f_bavail} * status.f_frsize;
+            if (told || errno != ENOENT || there == there.parent_path()) return std::numeric_limits<std::uint64_t>::max();
         }
     }
 };

@@ -76,7 +76,7 @@ public:
     virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
     // Makes `link` a symbolic link to `target`, replacing an older link; nothing is done where it already is.
     virtual void point_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
-    // What this user may still write below `folder`, which need not be there yet; quotas are not known.
+    // What this user may still write below `folder`, which need not be there yet; all there is where nobody can tell (quotas, FUSE).
     [[nodiscard]] virtual std::uint64_t free_bytes(const std::filesystem::path& folder) = 0;
 };
 

@@ -59,7 +59,7 @@ def run(figures, rounds, seed):
     truths = truth_of(SLOW), truth_of(OTHER)
     for number in (2, 8):
         for flock_lies in (False, True):
-            here = (rounds + 3) // 4
+            here = (rounds + 1) // 2
             with Shared(SLOW) as world:
                 world.write("other.yaml", OTHER)
                 for _ in range(here):
