@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "pipeline/catalog.h"
 #include "pipeline/stage_rules.h"
@@ -213,7 +214,9 @@ private:
     }
     template <typename T>
     static void read(const Json& json, std::optional<T>& field) {
-        read(json, field.emplace());
+        T value{};
+        read(json, value);
+        field = std::move(value);
     }
     template <typename T>
     static void read(const Json& json, std::vector<T>& field) {
