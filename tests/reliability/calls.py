@@ -99,5 +99,5 @@ def run(figures, stride):
             count = sum(kinds[call] for call in counting)
             ends = strike_each(world, template.folder, truth, orders, count, 1 + number % stride, stride)
             text = ", ".join(f"{times} ended with {code}" for code, times in sorted(ends.items()))
-            figures.add(f"{way}, at each of a run's {count} calls" + ("" if stride == 1 else f", every {stride}th"), ends.total(),
+            figures.add(f"{way}, at each of a run's {count} calls" + ("" if stride == 1 else f", one in {stride}"), ends.total(),
                         f"next run: same bytes ({text})")

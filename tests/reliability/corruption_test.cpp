@@ -158,5 +158,5 @@ TEST_CASE("whatever is damaged is found before it is used, put aside, and made a
     CHECK(found == altered_count);
     note_figure(fmt::format("corruptions (seed {}): {} of artifacts, {} of checkpoints, {} of the index, {} of run records", seed, damages[0],
                             damages[1], damages[2], damages[3]),
-                count, fmt::format("{} of {} altered artifacts found before use, all made again as recorded", found, altered_count));
+                count, fmt::format("{} of {} altered artifacts found before use, all made again as recorded; no damage changed a result", found, altered_count));
 }

@@ -151,7 +151,8 @@ TEST_CASE("the power may go at any moment: what was kept is there, nothing else 
     const Examined examined = examine(history, root, 0, true);
     CHECK(examined.wrong == std::set<std::string>{});
     CHECK(examined.recoveries > history.events.size());
-    note_figure(fmt::format("power cuts at each of {} moments, with every choice of what had reached the disk", history.events.size()),
+    note_figure(fmt::format("power cuts at each of {} moments; of the pending names all subsets of the last {}, every prefix, each alone; torn bytes",
+                            history.events.size(), count_from("SATDL_POWER_SUBSETS", 5)),
                 examined.states, fmt::format("what was kept is there; {} recoveries, same bytes", examined.recoveries));
 }
 

@@ -8,6 +8,7 @@ import time
 from world import SLOW, World, Wrong, demand_objects, truth_of
 
 OTHER = SLOW.replace("name: slow", "name: other").replace("amount: 10", "amount: 3")
+DAGS = "dag.yaml", "other.yaml"
 SOME_SECONDS = 0.25  # in which the processes start, and one is killed
 
 
@@ -19,8 +20,7 @@ def one_round(world, truths, dice, number, flock_lies):
     with_gc = dice.random() < 0.3
     for index in range(number):
         time.sleep(dice.uniform(0, SOME_SECONDS / number))
-        dag = world.dag if index % 2 == 0 else "other.yaml"
-        processes.append(world.begin_other(dag, shim))
+        processes.append(world.begin("-q", shim=shim, dag=DAGS[index % 2]))
     gc = None
     if with_gc:
         gc = subprocess.Popen(world.command("cache", "gc", "--keep-runs", "0"), cwd=world.folder, env=world.environment,
@@ -38,20 +38,11 @@ def one_round(world, truths, dice, number, flock_lies):
     for key, bytes_there in world.objects().items():
         if bytes_there != both.get(key):
             raise Wrong(f"the artifact {key[:12]} has other bytes than a clean run's")
-    for dag in (world.dag, "other.yaml"):
-        code, _, err = world.end(world.begin_other(dag, shim))
+    for dag in DAGS:
+        code, _, err = world.end(world.begin("-q", shim=shim, dag=dag))
         if code != 0:
             raise Wrong(f"the run after it fails with {code}: {err}")
     demand_objects(world.objects(), both)
-
-
-class Shared(World):
-    def begin_other(self, dag, shim):
-        before, self.dag = self.dag, dag
-        try:
-            return self.begin("-q", shim=shim)
-        finally:
-            self.dag = before
 
 
 def run(figures, rounds, seed):
@@ -60,8 +51,8 @@ def run(figures, rounds, seed):
     for number in (2, 8):
         for flock_lies in (False, True):
             here = (rounds + 1) // 2
-            with Shared(SLOW) as world:
-                world.write("other.yaml", OTHER)
+            with World(SLOW) as world:
+                world.write(DAGS[1], OTHER)
                 for _ in range(here):
                     one_round(world, truths, dice, number, flock_lies)
             lies = ", flock lies" if flock_lies else ""

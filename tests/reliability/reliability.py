@@ -95,12 +95,12 @@ def processor():
     return platform.machine()
 
 
-def page(figures, seconds):
+def page(figures, at_commit, seconds):
     """The figures as they stand in docs/reliability.md."""
-    words = [word for word in sys.argv[1:] if word != "--docs" and not word.startswith("--build")]
-    text = f"`python3 tests/reliability/reliability.py {' '.join(words)}`".replace(" `", "`")
+    words = [word for before, word in zip(sys.argv, sys.argv[1:]) if word not in ("--docs", "--build") and before != "--build"]
+    text = f"`{' '.join(['python3 tests/reliability/reliability.py', *words])}`"
     rows = "".join(f"| {what} | {count:,} | {outcome} |\n" for what, count, outcome in figures.rows)
-    return (f"{text}, at commit {commit()} on {datetime.date.today()}, on {os.cpu_count()} cores ({processor()}, Linux {platform.release()}), "
+    return (f"{text}, at commit {at_commit} on {datetime.date.today()}, on {os.cpu_count()} cores ({processor()}, Linux {platform.release()}), "
             f"{seconds / 60:.0f} minutes:\n\n| fault | count | outcome |\n|---|---:|---|\n{rows}")
 
 
@@ -109,7 +109,7 @@ def main():
     os.environ["SATDL_BINARY_DIR"], os.environ["SATDL_SOURCE_DIR"] = str(given.build.resolve()), str(SOURCE)
     import world
 
-    figures, start = world.Figures(), time.monotonic()
+    figures, at_commit, start = world.Figures(), commit(), time.monotonic()
     for section in given.sections:
         try:
             do(section, figures, given)
@@ -118,7 +118,7 @@ def main():
             return 1
     if given.docs:
         before, rest = DOCS.read_text().split(BEGIN)
-        DOCS.write_text(before + BEGIN + page(figures, time.monotonic() - start) + END + rest.split(END)[1])
+        DOCS.write_text(before + BEGIN + page(figures, at_commit, time.monotonic() - start) + END + rest.split(END)[1])
     return 0
 
 

@@ -94,5 +94,6 @@ TEST_CASE("faults while recovering from a fault: the run after that ends as a cl
             ++count;
         }
     }
-    note_figure("a call fails for ever; while the next run recovers, another fails", count, "same bytes after the run after that");
+    note_figure(fmt::format("one call in {} fails for ever; while the next run recovers, one in {}", 4 * stride, stride), count,
+                "same bytes after the run after that");
 }

@@ -57,14 +57,14 @@ class World:
     def command(self, *arguments):
         return [str(satdl.BINARY / "satdl"), *map(str, arguments)]
 
-    def begin(self, *arguments, shim=None):
-        """Starts a run. `shim`: what the preloaded shim is told, SATDL_SHIM_ left out."""
+    def begin(self, *arguments, shim=None, dag=None):
+        """Starts a run. `shim`: what the preloaded shim is told, SATDL_SHIM_ left out; `dag`: another than the folder's own."""
         environment = dict(self.environment)
         if shim is not None:
             environment["LD_PRELOAD"] = str(SHIM)
             environment["SATDL_SHIM_ROOT"] = str(self.folder)
             environment.update({"SATDL_SHIM_" + name: str(value) for name, value in shim.items()})
-        return subprocess.Popen(self.command("run", self.dag, *arguments), cwd=self.folder, env=environment,
+        return subprocess.Popen(self.command("run", dag or self.dag, *arguments), cwd=self.folder, env=environment,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
     def end(self, process, seconds=120):
