@@ -76,7 +76,8 @@ public:
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_);
     }
-    // The plan; says what is wrong with the index, if anything is.
+    // The plan; says what is wrong with the index, if anything is. A stage that may compute on a GPU has its library asked first,
+    // from then on machine() knows the answer.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
     [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) {
         return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints());
@@ -87,7 +88,7 @@ private:
     const DatasetIndex datasets_;
     const DagSource source_;
     const Settings settings_;
-    const Machine machine_;
+    Machine machine_;
     const std::unique_ptr<OpenStore> open_;  // null with Access::None
 };
 
