@@ -1,7 +1,7 @@
 # The LibTorch that cmake/libtorch.sh chose, as the target satdl::torch.
 #
 #   in:  SATDL_LIBTORCH = auto (default) | own | wheel | debian; CMAKE_PREFIX_PATH and Torch_DIR, which name one's own
-#   out: satdl::torch; SATDL_TORCH_VERSION (2.13.0+cpu), SATDL_TORCH_KIND (own | wheel | debian), SATDL_TORCH_LIB_DIR
+#   out: satdl::torch; SATDL_TORCH_VERSION (2.13.0+cpu), SATDL_TORCH_KIND (own | wheel | debian), SATDL_TORCH_LIB_DIR, SATDL_TORCH_HAS_CUDA
 #
 # Why not find_package(Torch): LibTorch's own package files ask for whatever it was once built with (MKL, CUDA's compiler, protobuf, kineto), warn about what is
 # missing, and push compiler flags on everything that links them. Its libraries state in themselves what they need; so they are imported as they are: the
@@ -53,6 +53,12 @@ function(satdl_import_torch)
             list(APPEND libraries satdl::torch_${name})
         endif()
     endforeach()
+
+    if(TARGET satdl::torch_torch_cuda)
+        set(SATDL_TORCH_HAS_CUDA ON PARENT_SCOPE)
+    else()
+        set(SATDL_TORCH_HAS_CUDA OFF PARENT_SCOPE)
+    endif()
 
     add_library(satdl::torch INTERFACE IMPORTED GLOBAL)
     set(include_folders "${include}/torch/csrc/api/include")

@@ -129,6 +129,8 @@ int main(int argc, char** argv) {
     // For LibTorch's OpenMP, which reads it when it is loaded: threads that spin while they wait take the core from the
     // stage beside them (on two busy cores M1's training took two to three times as long).
     setenv("OMP_WAIT_POLICY", "passive", 0);
+    // For CUDA's cuBLAS: buffers of its own for each stream, without which it may give other bits each time.
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
     try {
         set_up_warnings();
         return parse_and_work(argc, argv);

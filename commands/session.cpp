@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "pipeline/devices.h"
 #include "pipeline/dynamic_library.h"
 #include "pipeline/ownership.h"
 
@@ -115,6 +116,9 @@ OpenStore& Session::open() {
 }
 
 Plan Session::plan(const Dag& dag, const Request& request, Knowledge& knowledge) {
+    StageLibraries libraries;
+    machine_.gpus = find_gpus(dag, request, libraries);
+    if (open_ == nullptr) return make_plan(dag, request, machine_, knowledge);
     const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, knowledge);
     if (const auto trouble = open().index().trouble()) spdlog::warn("{}", printable(*trouble));

@@ -89,7 +89,8 @@ public:
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_);
     }
-    // The plan; says what is wrong with the index, if anything is.
+    // The plan; says what is wrong with the index, if anything is. A stage that may compute on a GPU has its library asked first,
+    // from then on machine() knows the answer.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
     // `ends`: of trainings, where longer ones may begin; null: none.
     [[nodiscard]] StoreKnowledge knowledge(const Dag& dag, Ends* ends) {
@@ -103,7 +104,7 @@ private:
     const DagSource source_;
     const Settings settings_;
     const bool trust_;
-    const Machine machine_;
+    Machine machine_;
     const std::unique_ptr<OpenStore> open_;  // null with Access::None
 };
 

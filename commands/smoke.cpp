@@ -109,7 +109,7 @@ ExitCode run_smoke(const RunOptions& options) {
     const auto files = real_file_system();
     MemoryStore store;
     FreshKnowledge knowledge(store, *files);
-    const Plan plan = make_plan(dag, request_of(options), session.machine(), knowledge);
+    const Plan plan = session.plan(dag, request_of(options), knowledge);
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();

@@ -14,6 +14,7 @@
 #include "commands/recorded_dag.h"
 #include "commands/session.h"
 #include "commands/signals.h"
+#include "pipeline/devices.h"
 #include "pipeline/ownership.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
@@ -126,6 +127,8 @@ private:
         const Dag dag = recorded_dag(open_.folder(), id, catalog_, open_.files());
         Request request;
         for (const Lost* one : lost) request.targets.push_back(one->stage);
+        StageLibraries libraries;
+        machine_.gpus = find_gpus(dag, request, libraries);
         StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), &open_.ends());
         const Plan plan = make_plan(dag, request, machine_, knowledge);
         const auto clock = steady_clock();
@@ -145,7 +148,7 @@ private:
     const VerifyOptions& options_;
     OpenStore& open_;
     const Catalog catalog_;
-    const Machine machine_;
+    Machine machine_;
     const StopSignals signals_;
 };
 

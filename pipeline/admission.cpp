@@ -21,7 +21,7 @@ std::optional<std::size_t> Admission::cohort_of(std::size_t node) const {
 void Admission::offer(std::size_t node, const Need& need, double priority) {
     const std::scoped_lock lock(mutex_);
     const Place place{-priority, node};
-    asked_[node] = {{std::min(need.threads, cores_), need.bytes}, place};
+    asked_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpu}, place};
     const auto cohort = cohort_of(node);
     if (cohort && !in_flight_.contains(*cohort)) {
         held_back_.insert(place);
@@ -38,11 +38,19 @@ bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
     return limits_.memory_bytes == 0 || bytes_taken_ + held_bytes + need.bytes <= limits_.memory_bytes;
 }
 
+// But for those that wait for the GPU.
+std::optional<Admission::Place> Admission::first_of(const std::set<Place>& places) const {
+    const auto found = std::ranges::find_if(
+        places, [&](const Place& place) { return !gpu_taken_ || !asked_.at(place.second).need.gpu; });
+    return found == places.end() ? std::nullopt : std::optional(*found);
+}
+
 // The first of all that wait, but for those held back while no further cohort may start.
 std::optional<std::size_t> Admission::next() const {
-    const bool may_open = !held_back_.empty() && in_flight_.size() < limits_.cohorts;
-    if (may_open && (waiting_.empty() || *held_back_.begin() < *waiting_.begin())) return held_back_.begin()->second;
-    return waiting_.empty() ? std::nullopt : std::optional(waiting_.begin()->second);
+    const auto waiting = first_of(waiting_);
+    const auto held_back = in_flight_.size() < limits_.cohorts ? first_of(held_back_) : std::nullopt;
+    if (held_back && (!waiting || *held_back < *waiting)) return held_back->second;
+    return waiting ? std::optional(waiting->second) : std::nullopt;
 }
 
 std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
@@ -66,6 +74,7 @@ void Admission::start(std::size_t node) {
     ++running_;
     cores_taken_ += asked.need.threads;
     bytes_taken_ += asked.need.bytes;
+    gpu_taken_ |= asked.need.gpu;
 }
 
 void Admission::finished(std::size_t node) {
@@ -75,6 +84,7 @@ void Admission::finished(std::size_t node) {
     --running_;
     cores_taken_ -= found->second.need.threads;
     bytes_taken_ -= found->second.need.bytes;
+    if (found->second.need.gpu) gpu_taken_ = false;
     asked_.erase(found);
 }
 

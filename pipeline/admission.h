@@ -4,6 +4,8 @@
 // could wait until the last of a thousand small stages is done, though all the others wait for it. What asks for more than
 // there is runs alone.
 //
+// There is one GPU for one stage at a time. What waits for it alone is overtaken: it takes nothing that the others need.
+//
 // A cohort is a set of nodes of which few are to be under way at the same time (the stages that one point of a sweep has for itself).
 // It is in flight from the start of its first node until all its nodes are done, run or not. Nodes of a cohort that must wait for
 // another are overtaken: what is in flight has to come to its end.
@@ -35,6 +37,7 @@ using Cohorts = std::vector<std::optional<std::size_t>>;
 struct Need {
     int threads = 1;
     std::uint64_t bytes = 0;
+    bool gpu = false;
 };
 
 // Safe from any thread.
@@ -61,6 +64,7 @@ private:
 
     [[nodiscard]] bool fits(const Need& need, std::uint64_t held_bytes) const;
     [[nodiscard]] std::optional<std::size_t> cohort_of(std::size_t node) const;
+    [[nodiscard]] std::optional<Place> first_of(const std::set<Place>& places) const;
     [[nodiscard]] std::optional<std::size_t> next() const;
     void start(std::size_t node);
     void leave_cohort(std::size_t node);
@@ -76,6 +80,7 @@ private:
     std::size_t running_ = 0;
     int cores_taken_ = 0;
     std::uint64_t bytes_taken_ = 0;
+    bool gpu_taken_ = false;
     Cohorts cohorts_;                           // by node; nothing once it is done
     std::map<std::size_t, std::size_t> to_do_;  // by cohort: nodes that are not done
     std::set<std::size_t> in_flight_;           // cohorts

@@ -2,31 +2,34 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <new>
 #include <string_view>
 
+#include "pipeline/devices.h"
 #include "pipeline/stage_checkpoints.h"
 
 namespace satdl {
 namespace {
 
-constexpr std::string_view kNoBf16 = "this CPU has neither AVX512-BF16 nor AMX-BF16";
-
 class Context final : public StageContext {
 public:
     Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned)
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]),
-          precision_(resolve_precision(node_, carrying.machine)), checkpoints_(carrying, planned) {
-        if (precision_) tell_precision();
+          checkpoints_(carrying, planned) {
+        for (const Told& told : told_of(node_, carrying.machine)) log(told.level, told.words);
         for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
 
     [[nodiscard]] const Params& params() const override { return node_.params; }
     [[nodiscard]] int threads() const override { return planned_.threads; }
-    [[nodiscard]] Precision precision() const override { return precision_.value_or(Precision::Fp32); }
+    [[nodiscard]] Precision precision() const override {
+        return resolve_precision(node_, carrying_.machine).value_or(Precision::Fp32);
+    }
+    [[nodiscard]] Device device() const override {
+        return gpu_of(node_, carrying_.machine) != nullptr ? Device::Cuda : Device::Cpu;
+    }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return node_.files; }
     [[nodiscard]] bool stop_requested() const override { return carrying_.stop.load(std::memory_order_relaxed); }
     void progress(const Progress& progress) override { observer_.stage_progress(carrying_.dag, planned_.node, progress); }
@@ -46,27 +49,10 @@ public:
     [[nodiscard]] const StageCheckpoints& checkpoints() const { return checkpoints_; }
 
 private:
-    // Says nothing of fp32 that was asked for.
-    void tell_precision() {
-        const std::string& bf16 = carrying_.machine.bf16;
-        const auto& param = *std::ranges::find(node_.stage->description.params, ParamType::Precision, &ParamDescription::type);
-        const std::string& wanted = params().text(param.name);
-        if (wanted == "auto") {
-            log(LogLevel::Info, bf16.empty() ? fmt::format("computes in fp32 (auto: {})", kNoBf16)
-                                             : fmt::format("computes in bf16 (auto: this CPU has {})", bf16));
-        } else if (wanted == "bf16" && bf16.empty()) {
-            log(LogLevel::Warning,
-                fmt::format("computes in bf16, 15-25 times slower than fp32 here: {}; {}: auto would take fp32", kNoBf16, param.name));
-        } else if (wanted == "bf16") {
-            log(LogLevel::Info, fmt::format("computes in bf16 (this CPU has {})", bf16));
-        }
-    }
-
     const Carrying& carrying_;
     Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
-    const std::optional<Precision> precision_;
     StageCheckpoints checkpoints_;
 };
 

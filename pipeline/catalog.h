@@ -18,6 +18,7 @@ struct LibraryManifest {
     std::filesystem::path library;  // the shared library
     std::string name;
     std::vector<std::pair<std::string, std::string>> numerics;
+    bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
     std::vector<StageDescription> stages;
 };
 
@@ -25,6 +26,7 @@ struct CatalogEntry {
     StageDescription description;
     std::filesystem::path library;
     std::vector<std::pair<std::string, std::string>> numerics;  // only where the stage is numeric
+    bool finds_gpus = false;  // as its library does
 };
 
 class Catalog {

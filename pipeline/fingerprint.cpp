@@ -25,10 +25,10 @@ std::string canonical_param(const ParamDescription& param, const Value& value) {
     return value.canonical();
 }
 
-// Files and datasets count by their files' content, threads and precision by what they resolve to.
+// Files and datasets count by their files' content; threads, precision and device by what they resolve to.
 bool stands_as_itself(const ParamDescription& param) {
     return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
-           param.type != ParamType::Threads && param.type != ParamType::Precision;
+           param.type != ParamType::Threads && param.type != ParamType::Precision && param.type != ParamType::Device;
 }
 
 void add_params(const Node& node, Recipe& recipe) {
@@ -69,10 +69,15 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
     if (const auto precision = resolve_precision(node, machine)) {
         recipe.push_back({"precision", std::string(name_of(*precision))});
     }
+    const Gpu* gpu = gpu_of(node, machine);
+    if (description.param(ParamType::Device) != nullptr) {
+        recipe.push_back({"device", std::string(name_of(gpu != nullptr ? Device::Cuda : Device::Cpu))});
+    }
     if (description.numeric) {
         recipe.push_back({"threads", std::to_string(threads)});
         if (dag.numerics == Numerics::Exact) {
             recipe.push_back({"cpu", machine.cpu});
+            if (gpu != nullptr) recipe.push_back({"gpu", fmt::format("{}, {}", gpu->name, gpu->numerics)});
             for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
         }
     }
@@ -108,27 +113,38 @@ PortDigests port_digests(const Outcome& outcome) {
     return digests;
 }
 
+const Gpu* gpu_of(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Device);
+    if (param == nullptr) return nullptr;
+    const std::string& wanted = node.params.text(param->name);
+    if (wanted == "cpu") return nullptr;
+    const auto answer = machine.gpus.find(node.stage->library);
+    SATDL_CHECK(answer != machine.gpus.end(), "a library is asked for a GPU before a plan needs to know");
+    const Gpu* gpu = std::get_if<Gpu>(&answer->second);
+    SATDL_CHECK(gpu != nullptr || wanted == "auto", "`cuda` without a GPU is refused before a plan is made");
+    return gpu;
+}
+
 int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
     constexpr std::int64_t kBatch = 128;
     constexpr int kMostByItself = 16;
-    for (const ParamDescription& param : node.stage->description.params) {
-        if (param.type != ParamType::Threads) continue;
-        const auto found = node.params.values().find(param.name);
-        if (found != node.params.values().end()) {
-            if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
-        }
-        return network_cost < kParallelCost / kBatch ? 1 : std::min(machine.cores, kMostByItself);
+    const ParamDescription* param = node.stage->description.param(ParamType::Threads);
+    if (param == nullptr) return 1;
+    const auto found = node.params.values().find(param->name);
+    if (found != node.params.values().end()) {
+        if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
     }
-    return 1;
+    if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
+    return std::min(machine.cores, kMostByItself);
 }
 
 std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {
-    const auto& params = node.stage->description.params;
-    const auto param = std::ranges::find(params, ParamType::Precision, &ParamDescription::type);
-    if (param == params.end()) return std::nullopt;
+    const ParamDescription* param = node.stage->description.param(ParamType::Precision);
+    if (param == nullptr) return std::nullopt;
     const std::string& wanted = node.params.text(param->name);
-    const bool bf16 = wanted == "auto" ? !machine.bf16.empty() : wanted == "bf16";
-    return bf16 ? Precision::Bf16 : Precision::Fp32;
+    const Gpu* gpu = gpu_of(node, machine);
+    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    return wanted == "bf16" || (wanted == "auto" && has_bf16) ? Precision::Bf16 : Precision::Fp32;
 }
 
 }  // namespace satdl

@@ -4,6 +4,7 @@
 // Inputs count by content (the digest of what the port carries), so an upstream rerun that yields the same bytes stops there.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,7 +18,8 @@
 namespace satdl {
 
 struct KeyPart {
-    std::string name;   // "kind", "version", "param epochs", "input images", "file labels", "threads", "precision", "libtorch", "cpu"
+    std::string name;   // "kind", "version", "param epochs", "input images", "file labels", "threads", "precision", "device",
+                        // "libtorch", "cpu", "gpu"
     std::string value;  // canonical text, or a digest in hex
     bool operator==(const KeyPart&) const = default;
 };
@@ -30,6 +32,8 @@ struct Machine {
     std::string cpu = {};  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
     std::uint64_t memory_bytes = 0;  // 0: unknown
     std::string bf16 = {};           // the instructions that compute in bf16: "AVX512-BF16", "AMX-BF16"; empty: there are none
+    // By stage library: the GPU that its stages find, or why there is none. Only of libraries that a plan had to ask (devices.h).
+    std::map<std::filesystem::path, GpuAnswer> gpus = {};
 };
 // Cores from the affinity mask, memory from the kernel, both capped by the container's; the CPU from cpuid, capped by
 // $ATEN_CPU_CAPABILITY as LibTorch does.
@@ -41,12 +45,16 @@ struct Machine {
 using PortDigests = std::map<std::string, Digest>;  // by output port
 [[nodiscard]] PortDigests port_digests(const Outcome& outcome);
 
-// What `threads: auto` means: 1 below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
+// The GPU that a node computes on, or nullptr: it computes on the CPU. `device: auto` takes the one that the stage's library finds.
+// Precondition: Machine::gpus holds the answer of that library unless `device` is cpu; for `cuda` it is a GPU (see find_gpus()).
+[[nodiscard]] const Gpu* gpu_of(const Node& node, const Machine& machine);
+
+// What `threads: auto` means: 1 on a GPU or below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
 inline constexpr std::int64_t kParallelCost = 50'000'000;
 [[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
 
-// What `precision` means here: `auto` is bf16 where the processor has instructions for it. Nothing for a stage without such a
-// parameter.
+// What `precision` means here: `auto` is bf16 where the processor, or the GPU that the node computes on, has instructions for it.
+// Nothing for a stage without such a parameter.
 [[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
 
 // The recipe of a node whose inputs and files have these digests. Preconditions: `inputs` has one digest per Node::inputs, in

@@ -25,7 +25,7 @@ constexpr int kManifestFormat = 1;
 constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
-                                     ParamType::Numbers, ParamType::Precision};
+                                     ParamType::Numbers, ParamType::Precision, ParamType::Device};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
 constexpr DType kDTypes[] = {DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64};
 
@@ -36,6 +36,7 @@ struct Manifest {
     int abi = kStageAbi;
     std::string name;
     std::vector<NameAndVersion> numerics;
+    bool finds_gpus = false;
     std::vector<StageDescription> stages;
 };
 
@@ -123,6 +124,7 @@ void visit(Archive& archive, Manifest& manifest) {
     archive.required("abi", manifest.abi);
     archive.required("name", manifest.name);
     archive.optional("numerics", manifest.numerics);
+    archive.optional("finds_gpus", manifest.finds_gpus);
     archive.required("stages", manifest.stages);
 }
 
@@ -290,6 +292,7 @@ std::string manifest_json(const StageLibraryInfo& info) {
     Manifest manifest;
     manifest.name = info.name;
     manifest.numerics = info.numerics;
+    manifest.finds_gpus = info.find_gpu != nullptr;
     for (const StageEntry& stage : info.stages) {
         const StageDescription& description = stage.description;
         if (const auto fault = fault_of(description))
@@ -323,6 +326,7 @@ LibraryManifest read_manifest(const std::filesystem::path& json_file) {
     read.library.replace_extension(".so");
     read.name = std::move(manifest.name);
     read.numerics = std::move(manifest.numerics);
+    read.finds_gpus = manifest.finds_gpus;
     read.stages = std::move(manifest.stages);
     return read;
 }

@@ -170,7 +170,7 @@ Need NodeRunner::need(std::size_t position) {
     const StageDescription& description = node.stage->description;
     const double bytes = static_cast<double>(description.memory_fixed_bytes) +
                          description.memory_per_input_byte * static_cast<double>(input_bytes);
-    return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes))};
+    return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes)), gpu_of(node, carrying_.machine) != nullptr};
 }
 
 NodeRunner::Kept NodeRunner::execute(std::size_t position) {

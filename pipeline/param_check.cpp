@@ -26,6 +26,8 @@ std::string_view wanted(const ParamDescription& param) {
             return "the path of a file";
         case ParamType::Precision:
             return "fp32, bf16 or auto";
+        case ParamType::Device:
+            return "cpu, cuda or auto";
         case ParamType::Choice:
             return "one of its choices";
         case ParamType::Network:
@@ -129,10 +131,11 @@ CheckedParam checked_choice(const ParamDescription& param, const Value& value) {
     return {Value::scalar(value.text(), true, value.place()), {}};
 }
 
-CheckedParam checked_precision(const ParamDescription& param, const Value& value) {
-    ParamDescription choice = param;
-    choice.choices = {"fp32", "bf16", "auto"};
-    return checked_choice(choice, value);
+// They are few, so all are told: the nearest to `gpu` would be `cpu`.
+CheckedParam checked_word(const ParamDescription& param, const Value& value, const std::vector<std::string>& words) {
+    if (std::ranges::find(words, value.text()) == words.end())
+        return refused({fmt::format("'{}' cannot be {}", param.name, value.describe()), fmt::format("known: {}", fmt::join(words, ", "))});
+    return {Value::scalar(value.text(), true, value.place()), {}};
 }
 
 CheckedParam checked_numbers(const ParamDescription& param, const Value& value) {
@@ -172,7 +175,9 @@ CheckedParam check_param(const ParamDescription& param, const Value& value) {
         case ParamType::Choice:
             return checked_choice(param, value);
         case ParamType::Precision:
-            return checked_precision(param, value);
+            return checked_word(param, value, {"fp32", "bf16", "auto"});
+        case ParamType::Device:
+            return checked_word(param, value, {"cpu", "cuda", "auto"});
         case ParamType::Boolean:
             if (!value.as_boolean()) return refused(wrong_type(param, value));
             return {value, {}};

@@ -93,13 +93,11 @@ private:
     }
 
     int threads_of(const Node& node, NodeId id) const {
-        for (const ParamDescription& param : node.stage->description.params) {
-            if (param.type != ParamType::Threads) continue;
-            const auto value = node.params.values().find(param.name);
-            const bool given = value != node.params.values().end() && value->second.as_integer().has_value();
-            return resolve_threads(node, given ? 0 : network_cost(dag_, plan_.types, id), machine_);
-        }
-        return resolve_threads(node, 0, machine_);
+        const ParamDescription* param = node.stage->description.param(ParamType::Threads);
+        if (param == nullptr) return resolve_threads(node, 0, machine_);
+        const auto value = node.params.values().find(param->name);
+        const bool given = value != node.params.values().end() && value->second.as_integer().has_value();
+        return resolve_threads(node, given ? 0 : network_cost(dag_, plan_.types, id), machine_);
     }
 
     std::optional<std::vector<Digest>> inputs_of(const Node& node) const {

@@ -31,12 +31,15 @@ std::string_view name_of(ParamType type) {
         case ParamType::File: return "file";
         case ParamType::Numbers: return "numbers";
         case ParamType::Precision: return "precision";
+        case ParamType::Device: return "device";
         case ParamType::Threads: break;
     }
     return "threads";
 }
 
 std::string_view name_of(Precision precision) { return precision == Precision::Bf16 ? "bf16" : "fp32"; }
+
+std::string_view name_of(Device device) { return device == Device::Cuda ? "cuda" : "cpu"; }
 
 std::string_view name_of(PortKind kind) {
     switch (kind) {
@@ -51,6 +54,10 @@ std::string_view name_of(PortKind kind) {
 const PortDescription* StageDescription::input(std::string_view name) const { return find_named(inputs, name); }
 const PortDescription* StageDescription::output(std::string_view name) const { return find_named(outputs, name); }
 const ParamDescription* StageDescription::param(std::string_view name) const { return find_named(params, name); }
+const ParamDescription* StageDescription::param(ParamType type) const {
+    const auto found = std::ranges::find(params, type, &ParamDescription::type);
+    return found == params.end() ? nullptr : &*found;
+}
 
 const Value& Params::value(std::string_view name) const {
     const auto found = values_.find(std::string(name));

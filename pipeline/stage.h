@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "pipeline/array.h"
@@ -32,6 +33,7 @@ enum class ParamType {
     Threads,  // 1..256 or `auto`: resolved when the plan is made
     Numbers,  // a list of numbers, or one of the words in `choices`
     Precision,  // fp32, bf16 or `auto`: resolved when the plan is made
+    Device,     // cpu, cuda or `auto`: resolved when the plan is made
 };
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
@@ -39,6 +41,10 @@ enum class ParamType {
 // What convolutions and dense layers compute in. What is kept (weights, optimiser's state, metrics) is float32 with either.
 enum class Precision { Fp32, Bf16 };
 [[nodiscard]] std::string_view name_of(Precision precision);  // "fp32"
+
+// Where networks are computed. Cuda: the first GPU that CUDA shows.
+enum class Device { Cpu, Cuda };
+[[nodiscard]] std::string_view name_of(Device device);  // "cpu"
 
 struct ParamDescription {
     std::string name{};
@@ -146,6 +152,7 @@ struct StageDescription {
     [[nodiscard]] const PortDescription* input(std::string_view name) const;
     [[nodiscard]] const PortDescription* output(std::string_view name) const;
     [[nodiscard]] const ParamDescription* param(std::string_view name) const;
+    [[nodiscard]] const ParamDescription* param(ParamType type) const;  // the first of this type
     bool operator==(const StageDescription&) const = default;
 };
 
@@ -216,6 +223,7 @@ public:
     [[nodiscard]] virtual const Params& params() const = 0;
     [[nodiscard]] virtual int threads() const = 0;  // how many the stage may use (and, if numeric, must)
     [[nodiscard]] virtual Precision precision() const { return Precision::Fp32; }  // of a stage with a parameter of this type
+    [[nodiscard]] virtual Device device() const { return Device::Cpu; }            // likewise
     [[nodiscard]] virtual const std::vector<SourceFile>& files() const = 0;
     [[nodiscard]] virtual bool stop_requested() const = 0;  // then: throw Stopped, soon
     virtual void progress(const Progress& progress) = 0;
@@ -245,12 +253,27 @@ struct StageEntry {
     StageFunction run = nullptr;
 };
 
+// A library's answer to whether its stages find a GPU here.
+struct Gpu {
+    std::string name;      // "NVIDIA H100 PCIe"
+    std::string numerics;  // what else of it decides the last bits: "compute capability 9.0, 114 multiprocessors, cuDNN 9.1.0"
+    bool bf16 = false;     // it has instructions for it
+    bool operator==(const Gpu&) const = default;
+};
+struct NoGpu {
+    std::string because;
+    bool operator==(const NoGpu&) const = default;
+};
+using GpuAnswer = std::variant<NoGpu, Gpu>;
+
 // What a stage library exports (see SATDL_STAGE_LIBRARY).
 struct StageLibraryInfo {
     std::string name;  // "satdl", "mine"
     // {"libtorch", "2.13.0+cpu"}: in the key of its numeric stages.
     std::vector<std::pair<std::string, std::string>> numerics;
     std::vector<StageEntry> stages;
+    // Asked when a plan is made, where a stage of the library may compute on a GPU. Null: they compute on the CPU alone.
+    GpuAnswer (*find_gpu)() = nullptr;
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.

@@ -59,9 +59,29 @@ StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stag
 
 StageFunction StageLibraries::function(const CatalogEntry& stage) {
     const std::scoped_lock lock(mutex_);
+    return function_in(info_of(stage), stage);
+}
+
+GpuAnswer StageLibraries::find_gpu(const CatalogEntry& stage) {
+    const std::string file = printable(stage.library.filename().string());
+    if (!stage.finds_gpus) {
+        std::string built_with;
+        for (const auto& [library, version] : stage.numerics) built_with += fmt::format(" ({} {})", library, version);
+        return NoGpu{fmt::format("{} was built without CUDA{}", file, built_with)};
+    }
+    const std::scoped_lock lock(mutex_);
+    const StageLibraryInfo& info = info_of(stage);
+    if (info.find_gpu == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' cannot be asked for a GPU, though its manifest says so", file),
+                    "build the library anew: that writes its manifest, too");
+    }
+    return info.find_gpu();
+}
+
+const StageLibraryInfo& StageLibraries::info_of(const CatalogEntry& stage) {
     std::shared_ptr<Loaded>& loaded = loaded_[stage.library];
     if (loaded == nullptr) loaded = std::make_shared<Loaded>(stage.library);
-    return function_in(*loaded->info, stage);
+    return *loaded->info;
 }
 
 }  // namespace satdl

@@ -22,9 +22,13 @@ public:
     // The function of a stage. Throws Error{Store}: the library cannot be loaded, was built for another ABI, lacks the stage,
     // or is another one than its manifest describes (rebuild it): then the keys that were planned would not be true.
     [[nodiscard]] StageFunction function(const CatalogEntry& stage);
+    // The GPU that the stage's library finds, or why there is none. Loads the library only if it can be asked; throws as above.
+    [[nodiscard]] GpuAnswer find_gpu(const CatalogEntry& stage);
 
 private:
     struct Loaded;
+    [[nodiscard]] const StageLibraryInfo& info_of(const CatalogEntry& stage);  // loaded; precondition: mutex_ is held
+
     std::mutex mutex_;
     std::map<std::filesystem::path, std::shared_ptr<Loaded>> loaded_;  // guarded by mutex_
 };

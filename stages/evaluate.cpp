@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "stages/classification.h"
+#include "stages/device.h"
 #include "stages/model.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -21,7 +22,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision());
+    const Net net(model.network, model.input, context.precision(), device_for(context));
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");
@@ -92,7 +93,8 @@ StageEntry evaluate_stage() {
                             .type = ParamType::Threads,
                             .fallback = "auto",
                             .help = "cores to use; changes the last bits"},
-                           precision_param()},
+                           precision_param(),
+                           device_param()},
                 .numeric = true,
                 .memory_fixed_bytes = 512 << 20,
                 .memory_per_input_byte = 1.0,

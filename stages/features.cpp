@@ -1,6 +1,7 @@
 // features: what a model gives, at any of its layers.
 #include <algorithm>
 
+#include "stages/device.h"
 #include "stages/model.h"
 #include "stages/net.h"
 #include "stages/ports.h"
@@ -15,7 +16,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision());
+    const Net net(model.network, model.input, context.precision(), device_for(context));
     Weights weights = net.weights_from(model.weights);
     const std::size_t layer = params.given("layer") ? net.position(params.text("layer")) : net.network().layers.size() - 1;
 
@@ -53,7 +54,7 @@ StageEntry features_stage() {
                         .unit = "samples", .help = "samples at a time; may change the last bits"},
                        {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
                         .help = "cores to use; changes the last bits"},
-                       precision_param()},
+                       precision_param(), device_param()},
             .numeric = true,
             .memory_fixed_bytes = 512 << 20,
             .memory_per_input_byte = 1.0,

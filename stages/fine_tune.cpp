@@ -1,6 +1,7 @@
 // fine_tune: a network that begins with the layers and weights of another one.
 #include <utility>
 
+#include "stages/device.h"
 #include "stages/model.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -22,7 +23,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     Diagnostics diagnostics;
     Network network = extend(base.network(), until, params.network("net"), diagnostics);
     diagnostics.throw_if_any();
-    const Net net(std::move(network), Shape(x.begin() + 1, x.end()), context.precision());
+    const Net net(std::move(network), Shape(x.begin() + 1, x.end()), context.precision(), device_for(context));
 
     Weights weights = net.blank_weights();
     const Weights base_weights = base.weights_from(model.weights);

@@ -70,7 +70,7 @@ at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::
 
 at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass& pass) {
     if (!pass.training || dropout.rate == 0) return x;
-    at::Tensor mask = at::empty(x.sizes(), x.options().dtype(at::kFloat).memory_format(at::MemoryFormat::Contiguous));
+    const at::Tensor mask = at::empty(x.sizes(), at::kFloat);
     auto* factors = mask.data_ptr<float>();
     const auto kept = static_cast<float>(dropout.rate < 1 ? 1 / (1 - dropout.rate) : 0);
     at::parallel_for(0, mask.numel(), 1 << 14, [&](std::int64_t first, std::int64_t last) {
@@ -78,7 +78,7 @@ at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass
             factors[i] = pass.dropout.uniform(static_cast<std::uint64_t>(i)) < dropout.rate ? 0.0f : kept;
         }
     });
-    return x * mask;
+    return x * mask.to(x.device());
 }
 
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {

@@ -1,4 +1,5 @@
 // The entry of the built-in stage library.
+#include "stages/device.h"
 #include "stages/stages.h"
 
 namespace {
@@ -8,7 +9,8 @@ satdl::StageLibraryInfo make_info() {
     return {.name = "satdl",
             .numerics = {{"libtorch", SATDL_TORCH_VERSION}},
             .stages = {load_stage(), read_stage(), normalise_stage(), add_noise_stage(), concat_stage(), train_stage(),
-                       fine_tune_stage(), features_stage(), evaluate_stage(), compare_stage()}};
+                       fine_tune_stage(), features_stage(), evaluate_stage(), compare_stage()},
+            .find_gpu = SATDL_TORCH_HAS_CUDA ? find_gpu : nullptr};
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ at::MemoryFormat layout_of(std::size_t dimensions) {
     return dimensions == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
-at::Tensor blank(const Shape& shape, at::ScalarType type) {
-    return at::empty(shape, at::TensorOptions(type).memory_format(layout_of(shape.size())));
+at::Tensor blank(const Shape& shape, at::ScalarType type, at::Device device) {
+    return at::empty(shape, at::TensorOptions(type).device(device).memory_format(layout_of(shape.size())));
 }
 
 Shape with_count(std::int64_t count, const Shape& sample) {
@@ -27,8 +27,8 @@ Shape with_count(std::int64_t count, const Shape& sample) {
 
 }  // namespace
 
-Net::Net(Network network, Shape input, Precision precision)
-    : network_(std::move(network)), input_(std::move(input)), precision_(precision) {
+Net::Net(Network network, Shape input, Precision precision, at::Device device)
+    : network_(std::move(network)), input_(std::move(input)), precision_(precision), device_(device) {
     Diagnostics diagnostics;
     const std::vector<LayerSummary> summary = summarise(network_, input_, diagnostics);
     diagnostics.throw_if_any();
@@ -54,7 +54,7 @@ std::size_t Net::position(const std::string& layer) const {
 
 Weights Net::blank_weights(at::ScalarType type) const {
     Weights weights;
-    for (const TensorSpec& spec : tensors_) weights.push_back(blank(spec.shape, type));
+    for (const TensorSpec& spec : tensors_) weights.push_back(blank(spec.shape, type, device_));
     return weights;
 }
 
@@ -97,7 +97,7 @@ at::Tensor Net::activated(std::size_t layer, at::Tensor y) const {
 }
 
 at::Tensor Net::before_activation(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
-    at::Tensor y = x;
+    at::Tensor y = x.to(device_);
     for (std::size_t i = 0; i < layer; ++i) y = activated(i, apply_layer(weights, y, pass, i));
     y = apply_layer(weights, y, pass, layer);
     return y.scalar_type() == at::kBFloat16 ? y.to(at::kFloat) : y;
@@ -113,9 +113,11 @@ at::Tensor Net::features(Weights& weights, const at::Tensor& x, std::size_t laye
 
 ParamDescription precision_param() {
     return {.name = "precision", .type = ParamType::Precision, .fallback = "fp32",
-            .help = "what convolutions and dense layers compute in; auto: bf16 where the processor has instructions for it"};
+            .help = "what convolutions and dense layers compute in; auto: bf16 where processor or GPU has instructions for it"};
 }
 
-at::Tensor Net::blank_batch(std::int64_t count, at::ScalarType type) const { return blank(with_count(count, input_), type); }
+at::Tensor Net::blank_batch(std::int64_t count, at::ScalarType type) const {
+    return blank(with_count(count, input_), type, at::kCPU);
+}
 
 }  // namespace satdl::stages

@@ -4,6 +4,9 @@
 // With Precision::Bf16, bfloat16 flows from each convolution or dense layer to the next; weights, outputs and what is
 // differentiated are float32 nevertheless.
 //
+// Weights lie on the network's device, and what it gives does; what it reads may lie on the CPU. Dropout's masks are drawn on the
+// CPU, so that they are the same numbers on every device.
+//
 // In memory, convolutions work on channels-last tensors (10-25 % faster on CPUs); names and shapes are PyTorch's.
 #pragma once
 
@@ -29,11 +32,12 @@ struct Pass {
 class Net {
 public:
     // `input`: the shape of a sample. Throws Error{Usage} at the layer that does not fit.
-    Net(Network network, Shape input, Precision precision = Precision::Fp32);
+    Net(Network network, Shape input, Precision precision = Precision::Fp32, at::Device device = at::kCPU);
 
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const Shape& input() const { return input_; }
     [[nodiscard]] const Shape& output() const { return shapes_.back(); }
+    [[nodiscard]] at::Device device() const { return device_; }
     [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return tensors_; }
     // The position of a layer. Throws Error{StageFailed} ("did you mean") where there is none of this name.
     [[nodiscard]] std::size_t position(const std::string& layer) const;
@@ -51,7 +55,7 @@ public:
     [[nodiscard]] ActivationSpec last_activation() const { return activation_of(network_.layers.back().spec); }
     // The output at a layer, not training.
     [[nodiscard]] at::Tensor features(Weights& weights, const at::Tensor& x, std::size_t layer) const;
-    // Batches in memory as the first layer likes them: an uninitialised tensor of `count` samples.
+    // Batches in memory as the first layer likes them: an uninitialised tensor of `count` samples, on the CPU.
     [[nodiscard]] at::Tensor blank_batch(std::int64_t count, at::ScalarType type = at::kFloat) const;
 
 private:
@@ -63,6 +67,7 @@ private:
     Network network_;
     Shape input_;
     Precision precision_;
+    at::Device device_;
     std::vector<Shape> shapes_;          // by layer: its output
     std::vector<TensorSpec> tensors_;    // of all layers
     std::vector<std::size_t> first_;     // by layer: its first tensor; one more at the end

@@ -53,6 +53,17 @@ void sgd(const SgdStep& step, std::int64_t count, const float* __restrict g, flo
     }
 }
 
+void adam(const AdamStep& step, const at::Tensor& g, at::Tensor& m, at::Tensor& v, const at::Tensor& w) {
+    m.add_(g - m, 1 - step.beta1);
+    v.add_(g * g - v, 1 - step.beta2);
+    w.mul_(step.keep).sub_((m * step.rate).div_(v.sqrt().add_(step.epsilon)));
+}
+
+void sgd(const SgdStep& step, const at::Tensor& g, at::Tensor& s, const at::Tensor& w) {
+    s.mul_(step.momentum).sub_(g, step.rate);
+    w.mul_(step.keep).add_(step.nesterov ? (s * step.momentum).sub_(g, step.rate) : s);
+}
+
 // The elements in the order in which they lie in memory, which is the same for all that `like` is compared with.
 float* elements(const at::Tensor& tensor, const at::Tensor& like) {
     SATDL_CHECK(tensor.strides() == like.strides() && tensor.is_non_overlapping_and_dense(), "tensors of another layout");
@@ -90,6 +101,11 @@ void update(const OptimiserOptions& options, std::int64_t update, double rate, c
     const SgdStep sgd_now = sgd_step(options, rate);
     for (std::size_t tensor = 0; tensor < trained.size(); ++tensor) {
         const at::Tensor& weight = trained[tensor];
+        if (!weight.is_cpu()) {
+            if (options.kind == OptimiserKind::Sgd) sgd(sgd_now, gradients[tensor], moments.first[tensor], weight);
+            else adam(adam_now, gradients[tensor], moments.first[tensor], moments.second[tensor], weight);
+            continue;
+        }
         const at::Tensor gradient = laid_out_like(gradients[tensor], weight);
         float* w = elements(weight, weight);
         const float* g = elements(gradient, weight);

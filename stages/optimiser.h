@@ -1,5 +1,6 @@
-// Adam, AdamW and SGD with momentum, each as one loop over the elements: LibTorch 1.13 has no fused Adam, and one operation
-// after another costs ten times as much. An element's arithmetic does not depend on any other's, nor on threads.
+// Adam, AdamW and SGD with momentum. On the CPU each is one loop over the elements: LibTorch 1.13 has no fused Adam, and one
+// operation after another costs ten times as much. An element's arithmetic does not depend on any other's, nor on threads. On a
+// GPU, whose memory no loop of ours can reach, they are operations on whole tensors.
 //
 // The formulas are Keras', which differ from PyTorch's in where Adam's epsilon stands:
 //   m = b1 m + (1 - b1) g     v = b2 v + (1 - b2) g^2     w -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)

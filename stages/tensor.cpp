@@ -44,7 +44,7 @@ at::Tensor tensor_of(const Array& array) {
 }
 
 Array array_of(const at::Tensor& tensor) {
-    auto kept = std::make_shared<const at::Tensor>(tensor.detach().contiguous());
+    auto kept = std::make_shared<const at::Tensor>(tensor.detach().cpu().contiguous());
     const std::span bytes(static_cast<const std::byte*>(kept->data_ptr()), kept->nbytes());
     const DType dtype = dtype_of(*kept);
     Shape shape = kept->sizes().vec();

@@ -1,6 +1,7 @@
 // train: a network from scratch.
 #include <utility>
 
+#include "stages/device.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
@@ -14,7 +15,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const Params& params = context.params();
     const TrainingOptions options = training_options(params);
     const Shape& x = array_at(inputs, "x").shape();
-    const Net net(params.network("net"), Shape(x.begin() + 1, x.end()), context.precision());
+    const Net net(params.network("net"), Shape(x.begin() + 1, x.end()), context.precision(), device_for(context));
     Weights weights = net.blank_weights();
     initialise(net, initialiser_of(params), options.seed, 0, weights);
     return train(net, std::move(weights), options, inputs, context);

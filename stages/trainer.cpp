@@ -158,7 +158,7 @@ double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& 
         at::from_blob(const_cast<std::int64_t*>(order.data()) + first, {count}, at::TensorOptions(at::kLong));
     at::Tensor x = batch_.narrow(0, 0, count);
     at::index_select_out(x, data_.train.x, 0, chosen);
-    const at::Tensor target = data_.train.target.index_select(0, chosen);
+    const at::Tensor target = data_.train.target.index_select(0, chosen).to(net_.device());
 
     const Pass pass{true, options_.frozen_layers, options_.seed, state.steps};
     const at::Tensor logits = net_.logits(state.weights, x, pass);
@@ -260,7 +260,7 @@ MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective
         const at::Tensor x = batch.narrow(0, 0, count);
         x.copy_(samples.x.narrow(0, first, count));
         const at::Tensor logits = net.logits(weights, x, {});
-        const at::Tensor target = samples.target.narrow(0, first, count);
+        const at::Tensor target = samples.target.narrow(0, first, count).to(net.device());
         objective.add_to(sums, logits, target, objective.loss(logits, target).item<double>());
         if (predictions == nullptr) continue;
         predictions->outputs.narrow(0, first, count).copy_(objective.output(logits));

@@ -31,7 +31,7 @@ struct TrainingOptions {
     StoppingOptions stopping{};
     Clipping clipping{};
     std::int64_t accumulate = 1;  // batches an update
-    at::Tensor class_weights{};   // float32 [classes]; undefined: all count the same
+    at::Tensor class_weights{};   // float32 [classes], on the network's device; undefined: all count the same
 };
 
 struct Samples {

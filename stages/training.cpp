@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "stages/class_weights.h"
+#include "stages/device.h"
 #include "stages/model.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
@@ -117,7 +118,7 @@ at::Tensor class_weights_of(const Params& params, const Net& net, LossKind loss,
         throw stage_error(fmt::format("class_weights has {} weights, the network tells {} classes apart", weights.size(),
                                       classes));
     }
-    return at::tensor(weights, at::kFloat);
+    return at::tensor(weights, at::kFloat).to(net.device());
 }
 
 // Keras' validation_split: the first floor(N (1 - fraction)) samples are trained on.
@@ -189,7 +190,7 @@ std::vector<ParamDescription> training_params() {
          .choices = {"keras", "torch"},
          .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"},
-        precision_param()};
+        precision_param(), device_param()};
     for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
         params.insert(params.end(), more.begin(), more.end());
     return params;

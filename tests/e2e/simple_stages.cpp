@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -141,6 +142,12 @@ Outcome deaf(const StageInputs&, StageContext& context) {
     return {};
 }
 
+GpuAnswer find_gpu() {
+    const char* const name = std::getenv("SIMPLE_GPU");
+    if (name == nullptr) return NoGpu{"$SIMPLE_GPU names none"};
+    return Gpu{name, "compute capability 9.0", true};
+}
+
 StageLibraryInfo simple() {
     const PortDescription x{.name = "x", .dtypes = {DType::Float64}, .shape = "[N]", .help = "numbers"};
     const PortDescription y{.name = "y", .dtypes = {DType::Float64}, .shape = "[N]", .optional = true, .help = "numbers"};
@@ -151,6 +158,7 @@ StageLibraryInfo simple() {
     };
     const ParamDescription epochs{
         .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many", .smoke_most = 1};
+    const ParamDescription device{.name = "device", .type = ParamType::Device, .fallback = "cpu", .help = "where it pretends"};
     ParamDescription on_and_on = epochs;
     on_and_on.continues = true;
     on_and_on.continues_unless = {{"way", {"own"}}};
@@ -161,6 +169,7 @@ StageLibraryInfo simple() {
             .inputs = {x},
             .outputs = {{.name = "history", .kind = PortKind::History}, metrics("metrics")},
             .params = {how_long,
+                       device,
                        {.name = "milliseconds",
                         .type = ParamType::Integer,
                         .fallback = "10",
@@ -234,7 +243,8 @@ StageLibraryInfo simple() {
                .params = {{.name = "message", .type = ParamType::Text, .fallback = "no luck", .help = "what it says"}}},
               fail},
              {{.kind = "dice", .help = "another number each time", .inputs = {x}, .outputs = {as_many}}, dice},
-             {{.kind = "deaf", .help = "does not listen for an hour", .inputs = {x}}, deaf}}};
+             {{.kind = "deaf", .help = "does not listen for an hour", .inputs = {x}}, deaf}},
+            find_gpu};
 }
 
 }  // namespace

@@ -151,6 +151,41 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
     CHECK(told("fp32", "AMX-BF16") == "fp32");
 }
 
+TEST_CASE("Stages that compute on the GPU have it one after the other, beside those on the CPU, and are told of it") {
+    World world;
+    CatalogEntry stage = *tiny_catalog().find("make");
+    stage.description.params.push_back({.name = "device", .type = ParamType::Device});
+    stage.description.params.push_back({.name = "precision", .type = ParamType::Precision});
+    world.machine.gpus = {{stage.library, Gpu{"H1", "compute capability 9.0", true}}};
+    DagBuilder builder;
+    for (const std::string name : {"a", "b", "c", "d"}) builder.add(name, "make", {{"k", Value::of(std::int64_t{name[0]})}});
+    Dag dag = builder.build();
+    std::atomic<int> on_gpu{0}, most_on_gpu{0};
+    for (Node& node : dag.nodes) {
+        node.stage = &stage;
+        auto params = node.params.values();
+        params["device"] = Value::scalar(node.name == "a" ? "cpu" : node.name == "b" ? "auto" : "cuda");
+        params["precision"] = Value::scalar(node.name == "b" ? "auto" : "fp32");
+        node.params = Params(std::move(params));
+        world.executor.scripts[node.name] = [&, name = node.name](const StageInputs&, StageContext& context) {
+            CHECK(context.device() == (name == "a" ? Device::Cpu : Device::Cuda));
+            if (context.device() == Device::Cuda) {
+                most_on_gpu = std::max(most_on_gpu.load(), ++on_gpu);
+                std::this_thread::yield();
+                --on_gpu;
+            }
+            return Outcome{{{"out", as_group({1})}}, {}};
+        };
+    }
+    CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
+    CHECK(most_on_gpu == 1);
+    std::ranges::sort(world.observer.log);
+    CHECK(world.observer.log == Names{"b: computes in bf16 (auto: this GPU has instructions for it)",
+                                      "b: computes on cuda (auto: H1, compute capability 9.0)",
+                                      "c: computes on cuda (H1, compute capability 9.0)",
+                                      "d: computes on cuda (H1, compute capability 9.0)"});
+}
+
 TEST_CASE("What a stage says of its progress reaches the observer; its context holds what the plan decided") {
     World world;
     world.executor.scripts["b"] = [](const StageInputs&, StageContext& context) {

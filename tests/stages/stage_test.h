@@ -16,7 +16,7 @@
 
 namespace satdl::stages {
 
-class TestContext final : public StageContext {
+class TestContext : public StageContext {
 public:
     // The stage's defaults, with `given` (YAML text by parameter) over them.
     TestContext(const StageDescription& description, const std::map<std::string, std::string>& given, int threads = 1)

@@ -145,3 +145,40 @@ TEST_CASE("Without a limit cohorts are nothing, and cores hold up cohorts as the
     two.done(0);
     CHECK(two.admit(0) == Nodes{1});
 }
+
+TEST_CASE("One stage at a time has the GPU; those that wait for it alone are overtaken") {
+    Admission admission({}, 8);
+    admission.offer(0, {.gpu = true}, 9);
+    admission.offer(1, {.gpu = true}, 8);
+    admission.offer(2, {.gpu = true}, 7);
+    admission.offer(3, {.threads = 2}, 1);
+    CHECK(admission.admit(0) == Nodes{0, 3});
+    CHECK(admission.admit(0).empty());
+    admission.finished(3);
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+    admission.finished(1);
+    CHECK(admission.admit(0) == Nodes{2});
+}
+
+TEST_CASE("A stage on the GPU holds up what it keeps from having cores, once the GPU is free") {
+    Admission admission({}, 2);
+    admission.offer(0, {}, 9);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.offer(1, {.threads = 2, .gpu = true}, 8);
+    admission.offer(2, {}, 1);
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}
+
+TEST_CASE("Another cohort starts while the GPU is taken, with what needs none") {
+    Admission admission({.cohorts = 2}, 8, {0, 1, 1});
+    admission.offer(0, {.gpu = true}, 9);
+    admission.offer(1, {.gpu = true}, 8);
+    admission.offer(2, {}, 7);
+    CHECK(admission.admit(0) == Nodes{0, 2});
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}

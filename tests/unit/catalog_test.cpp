@@ -62,6 +62,7 @@ StageLibraryInfo everything() {
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
         {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
+        {.name = "device", .type = ParamType::Device, .fallback = "cpu"},
     };
     stage.memory_fixed_bytes = 123456789012;
     stage.memory_per_input_byte = 0.1;
@@ -104,9 +105,21 @@ TEST_CASE("a manifest says everything that the library said") {
     CHECK(read.library == folder.path / "libmine_stages.so");
     CHECK(read.name == "mine");
     CHECK(read.numerics == info.numerics);
+    CHECK(!read.finds_gpus);
     REQUIRE(read.stages.size() == 2);
     CHECK(read.stages[0] == info.stages[0].description);
     CHECK(read.stages[1] == info.stages[1].description);
+}
+
+TEST_CASE("that a library can be asked for a GPU stands in its manifest, and at each of its stages") {
+    const Folder folder;
+    StageLibraryInfo info = everything();
+    info.find_gpu = [] { return GpuAnswer(NoGpu{"nobody asks"}); };
+    const LibraryManifest read = read_manifest(folder.write("libmine_stages.json", manifest_json(info)));
+    CHECK(read.finds_gpus);
+    Catalog catalog;
+    catalog.add(read);
+    CHECK(catalog.find("load")->finds_gpus);
 }
 
 TEST_CASE("a bad manifest is refused, naming the file and the place in it") {

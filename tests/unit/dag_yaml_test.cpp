@@ -354,6 +354,8 @@ TEST_CASE("a value of the wrong type, range or choice is told with what to write
     CHECK(one(train, "loss: mse, threads: many") == "'threads' must be a number of threads or auto, not the text 'many'");
     CHECK(one(train, "loss: mse, precision: fp16") == "'precision' cannot be the text 'fp16' | known: fp32, bf16, auto");
     CHECK(one(train, "loss: mse, precision: [bf16]") == "'precision' must be fp32, bf16 or auto, not a list");
+    CHECK(one(train, "loss: mse, device: gpu") == "'device' cannot be the text 'gpu' | known: cpu, cuda, auto");
+    CHECK(one(train, "loss: mse, device: {cuda: 1}") == "'device' must be cpu, cuda or auto, not a map");
     CHECK(one(train, "loss: mse, epochs: 1000000") == "'epochs' is 1000000, but must lie between 1 and 100000 epochs");
 }
 

@@ -45,6 +45,7 @@ public:
     void make_folders(const std::filesystem::path& folder) override { std::filesystem::create_directories(folder); }
     void append(const std::filesystem::path& path, std::string_view text, bool sync) override { real_->append(path, text, sync); }
     void point_link(const std::filesystem::path& target, const std::filesystem::path& link) override { real_->point_link(target, link); }
+    std::uint64_t free_bytes(const std::filesystem::path& folder) override { return real_->free_bytes(folder); }
 
 private:
     const Thing thing_;

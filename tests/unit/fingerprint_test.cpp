@@ -28,6 +28,7 @@ CatalogEntry everything() {
                     {.name = "extra", .type = ParamType::File},
                     {.name = "log_every", .type = ParamType::Integer, .changes_result = false},
                     {.name = "precision", .type = ParamType::Precision},
+                    {.name = "device", .type = ParamType::Device},
                     {.name = "threads", .type = ParamType::Threads}};
     stage.numeric = true;
     return {stage, "libsome_stages.so", {{"libtorch", "2.13.0+cpu"}}};
@@ -38,7 +39,7 @@ std::map<std::string, Value> params() {
             {"freeze", Value::scalar("false")},    {"label", Value::scalar("07")},    {"net", Value()},
             {"dataset", Value::scalar("mnist")},   {"split", Value::scalar("train")}, {"limit", Value()},
             {"extra", Value::scalar("notes.txt")}, {"log_every", Value::scalar("5")}, {"threads", Value::scalar("auto")},
-            {"precision", Value::scalar("auto")}};
+            {"precision", Value::scalar("auto")},  {"device", Value::scalar("cpu")}};
 }
 
 struct Setting {
@@ -94,6 +95,7 @@ TEST_CASE("A recipe names kind and version first, then everything that the resul
         {"kind", "everything"},
         {"version", "3"},
         {"cpu", "AVX2"},
+        {"device", "cpu"},
         {"file extra", sha256("extra").hex()},
         {"file images", sha256("images").hex()},
         {"input target", sha256("target").hex()},
@@ -316,6 +318,62 @@ TEST_CASE("A key holds the precision that is computed in, not how it came about"
     CHECK(setting.recipe() == fast);
     setting.set("precision", "auto");
     CHECK(setting.recipe() == fast);
+}
+
+TEST_CASE("A device is what the user says; auto means the GPU that the stage's library finds") {
+    Setting setting;
+    setting.dag.nodes[0].stage = &setting.stage;
+    const Node& node = setting.dag.nodes[0];
+    const Gpu gpu{"H1", "compute capability 9.0", true};
+    Machine with{4, "AVX2"}, without{4, "AVX2"};
+    with.gpus = {{"libsome_stages.so", gpu}, {"libother_stages.so", NoGpu{"it is another one's"}}};
+    without.gpus = {{"libsome_stages.so", NoGpu{"there is none"}}, {"libother_stages.so", gpu}};
+    CHECK(gpu_of(node, with) == nullptr);
+    CHECK(gpu_of(node, {4, "AVX2"}) == nullptr);  // nobody was asked
+    setting.set("device", "auto");
+    REQUIRE(gpu_of(node, with) != nullptr);
+    CHECK(*gpu_of(node, with) == gpu);
+    CHECK(gpu_of(node, without) == nullptr);
+    setting.set("device", "cuda");
+    CHECK(*gpu_of(node, with) == gpu);
+
+    CHECK(resolve_threads(node, kParallelCost / 128, with) == 1);  // the GPU computes
+    CHECK(resolve_precision(node, with) == Precision::Bf16);
+    with.gpus["libsome_stages.so"] = Gpu{"V1", "compute capability 7.0", false};
+    with.bf16 = "AVX512-BF16";
+    CHECK(resolve_precision(node, with) == Precision::Fp32);
+    setting.set("threads", "3");
+    CHECK(resolve_threads(node, kParallelCost / 128, with) == 3);
+    std::erase_if(setting.stage.description.params, [](const ParamDescription& param) { return param.name == "device"; });
+    CHECK(gpu_of(node, with) == nullptr);
+}
+
+TEST_CASE("A key holds the device that is computed on, with the GPU where bits count, not how it came about") {
+    Setting setting;
+    setting.machine.gpus = {{"libsome_stages.so", Gpu{"H1", "compute capability 9.0, cuDNN 9", false}}};
+    const auto part = [&](const std::string& name) {
+        const Recipe recipe = setting.recipe();
+        const auto found = std::ranges::find(recipe, name, &KeyPart::name);
+        return found == recipe.end() ? "none" : found->value;
+    };
+    const Recipe on_cpu = setting.recipe();
+    CHECK(part("device") == "cpu");
+    CHECK(part("gpu") == "none");
+    setting.set("device", "cuda");
+    const Recipe on_gpu = setting.recipe();
+    CHECK(first_difference(on_cpu, on_gpu) == "device was cpu, is cuda");
+    CHECK(part("gpu") == "H1, compute capability 9.0, cuDNN 9");
+    setting.set("device", "auto");
+    CHECK(setting.recipe() == on_gpu);
+    setting.machine.gpus = {{"libsome_stages.so", Gpu{"H1", "compute capability 9.0, cuDNN 8", false}}};
+    CHECK(first_difference(on_gpu, setting.recipe()) ==
+          "gpu was H1, compute capability 9.0, cuDNN 9, is H1, compute capability 9.0, cuDNN 8");
+    setting.dag.numerics = Numerics::Portable;
+    CHECK(part("device") == "cuda");
+    CHECK(part("gpu") == "none");
+    setting.machine.gpus = {{"libsome_stages.so", NoGpu{"there is none"}}};
+    setting.dag.numerics = Numerics::Exact;
+    CHECK(setting.recipe() == on_cpu);
 }
 
 TEST_CASE("This machine has cores, and a processor whose name LibTorch's own variable can only lower") {

@@ -51,6 +51,7 @@ inline Catalog small_catalog() {
         {.name = "shuffle", .type = ParamType::Boolean, .fallback = "true"},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto"},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
+        {.name = "device", .type = ParamType::Device, .fallback = "cpu"},
         {.name = "optimiser", .type = ParamType::Choice, .fallback = "adam", .choices = {"adam", "sgd"}},
         {.name = "momentum", .type = ParamType::Number, .fallback = "0", .needs = {{"optimiser", {"sgd"}}}},
         {.name = "monitor", .fallback = "auto", .metric_of = {"history"}},

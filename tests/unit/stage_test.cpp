@@ -42,6 +42,9 @@ TEST_CASE("kinds of parameters and ports have the names that manifests use") {
     CHECK(name_of(ParamType::Threads) == "threads");
     CHECK(name_of(ParamType::Precision) == "precision");
     CHECK(name_of(Precision::Bf16) == "bf16");
+    CHECK(name_of(ParamType::Device) == "device");
+    CHECK(name_of(Device::Cuda) == "cuda");
+    CHECK(name_of(Device::Cpu) == "cpu");
     CHECK(name_of(PortKind::Array) == "array");
     CHECK(name_of(PortKind::History) == "history");
 }
