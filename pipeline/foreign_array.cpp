@@ -23,8 +23,8 @@ Error refusal(const std::string& file, const ProcessResult& result) {
     if (result.kind == ProcessResult::Kind::Ended && result.code == kForeignRefused) {
         const std::string mark = printable(std::string(1, kForeignHint));
         const std::size_t at = result.said.rfind(mark);
-        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.said.substr(0, at)),
-                     at == std::string::npos || at + mark.size() == result.said.size() ? advice : result.said.substr(at + mark.size()));
+        const std::string hint = at == std::string::npos ? "" : result.said.substr(at + mark.size());
+        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.said.substr(0, at)), hint.empty() ? advice : hint);
     }
     if (result.kind == ProcessResult::Kind::NotStarted)
         return Error(ExitCode::Store, fmt::format("{}: satdl-read-hdf5, which reads it, {}", file, result.describe()),

@@ -150,7 +150,8 @@ hid_t memory_type(DType dtype) {
 }
 
 Extents extents_of(hid_t space) {
-    if (H5Sget_simple_extent_type(space) == H5S_NULL) refuse("it is an array without a shape (a null data space)", "write its values");
+    if (H5Sget_simple_extent_type(space) == H5S_NULL)
+        refuse("it is an array without a shape (a null data space)", "write its values");
     const int dimensions = checked(H5Sget_simple_extent_ndims(space), "count the dimensions");
     if (static_cast<std::size_t>(dimensions) > kForeignMostDimensions)
         refuse(fmt::format("it has {} dimensions", dimensions), fmt::format("at most {} can be", kForeignMostDimensions));
@@ -178,7 +179,8 @@ void check_filters(hid_t list) {
         unsigned flags = 0;
         std::size_t values = 0;
         std::array<char, 64> name{};
-        const H5Z_filter_t id = H5Pget_filter2(list, static_cast<unsigned>(i), &flags, &values, nullptr, name.size() - 1, name.data(), nullptr);
+        const H5Z_filter_t id = H5Pget_filter2(list, static_cast<unsigned>(i), &flags, &values, nullptr, name.size() - 1,
+                                               name.data(), nullptr);
         if (checked(id, "tell a filter") > H5Z_FILTER_SCALEOFFSET || H5Zfilter_avail(id) <= 0)
             refuse(fmt::format("its filter {} '{}' is not one of HDF5's own", id, printable(name.data())),
                    "write it anew with gzip: h5repack -f GZIP=4 IN OUT");
@@ -244,8 +246,8 @@ Weighed weighed(hid_t dataset, std::uint64_t file_bytes) {
     if (layout == H5D_CHUNKED) {
         weigh_chunks(dataset, space.get(), list.get(), stored, file_bytes, array);
     } else if (array.unpacked != 0 && (stored != array.unpacked || stored > file_bytes)) {
-        refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored in a file of {}", text_of(array.extents), array.unpacked,
-                           stored, file_bytes),
+        refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored in a file of {}", text_of(array.extents),
+                           array.unpacked, stored, file_bytes),
                "is the file whole? satdl reads no values that were never written");
     }
     return array;
@@ -275,7 +277,8 @@ public:
 
     void read_scalar() {
         buffer_.resize(size_of(array_.dtype));
-        checked(H5Dread(dataset_, memory_type(array_.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer_.data()), "read the value");
+        checked(H5Dread(dataset_, memory_type(array_.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer_.data()),
+                "read the value");
         sink_.bytes(buffer_);
     }
 
@@ -296,8 +299,10 @@ private:
     void piece() {
         buffer_.resize(size_in_bytes(count_, size_of(array_.dtype)));
         checked(H5Sselect_hyperslab(space_.get(), H5S_SELECT_SET, start_.data(), nullptr, count_.data(), nullptr), "choose a part");
-        const Hdf5Id memory(H5Screate_simple(static_cast<int>(count_.size()), count_.data(), nullptr), H5Sclose, "make a data space");
-        checked(H5Dread(dataset_, memory_type(array_.dtype), memory.get(), space_.get(), H5P_DEFAULT, buffer_.data()), "read the values");
+        const Hdf5Id memory(H5Screate_simple(static_cast<int>(count_.size()), count_.data(), nullptr), H5Sclose,
+                            "make a data space");
+        checked(H5Dread(dataset_, memory_type(array_.dtype), memory.get(), space_.get(), H5P_DEFAULT, buffer_.data()),
+                "read the values");
         sink_.bytes(buffer_);
     }
 

@@ -43,7 +43,7 @@ void refuse_files_of_others(std::span<const std::filesystem::path> files, std::s
             throw Error(ExitCode::Usage,
                         fmt::format("{}: {} {}, and what it says decides what runs here: not unasked",
                                     printable(file.string()), path == file ? "this file" : "its folder", whose),
-                        "read it and what it includes; then --trust (or SATDL_TRUST=1), or make it yours: a copy in a folder of yours");
+                        "read it and what it includes; then --trust (or SATDL_TRUST=1), or copy it into a folder of yours");
         }
     }
 }

@@ -44,7 +44,8 @@ Array read_as_promised(const SourceFile& file, std::optional<std::int64_t> limit
                     fmt::format("one of the two is wrong: mend data/{}.yaml, or fetch the file again", file.dataset));
     }
     if (array.count() == 0) {
-        throw Error(ExitCode::Store, fmt::format("{} holds no samples: its shape is {}", printable(file.path.string()), shape_text(shape)),
+        throw Error(ExitCode::Store,
+                    fmt::format("{} holds no samples: its shape is {}", printable(file.path.string()), shape_text(shape)),
                     "a split needs one at least: check its manifest, or fetch the file again");
     }
     return Array(array.dtype(), std::move(shape), array.bytes(), array.owner());

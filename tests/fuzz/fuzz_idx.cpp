@@ -25,5 +25,7 @@ SATDL_FUZZER(text) {
         return;
     }
     const fuzz::MemoryFile file(bytes);
-    fuzz::expect_result_or_error([&] { check(first % 4 == 1 ? stages::read_npy(file.path(), limit) : stages::read_idx(file.path(), limit)); });
+    fuzz::expect_result_or_error([&] {
+        check(first % 4 == 1 ? stages::read_npy(file.path(), limit) : stages::read_idx(file.path(), limit));
+    });
 }

@@ -26,7 +26,8 @@ std::string put_right(std::string_view text) {
         parsed["user_block_bytes"] = kUserBlock;
         try {
             Recipe recipe;
-            for (const Json& part : parsed.at("recipe")) recipe.push_back({part.at(0).get<std::string>(), part.at(1).get<std::string>()});
+            for (const Json& part : parsed.at("recipe"))
+                recipe.push_back({part.at(0).get<std::string>(), part.at(1).get<std::string>()});
             parsed["key"] = key_of(recipe).hex();
         } catch (const Json::exception&) {
         }

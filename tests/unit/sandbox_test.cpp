@@ -37,7 +37,9 @@ TEST_CASE("in the sandbox one file can be opened, and after it none") {
     const auto mine = folder.path() / "mine", other = folder.path() / "other";
     for (const auto& path : {mine, other}) std::ofstream(path) << "text";
     CHECK(in_sandbox(mine, [&] { return ::open(mine.c_str(), O_RDONLY) == 3 ? 0 : 1; }) == 0);
-    CHECK(in_sandbox(mine, [&] { return ::open(mine.c_str(), O_RDONLY) == 3 && ::open(other.c_str(), O_RDONLY) < 0 ? 0 : 1; }) == 0);
+    CHECK(in_sandbox(mine, [&] {
+              return ::open(mine.c_str(), O_RDONLY) == 3 && ::open(other.c_str(), O_RDONLY) < 0 ? 0 : 1;
+          }) == 0);
     if (landlock_version() > 0) {
         CHECK(in_sandbox(mine, [&] { return ::open(other.c_str(), O_RDONLY) < 0 && errno == EACCES ? 0 : 1; }) == 0);
         CHECK(in_sandbox(mine, [&] { return ::open(mine.c_str(), O_RDWR) < 0 && errno == EACCES ? 0 : 1; }) == 0);
