@@ -114,7 +114,7 @@ class Longer(satdl.Case):
         self.run_of(4)
         self.call("cache", "gc", "-n", "--keep-runs", "0")
         self.assertIn("would remove 1 artifacts", self.out)
-        self.assertIn("and 1 end of trainings", self.out)
+        self.assertIn("and 1 end of a training", self.out)
         self.assertEqual(self.ends(), [2, 4])
         document = json.loads(self.call("cache", "gc", "--keep-runs", "0", "--json"))
         self.assertEqual(document["ends"], 1)
