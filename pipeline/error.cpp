@@ -13,6 +13,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kLineWidth = 110;    // of a shown line; longer ones are cut around the caret
+constexpr std::size_t kOriginWidth = 60;   // of the line that a value comes from
 constexpr std::size_t kMostTold = 50;      // errors of one run; the rest are counted
 constexpr std::size_t kMostKnown = 12;     // candidates listed where none is near
 constexpr std::size_t kLongestName = 200;  // longer ones are not compared: the distance is quadratic
@@ -36,6 +37,15 @@ Shown shown(std::string_view text) {
 
 bool is_continuation(std::string_view text, std::size_t at) {
     return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0u) == 0x80u;
+}
+
+// "--set:1:14, noise_factor=40"
+std::string with_line(const Place& place) {
+    std::string_view line = place.source->line(place.line);
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    std::size_t end = std::min(line.size(), kOriginWidth);
+    while (end > 0 && is_continuation(line, end)) --end;
+    return fmt::format("{}, {}{}", place.text(), printable(line.substr(0, end)), end < line.size() ? "..." : "");
 }
 
 // The line and the caret under `column`, as rustc draws them.
@@ -151,7 +161,7 @@ std::string render(const Diagnostic& diagnostic) {
         text += rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    if (place.origin != nullptr) text += fmt::format("{}the value comes from {}", margin, place.origin->text());
+    if (place.origin != nullptr) text += fmt::format("{}the value comes from {}", margin, with_line(*place.origin));
     return text;
 }
 

@@ -98,7 +98,7 @@ TEST_CASE("of all that is said of one scalar the first is told, with where it wa
     } catch (const Error& error) {
         REQUIRE(error.diagnostics().size() == 3);
         CHECK(render(error.diagnostics()[0]) ==
-              "a.yaml:2:4: error: not this\n    2 | b: ${a}\n      |    ^\n      = the value comes from a.yaml:1:4");
+              "a.yaml:2:4: error: not this\n    2 | b: ${a}\n      |    ^\n      = the value comes from a.yaml:1:4, a: x");
         CHECK(error.diagnostics()[1].message == "another mistake at the same place");
         CHECK(error.diagnostics()[2].message == "of another scalar");
     }
