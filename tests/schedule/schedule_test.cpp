@@ -160,7 +160,7 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
     DagBuilder builder;
     for (const std::string name : {"a", "b", "c", "d"}) builder.add(name, "make", {{"k", Value::of(std::int64_t{name[0]})}});
     Dag dag = builder.build();
-    std::atomic<int> on_gpu{0}, most_on_gpu{0};
+    std::atomic<int> on_gpu{0}, most_on_gpu{0}, misplaced{0};  // Catch's own checks are for one thread
     for (Node& node : dag.nodes) {
         node.stage = &stage;
         auto params = node.params.values();
@@ -168,7 +168,7 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
         params["precision"] = Value::scalar(node.name == "b" ? "auto" : "fp32");
         node.params = Params(std::move(params));
         world.executor.scripts[node.name] = [&, name = node.name](const StageInputs&, StageContext& context) {
-            CHECK(context.device() == (name == "a" ? Device::Cpu : Device::Cuda));
+            misplaced += context.device() != (name == "a" ? Device::Cpu : Device::Cuda);
             if (context.device() == Device::Cuda) {
                 most_on_gpu = std::max(most_on_gpu.load(), ++on_gpu);
                 std::this_thread::yield();
@@ -179,6 +179,7 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
     }
     CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
     CHECK(most_on_gpu == 1);
+    CHECK(misplaced == 0);
     std::ranges::sort(world.observer.log);
     CHECK(world.observer.log == Names{"b: computes in bf16 (auto: this GPU has instructions for it)",
                                       "b: computes on cuda (auto: H1, compute capability 9.0)",
