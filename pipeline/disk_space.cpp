@@ -9,7 +9,7 @@ namespace {
 bool is_sure_to_be_written(const Node& node, const PlannedNode& planned, Knowledge& knowledge) {
     if (planned.forced) return false;
     if (planned.action == Action::Unknown) return !knowledge.last_time(node);
-    return planned.action == Action::Run || planned.action == Action::Resume;
+    return may_run(planned.action);
 }
 
 }  // namespace

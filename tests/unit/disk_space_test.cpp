@@ -54,6 +54,8 @@ TEST_CASE("what is sure to be written counts, and nothing else") {
     CHECK(bytes_to_write(dag, plan, knowledge) == 240);  // a runs, and b and c never ran
     plan.nodes[2].action = Action::Reuse;
     CHECK(bytes_to_write(dag, plan, knowledge) == 160);
+    plan.nodes[0].action = Action::Continue;  // from the end of a shorter one: its outcome is new all the same
+    CHECK(bytes_to_write(dag, plan, knowledge) == 160);
     plan.nodes[0].forced = true;
     CHECK(bytes_to_write(dag, plan, knowledge) == 80);
     RunResult last;
