@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <utility>
 
 #include "commands/command.h"
 #include "pipeline/dag_yaml.h"
@@ -20,11 +20,9 @@ namespace {
 std::vector<Json> events_of(const fs::path& store_folder, const std::string& run, FileSystem& files) {
     std::vector<Json> events;
     const std::string text = read_record(store_folder, run, files);
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        Json event = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    for (const std::string_view line : lines_of(text)) {
+        Json event = Json::parse(line, nullptr, false);
         if (event.is_object() && event.contains("event")) events.push_back(std::move(event));
-        at = end + 1;
     }
     return events;
 }
@@ -52,16 +50,19 @@ Json document_of(const Json& started, const Json& told, std::map<std::string, st
 
 }  // namespace
 
-std::optional<RecordedStage> find_recorded_stage(const fs::path& store_folder, const Digest& key, FileSystem& files) {
+std::map<Digest, RecordedStage> find_recorded_stages(const fs::path& store_folder, std::set<Digest> keys, FileSystem& files) {
+    std::map<Digest, RecordedStage> found;
     for (const std::string& run : recorded_runs(store_folder, files)) {
+        if (keys.empty()) break;
         const std::vector<Json> events = events_of(store_folder, run, files);
         if (find_event(events, "dag") == nullptr) continue;
         for (const Json& event : events) {
-            if (event["event"] != "stage" || event.value("key", Json()) != key.hex()) continue;
-            return RecordedStage{run, event.value("stage", "")};
+            if (event["event"] != "stage" || !event.contains("key") || !event["key"].is_string()) continue;
+            const auto key = Digest::from_hex(event["key"].get<std::string>());
+            if (key && keys.erase(*key) > 0) found[*key] = {run, event.value("stage", "")};
         }
     }
-    return std::nullopt;
+    return found;
 }
 
 Dag recorded_dag(const fs::path& store_folder, const std::string& run, const Catalog& catalog, FileSystem& files) {

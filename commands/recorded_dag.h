@@ -3,7 +3,8 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <map>
+#include <set>
 #include <string>
 
 #include "pipeline/dag.h"
@@ -16,9 +17,9 @@ struct RecordedStage {
     std::string run;    // the id of the record
     std::string stage;  // the name that it had there
 };
-// The newest record of a run in which a stage ran or was reused under this key; nothing where none tells its DAG.
-[[nodiscard]] std::optional<RecordedStage> find_recorded_stage(const std::filesystem::path& store_folder, const Digest& key,
-                                                               FileSystem& files);
+// By key: the newest record of a run that tells its DAG and in which a stage had this key. Each record is read once at most.
+[[nodiscard]] std::map<Digest, RecordedStage> find_recorded_stages(const std::filesystem::path& store_folder, std::set<Digest> keys,
+                                                                   FileSystem& files);
 
 // Its DAG, with the stages' names as they were. Throws Error{Usage} where it cannot be built any more: a kind of stage that is
 // unknown, parameters that a stage no longer has.

@@ -104,12 +104,15 @@ public:
     std::optional<ExitCode> run(std::vector<Lost>& lost) {
         if (!options_.trust) refuse_files_of_others(std::array{open_.folder() / "runs"}, trusted_owners(), owner_of);
         std::map<std::string, std::vector<Lost*>> by_run;
+        std::set<Digest> keys;
+        for (const Lost& one : lost) keys.insert(one.key);
+        const auto recorded = find_recorded_stages(open_.folder(), std::move(keys), open_.files());
         for (Lost& one : lost) {
-            const auto recorded = find_recorded_stage(open_.folder(), one.key, open_.files());
             one.trouble = "no record of a run tells how it was made; a run of its DAG makes it again";
-            if (!recorded) continue;
-            one.stage = recorded->stage;
-            by_run[recorded->run].push_back(&one);
+            const auto found = recorded.find(one.key);
+            if (found == recorded.end()) continue;
+            one.stage = found->second.stage;
+            by_run[found->second.run].push_back(&one);
         }
         for (const auto& [id, of_run] : by_run) {
             try {
@@ -129,7 +132,7 @@ private:
         for (const Lost* one : lost) request.targets.push_back(one->stage);
         StageLibraries libraries;
         machine_.gpus = find_gpus(dag, request, libraries);
-        StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), &open_.ends());
+        StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
         const Plan plan = make_plan(dag, request, machine_, knowledge);
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.json ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);

@@ -225,6 +225,16 @@ std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder
     return ids;
 }
 
+std::vector<std::string_view> lines_of(std::string_view record) {
+    std::vector<std::string_view> lines;
+    while (!record.empty()) {
+        const std::size_t end = std::min(record.find('\n'), record.size());
+        lines.push_back(record.substr(0, end));
+        record.remove_prefix(std::min(end + 1, record.size()));
+    }
+    return lines;
+}
+
 std::string read_record(const std::filesystem::path& store_folder, const std::string& id, FileSystem& files) {
     const auto path = record_of(store_folder, id);
     const auto identity = files.identity(path);
@@ -237,10 +247,7 @@ std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, con
         const std::string text = read_record(store_folder, id, files);
         MadeIn made;
         bool found = false;
-        for (std::size_t at = 0; at < text.size();) {
-            const std::size_t end = std::min(text.find('\n', at), text.size());
-            const std::string_view line = std::string_view(text).substr(at, end - at);
-            at = end + 1;
+        for (const std::string_view line : lines_of(text)) {
             const bool first = line.find("\"run_started\"") != std::string_view::npos;
             if (!first && line.find(wanted) == std::string_view::npos) continue;
             try {

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "pipeline/events.h"
 #include "pipeline/index.h"
@@ -33,6 +35,8 @@ struct RunFolders {
 
 // The ids of the runs that have a record of their own, the newest first.
 [[nodiscard]] std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files);
+// The lines of a record; the last may be torn by a crash.
+[[nodiscard]] std::vector<std::string_view> lines_of(std::string_view record);
 // The events of such a run, a line each.
 [[nodiscard]] std::string read_record(const std::filesystem::path& store_folder, const std::string& id, FileSystem& files);
 

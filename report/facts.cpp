@@ -141,11 +141,7 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
     RunFacts run;
     run.id = id;
     std::size_t unreadable = 0;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = text.find('\n', at);
-        const bool last = end == std::string::npos;
-        const std::string_view line = std::string_view(text).substr(at, last ? std::string::npos : end - at);
-        at = last ? text.size() : end + 1;
+    for (const std::string_view line : lines_of(text)) {
         try {
             take(run, Json::parse(line));
         } catch (const Json::exception&) {
