@@ -13,6 +13,7 @@
 #include "pipeline/catalog.h"
 #include "pipeline/dynamic_library.h"
 #include "pipeline/terminal.h"
+#include "pipeline/worker.h"
 
 namespace {
 
@@ -123,6 +124,7 @@ int main(int argc, char** argv) {
     // For LibTorch's OpenMP, which reads it when it is loaded: threads that spin while they wait take the core from the
     // stage beside them (on two busy cores M1's training took two to three times as long).
     setenv("OMP_WAIT_POLICY", "passive", 0);
+    if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
         set_up_warnings();
         return parse_and_work(argc, argv);

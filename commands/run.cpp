@@ -5,16 +5,17 @@
 #include <cstdio>
 
 #include "commands/display.h"
-#include "commands/in_process.h"
 #include "commands/plan_json.h"
 #include "commands/session.h"
 #include "commands/signals.h"
 #include "commands/smoke.h"
+#include "commands/stage_executor.h"
 #include "commands/sweep_options.h"
 #include "commands/tables.h"
 #include "commands/tell_sweep.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
+#include "pipeline/schedule.h"
 #include "pipeline/smoke.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
@@ -30,7 +31,7 @@ struct RunOptions {
     SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
-    bool dry_run = false, force = false, smoke = false, json = false, quiet = false, verbose = false;
+    bool dry_run = false, force = false, smoke = false, isolate = false, json = false, quiet = false, verbose = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -64,6 +65,8 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
 
+Isolate isolation(const RunOptions& options) { return options.isolate ? Isolate::All : Isolate::WhereAsked; }
+
 Shown shown(const RunOptions& options) {
     return options.json ? Shown::Events : options.quiet ? Shown::Nothing : options.verbose ? Shown::Everything : Shown::Progress;
 }
@@ -82,16 +85,29 @@ Limits limits_of(const RunOptions& options, const Machine& machine) {
     return limits;
 }
 
+// A stage's own words may hold anything.
+std::string printable_lines(std::string_view text) {
+    std::string lines;
+    for (std::size_t from = 0; from <= text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        lines += (from == 0 ? "" : "\n") + printable(text.substr(from, end - from));
+        from = end + 1;
+    }
+    return lines;
+}
+
 // The messages of what failed, on stderr, each once and whole.
 void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
     if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", without_mark(result.not_told));
     for (const auto& node : result.nodes) {
-        const std::string name = printable(dag.nodes[node.node].name);
+        const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)
-            fmt::print(stderr, "satdl: stage {} failed: {}\n", name, without_mark(node.error));
+            fmt::print(stderr, "satdl: {} failed{}: {}\n", printable(stage_text(stage)),
+                       node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
+                       printable_lines(without_mark(node.error)));
         if (!node.not_kept.empty())
-            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, without_mark(node.not_kept));
+            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", printable(stage.name), without_mark(node.not_kept));
     }
 }
 
@@ -145,7 +161,7 @@ ExitCode smoke(const RunOptions& options) {
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
                                                        : std::make_unique<SmokeLines>(print_line);
-    InProcess executor;
+    StageExecutor executor(isolation(options));
     const StopSignals signals;
     const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
     const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));
@@ -186,7 +202,7 @@ ExitCode run(RunOptions options) {
     const auto all = tell_all({record.get(), display.get()});
     SweepStart with_points(*all, sweep, session.machine().cores, info.id);
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
-    InProcess executor;
+    StageExecutor executor(isolation(options));
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
@@ -222,6 +238,9 @@ void add_choice(CLI::App& command, RunOptions& options) {
                      "does it all fit together? every stage on a few samples and for one step, in memory, keeping nothing; "
                      "with --sweep: every point");
     command.add_flag("-f,--force", options.force, "run the named stages (or all) though they are up to date");
+    command.add_flag("--isolate", options.isolate,
+                     "each stage in a process of its own: a crash fails that stage alone; costs a start of LibTorch and a copy of "
+                     "inputs and outputs each");
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
     command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
         ->check(CLI::Range(1, 4096));

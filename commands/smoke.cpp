@@ -27,13 +27,13 @@ std::string in_one_line(std::string_view message) {
     return printable(text);
 }
 
-std::string remark(const NodeResult& result) {
+std::string remark(const Dag& dag, const NodeResult& result) {
     switch (result.state) {
         case NodeState::Ran:
         case NodeState::Stopped:
             return duration_text(result.seconds);
         case NodeState::Failed:
-            return in_one_line(without_mark(result.error));
+            return in_one_line(fmt::format("{}: {}", dag.nodes[result.node].place.text(), without_mark(result.error)));
         case NodeState::Reused:
         case NodeState::Skipped:
             break;
@@ -55,7 +55,7 @@ void SmokeLines::stage_log(const Dag& dag, NodeId node, LogLevel level, const st
 
 void SmokeLines::stage_finished(const Dag& dag, const NodeResult& result) {
     const std::string_view word = is_ok(result.state) ? "ok" : name_of(result.state);
-    print_(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(result)));
+    print_(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(dag, result)));
 }
 
 std::string smoke_line(const Dag& dag, const RunResult& result, double seconds) {

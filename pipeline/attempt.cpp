@@ -20,6 +20,7 @@ public:
     Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned)
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]),
           precision_(resolve_precision(node_, carrying.machine)), checkpoints_(carrying, planned) {
+        if (const auto& timeout = node_.supervision.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
         if (precision_) tell_precision();
         for (const std::string& damage : checkpoints_.damaged()) log(LogLevel::Warning, damage + "; an older one is taken, if there is one");
     }
@@ -28,7 +29,9 @@ public:
     [[nodiscard]] int threads() const override { return planned_.threads; }
     [[nodiscard]] Precision precision() const override { return precision_.value_or(Precision::Fp32); }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return node_.files; }
-    [[nodiscard]] bool stop_requested() const override { return carrying_.stop.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool stop_requested() const override {
+        return carrying_.stop.load(std::memory_order_relaxed) || (deadline_ && carrying_.clock.seconds() > *deadline_);
+    }
     void progress(const Progress& progress) override { observer_.stage_progress(carrying_.dag, planned_.node, progress); }
     void log(LogLevel level, std::string_view message) override {
         observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
@@ -63,6 +66,7 @@ private:
     const PlannedNode& planned_;
     const Node& node_;
     const std::optional<Precision> precision_;
+    std::optional<double> deadline_;
     StageCheckpoints checkpoints_;
 };
 
@@ -71,47 +75,56 @@ std::string without_stack(std::string_view what) {
     return std::string(what.substr(0, what.find("\nException raised from ")));
 }
 
-Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome outcome) {
-    const Node& node = carrying.dag.nodes[planned.node];
+Attempt failed(std::string error, Failure failure) {
     Attempt made;
-    if (const auto fault = contradiction(node.stage->description, carrying.plan.types[planned.node], outcome)) {
-        made.error = fmt::format("{} failed: what it returned is not what its description declares: {}", stage_text(node), *fault);
-        return made;
-    }
+    made.error = std::move(error);
+    made.failure = failure;
+    return made;
+}
+
+Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome outcome) {
+    const StageDescription& description = carrying.dag.nodes[planned.node].stage->description;
+    if (const auto fault = contradiction(description, carrying.plan.types[planned.node], outcome))
+        return failed(fmt::format("what it returned is not what its description declares: {}", *fault), Failure::Lasting);
+    Attempt made;
     made.digests = port_digests(outcome);
     made.outcome = std::make_shared<const Outcome>(std::move(outcome));
     made.state = NodeState::Ran;
     return made;
 }
 
-Attempt failed(std::string error) {
-    Attempt made;
-    made.error = std::move(error);
-    return made;
+Attempt stopped(const Carrying& carrying, const Supervision& supervision, bool was_asked) {
+    if (carrying.stop.load(std::memory_order_relaxed)) {
+        Attempt made;
+        made.state = NodeState::Stopped;
+        return made;
+    }
+    if (!was_asked) return failed("it stopped, though nobody had asked it to", Failure::Passing);
+    return failed(fmt::format("it ran longer than its timeout of {:g} s, and was asked to stop", *supervision.timeout_seconds),
+                  Failure::Passing);
 }
 
 // The outcomes of a stage as values: every way in which it can end, its own words kept.
 Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, double& ended) {
     const Node& node = carrying.dag.nodes[planned.node];
+    std::optional<Context> context;
     try {
-        Context context(carrying, observer, planned);
-        Outcome outcome = carrying.executor.execute(node, inputs, context);
+        context.emplace(carrying, observer, planned);
+        Outcome outcome = carrying.executor.execute(node, inputs, *context);
         ended = carrying.clock.seconds();
         Attempt made = checked(carrying, planned, std::move(outcome));
-        made.resumed_from = context.resumed_from();
+        made.resumed_from = context->resumed_from();
         return made;
     } catch (const Stopped&) {
-        Attempt made;
-        made.state = NodeState::Stopped;
-        return made;
+        return stopped(carrying, node.supervision, context && context->stop_requested());
     } catch (const Error& error) {
-        return failed(error.what());
+        return failed(error.what(), error.code() == ExitCode::StageFailed ? Failure::Passing : Failure::Lasting);
     } catch (const std::bad_alloc&) {
-        return failed(fmt::format("{} failed: there was not enough memory", stage_text(node)));
+        return failed("there was not enough memory", Failure::Passing);
     } catch (const std::exception& error) {
-        return failed(fmt::format("{} failed: {}", stage_text(node), without_stack(error.what())));
+        return failed(without_stack(error.what()), Failure::Passing);
     } catch (...) {
-        return failed(fmt::format("{} failed: it threw something that is no exception", stage_text(node)));
+        return failed("it threw something that is no exception", Failure::Passing);
     }
 }
 
@@ -128,13 +141,9 @@ Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode&
     const double started = carrying.clock.seconds();
     double ended = -1;
     Attempt made = caught(carrying, observer, planned, inputs, ended);
+    made.library = carrying.executor.library(carrying.dag.nodes[planned.node]);
     made.seconds = (ended < 0 ? carrying.clock.seconds() : ended) - started;
     return made;
-}
-
-std::string stage_text(const Node& node) {
-    const std::string place = node.place.text();
-    return fmt::format("stage {} ({}{}{})", node.name, node.stage->description.kind, place.empty() ? "" : ", ", place);
 }
 
 std::unique_ptr<Clock> steady_clock() { return std::make_unique<SteadyClock>(); }

@@ -39,6 +39,7 @@ void Catalog::add(LibraryManifest manifest) {
         if (description.numeric) entry->numerics = manifest.numerics;
         entry->description = std::move(description);
         entry->library = manifest.library;
+        entry->identity = manifest.identity;
         entries_.emplace(std::move(kind), std::move(entry));
     }
 }

@@ -60,6 +60,7 @@ void take_outcome(RunFacts& run, const Json& event) {
     stage.key = key_in(event);
     stage.because = event.value("because", "");
     stage.error = event.value("error", "");
+    if (const std::string place = event.value("place", ""); !place.empty()) stage.error = place + ": " + stage.error;
     stage.not_kept = event.value("not_kept", "");
     stage.nondeterministic = event.value("nondeterministic", false);
     stage.threads = event.value("threads", stage.threads);
