@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 28;  // of a message
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
+constexpr int kPiecesAtOnce = 64;      // more than a socket holds; whoever sends without end does not keep us
 constexpr std::size_t kMostFiles = 8;  // waiting for their messages
 
 struct Head {
@@ -115,10 +116,11 @@ std::optional<Message> Channel::take() {
 }
 
 bool Channel::read_available() {
-    for (;;) {
+    for (int i = 0; i < kPiecesAtOnce; ++i) {
         const Read read = broken_ ? Read::End : read_some(MSG_DONTWAIT);
         if (read != Read::Some) return read == Read::Nothing;
     }
+    return true;
 }
 
 std::optional<Message> Channel::receive() {

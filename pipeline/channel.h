@@ -32,7 +32,7 @@ public:
     // Waits for the next one. Nothing: the other end is gone, or what it sends is no message.
     [[nodiscard]] std::optional<Message> receive();
 
-    // Without waiting: takes what has come, and says whether more can come. Then take() what is whole.
+    // Without waiting: takes what has come (of a flood a part), and says whether more can come. Then take() what is whole.
     [[nodiscard]] bool read_available();
     [[nodiscard]] std::optional<Message> take();
 

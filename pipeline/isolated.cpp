@@ -26,6 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kLookMilliseconds = 20;    // for a request to stop, and the time
+constexpr int kPiecesAtOnce = 64;        // of output: whoever writes without end is to be stopped and timed, too
 constexpr std::size_t kLastLines = 10;
 constexpr std::size_t kMostOfLine = 2000;
 
@@ -136,13 +137,13 @@ private:
 
     bool read_output() {
         std::array<char, 4096> bytes{};
-        for (;;) {
+        for (int i = 0; i < kPiecesAtOnce; ++i) {
             const ssize_t got = ::read(output_.get(), bytes.data(), bytes.size());
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) return errno == EAGAIN;
+            if (got < 0) return errno == EAGAIN || errno == EINTR;
             if (got == 0) return false;
             lines_.add({bytes.data(), static_cast<std::size_t>(got)}, [this](std::string line) { tell(std::move(line)); });
         }
+        return true;
     }
 
     void tell(std::string line) {

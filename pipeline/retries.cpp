@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <thread>
 
 namespace satdl {
@@ -20,6 +21,13 @@ void wait(double seconds, const std::atomic<bool>& stop) {
     }
 }
 
+// Of a rendered Error the first line, without the mark before what has no place.
+std::string_view in_short(std::string_view error) {
+    constexpr std::string_view kMark = "error: ";
+    if (error.starts_with(kMark)) error.remove_prefix(kMark.size());
+    return error.substr(0, error.find('\n'));
+}
+
 }  // namespace
 
 Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
@@ -33,7 +41,7 @@ Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const
         const double delay = supervision.retry_delay_seconds;
         observer.stage_log(carrying.dag, planned.node, LogLevel::Warning,
                            fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
-                                       made.error.substr(0, made.error.find('\n')), number + 1,
+                                       in_short(made.error), number + 1,
                                        delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
         wait(delay, carrying.stop);
         if (carrying.stop.load(std::memory_order_relaxed)) return made;

@@ -71,6 +71,7 @@ Outcome wild(const StageInputs&, StageContext& context) {
     if (how == "abort") std::abort();
     if (how == "exit") std::exit(3);
     if (how == "hang") sleep_for_ever();
+    if (how == "flood") for (;;) context.log(LogLevel::Debug, "and on");
     if (how == "allocate") allocate_for_ever();
     if (how == "throw_int") throw 7;
     if (how == "throw_words") throw std::runtime_error("index 7\n\x1b[31mis red");
