@@ -6,12 +6,13 @@
 
 #include "commands/comparing_store.h"
 #include "commands/display.h"
-#include "commands/in_process.h"
 #include "commands/session.h"
 #include "commands/signals.h"
+#include "commands/stage_executor.h"
 #include "pipeline/dynamic_library.h"
 #include "pipeline/process.h"
 #include "pipeline/report.h"
+#include "pipeline/schedule.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -110,7 +111,7 @@ ExitCode check(CheckOptions options) {
         ComparingStore store(session.open().store());
         if (!options.json) fmt::print("\nagain, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
-        InProcess executor;
+        StageExecutor executor;
         const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
         const RunResult result = run_on_flow_graph(carrying, with_memory(round.limits, session.machine()));
         if (const auto code = signals.exit_code()) return *code;

@@ -14,6 +14,7 @@
 #include "pipeline/dynamic_library.h"
 #include "pipeline/sandbox.h"
 #include "pipeline/terminal.h"
+#include "pipeline/worker.h"
 
 namespace {
 
@@ -131,6 +132,7 @@ int main(int argc, char** argv) {
     setenv("OMP_WAIT_POLICY", "passive", 0);
     // For CUDA's cuBLAS: buffers of its own for each stream, without which it may give other bits each time.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
         set_up_warnings();
         return parse_and_work(argc, argv);

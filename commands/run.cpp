@@ -4,16 +4,17 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "commands/in_process.h"
 #include "commands/plan_json.h"
 #include "commands/run_options.h"
 #include "commands/signals.h"
 #include "commands/smoke.h"
+#include "commands/stage_executor.h"
 #include "commands/tables.h"
 #include "commands/tell_sweep.h"
 #include "pipeline/disk_space.h"
 #include "pipeline/report.h"
 #include "pipeline/run_log.h"
+#include "pipeline/schedule.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -105,7 +106,7 @@ ExitCode run(RunOptions options) {
     const auto all = tell_all({record.get(), display.get()});
     SweepStart with_points(*all, sweep, load, info.id);
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
-    InProcess executor;
+    StageExecutor executor(isolation(options));
     const StopSignals signals;
     const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,

@@ -20,6 +20,9 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                      "does it all fit together? every stage on a few samples and for one step, in memory, keeping nothing; "
                      "with --sweep: every point");
     command.add_flag("-f,--force", options.force, "run the named stages (or all) though they are up to date");
+    command.add_flag("--isolate", options.isolate,
+                     "each stage in a process of its own: a crash fails that stage alone; costs a start of LibTorch and a copy of "
+                     "inputs and outputs each");
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
     command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
         ->check(CLI::Range(1, 4096));
@@ -60,6 +63,8 @@ Limits limits_of(const RunOptions& options, const Machine& machine) {
     if (options.sweep.sweeps()) limits.cohorts = options.sweep.max_parallel;
     return limits;
 }
+
+Isolate isolation(const RunOptions& options) { return options.isolate ? Isolate::All : Isolate::WhereAsked; }
 
 Shown shown(const RunOptions& options) {
     return options.json ? Shown::Events : options.quiet ? Shown::Nothing : options.verbose ? Shown::Everything : Shown::Progress;

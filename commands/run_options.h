@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "commands/display.h"
+#include "commands/stage_executor.h"
 #include "commands/sweep_options.h"
 
 namespace satdl {
@@ -16,7 +17,7 @@ struct RunOptions {
     SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
-    bool dry_run = false, force = false, smoke = false, no_ends = false, json = false, quiet = false, verbose = false;
+    bool dry_run = false, force = false, smoke = false, no_ends = false, isolate = false, json = false, quiet = false, verbose = false;
 };
 
 void add_run_options(CLI::App& command, RunOptions& options);
@@ -24,6 +25,7 @@ void add_run_options(CLI::App& command, RunOptions& options);
 [[nodiscard]] Request request_of(const RunOptions& options);
 // A sweep and a smoke run go on after a failure.
 [[nodiscard]] Limits limits_of(const RunOptions& options, const Machine& machine);
+[[nodiscard]] Isolate isolation(const RunOptions& options);
 [[nodiscard]] Shown shown(const RunOptions& options);
 
 }  // namespace satdl

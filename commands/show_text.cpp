@@ -90,6 +90,7 @@ std::string shown_text(const Shown& shown) {
         text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(shown.made->wall_time),
                             duration_text(shown.made->seconds), printable(shown.made->host), shown.made->threads,
                             shown.made->threads == 1 ? "" : "s", printable(shown.made->run));
+        if (!shown.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(shown.made->library_sha256));
     }
     if (!shown.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(shown)));
     for (const auto& tensor : shown.tensors) {
@@ -143,7 +144,8 @@ Json shown_json(const Shown& shown) {
                         {"host", shown.made->host},
                         {"wall_time", shown.made->wall_time},
                         {"seconds", shown.made->seconds},
-                        {"threads", shown.made->threads}};
+                        {"threads", shown.made->threads},
+                        {"library_sha256", shown.made->library_sha256.empty() ? Json(nullptr) : Json(shown.made->library_sha256)}};
     }
     return json;
 }

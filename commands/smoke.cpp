@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "commands/in_process.h"
 #include "commands/signals.h"
 #include "commands/tables.h"
+#include "pipeline/schedule.h"
 #include "pipeline/smoke.h"
 #include "pipeline/text.h"
 
@@ -30,13 +30,13 @@ std::string in_one_line(std::string_view message) {
     return printable(text);
 }
 
-std::string remark(const NodeResult& result) {
+std::string remark(const Dag& dag, const NodeResult& result) {
     switch (result.state) {
         case NodeState::Ran:
         case NodeState::Stopped:
             return duration_text(result.seconds);
         case NodeState::Failed:
-            return in_one_line(without_mark(result.error));
+            return in_one_line(fmt::format("{}: {}", dag.nodes[result.node].place.text(), without_mark(result.error)));
         case NodeState::Reused:
         case NodeState::Skipped:
             break;
@@ -59,7 +59,7 @@ public:
 
     void stage_finished(const Dag& dag, const NodeResult& result) override {
         const std::string_view word = is_ok(result.state) ? "ok" : name_of(result.state);
-        print_line(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(result)));
+        print_line(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(dag, result)));
     }
 
 private:
@@ -113,7 +113,7 @@ ExitCode run_smoke(const RunOptions& options) {
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();
-    InProcess executor;
+    StageExecutor executor(isolation(options));
     const StopSignals signals;
     const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
     const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));

@@ -9,6 +9,21 @@
 
 namespace satdl {
 
+namespace {
+
+// A stage's own words may hold anything.
+std::string printable_lines(std::string_view text) {
+    std::string lines;
+    for (std::size_t from = 0; from <= text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        lines += (from == 0 ? "" : "\n") + printable(text.substr(from, end - from));
+        from = end + 1;
+    }
+    return lines;
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const RunResult& result,
                                                         const std::vector<std::string>& targets, Store& store) {
     const auto consumers = dag.consumers();
@@ -34,11 +49,13 @@ void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
     if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", without_mark(result.not_told));
     for (const auto& node : result.nodes) {
-        const std::string name = printable(dag.nodes[node.node].name);
+        const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)
-            fmt::print(stderr, "satdl: stage {} failed: {}\n", name, without_mark(node.error));
+            fmt::print(stderr, "satdl: {} failed{}: {}\n", printable(stage_text(stage)),
+                       node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
+                       printable_lines(without_mark(node.error)));
         if (!node.not_kept.empty())
-            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", name, without_mark(node.not_kept));
+            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", printable(stage.name), without_mark(node.not_kept));
     }
 }
 

@@ -10,12 +10,13 @@
 #include <set>
 
 #include "commands/display.h"
-#include "commands/in_process.h"
 #include "commands/recorded_dag.h"
 #include "commands/session.h"
 #include "commands/signals.h"
+#include "commands/stage_executor.h"
 #include "pipeline/devices.h"
 #include "pipeline/ownership.h"
+#include "pipeline/schedule.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -136,7 +137,7 @@ private:
         const Plan plan = make_plan(dag, request, machine_, knowledge);
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.json ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
-        InProcess executor;
+        StageExecutor executor;
         const Carrying carrying{dag,      plan,   machine_,        open_.store(),        knowledge, executor,
                                 *display, *clock, signals_.stop(), &open_.checkpoints()};
         Limits limits = with_memory({}, machine_);

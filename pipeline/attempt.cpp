@@ -18,6 +18,7 @@ public:
     Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned)
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]),
           checkpoints_(carrying, planned) {
+        if (const auto& timeout = node_.supervision.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
         for (const Told& told : told_of(node_, carrying.machine)) log(told.level, told.words);
         for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
@@ -31,7 +32,9 @@ public:
         return gpu_of(node_, carrying_.machine) != nullptr ? Device::Cuda : Device::Cpu;
     }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return node_.files; }
-    [[nodiscard]] bool stop_requested() const override { return carrying_.stop.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool stop_requested() const override {
+        return carrying_.stop.load(std::memory_order_relaxed) || (deadline_ && carrying_.clock.seconds() > *deadline_);
+    }
     void progress(const Progress& progress) override { observer_.stage_progress(carrying_.dag, planned_.node, progress); }
     void log(LogLevel level, std::string_view message) override {
         observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
@@ -53,6 +56,7 @@ private:
     Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
+    std::optional<double> deadline_;
     StageCheckpoints checkpoints_;
 };
 
@@ -61,23 +65,33 @@ std::string without_stack(std::string_view what) {
     return std::string(what.substr(0, what.find("\nException raised from ")));
 }
 
-Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome outcome) {
-    const Node& node = carrying.dag.nodes[planned.node];
+Attempt failed(std::string error, Failure failure) {
     Attempt made;
-    if (const auto fault = contradiction(node.stage->description, carrying.plan.types[planned.node], outcome)) {
-        made.error = fmt::format("{} failed: what it returned is not what its description declares: {}", stage_text(node), *fault);
-        return made;
-    }
+    made.error = std::move(error);
+    made.failure = failure;
+    return made;
+}
+
+Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome outcome) {
+    const StageDescription& description = carrying.dag.nodes[planned.node].stage->description;
+    if (const auto fault = contradiction(description, carrying.plan.types[planned.node], outcome))
+        return failed(fmt::format("what it returned is not what its description declares: {}", *fault), Failure::Lasting);
+    Attempt made;
     made.digests = port_digests(outcome);
     made.outcome = std::make_shared<const Outcome>(std::move(outcome));
     made.state = NodeState::Ran;
     return made;
 }
 
-Attempt failed(std::string error) {
-    Attempt made;
-    made.error = std::move(error);
-    return made;
+Attempt stopped(const Carrying& carrying, const Supervision& supervision, bool was_asked) {
+    if (carrying.stop.load(std::memory_order_relaxed)) {
+        Attempt made;
+        made.state = NodeState::Stopped;
+        return made;
+    }
+    if (!was_asked) return failed("it stopped, though nobody had asked it to", Failure::Passing);
+    return failed(fmt::format("it ran longer than its timeout of {:g} s, and was asked to stop", *supervision.timeout_seconds),
+                  Failure::Passing);
 }
 
 // The outcomes of a stage as values: every way in which it can end, its own words kept.
@@ -92,18 +106,17 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
         made.resumed_from = context->checkpoints().resumed_from();
         return made;
     } catch (const Stopped&) {
-        Attempt made;
-        made.state = NodeState::Stopped;
-        return made;
+        return stopped(carrying, node.supervision, context && context->stop_requested());
     } catch (const Error& error) {
         const std::string checkpoint = context ? context->checkpoints().after_failure() : "";
-        return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint));
+        return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),
+                      error.code() == ExitCode::StageFailed ? Failure::Passing : Failure::Lasting);
     } catch (const std::bad_alloc&) {
-        return failed(fmt::format("{} failed: there was not enough memory", stage_text(node)));
+        return failed("there was not enough memory", Failure::Passing);
     } catch (const std::exception& error) {
-        return failed(fmt::format("{} failed: {}", stage_text(node), without_stack(error.what())));
+        return failed(without_stack(error.what()), Failure::Passing);
     } catch (...) {
-        return failed(fmt::format("{} failed: it threw something that is no exception", stage_text(node)));
+        return failed("it threw something that is no exception", Failure::Passing);
     }
 }
 
@@ -120,13 +133,9 @@ Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode&
     const double started = carrying.clock.seconds();
     double ended = -1;
     Attempt made = caught(carrying, observer, planned, inputs, ended);
+    made.library = carrying.executor.library(carrying.dag.nodes[planned.node]);
     made.seconds = (ended < 0 ? carrying.clock.seconds() : ended) - started;
     return made;
-}
-
-std::string stage_text(const Node& node) {
-    const std::string place = node.place.text();
-    return fmt::format("stage {} ({}{}{})", node.name, node.stage->description.kind, place.empty() ? "" : ", ", place);
 }
 
 std::unique_ptr<Clock> steady_clock() { return std::make_unique<SteadyClock>(); }

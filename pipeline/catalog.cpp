@@ -40,6 +40,7 @@ void Catalog::add(LibraryManifest manifest) {
         entry->description = std::move(description);
         entry->library = manifest.library;
         entry->finds_gpus = manifest.finds_gpus;
+        entry->identity = manifest.identity;
         entries_.emplace(std::move(kind), std::move(entry));
     }
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/file_system.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
@@ -20,13 +21,15 @@ struct LibraryManifest {
     std::vector<std::pair<std::string, std::string>> numerics;
     bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
     std::vector<StageDescription> stages;
+    std::optional<FileIdentity> identity{};  // of the library when the manifest was read, where it was there
 };
 
 struct CatalogEntry {
     StageDescription description;
     std::filesystem::path library;
-    std::vector<std::pair<std::string, std::string>> numerics;  // only where the stage is numeric
+    std::vector<std::pair<std::string, std::string>> numerics{};  // only where the stage is numeric
     bool finds_gpus = false;  // as its library does
+    std::optional<FileIdentity> identity{};  // of the library when the catalogue was made: no other may run
 };
 
 class Catalog {
@@ -43,6 +46,7 @@ private:
 // JSON <-> manifest. Reading throws Error{Store} naming the file and what is wrong in it.
 [[nodiscard]] std::string manifest_json(const StageLibraryInfo& info);
 [[nodiscard]] LibraryManifest read_manifest(const std::filesystem::path& json_file);
+[[nodiscard]] LibraryManifest parse_manifest(const std::string& json_text, const std::filesystem::path& json_file);
 
 // The built-in library's manifest beside the program, then those of `extra` (paths of .so files or of their manifests, from
 // --stages or $SATDL_STAGES, separated by ':').

@@ -45,6 +45,10 @@ Words in_numbers(const PortDescription& port, const Group& group) {
 // The names within a port are paths in the artifact's HDF5 file: "conv_1.weight", "train/loss".
 Words in_names(const PortDescription& port, const Group& group) {
     for (const auto& [name, array] : group) {
+        if (name.empty() != (port.kind == PortKind::Array))
+            return fmt::format("output '{}' is a {}, in which every array has a name", port.name, name_of(port.kind));
+        if (name.find('\0') != std::string::npos)
+            return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port.name);
         const std::string framed = "/" + name + "/";
         for (const char* wrong : {"//", "/./", "/../"}) {
             if (!name.empty() && framed.find(wrong) != std::string::npos)

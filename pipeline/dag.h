@@ -9,6 +9,7 @@
 
 #include "pipeline/catalog.h"
 #include "pipeline/stage.h"
+#include "pipeline/supervision.h"
 
 namespace satdl {
 
@@ -30,6 +31,7 @@ struct Node {
     std::vector<Input> inputs;            // in the order of the description's ports
     std::vector<SourceFile> files;        // of Dataset and File parameters
     std::string about;                    // `about:` of the stage, for people
+    Supervision supervision;              // not in its key
     Place place;
 };
 

@@ -143,7 +143,15 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
         json["threads"] = result.threads;
     }
     if (!result.resumed_from.empty()) json["resumed_from"] = result.resumed_from;
-    if (!result.error.empty()) json["error"] = result.error;
+    if (result.attempts > 1) {
+        json["attempt"] = result.attempt;
+        json["attempts"] = result.attempts;
+    }
+    if (result.library) json["library_sha256"] = result.library->hex();
+    if (!result.error.empty()) {
+        json["error"] = result.error;
+        json["place"] = dag.nodes[result.node].place.text();
+    }
     if (!result.not_kept.empty()) json["not_kept"] = result.not_kept;
     if (result.nondeterministic) json["nondeterministic"] = true;
     sink_(dumped(json), result.state == NodeState::Ran);

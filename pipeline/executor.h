@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "pipeline/admission.h"
 #include "pipeline/checkpoint.h"
@@ -19,6 +20,8 @@ public:
     virtual ~Executor() = default;
     // Throws Error (the stage's own words), Stopped, or anything that the stage threw.
     [[nodiscard]] virtual Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) = 0;
+    // SHA-256 of the file whose code it executed for this node; nothing where no file is known.
+    [[nodiscard]] virtual std::optional<Digest> library(const Node& /*node*/) { return std::nullopt; }
 };
 
 // Safe from any thread.

@@ -307,9 +307,15 @@ std::string manifest_json(const StageLibraryInfo& info) {
 }
 
 LibraryManifest read_manifest(const std::filesystem::path& json_file) {
+    LibraryManifest read = parse_manifest(text_of(json_file), json_file);
+    read.identity = real_file_system()->identity(read.library);
+    return read;
+}
+
+LibraryManifest parse_manifest(const std::string& json_text, const std::filesystem::path& json_file) {
     Manifest manifest;
     try {
-        const Json json = Json::parse(text_of(json_file));
+        const Json json = Json::parse(json_text);
         const Json format = json.is_object() ? json.value("satdl_manifest", Json()) : Json();
         if (format != kManifestFormat)
             throw Fault{"", fmt::format("wants format {}, is {}", kManifestFormat, format.dump())};

@@ -81,7 +81,7 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
         return claim_key(position);
     } catch (const std::exception& error) {
         end_without_running(position, NodeState::Failed,
-                            fmt::format("{} could not be decided: {}", stage_text(carrying_.dag.nodes[slot.planned.node]), error.what()));
+                            fmt::format("it could not be decided: {}", error.what()));
         return Step::Settled;
     }
 }
@@ -189,7 +189,7 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
         started_seconds = carrying_.clock.seconds() - begin_seconds_;
         made = attempt_watched(slot.planned, inputs);
     } catch (const std::exception& error) {
-        made.error = fmt::format("{} could not be given its inputs: {}", stage_text(carrying_.dag.nodes[slot.planned.node]), error.what());
+        made.error = fmt::format("it could not be given its inputs: {}", error.what());
     }
     const bool ran = made.state == NodeState::Ran;
     end_attempt(position, started_seconds, std::move(made));
@@ -202,17 +202,18 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
 // What a stage makes of a file that changes under it would stand under the key of what the file was.
 Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInputs& inputs) {
     const Node& node = carrying_.dag.nodes[planned.node];
-    if (node.files.empty()) return attempt(carrying_, observer_, planned, inputs);
+    if (node.files.empty()) return attempt_with_retries(carrying_, observer_, planned, inputs);
     std::unique_lock lock(knowledge_mutex_);
     const WatchedFiles watched(node, planned.file_digests, carrying_.knowledge);
     lock.unlock();
-    Attempt made = attempt(carrying_, observer_, planned, inputs);
+    Attempt made = attempt_with_retries(carrying_, observer_, planned, inputs);
     if (made.state != NodeState::Ran) return made;
     lock.lock();
     if (const auto changed = watched.changed()) {
         Attempt failed;
-        failed.error = fmt::format("{} failed: {}, so what it made is not used: run again when nobody writes that file",
-                                   stage_text(node), *changed);
+        failed.error = fmt::format("{}, so what it made is not used: run again when nobody writes that file", *changed);
+        failed.library = made.library;
+        failed.number = made.number;
         failed.seconds = made.seconds;
         return failed;
     }
@@ -260,7 +261,6 @@ bool NodeRunner::has_outcome(std::size_t position) {
 // What was reused turns out not to be there: it is made again in this run, and must come out as it was recorded.
 HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& damage) {
     Slot& slot = *slots_[position];
-    const Node& node = carrying_.dag.nodes[slot.planned.node];
     StageInputs inputs;
     if (winding_down() || gather(position, inputs)) return nullptr;
     observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
@@ -271,8 +271,7 @@ HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& dama
         const std::scoped_lock lock(mutex_);
         if (made.state == NodeState::Ran && made.digests != slot.result.outputs) {
             made.state = NodeState::Failed;
-            made.error = fmt::format("{} is not deterministic: {}, and made again it has other bytes than were recorded", stage_text(node),
-                                     damage);
+            made.error = fmt::format("it is not deterministic: {}, and made again it has other bytes than were recorded", damage);
         }
         slot.planned.because = damage;
     }
@@ -339,7 +338,9 @@ void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attem
     NodeResult& result = slot.result;
     result = NodeResult{.node = slot.planned.node, .state = made.state, .because = slot.planned.because, .key = slot.planned.key,
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
-                        .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error), .not_kept = {}};
+                        .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error),
+                        .attempt = made.number, .attempts = carrying_.dag.nodes[slot.planned.node].supervision.retries + 1,
+                        .library = made.library, .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
 }

@@ -19,6 +19,7 @@
 #include "pipeline/executor.h"
 #include "pipeline/held_outcomes.h"
 #include "pipeline/plan_graph.h"
+#include "pipeline/retries.h"
 
 namespace satdl {
 

@@ -1,5 +1,7 @@
 #include "pipeline/observer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -65,6 +67,12 @@ std::string_view name_of(NodeState state) {
 
 std::string_view outcome_of(const NodeResult& result) {
     return result.state == NodeState::Ran && !result.resumed_from.empty() ? "resumed" : name_of(result.state);
+}
+
+std::string stage_text(const Node& node) {
+    const std::string kind = node.stage != nullptr ? node.stage->description.kind : "";
+    const std::string place = node.place.text();
+    return fmt::format("stage {} ({}{}{})", node.name, kind, kind.empty() || place.empty() ? "" : ", ", place);
 }
 
 std::size_t RunResult::count(NodeState state) const {

@@ -29,7 +29,9 @@ struct NodeResult {
     std::string resumed_from;    // ran, from a checkpoint: "epoch 7, step 210, 61 %"
     double started_seconds = 0;  // since the run began
     double seconds = 0;
-    std::string error;           // Failed: the whole message
+    std::string error;           // Failed: why, in the stage's words or ours; may have several lines
+    int attempt = 1, attempts = 1;     // the last one, and how many its `retries` allow
+    std::optional<Digest> library{};   // ran or failed: SHA-256 of the file whose code it was, where known
     std::string not_kept;        // ran, but could not be written: why
     bool nondeterministic = false;  // the store already had other bytes under this key
 };
@@ -45,6 +47,9 @@ struct RunResult {
     [[nodiscard]] std::size_t count(NodeState state) const;
     [[nodiscard]] ExitCode exit_code() const;  // Done, StageFailed, Store (something was not kept); signals are the caller's
 };
+
+// "stage m1 (train, dags/full.yaml:31:3)"
+[[nodiscard]] std::string stage_text(const Node& node);
 
 class Observer {
 public:

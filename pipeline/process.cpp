@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "pipeline/descriptor.h"
 #include "pipeline/error.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
@@ -23,23 +24,7 @@ namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
 constexpr std::size_t kMostSaid = 2000;
-
-class Descriptor {
-public:
-    explicit Descriptor(int number = -1) : number_(number) {}
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    [[nodiscard]] int get() const { return number_; }
-    void set(int number) { number_ = number; }
-    void close() {
-        if (number_ >= 0) ::close(std::exchange(number_, -1));
-    }
-
-private:
-    int number_;
-};
+constexpr int kAside = 64;
 
 struct Pipe {
     Descriptor read_end, write_end;
@@ -48,62 +33,9 @@ struct Pipe {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0)
             throw Error(ExitCode::Store, fmt::format("no pipe: {}", std::strerror(errno)));
-        read_end.set(ends[0]);
-        write_end.set(ends[1]);
+        read_end = Descriptor(ends[0]);
+        write_end = Descriptor(ends[1]);
     }
-};
-
-// A started program; ended and waited for whatever happens.
-class Child {
-public:
-    // Starts argv with the two pipes as stdout and stderr; errno where that fails.
-    [[nodiscard]] int start(const std::vector<std::string>& argv, const Pipe& out, const Pipe& err) {
-        std::vector<char*> arguments;
-        for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
-        arguments.push_back(nullptr);
-        posix_spawn_file_actions_t actions;
-        ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&actions, out.write_end.get(), STDOUT_FILENO);
-        ::posix_spawn_file_actions_adddup2(&actions, err.write_end.get(), STDERR_FILENO);
-        // The program meets the signals as if a shell had started it, whatever this process ignores or blocks.
-        posix_spawnattr_t attributes;
-        ::posix_spawnattr_init(&attributes);
-        sigset_t defaults;
-        sigemptyset(&defaults);
-        for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) sigaddset(&defaults, signal);
-        ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-        sigset_t mask;
-        sigemptyset(&mask);
-        ::posix_spawnattr_setsigmask(&attributes, &mask);
-        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-        const int number = ::posix_spawnp(&pid_, arguments[0], &actions, &attributes, arguments.data(), environ);
-        ::posix_spawnattr_destroy(&attributes);
-        ::posix_spawn_file_actions_destroy(&actions);
-        if (number != 0) pid_ = -1;
-        return number;
-    }
-
-    Child() = default;
-    ~Child() {
-        if (pid_ < 0) return;
-        kill();
-        (void)wait();
-    }
-    Child(const Child&) = delete;
-    Child& operator=(const Child&) = delete;
-
-    void kill() const { ::kill(pid_, SIGKILL); }
-    [[nodiscard]] int wait() {
-        int status = 0;
-        while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-        }
-        pid_ = -1;
-        return status;
-    }
-
-private:
-    pid_t pid_ = -1;
 };
 
 // Reads once; false at the end.
@@ -118,11 +50,66 @@ bool read_piece(const Descriptor& from, std::vector<std::byte>& buffer, const Ta
 
 }  // namespace
 
+std::string signal_text(int number) {
+    const char* const name = ::sigabbrev_np(number);
+    const char* const words = ::sigdescr_np(number);
+    if (name == nullptr) return fmt::format("signal {}", number);
+    return fmt::format("SIG{} ({})", name, words != nullptr ? words : "");
+}
+
+ChildProcess::~ChildProcess() {
+    if (pid_ < 0) return;
+    kill();
+    (void)wait();
+}
+
+int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, Group group) {
+    std::vector<char*> arguments;
+    for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    // By way of numbers that none of them is to have: one that is given could lie where another has to go.
+    std::vector<Descriptor> aside;
+    for (const Given& one : given) {
+        aside.emplace_back(::fcntl(one.descriptor, F_DUPFD_CLOEXEC, kAside));
+        ::posix_spawn_file_actions_adddup2(&actions, aside.back().get(), one.as);
+    }
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) sigaddset(&defaults, signal);
+    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+    sigset_t mask;
+    sigemptyset(&mask);
+    ::posix_spawnattr_setsigmask(&attributes, &mask);
+    ::posix_spawnattr_setpgroup(&attributes, 0);
+    ::posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                                               (group == Group::Own ? POSIX_SPAWN_SETPGROUP : 0)));
+    const int number = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (number != 0) pid_ = -1;
+    return number;
+}
+
+void ChildProcess::kill() const { ::kill(pid_, SIGKILL); }
+
+int ChildProcess::wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
+}
+
 std::string ProcessResult::describe() const {
     const std::string tail = said.empty() ? "" : ": " + said;
     switch (kind) {
         case Kind::Ended: return fmt::format("exit code {}{}", code, tail);
-        case Kind::Killed: return fmt::format("ended by signal {}{}", code, tail);
+        case Kind::Killed: return fmt::format("ended by {}{}", signal_text(code), tail);
         case Kind::Cut: return "cut off";
         case Kind::NotStarted: break;
     }
@@ -133,8 +120,9 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     SATDL_CHECK(!argv.empty(), "a program without a name");
     Pipe out;
     Pipe err;
-    Child child;
-    if (const int number = child.start(argv, out, err); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
+    ChildProcess child;
+    const std::array given{ChildProcess::Given{out.write_end.get(), STDOUT_FILENO}, ChildProcess::Given{err.write_end.get(), STDERR_FILENO}};
+    if (const int number = child.start(argv[0], argv, given, ChildProcess::Group::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
     out.write_end.close();
     err.write_end.close();
 

@@ -4,6 +4,8 @@
 // writes comes to us through a pipe: if this process dies, the other dies of SIGPIPE at its next write, and needs no minder.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -25,6 +27,33 @@ struct ProcessResult {
     [[nodiscard]] bool good() const { return kind == Kind::Ended && code == 0; }
     // "exit code 22: curl: (22) The requested URL returned error: 404"
     [[nodiscard]] std::string describe() const;
+};
+
+// "SIGSEGV (Segmentation fault)"
+[[nodiscard]] std::string signal_text(int number);
+
+// A started program; killed, if need be, and waited for whatever happens.
+class ChildProcess {
+public:
+    struct Given {
+        int descriptor;  // of ours
+        int as;          // the number under which the program finds it
+    };
+    enum class Group { Ours, Own };  // of processes: to which a terminal's signals go, too
+
+    ChildProcess() = default;
+    ~ChildProcess();
+    ChildProcess(const ChildProcess&) = delete;
+    ChildProcess& operator=(const ChildProcess&) = delete;
+
+    // `program` is looked for in PATH; stdin is empty, other descriptors than those given are closed if they are ours. The program
+    // meets the signals as if a shell had started it, whatever this process ignores or blocks. errno where it cannot be started.
+    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, Group group);
+    void kill() const;
+    [[nodiscard]] int wait();  // its status, as waitpid has it
+
+private:
+    pid_t pid_ = -1;
 };
 
 // Takes what the program writes to stdout, piece by piece; false: enough, the program is ended.

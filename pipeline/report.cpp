@@ -19,6 +19,7 @@ std::string dumped(const Json& json) {
 // What has to be said of a stage beside why it ran.
 std::string remark(const NodeResult& node) {
     std::string text = node.because;
+    if (node.attempt > 1) text += fmt::format("; attempt {} of {}", node.attempt, node.attempts);
     if (!node.not_kept.empty()) text += fmt::format("; NOT KEPT: {}", node.not_kept);
     if (node.nondeterministic) text += "; NOT DETERMINISTIC: the store has other bytes under this key";
     return text;

@@ -75,7 +75,7 @@ public:
         events_.stage_finished(dag, result);
         const std::string& name = dag.nodes[result.node].name;
         if (result.state == NodeState::Failed) {
-            log(spdlog::level::err, fmt::format("{}: failed after {:.3f} s: {}", name, result.seconds, result.error));
+            log(spdlog::level::err, fmt::format("{} failed after {:.3f} s: {}", stage_text(dag.nodes[result.node]), result.seconds, result.error));
         } else if (opened_) {
             log(spdlog::level::info,
                 fmt::format("{}: {} in {:.3f} s: {}", name, name_of(result.state), result.seconds, result.because));
@@ -258,6 +258,7 @@ std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, con
                 made.wall_time = json.value("wall_time", 0.0);
                 made.seconds = json.value("seconds", 0.0);
                 made.threads = json.value("threads", 1);
+                made.library_sha256 = json.value("library_sha256", "");
                 found = true;
             } catch (const nlohmann::json::exception&) {
                 continue;  // torn by a crash

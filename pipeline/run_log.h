@@ -47,6 +47,7 @@ struct MadeIn {
     double wall_time = 0;  // seconds since 1970, when it was done
     double seconds = 0;
     int threads = 1;
+    std::string library_sha256;  // of the stage library's file; "" where the record does not say
 };
 // The newest record of a stage that ran under this key, where there is one.
 [[nodiscard]] std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, const Digest& key,

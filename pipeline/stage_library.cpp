@@ -1,5 +1,6 @@
 // The manifest was written when the library was built, the library is loaded when a stage must run: in between, somebody may have
-// built anew, or installed another LibTorch under it. The two are compared before the first stage of a library runs.
+// built anew, or installed another LibTorch under it. The two are compared before the first stage of a library runs. Between the look at
+// the file and dlopen it could be swapped by who may write to its folder: only the user and root, by then.
 #include "pipeline/stage_library.h"
 
 #include <fmt/format.h>
@@ -11,17 +12,10 @@ namespace satdl {
 const StageLibraryInfo& stage_library_info(const DynamicLibrary& library) {
     using Describe = const StageLibraryInfo* (*)();
     const std::string path = printable(library.path().string());
-    const auto* abi = static_cast<const int*>(library.find("satdl_stage_abi"));
     const auto describe = reinterpret_cast<Describe>(library.find("satdl_stage_library"));
-    if (abi == nullptr || describe == nullptr) {
-        throw Error(ExitCode::Store,
-                    fmt::format("'{}' is not a stage library: it does not export {}", path,
-                                abi == nullptr ? "satdl_stage_abi" : "satdl_stage_library"),
+    if (describe == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' is not a stage library: it does not export satdl_stage_library", path),
                     "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
-    }
-    if (*abi != kStageAbi) {
-        throw Error(ExitCode::Store, fmt::format("'{}' was built for stage ABI {}, this is {}", path, *abi, kStageAbi),
-                    "build the library anew against this satdl");
     }
     return *describe();
 }
@@ -57,6 +51,18 @@ StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stag
 
 }  // namespace
 
+const LibraryFile& StageLibraries::checked(const CatalogEntry& stage) {
+    const auto known = checked_.find(stage.library);
+    if (known != checked_.end() && real_file_system()->identity(stage.library) == known->second.identity) return known->second;
+    const std::optional<FileIdentity> planned = known != checked_.end() ? known->second.identity : stage.identity;
+    return checked_.insert_or_assign(stage.library, checked_library(stage.library, planned)).first->second;
+}
+
+LibraryFile StageLibraries::file(const CatalogEntry& stage) {
+    const std::scoped_lock lock(mutex_);
+    return checked(stage);
+}
+
 StageFunction StageLibraries::function(const CatalogEntry& stage) {
     const std::scoped_lock lock(mutex_);
     return function_in(info_of(stage), stage);
@@ -80,8 +86,17 @@ GpuAnswer StageLibraries::find_gpu(const CatalogEntry& stage) {
 
 const StageLibraryInfo& StageLibraries::info_of(const CatalogEntry& stage) {
     std::shared_ptr<Loaded>& loaded = loaded_[stage.library];
-    if (loaded == nullptr) loaded = std::make_shared<Loaded>(stage.library);
+    if (loaded == nullptr) {
+        (void)checked(stage);
+        loaded = std::make_shared<Loaded>(stage.library);
+    }
     return *loaded->info;
+}
+
+std::optional<Digest> StageLibraries::digest(const CatalogEntry& stage) {
+    const std::scoped_lock lock(mutex_);
+    const auto known = checked_.find(stage.library);
+    return known == checked_.end() ? std::nullopt : std::optional(known->second.digest);
 }
 
 }  // namespace satdl

@@ -9,28 +9,37 @@
 
 #include "pipeline/catalog.h"
 #include "pipeline/dynamic_library.h"
+#include "pipeline/library_file.h"
 
 namespace satdl {
 
-// What a shared library says of itself. Throws Error{Store} naming the file where it is no stage library, or was built for
-// another ABI; then nothing of it has been called.
+// What a shared library says of itself. Precondition: its ABI was checked (library_file.h). Throws Error{Store} naming the file where
+// it is no stage library.
 [[nodiscard]] const StageLibraryInfo& stage_library_info(const DynamicLibrary& library);
 
 // Safe from any thread.
 class StageLibraries {
 public:
-    // The function of a stage. Throws Error{Store}: the library cannot be loaded, was built for another ABI, lacks the stage,
-    // or is another one than its manifest describes (rebuild it): then the keys that were planned would not be true.
+    // The library's file, which may be loaded; nothing is loaded. What it throws: library_file.h. A library is read once; later calls
+    // look whether it is still the same file.
+    [[nodiscard]] LibraryFile file(const CatalogEntry& stage);
+    // The function of a stage. Throws Error{Store}: as file(); or the library cannot be loaded, lacks the stage, or is another one than
+    // its manifest describes (rebuild it): then the keys that were planned would not be true.
     [[nodiscard]] StageFunction function(const CatalogEntry& stage);
     // The GPU that the stage's library finds, or why there is none. Loads the library only if it can be asked; throws as above.
     [[nodiscard]] GpuAnswer find_gpu(const CatalogEntry& stage);
+    // The digest of the library's file, where file() or function() has found it good.
+    [[nodiscard]] std::optional<Digest> digest(const CatalogEntry& stage);
 
 private:
     struct Loaded;
-    [[nodiscard]] const StageLibraryInfo& info_of(const CatalogEntry& stage);  // loaded; precondition: mutex_ is held
+    [[nodiscard]] const LibraryFile& checked(const CatalogEntry& stage);       // both: precondition: mutex_ is held
+    [[nodiscard]] const StageLibraryInfo& info_of(const CatalogEntry& stage);  // loaded
 
     std::mutex mutex_;
-    std::map<std::filesystem::path, std::shared_ptr<Loaded>> loaded_;  // guarded by mutex_
+    // Guarded by mutex_:
+    std::map<std::filesystem::path, LibraryFile> checked_;
+    std::map<std::filesystem::path, std::shared_ptr<Loaded>> loaded_;
 };
 
 }  // namespace satdl

@@ -3,21 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "pipeline/network.h"
+#include "pipeline/stage_rules.h"
 #include "pipeline/yaml.h"
 
 namespace satdl {
 namespace {
 
-constexpr std::array<std::string_view, 3> kStageKeys{"kind", "in", "about"};
-
 // What may stand in the map of such a stage.
 std::vector<std::string> known_keys(const StageDescription& stage) {
     std::vector<std::string> names;
     for (const ParamDescription& param : stage.params) names.push_back(param.name);
-    names.insert(names.end(), kStageKeys.begin(), kStageKeys.end());
+    for (const std::string_view key : stage_keys()) names.emplace_back(key);
     return names;
 }
 
@@ -45,10 +43,6 @@ NamedNetworks read_networks(const Value& section, Interpolation& interpolation, 
         networks[entry.key] = layers ? normal_network(*layers, diagnostics) : std::nullopt;
     }
     return networks;
-}
-
-bool is_stage_key(std::string_view key) {
-    return std::find(kStageKeys.begin(), kStageKeys.end(), key) != kStageKeys.end();
 }
 
 bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known) {

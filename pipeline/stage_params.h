@@ -20,9 +20,6 @@ namespace satdl {
 using NamedNetworks = std::map<std::string, std::optional<Value>>;
 [[nodiscard]] NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics);
 
-// Whether the key of a stage's map is its own and not a parameter's: kind, in, about.
-[[nodiscard]] bool is_stage_key(std::string_view key);
-
 // Whether a key of `map` that is none of `known` is likely meant to be `name`.
 [[nodiscard]] bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known);
 

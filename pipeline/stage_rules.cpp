@@ -7,6 +7,8 @@
 #include <cmath>
 #include <set>
 
+#include "pipeline/supervision.h"
+
 namespace satdl {
 namespace {
 
@@ -92,6 +94,7 @@ private:
 
     Fault of(const ParamDescription& param) {
         if (const auto fault = name(param.name)) return fault;
+        if (is_stage_key(param.name)) return "has a name that every stage has for something else in a DAG file (docs/yaml.md)";
         if (param.type != ParamType::Numbers && (param.type == ParamType::Choice) != !param.choices.empty())
             return "has choices exactly if its type is choice";
         const auto finite = [](const std::optional<double>& bound) { return !bound || std::isfinite(*bound); };
@@ -227,6 +230,17 @@ std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
     ShapeRule rule{.kind = ShapeRule::Kind::Network, .net = std::string(words[0]), .input = std::string(words[1])};
     if (words.size() == 3) rule.layer = words[2];
     return rule;
+}
+
+std::vector<std::string_view> stage_keys() {
+    std::vector<std::string_view> keys{"kind", "in", "about"};
+    keys.insert(keys.end(), kSupervisionKeys.begin(), kSupervisionKeys.end());
+    return keys;
+}
+
+bool is_stage_key(std::string_view key) {
+    const std::vector<std::string_view> keys = stage_keys();
+    return std::ranges::find(keys, key) != keys.end();
 }
 
 std::optional<std::string> fault_of(const StageDescription& description) { return Checker(description).fault(); }

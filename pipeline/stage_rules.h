@@ -33,6 +33,10 @@ struct ShapeRule {
 // Nothing where the text is no rule.
 [[nodiscard]] std::optional<ShapeRule> parse_shape_rule(std::string_view text);
 
+// The keys of a stage's map in a DAG file that are its own, and no parameter's: kind, in, about, and those of its supervision.
+[[nodiscard]] std::vector<std::string_view> stage_keys();
+[[nodiscard]] bool is_stage_key(std::string_view key);
+
 // What is wrong with a description, in words: doubled or malformed names, rules that name what is not there, defaults that
 // are none of the choices. Nothing where it is sound.
 [[nodiscard]] std::optional<std::string> fault_of(const StageDescription& description);

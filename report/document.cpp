@@ -81,6 +81,8 @@ Json stage_json(const StageFacts& stage, Evidence& evidence) {
                  {"because", stage.because},
                  {"error", stage.error},
                  {"not_kept", stage.not_kept},
+                 {"attempt", stage.attempt},
+                 {"attempts", stage.attempts},
                  {"nondeterministic", stage.nondeterministic}};
     if (const ObjectHeader* header = evidence.header(stage.name)) {
         json["bytes"] = header->file_bytes;

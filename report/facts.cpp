@@ -62,7 +62,10 @@ void take_outcome(RunFacts& run, const Json& event) {
     stage.key = key_in(event);
     stage.because = event.value("because", "");
     stage.error = event.value("error", "");
+    if (const std::string place = event.value("place", ""); !place.empty()) stage.error = place + ": " + stage.error;
     stage.not_kept = event.value("not_kept", "");
+    stage.attempt = event.value("attempt", 1);
+    stage.attempts = event.value("attempts", 1);
     stage.nondeterministic = event.value("nondeterministic", false);
     stage.threads = event.value("threads", stage.threads);
     if (event.contains("started_seconds")) {

@@ -36,6 +36,7 @@ struct StageFacts {
     std::optional<double> seconds, started_seconds;  // of a stage that ran; since the run began
     int threads = 1;
     std::string because, error, not_kept;
+    int attempt = 1, attempts = 1;  // the last one, and how many its `retries` allow
     bool nondeterministic = false;
     std::vector<EpochRow> epochs;
     [[nodiscard]] bool has_outcome() const { return outcome == "ran" || outcome == "resumed" || outcome == "reused"; }

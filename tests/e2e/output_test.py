@@ -199,7 +199,7 @@ class Failures(satdl.Case):
                                      "  after: {kind: add, in: {x: no.numbers}}\n  other: {kind: add, in: {x: a.numbers}}\n")
         outcomes = self.outcomes(dag, "-k", code=1)
         self.assertEqual(outcomes, {"a": "ran", "no": "failed", "after": "skipped", "other": "ran"})
-        self.assertIn("satdl: stage no failed: the numbers do not add up", self.err)
+        self.assertIn(f"satdl: stage no (fail, {dag}:4:3) failed: the numbers do not add up", self.err)
         self.call("run", dag, code=1)
         self.assertRegex(self.out, r"after +skipped")
         again = {"a": "reused", "no": "failed", "after": "skipped", "other": "reused"}

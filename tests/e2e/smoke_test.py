@@ -51,7 +51,7 @@ class Smoke(satdl.Case):
     def test_a_failure_has_its_line_and_what_does_not_need_it_goes_on(self):
         self.write("quick.yaml", DAG.replace("c: {kind: add, in: {x: b.numbers, y: a.numbers}}", "c: {kind: fail, in: {y: a.numbers}}"))
         *lines, last = self.smoke(code=1)
-        self.assertIn("failed   c          no luck", lines)
+        self.assertIn(f"failed   c          {self.dag}:9:3: no luck", lines)
         self.assertIn("ok       trained_a  S", lines)
         self.assertIn("skipped  verdict    needs c, which failed", lines)
         self.assertEqual(last, "quick: 7 stages: 4 ok, 1 failed, 2 skipped, in S; nothing was kept")

@@ -46,7 +46,7 @@ TEST_CASE("Without keep_going nothing new starts after a failure, and what ran i
     CHECK(result_of(dag, result, "c").because == "not started, since a failed");
     CHECK(result_of(dag, result, "b29").because == "needs a, which failed");
     CHECK(world.executor.take_ran() == Names{"a"});
-    CHECK(result_of(dag, result, "a").error == "stage a (make) failed: index 7");
+    CHECK(result_of(dag, result, "a").error == "index 7");
 }
 
 TEST_CASE("Whatever a stage throws is told as that stage's failure") {
@@ -58,14 +58,57 @@ TEST_CASE("Whatever a stage throws is told as that stage's failure") {
         return result_of(dag, world.run(dag, jobs), "c").error;
     };
     CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw std::bad_alloc(); }) ==
-          "stage c (add) failed: there was not enough memory");
+          "there was not enough memory");
     CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw 7; }) ==
-          "stage c (add) failed: it threw something that is no exception");
+          "it threw something that is no exception");
     CHECK(message([](const StageInputs&, StageContext&) -> Outcome {
               throw std::runtime_error("size mismatch\nException raised from here at there.cpp:1\nframe #0");
-          }) == "stage c (add) failed: size mismatch");
+          }) == "size mismatch");
     CHECK_THAT(message([](const StageInputs&, StageContext&) { return Outcome{}; }),
-               Contains("stage c (add) failed") && Contains("out"));
+               Contains("is not what its description declares") && Contains("out"));
+}
+
+TEST_CASE("What fails in passing is tried again as often as it may be, and every attempt is told") {
+    const int jobs = any_jobs();
+    int calls = 0;
+    Names log;
+    const auto run = [&](int good_call, const std::function<void()>& failure) {
+        World world;
+        Dag dag = chain();
+        dag.nodes[2].supervision.retries = 2;
+        calls = 0;
+        world.executor.scripts["c"] = [&, good_call](const StageInputs& inputs, StageContext&) -> Outcome {
+            if (++calls != good_call) failure();
+            return {{{"out", inputs.at("x")}}, {}};
+        };
+        const NodeResult result = result_of(dag, world.run(dag, jobs), "c");
+        log = world.observer.log;
+        return result;
+    };
+    const NodeResult third = run(3, [] { throw std::runtime_error("not yet"); });
+    CHECK((third.state == NodeState::Ran && third.attempt == 3 && third.attempts == 3));
+    CHECK(log == Names{"c warning: attempt 1 of 3 failed: not yet; attempt 2 follows",
+                       "c warning: attempt 2 of 3 failed: not yet; attempt 3 follows"});
+    const NodeResult never = run(4, [] { throw 7; });
+    CHECK((never.state == NodeState::Failed && never.attempt == 3 && calls == 3));
+    const NodeResult mistake = run(4, [] { throw Error(ExitCode::Usage, "the shapes do not fit"); });
+    CHECK((mistake.state == NodeState::Failed && mistake.attempt == 1 && calls == 1 && log.empty()));
+}
+
+TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure and not the run's end") {
+    World world;
+    const int jobs = any_jobs();
+    Dag dag = chain();
+    dag.nodes[2].supervision.timeout_seconds = 5;
+    world.executor.scripts["c"] = [](const StageInputs&, StageContext& context) -> Outcome {
+        while (!context.stop_requested()) {
+        }
+        throw Stopped{};
+    };
+    const RunResult result = world.run(dag, jobs);
+    CHECK(result_of(dag, result, "c").error == "it ran longer than its timeout of 5 s, and was asked to stop");
+    CHECK_FALSE(result.stopped);
+    CHECK(result.exit_code() == ExitCode::StageFailed);
 }
 
 TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, what was done is kept") {

@@ -122,6 +122,15 @@ TEST_CASE("that a library can be asked for a GPU stands in its manifest, and at 
     CHECK(catalog.find("load")->finds_gpus);
 }
 
+TEST_CASE("no parameter may have a name that every stage has for something else in a DAG file") {
+    for (const char* name : {"kind", "in", "about", "retries", "retry_delay", "timeout", "memory", "isolate"}) {
+        StageDescription stage{.kind = "mine", .params = {{.name = name, .fallback = "x"}}};
+        CHECK(fault_of(stage)->starts_with(std::string("parameter '") + name + "' has a name"));
+        stage.params[0].name += "_of_mine";
+        CHECK_FALSE(fault_of(stage));
+    }
+}
+
 TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     const std::string good = manifest_json(everything());
     CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") !=

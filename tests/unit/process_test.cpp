@@ -39,7 +39,7 @@ TEST_CASE("a failure says how the program ended, and what it said") {
     CHECK_FALSE(failed.good());
     CHECK(failed.describe() == "exit code 3: nothing there");
     const ProcessResult killed = run_process({"sh", "-c", "kill -KILL $$"}, output.sink());
-    CHECK(killed.describe() == "ended by signal 9");
+    CHECK(killed.describe() == "ended by SIGKILL (Killed)");
     const ProcessResult missing = run_process({"satdl-no-such-program"}, output.sink());
     CHECK(missing.kind == ProcessResult::Kind::NotStarted);
     CHECK(missing.code == ENOENT);

@@ -1,0 +1,44 @@
+// A bound on the memory of a process and of all that it starts.
+//
+// A control group of its own where one may be made (cgroups(7), version 2 or 1, below or beside our own): it counts what is really used,
+// of all processes together, and the kernel ends them when it is reached. Else RLIMIT_DATA (setrlimit(2)), of each process by itself: then
+// an allocation fails. RLIMIT_AS was rejected: LibTorch, its threads' stacks and mapped inputs take up far more addresses than memory.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace satdl {
+
+enum class LimitKind { None, CgroupV2, CgroupV1, Data };
+[[nodiscard]] std::string_view name_of(LimitKind kind);  // "cgroup v2", "RLIMIT_DATA"
+
+class MemoryLimit {
+public:
+    // Makes the control group, if one may be made; nothing: no limit.
+    explicit MemoryLimit(std::optional<std::uint64_t> bytes);
+    ~MemoryLimit();  // removes it again; by then no process may be in it
+    MemoryLimit(const MemoryLimit&) = delete;
+    MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+    // Puts a process under it, before that has started anything; says which limit it now has. Data: the process is to call limit_data().
+    [[nodiscard]] LimitKind take_in(pid_t process);
+    // Of the calling process, and of each that it starts.
+    static void limit_data(std::uint64_t bytes);
+    // Whether the kernel has ended a process because the group had no memory left.
+    [[nodiscard]] bool has_struck() const;
+
+private:
+    [[nodiscard]] bool make_group(const std::filesystem::path& parent, LimitKind kind);
+
+    const std::uint64_t bytes_;
+    LimitKind kind_;
+    std::filesystem::path group_;  // "": none
+};
+
+}  // namespace satdl

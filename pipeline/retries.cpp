@@ -1,0 +1,52 @@
+#include "pipeline/retries.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <thread>
+
+namespace satdl {
+namespace {
+
+void wait(double seconds, const std::atomic<bool>& stop) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    constexpr auto kLook = std::chrono::milliseconds(20);
+    while (!stop.load(std::memory_order_relaxed)) {
+        const auto left = end - Clock::now();
+        if (left <= Clock::duration::zero()) return;
+        std::this_thread::sleep_for(std::min<Clock::duration>(left, kLook));
+    }
+}
+
+// Of a rendered Error the first line, without the mark before what has no place.
+std::string_view in_short(std::string_view error) {
+    constexpr std::string_view kMark = "error: ";
+    if (error.starts_with(kMark)) error.remove_prefix(kMark.size());
+    return error.substr(0, error.find('\n'));
+}
+
+}  // namespace
+
+Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
+    const Supervision& supervision = carrying.dag.nodes[planned.node].supervision;
+    const int attempts = supervision.retries + 1;
+    PlannedNode now = planned;
+    for (int number = 1;; ++number) {
+        Attempt made = attempt(carrying, observer, now, inputs);
+        made.number = number;
+        if (made.failure != Failure::Passing || number == attempts || carrying.stop.load(std::memory_order_relaxed)) return made;
+        const double delay = supervision.retry_delay_seconds;
+        observer.stage_log(carrying.dag, planned.node, LogLevel::Warning,
+                           fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
+                                       in_short(made.error), number + 1,
+                                       delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
+        wait(delay, carrying.stop);
+        if (carrying.stop.load(std::memory_order_relaxed)) return made;
+        now.forced = false;  // what the last attempt kept as a checkpoint is of this run
+    }
+}
+
+}  // namespace satdl
