@@ -38,7 +38,7 @@ void decide_start(const Node& node, PlannedNode& planned, const std::optional<La
     planned.starts_from = knowledge.checkpoint(*planned.key);
     if (planned.starts_from) {
         planned.action = Action::Resume;
-        planned.because = fmt::format("interrupted at {}", planned.starts_from->text());
+        planned.because = fmt::format("from {}, where it was interrupted", planned.starts_from->text());
     }
     const auto continuation = continuation_of(node, *planned.recipe);
     if (!continuation) return;

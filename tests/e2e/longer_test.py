@@ -107,7 +107,7 @@ class Longer(satdl.Case):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 143)
-        self.assertRegex(self.plan_of(400, "milliseconds=50"), r"^resume +t +interrupted at epoch \d+, step \d+, ")
+        self.assertRegex(self.plan_of(400, "milliseconds=50"), r"^resume +t +from epoch \d+, step \d+, \d+ %, where it was interrupted")
 
     def test_garbage_collection_takes_the_ends_of_the_artifacts_that_go(self):
         self.run_of(2)

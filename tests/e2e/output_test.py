@@ -360,7 +360,7 @@ class Signals(satdl.Case):
                 self.assertTrue(events[-1]["stopped"])
         self.assertEqual(self.outcomes(self.folder / "slow.yaml", "a"), {"a": "reused"})
         self.call("run", self.folder / "slow.yaml", "-n")
-        self.assertRegex(self.out, r"resume +(long|after) +interrupted at epoch \d+, step \d")
+        self.assertRegex(self.out, r"resume +(long|after) +from epoch \d+, step \d+, \d+ %, where it was interrupted")
 
     def test_a_second_signal_does_not_wait_for_a_stage_that_does_not_listen(self):
         dag = self.write("deaf.yaml", "name: deaf\nstages:\n  a: {kind: count_up}\n"

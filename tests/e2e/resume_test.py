@@ -72,16 +72,16 @@ class Resume(satdl.Case):
         self.assertEqual({stage["name"]: stage["outcome"] for stage in alive["stages"]}["long"], "unfinished")
         process.kill()
         process.communicate(timeout=60)
-        place = r"interrupted at (the end of )?epoch \d+,"
+        place = r"(the end of )?epoch \d+,"
         said = [self.call("run", self.dag, "-n"), self.call("status", self.dag), self.call("ls", self.dag)]
-        for listing in said:
-            self.assertRegex(listing, rf"long .*{place}")
+        for listing in said[:2]:
+            self.assertRegex(listing, rf"long .*from {place}.*where it was interrupted")
+        self.assertRegex(said[2], rf"long +interrupted at {place}.*resumable")
         self.assertRegex(said[0], r"^resume +long|\nresume +long")
-        self.assertRegex(said[2], "resumable")
         run, = self.document("report")["runs"]
         stage = {stage["name"]: stage for stage in run["stages"]}["long"]
         self.assertEqual(stage["outcome"], "interrupted")
-        self.assertRegex(stage["because"], rf"^{place} .*, resumable$")
+        self.assertRegex(stage["because"], rf"^interrupted at {place} .*, resumable$")
         self.assertIn(f"long was {stage['because']}", run["missing"])
         self.assertNotIn("running", " ".join((*said, json.dumps(run))))
         self.finish()

@@ -301,7 +301,7 @@ TEST_CASE("Of a checkpoint and an end, the farther one counts") {
     world.checkpoints.keep(recipe, {7, 50, 3, 10}, as_group({7}));
     CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
     world.checkpoints.keep(recipe, {21, 50, 3, 10}, as_group({21}));
-    CHECK(world.lines(dag) == Lines{"resume w: interrupted at epoch 21, step 3, 41 %"});
+    CHECK(world.lines(dag) == Lines{"resume w: from epoch 21, step 3, 41 %, where it was interrupted"});
 }
 
 TEST_CASE("What goes farther and yet begins at the start says why") {
