@@ -227,10 +227,12 @@ void tell(const GcOptions& options, const Going& going, std::size_t kept, std::u
 }
 
 ExitCode collect(const GcOptions& options) {
+    if (options.dags.empty()) refuse_settings_alone(options.settings);
     OpenStore open(options.store, options.dry_run ? Access::Look : Access::Write);
     if (!open.files().identity(open.folder()))
         throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", printable(open.folder().string())), "--store names another");
-    const auto use = options.dry_run ? std::nullopt : StoreUse::alone(open.folder());
+    std::optional<StoreUse> use;
+    if (!options.dry_run) use = StoreUse::alone(open.folder());
     if (!options.dry_run && !use)
         throw Error(ExitCode::Store, fmt::format("a run uses the store '{}'", printable(open.folder().string())),
                     "collect when it has ended; -n may look at any time");

@@ -66,7 +66,7 @@ bool is_file(const std::string& what) { return std::filesystem::is_regular_file(
 // Where nobody uses the store, a run whose record has no end is dead. Where it cannot be told, it may be alive.
 bool may_be_alive(const std::filesystem::path& store_folder) {
     try {
-        return !StoreUse::alone(store_folder);
+        return StoreUse::is_used(store_folder);
     } catch (const FileError&) {
         return true;
     }

@@ -121,6 +121,17 @@ std::string drawn_tensors(const ObjectHeader& header, const Outcome& outcome, co
     return text;
 }
 
+// Of a file that the user named nobody knows that it ever was an artifact, and no run makes it again.
+ObjectHeader header_of(const Found& found, bool by_path, FileSystem& files) {
+    try {
+        return read_header(files, found.path);
+    } catch (const DamagedObject& error) {
+        if (!by_path) throw;
+        throw Error(ExitCode::Store, error.diagnostics().front().message,
+                    "an HDF5 file that satdl has not written is shown by h5dump, and read into a DAG by `kind: read`");
+    }
+}
+
 ExitCode show(const ShowOptions& options) {
     if (options.json && options.images > 0)
         throw Error(ExitCode::Usage, "--images draws, and --json has no pictures", "leave one of them out");
@@ -128,7 +139,8 @@ ExitCode show(const ShowOptions& options) {
     FileSystem& files = open.files();
     std::optional<Results> results;
     Found found;
-    if (std::filesystem::is_regular_file(options.what)) {
+    const bool by_path = std::filesystem::is_regular_file(options.what);
+    if (by_path) {
         found.path = options.what;
     } else if (const auto by_key = found_by_key(options.what, open)) {
         found = *by_key;
@@ -140,7 +152,7 @@ ExitCode show(const ShowOptions& options) {
     Shown shown;
     shown.stage = found.stage;
     shown.path = found.path;
-    shown.header = read_header(files, found.path);
+    shown.header = header_of(found, by_path, files);
     const MappedFile mapped = files.map(found.path);
     verify_object(shown.header, mapped.bytes, found.path);
     const Outcome outcome = view_object(shown.header, mapped);

@@ -7,6 +7,9 @@
 
 #include <filesystem>
 #include <optional>
+#include <utility>
+
+#include "pipeline/descriptor.h"
 
 namespace satdl {
 
@@ -17,13 +20,12 @@ public:
     // Nothing where somebody uses the store. Throws FileError where the file cannot be opened.
     [[nodiscard]] static std::optional<StoreUse> alone(const std::filesystem::path& store_folder);
 
-    ~StoreUse();
-    StoreUse(StoreUse&& other) noexcept;
-    StoreUse& operator=(StoreUse&&) = delete;
+    // Whether somebody does at the moment. Makes no file. Throws FileError where it cannot be told.
+    [[nodiscard]] static bool is_used(const std::filesystem::path& store_folder);
 
 private:
-    explicit StoreUse(int descriptor) : descriptor_(descriptor) {}
-    int descriptor_;
+    explicit StoreUse(Descriptor file) : file_(std::move(file)) {}
+    Descriptor file_;
 };
 
 }  // namespace satdl

@@ -41,6 +41,8 @@ class Gc(satdl.Case):
         almost = sum(map(len, self.before.values())) - 1
         self.assertIn("would remove 1 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--to", str(almost)))
         self.call("cache", "gc", "--to", "many", code=2)
+        self.call("cache", "gc", "-n", "--set", "amount=5", code=2)
+        self.assertIn("those of a DAG file, and none is named", self.err)
 
     def test_not_beside_a_run(self):
         dag = self.write("slow.yaml", "name: slow\nstages:\n  a: {kind: count_up}\n  deaf: {kind: deaf, in: {x: a.numbers}}\n")

@@ -123,6 +123,8 @@ class Documents(satdl.Case):
         self.assertIn("11  12  13  14", self.call("show", "b/numbers"))
         self.assertEqual(self.document("show", "results/quick/b.h5")["key"], shown["key"])
         self.assertEqual(self.document("show", shown["key"][:10])["key"], shown["key"])
+        self.call("show", self.dag, code=3)
+        self.assertIn("it does not begin as an object of satdl does\n  an HDF5 file that satdl has not written", self.err)
         self.call("show", "verdit", code=2)
         self.assertIn("did you mean 'verdict'?", self.err)
         self.call("show", "b/number", code=2)
