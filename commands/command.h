@@ -29,9 +29,6 @@ void add_check_determinism_command(CLI::App& program, Work& work);
 void add_cache_command(CLI::App& program, Work& work);
 void add_selftest_command(CLI::App& program, Work& work);
 
-// A rendered error without the "error: " that stands before what has no place: for whoever puts words of his own there.
-[[nodiscard]] std::string_view without_mark(std::string_view rendered);
-
 // On one line; bytes that are no UTF-8 are replaced.
 [[nodiscard]] std::string dumped(const Json& json);
 

@@ -226,16 +226,7 @@ void tell(const GcOptions& options, const Going& going, std::size_t kept, std::u
                beside(going.leftovers, "leftover", "leftovers"), kept, bytes_text(kept_bytes));
 }
 
-ExitCode collect(const GcOptions& options) {
-    if (options.dags.empty()) refuse_settings_alone(options.settings);
-    OpenStore open(options.store, options.dry_run ? Access::Look : Access::Write);
-    if (!open.files().identity(open.folder()))
-        throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", printable(open.folder().string())), "--store names another");
-    std::optional<StoreUse> use;
-    if (!options.dry_run) use = StoreUse::alone(open.folder());
-    if (!options.dry_run && !use)
-        throw Error(ExitCode::Store, fmt::format("a run uses the store '{}'", printable(open.folder().string())),
-                    "collect when it has ended; -n may look at any time");
+ExitCode collect(const GcOptions& options, OpenStore& open) {
     std::set<Digest> kept;
     add_linked(options.store.results, kept);
     add_recorded(open, options.keep_runs, kept);
@@ -254,6 +245,21 @@ ExitCode collect(const GcOptions& options) {
     }
     tell(options, going, contents.count - going.artifacts.size(), contents.bytes - bytes_of(going.artifacts));
     return ExitCode::Done;
+}
+
+// Alone in the store, where it is more than a look.
+ExitCode collect(const GcOptions& options) {
+    if (options.dags.empty()) refuse_settings_alone(options.settings);
+    OpenStore open(options.store, options.dry_run ? Access::Look : Access::Write);
+    const std::string folder = printable(open.folder().string());
+    if (!open.files().identity(open.folder()))
+        throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "--store names another");
+    if (options.dry_run) return collect(options, open);
+    const auto use = StoreUse::alone(open.folder());
+    if (!use)
+        throw Error(ExitCode::Store, fmt::format("a run uses the store '{}'", folder),
+                    "collect when it has ended; -n may look at any time");
+    return collect(options, open);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "pipeline/dynamic_library.h"
 #include "pipeline/sandbox.h"
 #include "pipeline/terminal.h"
+#include "pipeline/text.h"
 #include "pipeline/worker.h"
 
 namespace {

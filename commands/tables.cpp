@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "commands/command.h"
+#include "pipeline/text.h"
 
 namespace satdl {
 

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <string_view>
 #include <thread>
+
+#include "pipeline/text.h"
 
 namespace satdl {
 namespace {
@@ -19,13 +20,6 @@ void wait(double seconds, const std::atomic<bool>& stop) {
         if (left <= Clock::duration::zero()) return;
         std::this_thread::sleep_for(std::min<Clock::duration>(left, kLook));
     }
-}
-
-// Of a rendered Error the first line, without the mark before what has no place.
-std::string_view in_short(std::string_view error) {
-    constexpr std::string_view kMark = "error: ";
-    if (error.starts_with(kMark)) error.remove_prefix(kMark.size());
-    return error.substr(0, error.find('\n'));
 }
 
 }  // namespace

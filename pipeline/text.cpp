@@ -132,6 +132,16 @@ std::string metric_text(double value) {
     return std::abs(value) > 1e-3 ? fmt::format("{:.4f}", value) : fmt::format("{:.4e}", value);
 }
 
+std::string_view without_mark(std::string_view rendered) {
+    constexpr std::string_view kMark = "error: ";
+    return rendered.starts_with(kMark) ? rendered.substr(kMark.size()) : rendered;
+}
+
+std::string_view in_short(std::string_view rendered) {
+    const std::string_view words = without_mark(rendered);
+    return words.substr(0, words.find('\n'));
+}
+
 std::string table_text(const Table& table) {
     std::vector<std::string> header;
     for (const auto& cell : table.columns) header.push_back(printable(cell));
