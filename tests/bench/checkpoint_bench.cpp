@@ -11,15 +11,14 @@
 #include "stages/initialise.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"
-#include "study_networks.h"
 #include "tests/support/hdf5_writer.h"
+#include "tests/support/study_networks.h"
 #include "tests/support/tiny_stages.h"
 
 namespace {
 
 using namespace satdl;
 using namespace satdl::stages;
-using namespace satdl::bench;
 
 constexpr int kPairs = 5;
 constexpr std::int64_t kBatch = 128, kSteps = 100, kEpochs = 30;  // of a training of M2
@@ -93,7 +92,7 @@ double train(const Net& net, const Samples& samples, Run& run, Context& context)
 }
 
 void bench_m2(Run& run) {
-    const Net net(network_from(kM2), {1, 28, 28});
+    const Net net(test::network_from(test::kM2), {1, 28, 28});
     const Samples samples{at::rand({kSteps * kBatch, 1, 28, 28}), at::randint(10, {kSteps * kBatch}, at::kLong)};
     for (int pair = 0; pair < kPairs; ++pair) {
         StageCheckpoints checkpoints(run.carrying, run.plan.nodes[0]);
@@ -106,7 +105,7 @@ void bench_m2(Run& run) {
 }
 
 void bench_m1(Run& run) {
-    const Net net(network_from(kM1), {1, 28, 28});
+    const Net net(test::network_from(test::kM1), {1, 28, 28});
     const at::Tensor x = at::rand({kBatch, 1, 28, 28});
     StageCheckpoints checkpoints(run.carrying, run.plan.nodes[0]);
     Context keeping(run, &checkpoints);

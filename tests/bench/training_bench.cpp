@@ -11,13 +11,12 @@
 #include "stages/initialise.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"
-#include "study_networks.h"
+#include "tests/support/study_networks.h"
 
 namespace {
 
 using namespace satdl;
 using namespace satdl::stages;
-using namespace satdl::bench;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBatch = 128;
@@ -58,7 +57,7 @@ int main(int argc, char** argv) {
     const std::int64_t samples = (std::atoll(argv[3]) + kWarmUp) * kBatch;
 
     const Precision precision = argc == 5 ? Precision::Bf16 : Precision::Fp32;
-    const Net net(network_from(m1 ? kM1 : kM2), {1, 28, 28}, precision);
+    const Net net(test::network_from(m1 ? test::kM1 : test::kM2), {1, 28, 28}, precision);
     Weights weights = net.blank_weights();
     initialise(net, Initialiser::Keras, 7, 0, weights);
     const at::Tensor x = at::rand({samples, 1, 28, 28});

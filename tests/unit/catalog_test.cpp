@@ -1,28 +1,20 @@
 #include "pipeline/catalog.h"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <fstream>
 
 #include "pipeline/stage_rules.h"
+#include "tests/support/temp_folder.h"
 
 using namespace satdl;
+using test::TempFolder;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "satdl-catalog-XXXXXX").string();
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path); }
-    fs::path write(const std::string& name, const std::string& text) const {
-        std::ofstream(path / name, std::ios::binary) << text;
-        return path / name;
-    }
-};
+fs::path written(const TempFolder& folder, const char* name, const std::string& text) {
+    test::write_text(folder.path() / name, text);
+    return folder.path() / name;
+}
 
 // Uses every field of every description.
 StageLibraryInfo everything() {
@@ -73,9 +65,9 @@ StageLibraryInfo everything() {
 }
 
 std::string refused(const std::string& json) {
-    const Folder folder;
+    const TempFolder folder;
     try {
-        (void)read_manifest(folder.write("lib.json", json));
+        (void)read_manifest(written(folder, "lib.json", json));
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Store);
         CHECK(std::string(error.what()).find("lib.json") != std::string::npos);
@@ -99,10 +91,10 @@ std::optional<std::string> fault_with(const PortDescription& output) {
 }  // namespace
 
 TEST_CASE("a manifest says everything that the library said") {
-    const Folder folder;
+    const TempFolder folder;
     const StageLibraryInfo info = everything();
-    const LibraryManifest read = read_manifest(folder.write("libmine_stages.json", manifest_json(info)));
-    CHECK(read.library == folder.path / "libmine_stages.so");
+    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info)));
+    CHECK(read.library == folder.path() / "libmine_stages.so");
     CHECK(read.name == "mine");
     CHECK(read.numerics == info.numerics);
     CHECK(!read.finds_gpus);
@@ -112,10 +104,10 @@ TEST_CASE("a manifest says everything that the library said") {
 }
 
 TEST_CASE("that a library can be asked for a GPU stands in its manifest, and at each of its stages") {
-    const Folder folder;
+    const TempFolder folder;
     StageLibraryInfo info = everything();
     info.find_gpu = [] { return GpuAnswer(NoGpu{"nobody asks"}); };
-    const LibraryManifest read = read_manifest(folder.write("libmine_stages.json", manifest_json(info)));
+    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info)));
     CHECK(read.finds_gpus);
     Catalog catalog;
     catalog.add(read);
@@ -257,26 +249,26 @@ TEST_CASE("the rules of shapes are read to the letter") {
 }
 
 TEST_CASE("one kind in two libraries is refused, naming both") {
-    const Folder folder;
-    const auto one = folder.write("libone.json", manifest_json(everything()));
-    const auto two = folder.write("libtwo.json", manifest_json(everything()));
-    CHECK_THROWS_WITH(load_catalog(folder.path, {one.string(), two.string()}),
+    const TempFolder folder;
+    const auto one = written(folder, "libone.json", manifest_json(everything()));
+    const auto two = written(folder, "libtwo.json", manifest_json(everything()));
+    CHECK_THROWS_WITH(load_catalog(folder.path(), {one.string(), two.string()}),
                       Catch::Contains("libone.so") && Catch::Contains("libtwo.so") && Catch::Contains("'fine_tune'"));
 }
 
 TEST_CASE("a catalogue holds the built-in library and those that the user names, each once") {
-    const Folder folder;
-    folder.write("libmine.json", manifest_json(everything()));
+    const TempFolder folder;
+    written(folder, "libmine.json", manifest_json(everything()));
     StageLibraryInfo built_in{"satdl", {}, {{StageDescription{.kind = "normalise", .help = "x"}, nullptr}}};
-    folder.write("libsatdl_stages.json", manifest_json(built_in));
-    const std::string library = (folder.path / "libmine.so").string();
-    const Catalog catalog = load_catalog(folder.path, {library + ":" + library, library});
+    written(folder, "libsatdl_stages.json", manifest_json(built_in));
+    const std::string library = (folder.path() / "libmine.so").string();
+    const Catalog catalog = load_catalog(folder.path(), {library + ":" + library, library});
     CHECK(catalog.kinds() == std::vector<std::string>{"fine_tune", "load", "normalise"});
     REQUIRE(catalog.find("fine_tune") != nullptr);
     CHECK(catalog.find("fine_tune")->numerics.size() == 2);
     CHECK(catalog.find("load")->numerics.empty());
-    CHECK(catalog.find("load")->library == folder.path / "libmine.so");
+    CHECK(catalog.find("load")->library == folder.path() / "libmine.so");
     CHECK(catalog.find("train") == nullptr);
-    CHECK(load_catalog(folder.path, {}).kinds() == std::vector<std::string>{"normalise"});
-    CHECK_THROWS_WITH(load_catalog(folder.path / "nowhere", {}), Catch::Contains("libsatdl_stages.json"));
+    CHECK(load_catalog(folder.path(), {}).kinds() == std::vector<std::string>{"normalise"});
+    CHECK_THROWS_WITH(load_catalog(folder.path() / "nowhere", {}), Catch::Contains("libsatdl_stages.json"));
 }

@@ -1,55 +1,48 @@
 #include "pipeline/incoming.h"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <fstream>
 
+#include "tests/support/temp_folder.h"
+
 using namespace satdl;
+using test::TempFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "satdl-incoming-XXXXXX").string();
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path); }
-};
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace
 
 TEST_CASE("a folder of incoming files goes with its owner, and no other owner sweeps it before") {
-    const Folder folder;
+    const TempFolder folder;
     fs::path first;
     {
-        const IncomingFolder living(folder.path);
+        const IncomingFolder living(folder.path());
         first = living.path();
         std::ofstream(first / "part") << "half";
-        const IncomingFolder other(folder.path);
+        const IncomingFolder other(folder.path());
         CHECK(other.path() != first);
         CHECK(fs::exists(first / "part"));
     }
-    CHECK(fs::is_empty(folder.path));
+    CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE("what a dead process left is swept, other files are not touched") {
-    const Folder folder;
-    fs::create_directories(folder.path / ".tmp-dead" / "deep");
-    std::ofstream(folder.path / ".tmp-file") << "a file of the user's";
-    std::ofstream(folder.path / "data") << "x";
-    const IncomingFolder incoming(folder.path);
-    CHECK_FALSE(fs::exists(folder.path / ".tmp-dead"));
-    CHECK(fs::exists(folder.path / ".tmp-file"));
-    CHECK(fs::exists(folder.path / "data"));
+    const TempFolder folder;
+    fs::create_directories(folder.path() / ".tmp-dead" / "deep");
+    std::ofstream(folder.path() / ".tmp-file") << "a file of the user's";
+    std::ofstream(folder.path() / "data") << "x";
+    const IncomingFolder incoming(folder.path());
+    CHECK_FALSE(fs::exists(folder.path() / ".tmp-dead"));
+    CHECK(fs::exists(folder.path() / ".tmp-file"));
+    CHECK(fs::exists(folder.path() / "data"));
 }
 
 TEST_CASE("an incoming file takes its digest on the way and appears only when it is published") {
-    const Folder folder;
-    const IncomingFolder incoming(folder.path);
+    const TempFolder folder;
+    const IncomingFolder incoming(folder.path());
     const auto files = real_file_system();
     std::uint64_t told = 0;
     IncomingFile file(incoming.path() / "a", 6, [&](std::uint64_t done) { told = done; });
@@ -59,7 +52,7 @@ TEST_CASE("an incoming file takes its digest on the way and appears only when it
     CHECK(told == 6);
     CHECK(file.bytes() == 6);
     CHECK(file.digest() == sha256(std::string_view("abcdef")));
-    CHECK_FALSE(fs::exists(folder.path / "a"));
-    file.publish(*files, folder.path / "a");
-    CHECK(fs::file_size(folder.path / "a") == 6);
+    CHECK_FALSE(fs::exists(folder.path() / "a"));
+    file.publish(*files, folder.path() / "a");
+    CHECK(fs::file_size(folder.path() / "a") == 6);
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "pipeline/yaml.h"
+#include "tests/support/study_networks.h"
 
 using namespace satdl;
 
@@ -57,22 +58,6 @@ std::string reference_row(const LayerDescription& layer, const LayerOption& opti
                                                            : option.get(layer.defaults).text();
     return fmt::format("| `{}` | {} | {} | {} |", option.name, wanted(option), fallback, option.help);
 }
-
-// M1 of the study: Block(c) = twice [conv c 3x3 same relu, batch norm].
-const std::string kAutoencoder = R"(
-- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
-- max_pool
-- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
-- max_pool
-- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
-- {repeat: 2, layers: [{conv: 256, activation: relu}, batch_norm]}
-- {repeat: 2, layers: [{conv: 128, activation: relu}, batch_norm]}
-- {repeat: 2, layers: [{conv: 64, activation: relu}, batch_norm]}
-- upsample
-- {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
-- upsample
-- {conv: 1, activation: sigmoid}
-)";
 
 }  // namespace
 
@@ -199,7 +184,7 @@ TEST_CASE("parameters and multiply-adds are counted as by hand") {
 }
 
 TEST_CASE("the study's autoencoder has Keras' 33 layers and parameters, and ends in its input's shape") {
-    const auto layers = summary(kAutoencoder, {1, 28, 28});
+    const auto layers = summary(test::kM1, {1, 28, 28});
     CHECK(layers.size() == 33);
     CHECK(layers.back().output == Shape{1, 28, 28});
     std::int64_t trainable = 0;

@@ -5,7 +5,7 @@
 
 #include "pipeline/yaml.h"
 
-namespace satdl::bench {
+namespace satdl::test {
 
 inline constexpr const char* kM1 = R"(
 - {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
@@ -25,9 +25,9 @@ inline constexpr const char* kM2 = "[flatten, {dense: 64, activation: relu}, {de
 
 inline Network network_from(const char* text) {
     Diagnostics diagnostics;
-    Network network = parse_network(parse_yaml(std::make_shared<const SourceText>(SourceText{"bench", text})), diagnostics);
+    Network network = parse_network(parse_yaml(std::make_shared<const SourceText>(SourceText{"study", text})), diagnostics);
     diagnostics.throw_if_any();
     return network;
 }
 
-}  // namespace satdl::bench
+}  // namespace satdl::test
