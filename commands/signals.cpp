@@ -10,7 +10,7 @@ namespace satdl {
 
 namespace {
 
-constexpr std::array kSignals{SIGINT, SIGTERM};
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
 
 std::atomic<bool> stop_requested{false};
 std::atomic<int> first_signal{0};
@@ -32,7 +32,10 @@ StopSignals::StopSignals() {
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        sigaction(kSignals[i], &action, &before[i]);
+        if (before[i].sa_handler == SIG_IGN) sigaction(kSignals[i], &before[i], nullptr);
+    }
 }
 
 StopSignals::~StopSignals() {
@@ -49,6 +52,8 @@ std::optional<ExitCode> StopSignals::exit_code() const {
             return ExitCode::Interrupted;
         case SIGTERM:
             return ExitCode::Terminated;
+        case SIGHUP:
+            return ExitCode::HungUp;
         default:
             return std::nullopt;
     }

@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM as a request to stop: running stages are asked to end, the run ends with its summary. A second one
-// ends the program at once.
+// SIGINT, SIGTERM and SIGHUP (the terminal is gone) as a request to stop: running stages are asked to end, the run ends with its
+// summary. A second one ends the program at once. What was ignored when the program began (by nohup) stays ignored.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 
 namespace satdl {
 
-// While one lives, it has the two signals; what was set before comes back with its end. One at a time.
+// While one lives, it has these signals; what was set before comes back with its end. One at a time.
 class StopSignals {
 public:
     StopSignals();

@@ -51,8 +51,9 @@ enum class ExitCode {
     StageFailed = 1,
     Usage = 2,  // the command line or the YAML
     Store = 3,  // the store or a dataset is bad
-    Interrupted = 130,
-    Terminated = 143,
+    HungUp = 129,       // by SIGHUP
+    Interrupted = 130,  // by SIGINT
+    Terminated = 143,   // by SIGTERM
 };
 
 // An error for a person to read: what() is the whole rendered text.

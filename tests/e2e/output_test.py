@@ -353,7 +353,7 @@ class Signals(satdl.Case):
         return process.returncode, outcomes, events
 
     def test_an_interrupted_run_ends_with_its_summary(self):
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             with self.subTest(number):
                 returned, outcomes, events = self.interrupted(number)
                 self.assertEqual(returned, code)
@@ -363,6 +363,30 @@ class Signals(satdl.Case):
         self.assertEqual(self.outcomes(self.folder / "slow.yaml", "a"), {"a": "reused"})
         self.call("run", self.folder / "slow.yaml", "-n")
         self.assertRegex(self.out, r"resume +(long|after) +from epoch \d+, step \d+, \d+ %, where it was interrupted")
+
+    def test_when_its_terminal_goes_away_it_keeps_where_it_was(self):
+        dag = self.write("slow.yaml", self.SLOW)
+        child, master = pty.fork()
+        if child == 0:
+            os.chdir(self.folder)
+            os.execve(satdl.BINARY / "satdl", ["satdl", "run", str(dag), "-j", "1"], self.environment)
+        said = b""
+        while b"epoch  3" not in said:
+            self.assertTrue(select.select([master], [], [], 60)[0])
+            said += os.read(master, 4096)
+        os.close(master)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 129)
+        actions = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}
+        self.assertIn("resume", actions.values())
+
+    def test_under_nohup_it_goes_on(self):
+        dag = self.write("slow.yaml", self.SLOW.replace("100", "10"))
+        process = subprocess.Popen(["nohup", satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
 
     def test_a_second_signal_does_not_wait_for_a_stage_that_does_not_listen(self):
         dag = self.write("deaf.yaml", "name: deaf\nstages:\n  a: {kind: count_up}\n"
