@@ -157,7 +157,7 @@ ExitCode report(ReportOptions options) {
     std::string title;
     for (const auto& what : all) {
         RunFacts facts = facts_of(what, options);
-        title += (title.empty() ? "" : ", ") + facts.dag;
+        title += (title.empty() ? "" : ", ") + (facts.dag.empty() ? facts.id : facts.dag);  // its name may be damaged
         OpenStore open(options.store, Access::Look);
         document["runs"].push_back(run_document(std::move(facts), open.store()));
     }
