@@ -3,14 +3,15 @@
 #include "commands/gc.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <set>
 
 #include "commands/session.h"
 #include "pipeline/events.h"
+#include "pipeline/record.h"
 #include "pipeline/report.h"
-#include "pipeline/run_log.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 
@@ -57,7 +58,10 @@ void add_recorded(OpenStore& open, std::size_t runs, std::set<Digest>& kept) {
     std::vector<std::string> ids = recorded_runs(open.folder(), open.files());
     if (ids.size() > runs) ids.resize(runs);
     for (const auto& id : ids) {
-        const std::string text = read_record(open.folder(), id, open.files());
+        const std::string text = record_text(open.folder(), id, open.files());
+        const std::string damage = damage_text(checked_record(text, id), id);
+        if (!damage.empty()) spdlog::warn("{}: an artifact of which nothing else tells may go", damage);
+        // In damaged lines, too: it can only keep more.
         for (auto at = text.find(kBefore); at != std::string::npos; at = text.find(kBefore, at + 1)) {
             if (const auto key = Digest::from_hex(std::string_view(text).substr(at + kBefore.size(), 64))) kept.insert(*key);
         }

@@ -7,7 +7,7 @@
 
 #include "commands/command.h"
 #include "pipeline/dag_yaml.h"
-#include "pipeline/run_log.h"
+#include "pipeline/record.h"
 #include "pipeline/yaml.h"
 
 namespace fs = std::filesystem;
@@ -16,11 +16,9 @@ namespace satdl {
 
 namespace {
 
-// The lines that are JSON; a last one may be torn by a crash.
 std::vector<Json> events_of(const fs::path& store_folder, const std::string& run, FileSystem& files) {
     std::vector<Json> events;
-    const std::string text = read_record(store_folder, run, files);
-    for (const std::string_view line : lines_of(text)) {
+    for (const std::string& line : read_record(store_folder, run, files).lines) {
         Json event = Json::parse(line, nullptr, false);
         if (event.is_object() && event.contains("event")) events.push_back(std::move(event));
     }
@@ -69,7 +67,7 @@ Dag recorded_dag(const fs::path& store_folder, const std::string& run, const Cat
     const std::vector<Json> events = events_of(store_folder, run, files);
     const Json* const started = find_event(events, "run_started");
     const Json* const told = find_event(events, "dag");
-    const std::string where = (store_folder / "runs" / run / "events.jsonl").string();
+    const std::string where = record_path(store_folder, run).string();
     std::map<std::string, std::string> written_names;
     auto source = std::make_shared<SourceText>();
     fs::path file;

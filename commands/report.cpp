@@ -10,7 +10,7 @@
 
 #include "commands/session.h"
 #include "pipeline/dynamic_library.h"
-#include "pipeline/run_log.h"
+#include "pipeline/record.h"
 #include "pipeline/store_use.h"
 #include "pipeline/text.h"
 #include "report/document.h"
@@ -74,7 +74,7 @@ bool may_be_alive(const std::filesystem::path& store_folder) {
 
 // What was killed, or stopped: from where the next run would go on.
 void tell_interrupted(RunFacts& run, OpenStore& open) {
-    const bool dead = !run.seconds && !may_be_alive(open.folder());
+    const bool dead = !run.seconds && !run.damaged && !may_be_alive(open.folder());  // damaged: its end may have been told
     if (dead) run.missing.emplace_back("no run is at work in this store: it was interrupted");
     for (StageFacts& stage : run.stages) {
         const bool was_killed = dead && stage.outcome == "unfinished";
@@ -157,7 +157,7 @@ ExitCode report(ReportOptions options) {
     std::string title;
     for (const auto& what : all) {
         RunFacts facts = facts_of(what, options);
-        title += (title.empty() ? "" : ", ") + facts.dag;
+        title += (title.empty() ? "" : ", ") + (facts.dag.empty() ? facts.id : facts.dag);  // its name may be damaged
         OpenStore open(options.store, Access::Look);
         document["runs"].push_back(run_document(std::move(facts), open.store()));
     }

@@ -62,7 +62,7 @@ public:
     [[nodiscard]] FileSystem& files() { return *files_; }
     [[nodiscard]] Index& index() { return index_; }
     [[nodiscard]] DiskStore& store() { return store_; }
-    [[nodiscard]] Checkpoints& checkpoints() { return checkpoints_; }
+    [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
     [[nodiscard]] DiskEnds& ends() { return ends_; }
 
 private:

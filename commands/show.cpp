@@ -2,6 +2,7 @@
 #include "commands/show.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "commands/results.h"
@@ -165,7 +166,9 @@ ExitCode show(const ShowOptions& options) {
     }
     add_history(shown, outcome);
     if (results) add_origins(shown, *results);
-    shown.made = find_making(open.folder(), shown.header.key, files);
+    std::vector<std::string> damaged;
+    shown.made = find_making(open.folder(), shown.header.key, files, damaged);
+    for (const std::string& one : damaged) spdlog::warn("{}, and not used", one);
     if (options.json) {
         fmt::print("{}\n", dumped(shown_json(shown)));
     } else {

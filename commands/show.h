@@ -8,7 +8,7 @@
 #include "commands/command.h"
 #include "commands/statistics.h"
 #include "pipeline/object.h"
-#include "pipeline/run_log.h"
+#include "pipeline/record.h"
 
 namespace satdl {
 

@@ -42,6 +42,8 @@ public:
     void keep(const Recipe& recipe, const CheckpointPlace& place, const Group& state) override;
     void drop(const Digest& key) override;
 
+    [[nodiscard]] VerifiedFiles verify() { return folder_.verify(); }  // throws FileError
+
 private:
     CheckpointFolder folder_;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <utility>
 
@@ -59,6 +60,18 @@ Header header_of(FileSystem& files, const fs::path& path, const Digest& key) {
     recipe.resize(own);
     if (key_of(recipe) != key) throw DamagedObject(path, "it is a checkpoint of another key");
     return header;
+}
+
+struct Whole {
+    Header header;
+    MappedFile file;
+};
+
+// With every byte verified. Throws DamagedObject, FileError.
+Whole read_whole(FileSystem& files, const fs::path& path, const Digest& key) {
+    Whole whole{header_of(files, path, key), files.map(path)};
+    verify_object(whole.header.object, whole.file.bytes, path);
+    return whole;
 }
 
 // "<key>.<n>.h5"
@@ -140,10 +153,8 @@ std::optional<Checkpoint> CheckpointFolder::load(const Digest& key, std::vector<
         if (number > most) continue;
         const fs::path path = path_of(key, number);
         try {
-            const Header header = header_of(files_, path, key);
-            const MappedFile file = files_.map(path);
-            verify_object(header.object, file.bytes, path);
-            return Checkpoint{header.place, view_object(header.object, file).outputs.at(kPort)};
+            const Whole whole = read_whole(files_, path, key);
+            return Checkpoint{whole.header.place, view_object(whole.header.object, whole.file).outputs.at(kPort)};
         } catch (const DamagedObject& error) {
             quarantine(path);
             damaged.emplace_back(error.diagnostics().front().message);
@@ -151,6 +162,25 @@ std::optional<Checkpoint> CheckpointFolder::load(const Digest& key, std::vector<
         }
     }
     return std::nullopt;
+}
+
+VerifiedFiles CheckpointFolder::verify() {
+    VerifiedFiles verified;
+    for (const std::string& name : files_.list(folder_)) {
+        const auto found = parsed(name);
+        if (!found) continue;
+        const fs::path path = folder_ / name;
+        try {
+            verified.bytes += read_whole(files_, path, found->first).header.object.file_bytes;
+            ++verified.good;
+        } catch (const DamagedObject& error) {
+            quarantine(path);
+            verified.damaged.emplace_back(error.diagnostics().front().message);
+        } catch (const FileError& error) {
+            if (error.number() != ENOENT) throw;  // dropped meanwhile
+        }
+    }
+    return verified;
 }
 
 bool CheckpointFolder::write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const Group& state,

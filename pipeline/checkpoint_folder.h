@@ -37,6 +37,12 @@ struct Checkpoint {
     Group state;
 };
 
+struct VerifiedFiles {
+    std::size_t good = 0;
+    std::uint64_t bytes = 0;           // of the good ones
+    std::vector<std::string> damaged;  // in words, with file and tensor
+};
+
 // Safe from any thread.
 class CheckpointFolder {
 public:
@@ -53,6 +59,8 @@ public:
     // The greatest that is at most `most` and whose every byte is as it was written. What is wrong with greater ones, which are put
     // into quarantine, comes to `damaged`.
     [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t most = kAny);
+    // Every byte of every one; what is damaged is put into quarantine. Throws FileError.
+    [[nodiscard]] VerifiedFiles verify();
     // Durable when it returns; false: the number is taken. `of`: the key of the node whose state it is. Throws FileError.
     [[nodiscard]] bool write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const Group& state,
                              std::uint64_t number);

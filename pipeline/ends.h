@@ -40,6 +40,7 @@ public:
     void keep(const Continuation& continuation, const Digest& of, const CheckpointPlace& place, const Group& state) override;
 
     [[nodiscard]] std::vector<CheckpointFolder::Entry> entries() { return folder_.entries(); }
+    [[nodiscard]] VerifiedFiles verify() { return folder_.verify(); }  // throws FileError
     void erase(const CheckpointFolder::Entry& entry) { folder_.remove(entry.key, entry.number); }  // throws FileError
 
 private:

@@ -4,9 +4,10 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
+
+#include "pipeline/record.h"
 
 namespace satdl {
 
@@ -26,15 +27,12 @@ Digest state_digest(const Dag& dag, const RunResult& result, const std::filesyst
 }
 constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()
 
-std::filesystem::path record_of(const std::filesystem::path& store_folder, const std::string& id) {
-    return store_folder / "runs" / id / "events.jsonl";
-}
-
 class RunRecord final : public Observer {
 public:
     RunRecord(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store)
         : folders_(std::move(folders)),
           id_(info.id),
+          record_(record_path(folders_.store, id_)),
           files_(files),
           index_(index),
           store_(store),
@@ -92,9 +90,9 @@ public:
         }
         // Nothing ran: the last line says all.
         guarded([&] {
-            const auto runs = folders_.store / "runs";
-            if (!files_.identity(runs)) files_.make_folders(runs);
-            files_.append(runs / "reused.jsonl", waiting_.back() + '\n', false);
+            const auto record = record_path(folders_.store, kReusedRuns);
+            if (!files_.identity(record.parent_path())) files_.make_folders(record.parent_path());
+            files_.append(record, with_check(waiting_.back(), kReusedRuns) + '\n', false);
         });
     }
 
@@ -110,15 +108,14 @@ private:
         if (opened_) return;
         opened_ = true;
         guarded([&] {
-            const auto record = record_of(folders_.store, id_);
-            folder_ = record.parent_path();
-            files_.make_folders(folder_);
+            const auto folder = record_.parent_path();
+            files_.make_folders(folder);
             std::string text;
-            for (const auto& line : waiting_) text += line + '\n';
+            for (const auto& line : waiting_) text += with_check(line, id_) + '\n';
             waiting_.clear();
-            files_.append(record, text, true);  // its name, too
+            files_.append(record_, text, true);  // its name, too
             log_ = std::make_unique<spdlog::logger>(
-                "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder_ / "log.txt").string()));
+                "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder / "log.txt").string()));
             log_->set_level(spdlog::level::debug);
             log_->flush_on(spdlog::level::warn);
         });
@@ -130,7 +127,7 @@ private:
             waiting_.push_back(line);
             return;
         }
-        guarded([&] { files_.append(folder_ / "events.jsonl", line + '\n', durable); });
+        guarded([&] { files_.append(record_, with_check(line, id_) + '\n', durable); });
     }
 
     void log(spdlog::level::level_enum level, const std::string& message) {
@@ -187,13 +184,13 @@ private:
 
     const RunFolders folders_;
     const std::string id_;
+    const std::filesystem::path record_;
     FileSystem& files_;
     Index& index_;
     const Store& store_;
     JsonEvents events_;
-    std::vector<std::string> waiting_;  // lines, until the folder is there
+    std::vector<std::string> waiting_;  // events, until the folder is there
     std::vector<NodeResult> reused_early_;
-    std::filesystem::path folder_;
     std::unique_ptr<spdlog::logger> log_;
     bool opened_ = false;
     bool warned_ = false;
@@ -216,57 +213,6 @@ std::string file_name_of(std::string_view name) {
     }
     if (text.size() <= kLongestName) return text;
     return text.substr(0, kLongestName - 13) + "%" + sha256(name).short_hex();
-}
-
-std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files) {
-    std::vector<std::string> ids = files.list(store_folder / "runs");
-    std::erase_if(ids, [&](const std::string& id) { return !files.identity(record_of(store_folder, id)); });
-    std::ranges::reverse(ids);
-    return ids;
-}
-
-std::vector<std::string_view> lines_of(std::string_view record) {
-    std::vector<std::string_view> lines;
-    while (!record.empty()) {
-        const std::size_t end = std::min(record.find('\n'), record.size());
-        lines.push_back(record.substr(0, end));
-        record.remove_prefix(std::min(end + 1, record.size()));
-    }
-    return lines;
-}
-
-std::string read_record(const std::filesystem::path& store_folder, const std::string& id, FileSystem& files) {
-    const auto path = record_of(store_folder, id);
-    const auto identity = files.identity(path);
-    return identity ? files.read(path, 0, identity->bytes) : std::string();
-}
-
-std::optional<MadeIn> find_making(const std::filesystem::path& store_folder, const Digest& key, FileSystem& files) {
-    const std::string wanted = fmt::format("\"{}\"", key.hex());
-    for (const std::string& id : recorded_runs(store_folder, files)) {
-        const std::string text = read_record(store_folder, id, files);
-        MadeIn made;
-        bool found = false;
-        for (const std::string_view line : lines_of(text)) {
-            const bool first = line.find("\"run_started\"") != std::string_view::npos;
-            if (!first && line.find(wanted) == std::string_view::npos) continue;
-            try {
-                const auto json = nlohmann::json::parse(line);
-                if (first) made.host = json.value("host", "");
-                if (json.value("event", "") != "stage" || json.value("outcome", "") != "ran") continue;
-                made.run = id;
-                made.wall_time = json.value("wall_time", 0.0);
-                made.seconds = json.value("seconds", 0.0);
-                made.threads = json.value("threads", 1);
-                made.library_sha256 = json.value("library_sha256", "");
-                found = true;
-            } catch (const nlohmann::json::exception&) {
-                continue;  // torn by a crash
-            }
-        }
-        if (found) return made;
-    }
-    return std::nullopt;
 }
 
 }  // namespace satdl

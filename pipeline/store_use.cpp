@@ -55,4 +55,7 @@ bool StoreUse::is_used(const std::filesystem::path& store_folder) {
     return !lock_alone(file, path);
 }
 
+StoreUse::~StoreUse() = default;
+StoreUse::StoreUse(StoreUse&&) noexcept = default;
+
 }  // namespace satdl

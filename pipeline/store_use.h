@@ -23,6 +23,10 @@ public:
     // Whether somebody does at the moment. Makes no file. Throws FileError where it cannot be told.
     [[nodiscard]] static bool is_used(const std::filesystem::path& store_folder);
 
+    ~StoreUse();  // not inline: GCC 12 takes the descriptor of an empty optional for uninitialized
+    StoreUse(StoreUse&&) noexcept;
+    StoreUse& operator=(StoreUse&&) = delete;
+
 private:
     explicit StoreUse(Descriptor file) : file_(std::move(file)) {}
     Descriptor file_;

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "pipeline/run_log.h"
+#include "pipeline/record.h"
 
 namespace satdl {
 
@@ -143,20 +143,27 @@ std::string find_run(const std::filesystem::path& store, const std::string& word
 RunFacts facts_of_record(const std::string& id, const std::string& text) {
     RunFacts run;
     run.id = id;
+    const Record record = checked_record(text, id);
+    run.damaged = !record.damaged.empty();
     std::size_t unreadable = 0;
-    for (const std::string_view line : lines_of(text)) {
+    for (const std::string& line : record.lines) {
         try {
             take(run, Json::parse(line));
         } catch (const Json::exception&) {
             ++unreadable;
         }
     }
+    if (run.damaged)
+        run.missing.push_back(damage_text(record, id) + ", and left out");
+    if (record.torn > 0)
+        run.missing.emplace_back("a line of the run's record is torn: the run died while it was written, or the disk was full");
     if (unreadable > 0) {
-        run.missing.push_back(fmt::format("{} line{} of the run's record cannot be read{}", unreadable,
-                                          unreadable == 1 ? "" : "s",
-                                          unreadable == 1 && !run.seconds ? " (torn when the run died)" : ""));
+        run.missing.push_back(
+            fmt::format("{} line{} of the run's record cannot be read", unreadable, unreadable == 1 ? "" : "s"));
     }
-    if (!run.seconds) {
+    if (!run.seconds && run.damaged) {
+        run.missing.emplace_back("the run's record has no end: it is among the damaged lines, or the run never finished");
+    } else if (!run.seconds) {
         run.missing.emplace_back(
             "the run never finished, or goes on still: its record has no end, and this page shows what it "
             "had done when the page was made");
@@ -174,7 +181,7 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
 }
 
 RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files) {
-    return facts_of_record(id, read_record(store, id, files));
+    return facts_of_record(id, record_text(store, id, files));
 }
 
 RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores) {

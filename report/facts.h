@@ -49,6 +49,7 @@ struct RunFacts {
     std::optional<double> seconds;    // nothing: the record has no end
     int cores = 0;                    // 0: not known
     bool stopped = false;
+    bool damaged = false;             // lines of its record are: what they told is not here
     std::vector<StageFacts> stages;                                   // in the DAG's order where the record has it
     nlohmann::ordered_json points = nlohmann::ordered_json::array();  // of a sweep; see docs/json.md
     std::vector<std::string> missing;                                 // what a reader should know is not here
@@ -60,7 +61,7 @@ struct RunFacts {
 // The id that the user's words mean: an id, its first characters, or ("") the newest run that has a record. Throws
 // Error{Usage}.
 [[nodiscard]] std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files);
-// From runs/<id>/events.jsonl. A torn last line is ignored and told in `missing`; so is an end that never came.
+// From runs/<id>/events.jsonl. Damaged and torn lines are left out and told in `missing`; so is an end that never came.
 [[nodiscard]] RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files);
 // The same from a record's text.
 [[nodiscard]] RunFacts facts_of_record(const std::string& id, const std::string& text);

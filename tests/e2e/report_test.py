@@ -96,6 +96,29 @@ class Command(satdl.Case):
         self.assertEqual(len(run["curves"][0]["columns"]["train/loss"]), 4)
         self.assertIn("not in it: the run never finished", self.call("report"))
 
+    def test_a_damaged_line_of_the_record_is_told_and_nothing_of_it_shown(self):
+        self.call("run", self.dag, "-q")
+        record = next(self.folder.glob(".satdl/runs/*/events.jsonl"))
+        whole = record.read_text()
+        run = record.parent.name
+        number = next(i for i, line in enumerate(whole.splitlines(), 1) if '"event":"stage"' in line and '"trained_a"' in line)
+        digit = whole.index('"seconds":', sum(map(len, whole.splitlines(keepends=True)[:number - 1]))) + len('"seconds":')
+        record.write_text(whole[:digit] + "9" + whole[digit + 1:])
+        shown, = self.document("report")["runs"]
+        told = f"line {number} of the record '{run}' is damaged"
+        self.assertEqual(shown["missing"], [told + ", and left out"])
+        self.assertEqual({stage["name"]: stage["outcome"] for stage in shown["stages"]}["trained_a"], "unfinished")
+        self.assertIn(f"not in it: {told}", self.call("report"))
+        self.assertIsNone(self.document("show", "trained_a")["made"])
+        self.assertIn(f"{told}, and not used", self.err)
+        self.assertIn("removed 0 artifacts", self.call("cache", "gc"))
+        self.assertIn(f"{told}: an artifact of which nothing else tells may go", self.err)
+
+        record.write_text(whole.replace('"event":"run_finished"', '"event":"run_finishes"'))
+        shown, = self.document("report")["runs"]
+        self.assertIn("the run's record has no end: it is among the damaged lines, or the run never finished", shown["missing"])
+        self.assertNotIn("it was interrupted", " ".join(shown["missing"]))
+
     def test_a_failed_stage_has_its_words_in_the_report(self):
         dag = self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail, message: \"<b>no</b>\"}\n")
         self.call("run", dag, code=1)

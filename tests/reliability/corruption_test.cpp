@@ -1,8 +1,10 @@
 // A store is damaged in every way that a disk, a person or another program can think of: what is damaged is found before a byte of
 // it is used, put aside, named, and made again with the bytes that it had.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <random>
 
+#include "pipeline/record.h"
 #include "tests/support/small_run.h"
 
 using namespace satdl;
@@ -116,6 +118,32 @@ void check_found(SmallProcess& process, const std::vector<Digest>& altered, std:
     }
 }
 
+// What the records of a working folder say. `before`: the same folder undamaged.
+struct RecordsFound {
+    std::uint64_t altered = 0, told = 0;
+};
+void check_records(const fs::path& root, const fs::path& before, FileSystem& files, RecordsFound& found) {
+    for (const std::string& name : recorded_runs(before / "store", files)) {
+        const std::string text = record_text(root / "store", name, files), whole = record_text(before / "store", name, files);
+        const Record record = checked_record(text, name);
+        const std::vector<std::string> written = checked_record(whole, name).lines;
+        for (const std::string& line : record.lines) CHECK(std::ranges::find(written, line) != written.end());
+        if (text == whole) continue;
+        ++found.altered;
+        const bool told = !record.damaged.empty() || record.torn > 0;
+        CHECK((told || whole.starts_with(text)));  // cut between two lines: nobody can tell
+        if (told) ++found.told;
+    }
+    for (const auto& [stage, key] : small_truth().keys) {
+        std::vector<std::string> damaged;
+        const auto made = find_making(root / "store", key, files, damaged);
+        if (!made) continue;
+        const std::string whole = record_text(before / "store", made->run, files);
+        CHECK(whole.find(fmt::format(R"("seconds":{})", nlohmann::json(made->seconds).dump())) != std::string::npos);
+        CHECK(whole.find(fmt::format(R"("wall_time":{},"stage":"{}")", nlohmann::json(made->wall_time).dump(), stage)) != std::string::npos);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("whatever is damaged is found before it is used, put aside, and made again as it was") {
@@ -126,6 +154,7 @@ TEST_CASE("whatever is damaged is found before it is used, put aside, and made a
     const TempFolder folder(TempFolder::Where::Memory);
     std::mt19937_64 dice(seed);
     std::uint64_t damages[4] = {}, altered_count = 0, found = 0;
+    RecordsFound records;
     for (std::uint64_t i = 0; i < count; ++i) {
         const auto part = static_cast<Damaged>(i % 4);
         const Template& before = part == Damaged::Checkpoints || i / 4 % 3 == 0 ? interrupted : finished;
@@ -134,6 +163,7 @@ TEST_CASE("whatever is damaged is found before it is used, put aside, and made a
                                         (&before == &finished ? interrupted : finished).folder.path(), dice);
         INFO("seed " << seed << ", number " << i << ": " << what);
         const auto altered = altered_objects(folder.path());
+        check_records(folder.path(), before.folder.path(), *real, records);
         ++damages[static_cast<int>(part)];
         altered_count += altered.size();
 
@@ -158,5 +188,8 @@ TEST_CASE("whatever is damaged is found before it is used, put aside, and made a
     CHECK(found == altered_count);
     note_figure(fmt::format("corruptions (seed {}): {} of artifacts, {} of checkpoints, {} of the index, {} of run records", seed, damages[0],
                             damages[1], damages[2], damages[3]),
-                count, fmt::format("{} of {} altered artifacts found before use, all made again as recorded; no damage changed a result", found, altered_count));
+                count,
+                fmt::format("{} of {} altered artifacts found before use, all made again as recorded; no damage changed a result; of {} altered "
+                            "records, {} told, the others cut between two lines; no line was read that was not written",
+                            found, altered_count, records.altered, records.told));
 }

@@ -197,3 +197,43 @@ TEST_CASE("a folder that cannot be read holds nothing to go on from") {
     process.faulty.fail(1, EACCES, FaultyFileSystem::kForEver);
     CHECK_FALSE(process.checkpoints.newest(kKey));
 }
+
+TEST_CASE("all are verified: the damaged ones are named and put aside, whichever key they are of") {
+    const TempFolder folder;
+    {
+        Process process(folder.path());
+        for (int epoch = 1; epoch <= 2; ++epoch) process.checkpoints.keep(kRecipe, at(epoch, 10), state_at(1));
+        process.checkpoints.keep(test::sample_recipe(2), at(9, 9), state_at(9));
+    }
+    Process process(folder.path());
+    const VerifiedFiles sound = process.checkpoints.verify();
+    CHECK(sound.good == 3);
+    CHECK(sound.bytes == 3 * std::filesystem::file_size(newest_file(folder.path())));
+    CHECK(sound.damaged.empty());
+
+    const auto path = newest_file(folder.path());
+    std::string text = file_text(path);
+    text.back() ^= 1;
+    overwrite(path, text);
+    const VerifiedFiles found = process.checkpoints.verify();
+    CHECK(found.good == 2);
+    REQUIRE(found.damaged.size() == 1);
+    CHECK(found.damaged.front().find(path.string()) != std::string::npos);
+    CHECK(names_in(folder.path() / "quarantine") == std::vector<std::string>{"checkpoints-" + path.filename().string()});
+    CHECK(process.checkpoints.verify().good == 2);
+    CHECK(DiskCheckpoints(folder.path() / "none", *process.files, test::hdf5_writer).verify().good == 0);
+}
+
+TEST_CASE("one that is dropped while all are verified is no damage; one that cannot be read is an error") {
+    const TempFolder folder;
+    Process process(folder.path());
+    process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+    for (const std::size_t call : {2, 3}) {  // after the list: the header, or the whole
+        process.faulty.fail(call, ENOENT);
+        const VerifiedFiles found = process.checkpoints.verify();
+        CHECK(found.good == 0);
+        CHECK(found.damaged.empty());
+        process.faulty.fail(call, EIO);
+        CHECK_THROWS_AS(process.checkpoints.verify(), FileError);
+    }
+}

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/record.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;
@@ -111,6 +112,7 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     CHECK(events[6]["key"] == sha256("k1").hex());
     CHECK(events[6]["seconds"] == 1.5);
     CHECK(events[7]["ran"] == 1);
+    CHECK(read_record(scene.folder.path() / "store", "r1", *scene.files).lines.size() == events.size());
     const std::string log = file_text(scene.folder.path() / "store/runs/r1/log.txt");
     CHECK(log.find("note \\x1b[1m") != std::string::npos);
     CHECK(log.find('\x1b') == std::string::npos);
@@ -145,6 +147,9 @@ TEST_CASE("A run in which nothing ran leaves one line and no folder, and touches
     const std::string lines = file_text(scene.folder.path() / "store/runs/reused.jsonl");
     CHECK(std::count(lines.begin(), lines.end(), '\n') == 2);
     CHECK(Json::parse(lines.substr(0, lines.find('\n')))["run"] == "r2");
+    const Record record = read_record(scene.folder.path() / "store", kReusedRuns, *scene.files);
+    CHECK(record.lines.size() == 2);
+    CHECK(record.damaged.empty());
 }
 
 TEST_CASE("Links that somebody removed come back with the next run") {
@@ -172,18 +177,20 @@ TEST_CASE("What a stage's name could do to a path, its file name cannot") {
 TEST_CASE("Who made an object is found in the newest record that says so, past torn lines") {
     Scene scene;
     const auto store = scene.folder.path() / "store";
-    CHECK_FALSE(find_making(store, sha256("k0"), *scene.files));
+    std::vector<std::string> damaged;
+    CHECK_FALSE(find_making(store, sha256("k0"), *scene.files, damaged));
     scene.run("20260101T000000.000000-1", {Scene::result(0, NodeState::Ran, "k0")});
     scene.run("20260102T000000.000000-1",
               {Scene::result(0, NodeState::Reused, "k0"), Scene::result(1, NodeState::Ran, "k1")});
     scene.files->append(store / "runs/20260102T000000.000000-1/events.jsonl",
                         fmt::format(R"({{"event":"stage","key":"{}")", sha256("k0").hex()), false);
-    const auto made = find_making(store, sha256("k0"), *scene.files);
+    const auto made = find_making(store, sha256("k0"), *scene.files, damaged);
     REQUIRE(made);
     CHECK(made->run == "20260101T000000.000000-1");
     CHECK(made->seconds == 1.5);
     CHECK(made->wall_time > 1.7e9);
-    CHECK_FALSE(find_making(store, sha256("never"), *scene.files));
+    CHECK_FALSE(find_making(store, sha256("never"), *scene.files, damaged));
+    CHECK(damaged.empty());
 }
 
 TEST_CASE("A record that cannot be written never fails the run") {
