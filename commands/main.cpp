@@ -12,6 +12,7 @@
 #include "commands/command.h"
 #include "pipeline/catalog.h"
 #include "pipeline/dynamic_library.h"
+#include "pipeline/mapped_guard.h"
 #include "pipeline/sandbox.h"
 #include "pipeline/terminal.h"
 #include "pipeline/text.h"
@@ -133,6 +134,7 @@ int main(int argc, char** argv) {
     setenv("OMP_WAIT_POLICY", "passive", 0);
     // For CUDA's cuBLAS: buffers of its own for each stream, without which it may give other bits each time.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    satdl::install_mapped_guard();
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
         set_up_warnings();

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "pipeline/devices.h"
+#include "pipeline/mapped_guard.h"
 #include "pipeline/stage_checkpoints.h"
 
 namespace satdl {
@@ -15,8 +16,8 @@ namespace {
 
 class Context final : public StageContext {
 public:
-    Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned)
-        : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]),
+    Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned, MappedUse& read)
+        : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]), read_(read),
           checkpoints_(carrying, planned) {
         if (const auto& timeout = node_.supervision.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
         for (const Told& told : told_of(node_, carrying.machine)) log(told.level, told.words);
@@ -39,13 +40,19 @@ public:
     void log(LogLevel level, std::string_view message) override {
         observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
     }
-    [[nodiscard]] const Group* checkpoint() override { return checkpoints_.last(); }
+    [[nodiscard]] const Group* checkpoint() override {
+        const Group* const state = checkpoints_.last();
+        if (state != nullptr) read_.add(*state);
+        return state;
+    }
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_.due(epoch_ended); }
     void keep_checkpoint(const Group& state, const Progress& at) override {
+        read_.refuse_changed();
         if (const std::string trouble = checkpoints_.keep(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
     void keep_end(const Group& state, const Progress& at) override {
+        read_.refuse_changed();
         if (const std::string trouble = checkpoints_.keep_end(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
@@ -56,6 +63,7 @@ private:
     Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
+    MappedUse& read_;  // what the stage reads: its inputs, and what it goes on from
     std::optional<double> deadline_;
     StageCheckpoints checkpoints_;
 };
@@ -95,11 +103,12 @@ Attempt stopped(const Carrying& carrying, const Supervision& supervision, bool w
 }
 
 // The outcomes of a stage as values: every way in which it can end, its own words kept.
-Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, double& ended) {
+Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, MappedUse& read,
+               double& ended) {
     const Node& node = carrying.dag.nodes[planned.node];
     std::optional<Context> context;
     try {
-        context.emplace(carrying, observer, planned);
+        context.emplace(carrying, observer, planned, read);
         Outcome outcome = carrying.executor.execute(node, inputs, *context);
         ended = carrying.clock.seconds();
         Attempt made = checked(carrying, planned, std::move(outcome));
@@ -120,6 +129,11 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
     }
 }
 
+// Whatever the stage made or said of it: it may have read zeros. Another attempt would be given the same.
+std::string spoiled(const std::string& change) {
+    return fmt::format("{} while the stage read it, so what it made is not used: the next run finds what is damaged, and makes it again", change);
+}
+
 class SteadyClock final : public Clock {
 public:
     [[nodiscard]] double seconds() override {
@@ -132,7 +146,9 @@ public:
 Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
     const double started = carrying.clock.seconds();
     double ended = -1;
-    Attempt made = caught(carrying, observer, planned, inputs, ended);
+    MappedUse read(inputs);
+    Attempt made = caught(carrying, observer, planned, inputs, read, ended);
+    if (const auto change = read.changed(); change && made.state != NodeState::Stopped) made = failed(spoiled(*change), Failure::Lasting);
     made.library = carrying.executor.library(carrying.dag.nodes[planned.node]);
     made.seconds = (ended < 0 ? carrying.clock.seconds() : ended) - started;
     return made;

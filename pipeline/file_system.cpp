@@ -17,6 +17,8 @@
 #include <limits>
 #include <utility>
 
+#include "pipeline/mapped_guard.h"
+
 namespace satdl {
 namespace {
 
@@ -157,12 +159,18 @@ public:
 
     MappedFile map(const fs::path& path) override {
         const OpenFile file(path, O_RDONLY, "open");
-        const auto length = static_cast<std::size_t>(file.status().st_size);
+        const struct stat status = file.status();
+        const auto length = static_cast<std::size_t>(status.st_size);
         if (length == 0) return {};
         void* const address = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file.get(), 0);
         if (address == MAP_FAILED) throw FileError(errno, "map", path);
-        const auto unmap = [length](void* mapped) { ::munmap(mapped, length); };
-        return {{static_cast<const std::byte*>(address), length}, std::shared_ptr<void>(address, unmap)};
+        const auto unmap = [length](void* mapped) {
+            unregister_mapping(mapped);
+            ::munmap(mapped, length);
+        };
+        const std::shared_ptr<void> owner(address, unmap);
+        register_mapping(address, length, path, status);
+        return {{static_cast<const std::byte*>(address), length}, owner};
     }
 
     std::vector<std::string> list(const fs::path& folder) override {
@@ -185,7 +193,9 @@ public:
 
     void write_new(const fs::path& path, std::uint64_t size, std::span<const Extent> extents) override {
         OpenFile file(path, O_WRONLY | O_CREAT | O_EXCL, "create", 0600);
+        MappedUse source;  // a stage may hand on what it was given
         try {
+            for (const Extent& extent : extents) source.add(extent.bytes, nullptr);
             reserve(file, path, size);
             for (const Extent& extent : extents) {
                 const bool is_inside = extent.offset <= size && extent.bytes.size() <= size - extent.offset;
@@ -195,8 +205,10 @@ public:
             if (::fchmod(file.get(), 0444) != 0) throw FileError(errno, "set the mode of", path);
             file.sync();
             file.close();
+            source.refuse_changed();
         } catch (...) {
             ::unlink(path.c_str());
+            source.refuse_changed();
             throw;
         }
     }

@@ -44,7 +44,7 @@ struct Extent {
     std::span<const std::byte> bytes;
 };
 
-// A file mapped read-only; unmapped with the last owner of `bytes`.
+// A file mapped read-only; unmapped with the last owner of `bytes`. Somebody may cut it meanwhile: see mapped_guard.h.
 struct MappedFile {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;

@@ -30,8 +30,7 @@ void HeldOutcomes::put_made(std::size_t node, HeldOutcome outcome) {
     Holding& holding = holdings_[node];
     holding.outcome = std::move(outcome);
     holding.to_be_written = true;
-    holding.bytes = bytes;
-    bytes_ += bytes;
+    bytes_ += bytes - std::exchange(holding.bytes, bytes);
 }
 
 void HeldOutcomes::put_loaded(std::size_t node, HeldOutcome outcome) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "pipeline/elf.h"
+#include "pipeline/mapped_guard.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
@@ -89,8 +90,10 @@ LibraryFile checked_library(const fs::path& library, const std::optional<FileIde
     check_writers(library, path, "file");
     check_writers(library, path.parent_path(), "folder");
     const MappedFile file = files->map(path);
+    const MappedUse use(file.bytes);
     check_abi(library, file.bytes);
     LibraryFile checked{*identity, sha256(file.bytes)};
+    use.refuse_changed();
     check_same(files->identity(library), checked.identity);
     return checked;
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/mapped_guard.h"
+
 namespace satdl {
 namespace {
 
@@ -236,9 +238,9 @@ std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs&
 // From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
 HeldOutcome NodeRunner::outcome_of(std::size_t position) {
     Slot& slot = *slots_[position];
-    if (HeldOutcome held = held_.find(position)) return held;
+    if (HeldOutcome held = held_whole(position)) return held;
     const std::scoped_lock loading(slot.loading);
-    if (HeldOutcome held = held_.find(position)) return held;
+    if (HeldOutcome held = held_whole(position)) return held;
     if (!has_outcome(position)) return nullptr;  // another consumer has tried, and it could not be made again
     HeldOutcome loaded;
     std::string damage = "its artifact is gone from the store";
@@ -250,6 +252,13 @@ HeldOutcome NodeRunner::outcome_of(std::size_t position) {
     if (loaded == nullptr) return make_again(position, damage);
     held_.put_loaded(position, loaded);
     return loaded;
+}
+
+// Nothing also where it lies in a file that was changed since it was mapped.
+HeldOutcome NodeRunner::held_whole(std::size_t position) {
+    HeldOutcome held = held_.find(position);
+    if (held != nullptr && MappedUse(held->outputs).changed()) return nullptr;
+    return held;
 }
 
 bool NodeRunner::has_outcome(std::size_t position) {
@@ -296,6 +305,7 @@ void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
     std::string not_kept;
     bool different = false;
     try {
+        const MappedUse use(outcome.outputs);
         different = carrying_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
         if (carrying_.checkpoints != nullptr) carrying_.checkpoints->drop(*slot.planned.key);
     } catch (const Error& error) {

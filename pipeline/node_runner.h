@@ -61,6 +61,7 @@ private:
     [[nodiscard]] Attempt attempt_watched(const PlannedNode& planned, const StageInputs& inputs);
     [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
     [[nodiscard]] HeldOutcome outcome_of(std::size_t position);
+    [[nodiscard]] HeldOutcome held_whole(std::size_t position);
     [[nodiscard]] bool has_outcome(std::size_t position);
     [[nodiscard]] HeldOutcome make_again(std::size_t position, const std::string& damage);
     void publish(std::size_t position, const Outcome& outcome);

@@ -32,6 +32,8 @@ void write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) 
     while (!bytes.empty()) {
         const ssize_t done = ::pwrite(file, bytes.data(), std::min(bytes.size(), kMostAtOnce), static_cast<off_t>(offset));
         if (done < 0 && errno == EINTR) continue;
+        if (done < 0 && errno == EFAULT)
+            throw Error(ExitCode::Store, "arrays cannot be handed to another process: a file that they lie in can no longer be read");
         if (done <= 0) throw no_memory("write");
         bytes = bytes.subspan(static_cast<std::size_t>(done));
         offset += static_cast<std::uint64_t>(done);

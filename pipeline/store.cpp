@@ -76,12 +76,12 @@ std::optional<Outcome> DiskStore::load(const Digest& key) {
     return guarded(key, [&](const FileIdentity& found) {
         const ObjectHeader header = header_of(key);
         const MappedFile file = files_.map(path_of(key));
-        const bool known = [&] {
+        const auto verified = [&]() -> std::optional<FileIdentity> {
             const std::scoped_lock lock(mutex_);
-            const auto verified = verified_.find(key);
-            return verified != verified_.end() && verified->second == found;
+            const auto known = verified_.find(key);
+            return known == verified_.end() ? std::nullopt : std::optional(known->second);
         }();
-        if (!known) {
+        if (!verified || files_.identity(path_of(key)) != verified) {
             verify_object(header, file.bytes, path_of(key));
             const std::scoped_lock lock(mutex_);
             verified_[key] = found;
@@ -171,7 +171,8 @@ void DiskStore::quarantine(const Digest& key, const FileIdentity& found) {
     index_.remove_object(key);
     try {
         const fs::path folder = folder_ / "quarantine";
-        if (files_.identity(path_of(key)) != found) return;
+        const auto now = files_.identity(path_of(key));
+        if (!now || now->device != found.device || now->inode != found.inode) return;
         files_.make_folders(folder);
         int n = 1;
         const auto name = [&] { return folder / fmt::format("{}.{}{}", key.hex(), n, kExtension); };

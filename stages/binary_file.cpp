@@ -23,6 +23,7 @@ void BinaryFile::read(std::span<std::byte> bytes, const std::string& what) {
                     "fetch or write it again");
     }
     stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    if (stream_.eof()) throw error("was cut while it was read", "fetch or write it again");
     if (!stream_) throw error(fmt::format("cannot be read: {}", std::strerror(errno)));
     left_ -= bytes.size();
 }

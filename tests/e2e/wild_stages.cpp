@@ -1,4 +1,4 @@
-// Stages that do what no stage should: for isolate_test.py.
+// Stages that do what no stage should: for isolate_test.py and cut_test.py.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,7 +58,24 @@ int count_calls(const std::string& note) {
     return static_cast<int>(std::filesystem::file_size(note));
 }
 
-Outcome wild(const StageInputs&, StageContext& context) {
+// To the file `path`, at the first call alone.
+void harm(const std::filesystem::path& path, const std::string& how) {
+    if (std::filesystem::exists("harmed")) return;
+    std::ofstream("harmed").put('x');
+    std::filesystem::permissions(path, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+    const auto bytes = std::filesystem::file_size(path);
+    if (how == "cut") std::filesystem::resize_file(path, bytes / 2);
+    if (how == "cut_tail") std::filesystem::resize_file(path, bytes - 8);
+    if (how == "write_to") std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(-1, std::ios::end).put('x');
+}
+
+Outcome sum_of(const Group& x) {
+    double sum = 0;
+    for (const double value : x.at("").values<double>()) sum += value;
+    return numbers({sum});
+}
+
+Outcome wild(const StageInputs& inputs, StageContext& context) {
     const std::string& how = context.params().text("how");
     const std::string& note = context.params().text("note");
     context.log(LogLevel::Info, "about to " + how);
@@ -69,6 +86,7 @@ Outcome wild(const StageInputs&, StageContext& context) {
     }
     if (how == "segfault") *static_cast<volatile int*>(nullptr) = 1;
     if (how == "abort") std::abort();
+    if (how == "bus") ::raise(SIGBUS);
     if (how == "exit") std::exit(3);
     if (how == "hang") sleep_for_ever();
     if (how == "flood") for (;;) context.log(LogLevel::Debug, "and on");
@@ -93,6 +111,15 @@ Outcome wild(const StageInputs&, StageContext& context) {
     }
     if (how == "third_time" && count_calls(note) < 3) throw std::runtime_error("not this time");
     if (how == "third_time_crash" && count_calls(note) < 3) std::abort();
+    if (how == "cut" || how == "cut_tail" || how == "write_to") harm(note, how);
+    if (how == "cut_then_keep") {
+        if (const Group* state = context.checkpoint()) return {{{"numbers", *state}}, {}};
+        harm(note, "cut");
+        const Outcome sum = sum_of(inputs.at("x"));
+        context.keep_checkpoint(sum.outputs.at("numbers"), {});
+        return sum;
+    }
+    if (inputs.contains("x")) return sum_of(inputs.at("x"));
     return numbers({1, 2, 3});
 }
 
@@ -101,8 +128,9 @@ StageLibraryInfo make_info() {
             {},
             {{{.kind = "wild",
                .help = "misbehaves",
-               .inputs = {{.name = "after", .kind = PortKind::Metrics, .optional = true, .help = "what it waits for"}},
-               .outputs = {{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[_]", .help = "1, 2, 3"}},
+               .inputs = {{.name = "after", .kind = PortKind::Metrics, .optional = true, .help = "what it waits for"},
+                          {.name = "x", .dtypes = {DType::Float64}, .shape = "[N]", .optional = true, .help = "numbers"}},
+               .outputs = {{.name = "numbers", .dtypes = {DType::Float64}, .shape = "[_]", .help = "1, 2, 3, or the sum of x"}},
                .params = {{.name = "how", .type = ParamType::Text, .help = "in which way"},
                           {.name = "note", .type = ParamType::Text, .fallback = "note", .help = "a file in which it leaves something"}}},
               wild}}};

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "stage_test.h"
+#include "stages/binary_file.h"
 #include "stages/idx.h"
 #include "stages/npy.h"
 
@@ -114,6 +115,15 @@ TEST_CASE("IDX: what is wrong is said, with the file") {
     }
     for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK(idx_error(good.substr(0, cut)) != "no error");
     CHECK_THROWS_WITH(read_idx("/nowhere/at/all"), Contains("/nowhere/at/all") && Contains("No such file"));
+}
+
+TEST_CASE("A file that is cut while it is read is told as such") {
+    const File whole(idx_header(8, {1000, 1000}) + std::string(1'000'000, 'a'));
+    BinaryFile file(whole.path());
+    std::vector<std::byte> bytes(500'000);
+    file.read(bytes, "the first half");
+    std::filesystem::resize_file(whole.path(), 600'000);
+    CHECK_THROWS_WITH(file.read(bytes, "the second half"), Contains(whole.path().string()) && Contains("was cut while it was read"));
 }
 
 TEST_CASE(".npy: every version and element type that satdl has") {
