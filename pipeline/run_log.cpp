@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "pipeline/exception_words.h"
+
 namespace satdl {
 
 namespace {
@@ -181,7 +183,7 @@ private:
         try {
             work();
         } catch (const std::exception& error) {
-            if (!std::exchange(warned_, true)) spdlog::warn("the run's record is incomplete: {}", printable(error.what()));
+            if (!std::exchange(warned_, true)) spdlog::warn("the run's record is incomplete: {}", printable(words_of(error)));
         }
     }
 
