@@ -1,17 +1,25 @@
 // satdl: a DAG of deep-learning stages, declared in YAML, of which only what changed runs again. Called as satdl-run, it is
 // `satdl run`.
+#include <cxxabi.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <new>
 #include <set>
+#include <string_view>
+#include <typeinfo>
 
 #include "commands/command.h"
 #include "pipeline/catalog.h"
 #include "pipeline/dynamic_library.h"
+#include "pipeline/exception_words.h"
 #include "pipeline/mapped_guard.h"
 #include "pipeline/sandbox.h"
 #include "pipeline/terminal.h"
@@ -126,6 +134,21 @@ int parse_and_work(int argc, char** argv) {
     return code_of(work());
 }
 
+std::terminate_handler ends_otherwise = nullptr;
+
+// Where memory ends in code that may throw nothing: in one line. What is in the store is as after any other death.
+[[noreturn]] void end_program() {
+    const std::type_info* const thrown = abi::__cxa_current_exception_type();
+    if (thrown != nullptr && *thrown == typeid(std::bad_alloc)) {
+        static std::atomic_flag is_told;
+        constexpr std::string_view kLastWords = "satdl: there was not enough memory\n";
+        if (!is_told.test_and_set()) [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLastWords.data(), kLastWords.size());
+        ::_exit(code_of(ExitCode::Store));
+    }
+    ends_otherwise();
+    std::abort();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,6 +158,7 @@ int main(int argc, char** argv) {
     // For CUDA's cuBLAS: buffers of its own for each stream, without which it may give other bits each time.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
     satdl::install_mapped_guard();
+    ends_otherwise = std::set_terminate(end_program);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
         set_up_warnings();
@@ -144,7 +168,8 @@ int main(int argc, char** argv) {
         return code_of(error.code());
     } catch (const std::exception& error) {
         std::fflush(stdout);
-        fmt::print(stderr, "satdl: unexpected: {}\n", satdl::printable(error.what()));
+        const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+        fmt::print(stderr, "satdl: {}{}\n", no_memory ? "" : "unexpected: ", satdl::printable(satdl::words_of(error)));
         return code_of(ExitCode::Store);
     }
 }

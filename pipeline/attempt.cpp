@@ -4,10 +4,9 @@
 
 #include <chrono>
 #include <exception>
-#include <new>
-#include <string_view>
 
 #include "pipeline/devices.h"
+#include "pipeline/exception_words.h"
 #include "pipeline/mapped_guard.h"
 #include "pipeline/stage_checkpoints.h"
 
@@ -68,11 +67,6 @@ private:
     StageCheckpoints checkpoints_;
 };
 
-// LibTorch appends the C++ stack to what it says; that is for its developers.
-std::string without_stack(std::string_view what) {
-    return std::string(what.substr(0, what.find("\nException raised from ")));
-}
-
 Attempt failed(std::string error, Failure failure) {
     Attempt made;
     made.error = std::move(error);
@@ -120,10 +114,8 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
         const std::string checkpoint = context ? context->checkpoints().after_failure() : "";
         return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),
                       error.code() == ExitCode::StageFailed ? Failure::Passing : Failure::Lasting);
-    } catch (const std::bad_alloc&) {
-        return failed("there was not enough memory", Failure::Passing);
     } catch (const std::exception& error) {
-        return failed(without_stack(error.what()), Failure::Passing);
+        return failed(words_of(error), Failure::Passing);
     } catch (...) {
         return failed("it threw something that is no exception", Failure::Passing);
     }

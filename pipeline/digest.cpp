@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -20,10 +22,15 @@ namespace {
 // Below this, starting oneTBB costs more than it brings.
 constexpr std::size_t kParallelBytes = 4 * kDigestBlockBytes;
 
+const EVP_MD* fetch_sha256() {
+    const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    if (algorithm == nullptr) throw Error(ExitCode::Store, "libcrypto gives no SHA-256: was it built without, or is there not enough memory?");
+    return algorithm;
+}
+
 // Fetched once: EVP_sha256() would look the algorithm up again at each use.
 const EVP_MD* sha256_algorithm() {
-    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    SATDL_CHECK(algorithm != nullptr, "libcrypto has no SHA-256");
+    static const EVP_MD* const algorithm = fetch_sha256();
     return algorithm;
 }
 
@@ -80,9 +87,11 @@ std::optional<Digest> Digest::from_hex(std::string_view hex) {
     return digest;
 }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-    if (context_ == nullptr) throw std::bad_alloc();
-    SATDL_CHECK(EVP_DigestInit_ex2(as_context(context_), sha256_algorithm(), nullptr) == 1, "cannot start a SHA-256");
+Sha256::Sha256() : context_(nullptr) {
+    const EVP_MD* const algorithm = sha256_algorithm();
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    if (context == nullptr || EVP_DigestInit_ex2(context.get(), algorithm, nullptr) != 1) throw std::bad_alloc();
+    context_ = context.release();
 }
 
 Sha256::~Sha256() {

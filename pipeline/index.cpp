@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <iterator>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -179,9 +180,12 @@ Index::Batch::Batch(Index& index) : index_(index) {
 
 Index::Batch::~Batch() {
     bool ended = false;
-    index_.file_->access([&ended](IndexFile& file) {
-        if (!std::exchange(ended, true)) file.end_batch();  // once, also where committing fails
-    });
+    try {
+        index_.file_->access([&ended](IndexFile& file) {
+            if (!std::exchange(ended, true)) file.end_batch();  // once, also where committing fails
+        });
+    } catch (const std::bad_alloc&) {  // its rows are lost, and made anew from the objects
+    }
 }
 
 }  // namespace satdl

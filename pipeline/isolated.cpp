@@ -14,6 +14,7 @@
 #include <deque>
 #include <utility>
 
+#include "pipeline/exception_words.h"
 #include "pipeline/minder.h"
 #include "pipeline/node_messages.h"
 #include "pipeline/process.h"
@@ -87,7 +88,7 @@ public:
         const auto end = worker_end(said_at_end_);
         const bool limited = end && end->limit == LimitKind::Data;
         if (!thrown_.is_null() && !(limited && thrown_.at("type") == "bad_alloc")) throw_again(thrown_);
-        throw Error(ExitCode::StageFailed, thrown_.is_null() ? death(end) : "there was not enough memory: " + limit_text(*end), last_lines());
+        throw Error(ExitCode::StageFailed, thrown_.is_null() ? death(end) : fmt::format("{}: {}", kNoMemory, limit_text(*end)), last_lines());
     }
 
 private:

@@ -6,6 +6,8 @@
 #include <exception>
 #include <utility>
 
+#include "pipeline/exception_words.h"
+
 namespace satdl {
 namespace {
 
@@ -95,7 +97,7 @@ void OneAtATime::tell(Call&& call) {
     try {
         call();
     } catch (const std::exception& error) {
-        thrown = error.what();
+        thrown = words_of(error);
     } catch (...) {
         thrown = "an observer threw something that is no exception";
     }

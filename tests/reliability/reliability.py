@@ -4,7 +4,7 @@
   python3 tests/reliability/reliability.py --build build kills processes      only these sections
   python3 tests/reliability/reliability.py --build build --share calls        the share that CI runs
 
-Sections: seam, calls, corruptions, kills, training, processes, places. Ends with 1 and the place where a promise was broken.
+Sections: seam, calls, memory, corruptions, kills, training, processes, places. Ends with 1 and the place where a promise was broken.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 DOCS = SOURCE / "docs/reliability.md"
 BEGIN, END = "<!-- figures: tests/reliability/reliability.py --docs -->\n", "<!-- /figures -->\n"
-SECTIONS = ["seam", "calls", "corruptions", "kills", "training", "processes", "places"]
+SECTIONS = ["seam", "calls", "memory", "corruptions", "kills", "training", "processes", "places"]
 
 
 def arguments():
@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=200, help="of 2 processes, and as many of 8")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stride", type=int, default=1, help="of the process's calls, only every so manieth is struck")
+    parser.add_argument("--allocations", type=int, default=200, help="of a run, evenly spread, that fail in their turn: in each way and place")
     parser.add_argument("--share", action="store_true", help="few of everything, for CI")
     parser.add_argument("--docs", action="store_true", help="put the figures into docs/reliability.md")
     given = parser.parse_args()
@@ -43,6 +44,7 @@ def arguments():
             parser.error(f"there is no section '{section}'; there are {', '.join(SECTIONS)}")
     if given.share:
         given.kills, given.training_kills, given.rounds, given.stride, given.corruptions = 25, 0, 4, 25, 1000
+        given.allocations = 25
     given.sections = given.sections or SECTIONS
     return given
 
@@ -69,6 +71,9 @@ def do(section, figures, given):
     elif section == "calls":
         import calls
         calls.run(figures, given.stride)
+    elif section == "memory":
+        import memory
+        memory.run(figures, given.allocations)
     elif section == "kills":
         import kills
         kills.run(figures, given.kills, given.seed)

@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import satdl  # noqa: E402  (what the end-to-end tests share)
 
 SHIM = satdl.BINARY / "libsatdl_shim.so"
+MEMORY_SHIM = satdl.BINARY / "libsatdl_memory_shim.so"
 
 # All kinds of calls in few milliseconds: artifacts, a table, checkpoints after each epoch.
 SMALL = """\
@@ -57,13 +58,17 @@ class World:
     def command(self, *arguments):
         return [str(satdl.BINARY / "satdl"), *map(str, arguments)]
 
-    def begin(self, *arguments, shim=None, dag=None):
-        """Starts a run. `shim`: what the preloaded shim is told, SATDL_SHIM_ left out; `dag`: another than the folder's own."""
+    def begin(self, *arguments, shim=None, memory=None, dag=None):
+        """Starts a run. `shim`, `memory`: what the preloaded shim is told, SATDL_SHIM_ or SATDL_MEMORY_ left out; `dag`: another
+        than the folder's own."""
         environment = dict(self.environment)
         if shim is not None:
             environment["LD_PRELOAD"] = str(SHIM)
             environment["SATDL_SHIM_ROOT"] = str(self.folder)
             environment.update({"SATDL_SHIM_" + name: str(value) for name, value in shim.items()})
+        if memory is not None:
+            environment["LD_PRELOAD"] = str(MEMORY_SHIM)
+            environment.update({"SATDL_MEMORY_" + name: str(value) for name, value in memory.items()})
         return subprocess.Popen(self.command("run", dag or self.dag, *arguments), cwd=self.folder, env=environment,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
@@ -77,8 +82,8 @@ class World:
             raise Wrong("a run does not end")
         return process.returncode, out, err
 
-    def run(self, *arguments, shim=None):
-        return self.end(self.begin(*arguments, shim=shim))
+    def run(self, *arguments, shim=None, memory=None):
+        return self.end(self.begin(*arguments, shim=shim, memory=memory))
 
     def call(self, *arguments):
         """Another command: exit code, stdout, stderr."""

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/mapped_guard.h"
 #include "tests/support/command.h"
 #include "tests/support/hdf5_writer.h"
 #include "tests/support/sample_outcome.h"
@@ -212,4 +213,21 @@ TEST_CASE("names that HDF5 cannot hold, and texts that are not UTF-8, are told")
 TEST_CASE("a missing object is no damage") {
     const TempFolder folder;
     CHECK_THROWS_AS(read_header(*real_file_system(), folder.path() / "absent.h5"), FileError);
+}
+
+TEST_CASE("an object that is cut between its mapping and its verification is damaged, and ends no program") {
+    install_mapped_guard();
+    const TempFolder folder;
+    const auto path = folder.path() / "object.h5";
+    write_object(path, sample_recipe(1), sample_outcome());
+    const auto files = real_file_system();
+    const ObjectHeader header = read_header(*files, path);
+    for (const std::uint64_t bytes : {header.file_bytes - 1, header.file_bytes / 2, std::uint64_t{4096}, std::uint64_t{0}}) {
+        const MappedFile file = files->map(path);
+        const std::string whole = file_text(path);
+        std::filesystem::permissions(path, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+        std::filesystem::resize_file(path, bytes);
+        CHECK_THROWS_AS(verify_object(header, file.bytes, path), DamagedObject);
+        test::write_text(path, whole);
+    }
 }
