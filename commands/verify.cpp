@@ -26,7 +26,7 @@ struct VerifyOptions {
 struct VerifiedRecords {
     std::size_t good = 0;       // records without a damaged line
     std::size_t lines = 0;      // good ones, of all records
-    std::size_t unchecked = 0;  // of the good records, those of a satdl that wrote no checks
+    std::size_t unchecked = 0;  // of the good records, those with lines of a satdl that wrote no checks
     std::map<std::string, Record> damaged;  // by name
 };
 
@@ -62,7 +62,7 @@ VerifiedRecords verified_records(OpenStore& open) {
             found.damaged.emplace(name, std::move(record));
         } else if (!record.lines.empty()) {
             ++found.good;
-            if (!record.checked) ++found.unchecked;
+            if (record.unchecked > 0) ++found.unchecked;
         }
     }
     return found;
@@ -100,7 +100,7 @@ void tell(const VerifiedFiles& found, std::string_view one, std::string_view sev
 void tell(const VerifiedRecords& found) {
     for (const auto& [name, record] : found.damaged) fmt::print(stderr, "satdl: {}\n", damage_text(record, name));
     std::string unchecked;
-    if (found.unchecked > 0) unchecked = fmt::format(", {} of them without checks, from an older satdl", found.unchecked);
+    if (found.unchecked > 0) unchecked = fmt::format(", {} of them with lines of an older satdl, without checks", found.unchecked);
     fmt::print("{} run record{} good{}, {} damaged{} ({} good lines in all)\n", found.good, found.good == 1 ? "" : "s", unchecked,
                found.damaged.size(), found.damaged.empty() ? "" : "; their damaged lines are not used, and cannot be made again",
                found.lines);

@@ -89,14 +89,20 @@ std::string with_check(std::string_view event, std::string_view name) {
 Record checked_record(std::string_view text, std::string_view name) {
     Record record;
     const auto lines = lines_of(text);
-    record.checked = std::ranges::any_of(lines, bears_check);
+    bool checked = false;
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::string_view line = lines[i];
-        const bool unended = i + 1 == lines.size() && !text.ends_with('\n');
-        const auto good = record.checked ? good_from(line, name) : is_object(line) ? std::optional<std::size_t>(0) : std::nullopt;
+        checked = checked || bears_check(line);
+        if (!checked && is_object(line)) {
+            record.lines.emplace_back(line);
+            ++record.unchecked;
+            continue;
+        }
+        const auto good = good_from(line, name);
         const std::string_view rest = line.substr(0, good.value_or(line.size()));
         if (good) record.lines.emplace_back(line.substr(*good));
         if (good == 0) continue;
+        const bool unended = i + 1 == lines.size() && !text.ends_with('\n');
         if ((good || unended) && is_torn(rest)) ++record.torn;
         else record.damaged.push_back(i + 1);
     }

@@ -7,7 +7,8 @@
 // who checks a line need not parse it. Rejected: a digest of the file (a record grows while it is read, and may end anywhere), and
 // a chain over the lines (one flipped bit would condemn all that follow, and many processes append to one file of reused runs).
 //
-// A record without a single check is of a satdl that wrote none: its lines are taken as they stand, as far as they are JSON.
+// Lines before the first one with a check are of a satdl that wrote none (a whole record, or the older lines of the one for reused
+// runs): they are taken as they stand, as far as they are JSON.
 #pragma once
 
 #include <filesystem>
@@ -34,7 +35,7 @@ struct Record {
     std::vector<std::string> lines;    // those that are as they were written
     std::vector<std::size_t> damaged;  // the numbers of those that are not, from 1
     std::size_t torn = 0;              // beginnings of lines, where a write was cut short: the process died, or the disk was full
-    bool checked = false;              // false: there is not one check, nor what is left of one
+    std::size_t unchecked = 0;         // how many of the lines are from before there were checks
 };
 [[nodiscard]] Record checked_record(std::string_view text, std::string_view name);
 

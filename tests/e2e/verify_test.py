@@ -181,8 +181,9 @@ class Records(satdl.Case):
     def test_records_of_an_older_satdl_are_counted_apart(self):
         events = [json.loads(line) for line in self.record.read_text().splitlines()]
         self.record.write_text("".join(json.dumps({name: event[name] for name in event if name != "check"}) + "\n" for event in events))
+        self.reused.write_text('{"event":"run_finished","wall_time":1}\n' + self.reused.read_text())
         self.call("cache", "verify")
-        self.assertIn("2 run records good, 1 of them without checks, from an older satdl, 0 damaged", self.out)
+        self.assertIn("2 run records good, 2 of them with lines of an older satdl, without checks, 0 damaged", self.out)
         self.assertEqual(self.document("report")["runs"][0]["missing"], [])
 
 

@@ -45,7 +45,7 @@ TEST_CASE("what was written is read; under another name, all of it is damaged") 
     CHECK(record.lines == lines_written({kStarted, kRan, kFinished}));
     CHECK(record.damaged.empty());
     CHECK(record.torn == 0);
-    CHECK(record.checked);
+    CHECK(record.unchecked == 0);
     const Record other = checked_record(written({kStarted, kRan, kFinished}), "r2");
     CHECK(other.lines.empty());
     CHECK(other.damaged == std::vector<std::size_t>{1, 2, 3});
@@ -111,13 +111,24 @@ TEST_CASE("tails of anything are damage") {
 
 TEST_CASE("a record from before there were checks is taken as it stands, as far as it is JSON") {
     const Record record = checked_record(kStarted + "\nno JSON\n" + kRan + "\n" + kFinished + "\n" + kRan.substr(0, 30), "r1");
-    CHECK_FALSE(record.checked);
+    CHECK(record.unchecked == 3);
     CHECK(record.lines == std::vector<std::string>{kStarted, kRan, kFinished});
     CHECK(record.damaged == std::vector<std::size_t>{2});
     CHECK(record.torn == 1);
-    // But no line without a check beside one with a check, or with what is left of one.
-    CHECK(checked_record(kStarted + "\n" + written({kRan}), "r1").damaged == std::vector<std::size_t>{1});
     CHECK(checked_record("", "r1").lines.empty());
+}
+
+TEST_CASE("in the record for reused runs, new lines follow old ones; no old one follows a new one") {
+    const std::string old = kStarted + "\n" + kFinished + "\n";
+    const Record record = checked_record(old + kRan.substr(0, 30) + written({kRan, kFinished}), "r1");
+    CHECK(record.lines.size() == 4);
+    CHECK(record.unchecked == 2);
+    CHECK(record.damaged.empty());
+    CHECK(record.torn == 1);
+    CHECK(checked_record(old + written({kRan}) + old, "r1").damaged == std::vector<std::size_t>{4, 5});
+    std::string flipped = written({kRan}) + old;
+    flipped[flipped.find("7.25")] = '9';
+    CHECK(checked_record(flipped, "r1").damaged == std::vector<std::size_t>{1, 2, 3});
 }
 
 TEST_CASE("damage is told in words") {
