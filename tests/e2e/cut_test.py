@@ -87,6 +87,15 @@ class Cut(satdl.Case):
             (self.folder / "harmed").unlink()
             self.call("run", dag, "a", "-q")
 
+    def test_the_same_of_the_checkpoint_from_which_a_stage_goes_on(self):
+        dag = self.begin("cut_checkpoint")
+        self.assertIn("not yet", self.failed(dag)["bad"]["error"])
+        [kept] = (self.folder / ".satdl/checkpoints").iterdir()
+        self.call("run", dag, "bad", "-q", code=1)
+        self.assertRegex(self.err, f"'[^']*checkpoints/{kept.name}' was cut from [0-9]+ to [0-9]+ bytes while the stage read it")
+        self.assertIn("it begins at the start", "".join(event.get("message", "") for event in self.events(dag)))
+        self.assertEqual(self.objects(), self.truth)
+
     def test_a_crash_of_a_stage_is_none_of_this(self):
         dag = self.write("crash.yaml", "name: crash\nstages:\n  bad: {kind: wild, how: bus}\n")
         self.environment["ASAN_OPTIONS"] = ":".join([self.environment.get("ASAN_OPTIONS", ""), "handle_sigbus=0"]).strip(":")

@@ -75,6 +75,17 @@ Outcome sum_of(const Group& x) {
     return numbers({sum});
 }
 
+// The first call keeps x and fails; the second goes on from what was kept, of which it cuts the file.
+Array from_checkpoint(const Array& x, StageContext& context) {
+    if (const Group* const state = context.checkpoint()) {
+        for (const auto& file : std::filesystem::directory_iterator(".satdl/checkpoints")) harm(file.path(), "cut");
+        return state->at("x");
+    }
+    if (std::filesystem::exists("harmed")) return x;
+    context.keep_checkpoint({{"x", x}}, {});
+    throw Error(ExitCode::StageFailed, "not yet");
+}
+
 Outcome wild(const StageInputs& inputs, StageContext& context) {
     const std::string& how = context.params().text("how");
     const std::string& note = context.params().text("note");
@@ -113,12 +124,12 @@ Outcome wild(const StageInputs& inputs, StageContext& context) {
     if (how == "third_time_crash" && count_calls(note) < 3) std::abort();
     if (how == "cut" || how == "cut_tail" || how == "write_to") harm(note, how);
     if (how == "cut_then_keep") {
-        if (const Group* state = context.checkpoint()) return {{{"numbers", *state}}, {}};
         harm(note, "cut");
         const Outcome sum = sum_of(inputs.at("x"));
-        context.keep_checkpoint(sum.outputs.at("numbers"), {});
+        context.keep_checkpoint({{"sum", sum.outputs.at("numbers").at("")}}, {});
         return sum;
     }
+    if (how == "cut_checkpoint") return sum_of({{"", from_checkpoint(inputs.at("x").at(""), context)}});
     if (inputs.contains("x")) return sum_of(inputs.at("x"));
     return numbers({1, 2, 3});
 }
