@@ -21,8 +21,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                      "with --sweep: every point");
     command.add_flag("-f,--force", options.force, "run the named stages (or all) though they are up to date");
     command.add_flag("--isolate", options.isolate,
-                     "each stage in a process of its own: a crash fails that stage alone; costs a start of LibTorch and a copy of "
-                     "inputs and outputs each");
+                     "each stage in a process of its own: a crash fails that stage alone, and the rest goes on (-k); costs a start of "
+                     "LibTorch and a copy of inputs and outputs each");
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
     command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
         ->check(CLI::Range(1, 4096));
@@ -59,7 +59,7 @@ Request request_of(const RunOptions& options) {
 
 Limits limits_of(const RunOptions& options, const Machine& machine) {
     Limits limits = with_memory(options.limits, machine);
-    if (options.sweep.sweeps() || options.smoke) limits.keep_going = !options.sweep.fail_fast;
+    if (options.sweep.sweeps() || options.smoke || options.isolate) limits.keep_going = !options.sweep.fail_fast;
     if (options.sweep.sweeps()) limits.cohorts = options.sweep.max_parallel;
     return limits;
 }

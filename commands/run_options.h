@@ -23,7 +23,7 @@ struct RunOptions {
 void add_run_options(CLI::App& command, RunOptions& options);
 
 [[nodiscard]] Request request_of(const RunOptions& options);
-// A sweep and a smoke run go on after a failure.
+// A sweep, a smoke run and a run of isolated stages go on after a failure.
 [[nodiscard]] Limits limits_of(const RunOptions& options, const Machine& machine);
 [[nodiscard]] Isolate isolation(const RunOptions& options);
 [[nodiscard]] Shown shown(const RunOptions& options);

@@ -77,6 +77,13 @@ class Crashes(Wild):
                     self.assertIn(f"\n    {said}", error)
                 self.assertIn(f"on stdout: {how}", self.log)
 
+    def test_the_rest_goes_on_unasked(self):
+        dag = self.write("side.yaml", "name: side\nstages:\n  bad: {kind: wild, how: segfault}\n"
+                                      "  a: {kind: count_up}\n  b: {kind: add, in: {x: a.numbers}}\n")
+        self.call("run", dag, "--isolate", "-j1", code=1)
+        stages = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}
+        self.assertEqual(stages, {"bad": "run", "a": "reuse", "b": "reuse"})
+
     def test_one_stage_alone_may_ask_for_it(self):
         self.assertIn("SIGSEGV", self.failure(self.wild("segfault", isolate="true"))["error"])
 
