@@ -96,6 +96,10 @@ private:
         return Error(ExitCode::Store, fmt::format("no process could be started for it: {}", std::strerror(number)));
     }
 
+    static Error not_understood(std::string_view what) {
+        return Error(ExitCode::StageFailed, fmt::format("its process sent something that cannot be understood: {}", printable(what)));
+    }
+
     // Until the minder has closed the lifeline: then nothing is left of the stage's process but what it has sent.
     void attend() {
         enum { kChannel, kOutput, kLifeline };
@@ -170,7 +174,7 @@ private:
             else if (what == "outcome") outcome_.emplace(groups_from(said.at("outputs"), std::move(message.file)), tables_from(said.at("tables")));
             else if (what == "threw") thrown_ = said.at("thrown");
         } catch (const Cbor::exception& error) {
-            throw Error(ExitCode::StageFailed, fmt::format("its process sent something that cannot be understood: {}", printable(error.what())));
+            throw not_understood(error.what());
         }
     }
 
@@ -190,10 +194,11 @@ private:
 
     void keep(const Cbor& said, Descriptor file, bool is_end) {
         const Groups groups = mapped(groups_from(said.at("state"), std::move(file)));
-        const Group& state = groups.begin()->second;
+        const auto state = groups.find("state");
+        if (state == groups.end()) throw not_understood("a checkpoint without its state");
         const Progress at = progress_from(said.at("at"));
-        if (is_end) context_.keep_end(state, at);
-        else context_.keep_checkpoint(state, at);
+        if (is_end) context_.keep_end(state->second, at);
+        else context_.keep_checkpoint(state->second, at);
         answer({{"kept", true}});
     }
 
