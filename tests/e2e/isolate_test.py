@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -159,11 +158,7 @@ class Stopping(Wild):
     def test_asked_to_stop_it_keeps_a_checkpoint_from_which_the_next_run_goes_on(self):
         dag = self.write("long.yaml", LONG % "")
         self.call("run", dag, "-q", "--store", "whole")
-        process = self.begin(dag, "-q", "--isolate")
-        time.sleep(0.9)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 130)
+        self.assertEqual(self.signalled(signal.SIGINT, dag, "--isolate")[0], 130)
         actions = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}
         self.assertEqual(actions["long"], "resume")
         self.assertEqual(self.outcomes(dag, "--isolate")["long"], "resumed")

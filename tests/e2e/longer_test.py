@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import time
 import unittest
 
 import satdl
@@ -101,12 +99,7 @@ class Longer(satdl.Case):
 
     def test_an_interrupted_longer_one_resumes_its_own_checkpoint(self):
         self.run_of(2, "milliseconds=50")
-        process = subprocess.Popen([satdl.BINARY / "satdl", "run", self.dag, "-q", "epochs=400", "milliseconds=50"],
-                                   cwd=self.folder, env=self.environment)
-        time.sleep(0.6)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 143)
+        self.assertEqual(self.signalled(signal.SIGTERM, self.dag, "epochs=400", "milliseconds=50")[0], 143)
         self.assertRegex(self.plan_of(400, "milliseconds=50"), r"^resume +t +from epoch \d+, step \d+, \d+ %, where it was interrupted")
 
     def test_garbage_collection_takes_the_ends_of_the_artifacts_that_go(self):

@@ -36,11 +36,7 @@ class Resume(satdl.Case):
         return events[0]
 
     def test_after_a_signal_it_goes_on_from_the_very_step(self):
-        process = self.begin()
-        time.sleep(0.7)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 143)
+        self.assertEqual(self.signalled(signal.SIGTERM, self.dag)[0], 143)
         status = {stage["stage"]: stage for stage in self.document("status", self.dag)["stages"]}
         self.assertEqual(status["long"]["action"], "resume")
         self.call("ls", self.dag)
@@ -88,10 +84,7 @@ class Resume(satdl.Case):
 
     def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(self):
         for _ in range(2):  # two checkpoints
-            process = self.begin()
-            time.sleep(0.6)
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            self.signalled(signal.SIGINT, self.dag)
         newest = sorted((self.folder / ".satdl/checkpoints").iterdir())[-1]
         data = bytearray(newest.read_bytes())
         data[-1] ^= 1
@@ -102,10 +95,7 @@ class Resume(satdl.Case):
         self.assertEqual(self.objects(), self.whole)
 
     def test_forced_it_begins_anew(self):
-        process = self.begin()
-        time.sleep(0.6)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        self.signalled(signal.SIGINT, self.dag)
         outcomes = self.outcomes(self.dag, "-f")
         self.assertEqual(outcomes["long"], "ran")
         self.assertEqual(self.objects(), self.whole)

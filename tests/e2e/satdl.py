@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import subprocess
 import tempfile
 import unittest
@@ -80,6 +81,19 @@ class Case(unittest.TestCase):
         outcomes = self.outcomes(*arguments, code=code)
         self.assertLessEqual(set(outcomes.values()), {"ran", "reused"}, outcomes)
         return {stage for stage, outcome in outcomes.items() if outcome == "ran"}
+
+    def signalled(self, number, *arguments):
+        """A run that is sent a signal once a stage has told of an epoch: its exit code and its events."""
+        process = subprocess.Popen([BINARY / "satdl", "run", *map(str, arguments), "--json"], cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        lines = []
+        while '"epoch"' not in (lines[-1] if lines else ""):
+            self.assertTrue(select.select([process.stdout], [], [], 60)[0])
+            lines.append(process.stdout.readline().decode())
+            self.assertTrue(lines[-1], "the run ended before its first epoch did")
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+        return process.returncode, [json.loads(line) for line in (*lines, *out.decode().splitlines())]
 
     def document(self, *arguments):
         """What a command prints with --json."""
