@@ -166,10 +166,13 @@ int main(int argc, char** argv) {
     } catch (const satdl::Error& error) {
         tell(error);
         return code_of(error.code());
+    } catch (const std::bad_alloc&) {
+        std::fflush(stdout);
+        fmt::print(stderr, "satdl: {}\n", satdl::kNoMemory);
+        return code_of(ExitCode::Store);
     } catch (const std::exception& error) {
         std::fflush(stdout);
-        const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
-        fmt::print(stderr, "satdl: {}{}\n", no_memory ? "" : "unexpected: ", satdl::printable(satdl::words_of(error)));
+        fmt::print(stderr, "satdl: unexpected: {}\n", satdl::printable(satdl::words_of(error)));
         return code_of(ExitCode::Store);
     }
 }

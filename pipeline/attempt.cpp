@@ -123,7 +123,7 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
 
 // Whatever the stage made or said of it: it may have read zeros. Another attempt would be given the same.
 std::string spoiled(const std::string& change) {
-    return fmt::format("{} while the stage read it, so what it made is not used: the next run finds what is damaged, and makes it again", change);
+    return fmt::format("{} while the stage read it, so what it made is not used: {}", change, kAfterChange);
 }
 
 class SteadyClock final : public Clock {

@@ -86,8 +86,6 @@ extern "C" void on_sigbus(int number, siginfo_t* info, void*) {
     errno = kept_errno;
 }
 
-constexpr const char* kWhatNext = "the next run finds what is damaged, and makes it again";
-
 // What became of it, as a clause; nothing where it is as it was. A file of another inode under its name says nothing of this one.
 std::optional<std::string> change_of(const Mapping& mapping) {
     const std::string name = printable(mapping.path.string());
@@ -115,7 +113,7 @@ void install_mapped_guard() {
 
 void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status) {
     std::string last_words = fmt::format("satdl: '{}' was cut, or could no longer be read, while it was in use\n  {}\n",
-                                         printable(path.string()), kWhatNext);
+                                         printable(path.string()), kAfterChange);
     const std::scoped_lock lock(registering);
     Mapping* mapping = first_mapping([](const Mapping& one) { return one.begin == 0; });
     if (mapping == nullptr) {
@@ -164,7 +162,7 @@ std::optional<std::string> MappedUse::changed() const {
 }
 
 void MappedUse::refuse_changed() const {
-    if (const auto change = changed()) throw Error(ExitCode::Store, *change + " while it was in use", kWhatNext);
+    if (const auto change = changed()) throw Error(ExitCode::Store, *change + " while it was in use", kAfterChange);
 }
 
 }  // namespace satdl

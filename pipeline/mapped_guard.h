@@ -28,6 +28,9 @@
 
 namespace satdl {
 
+// What is to be done about a file that was.
+inline constexpr const char* kAfterChange = "the next run finds what is damaged, and makes it again";
+
 // For the program's main, once. Without it, SIGBUS ends the program as ever.
 void install_mapped_guard();
 

@@ -5,7 +5,6 @@ import unittest
 
 import satdl
 
-WILD = satdl.BINARY / "libwild_stages.so"
 DAG = """\
 name: cut
 stages:
@@ -22,7 +21,7 @@ stages:
 class Cut(satdl.Case):
     def setUp(self):
         super().setUp()
-        self.environment["SATDL_STAGES"] = f"{satdl.SIMPLE}:{WILD}"
+        self.environment["SATDL_STAGES"] = f"{satdl.SIMPLE}:{satdl.WILD}"
 
     def begin(self, how):
         """The DAG, with the artifact of `a` in the store, which `bad` will harm once, and the artifacts of a run without harm."""
@@ -32,7 +31,7 @@ class Cut(satdl.Case):
         (self.folder / "harmed").touch()
         self.call("run", dag, "-q", "--store", "whole")
         (self.folder / "harmed").unlink()
-        self.truth = {path.stem: path.read_bytes() for path in (self.folder / "whole/objects").rglob("*.h5")}
+        self.truth = self.objects("whole")
         return dag
 
     def failed(self, dag, *arguments):
@@ -98,7 +97,7 @@ class Cut(satdl.Case):
 
     def test_a_crash_of_a_stage_is_none_of_this(self):
         dag = self.write("crash.yaml", "name: crash\nstages:\n  bad: {kind: wild, how: bus}\n")
-        self.environment["ASAN_OPTIONS"] = ":".join([self.environment.get("ASAN_OPTIONS", ""), "handle_sigbus=0"]).strip(":")
+        self.let_sanitizers("handle_sigbus=0")
         error = [event for event in self.events(dag, "--isolate", code=1) if event["event"] == "stage"][0]["error"]
         self.assertIn("it crashed with SIGBUS", error)
 

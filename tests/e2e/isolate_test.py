@@ -10,7 +10,6 @@ import unittest
 
 import satdl
 
-WILD = satdl.BINARY / "libwild_stages.so"
 LONG = ("name: long\nstages:\n  a: {kind: count_up}\n"
         "  long: {kind: pretend, in: {x: a.numbers}, epochs: 40, milliseconds: 50%s}\n")
 
@@ -26,10 +25,9 @@ def alive(pid):
 class Wild(satdl.Case):
     def setUp(self):
         super().setUp()
-        self.environment["SATDL_STAGES"] = f"{satdl.SIMPLE}:{WILD}"
+        self.environment["SATDL_STAGES"] = f"{satdl.SIMPLE}:{satdl.WILD}"
         # With sanitizers in the program: a crash is to stay a crash.
-        self.environment["ASAN_OPTIONS"] = ":".join([self.environment.get("ASAN_OPTIONS", ""), "handle_segv=0", "handle_abort=0",
-                                                     "allocator_may_return_null=1", "detect_leaks=0"]).strip(":")
+        self.let_sanitizers("handle_segv=0", "handle_abort=0", "allocator_may_return_null=1", "detect_leaks=0")
 
     def wild(self, how, **keys):
         """A DAG in which `bad` misbehaves, `after` needs it, and `other` needs `a` alone."""
@@ -109,7 +107,7 @@ class SameBytes(Wild):
         self.call("run", dag, "-q", "--store", "inside")
         plain = self.call("run", dag, "--store", "inside")
         self.call("run", dag, "-q", "--isolate")
-        inside = {path.stem: path.read_bytes() for path in (self.folder / "inside/objects").rglob("*.h5")}
+        inside = self.objects("inside")
         self.assertEqual(self.objects(), inside)
         self.assertEqual(set(self.outcomes(dag).values()), {"reused"})
         self.assertIn("A against B", plain)
@@ -162,7 +160,7 @@ class Stopping(Wild):
         actions = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}
         self.assertEqual(actions["long"], "resume")
         self.assertEqual(self.outcomes(dag, "--isolate")["long"], "resumed")
-        whole = {path.stem: path.read_bytes() for path in (self.folder / "whole/objects").rglob("*.h5")}
+        whole = self.objects("whole")
         self.assertEqual(self.objects(), whole)
 
 

@@ -26,7 +26,7 @@ class RealIsolate(satdl.Case):
         dag = self.write("tiny.yaml", DAG)
         self.call("run", dag, "-q", "--store", "inside")
         self.call("run", dag, "-q", "--isolate")
-        inside = {path.stem: path.read_bytes() for path in (self.folder / "inside/objects").rglob("*.h5")}
+        inside = self.objects("inside")
         self.assertEqual(len(inside), 2)
         self.assertEqual(self.objects(), inside)
 

@@ -18,10 +18,7 @@ class Resume(satdl.Case):
         super().setUp()
         self.dag = self.write("long.yaml", DAG)
         self.call("run", self.dag, "-q", "--store", "whole")
-        self.whole = self.objects_in("whole")
-
-    def objects_in(self, store):
-        return {path.stem: path.read_bytes() for path in (self.folder / store / "objects").rglob("*.h5")}
+        self.whole = self.objects("whole")
 
     def begin(self, *arguments):
         return subprocess.Popen([satdl.BINARY / "satdl", "run", self.dag, "-q", *arguments], cwd=self.folder, env=self.environment,

@@ -12,6 +12,7 @@ import unittest
 BINARY = pathlib.Path(os.environ["SATDL_BINARY_DIR"])
 SOURCE = pathlib.Path(os.environ["SATDL_SOURCE_DIR"])
 SIMPLE = BINARY / "libsimple_stages.so"
+WILD = BINARY / "libwild_stages.so"
 
 # a -> b -> signs -> trained_a ┐
 #      └─> c ──────> trained_b ┴> verdict
@@ -99,6 +100,11 @@ class Case(unittest.TestCase):
         """What a command prints with --json."""
         return json.loads(self.call(*arguments, "--json"))
 
-    def objects(self):
+    def objects(self, store=".satdl"):
         """Key -> bytes of every artifact."""
-        return {path.stem: path.read_bytes() for path in (self.folder / ".satdl/objects").rglob("*.h5")}
+        return {path.stem: path.read_bytes() for path in (self.folder / store / "objects").rglob("*.h5")}
+
+    def let_sanitizers(self, *options):
+        """Where the program is built with AddressSanitizer: in addition to what the caller has set."""
+        given = self.environment.get("ASAN_OPTIONS")
+        self.environment["ASAN_OPTIONS"] = ":".join([*([given] if given else []), *options])
