@@ -63,7 +63,7 @@ Finding finding_of(const Dag& dag, const NodeResult& node, ComparingStore& store
     Finding finding{dag.nodes[node.node].name, round, "not compared", "what it reads differs"};
     if (node.state == NodeState::Failed) {
         finding.outcome = "failed";
-        finding.words = without_mark(node.error);
+        finding.words = node.error;
     }
     if (node.state != NodeState::Ran || !node.key) return finding;
     const auto comparison = store.comparison(*node.key);

@@ -6,6 +6,7 @@
 
 #include "commands/command.h"
 #include "pipeline/dataset.h"
+#include "pipeline/dataset_fetch.h"
 #include "pipeline/terminal.h"
 #include "pipeline/text.h"
 
@@ -95,7 +96,7 @@ ExitCode verify(const std::vector<std::string>& names) {
                 continue;
             }
             std::fflush(stdout);
-            fmt::print(stderr, "satdl: {}\n", without_mark(wrong_file(*dataset, file, state).what()));
+            fmt::print(stderr, "satdl: {}\n", wrong_file(*dataset, file, state).what());
             code = ExitCode::Store;
         }
     }

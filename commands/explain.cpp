@@ -5,6 +5,7 @@
 
 #include "commands/plan_json.h"
 #include "commands/session.h"
+#include "pipeline/recipe.h"
 #include "pipeline/text.h"
 
 namespace satdl {

@@ -5,6 +5,7 @@
 
 #include "pipeline/ends.h"
 #include "pipeline/plan.h"
+#include "pipeline/source_digest.h"
 #include "pipeline/store.h"
 
 namespace satdl {
@@ -24,7 +25,7 @@ public:
     }
     [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
     [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
-        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation);
+        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation.way, continuation.goal);
     }
 
 private:

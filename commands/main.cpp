@@ -19,7 +19,7 @@
 #include "commands/command.h"
 #include "pipeline/catalog.h"
 #include "pipeline/dynamic_library.h"
-#include "pipeline/exception_words.h"
+#include "pipeline/error.h"
 #include "pipeline/mapped_guard.h"
 #include "pipeline/sandbox.h"
 #include "pipeline/terminal.h"
@@ -80,8 +80,9 @@ void set_up_warnings() {
 // An error with a place begins with it; one without begins with the program's name.
 void tell(const satdl::Error& error) {
     std::fflush(stdout);
-    const std::string_view unmarked = satdl::without_mark(error.what());
-    fmt::print(stderr, "{}{}\n", unmarked.size() == std::string_view(error.what()).size() ? "" : "satdl: ", unmarked);
+    const auto& diagnostics = error.diagnostics();
+    const bool has_place = !diagnostics.empty() && diagnostics.front().place;
+    fmt::print(stderr, "{}{}\n", has_place ? "" : "satdl: ", error.what());
 }
 
 // CLI11 would say no more than that a subcommand is missing.
@@ -141,7 +142,7 @@ std::terminate_handler ends_otherwise = nullptr;
     const std::type_info* const thrown = abi::__cxa_current_exception_type();
     if (thrown != nullptr && *thrown == typeid(std::bad_alloc)) {
         static std::atomic_flag is_told;
-        constexpr std::string_view kLastWords = "satdl: there was not enough memory\n";
+        constexpr std::string_view kLastWords = "satdl: out of memory\n";
         if (!is_told.test_and_set()) [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLastWords.data(), kLastWords.size());
         ::_exit(code_of(ExitCode::Store));
     }
@@ -172,7 +173,7 @@ int main(int argc, char** argv) {
         return code_of(ExitCode::Store);
     } catch (const std::exception& error) {
         std::fflush(stdout);
-        fmt::print(stderr, "satdl: unexpected: {}\n", satdl::printable(satdl::words_of(error)));
+        fmt::print(stderr, "satdl: unexpected: {}\n", satdl::printable(satdl::describe(error)));
         return code_of(ExitCode::Store);
     }
 }

@@ -13,6 +13,7 @@
 #include "commands/stage_executor.h"
 #include "pipeline/devices.h"
 #include "pipeline/ownership.h"
+#include "pipeline/recipe_difference.h"
 #include "pipeline/schedule.h"
 #include "pipeline/text.h"
 
@@ -24,8 +25,8 @@ namespace {
 
 // What came of one that was to be made again.
 std::string trouble_of(const Lost& lost, const NodeResult& result) {
-    if (result.state == NodeState::Failed) return std::string(without_mark(result.error));
-    if (!result.not_kept.empty()) return "made again, but not kept: " + std::string(without_mark(result.not_kept));
+    if (result.state == NodeState::Failed) return result.error;
+    if (!result.not_kept.empty()) return "made again, but not kept: " + result.not_kept;
     if (result.key && *result.key != lost.key)
         return "it would have another key here: " + (lost.header ? first_difference(lost.header->recipe, result.recipe) : "what it was made of is lost");
     if (result.state != NodeState::Ran && result.state != NodeState::Reused) return result.because;
@@ -56,7 +57,7 @@ public:
             try {
                 repair(id, of_run);
             } catch (const Error& error) {
-                for (Lost* one : of_run) one->trouble = without_mark(error.what());
+                for (Lost* one : of_run) one->trouble = error.what();
             }
             if (const auto code = signals_.exit_code()) return code;
         }

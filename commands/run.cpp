@@ -16,6 +16,7 @@
 #include "pipeline/run_log.h"
 #include "pipeline/schedule.h"
 #include "pipeline/store_use.h"
+#include "pipeline/sweep_table.h"
 #include "pipeline/text.h"
 
 namespace satdl {

@@ -6,6 +6,7 @@
 
 #include "commands/signals.h"
 #include "commands/tables.h"
+#include "pipeline/memory_store.h"
 #include "pipeline/schedule.h"
 #include "pipeline/smoke.h"
 #include "pipeline/text.h"
@@ -36,7 +37,7 @@ std::string remark(const Dag& dag, const NodeResult& result) {
         case NodeState::Stopped:
             return duration_text(result.seconds);
         case NodeState::Failed:
-            return in_one_line(fmt::format("{}: {}", dag.nodes[result.node].place.text(), without_mark(result.error)));
+            return in_one_line(fmt::format("{}: {}", dag.nodes[result.node].place.text(), result.error));
         case NodeState::Reused:
         case NodeState::Skipped:
             break;

@@ -48,15 +48,15 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
 
 void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
-    if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", without_mark(result.not_told));
+    if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", result.not_told);
     for (const auto& node : result.nodes) {
         const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)
             fmt::print(stderr, "satdl: {} failed{}: {}\n", printable(stage_text(stage)),
                        node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
-                       printable_lines(without_mark(node.error)));
+                       printable_lines(node.error));
         if (!node.not_kept.empty())
-            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", printable(stage.name), without_mark(node.not_kept));
+            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", printable(stage.name), node.not_kept);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "pipeline/events.h"
 #include "pipeline/forecast.h"
+#include "pipeline/sweep_table.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -114,7 +115,7 @@ void tell_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, co
     std::vector<std::optional<NodeOutcome>> outcomes(sweep.dag.nodes.size());
     for (const NodeResult& node : result.nodes) {
         const bool failed = node.state == NodeState::Failed;
-        outcomes[node.node] = NodeOutcome{node.state, node.key, failed ? std::string(without_mark(node.error)) : ""};
+        outcomes[node.node] = NodeOutcome{node.state, node.key, failed ? node.error : ""};
     }
     const auto metrics_of = [&](NodeId node) -> Metrics {
         const auto& outcome = outcomes[node];

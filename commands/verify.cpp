@@ -45,7 +45,7 @@ VerifiedFiles verified_artifacts(OpenStore& open) {
             found.bytes += header->file_bytes;
             ++found.good;
         } catch (const DamagedObject& error) {
-            found.damaged.emplace_back(without_mark(error.what()));
+            found.damaged.emplace_back(error.what());
         }
     }
     return found;

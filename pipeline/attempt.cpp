@@ -6,8 +6,9 @@
 #include <exception>
 
 #include "pipeline/devices.h"
-#include "pipeline/exception_words.h"
+#include "pipeline/error.h"
 #include "pipeline/mapped_guard.h"
+#include "pipeline/outcome_check.h"
 #include "pipeline/stage_checkpoints.h"
 
 namespace satdl {
@@ -115,7 +116,7 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
         return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),
                       error.code() == ExitCode::StageFailed ? Failure::Passing : Failure::Lasting);
     } catch (const std::exception& error) {
-        return failed(words_of(error), Failure::Passing);
+        return failed(describe(error), Failure::Passing);
     } catch (...) {
         return failed("it threw something that is no exception", Failure::Passing);
     }

@@ -10,19 +10,10 @@
 #include <vector>
 
 #include "pipeline/file_system.h"
+#include "pipeline/manifest.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
-
-// What a manifest says of one library: `libNAME_stages.so` and `libNAME_stages.json` lie side by side.
-struct LibraryManifest {
-    std::filesystem::path library;  // the shared library
-    std::string name;
-    std::vector<std::pair<std::string, std::string>> numerics;
-    bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
-    std::vector<StageDescription> stages;
-    std::optional<FileIdentity> identity{};  // of the library when the manifest was read, where it was there
-};
 
 struct CatalogEntry {
     StageDescription description;
@@ -42,11 +33,6 @@ public:
 private:
     std::map<std::string, std::shared_ptr<const CatalogEntry>, std::less<>> entries_;
 };
-
-// JSON <-> manifest. Reading throws Error{Store} naming the file and what is wrong in it.
-[[nodiscard]] std::string manifest_json(const StageLibraryInfo& info);
-[[nodiscard]] LibraryManifest read_manifest(const std::filesystem::path& json_file);
-[[nodiscard]] LibraryManifest parse_manifest(const std::string& json_text, const std::filesystem::path& json_file);
 
 // The built-in library's manifest beside the program, then those of `extra` (paths of .so files or of their manifests, from
 // --stages or $SATDL_STAGES, separated by ':').

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "pipeline/param_relations.h"
-
 namespace satdl {
 namespace {
 
@@ -23,7 +21,7 @@ std::optional<Continuation> continuation_of(const Node& node, const Recipe& reci
     if (param == params.end() || !node.params.given(param->name)) return std::nullopt;
     Continuation continuation{param->name, node.params.integer(param->name), without(recipe, "param " + param->name), {}};
     for (const ParamDescription::Need& need : param->continues_unless) {
-        if (!is_met(need, node.params)) continue;
+        if (!need.is_met(node.params)) continue;
         continuation.obstacle = fmt::format("{} {} depends on {}", need.param, printable(node.params.value(need.param).text()), param->name);
         break;
     }

@@ -6,7 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "pipeline/fingerprint.h"
+#include "pipeline/dag.h"
+#include "pipeline/recipe.h"
 
 namespace satdl {
 

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "pipeline/parameters.h"
-#include "pipeline/shapes.h"
 #include "pipeline/stage_yaml.h"
+#include "pipeline/type_inference.h"
 #include "pipeline/yaml.h"
 
 namespace satdl {

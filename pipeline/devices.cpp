@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
+
 
 namespace satdl {
 namespace {
@@ -76,6 +76,40 @@ std::vector<Told> told_of(const Node& node, const Machine& machine) {
     for (auto&& one : {told_of_device(node, machine), told_of_precision(node, machine)})
         if (one) told.push_back(*one);
     return told;
+}
+
+const Gpu* gpu_of(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Device);
+    if (param == nullptr) return nullptr;
+    const std::string& wanted = node.params.text(param->name);
+    if (wanted == "cpu") return nullptr;
+    const auto answer = machine.gpus.find(node.stage->library);
+    SATDL_CHECK(answer != machine.gpus.end(), "a library is asked for a GPU before a plan needs to know");
+    const Gpu* gpu = std::get_if<Gpu>(&answer->second);
+    SATDL_CHECK(gpu != nullptr || wanted == "auto", "`cuda` without a GPU is refused before a plan is made");
+    return gpu;
+}
+
+int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
+    constexpr std::int64_t kBatch = 128;
+    constexpr int kMostByItself = 16;
+    const ParamDescription* param = node.stage->description.param(ParamType::Threads);
+    if (param == nullptr) return 1;
+    const auto found = node.params.values().find(param->name);
+    if (found != node.params.values().end()) {
+        if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
+    }
+    if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
+    return std::min(machine.cores, kMostByItself);
+}
+
+std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Precision);
+    if (param == nullptr) return std::nullopt;
+    const std::string& wanted = node.params.text(param->name);
+    const Gpu* gpu = gpu_of(node, machine);
+    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    return wanted == "bf16" || (wanted == "auto" && has_bf16) ? Precision::Bf16 : Precision::Fp32;
 }
 
 }  // namespace satdl

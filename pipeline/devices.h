@@ -5,13 +5,15 @@
 // `auto`, and not even then if it was built without CUDA, which its manifest says.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pipeline/dag.h"
-#include "pipeline/fingerprint.h"
+#include "pipeline/machine.h"
 #include "pipeline/selection.h"
 #include "pipeline/stage_library.h"
 
@@ -20,6 +22,18 @@ namespace satdl {
 // For Machine::gpus. Throws Error{Usage} with the place of every `device: cuda` that finds no GPU, Error{Store} where a library
 // cannot be loaded.
 [[nodiscard]] std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries);
+
+// The GPU that a node computes on, or nullptr: it computes on the CPU. `device: auto` takes the one that the stage's library finds.
+// Precondition: Machine::gpus holds the answer of that library unless `device` is cpu; for `cuda` it is a GPU (see find_gpus()).
+[[nodiscard]] const Gpu* gpu_of(const Node& node, const Machine& machine);
+
+// What `threads: auto` means: 1 on a GPU or below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
+inline constexpr std::int64_t kParallelCost = 50'000'000;
+[[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
+
+// What `precision` means here: `auto` is bf16 where the processor, or the GPU that the node computes on, has instructions for it.
+// Nothing for a stage without such a parameter.
+[[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
 
 struct Told {
     LogLevel level = LogLevel::Info;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/port_type.h"
+
 namespace satdl {
 namespace {
 

@@ -6,6 +6,7 @@
 // removes it with that artifact. It is never changed: who comes second leaves the first one's.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "pipeline/checkpoint_folder.h"
-#include "pipeline/continuation.h"
+#include "pipeline/recipe.h"
 
 namespace satdl {
 
@@ -22,12 +23,12 @@ class Ends {
 public:
     virtual ~Ends() = default;
     // Where the farthest one is that does not go beyond the goal, by its header; nothing where there is none. Throws nothing.
-    [[nodiscard]] virtual std::optional<CheckpointPlace> farthest(const Continuation& continuation) = 0;
+    [[nodiscard]] virtual std::optional<CheckpointPlace> farthest(const Recipe& base, std::int64_t target) = 0;
     // The farthest one whose every byte is as it was written. What is wrong with farther ones, which are put into quarantine, comes
     // to `damaged`.
-    [[nodiscard]] virtual std::optional<Checkpoint> load(const Continuation& continuation, std::vector<std::string>& damaged) = 0;
+    [[nodiscard]] virtual std::optional<Checkpoint> load(const Recipe& base, std::int64_t target, std::vector<std::string>& damaged) = 0;
     // Durable when it returns. `of`: the key of what ended there. Throws FileError.
-    virtual void keep(const Continuation& continuation, const Digest& of, const CheckpointPlace& place, const Group& state) = 0;
+    virtual void keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const Group& state) = 0;
 };
 
 class DiskEnds final : public Ends {
@@ -35,9 +36,9 @@ public:
     // `store_folder`: .satdl/. `layout`: as CheckpointFolder takes it.
     DiskEnds(const std::filesystem::path& store_folder, FileSystem& files, std::function<Hdf5LayoutFunction()> layout);
 
-    [[nodiscard]] std::optional<CheckpointPlace> farthest(const Continuation& continuation) override;
-    [[nodiscard]] std::optional<Checkpoint> load(const Continuation& continuation, std::vector<std::string>& damaged) override;
-    void keep(const Continuation& continuation, const Digest& of, const CheckpointPlace& place, const Group& state) override;
+    [[nodiscard]] std::optional<CheckpointPlace> farthest(const Recipe& base, std::int64_t target) override;
+    [[nodiscard]] std::optional<Checkpoint> load(const Recipe& base, std::int64_t target, std::vector<std::string>& damaged) override;
+    void keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const Group& state) override;
 
     [[nodiscard]] std::vector<CheckpointFolder::Entry> entries() { return folder_.entries(); }
     [[nodiscard]] VerifiedFiles verify() { return folder_.verify(); }  // throws FileError

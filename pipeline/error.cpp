@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <new>
 #include <set>
 #include <tuple>
 
@@ -149,7 +150,7 @@ std::string Place::text() const {
 
 std::string render(const Diagnostic& diagnostic) {
     const Place& place = diagnostic.place;
-    std::string text = place ? place.text() + ": error: " : "error: ";
+    std::string text = place ? place.text() + ": error: " : "";
     text += diagnostic.message;
     const bool drawn = place && place.line > 0;
     if (drawn) text += excerpt(place);
@@ -258,6 +259,14 @@ std::string printable(std::string_view text) {
     }
     return result;
 }
+
+std::string describe(const std::exception& error) {
+    if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return kNoMemory;
+    const std::string_view what = error.what();
+    return std::string(what.substr(0, what.find("\nException raised from ")));
+}
+
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
 void check_failed(const char* file, int line, const char* condition, const std::string& message) {
     fmt::print(stderr, "{}:{}: satdl is broken here: {} ({}); please report this\n", file, line, message, condition);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,7 +43,8 @@ struct Diagnostic {
     std::string hint;     // what to do; may be empty, may hold several lines
 };
 
-// "file:line:col: error: message", the line, a caret, and the hint. Control characters of the source are escaped.
+// "file:line:col: error: message" (without a place: the message alone), the line, a caret, and the hint. Control characters of the
+// source are escaped.
 [[nodiscard]] std::string render(const Diagnostic& diagnostic);
 
 // Which of satdl's exit codes an error ends in.
@@ -98,6 +100,15 @@ private:
 
 // How many bytes the UTF-8 character at `at` takes (1 to 4); 0 where there is no valid one.
 [[nodiscard]] std::size_t utf8_bytes(std::string_view text, std::size_t at);
+
+inline constexpr const char* kNoMemory = "out of memory";
+
+// What a library's exception means to a person: kNoMemory for std::bad_alloc; else its own text, without the C++ stack that LibTorch
+// appends for its developers.
+[[nodiscard]] std::string describe(const std::exception& error);
+
+// The first line of an error's text.
+[[nodiscard]] std::string_view first_line(std::string_view text);
 
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& message);
 

@@ -1,10 +1,9 @@
-// What an errno means to a person, and what they can do about it.
+#include "pipeline/file_error.h"
+
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <system_error>
-
-#include "pipeline/file_system.h"
 
 namespace satdl {
 namespace {

@@ -13,20 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/error.h"
+#include "pipeline/file_error.h"
 
 namespace satdl {
-
-// errno `number` from `call` ("write 4096 bytes to") on `path`, told with what to do (a full disk, no permission, too many
-// open files).
-class FileError : public Error {
-public:
-    FileError(int number, const std::string& call, const std::filesystem::path& path);
-    [[nodiscard]] int number() const { return number_; }
-
-private:
-    int number_;
-};
 
 // What tells one version of a file from another without reading it.
 struct FileIdentity {

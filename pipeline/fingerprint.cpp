@@ -1,11 +1,10 @@
-// A recipe is kept with its artifact, as text: that is what lets `explain` say which part of a key differs, where a bare hash
-// could only say that it does.
 #include "pipeline/fingerprint.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+
+#include "pipeline/devices.h"
 
 namespace satdl {
 namespace {
@@ -83,68 +82,6 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
     }
     std::stable_sort(recipe.begin() + 2, recipe.end(), [](const KeyPart& a, const KeyPart& b) { return a.name < b.name; });
     return recipe;
-}
-
-Digest key_of(const Recipe& recipe) {
-    std::string text = "satdl-key-1\n";
-    for (const KeyPart& part : recipe) {
-        fmt::format_to(std::back_inserter(text), "{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
-    }
-    return sha256(text);
-}
-
-Digest port_digest(const Group& group) {
-    std::map<std::string, Digest> digests;
-    for (const auto& [name, array] : group) digests.emplace(name, array.digest());
-    return port_digest(digests);
-}
-
-Digest port_digest(const std::map<std::string, Digest>& arrays) {
-    std::string text = "satdl-port-1\n";
-    for (const auto& [name, digest] : arrays) {
-        fmt::format_to(std::back_inserter(text), "{}:{}={}\n", name.size(), name, digest.hex());
-    }
-    return sha256(text);
-}
-
-PortDigests port_digests(const Outcome& outcome) {
-    PortDigests digests;
-    for (const auto& [port, group] : outcome.outputs) digests.emplace(port, port_digest(group));
-    return digests;
-}
-
-const Gpu* gpu_of(const Node& node, const Machine& machine) {
-    const ParamDescription* param = node.stage->description.param(ParamType::Device);
-    if (param == nullptr) return nullptr;
-    const std::string& wanted = node.params.text(param->name);
-    if (wanted == "cpu") return nullptr;
-    const auto answer = machine.gpus.find(node.stage->library);
-    SATDL_CHECK(answer != machine.gpus.end(), "a library is asked for a GPU before a plan needs to know");
-    const Gpu* gpu = std::get_if<Gpu>(&answer->second);
-    SATDL_CHECK(gpu != nullptr || wanted == "auto", "`cuda` without a GPU is refused before a plan is made");
-    return gpu;
-}
-
-int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
-    constexpr std::int64_t kBatch = 128;
-    constexpr int kMostByItself = 16;
-    const ParamDescription* param = node.stage->description.param(ParamType::Threads);
-    if (param == nullptr) return 1;
-    const auto found = node.params.values().find(param->name);
-    if (found != node.params.values().end()) {
-        if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
-    }
-    if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
-    return std::min(machine.cores, kMostByItself);
-}
-
-std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {
-    const ParamDescription* param = node.stage->description.param(ParamType::Precision);
-    if (param == nullptr) return std::nullopt;
-    const std::string& wanted = node.params.text(param->name);
-    const Gpu* gpu = gpu_of(node, machine);
-    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
-    return wanted == "bf16" || (wanted == "auto" && has_bf16) ? Precision::Bf16 : Precision::Fp32;
 }
 
 }  // namespace satdl

@@ -14,7 +14,8 @@
 
 #include "pipeline/digest.h"
 #include "pipeline/file_system.h"
-#include "pipeline/fingerprint.h"
+#include "pipeline/recipe.h"
+#include "pipeline/stage.h"
 
 namespace satdl {
 
@@ -76,12 +77,5 @@ public:
 private:
     std::unique_ptr<IndexFile> file_;  // guarded by its own mutex: every call is safe from any thread
 };
-
-// The digest of a source file: from the index where stat says the same as then, else by reading it. A file that was changed
-// less than two seconds before it was read is not remembered (its mtime may not tell a later edit). Throws Error{Store} at
-// the file's place where it is missing, changes while it is read, or is not what its dataset's manifest promises.
-[[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
-// The same without an index: by reading it.
-[[nodiscard]] Digest source_digest(const SourceFile& file, FileSystem& files);
 
 }  // namespace satdl

@@ -14,7 +14,7 @@
 #include <deque>
 #include <utility>
 
-#include "pipeline/exception_words.h"
+#include "pipeline/error.h"
 #include "pipeline/minder.h"
 #include "pipeline/node_messages.h"
 #include "pipeline/process.h"

@@ -1,7 +1,9 @@
-// The other half of fingerprint.h's this_machine(): what the processor has, asked without LibTorch (which would cost 0.4 s).
+// What the processor has, asked without LibTorch (which would cost 0.4 s).
 //
 // LibTorch's own kernels know three levels (DEFAULT, AVX2, AVX512); oneDNN under it also uses bf16 and AMX where they are, and
 // does not listen to $ATEN_CPU_CAPABILITY. So where that variable caps the one and not the other, both stand in the key.
+#include "pipeline/machine.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -15,8 +17,6 @@
 #include <fstream>
 #include <string>
 #include <string_view>
-
-#include "pipeline/fingerprint.h"
 
 namespace satdl {
 namespace {

@@ -1,6 +1,8 @@
-// The JSON half of catalog.h. What a description holds is listed once (visit), for writing and reading alike. The JSON is
+// What a description holds is listed once (visit), for writing and reading alike. The JSON is
 // compact, and what equals its default is left out, since every run reads the built-in manifest; it is read strictly, so
 // that one of another version is named as such and never half understood.
+#include "pipeline/manifest.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "pipeline/catalog.h"
 #include "pipeline/stage_rules.h"
 
 namespace satdl {

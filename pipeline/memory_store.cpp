@@ -1,6 +1,6 @@
-#include <utility>
+#include "pipeline/memory_store.h"
 
-#include "pipeline/store.h"
+#include <utility>
 
 namespace satdl {
 

@@ -39,30 +39,9 @@ struct Network {
     bool operator==(const Network&) const = default;
 };
 
-// More layers than this are refused: nested repeats could ask for billions.
-inline constexpr std::size_t kMostLayers = 10'000;
-
-// Reads a list of layers; every mistake (unknown layer or option, wrong type, out of range, double name) goes to
-// `diagnostics`, with its place.
-[[nodiscard]] Network parse_network(const Value& list, Diagnostics& diagnostics);
-
 // The same network spelled in one way: every option present, every layer named, `repeat` unrolled. Two networks are the
 // same exactly where to_value(...).canonical() is. parse_network(to_value(n)) == n.
 [[nodiscard]] Value to_value(const Network& network);
-
-struct LayerSummary {
-    std::string name;
-    std::string_view kind;
-    Shape output;  // without the batch dimension
-    // -1 where an unknown extent of the input leaves them open.
-    std::int64_t trainable = 0;      // parameters
-    std::int64_t non_trainable = 0;  // batch norm's moving mean and variance
-    std::int64_t multiply_adds = 0;  // of one sample's forward pass; element-wise functions and max pooling count as none
-};
-
-// Shapes and costs layer by layer for samples of shape `input` (without the batch dimension; -1: an extent that only
-// running can tell). Where a layer does not fit, adds a diagnostic at the layer's place and returns the layers before it.
-[[nodiscard]] std::vector<LayerSummary> summarise(const Network& network, const Shape& input, Diagnostics& diagnostics);
 
 // `base` up to and including layer `until` ("" = all of it), then `head`. Names of `head` that already stand in the base
 // are renumbered where they look automatic (dense_1), and reported where the user chose them.

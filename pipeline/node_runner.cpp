@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "pipeline/exception_words.h"
+#include "pipeline/devices.h"
+#include "pipeline/error.h"
 #include "pipeline/mapped_guard.h"
 
 namespace satdl {
@@ -84,7 +85,7 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
         return claim_key(position);
     } catch (const std::exception& error) {
         end_without_running(position, NodeState::Failed,
-                            fmt::format("it could not be decided: {}", words_of(error)));
+                            fmt::format("it could not be decided: {}", describe(error)));
         return Step::Settled;
     }
 }
@@ -192,7 +193,7 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
         started_seconds = carrying_.clock.seconds() - begin_seconds_;
         made = attempt_watched(slot.planned, inputs);
     } catch (const std::exception& error) {
-        made.error = fmt::format("it could not be given its inputs: {}", words_of(error));
+        made.error = fmt::format("it could not be given its inputs: {}", describe(error));
     }
     const bool ran = made.state == NodeState::Ran;
     end_attempt(position, started_seconds, std::move(made));
@@ -312,7 +313,7 @@ void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
     } catch (const Error& error) {
         not_kept = in_one_line(error);
     } catch (const std::exception& error) {
-        not_kept = words_of(error);
+        not_kept = describe(error);
     }
     if (different) {
         observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning,

@@ -1,5 +1,7 @@
-// An object's header: to JSON and back. Reading believes nothing: the digest is checked before the JSON is parsed, and then
+// To JSON and back. Reading believes nothing: the digest is checked before the JSON is parsed, and then
 // every number against the file's length, so that no reader can be led outside of it.
+#include "pipeline/object_header.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,8 +10,6 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
-
-#include "pipeline/object.h"
 
 namespace satdl {
 namespace {

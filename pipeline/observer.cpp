@@ -6,7 +6,7 @@
 #include <exception>
 #include <utility>
 
-#include "pipeline/exception_words.h"
+#include "pipeline/error.h"
 
 namespace satdl {
 namespace {
@@ -97,7 +97,7 @@ void OneAtATime::tell(Call&& call) {
     try {
         call();
     } catch (const std::exception& error) {
-        thrown = words_of(error);
+        thrown = describe(error);
     } catch (...) {
         thrown = "an observer threw something that is no exception";
     }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "pipeline/network_parser.h"
+
 namespace satdl {
 namespace {
 

@@ -41,7 +41,7 @@ private:
     }
 
     void check_need(const ParamDescription& param, const ParamDescription::Need& need) {
-        if (is_met(need, node_.params)) return;
+        if (need.is_met(node_.params)) return;
         const Value& other = node_.params.value(need.param);
         if (need.values.empty())
             tell(param, fmt::format("'{}' does nothing without '{}'", param.name, need.param),
@@ -75,12 +75,6 @@ private:
 };
 
 }  // namespace
-
-bool is_met(const ParamDescription::Need& need, const Params& params) {
-    const Value& value = params.value(need.param);
-    if (!need.values.empty()) return std::ranges::find(need.values, value.text()) != need.values.end();
-    return !value.is_null() && value.text() != "false" && !(value.as_number() && *value.as_number() == 0);
-}
 
 bool check_relations(const Node& node, Diagnostics& diagnostics) { return Relations(node, diagnostics).check(); }
 

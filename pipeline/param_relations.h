@@ -11,6 +11,4 @@ namespace satdl {
 // Precondition: the parameters are checked, defaults filled in.
 [[nodiscard]] bool check_relations(const Node& node, Diagnostics& diagnostics);
 
-[[nodiscard]] bool is_met(const ParamDescription::Need& need, const Params& params);
-
 }  // namespace satdl

@@ -8,6 +8,11 @@
 #include <iterator>
 #include <utility>
 
+#include "pipeline/devices.h"
+#include "pipeline/fingerprint.h"
+#include "pipeline/recipe_difference.h"
+#include "pipeline/type_inference.h"
+
 namespace satdl {
 namespace {
 

@@ -9,9 +9,10 @@
 #include "pipeline/checkpoint.h"
 #include "pipeline/continuation.h"
 #include "pipeline/dag.h"
-#include "pipeline/fingerprint.h"
+#include "pipeline/machine.h"
+#include "pipeline/port_type.h"
+#include "pipeline/recipe.h"
 #include "pipeline/selection.h"
-#include "pipeline/shapes.h"
 #include "pipeline/source_files.h"
 
 namespace satdl {

@@ -1,7 +1,7 @@
-// The other half of fingerprint.h's first_difference(): what changed, in the words that a user used in the YAML.
-//
 // Networks are compared layer by layer: two recipes hold a network as one long line of JSON each, and that both differ helps
 // nobody. JSON is YAML, so the strict reader of the YAML room reads the lines back.
+#include "pipeline/recipe_difference.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +9,6 @@
 #include <optional>
 #include <string_view>
 
-#include "pipeline/fingerprint.h"
 #include "pipeline/yaml.h"
 
 namespace satdl {

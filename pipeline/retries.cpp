@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "pipeline/text.h"
+#include "pipeline/error.h"
 
 namespace satdl {
 namespace {
@@ -35,7 +35,7 @@ Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const
         const double delay = supervision.retry_delay_seconds;
         observer.stage_log(carrying.dag, planned.node, LogLevel::Warning,
                            fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
-                                       in_short(made.error), number + 1,
+                                       first_line(made.error), number + 1,
                                        delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
         wait(delay, carrying.stop);
         if (carrying.stop.load(std::memory_order_relaxed)) return made;

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "pipeline/exception_words.h"
+#include "pipeline/error.h"
 #include "pipeline/record.h"
 
 namespace satdl {
@@ -179,7 +179,7 @@ private:
         try {
             work();
         } catch (const std::exception& error) {
-            if (!std::exchange(warned_, true)) spdlog::warn("the run's record is incomplete: {}", printable(words_of(error)));
+            if (!std::exchange(warned_, true)) spdlog::warn("the run's record is incomplete: {}", printable(describe(error)));
         }
     }
 

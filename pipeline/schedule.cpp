@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/machine.h"
 #include "pipeline/node_runner.h"
 
 namespace satdl {

@@ -10,6 +10,7 @@
 
 #include "pipeline/admission.h"
 #include "pipeline/executor.h"
+#include "pipeline/machine.h"
 #include "pipeline/observer.h"
 
 namespace satdl {

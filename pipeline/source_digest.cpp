@@ -1,12 +1,12 @@
 // The stat cache over source files. Content decides; stat only saves reading. Read in pieces, not mapped: a file that
 // somebody cuts meanwhile must be told as such, and not end the program.
+#include "pipeline/source_digest.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
-
-#include "pipeline/index.h"
 
 namespace satdl {
 namespace {

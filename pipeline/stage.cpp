@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pipeline/network_parser.h"
+
 namespace satdl {
 namespace {
 
@@ -49,6 +51,12 @@ std::string_view name_of(PortKind kind) {
         case PortKind::History: break;
     }
     return "history";
+}
+
+bool ParamDescription::Need::is_met(const Params& params) const {
+    const Value& value = params.value(param);
+    if (!values.empty()) return std::ranges::find(values, value.text()) != values.end();
+    return !value.is_null() && value.text() != "false" && !(value.as_number() && *value.as_number() == 0);
 }
 
 const PortDescription* StageDescription::input(std::string_view name) const { return find_named(inputs, name); }

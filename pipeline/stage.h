@@ -15,6 +15,7 @@
 
 #include "pipeline/array.h"
 #include "pipeline/network.h"
+#include "pipeline/table.h"
 #include "pipeline/value.h"
 
 namespace satdl {
@@ -46,6 +47,8 @@ enum class Precision { Fp32, Bf16 };
 enum class Device { Cpu, Cuda };
 [[nodiscard]] std::string_view name_of(Device device);  // "cpu"
 
+class Params;
+
 struct ParamDescription {
     std::string name{};
     ParamType type = ParamType::Text;
@@ -60,6 +63,7 @@ struct ParamDescription {
     struct Need {
         std::string param{};                // another parameter, which must have ...
         std::vector<std::string> values{};  // ... one of these values; none: any but null, false and 0
+        [[nodiscard]] bool is_met(const Params& params) const;
         bool operator==(const Need&) const = default;
     };
     std::vector<Need> needs{};            // all of them
@@ -178,14 +182,6 @@ private:
 };
 
 using StageInputs = std::map<std::string, Group>;  // by port; optional ports that are not connected are absent
-
-// A small table that the end of a run prints, as `compare` returns one.
-struct Table {
-    std::string title;
-    std::vector<std::string> columns;
-    std::vector<std::vector<std::string>> rows;
-    std::vector<std::string> notes;
-};
 
 struct Outcome {
     std::map<std::string, Group> outputs;  // every declared output, by port

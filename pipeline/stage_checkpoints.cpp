@@ -35,9 +35,9 @@ StageCheckpoints::StageCheckpoints(const Carrying& carrying, const PlannedNode& 
 void StageCheckpoints::load() {
     last_ = carrying_.checkpoints->load(*planned_.key, damaged_);
     if (!continuation_) return;
-    const auto end = carrying_.ends->farthest(*continuation_);
+    const auto end = carrying_.ends->farthest(continuation_->way, continuation_->goal);
     if (!end || (last_ && !is_farther(*end, last_->place))) return;
-    if (auto state = carrying_.ends->load(*continuation_, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
+    if (auto state = carrying_.ends->load(continuation_->way, continuation_->goal, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
         last_ = std::move(state);
         last_->place.epochs = continuation_->goal;
     }
@@ -90,7 +90,7 @@ std::string StageCheckpoints::keep(const Group& state, const Progress& at) {
 std::string StageCheckpoints::keep_end(const Group& state, const Progress& at) {
     if (!continuation_) return {};
     try {
-        carrying_.ends->keep(*continuation_, *planned_.key, place_of(at), state);
+        carrying_.ends->keep(continuation_->way, *planned_.key, place_of(at), state);
     } catch (const Error& error) {
         return fmt::format("its end could not be kept, a longer one will begin at the start: {}", in_words(error));
     }

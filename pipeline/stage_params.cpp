@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pipeline/network.h"
+#include "pipeline/network_parser.h"
 #include "pipeline/stage_rules.h"
 #include "pipeline/yaml.h"
 

@@ -88,14 +88,4 @@ struct SweepReport {
 // "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be told from zero"
 [[nodiscard]] std::string words(const SweepReport& report, const SweepReport::Paired& paired);
 
-// ---- the other half of this header: sweep_table.cpp -----------------------------------------------------------------------
-
-[[nodiscard]] Table to_table(const SweepReport& report);  // rounded, for people: one row a setting
-// Every digit: one row a point; beside each metric its mean, sd and n over the setting, where an axis repeats.
-[[nodiscard]] std::string to_csv(const SweepReport& report);
-// docs/json.md, events `sweep_started` and `sweep`: objects without `event` and `wall_time`.
-[[nodiscard]] std::string sweep_started_json(const Sweep& sweep);
-[[nodiscard]] std::string to_json(const SweepReport& report, const Sweep& sweep,
-                                  const std::vector<std::optional<NodeOutcome>>& outcomes);
-
 }  // namespace satdl

@@ -1,10 +1,11 @@
+#include "pipeline/sweep_table.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/sweep_report.h"
 #include "pipeline/text.h"
 
 namespace satdl {
@@ -56,9 +57,7 @@ std::string error_text(const SweepReport& report, const std::vector<std::size_t>
             if (report.axes[axis].repeats)
                 first += fmt::format("{}={}: ", report.axes[axis].name, setting_text(report.points[point].settings[axis]));
         }
-        std::string_view error = report.points[point].failures.front().error;
-        if (error.starts_with("error: ")) error.remove_prefix(7);
-        first += error.substr(0, error.find('\n'));
+        first += first_line(report.points[point].failures.front().error);
     }
     return failed < 2 ? first : fmt::format("{} (and {} more)", first, failed - 1);
 }

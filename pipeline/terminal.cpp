@@ -97,7 +97,7 @@ std::string finished_text(const Dag& dag, const NodeResult& result, const std::s
                                result.resumed_from.empty() ? "" : fmt::format(" from {} and ran", result.resumed_from),
                                result.state == NodeState::Ran ? "in" : "after", duration_text(result.seconds), metrics);
         case NodeState::Failed:
-            return fmt::format("{} failed after {}: {}", name, duration_text(result.seconds), printable(in_short(result.error)));
+            return fmt::format("{} failed after {}: {}", name, duration_text(result.seconds), printable(first_line(result.error)));
         case NodeState::Reused:
         case NodeState::Skipped:
             break;

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "pipeline/error.h"
+
 namespace satdl {
 
 namespace {
@@ -130,16 +132,6 @@ std::string metric_text(double value) {
     if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value == 0 ? 0.0 : value);
     if (value == std::trunc(value) && std::abs(value) >= 2 && std::abs(value) < 1e15) return fmt::format("{:.0f}", value);  // a count
     return std::abs(value) > 1e-3 ? fmt::format("{:.4f}", value) : fmt::format("{:.4e}", value);
-}
-
-std::string_view without_mark(std::string_view rendered) {
-    constexpr std::string_view kMark = "error: ";
-    return rendered.starts_with(kMark) ? rendered.substr(kMark.size()) : rendered;
-}
-
-std::string_view in_short(std::string_view rendered) {
-    const std::string_view words = without_mark(rendered);
-    return words.substr(0, words.find('\n'));
 }
 
 std::string table_text(const Table& table) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/stage.h"
+#include "pipeline/table.h"
 
 namespace satdl {
 
@@ -20,11 +20,6 @@ namespace satdl {
 [[nodiscard]] std::string clock_text(double seconds);       // as Keras: "12s", "1:05", "1:02:03"
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);  // "512 B", "1.5 MB": powers of 1000
 [[nodiscard]] std::string metric_text(double value);        // as Keras: %.4f, %.4e where |value| <= 0.001; counts as they are; "0", "nan", "inf"
-
-// What an Error renders, without the "error: " that stands before what has no place: for whoever puts words of his own there. Its first
-// line.
-[[nodiscard]] std::string_view without_mark(std::string_view rendered);
-[[nodiscard]] std::string_view in_short(std::string_view rendered);
 
 // Title, header, rule, rows, notes; columns that hold nothing but numbers stand to the right. Cells are made printable.
 [[nodiscard]] std::string table_text(const Table& table);

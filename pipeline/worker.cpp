@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "pipeline/exception_words.h"
+#include "pipeline/error.h"
 #include "pipeline/minder.h"
 #include "pipeline/node_messages.h"
 #include "pipeline/shared_flag.h"
@@ -127,7 +127,7 @@ int run_worker(int argc, char** argv) {
         const SharedFlag stop(std::move(stop_file));
         run_stage(channel, stop, limit, memory_bytes);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}\n", words_of(error));
+        fmt::print(stderr, "{}\n", describe(error));
         std::fflush(nullptr);
         ::_exit(1);
     }

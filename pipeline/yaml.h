@@ -22,10 +22,6 @@ struct YamlLimits {
 // The one document in `source`. Throws Error{Usage} with the place of what it refuses; an empty document is refused too.
 [[nodiscard]] Value parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits = {});
 
-// The YAML in [from, to) of the only line of `source`, with places in `source`: a value on the command line.
-[[nodiscard]] Value parse_yaml_part(const std::shared_ptr<const SourceText>& source, std::size_t from,
-                                    std::size_t to = std::string::npos);
-
 // Reads the file first. Throws Error{Usage} naming the path where it cannot be read.
 [[nodiscard]] Value parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
 

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <string>
 
+#include "pipeline/machine.h"
+#include "pipeline/memory_store.h"
 #include "pipeline/stage_checkpoints.h"
 #include "stages/initialise.h"
 #include "stages/tensor.h"

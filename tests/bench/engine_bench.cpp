@@ -6,6 +6,7 @@
 
 #include "pipeline/catalog.h"
 #include "pipeline/dag_yaml.h"
+#include "pipeline/memory_store.h"
 #include "pipeline/plan.h"
 #include "pipeline/schedule.h"
 #include "pipeline/stage_library.h"

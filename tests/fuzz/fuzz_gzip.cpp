@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "pipeline/dataset.h"
+#include "pipeline/dataset_fetch.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace satdl;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "pipeline/recipe.h"
 #include "pipeline/record.h"
 #include "tests/support/small_run.h"
 

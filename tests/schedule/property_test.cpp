@@ -10,6 +10,8 @@
 #include <random>
 #include <set>
 
+#include "pipeline/fingerprint.h"
+#include "pipeline/memory_store.h"
 #include "pipeline/schedule.h"
 #include "tests/support/tiny_stages.h"
 

@@ -58,7 +58,7 @@ TEST_CASE("Whatever a stage throws is told as that stage's failure") {
         return result_of(dag, world.run(dag, jobs), "c").error;
     };
     CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw std::bad_alloc(); }) ==
-          "there was not enough memory");
+          "out of memory");
     CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw 7; }) ==
           "it threw something that is no exception");
     CHECK(message([](const StageInputs&, StageContext&) -> Outcome {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/network_parser.h"
 #include "pipeline/stage.h"
 #include "pipeline/yaml.h"
 #include "stages/random.h"

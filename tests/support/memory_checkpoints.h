@@ -48,21 +48,21 @@ private:
 
 class MemoryEnds final : public Ends {
 public:
-    [[nodiscard]] std::optional<CheckpointPlace> farthest(const Continuation& continuation) override {
+    [[nodiscard]] std::optional<CheckpointPlace> farthest(const Recipe& base, std::int64_t target) override {
         std::vector<std::string> damaged;
-        const auto found = load(continuation, damaged);
+        const auto found = load(base, target, damaged);
         return found ? std::optional(found->place) : std::nullopt;
     }
-    [[nodiscard]] std::optional<Checkpoint> load(const Continuation& continuation, std::vector<std::string>&) override {
+    [[nodiscard]] std::optional<Checkpoint> load(const Recipe& base, std::int64_t target, std::vector<std::string>&) override {
         const std::scoped_lock lock(mutex_);
-        const auto& ends = kept_[key_of(continuation.way)];
-        const auto after = ends.upper_bound(continuation.goal);
+        const auto& ends = kept_[key_of(base)];
+        const auto after = ends.upper_bound(target);
         return after == ends.begin() ? std::nullopt : std::optional(std::prev(after)->second);
     }
-    void keep(const Continuation& continuation, const Digest&, const CheckpointPlace& place, const Group& state) override {
+    void keep(const Recipe& base, const Digest&, const CheckpointPlace& place, const Group& state) override {
         const std::scoped_lock lock(mutex_);
         if (full) throw FileError(ENOSPC, "write", "ends");
-        kept_[key_of(continuation.way)].try_emplace(place.epoch, Checkpoint{place, state});
+        kept_[key_of(base)].try_emplace(place.epoch, Checkpoint{place, state});
     }
 
     bool full = false;

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/fingerprint.h"
 #include "pipeline/stage.h"
 
 namespace satdl::test {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/machine.h"
 #include "pipeline/run_log.h"
 #include "tests/support/hdf5_writer.h"
 #include "tests/support/temp_folder.h"

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "pipeline/network_parser.h"
 #include "pipeline/yaml.h"
 
 namespace satdl::test {

@@ -257,7 +257,7 @@ public:
         return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
     }
     [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
-        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation);
+        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation.way, continuation.goal);
     }
 
     void remember(const Dag& dag, const RunResult& result) {

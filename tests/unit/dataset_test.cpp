@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "pipeline/dataset_fetch.h"
 #include "pipeline/process.h"
 
 using namespace satdl;

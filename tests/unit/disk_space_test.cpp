@@ -3,6 +3,9 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "pipeline/machine.h"
+#include "pipeline/memory_store.h"
+#include "pipeline/network_parser.h"
 #include "pipeline/yaml.h"
 #include "tests/support/text_file_system.h"
 #include "tests/support/tiny_stages.h"

@@ -19,7 +19,7 @@ using test::write_text;
 
 namespace {
 
-Continuation on_the_way(std::int64_t goal, int way = 1) { return {"epochs", goal, test::sample_recipe(way), {}}; }
+Recipe base(int way = 1) { return test::sample_recipe(way); }
 
 Digest key_with(std::int64_t goal) { return sha256("a training of " + std::to_string(goal)); }
 
@@ -33,7 +33,7 @@ Group state_after(std::int64_t epochs) {
 struct Process {
     explicit Process(const TempFolder& folder) : faulty(*files), ends(folder.path(), faulty, test::hdf5_writer) {}
     void keep(std::int64_t reached, std::int64_t goal, int way = 1) {
-        ends.keep(on_the_way(goal, way), key_with(goal), end_of(reached, goal), state_after(reached));
+        ends.keep(base(way), key_with(goal), end_of(reached, goal), state_after(reached));
     }
     std::unique_ptr<FileSystem> files = real_file_system();
     FaultyFileSystem faulty;
@@ -44,8 +44,8 @@ struct Process {
 // How far the end is at which something of `goal` epochs would begin; 0: at the start.
 std::int64_t begins_at(const TempFolder& folder, std::int64_t goal, int way = 1) {
     Process process(folder);
-    const auto place = process.ends.farthest(on_the_way(goal, way));
-    const auto loaded = process.ends.load(on_the_way(goal, way), process.damaged);
+    const auto place = process.ends.farthest(base(way), goal);
+    const auto loaded = process.ends.load(base(way), goal, process.damaged);
     REQUIRE(place.has_value() == loaded.has_value());
     if (!place) return 0;
     CHECK(*place == loaded->place);
@@ -75,7 +75,7 @@ TEST_CASE("the farthest end that is not beyond the goal is taken, of the same wa
 TEST_CASE("an end is never changed, whoever comes second") {
     const TempFolder folder;
     Process one(folder), other(folder);
-    CHECK_FALSE(other.ends.farthest(on_the_way(20)));
+    CHECK_FALSE(other.ends.farthest(base(), 20));
     one.keep(20, 20);
     const auto names = one.files->list(folder.path() / "ends");
     REQUIRE(names.size() == 1);
@@ -100,7 +100,7 @@ TEST_CASE("an end says whose it is, and goes when it is told to") {
     CHECK(entries[0].number == 20);
     CHECK(entries[0].bytes > 4096);
     process.ends.erase(entries[0]);
-    CHECK(process.ends.farthest(on_the_way(50))->epoch == 7);
+    CHECK(process.ends.farthest(base(), 50)->epoch == 7);
     CHECK(begins_at(folder, 50) == 7);
 }
 
@@ -111,13 +111,13 @@ TEST_CASE("a damaged end is put into quarantine and told, and the one before it 
         process.keep(5, 5);
         process.keep(20, 20);
     }
-    const auto path = folder.path() / "ends" / (key_of(on_the_way(0).way).hex() + ".20.h5");
+    const auto path = folder.path() / "ends" / (key_of(base()).hex() + ".20.h5");
     std::string text = file_text(path);
     text.back() = static_cast<char>(text.back() ^ 1);
     std::filesystem::remove(path);
     write_text(path, text);
     Process process(folder);
-    const auto loaded = process.ends.load(on_the_way(50), process.damaged);
+    const auto loaded = process.ends.load(base(), 50, process.damaged);
     REQUIRE(loaded);
     CHECK(loaded->place.epoch == 5);
     REQUIRE(process.damaged.size() == 1);

@@ -59,7 +59,7 @@ TEST_CASE("of a very long line the part around the caret is shown") {
 }
 
 TEST_CASE("an error without a place is told without a line") {
-    CHECK(render({{}, "no such file", "look elsewhere"}) == "error: no such file\n  look elsewhere");
+    CHECK(render({{}, "no such file", "look elsewhere"}) == "no such file\n  look elsewhere");
     CHECK(rendered("", 0, 0, "cannot be read") == "a.yaml: error: cannot be read");
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("of a flood of mistakes fifty are told and the rest counted") {
         diagnostics.throw_if_any();
     } catch (const Error& error) {
         CHECK(error.diagnostics().size() == 60);
-        CHECK(std::string(error.what()).ends_with("error: mistake 49\nand 10 more errors"));
+        CHECK(std::string(error.what()).ends_with("mistake 49\nand 10 more errors"));
     }
 }
 

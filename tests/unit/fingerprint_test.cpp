@@ -1,3 +1,4 @@
+#include "pipeline/devices.h"
 #include "pipeline/fingerprint.h"
 
 #include <stdlib.h>
@@ -5,6 +6,8 @@
 #include <catch2/catch.hpp>
 
 #include "pipeline/network.h"
+#include "pipeline/network_parser.h"
+#include "pipeline/recipe_difference.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;

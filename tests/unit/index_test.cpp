@@ -1,4 +1,5 @@
 #include "pipeline/index.h"
+#include "pipeline/source_digest.h"
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>

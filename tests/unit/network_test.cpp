@@ -6,6 +6,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "pipeline/network_parser.h"
+#include "pipeline/network_summary.h"
 #include "pipeline/yaml.h"
 #include "tests/support/study_networks.h"
 

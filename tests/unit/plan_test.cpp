@@ -1,3 +1,5 @@
+#include "pipeline/machine.h"
+#include "pipeline/memory_store.h"
 #include "pipeline/plan.h"
 
 #include <fmt/format.h>

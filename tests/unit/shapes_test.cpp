@@ -1,8 +1,10 @@
-#include "pipeline/shapes.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
+
+#include "pipeline/outcome_check.h"
+#include "pipeline/type_inference.h"
 
 using namespace satdl;
 

@@ -1,3 +1,4 @@
+#include "pipeline/memory_store.h"
 #include "pipeline/store.h"
 
 #include <catch2/catch.hpp>

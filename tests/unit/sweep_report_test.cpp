@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/sweep_table.h"
 #include "pipeline/text.h"
 
 using namespace satdl;

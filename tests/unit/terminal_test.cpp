@@ -136,7 +136,7 @@ TEST_CASE("A running stage is one line with its bar, the run another; a finished
     CHECK(scene.terminal.rows() == std::vector<std::string>{"✓ m1 ran in 12.3 s - accuracy: 0.9712 - loss: 0.0931"});
     bars->stage_started(scene.dag, scene.plan.nodes[1]);
     NodeResult failed = Scene::result(1, NodeState::Failed, 1);
-    failed.error = "error: index 7\x1b is out of range\n  mend it";
+    failed.error = "index 7\x1b is out of range\n  mend it";
     bars->stage_finished(scene.dag, failed);
     bars->run_finished(scene.dag, {});
     CHECK(scene.terminal.rows().back() == "✗ m2 failed after 1.00 s: index 7\\x1b is out of range");

@@ -1,12 +1,11 @@
-// The reading half of network.h. It is driven by the table in layers.h: no kind of layer has code of its own here.
+#include "pipeline/network_parser.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
-
-#include "pipeline/network.h"
 
 namespace satdl {
 namespace {

@@ -1,12 +1,11 @@
-// summarise() of network.h: what each layer makes of its input's shape, and what that costs. Extents of -1 (only running
-// can tell) stay -1 and never clash; counts saturate far above anything that could be trained.
+// Extents of -1 (only running can tell) stay -1 and never clash; counts saturate far above anything that could be trained.
+#include "pipeline/network_summary.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <initializer_list>
 #include <utility>
-
-#include "pipeline/network.h"
 
 namespace satdl {
 namespace {

@@ -1,8 +1,7 @@
-// The other half of shapes.h: what a stage returned, against what it said of itself. The engine believes an outcome's form
-// only after this.
-#include <fmt/format.h>
+// The engine believes an outcome's form only after this.
+#include "pipeline/outcome_check.h"
 
-#include "pipeline/shapes.h"
+#include <fmt/format.h>
 
 namespace satdl {
 namespace {

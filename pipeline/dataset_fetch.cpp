@@ -1,12 +1,13 @@
-// The fetching half of dataset.h. Every source ends in the same place, IncomingFile, which takes size and SHA-256 of the
+// Every source ends in the same place, IncomingFile, which takes size and SHA-256 of the
 // uncompressed bytes: so no source has to be trusted, and a mirror may compress as it likes.
+#include "pipeline/dataset_fetch.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
 
-#include "pipeline/dataset.h"
 #include "pipeline/incoming.h"
 #include "pipeline/process.h"
 
