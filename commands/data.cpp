@@ -4,11 +4,11 @@
 
 #include <cstdio>
 
-#include "commands/command.h"
-#include "pipeline/dataset.h"
-#include "pipeline/dataset_fetch.h"
-#include "pipeline/terminal.h"
-#include "pipeline/text.h"
+#include "commands/shared/command.h"
+#include "pipeline/dataset/dataset.h"
+#include "pipeline/dataset/dataset_fetch.h"
+#include "pipeline/display/terminal.h"
+#include "pipeline/display/text.h"
 
 namespace satdl {
 

@@ -16,15 +16,15 @@
 #include <string_view>
 #include <typeinfo>
 
-#include "commands/command.h"
-#include "pipeline/catalog.h"
-#include "pipeline/dynamic_library.h"
-#include "pipeline/error.h"
-#include "pipeline/mapped_guard.h"
-#include "pipeline/sandbox.h"
-#include "pipeline/terminal.h"
-#include "pipeline/text.h"
-#include "pipeline/worker.h"
+#include "commands/shared/command.h"
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/core/error.h"
+#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sandbox.h"
+#include "pipeline/display/terminal.h"
+#include "pipeline/display/text.h"
+#include "pipeline/executors/worker.h"
 
 namespace {
 

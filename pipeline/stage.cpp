@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "pipeline/network_parser.h"
+#include "pipeline/network/network_parser.h"
 
 namespace satdl {
 namespace {

@@ -13,10 +13,10 @@
 #include <variant>
 #include <vector>
 
-#include "pipeline/array.h"
-#include "pipeline/network.h"
-#include "pipeline/table.h"
-#include "pipeline/value.h"
+#include "pipeline/core/array.h"
+#include "pipeline/network/network.h"
+#include "pipeline/core/table.h"
+#include "pipeline/core/value.h"
 
 namespace satdl {
 

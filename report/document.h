@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "pipeline/store.h"
+#include "pipeline/store/store.h"
 #include "report/facts.h"
 
 namespace satdl {

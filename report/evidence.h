@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "pipeline/store.h"
+#include "pipeline/store/store.h"
 #include "report/facts.h"
 
 namespace satdl {

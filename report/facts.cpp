@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "pipeline/record.h"
+#include "pipeline/records/record.h"
 
 namespace satdl {
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/dag.h"
-#include "pipeline/file_system.h"
-#include "pipeline/observer.h"
+#include "pipeline/dag/dag.h"
+#include "pipeline/os/file_system.h"
+#include "pipeline/run/observer.h"
 
 namespace satdl {
 

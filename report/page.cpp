@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "pipeline/digest.h"
+#include "pipeline/core/digest.h"
 #include "report/escape.h"
 
 namespace satdl {

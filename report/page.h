@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "pipeline/file_system.h"
+#include "pipeline/os/file_system.h"
 
 namespace satdl {
 

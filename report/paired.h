@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "pipeline/array.h"
+#include "pipeline/core/array.h"
 
 namespace satdl {
 

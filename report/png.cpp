@@ -2,7 +2,7 @@
 
 #include <zlib.h>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 
 namespace satdl {
 

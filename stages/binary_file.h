@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
-#include "pipeline/array.h"
-#include "pipeline/error.h"
+#include "pipeline/core/array.h"
+#include "pipeline/core/error.h"
 
 namespace satdl::stages {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "pipeline/array.h"
+#include "pipeline/core/array.h"
 
 namespace satdl::stages {
 

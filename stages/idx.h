@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "pipeline/array.h"
+#include "pipeline/core/array.h"
 
 namespace satdl::stages {
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 
 namespace satdl::stages {
 namespace {

@@ -11,8 +11,8 @@
 #include <map>
 #include <string>
 
-#include "pipeline/array.h"
-#include "pipeline/network.h"
+#include "pipeline/core/array.h"
+#include "pipeline/network/network.h"
 
 namespace satdl::stages {
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/network.h"
+#include "pipeline/network/network.h"
 #include "stages/layers.h"
 #include "stages/torch.h"
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 
 namespace satdl::stages {
 namespace {

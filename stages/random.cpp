@@ -9,7 +9,7 @@
 #include <numeric>
 #include <utility>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 
 namespace satdl::stages {
 namespace {

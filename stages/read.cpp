@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "pipeline/foreign_array.h"
+#include "pipeline/hdf5/foreign_array.h"
 #include "stages/idx.h"
 #include "stages/npy.h"
 #include "stages/ports.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 
 namespace satdl::stages {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 
 namespace satdl::stages {
 namespace {

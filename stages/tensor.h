@@ -1,7 +1,7 @@
 // Arrays as LibTorch's tensors and back, without copying; and how many threads LibTorch may use.
 #pragma once
 
-#include "pipeline/array.h"
+#include "pipeline/core/array.h"
 #include "stages/torch.h"
 
 namespace satdl::stages {

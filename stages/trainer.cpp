@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "pipeline/metric_names.h"
+#include "pipeline/network/metric_names.h"
 #include "stages/ports.h"
 #include "stages/training_checkpoint.h"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "pipeline/metric_names.h"
+#include "pipeline/network/metric_names.h"
 
 namespace satdl::stages {
 namespace {

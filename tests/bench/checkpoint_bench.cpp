@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <string>
 
-#include "pipeline/machine.h"
-#include "pipeline/memory_store.h"
-#include "pipeline/stage_checkpoints.h"
+#include "pipeline/plan/machine.h"
+#include "pipeline/store/memory_store.h"
+#include "pipeline/run/stage_checkpoints.h"
 #include "stages/initialise.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"

@@ -4,13 +4,13 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "pipeline/catalog.h"
-#include "pipeline/dag_yaml.h"
-#include "pipeline/memory_store.h"
-#include "pipeline/plan.h"
-#include "pipeline/schedule.h"
-#include "pipeline/stage_library.h"
-#include "pipeline/yaml.h"
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/store/memory_store.h"
+#include "pipeline/plan/plan.h"
+#include "pipeline/run/schedule.h"
+#include "pipeline/catalog/stage_library.h"
+#include "pipeline/yaml/yaml.h"
 
 namespace {
 

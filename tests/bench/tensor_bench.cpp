@@ -12,8 +12,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "pipeline/dynamic_library.h"
-#include "pipeline/store.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/store/store.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 #include "pipeline/stage.h"
 
 namespace {

@@ -14,8 +14,8 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/error.h"
-#include "pipeline/yaml.h"
+#include "pipeline/core/error.h"
+#include "pipeline/yaml/yaml.h"
 
 namespace satdl::fuzz {
 

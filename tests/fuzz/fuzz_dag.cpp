@@ -1,7 +1,7 @@
 // YAML to Dag: a DAG file, and after a line "---8<---" the one file that it may include.
-#include "pipeline/dag_yaml.h"
+#include "pipeline/dag_file/dag_yaml.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/small_catalog.h"
+#include "tests/support/small_catalog.h"
 
 using namespace satdl;
 

@@ -2,8 +2,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "pipeline/dataset.h"
-#include "pipeline/dataset_fetch.h"
+#include "pipeline/dataset/dataset.h"
+#include "pipeline/dataset/dataset_fetch.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace satdl;

@@ -1,8 +1,8 @@
 // Manifests: a dataset's (YAML), or a stage library's (JSON) where the input begins with '{'.
 #include <fstream>
 
-#include "pipeline/catalog.h"
-#include "pipeline/dataset.h"
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/dataset/dataset.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace satdl;

@@ -2,7 +2,7 @@
 // hit, are put right first; unless the input begins with '!', which is read as it stands.
 #include <nlohmann/json.hpp>
 
-#include "pipeline/object.h"
+#include "pipeline/store/object.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/text_file_system.h"
 

@@ -1,7 +1,7 @@
 // What the command line and `sweep:` say of points: the first line an override, the rest the section.
-#include "pipeline/sweep.h"
+#include "pipeline/sweep/sweep.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/small_catalog.h"
+#include "tests/support/small_catalog.h"
 
 using namespace satdl;
 

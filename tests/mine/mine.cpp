@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/error.h"
+#include "pipeline/core/error.h"
 #include "pipeline/stage.h"
 
 namespace {

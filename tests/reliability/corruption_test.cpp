@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "pipeline/recipe.h"
-#include "pipeline/record.h"
+#include "pipeline/store/recipe.h"
+#include "pipeline/records/record.h"
 #include "tests/support/small_run.h"
 
 using namespace satdl;

@@ -10,9 +10,9 @@
 #include <random>
 #include <set>
 
-#include "pipeline/fingerprint.h"
-#include "pipeline/memory_store.h"
-#include "pipeline/schedule.h"
+#include "pipeline/plan/fingerprint.h"
+#include "pipeline/store/memory_store.h"
+#include "pipeline/run/schedule.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;

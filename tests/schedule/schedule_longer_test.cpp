@@ -1,4 +1,4 @@
-#include "pipeline/ends.h"
+#include "pipeline/store/ends.h"
 
 #include "world.h"
 

@@ -1,5 +1,5 @@
 // The flow graph at 1 to 16 jobs and its serial twin: each case runs under all of them.
-#include "pipeline/schedule.h"
+#include "pipeline/run/schedule.h"
 
 #include <thread>
 

@@ -1,4 +1,4 @@
-#include "pipeline/stage_checkpoints.h"
+#include "pipeline/run/stage_checkpoints.h"
 
 #include "world.h"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "pipeline/metric_names.h"
+#include "pipeline/network/metric_names.h"
 #include "stages/class_weights.h"
 #include "stages/gradients.h"
 #include "stages/loss.h"

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "pipeline/continuation.h"
+#include "pipeline/plan/continuation.h"
 #include "trainings.h"
 
 using namespace satdl;

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/network_parser.h"
+#include "pipeline/network/network_parser.h"
 #include "pipeline/stage.h"
-#include "pipeline/yaml.h"
+#include "pipeline/yaml/yaml.h"
 #include "stages/random.h"
 
 namespace satdl::stages {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pipeline/metric_names.h"
+#include "pipeline/network/metric_names.h"
 #include "stages/initialise.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/file_system.h"
+#include "pipeline/os/file_system.h"
 
 namespace satdl::test {
 

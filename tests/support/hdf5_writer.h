@@ -1,8 +1,8 @@
 // The HDF5 writer as the programs load it.
 #pragma once
 
-#include "pipeline/dynamic_library.h"
-#include "pipeline/hdf5_layout.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/hdf5/hdf5_layout.h"
 
 namespace satdl::test {
 

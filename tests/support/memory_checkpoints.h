@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/checkpoint.h"
-#include "pipeline/ends.h"
+#include "pipeline/store/checkpoint.h"
+#include "pipeline/store/ends.h"
 
 namespace satdl::test {
 

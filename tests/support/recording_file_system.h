@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/file_system.h"
+#include "pipeline/os/file_system.h"
 #include "tests/support/temp_folder.h"
 
 namespace satdl::test {

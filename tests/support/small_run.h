@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/machine.h"
-#include "pipeline/run_log.h"
+#include "pipeline/plan/machine.h"
+#include "pipeline/records/run_log.h"
 #include "tests/support/hdf5_writer.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_stages.h"

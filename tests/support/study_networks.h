@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "pipeline/network_parser.h"
-#include "pipeline/yaml.h"
+#include "pipeline/network/network_parser.h"
+#include "pipeline/yaml/yaml.h"
 
 namespace satdl::test {
 

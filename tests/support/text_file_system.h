@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "pipeline/file_system.h"
+#include "pipeline/os/file_system.h"
 
 namespace satdl::test {
 

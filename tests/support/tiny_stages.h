@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/catalog.h"
-#include "pipeline/dag.h"
-#include "pipeline/plan.h"
-#include "pipeline/schedule.h"
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/dag/dag.h"
+#include "pipeline/plan/plan.h"
+#include "pipeline/run/schedule.h"
 
 namespace satdl::test {
 

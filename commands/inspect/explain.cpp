@@ -1,0 +1,150 @@
+// satdl explain: why a stage would run, part by part of its key; or, where nothing differs, what its key is made of.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "commands/shared/plan_json.h"
+#include "commands/shared/session.h"
+#include "pipeline/store/recipe.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+struct ExplainOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> stages;
+    bool json = false;
+};
+
+// One part of the key, as it was and as it is.
+struct Difference {
+    std::string part;
+    std::optional<std::string> before, now;
+    [[nodiscard]] bool differs() const { return before != now; }
+};
+
+// All parts, in the order of the recipe; those that are gone come last.
+std::vector<Difference> compared(const Recipe& before, const Recipe& now) {
+    std::vector<Difference> parts;
+    const auto value_in = [](const Recipe& recipe, const std::string& name) -> std::optional<std::string> {
+        const auto found =
+            std::find_if(recipe.begin(), recipe.end(), [&](const KeyPart& part) { return part.name == name; });
+        return found == recipe.end() ? std::nullopt : std::optional(found->value);
+    };
+    for (const auto& part : now) parts.push_back({part.name, value_in(before, part.name), part.value});
+    for (const auto& part : before) {
+        if (!value_in(now, part.name)) parts.push_back({part.name, part.value, std::nullopt});
+    }
+    return parts;
+}
+
+// Digests in full only where a program reads them.
+std::string shown(const std::optional<std::string>& value) {
+    if (!value) return "(none)";
+    return Digest::from_hex(*value) ? value->substr(0, 12) + "…" : *value;
+}
+
+// The stages whose outcome is not known yet and that this one waits for.
+std::vector<std::string> waits_for(const Dag& dag, const Plan& plan, NodeId node) {
+    std::vector<std::string> names;
+    for (const auto& input : dag.nodes[node].inputs) {
+        const PlannedNode* upstream = plan.find(input.from);
+        const std::string& name = dag.nodes[input.from].name;
+        const bool open = upstream != nullptr && upstream->action != Action::Reuse;
+        if (open && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+    return names;
+}
+
+Json explanation_json(const Node& node, const PlannedNode& planned, const std::vector<Difference>& parts,
+                      const std::vector<std::string>& waiting) {
+    const auto or_null = [](const std::optional<std::string>& value) { return value ? Json(*value) : Json(nullptr); };
+    Json rows = Json::array();
+    for (const auto& part : parts) {
+        rows.push_back({{"part", part.part},
+                        {"before", or_null(part.before)},
+                        {"now", or_null(part.now)},
+                        {"differs", part.differs()}});
+    }
+    return {{"stage", node.name},         {"action", name_of(planned.action)},
+            {"because", planned.because}, {"key", planned.key ? Json(planned.key->hex()) : Json(nullptr)},
+            {"waits_for", waiting},       {"parts", std::move(rows)}};
+}
+
+std::string explanation_text(const PlannedNode& planned, const std::vector<Difference>& parts, bool seen_before) {
+    const bool any = std::any_of(parts.begin(), parts.end(), [](const Difference& part) { return part.differs(); });
+    Table table;
+    if (any && seen_before) {
+        table.columns = {"part of the key", "was", "is"};
+        for (const auto& part : parts) {
+            if (part.differs()) table.rows.push_back({part.part, shown(part.before), shown(part.now)});
+        }
+        return table_text(table);
+    }
+    table.columns = {"part of the key", "is"};
+    for (const auto& part : parts) table.rows.push_back({part.part, shown(part.now)});
+    table.notes.push_back(seen_before ? "nothing differs from the last time" : "this stage never ran in this store");
+    return fmt::format("key {}\n{}", planned.key->hex(), table_text(table));
+}
+
+ExitCode explain(ExplainOptions options) {
+    take_settings(options.stages, options.dag);
+    if (options.stages.size() != 1)
+        throw Error(ExitCode::Usage, fmt::format("explain takes one stage, not {}", options.stages.size()),
+                    "as in: satdl explain dags/full.yaml m1 noise_factor=0.2");
+    const std::string& stage = options.stages.front();
+    Session session(options.dag, options.store, Access::Look);
+    const Dag dag = session.dag();
+    const Node* node = dag.find(stage);
+    if (node == nullptr) {
+        throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", options.dag.file, printable(stage)),
+                    did_you_mean(stage, dag.names()));
+    }
+    StoreKnowledge knowledge = session.knowledge(dag);
+    Request request;
+    request.targets = {node->name};
+    const Plan plan = session.plan(dag, request, knowledge);
+    const auto id = static_cast<NodeId>(node - dag.nodes.data());
+    const PlannedNode& planned = *plan.find(id);
+
+    const auto last = knowledge.last_time(*node);
+    const auto parts =
+        planned.recipe ? compared(last ? last->recipe : Recipe{}, *planned.recipe) : std::vector<Difference>{};
+    const auto waiting = waits_for(dag, plan, id);
+    if (options.json) {
+        fmt::print("{}\n", dumped(explanation_json(*node, planned, parts, waiting)));
+        return ExitCode::Done;
+    }
+    fmt::print("{}: {}: {}\n", printable(node->name), name_of(planned.action), printable(planned.because));
+    if (planned.recipe) {
+        fmt::print("{}", explanation_text(planned, parts, last.has_value()));
+        return ExitCode::Done;
+    }
+    for (const auto& name : waiting) {
+        const PlannedNode& upstream = *plan.find(dag.find(name) - dag.nodes.data());
+        fmt::print("  waits for {}: {}: {}\n", printable(name), name_of(upstream.action), printable(upstream.because));
+    }
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_explain_command(CLI::App& program, Work& work) {
+    auto* command =
+        program.add_subcommand("explain", "why a stage would run: which part of its key differs, from what to what");
+    command->footer("Example:\n  satdl explain dags/full.yaml m1 noise_factor=0.2");
+    const auto options = std::make_shared<ExplainOptions>();
+    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
+    command->add_option("stage", options->stages, "the stage, and parameters: name=value")
+        ->required()
+        ->type_name("STAGE|NAME=VALUE");
+    add_dag_options(*command, options->dag);
+    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return explain(*options); }; });
+}
+
+}  // namespace satdl

@@ -1,0 +1,65 @@
+// satdl graph: the DAG as a picture, for Graphviz, for Mermaid, or drawn here as SVG.
+#include "pipeline/display/graph.h"
+
+#include <fmt/format.h>
+
+#include "commands/shared/session.h"
+#include "pipeline/display/graph_svg.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+struct GraphOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> parameters;
+    std::string format = "dot";
+    bool status = false;
+};
+
+// What a run would do with each node, and how long that takes as far as the history tells.
+void add_plan(Graph& graph, const Plan& plan) {
+    for (const auto& planned : plan.nodes) {
+        GraphNode& node = graph.nodes[planned.node];
+        node.state = name_of(planned.action);
+        if (planned.expected_seconds) node.note = duration_text(*planned.expected_seconds);
+    }
+}
+
+ExitCode draw(GraphOptions options) {
+    take_only_settings(options.parameters, options.dag);
+    Session session(options.dag, options.store, Access::Look);
+    const Dag dag = session.dag();
+    Graph graph = graph_of(dag);
+    if (options.status) {
+        StoreKnowledge knowledge = session.knowledge(dag);
+        add_plan(graph, session.plan(dag, {}, knowledge));
+    }
+    fmt::print("{}", options.format == "svg"       ? to_svg(graph, dag.name)
+                     : options.format == "mermaid" ? to_mermaid(graph)
+                                                   : to_dot(graph, dag.name));
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_graph_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("graph", "the DAG as a picture");
+    command->footer(
+        "Examples:\n  satdl graph dags/full.yaml --format svg > full.svg\n"
+        "  satdl graph dags/full.yaml noise_factor=0.2 --format mermaid --status");
+    const auto options = std::make_shared<GraphOptions>();
+    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
+    command->add_option("parameters", options->parameters, "parameters of it: name=value")->type_name("NAME=VALUE");
+    command->add_option("--format", options->format, "dot (Graphviz), mermaid, or svg")
+        ->check(CLI::IsMember({"dot", "mermaid", "svg"}))
+        ->capture_default_str();
+    command->add_flag("--status", options->status, "with what a run would do with each stage");
+    add_dag_options(*command, options->dag);
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return draw(*options); }; });
+}
+
+}  // namespace satdl

@@ -1,0 +1,173 @@
+// satdl ls: the stages of a DAG and what each has in the store.
+#include <fmt/format.h>
+
+#include "commands/shared/plan_json.h"
+#include "commands/shared/results.h"
+#include "commands/shared/session.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+struct LsOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> parameters;
+    std::string dag_name;
+    bool json = false;
+};
+
+struct Row {
+    std::string stage;
+    std::string state;
+    std::optional<ObjectHeader> header;
+};
+
+std::optional<ObjectHeader> header_or_none(Store& store, const Digest& key) {
+    try {
+        return store.header(key);
+    } catch (const DamagedObject&) {
+        return std::nullopt;  // it has been put into quarantine: there is none
+    }
+}
+
+// Of a DAG file: each stage with what the store has under the key that it would have now, else what it last had.
+std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
+    Session session(options.dag, options.store, Access::Look);
+    const Dag dag = session.dag();
+    name = dag.name;
+    StoreKnowledge knowledge = session.knowledge(dag);
+    const Plan plan = session.plan(dag, {}, knowledge);
+    OpenStore& open = session.open();
+    std::vector<Row> rows;
+    for (const auto& planned : plan.nodes) {
+        Row row{dag.nodes[planned.node].name, planned.action == Action::Reuse ? "up to date" : "none", std::nullopt};
+        if (planned.action == Action::Reuse) {
+            row.header = header_or_none(open.store(), *planned.key);
+        } else if (const auto last = open.index().history(dag.name, row.stage)) {
+            row.header = header_or_none(open.store(), last->key);
+            if (row.header) row.state = planned.action == Action::Unknown ? "maybe stale" : "stale";
+        }
+        if (planned.action == Action::Resume) row.state = fmt::format("interrupted at {}, resumable", planned.starts_from->text());
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+// Of the run that left the links.
+std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
+    const auto files = real_file_system();
+    const Results results(options.store.results, options.dag_name, *files);
+    name = results.dag();
+    std::vector<Row> rows;
+    for (const auto& stage : results.names()) {
+        auto linked = results.stage(stage);
+        rows.push_back({stage, linked.header ? "kept" : "none", std::move(linked.header)});
+    }
+    return rows;
+}
+
+std::string port_text(const ObjectHeader& header, const std::string& port, PortKind kind) {
+    std::size_t tensors = 0;
+    std::uint64_t bytes = 0;
+    const TensorRecord* first = nullptr;
+    for (const auto& tensor : header.tensors) {
+        if (tensor.port != port) continue;
+        if (tensors++ == 0) first = &tensor;
+        bytes += tensor.bytes();
+    }
+    if (first == nullptr) return "empty";
+    switch (kind) {
+        case PortKind::Array:
+            return fmt::format("{} {}", name_of(first->dtype), shape_text(first->shape));
+        case PortKind::Model:
+            return fmt::format("model, {} tensors, {}", tensors, bytes_text(bytes));
+        case PortKind::History:
+            return fmt::format("history, {} epochs, {} columns", first->shape.empty() ? 0 : first->shape.front(), tensors);
+        case PortKind::Metrics:
+            break;
+    }
+    std::string text;
+    if (const auto metrics = header.metrics.find(port); metrics != header.metrics.end()) {
+        for (const auto& [name, value] : metrics->second) {
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, metric_text(value));
+        }
+    }
+    return text;
+}
+
+void print_rows(const std::string& dag, const std::vector<Row>& rows) {
+    Table table{.title = dag, .columns = {"stage", "state", "key", "size", "port", "what"}, .rows = {}, .notes = {}};
+    for (const auto& row : rows) {
+        if (!row.header) {
+            table.rows.push_back({row.stage, row.state});
+            continue;
+        }
+        bool first = true;
+        for (const auto& [port, kind] : row.header->ports) {
+            const std::string what = port_text(*row.header, port, kind);
+            if (std::exchange(first, false)) {
+                table.rows.push_back(
+                    {row.stage, row.state, row.header->key.short_hex(), bytes_text(row.header->file_bytes), port, what});
+            } else {
+                table.rows.push_back({"", "", "", "", port, what});
+            }
+        }
+    }
+    fmt::print("{}", table_text(table));
+}
+
+Json rows_json(const std::string& dag, const std::vector<Row>& rows) {
+    Json stages = Json::array();
+    for (const auto& row : rows) {
+        Json json = {{"stage", row.stage}, {"state", row.state}, {"key", nullptr}};
+        if (row.header) {
+            json["key"] = row.header->key.hex();
+            json["bytes"] = row.header->file_bytes;
+            Json tensors = Json::array();
+            for (const auto& tensor : row.header->tensors) {
+                tensors.push_back({{"tensor", tensor.path()}, {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}});
+            }
+            json["tensors"] = std::move(tensors);
+        }
+        stages.push_back(std::move(json));
+    }
+    return {{"dag", dag}, {"stages", std::move(stages)}};
+}
+
+ExitCode ls(LsOptions options) {
+    if (is_override(options.dag.file) && !std::filesystem::is_regular_file(options.dag.file))
+        options.parameters.push_back(std::exchange(options.dag.file, ""));
+    take_only_settings(options.parameters, options.dag);
+    if (options.dag.file.empty()) refuse_settings_alone(options.dag);
+    std::string name;
+    const auto rows = options.dag.file.empty() ? rows_of_results(options, name) : rows_of_dag(options, name);
+    if (options.json) {
+        fmt::print("{}\n", dumped(rows_json(name, rows)));
+    } else {
+        print_rows(name, rows);
+    }
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_ls_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("ls", "the stages and what each has in the store");
+    command->footer(
+        "Examples:\n"
+        "  satdl ls                                     of the DAG that ran last\n"
+        "  satdl ls dags/full.yaml                      as that file stands now\n"
+        "  satdl ls dags/full.yaml noise_factor=0.2     ... with another value");
+    const auto options = std::make_shared<LsOptions>();
+    command->add_option("dag", options->dag.file, "a DAG file; default: the DAG that ran last")->type_name("DAG");
+    command->add_option("parameters", options->parameters, "parameters of it: name=value")->type_name("NAME=VALUE");
+    command->add_option("--dag", options->dag_name, "the name of a DAG that ran before")->type_name("NAME");
+    add_dag_options(*command, options->dag);
+    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return ls(*options); }; });
+}
+
+}  // namespace satdl

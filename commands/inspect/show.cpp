@@ -1,0 +1,206 @@
+// satdl show: one artifact or one tensor of it: shapes, statistics, where it comes from.
+#include "commands/inspect/show.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "commands/shared/results.h"
+#include "commands/shared/session.h"
+#include "commands/inspect/show_images.h"
+#include "pipeline/display/terminal.h"
+
+namespace satdl {
+
+namespace {
+
+struct ShowOptions {
+    StoreOptions store;
+    std::string what;
+    std::string dag_name;
+    std::int64_t images = 0;  // how many to draw; 0: none
+    bool json = false;
+};
+
+constexpr std::int64_t kFewValues = 10;
+constexpr std::size_t kShortestKey = 6;
+
+// What the user's words mean.
+struct Found {
+    std::string stage;  // "" where it was found by its path or key
+    std::filesystem::path path;
+    std::string tensor;  // "" = all; else a port or port/name
+};
+
+std::optional<Found> found_by_key(const std::string& what, OpenStore& open) {
+    if (what.size() < kShortestKey || what.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
+    std::vector<Digest> keys;
+    for (const auto& key : open.store().keys()) {
+        if (key.hex().starts_with(what)) keys.push_back(key);
+    }
+    if (keys.empty()) return std::nullopt;
+    if (keys.size() > 1)
+        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), "give more of its digits");
+    return Found{{}, open.store().path_of(keys.front()), {}};
+}
+
+Found found_by_stage(const std::string& what, const Results& results, FileSystem& files) {
+    const std::size_t slash = what.find('/');
+    Found found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
+    found.path = results.path_of(found.stage);
+    if (files.identity(found.path)) return found;
+    const auto names = results.names();
+    throw Error(
+        ExitCode::Usage,
+        fmt::format("the last run of {} left no artifact of a stage '{}'", printable(results.dag()), printable(found.stage)),
+        did_you_mean(found.stage, names));
+}
+
+// The tensors that the user asked for.
+std::vector<TensorRecord> chosen_tensors(const ObjectHeader& header, const std::string& wanted) {
+    std::vector<TensorRecord> chosen;
+    std::vector<std::string> paths;
+    for (const auto& tensor : header.tensors) {
+        paths.push_back(tensor.path());
+        const bool array_column =
+            header.ports.at(tensor.port) == PortKind::Array || header.ports.at(tensor.port) == PortKind::Model;
+        if (wanted.empty() ? array_column : tensor.path() == wanted || tensor.port == wanted) chosen.push_back(tensor);
+    }
+    if (chosen.empty() && !wanted.empty()) {
+        throw Error(ExitCode::Usage, fmt::format("it has no tensor '{}'", printable(wanted)), did_you_mean(wanted, paths));
+    }
+    return chosen;
+}
+
+ShownTensor shown_tensor(const TensorRecord& record, const ObjectHeader& header, const Outcome& outcome) {
+    const Array& array = outcome.outputs.at(record.port).at(record.name);
+    ShownTensor shown{record, statistics_of(array), {}, {}};
+    if (header.ports.at(record.port) == PortKind::Model && array.dtype() == DType::UInt8) {
+        const auto bytes = array.bytes();
+        shown.text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    } else if (array.count() <= kFewValues) {
+        shown.values = numbers_of(array);
+    }
+    return shown;
+}
+
+void add_history(Shown& shown, const Outcome& outcome) {
+    for (const auto& [port, kind] : shown.header.ports) {
+        if (kind != PortKind::History) continue;
+        for (const auto& [name, column] : outcome.outputs.at(port)) shown.history[port][name] = numbers_of(column);
+    }
+}
+
+void add_origins(Shown& shown, const Results& results) {
+    constexpr std::string_view kInput = "input ";
+    for (const auto& part : shown.header.recipe) {
+        if (!part.name.starts_with(kInput)) continue;
+        const auto digest = Digest::from_hex(part.value);
+        const std::string origin = digest ? results.origin_of(*digest) : "";
+        if (!origin.empty()) shown.origins[part.name] = origin;
+    }
+}
+
+// The tensors that the user asked for, as pictures: those of array ports where none was named.
+std::string drawn_tensors(const ObjectHeader& header, const Outcome& outcome, const Found& found, std::int64_t count) {
+    const std::string hint = "images are [N, H, W] or [N, C, H, W]; `satdl show` without --images tells the shapes";
+    const Drawing drawing = drawing_on_stdout();
+    std::string text;
+    for (const auto& record : chosen_tensors(header, found.tensor)) {
+        const bool is_named = !found.tensor.empty();
+        if (!has_images(record.shape)) {
+            if (is_named) {
+                throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, which holds no images", printable(record.path()),
+                                                         name_of(record.dtype), shape_text(record.shape)), hint);
+            }
+        } else if (is_named || header.ports.at(record.port) == PortKind::Array) {
+            const Array& array = outcome.outputs.at(record.port).at(record.name);
+            text += (text.empty() ? "" : "\n") + images_text(record.path(), array, count, drawing, terminal_size(STDOUT_FILENO).columns);
+        }
+    }
+    if (text.empty()) throw Error(ExitCode::Usage, fmt::format("no tensor of {} holds images", printable(found.path.filename().string())), hint);
+    return text;
+}
+
+// Of a file that the user named nobody knows that it ever was an artifact, and no run makes it again.
+ObjectHeader header_of(const Found& found, bool by_path, FileSystem& files) {
+    try {
+        return read_header(files, found.path);
+    } catch (const DamagedObject& error) {
+        if (!by_path) throw;
+        throw Error(ExitCode::Store, error.diagnostics().front().message,
+                    "an HDF5 file that satdl has not written is shown by h5dump, and read into a DAG by `kind: read`");
+    }
+}
+
+ExitCode show(const ShowOptions& options) {
+    if (options.json && options.images > 0)
+        throw Error(ExitCode::Usage, "--images draws, and --json has no pictures", "leave one of them out");
+    OpenStore open(options.store, Access::Look);
+    FileSystem& files = open.files();
+    std::optional<Results> results;
+    Found found;
+    const bool by_path = std::filesystem::is_regular_file(options.what);
+    if (by_path) {
+        found.path = options.what;
+    } else if (const auto by_key = found_by_key(options.what, open)) {
+        found = *by_key;
+    } else {
+        results.emplace(options.store.results, options.dag_name, files);
+        found = found_by_stage(options.what, *results, files);
+    }
+
+    Shown shown;
+    shown.stage = found.stage;
+    shown.path = found.path;
+    shown.header = header_of(found, by_path, files);
+    const MappedFile mapped = files.map(found.path);
+    verify_object(shown.header, mapped.bytes, found.path);
+    const Outcome outcome = view_object(shown.header, mapped);
+    if (options.images > 0) {
+        fmt::print("{}", drawn_tensors(shown.header, outcome, found, options.images));
+        return ExitCode::Done;
+    }
+    for (const auto& record : chosen_tensors(shown.header, found.tensor)) {
+        shown.tensors.push_back(shown_tensor(record, shown.header, outcome));
+    }
+    add_history(shown, outcome);
+    if (results) add_origins(shown, *results);
+    std::vector<std::string> damaged;
+    shown.made = find_making(open.folder(), shown.header.key, files, damaged);
+    for (const std::string& one : damaged) spdlog::warn("{}, and not used", one);
+    if (options.json) {
+        fmt::print("{}\n", dumped(shown_json(shown)));
+    } else {
+        fmt::print("{}", shown_text(shown));
+    }
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_show_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("show", "one artifact or tensor: shape, statistics, provenance");
+    command->footer(
+        "Examples:\n"
+        "  satdl show m1                          all of a stage of the DAG that ran last\n"
+        "  satdl show m1/model/conv_1.weight      one tensor\n"
+        "  satdl show noisy@train --images 8      its first images, drawn here\n"
+        "  satdl show results/full/m1.h5          an artifact by its path\n"
+        "  satdl show 3f9a52c0                    ... or by the first digits of its key");
+    const auto options = std::make_shared<ShowOptions>();
+    command->add_option("what", options->what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key")
+        ->required()
+        ->type_name("WHAT");
+    command->add_option("--dag", options->dag_name, "the name of a DAG that ran before; default: the one that ran last")
+        ->type_name("NAME");
+    command
+        ->add_option("--images", options->images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")
+        ->check(CLI::Range(1, 10000))
+        ->type_name("N");
+    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return show(*options); }; });
+}
+
+}  // namespace satdl

@@ -1,0 +1,98 @@
+#include "commands/inspect/show_images.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "commands/shared/statistics.h"
+#include "pipeline/display/terminal.h"
+#include "report/escape.h"
+
+namespace satdl {
+
+namespace {
+
+struct Images {
+    std::int64_t all = 0;  // of the tensor
+    std::vector<Picture> drawn;
+    double black = 0, white = 1;
+};
+
+Images images_of(const Array& array, std::int64_t count) {
+    const Shape& shape = array.shape();
+    const std::int64_t channels = shape.size() == 4 ? shape[1] : 1, height = shape[shape.size() - 2], width = shape.back();
+    const int in_one = channels == 3 ? 3 : 1;
+    Images images{.all = shape[0] * channels / in_one, .drawn = {}};
+    const std::int64_t size = in_one * height * width, wanted = std::min(count, images.all);
+    const Array first(array.dtype(), {wanted, size}, array.bytes().first(static_cast<std::size_t>(wanted * size) * size_of(array.dtype())),
+                      array.owner());
+    const std::vector<double> numbers = numbers_of(first);
+    double least = INFINITY, most = -INFINITY;
+    for (const double number : numbers) {
+        if (std::isfinite(number)) least = std::min(least, number), most = std::max(most, number);
+    }
+    if (least < 0 || most > 1) images.black = least + 0.0, images.white = most + 0.0;  // no -0
+    const double range = images.white > images.black ? images.white - images.black : 1;
+    for (std::int64_t i = 0; i < wanted; ++i) {
+        Picture& picture = images.drawn.emplace_back(Picture{in_one, static_cast<int>(height), static_cast<int>(width), {}});
+        for (std::int64_t k = i * size; k < (i + 1) * size; ++k) {
+            const double share = (numbers[static_cast<std::size_t>(k)] - images.black) / range;
+            picture.values.push_back(std::isnan(share) ? 0 : static_cast<float>(std::clamp(share, 0.0, 1.0)));
+        }
+    }
+    return images;
+}
+
+// The terminal's graphics protocol (sw.kovidgoyal.net/kitty/graphics-protocol): pixels as base64, in pieces of 4096. q=2: no answer,
+// which would arrive as if it were typed.
+std::string kitty_text(const Montage& montage) {
+    std::string bytes;
+    for (const auto& pixel : montage.pixels()) {
+        const Montage::Colour colour = pixel.value_or(Montage::Colour{});
+        for (const std::uint8_t byte : {colour.red, colour.green, colour.blue, static_cast<std::uint8_t>(pixel ? 255 : 0)})
+            bytes += static_cast<char>(byte);
+    }
+    constexpr std::size_t kPiece = 4096;
+    const std::string encoded = base64(bytes);
+    std::string text;
+    for (std::size_t from = 0; from < encoded.size(); from += kPiece) {
+        const std::string first = from > 0 ? "" : fmt::format("a=T,f=32,s={},v={},c={},r={},q=2,", montage.columns(), 2 * montage.lines(),
+                                                              montage.columns(), montage.lines());
+        text += fmt::format("\x1b_G{}m={};{}\x1b\\", first, from + kPiece < encoded.size() ? 1 : 0, encoded.substr(from, kPiece));
+    }
+    return text + '\n';
+}
+
+std::string_view environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+bool has_images(const Shape& shape) {
+    return (shape.size() == 3 || shape.size() == 4) && std::ranges::all_of(shape, [](std::int64_t extent) { return extent > 0; });
+}
+
+std::string images_text(const std::string& name, const Array& array, std::int64_t count, Drawing drawing, int columns) {
+    const Images images = images_of(array, count);
+    std::string text = fmt::format("{}  {} {}: {} of {} image{}\n", printable(name), name_of(array.dtype()), shape_text(array.shape()),
+                                   images.drawn.size(), images.all, images.all == 1 ? "" : "s");
+    if (images.black != 0 || images.white != 1)
+        text += fmt::format("scaled: black is {:.6g}, white {:.6g}\n", images.black, images.white);
+    const Montage montage(images.drawn, columns);
+    return text + (drawing == Drawing::Kitty ? kitty_text(montage) : satdl::drawn(montage, drawing));
+}
+
+Drawing drawing_on_stdout() {
+    return drawing_for({.is_terminal = can_redraw(STDOUT_FILENO),
+                        .colour = wants_colour(),
+                        .term = std::string(environment("TERM")),
+                        .colorterm = std::string(environment("COLORTERM")),
+                        .kitty_window = !environment("KITTY_WINDOW_ID").empty()});
+}
+
+}  // namespace satdl

@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "commands/inspect/show.h"
+#include "pipeline/display/report.h"
+#include "pipeline/display/sparkline.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+constexpr std::size_t kHistoryRows = 60;
+constexpr int kSparklineCells = 60;
+
+std::string number_text(double value) {
+    return fmt::format("{:.6g}", value);
+}
+
+std::string utc_text(double wall_time) {
+    const auto seconds = static_cast<std::time_t>(wall_time);
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                       utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+// A network's canonical text or a digest would fill the screen.
+std::string part_text(const std::string& value) {
+    return Digest::from_hex(value) ? value.substr(0, 12) + "…" : fitted(printable(value), 90);
+}
+
+Table tensor_table(const Shown& shown) {
+    Table table{
+        .title = {}, .columns = {"tensor", "dtype", "shape", "min", "max", "mean", "std", "nan"}, .rows = {}, .notes = {}};
+    for (const auto& tensor : shown.tensors) {
+        const Statistics& numbers = tensor.statistics;
+        table.rows.push_back({tensor.record.path(), std::string(name_of(tensor.record.dtype)),
+                              shape_text(tensor.record.shape), number_text(numbers.least), number_text(numbers.most),
+                              number_text(numbers.mean), number_text(numbers.deviation), std::to_string(numbers.nan_count)});
+    }
+    return table;
+}
+
+Table recipe_table(const Shown& shown) {
+    Table table{.title = "Recipe", .columns = {"part", "value", "from"}, .rows = {}, .notes = {}};
+    for (const auto& part : shown.header.recipe) {
+        const auto origin = shown.origins.find(part.name);
+        table.rows.push_back({part.name, part_text(part.value), origin == shown.origins.end() ? "" : origin->second});
+    }
+    return table;
+}
+
+Table history_table(const std::string& port, const std::map<std::string, std::vector<double>>& columns) {
+    Table table{.title = fmt::format("History ({})", port), .columns = {}, .rows = {}, .notes = {}};
+    std::size_t rows = 0;
+    const bool has_epoch = columns.contains("epoch");
+    if (!has_epoch) table.columns.emplace_back("epoch");
+    for (const auto& [name, values] : columns) {
+        table.columns.push_back(name);
+        rows = std::max(rows, values.size());
+    }
+    const std::size_t first = rows > kHistoryRows ? rows - kHistoryRows : 0;
+    for (std::size_t row = first; row < rows; ++row) {
+        auto& cells = table.rows.emplace_back();
+        if (!has_epoch) cells.push_back(std::to_string(row + 1));
+        for (const auto& [name, values] : columns) {
+            const bool whole = name == "epoch" || name == "step";
+            cells.push_back(row >= values.size() ? "-" : whole ? canonical_number(values[row]) : metric_text(values[row]));
+        }
+    }
+    for (const char* loss : {"train/loss", "val/loss"}) {
+        const auto found = columns.find(loss);
+        if (found != columns.end() && found->second.size() > 1)
+            table.notes.push_back(fmt::format("{:<10}  {}", loss, sparkline(found->second, kSparklineCells)));
+    }
+    if (first > 0) table.notes.push_back(fmt::format("the last {} of {} epochs; --json has all", kHistoryRows, rows));
+    return table;
+}
+
+}  // namespace
+
+std::string shown_text(const Shown& shown) {
+    std::string text;
+    if (!shown.stage.empty()) text += fmt::format("{}\n", printable(shown.stage));
+    text += fmt::format("key   {}\nfile  {} ({})\n", shown.header.key.hex(), printable(shown.path.string()),
+                        bytes_text(shown.header.file_bytes));
+    if (shown.made) {
+        text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(shown.made->wall_time),
+                            duration_text(shown.made->seconds), printable(shown.made->host), shown.made->threads,
+                            shown.made->threads == 1 ? "" : "s", printable(shown.made->run));
+        if (!shown.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(shown.made->library_sha256));
+    }
+    if (!shown.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(shown)));
+    for (const auto& tensor : shown.tensors) {
+        if (shown.tensors.size() > 1) break;
+        std::string line = tensor.text;
+        for (const double value : tensor.values) line += (line.empty() ? "" : "  ") + number_text(value);
+        if (!line.empty()) text += fmt::format("\n{}\n", printable(line));
+    }
+    for (const auto& [port, values] : shown.header.metrics) {
+        Table table{.title = fmt::format("Metrics ({})", port), .columns = {"name", "value"}, .rows = {}, .notes = {}};
+        for (const auto& [name, value] : values) table.rows.push_back({name, metric_text(value)});
+        text += "\n" + table_text(table);
+    }
+    for (const auto& [port, columns] : shown.history) text += "\n" + table_text(history_table(port, columns));
+    for (const auto& table : shown.header.tables) text += "\n" + table_text(table);
+    return text + "\n" + table_text(recipe_table(shown));
+}
+
+Json shown_json(const Shown& shown) {
+    Json recipe = Json::array(), tensors = Json::array(), tables = Json::array();
+    for (const auto& part : shown.header.recipe) {
+        Json json = {{"part", part.name}, {"value", part.value}};
+        if (const auto origin = shown.origins.find(part.name); origin != shown.origins.end()) json["from"] = origin->second;
+        recipe.push_back(std::move(json));
+    }
+    for (const auto& tensor : shown.tensors) {
+        const Statistics& numbers = tensor.statistics;
+        tensors.push_back({{"tensor", tensor.record.path()},
+                           {"dtype", name_of(tensor.record.dtype)},
+                           {"shape", tensor.record.shape},
+                           {"digest", tensor.record.digest.hex()},
+                           {"min", numbers.least},
+                           {"max", numbers.most},
+                           {"mean", numbers.mean},
+                           {"std", numbers.deviation},
+                           {"nan", numbers.nan_count}});
+    }
+    for (const auto& table : shown.header.tables) tables.push_back(Json::parse(to_json(table)));
+    Json json = {{"stage", shown.stage.empty() ? Json(nullptr) : Json(shown.stage)},
+                 {"key", shown.header.key.hex()},
+                 {"path", shown.path.string()},
+                 {"bytes", shown.header.file_bytes},
+                 {"made", nullptr},
+                 {"tensors", std::move(tensors)},
+                 {"metrics", shown.header.metrics},
+                 {"history", shown.history},
+                 {"tables", std::move(tables)},
+                 {"recipe", std::move(recipe)}};
+    if (shown.made) {
+        json["made"] = {{"run", shown.made->run},
+                        {"host", shown.made->host},
+                        {"wall_time", shown.made->wall_time},
+                        {"seconds", shown.made->seconds},
+                        {"threads", shown.made->threads},
+                        {"library_sha256", shown.made->library_sha256.empty() ? Json(nullptr) : Json(shown.made->library_sha256)}};
+    }
+    return json;
+}
+
+}  // namespace satdl

@@ -1,0 +1,170 @@
+// satdl stages: the reference of stages and layers, from the manifests and from the table of layers.
+#include <fmt/format.h>
+
+#include "commands/shared/session.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/network/layers.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+struct StagesOptions {
+    std::string kind;
+    std::vector<std::string> libraries;
+    bool layers = false, json = false;
+};
+
+std::string joined(const std::vector<std::string>& words, std::string_view between) {
+    std::string text;
+    for (const auto& word : words) text += (text.empty() ? "" : std::string(between)) + word;
+    return text;
+}
+
+// "integer >= 1", "number 0..1", "mse | cross_entropy"
+std::string type_text(const ParamDescription& param) {
+    if (param.type == ParamType::Choice) return joined(param.choices, " | ");
+    if (param.type == ParamType::Precision) return "fp32 | bf16 | auto";
+    if (param.type == ParamType::Device) return "cpu | cuda | auto";
+    std::string text(name_of(param.type));
+    const auto number = [](double value) { return canonical_number(value); };
+    if (param.least && param.most)
+        text += fmt::format(" {}..{}", number(*param.least), number(*param.most));
+    else if (param.least)
+        text += fmt::format(" >= {}", number(*param.least));
+    else if (param.most)
+        text += fmt::format(" <= {}", number(*param.most));
+    if (!param.choices.empty()) text += " | " + joined(param.choices, " | ");
+    return param.unit.empty() ? text : fmt::format("{} ({})", text, param.unit);
+}
+
+// "float32 [N, ...]", "model"
+std::string port_text(const PortDescription& port) {
+    std::string text;
+    if (port.kind != PortKind::Array) {
+        text = name_of(port.kind);
+    } else {
+        std::vector<std::string> types;
+        for (const DType dtype : port.dtypes) types.emplace_back(name_of(dtype));
+        text = !types.empty()          ? joined(types, "|")
+               : port.dtype_of.empty() ? "array"
+                                       : fmt::format("type of {}", port.dtype_of);
+        if (port.shape != "any") text += " " + port.shape;
+    }
+    return port.optional ? text + ", optional" : text;
+}
+
+std::string reference(const CatalogEntry& entry) {
+    const StageDescription& stage = entry.description;
+    std::string text =
+        fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
+    const auto add_ports = [&text](const char* title, const std::vector<PortDescription>& ports) {
+        Table table{.title = title, .columns = {"port", "carries", "help"}, .rows = {}, .notes = {}};
+        for (const auto& port : ports) table.rows.push_back({port.name, port_text(port), port.help});
+        if (!ports.empty()) text += "\n" + table_text(table);
+    };
+    add_ports("Inputs", stage.inputs);
+    add_ports("Outputs", stage.outputs);
+    Table table{.title = "Parameters", .columns = {"parameter", "type", "default", "help"}, .rows = {}, .notes = {}};
+    for (const auto& param : stage.params) {
+        const std::string fallback = !param.fallback ? "(required)" : *param.fallback == "null" ? "(none)" : *param.fallback;
+        table.rows.push_back({param.name, type_text(param), fallback, param.help});
+    }
+    if (!stage.params.empty()) text += "\n" + table_text(table);
+    return text;
+}
+
+Json port_json(const PortDescription& port) {
+    Json types = Json::array();
+    for (const DType dtype : port.dtypes) types.push_back(name_of(dtype));
+    return {{"name", port.name},   {"kind", name_of(port.kind)}, {"dtypes", std::move(types)},
+            {"shape", port.shape}, {"optional", port.optional},  {"help", port.help}};
+}
+
+Json stage_json(const CatalogEntry& entry) {
+    const StageDescription& stage = entry.description;
+    Json inputs = Json::array(), outputs = Json::array(), params = Json::array();
+    for (const auto& port : stage.inputs) inputs.push_back(port_json(port));
+    for (const auto& port : stage.outputs) outputs.push_back(port_json(port));
+    const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+    for (const auto& param : stage.params) {
+        params.push_back({{"name", param.name},
+                          {"type", name_of(param.type)},
+                          {"default", or_null(param.fallback)},
+                          {"least", or_null(param.least)},
+                          {"most", or_null(param.most)},
+                          {"choices", param.choices},
+                          {"unit", param.unit},
+                          {"help", param.help},
+                          {"smoke_least", or_null(param.smoke_least)},
+                          {"smoke_most", or_null(param.smoke_most)},
+                          {"continues", param.continues}});
+    }
+    return {{"kind", stage.kind},
+            {"version", stage.version},
+            {"library", entry.library.filename().string()},
+            {"help", stage.help},
+            {"numeric", stage.numeric},
+            {"inputs", std::move(inputs)},
+            {"outputs", std::move(outputs)},
+            {"params", std::move(params)}};
+}
+
+void print_layers() {
+    for (const auto& layer : layer_descriptions()) {
+        fmt::print("{}: {}\n    {}\n", layer.kind, layer.help, layer.shapes);
+        for (const auto& option : layer.options) {
+            const Value fallback = option.get(layer.defaults);
+            const std::string otherwise = option.required          ? "required"
+                                          : option.same_as.empty() ? fmt::format("default {}", fallback.text())
+                                                                   : fmt::format("default: as {}", option.same_as);
+            fmt::print("    {:<16} {}, {}: {}{}\n", option.name, wanted(option), otherwise, option.help,
+                       option.name == layer.main ? fmt::format(" (also `{}: VALUE`)", layer.kind) : "");
+        }
+        fmt::print("\n");
+    }
+}
+
+const CatalogEntry& known_stage(const Catalog& catalog, const std::string& kind) {
+    const CatalogEntry* entry = catalog.find(kind);
+    if (entry != nullptr) return *entry;
+    throw Error(ExitCode::Usage, fmt::format("there is no stage kind '{}'", printable(kind)),
+                did_you_mean(kind, catalog.kinds()));
+}
+
+ExitCode stages(const StagesOptions& options) {
+    if (options.layers) {
+        print_layers();
+        return ExitCode::Done;
+    }
+    const Catalog catalog = load_catalog(program_folder(), options.libraries);
+    const auto kinds = options.kind.empty() ? catalog.kinds() : std::vector<std::string>{options.kind};
+    if (options.json) {
+        Json json = Json::array();
+        for (const auto& kind : kinds) json.push_back(stage_json(known_stage(catalog, kind)));
+        fmt::print("{}\n", dumped({{"stages", std::move(json)}}));
+    } else if (!options.kind.empty()) {
+        fmt::print("{}", reference(known_stage(catalog, options.kind)));
+    } else {
+        Table table{.title = {}, .columns = {"kind", "help"}, .rows = {}, .notes = {}};
+        for (const auto& kind : kinds) table.rows.push_back({kind, known_stage(catalog, kind).description.help});
+        fmt::print("{}", table_text(table));
+    }
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_stages_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("stages", "the kinds of stages and of layers, with their ports and parameters");
+    command->footer("Examples:\n  satdl stages\n  satdl stages train\n  satdl stages --layers");
+    const auto options = std::make_shared<StagesOptions>();
+    command->add_option("kind", options->kind, "a kind of stage; default: a list of all")->type_name("KIND");
+    command->add_flag("--layers", options->layers, "the layers of networks and their options");
+    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
+    add_stages_option(*command, options->libraries);
+    command->callback([options, &work] { work = [options] { return stages(*options); }; });
+}
+
+}  // namespace satdl

@@ -1,0 +1,60 @@
+// satdl status: what a run would do, stage by stage.
+#include <fmt/format.h>
+
+#include "commands/shared/plan_json.h"
+#include "commands/shared/session.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+struct StatusOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> targets;
+    bool json = false;
+};
+
+Table plan_table(const Dag& dag, const Plan& plan) {
+    Table table{.title = {}, .columns = {"stage", "action", "expected", "because"}, .rows = {}, .notes = {}};
+    for (const auto& planned : plan.nodes) {
+        table.rows.push_back({dag.nodes[planned.node].name, std::string(name_of(planned.action)),
+                              planned.expected_seconds ? duration_text(*planned.expected_seconds) : "-", planned.because});
+    }
+    return table;
+}
+
+ExitCode status(StatusOptions options) {
+    take_settings(options.targets, options.dag);
+    Session session(options.dag, options.store, Access::Look);
+    const Dag dag = session.dag();
+    StoreKnowledge knowledge = session.knowledge(dag);
+    Request request;
+    request.targets = options.targets;
+    const Plan plan = session.plan(dag, request, knowledge);
+    if (options.json) {
+        fmt::print("{}\n", dumped(plan_json(dag, plan)));
+    } else {
+        fmt::print("{}", table_text(plan_table(dag, plan)));
+    }
+    return ExitCode::Done;
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("status", "what a run would do, and because of what");
+    command->footer(
+        "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 noise_factor=0.2 --json");
+    const auto options = std::make_shared<StatusOptions>();
+    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
+    command->add_option("targets", options->targets, "stages or groups (default: all), and parameters: name=value")
+        ->type_name("TARGET|NAME=VALUE");
+    add_dag_options(*command, options->dag);
+    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return status(*options); }; });
+}
+
+}  // namespace satdl

@@ -1,0 +1,137 @@
+// satdl run: plans, carries the plan out, and tells what came of it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "commands/shared/plan_json.h"
+#include "commands/run/run_options.h"
+#include "commands/shared/signals.h"
+#include "commands/run/smoke.h"
+#include "commands/shared/stage_executor.h"
+#include "commands/run/tables.h"
+#include "commands/run/tell_sweep.h"
+#include "pipeline/plan/disk_space.h"
+#include "pipeline/display/report.h"
+#include "pipeline/records/run_log.h"
+#include "pipeline/run/schedule.h"
+#include "pipeline/store/store_use.h"
+#include "pipeline/display/sweep_table.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  satdl run dags/full.yaml                               everything that is not up to date
+  satdl run dags/full.yaml m1 -n                         what would run for m1, and why
+  satdl run dags/full.yaml -f -s m1                      just m1, once more
+  satdl run dags/full.yaml --smoke                       does it all fit together? a few samples, one step, nothing kept
+  satdl run dags/full.yaml noise_factor=0.2              with another value, as --set noise_factor=0.2
+  satdl run dags/full.yaml noise_factor=0.1,0.2 epochs=5 once for each value, as --sweep noise_factor=0.1,0.2 --set epochs=5)";
+
+// Somebody asked for a stage alone whose inputs were never made.
+void refuse_blocked(const Dag& dag, const Plan& plan) {
+    std::string message, hint;
+    for (const auto& planned : plan.nodes) {
+        if (planned.action != Action::Blocked) continue;
+        message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", dag.nodes[planned.node].name, planned.because);
+        if (hint.empty())
+            hint =
+                fmt::format("`satdl run {} {}` makes what it needs, too", printable(dag.file.string()), dag.nodes[planned.node].name);
+    }
+    if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
+}
+
+// Whether anything may run; if not, the serial twin serves: it starts no thread.
+bool has_work(const Plan& plan) {
+    return std::any_of(plan.nodes.begin(), plan.nodes.end(),
+                       [](const PlannedNode& node) { return may_run(node.action); });
+}
+
+void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result, double seconds) {
+    if (options.json || options.quiet) return;
+    const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
+    const std::string_view distance = all_reused ? "" : "\n";  // from the lines of progress
+    fmt::print("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result, seconds));
+}
+
+void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
+    if (options.quiet) return;
+    for (auto [stage, table] : final_tables(dag, result, options.targets, store)) {
+        if (options.json) {
+            Json event = {{"event", "table"}, {"stage", stage}};
+            event.update(Json::parse(to_json(table)));
+            print_line(dumped(event));
+        } else {
+            table.title = table.title.empty() ? stage : fmt::format("{}: {}", stage, table.title);
+            fmt::print("\n{}", table_text(table));
+        }
+    }
+}
+
+ExitCode run(RunOptions options) {
+    for (Override& given : take_overrides(options.targets))
+        (given.several ? options.sweep.given : options.dag.given).push_back(std::move(given));
+    if (options.smoke) return run_smoke(options);
+    const auto clock = steady_clock();
+    const double began = clock->seconds();
+    Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
+    const auto use = options.dry_run ? std::nullopt : std::optional(StoreUse::shared(session.open().folder()));
+    const SweepQuestion question = question_of(options.sweep);
+    const bool sweeping = options.sweep.sweeps();
+    Sweep sweep = sweeping ? asked_sweep(options.sweep, session) : Sweep{};
+    if (!sweeping) sweep.dag = session.dag();
+    const Dag& dag = sweep.dag;
+
+    Ends* const ends = options.no_ends ? nullptr : &session.open().ends();
+    StoreKnowledge knowledge = session.knowledge(dag, ends);
+    const Plan plan = session.plan(dag, request_of(options), knowledge);
+    check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
+    const Limits limits = limits_of(options, session.machine());
+    const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
+    if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(load));
+    if (options.dry_run) {
+        fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
+        return ExitCode::Done;
+    }
+    session.refuse_files_of_others();
+    refuse_blocked(dag, plan);
+
+    OpenStore& open = session.open();
+    check_disk_space(bytes_to_write(dag, plan, knowledge), open.folder(), open.files());
+    const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
+    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
+    const auto display = display_on_stdout(shown(options), info, *clock);
+    const auto all = tell_all({record.get(), display.get()});
+    SweepStart with_points(*all, sweep, load, info.id);
+    Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
+    StageExecutor executor(isolation(options));
+    const StopSignals signals;
+    const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
+                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
+                            only_points(sweep), ends};
+    const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, limits) : run_serially(carrying, {});
+
+    tell_summary(options, dag, result, clock->seconds() - began);
+    if (!sweeping) tell_tables(options, dag, result, open.store());
+    tell_failures(dag, result);
+    if (sweeping) {
+        const bool silent = options.json || options.quiet;
+        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *all, info.id);
+    }
+    return signals.exit_code().value_or(result.exit_code());
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("run", "run what is not up to date");
+    command->footer(kExamples);
+    const auto options = std::make_shared<RunOptions>();
+    add_run_options(*command, *options);
+    command->callback([options, &work] { work = [options] { return run(*options); }; });
+}
+
+}  // namespace satdl

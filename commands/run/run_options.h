@@ -1,0 +1,31 @@
+// What `run` can be told, and what follows from it for the plan and its schedule.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "commands/shared/display.h"
+#include "commands/shared/stage_executor.h"
+#include "commands/run/sweep_options.h"
+
+namespace satdl {
+
+struct RunOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> targets, until, single, downstream;
+    SweepOptions sweep;
+    Limits limits;
+    double checkpoint_every_seconds = 60;
+    bool dry_run = false, force = false, smoke = false, no_ends = false, isolate = false, json = false, quiet = false, verbose = false;
+};
+
+void add_run_options(CLI::App& command, RunOptions& options);
+
+[[nodiscard]] Request request_of(const RunOptions& options);
+// A sweep, a smoke run and a run of isolated stages go on after a failure.
+[[nodiscard]] Limits limits_of(const RunOptions& options, const Machine& machine);
+[[nodiscard]] Isolate isolation(const RunOptions& options);
+[[nodiscard]] Shown shown(const RunOptions& options);
+
+}  // namespace satdl

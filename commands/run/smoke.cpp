@@ -1,0 +1,127 @@
+#include "commands/run/smoke.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "commands/shared/signals.h"
+#include "commands/run/tables.h"
+#include "pipeline/store/memory_store.h"
+#include "pipeline/run/schedule.h"
+#include "pipeline/dag/smoke.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+bool is_ok(NodeState state) {
+    return state == NodeState::Ran || state == NodeState::Reused;  // reused: another stage has just made the same
+}
+
+// A message of several lines in one.
+std::string in_one_line(std::string_view message) {
+    std::string text;
+    for (std::size_t from = 0; from < message.size();) {
+        const std::size_t end = std::min(message.find('\n', from), message.size());
+        const std::size_t first = std::min(message.find_first_not_of(' ', from), end);
+        text += fmt::format("{}{}", text.empty() ? "" : "; ", message.substr(first, end - first));
+        from = end + 1;
+    }
+    return printable(text);
+}
+
+std::string remark(const Dag& dag, const NodeResult& result) {
+    switch (result.state) {
+        case NodeState::Ran:
+        case NodeState::Stopped:
+            return duration_text(result.seconds);
+        case NodeState::Failed:
+            return in_one_line(fmt::format("{}: {}", dag.nodes[result.node].place.text(), result.error));
+        case NodeState::Reused:
+        case NodeState::Skipped:
+            break;
+    }
+    return printable(result.because);
+}
+
+// A line a stage as it ends, and the warnings.
+class SmokeLines final : public Observer {
+public:
+    void run_started(const Dag& dag, const Plan& plan) override {
+        for (const PlannedNode& planned : plan.nodes)
+            name_width_ = std::max(name_width_, display_width(printable(dag.nodes[planned.node].name)));
+    }
+
+    void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override {
+        if (level != LogLevel::Warning) return;
+        print_line(fmt::format("warning  {}  {}", padded(printable(dag.nodes[node].name), name_width_), printable(message)));
+    }
+
+    void stage_finished(const Dag& dag, const NodeResult& result) override {
+        const std::string_view word = is_ok(result.state) ? "ok" : name_of(result.state);
+        print_line(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(dag, result)));
+    }
+
+private:
+    int name_width_ = 0;
+};
+
+// "full: 19 stages fit together, in 4.2 s; nothing was kept"; where they do not, how many are ok, failed, skipped.
+std::string smoke_line(const Dag& dag, const RunResult& result, double seconds) {
+    const std::size_t all = result.nodes.size();
+    const std::size_t ok = result.count(NodeState::Ran) + result.count(NodeState::Reused);
+    std::string what;
+    if (ok == all) {
+        what = all == 1 ? "1 stage runs" : fmt::format("{} stages fit together", all);
+    } else {
+        what = fmt::format("{} stage{}: {} ok", all, all == 1 ? "" : "s", ok);
+        for (const NodeState state : {NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
+            if (const std::size_t count = result.count(state); count != 0) what += fmt::format(", {} {}", count, name_of(state));
+        }
+    }
+    return fmt::format("{}: {}, in {}; nothing was kept", printable(dag.name), what, duration_text(seconds));
+}
+
+// Options about what is kept, or from when.
+void refuse_beside_smoke(const RunOptions& options) {
+    const SweepOptions& sweep = options.sweep;
+    for (const auto& [given, name] : {std::pair{options.dry_run, "--dry-run"}, {options.force, "--force"},
+                                      {!options.single.empty(), "--single"}, {!sweep.metrics.empty(), "--metric"},
+                                      {!sweep.best.empty(), "--best"}, {!sweep.paired.empty(), "--paired"},
+                                      {!sweep.csv.empty(), "--csv"}, {!sweep.repeat.empty(), "--repeat"}}) {
+        if (given)
+            throw Error(ExitCode::Usage, fmt::format("{} has no meaning beside --smoke", name),
+                        "a smoke run takes nothing from the store, keeps nothing, and its numbers say nothing");
+    }
+}
+
+}  // namespace
+
+ExitCode run_smoke(const RunOptions& options) {
+    refuse_beside_smoke(options);
+    const auto clock = steady_clock();
+    const double began = clock->seconds();
+    Session session(options.dag, options.store, Access::None);
+    session.refuse_files_of_others();
+    (void)question_of(options.sweep);
+    const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());
+
+    const auto files = real_file_system();
+    MemoryStore store;
+    FreshKnowledge knowledge(store, *files);
+    const Plan plan = session.plan(dag, request_of(options), knowledge);
+    const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
+    const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
+                                                       : std::make_unique<SmokeLines>();
+    StageExecutor executor(isolation(options));
+    const StopSignals signals;
+    const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
+    const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));
+
+    if (options.json || options.quiet) tell_failures(dag, result);
+    else print_line(smoke_line(dag, result, clock->seconds() - began));
+    return signals.exit_code().value_or(result.exit_code());
+}
+
+}  // namespace satdl

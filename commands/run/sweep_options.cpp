@@ -1,0 +1,179 @@
+#include "commands/run/sweep_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace satdl {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& message, const std::string& hint) {
+    throw Error(ExitCode::Usage, message, hint);
+}
+
+// The metrics of the stages that run or are reused, by the stage's name in the single DAG.
+struct Reported {
+    std::vector<std::string> columns;  // as sweep_report() calls them
+    bool may_be_more = false;          // only running can tell
+};
+
+// What one node will report, by port; nothing where only running can tell.
+std::optional<Metrics> planned_metrics(const Node& node, const PlannedNode& planned, const NodeTypes& types,
+                                       const std::function<Metrics(const Digest&)>& metrics_of) {
+    if (planned.action == Action::Reuse) return metrics_of(*planned.key);
+    Metrics metrics;
+    for (const PortDescription& port : node.stage->description.outputs) {
+        if (port.kind != PortKind::Metrics) continue;
+        const auto type = types.find(port.name);
+        if (port.optional || type == types.end() || !type->second.metrics) return std::nullopt;
+        for (const std::string& name : *type->second.metrics) metrics[port.name].emplace(name, 0);
+    }
+    return metrics;
+}
+
+std::map<std::string, Reported> reported_metrics(const Sweep& sweep, const Plan& plan,
+                                                 const std::function<Metrics(const Digest&)>& metrics_of) {
+    std::map<std::string, Reported> stages;
+    std::set<NodeId> seen;
+    for (const SweepPoint& point : sweep.points) {
+        for (std::size_t i = 0; i < point.nodes.size(); ++i) {
+            const Node& node = sweep.dag.nodes[point.nodes[i]];
+            const PlannedNode* planned = plan.find(point.nodes[i]);
+            const auto is_metrics = [](const PortDescription& port) { return port.kind == PortKind::Metrics; };
+            if (planned == nullptr || std::ranges::none_of(node.stage->description.outputs, is_metrics)) continue;
+            if (!seen.insert(point.nodes[i]).second) continue;
+            Reported& stage = stages[point.names[i]];
+            const auto metrics = planned_metrics(node, *planned, plan.types[point.nodes[i]], metrics_of);
+            if (!metrics) stage.may_be_more = true;
+            else for (const std::string& column : metric_columns(point.names[i], *metrics))
+                if (std::ranges::find(stage.columns, column) == stage.columns.end()) stage.columns.push_back(column);
+        }
+    }
+    return stages;
+}
+
+// Throws where no stage can report what `name` calls.
+void check_metric(const std::string& name, const std::map<std::string, Reported>& stages, const Dag& dag) {
+    std::vector<std::string> names, columns, short_names;
+    bool may_be_more = false;
+    for (const auto& [stage, reported] : stages) {
+        names.push_back(stage);
+        for (const std::string& column : reported.columns) {
+            if (calls_column(name, column)) return;
+            columns.push_back(column);
+            short_names.push_back(column.substr(column.rfind('.') + 1));
+        }
+        if (name.starts_with(stage + ".")) {
+            if (reported.may_be_more) return;
+            refuse(fmt::format("{} reports no metric '{}'", printable(stage), printable(name.substr(stage.size() + 1))),
+                   did_you_mean(name, reported.columns));
+        }
+        may_be_more = may_be_more || reported.may_be_more;
+    }
+    const std::string stage = name.substr(0, name.rfind('.'));
+    if (stage.size() < name.size()) {
+        const bool is_there = dag.find(stage) != nullptr || dag.groups.contains(stage);
+        refuse(fmt::format("no stage '{}' {}reports metrics, so there is no '{}'", printable(stage), is_there ? "of this run " : "",
+                           printable(name)),
+               did_you_mean(stage, names));
+    }
+    if (!may_be_more) refuse(fmt::format("no stage reports a metric '{}'", printable(name)), did_you_mean(name, short_names));
+}
+
+}  // namespace
+
+void add_sweep_options(CLI::App& command, SweepOptions& options) {
+    command
+        .add_option("--sweep", options.axes,
+                    "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
+                    "without a value: the section `sweep:` of the file")
+        ->allow_extra_args(false)
+        ->type_name("NAME=VALUES");
+    command.add_flag("--sweep-section", options.section)->group("");  // what `--sweep` without a value becomes
+    command
+        .add_option("--repeat", options.repeat,
+                    "a swept parameter whose values repeat one setting; default: those called seed, *.seed, *_seed; "
+                    "`none`: none; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
+    command
+        .add_option("--metric", options.metrics,
+                    "a column of the sweep's table: stage.metric or metric; the table is sorted by the first; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
+    command.add_option("--best", options.best, "which way the first --metric is good; default: as usual for its name")
+        ->check(CLI::IsMember({"max", "min"}))
+        ->type_name("max|min");
+    command
+        .add_option("--paired", options.paired,
+                    "two metrics whose difference B - A is told, point by point; default: p and p0; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("A,B");
+    command.add_option("--csv", options.csv, "write the sweep's points there, too")->type_name("FILE");
+    command
+        .add_option("--max-parallel", options.max_parallel,
+                    "points at the same time, at most; what several points share counts for none; default: as the cores admit")
+        ->check(CLI::Range(std::size_t{1}, kMostPoints))
+        ->type_name("N");
+    command.add_flag("--fail-fast", options.fail_fast, "the first stage that fails ends the sweep; default: the other points go on");
+}
+
+Sweep asked_sweep(const SweepOptions& options, const Session& session) {
+    std::vector<SweepAxis> axes;
+    for (const auto& text : options.axes) axes.push_back(parse_axis(text));
+    for (const auto& given : options.given) axes.push_back(axis_of(given));
+    SweepDesign design = product_of(std::move(axes));
+    if (options.section) {
+        const Value* section = session.source().document().find("sweep");
+        if (section == nullptr) {
+            refuse(fmt::format("{} has no section `sweep:`", printable(session.source().file().string())),
+                   "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
+        }
+        design = product_of(design_from_yaml(*section), design);
+    }
+    std::optional<std::vector<Value>> repeat = design.repeat;
+    if (!options.repeat.empty()) {
+        repeat.emplace();
+        for (const std::string& name : options.repeat) repeat->push_back(Value::of_text(name));
+    }
+    mark_repetitions(design.axes, repeat);
+    return session.sweep(design);
+}
+
+SweepQuestion question_of(const SweepOptions& options) {
+    if (!options.sweeps()) {
+        for (const auto& [given, name] : {std::pair{!options.metrics.empty(), "--metric"}, {!options.best.empty(), "--best"},
+                                          {!options.paired.empty(), "--paired"}, {!options.csv.empty(), "--csv"},
+                                          {!options.repeat.empty(), "--repeat"}, {options.fail_fast, "--fail-fast"},
+                                          {options.max_parallel > 0, "--max-parallel"}})
+            if (given) refuse(fmt::format("{} is about a sweep, and there is none", name), "say what to sweep with --sweep");
+        return {};
+    }
+    SweepQuestion question;
+    question.metrics = options.metrics;
+    if (!options.best.empty()) {
+        if (options.metrics.empty()) refuse("--best does not say of what", "name it: --metric compare.p0 --best max");
+        question.best = options.best == "max" ? Best::Max : Best::Min;
+    }
+    for (const std::string& pair : options.paired) {
+        const std::size_t comma = pair.find(',');
+        const std::string a = pair.substr(0, comma);
+        if (comma == std::string::npos || a.empty() || comma + 1 == pair.size() || pair.find(',', comma + 1) != std::string::npos)
+            refuse(fmt::format("--paired takes two metrics, not '{}'", printable(pair)), "as in --paired compare.p,compare.p0");
+        question.paired.emplace_back(a, pair.substr(comma + 1));
+    }
+    return question;
+}
+
+void check_metrics(const SweepQuestion& question, const Sweep& sweep, const Plan& plan,
+                   const std::function<Metrics(const Digest&)>& metrics_of) {
+    std::vector<std::string> wanted = question.metrics;
+    for (const auto& [a, b] : question.paired) wanted.insert(wanted.end(), {a, b});
+    if (wanted.empty()) return;
+    const auto stages = reported_metrics(sweep, plan, metrics_of);
+    for (const std::string& name : wanted) check_metric(name, stages, sweep.dag);
+}
+
+}  // namespace satdl

@@ -1,0 +1,63 @@
+#include "commands/run/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "commands/shared/command.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+// A stage's own words may hold anything.
+std::string printable_lines(std::string_view text) {
+    std::string lines;
+    for (std::size_t from = 0; from <= text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        lines += (from == 0 ? "" : "\n") + printable(text.substr(from, end - from));
+        from = end + 1;
+    }
+    return lines;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const RunResult& result,
+                                                        const std::vector<std::string>& targets, Store& store) {
+    const auto consumers = dag.consumers();
+    std::vector<const NodeResult*> final_ones;
+    for (const auto& node : result.nodes) {
+        if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
+        const std::string& name = dag.nodes[node.node].name;
+        if (consumers[node.node].empty() || std::find(targets.begin(), targets.end(), name) != targets.end()) {
+            final_ones.push_back(&node);
+        }
+    }
+    std::vector<std::pair<std::string, Table>> tables;
+    if (final_ones.size() > kMostTables) return tables;
+    for (const NodeResult* node : final_ones) {
+        const auto header = store.header(*node->key);
+        if (!header) continue;
+        for (const auto& table : header->tables) tables.emplace_back(dag.nodes[node->node].name, table);
+    }
+    return tables;
+}
+
+void tell_failures(const Dag& dag, const RunResult& result) {
+    std::fflush(stdout);
+    if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", result.not_told);
+    for (const auto& node : result.nodes) {
+        const Node& stage = dag.nodes[node.node];
+        if (node.state == NodeState::Failed)
+            fmt::print(stderr, "satdl: {} failed{}: {}\n", printable(stage_text(stage)),
+                       node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
+                       printable_lines(node.error));
+        if (!node.not_kept.empty())
+            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", printable(stage.name), node.not_kept);
+    }
+}
+
+}  // namespace satdl

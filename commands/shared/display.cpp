@@ -1,0 +1,47 @@
+#include "commands/shared/display.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "pipeline/display/terminal.h"
+
+namespace satdl {
+
+namespace {
+
+Screen screen_on_stdout(Clock& clock, bool verbose) {
+    Screen screen{.write =
+                      [](std::string_view text) {
+                          std::fwrite(text.data(), 1, text.size(), stdout);
+                          std::fflush(stdout);
+                      },
+                  .size = [] { return terminal_size(STDOUT_FILENO); },
+                  .clock = clock};
+    screen.colour = can_redraw(STDOUT_FILENO) && wants_colour();
+    screen.verbose = verbose;
+    return screen;
+}
+
+}  // namespace
+
+void print_line(const std::string& line) {
+    std::fwrite((line + '\n').data(), 1, line.size() + 1, stdout);
+    std::fflush(stdout);
+}
+
+std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Clock& clock) {
+    if (shown == Shown::Events) {
+        return std::make_unique<JsonEvents>(info, [](const std::string& line, bool) { print_line(line); });
+    }
+    if (shown == Shown::Nothing) return std::make_unique<Observer>();
+    const Screen screen = screen_on_stdout(clock, shown == Shown::Everything);
+    return can_redraw(STDOUT_FILENO) ? progress_bars(screen) : plain_lines(screen);
+}
+
+Limits with_memory(Limits limits, const Machine& machine) {
+    if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
+    return limits;
+}
+
+}  // namespace satdl

@@ -1,0 +1,128 @@
+#include "commands/shared/session.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "pipeline/plan/devices.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/ownership.h"
+
+namespace satdl {
+
+namespace {
+
+std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files, Access access) {
+    if (access == Access::Write && !files.identity(folder)) files.make_folders(folder);
+    return folder;
+}
+
+// HDF5 comes in with the first artifact that is written; the library stays.
+Hdf5LayoutFunction hdf5_layout() {
+    const auto path = program_folder() / "libsatdl_hdf5.so";
+    const DynamicLibrary library(path);
+    const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
+    if (function == nullptr)
+        throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
+    return function;
+}
+
+Settings settings_of(const DagOptions& options) {
+    Settings settings;
+    settings.profile = options.profile;
+    for (const auto& text : options.set) settings.set.push_back(parse_setting(text));
+    for (const auto& given : options.given) settings.set.push_back(setting_of(given));
+    return settings;
+}
+
+}  // namespace
+
+void add_store_options(CLI::App& command, StoreOptions& options) {
+    command.add_option("--store", options.store, "the folder of artifacts and records")
+        ->envname("SATDL_STORE")
+        ->capture_default_str();
+    command.add_option("--results", options.results, "the folder of links to the current artifacts")->capture_default_str();
+}
+
+void add_stages_option(CLI::App& command, std::vector<std::string>& stages) {
+    command.add_option("--stages", stages, "a further stage library (libNAME_stages.so); may be repeated")
+        ->envname("SATDL_STAGES")
+        ->delimiter(':')
+        ->allow_extra_args(false)
+        ->type_name("LIBRARY");
+}
+
+void add_trust_option(CLI::App& command, DagOptions& options) {
+    command.add_flag("--trust", options.trust, "run the DAG's files though they belong to somebody else (docs/trust.md)")
+        ->envname("SATDL_TRUST");
+}
+
+void add_dag_options(CLI::App& command, DagOptions& options) {
+    command.add_option("--profile", options.profile, "parameters that the file names together")->type_name("NAME");
+    command.add_option("--set", options.set, "a parameter's value: name=value; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME=VALUE");
+    add_stages_option(command, options.stages);
+}
+
+std::vector<Override> take_overrides(std::vector<std::string>& arguments) {
+    std::vector<Override> taken;
+    for (const std::string& argument : arguments)
+        if (is_override(argument)) taken.push_back(parse_override(argument, "override"));
+    std::erase_if(arguments, is_override);
+    return taken;
+}
+
+void take_settings(std::vector<std::string>& arguments, DagOptions& options) {
+    options.given = take_overrides(arguments);
+    for (const Override& given : options.given) (void)setting_of(given);  // of several values: told before anything is done
+}
+
+void take_only_settings(std::vector<std::string> arguments, DagOptions& options) {
+    take_settings(arguments, options);
+    if (!arguments.empty())
+        throw Error(ExitCode::Usage, fmt::format("'{}' sets no parameter", printable(arguments.front())), "as in: noise_factor=0.2");
+}
+
+void refuse_settings_alone(const DagOptions& options) {
+    if (options.given.empty() && options.set.empty() && options.profile.empty()) return;
+    throw Error(ExitCode::Usage, "parameters and profiles are those of a DAG file, and none is named",
+                "name it before them: dags/full.yaml noise_factor=0.2");
+}
+
+OpenStore::OpenStore(const StoreOptions& options, Access access)
+    : folder_(options.store),
+      files_(real_file_system()),
+      index_(made(folder_, *files_, access) / "index.sqlite"),
+      store_(folder_, *files_, index_, hdf5_layout),
+      checkpoints_(folder_, *files_, hdf5_layout),
+      ends_(folder_, *files_, hdf5_layout) {}
+
+Session::Session(const DagOptions& dag, const StoreOptions& store, Access access)
+    : catalog_(load_catalog(program_folder(), dag.stages)),
+      datasets_(dataset_folders(dag.file)),
+      source_(dag.file),
+      settings_(settings_of(dag)),
+      trust_(dag.trust),
+      machine_(this_machine()),
+      open_(access == Access::None ? nullptr : std::make_unique<OpenStore>(store, access)) {}
+
+void Session::refuse_files_of_others() const {
+    if (!trust_) satdl::refuse_files_of_others(source_.files(), trusted_owners(), owner_of);
+}
+
+OpenStore& Session::open() {
+    SATDL_CHECK(open_ != nullptr, "a session without a store opens none");
+    return *open_;
+}
+
+Plan Session::plan(const Dag& dag, const Request& request, Knowledge& knowledge) {
+    StageLibraries libraries;
+    machine_.gpus = find_gpus(dag, request, libraries);
+    if (open_ == nullptr) return make_plan(dag, request, machine_, knowledge);
+    const Index::Batch one_transaction(open().index());
+    Plan plan = make_plan(dag, request, machine_, knowledge);
+    if (const auto trouble = open().index().trouble()) spdlog::warn("{}", printable(*trouble));
+    return plan;
+}
+
+}  // namespace satdl

@@ -1,0 +1,111 @@
+// What most commands need, opened in the order in which it is needed: files, index and store; the catalogue of stages, the
+// DAG, the plan.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands/shared/command.h"
+#include "pipeline/plan/knowledge.h"
+#include "pipeline/plan/plan.h"
+#include "pipeline/store/store.h"
+#include "pipeline/sweep/sweep.h"
+
+namespace satdl {
+
+struct StoreOptions {
+    std::string store = ".satdl";
+    std::string results = "results";
+};
+
+struct DagOptions {
+    std::string file;
+    std::string profile;
+    std::vector<std::string> set;     // "name=value"
+    std::vector<Override> given;      // arguments that are overrides, of one value each; laid over `set`
+    std::vector<std::string> stages;  // further stage libraries
+    bool trust = false;               // the DAG's files, whoever owns them
+};
+
+// --store and --results.
+void add_store_options(CLI::App& command, StoreOptions& options);
+// --profile, --set and --stages; the file itself is the command's own, and so are arguments that are overrides.
+void add_dag_options(CLI::App& command, DagOptions& options);
+// --trust, of commands that run stages.
+void add_trust_option(CLI::App& command, DagOptions& options);
+// --stages alone, with $SATDL_STAGES.
+void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
+
+// What is an override among arguments that also name stages or files; it is taken out of them. Throws Error{Usage}.
+[[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);
+// The same for commands that do not sweep: the overrides go to `options`, each of one value.
+void take_settings(std::vector<std::string>& arguments, DagOptions& options);
+// The same for commands whose arguments are nothing but overrides: anything else among them is a mistake.
+void take_only_settings(std::vector<std::string> arguments, DagOptions& options);
+// Throws Error{Usage} where there are settings, but no DAG file that they could be for.
+void refuse_settings_alone(const DagOptions& options);
+
+enum class Access {
+    None,  // no store at all
+    Look,  // a store that is not there is not made
+    Write,
+};
+
+// A store with its index. One whose index was lost is indexed anew when it is opened.
+class OpenStore {
+public:
+    OpenStore(const StoreOptions& options, Access access);
+
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] FileSystem& files() { return *files_; }
+    [[nodiscard]] Index& index() { return index_; }
+    [[nodiscard]] DiskStore& store() { return store_; }
+    [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
+    [[nodiscard]] DiskEnds& ends() { return ends_; }
+
+private:
+    const std::filesystem::path folder_;
+    const std::unique_ptr<FileSystem> files_;
+    Index index_;
+    DiskStore store_;
+    DiskCheckpoints checkpoints_;
+    DiskEnds ends_;
+};
+
+// A DAG file under its settings, and the store that it runs in.
+class Session {
+public:
+    Session(const DagOptions& dag, const StoreOptions& store, Access access);
+
+    // Throws Error{Usage} where a file of the DAG belongs to somebody else, unless the user trusts it.
+    void refuse_files_of_others() const;
+    [[nodiscard]] const DagSource& source() const { return source_; }
+    [[nodiscard]] const Machine& machine() const { return machine_; }
+    [[nodiscard]] OpenStore& open();  // not with Access::None
+
+    [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
+    [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
+        return make_sweep(source_, settings_, design, catalog_, datasets_);
+    }
+    // The plan; says what is wrong with the index, if anything is. A stage that may compute on a GPU has its library asked first,
+    // from then on machine() knows the answer.
+    [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
+    // `ends`: of trainings, where longer ones may begin; null: none.
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag, Ends* ends) {
+        return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
+    }
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) { return knowledge(dag, &open().ends()); }
+
+private:
+    const Catalog catalog_;
+    const DatasetIndex datasets_;
+    const DagSource source_;
+    const Settings settings_;
+    const bool trust_;
+    Machine machine_;
+    const std::unique_ptr<OpenStore> open_;  // null with Access::None
+};
+
+}  // namespace satdl

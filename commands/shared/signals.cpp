@@ -1,0 +1,62 @@
+// The flags are static because a signal handler can reach nothing else.
+#include "commands/shared/signals.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+namespace satdl {
+
+namespace {
+
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+
+std::atomic<bool> stop_requested{false};
+std::atomic<int> first_signal{0};
+std::array<struct sigaction, kSignals.size()> before{};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+extern "C" void on_signal(int number) {
+    int none = 0;
+    if (!first_signal.compare_exchange_strong(none, number)) _exit(128 + number);
+    stop_requested.store(true);
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+    stop_requested.store(false);
+    first_signal.store(0);
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        sigaction(kSignals[i], &action, &before[i]);
+        if (before[i].sa_handler == SIG_IGN) sigaction(kSignals[i], &before[i], nullptr);
+    }
+}
+
+StopSignals::~StopSignals() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
+}
+
+const std::atomic<bool>& StopSignals::stop() const {
+    return stop_requested;
+}
+
+std::optional<ExitCode> StopSignals::exit_code() const {
+    switch (first_signal.load()) {
+        case SIGINT:
+            return ExitCode::Interrupted;
+        case SIGTERM:
+            return ExitCode::Terminated;
+        case SIGHUP:
+            return ExitCode::HungUp;
+        default:
+            return std::nullopt;
+    }
+}
+
+}  // namespace satdl

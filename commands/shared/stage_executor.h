@@ -1,0 +1,28 @@
+// Stages executed in this process, their code loaded when the first of a library must run; or each in a process of its own, where the
+// user or the stage wants that.
+#pragma once
+
+#include "pipeline/executors/isolated.h"
+#include "pipeline/catalog/stage_library.h"
+
+namespace satdl {
+
+enum class Isolate { WhereAsked, All };
+
+class StageExecutor final : public Executor {
+public:
+    explicit StageExecutor(Isolate isolate = Isolate::WhereAsked) : isolate_(isolate) {}
+
+    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+        if (isolate_ == Isolate::All || node.supervision.isolated()) return isolated_.execute(node, inputs, context);
+        return libraries_.function(*node.stage)(inputs, context);
+    }
+    [[nodiscard]] std::optional<Digest> library(const Node& node) override { return libraries_.digest(*node.stage); }
+
+private:
+    const Isolate isolate_;
+    StageLibraries libraries_;
+    Isolated isolated_{libraries_};
+};
+
+}  // namespace satdl

@@ -1,0 +1,145 @@
+// satdl check-determinism: do stages give the same bytes again, in another process and with another number of jobs?
+//
+// A process of its own makes what the store lacks. Then the stages run here once more, one at a time, and once more as many
+// side by side as the cores admit; nothing of that is kept.
+#include <fmt/format.h>
+
+#include "commands/store/comparing_store.h"
+#include "commands/shared/display.h"
+#include "commands/shared/session.h"
+#include "commands/shared/signals.h"
+#include "commands/shared/stage_executor.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/process.h"
+#include "pipeline/display/report.h"
+#include "pipeline/run/schedule.h"
+#include "pipeline/store/store_use.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+struct CheckOptions {
+    DagOptions dag;
+    StoreOptions store;
+    std::vector<std::string> stages;
+    bool json = false;
+};
+
+struct Round {
+    std::string name;
+    Limits limits;
+};
+
+struct Finding {
+    std::string stage, round;
+    std::string outcome;  // "same", "different", "not compared", "failed"
+    std::string words;
+};
+
+void make_what_is_missing(const CheckOptions& options) {
+    std::vector<std::string> argv{program_folder() / "satdl", "run", options.dag.file};
+    argv.insert(argv.end(), options.stages.begin(), options.stages.end());
+    argv.insert(argv.end(), {"--store", options.store.store, "--results", options.store.results});
+    if (!options.dag.profile.empty()) argv.insert(argv.end(), {"--profile", options.dag.profile});
+    for (const auto& one : options.dag.given) argv.push_back(one.place.source->text);
+    for (const auto& one : options.dag.set) argv.insert(argv.end(), {"--set", one});
+    for (const auto& one : options.dag.stages) argv.insert(argv.end(), {"--stages", one});
+    if (options.dag.trust) argv.emplace_back("--trust");
+    if (options.json) argv.emplace_back("-q");
+    const auto done = run_process(argv, [](std::span<const std::byte> text) {
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        std::fflush(stdout);
+        return true;
+    });
+    if (done.good()) return;
+    const bool has_code = done.kind == ProcessResult::Kind::Ended;
+    throw Error(has_code ? static_cast<ExitCode>(done.code) : ExitCode::StageFailed,
+                fmt::format("there is nothing to compare with: the first run ended with {}", done.describe()));
+}
+
+Finding finding_of(const Dag& dag, const NodeResult& node, ComparingStore& store, const std::string& round) {
+    Finding finding{dag.nodes[node.node].name, round, "not compared", "what it reads differs"};
+    if (node.state == NodeState::Failed) {
+        finding.outcome = "failed";
+        finding.words = node.error;
+    }
+    if (node.state != NodeState::Ran || !node.key) return finding;
+    const auto comparison = store.comparison(*node.key);
+    if (!comparison || !comparison->had_counterpart) return finding;
+    finding.outcome = comparison->difference ? "different" : "same";
+    finding.words = comparison->difference ? comparison->difference->words() : "";
+    return finding;
+}
+
+Json to_json(const Finding& finding) {
+    return {{"stage", finding.stage}, {"round", finding.round}, {"outcome", finding.outcome}, {"words", finding.words}};
+}
+
+void tell(const CheckOptions& options, const std::string& dag, const std::vector<Finding>& findings, std::size_t rounds, bool good) {
+    if (options.json) {
+        Json stages = Json::array();
+        for (const auto& finding : findings) stages.push_back(to_json(finding));
+        print_line(dumped({{"dag", dag}, {"deterministic", good}, {"stages", std::move(stages)}}));
+        return;
+    }
+    Table table{.title = {}, .columns = {"stage", "run again", "bytes", "where they differ"}, .rows = {}, .notes = {}};
+    for (const auto& finding : findings) table.rows.push_back({finding.stage, finding.round, finding.outcome, finding.words});
+    fmt::print("\n{}{}: {} stages: {}\n", table_text(table), dag, findings.size() / rounds,
+               good ? "the same bytes each time" : "not all gave the same bytes again");
+}
+
+ExitCode check(CheckOptions options) {
+    take_settings(options.stages, options.dag);
+    make_what_is_missing(options);
+    Session session(options.dag, options.store, Access::Look);
+    session.refuse_files_of_others();
+    const StoreUse use = StoreUse::shared(session.open().folder());
+    const Dag dag = session.dag();
+    const auto clock = steady_clock();
+    const StopSignals signals;
+    const RunInfo info{"", SATDL_VERSION, session.machine().cores};
+    Limits one_at_a_time;
+    one_at_a_time.jobs = 1;
+    const std::vector<Round> rounds{{"one at a time", one_at_a_time}, {"side by side", {}}};
+
+    std::vector<Finding> findings;
+    for (const Round& round : rounds) {
+        StoreKnowledge knowledge = session.knowledge(dag);
+        const Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, knowledge);
+        ComparingStore store(session.open().store());
+        if (!options.json) fmt::print("\nagain, {}:\n", round.name);
+        const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
+        StageExecutor executor;
+        const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
+        const RunResult result = run_on_flow_graph(carrying, with_memory(round.limits, session.machine()));
+        if (const auto code = signals.exit_code()) return *code;
+        for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order
+            if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));
+    }
+    const bool good = std::ranges::all_of(findings, [](const Finding& finding) { return finding.outcome == "same"; });
+    tell(options, dag.name, findings, rounds.size(), good);
+    return good ? ExitCode::Done : ExitCode::StageFailed;
+}
+
+}  // namespace
+
+void add_check_determinism_command(CLI::App& program, Work& work) {
+    auto* command = program.add_subcommand("check-determinism", "run stages again, and compare every byte");
+    command->footer(
+        "Stages run twice more: one at a time, and side by side; nothing of that is kept. Exit code 1: the bytes differ.\n"
+        "Examples:\n  satdl check-determinism dags/full.yaml --profile quick\n"
+        "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test");
+    const auto options = std::make_shared<CheckOptions>();
+    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
+    command->add_option("stages", options->stages, "just these (default: all), and parameters: name=value")
+        ->type_name("STAGE|NAME=VALUE");
+    command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
+    add_dag_options(*command, options->dag);
+    add_trust_option(*command, options->dag);
+    add_store_options(*command, options->store);
+    command->callback([options, &work] { work = [options] { return check(*options); }; });
+}
+
+}  // namespace satdl

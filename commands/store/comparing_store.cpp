@@ -1,0 +1,83 @@
+#include "commands/store/comparing_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "commands/shared/statistics.h"
+
+namespace satdl {
+
+namespace {
+
+// Bits decide: of two zeros with different signs, or two different NaNs, the bytes differ though the numbers do not.
+void compare_elements(const Array& a, const Array& b, TensorDifference& difference) {
+    difference.count = a.count();
+    if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
+        difference.elements = difference.count;
+        difference.most = std::numeric_limits<double>::infinity();
+        return;
+    }
+    const std::size_t width = size_of(a.dtype());
+    const auto first = numbers_of(a), second = numbers_of(b);
+    for (std::size_t i = 0; i < first.size(); ++i) {
+        if (std::ranges::equal(a.bytes().subspan(i * width, width), b.bytes().subspan(i * width, width))) continue;
+        ++difference.elements;
+        const double apart = std::abs(first[i] - second[i]);
+        difference.most = std::max(difference.most, std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart);
+    }
+}
+
+}  // namespace
+
+std::string TensorDifference::words() const {
+    std::string text = fmt::format("{}: {} of {} elements, by up to {:.3g}", tensor, elements, count, most);
+    if (differing > 1) text += fmt::format("; in all, {} of {} tensors differ", differing, tensors);
+    return text;
+}
+
+std::optional<TensorDifference> difference_of(const Outcome& a, const Outcome& b) {
+    std::optional<TensorDifference> first;
+    std::size_t differing = 0, tensors = 0;
+    for (const auto& [port, group] : a.outputs) {
+        for (const auto& [name, array] : group) {
+            ++tensors;
+            const auto other = b.outputs.find(port);
+            const Array* const counterpart =
+                other != b.outputs.end() && other->second.contains(name) ? &other->second.at(name) : nullptr;
+            if (counterpart != nullptr && counterpart->digest() == array.digest()) continue;
+            ++differing;
+            if (first) continue;
+            first.emplace();
+            first->tensor = name.empty() ? port : fmt::format("{}/{}", port, name);
+            compare_elements(array, counterpart != nullptr ? *counterpart : Array(), *first);
+        }
+    }
+    if (first) {
+        first->differing = differing;
+        first->tensors = tensors;
+    }
+    return first;
+}
+
+Published ComparingStore::publish(const Recipe& recipe, const StageDescription&, const Outcome& outcome) {
+    const Digest key = key_of(recipe);
+    const auto before = kept_.load(key);
+    Comparison comparison{before.has_value(), before ? difference_of(*before, outcome) : std::nullopt};
+    const Published published = !before                 ? Published::New
+                                : comparison.difference ? Published::Different
+                                                        : Published::Same;
+    const std::scoped_lock lock(mutex_);
+    comparisons_.insert_or_assign(key, std::move(comparison));
+    return published;
+}
+
+std::optional<ComparingStore::Comparison> ComparingStore::comparison(const Digest& key) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = comparisons_.find(key);
+    return found == comparisons_.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace satdl

@@ -1,0 +1,126 @@
+#include "commands/store/repair.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "commands/shared/display.h"
+#include "pipeline/records/recorded_dag.h"
+#include "commands/shared/signals.h"
+#include "commands/shared/stage_executor.h"
+#include "pipeline/plan/devices.h"
+#include "pipeline/os/ownership.h"
+#include "pipeline/plan/recipe_difference.h"
+#include "pipeline/run/schedule.h"
+#include "pipeline/display/text.h"
+
+namespace fs = std::filesystem;
+
+namespace satdl {
+
+namespace {
+
+// What came of one that was to be made again.
+std::string trouble_of(const Lost& lost, const NodeResult& result) {
+    if (result.state == NodeState::Failed) return result.error;
+    if (!result.not_kept.empty()) return "made again, but not kept: " + result.not_kept;
+    if (result.key && *result.key != lost.key)
+        return "it would have another key here: " + (lost.header ? first_difference(lost.header->recipe, result.recipe) : "what it was made of is lost");
+    if (result.state != NodeState::Ran && result.state != NodeState::Reused) return result.because;
+    if (lost.header && result.outputs != lost.header->port_digests)
+        return "made again with other digests than were recorded: its stage is not deterministic";
+    return {};
+}
+
+class Repair {
+public:
+    Repair(const RepairOptions& options, OpenStore& open)
+        : options_(options), open_(open), catalog_(load_catalog(program_folder(), options.stages)), machine_(this_machine()) {}
+
+    std::optional<ExitCode> run(std::vector<Lost>& lost) {
+        if (!options_.trust) refuse_files_of_others(std::array{open_.folder() / "runs"}, trusted_owners(), owner_of);
+        std::map<std::string, std::vector<Lost*>> by_run;
+        std::set<Digest> keys;
+        for (const Lost& one : lost) keys.insert(one.key);
+        const auto recorded = find_recorded_stages(open_.folder(), std::move(keys), open_.files());
+        for (Lost& one : lost) {
+            one.trouble = "no record of a run tells how it was made; a run of its DAG makes it again";
+            const auto found = recorded.find(one.key);
+            if (found == recorded.end()) continue;
+            one.stage = found->second.stage;
+            by_run[found->second.run].push_back(&one);
+        }
+        for (const auto& [id, of_run] : by_run) {
+            try {
+                repair(id, of_run);
+            } catch (const Error& error) {
+                for (Lost* one : of_run) one->trouble = error.what();
+            }
+            if (const auto code = signals_.exit_code()) return code;
+        }
+        return std::nullopt;
+    }
+
+private:
+    void repair(const std::string& id, const std::vector<Lost*>& lost) {
+        const Dag dag = recorded_dag(open_.folder(), id, catalog_, open_.files());
+        Request request;
+        for (const Lost* one : lost) request.targets.push_back(one->stage);
+        StageLibraries libraries;
+        machine_.gpus = find_gpus(dag, request, libraries);
+        StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
+        const Plan plan = make_plan(dag, request, machine_, knowledge);
+        const auto clock = steady_clock();
+        const auto display = display_on_stdout(options_.quiet ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
+        StageExecutor executor;
+        const Carrying carrying{dag,      plan,   machine_,        open_.store(),        knowledge, executor,
+                                *display, *clock, signals_.stop(), &open_.checkpoints()};
+        Limits limits = with_memory({}, machine_);
+        limits.keep_going = true;
+        const RunResult result = run_on_flow_graph(carrying, limits);
+        for (Lost* one : lost) {
+            for (const NodeResult& node : result.nodes)
+                if (dag.nodes[node.node].name == one->stage) one->trouble = trouble_of(*one, node);
+        }
+    }
+
+    const RepairOptions& options_;
+    OpenStore& open_;
+    const Catalog catalog_;
+    Machine machine_;
+    const StopSignals signals_;
+};
+
+}  // namespace
+
+std::string Lost::words() const {
+    if (!trouble.empty()) return trouble;
+    return header ? "the digests that were recorded" : "its header is lost, so that there is nothing to compare with";
+}
+
+std::vector<Lost> lost_artifacts(OpenStore& open) {
+    std::map<Digest, std::optional<ObjectHeader>> found;
+    const fs::path folder = open.folder() / "quarantine";
+    for (const std::string& name : open.files().list(folder)) {
+        const auto key = Digest::from_hex(std::string_view(name).substr(0, name.find('.')));
+        if (!key || open.files().identity(open.store().path_of(*key))) continue;
+        auto& header = found[*key];
+        try {
+            ObjectHeader read = read_header(open.files(), folder / name);
+            if (read.key == *key) header = std::move(read);
+        } catch (const DamagedObject&) {
+        }
+    }
+    std::vector<Lost> lost;
+    for (auto& [key, header] : found) lost.push_back({key, std::move(header), {}, {}});
+    return lost;
+}
+
+std::optional<ExitCode> repair(std::vector<Lost>& lost, OpenStore& open, const RepairOptions& options) {
+    return Repair(options, open).run(lost);
+}
+
+}  // namespace satdl

@@ -1,0 +1,31 @@
+// What a stage library says of itself, as JSON beside it: `libNAME_stages.so` and `libNAME_stages.json`. Planning reads the
+// manifest; no code of the library is loaded for that.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/os/file_system.h"
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+// What a manifest says of one library: `libNAME_stages.so` and `libNAME_stages.json` lie side by side.
+struct LibraryManifest {
+    std::filesystem::path library;  // the shared library
+    std::string name;
+    std::vector<std::pair<std::string, std::string>> numerics;
+    bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
+    std::vector<StageDescription> stages;
+    std::optional<FileIdentity> identity{};  // of the library when the manifest was read, where it was there
+};
+
+// JSON <-> manifest. Reading throws Error{Store} naming the file and what is wrong in it.
+[[nodiscard]] std::string manifest_json(const StageLibraryInfo& info);
+[[nodiscard]] LibraryManifest read_manifest(const std::filesystem::path& json_file);
+[[nodiscard]] LibraryManifest parse_manifest(const std::string& json_text, const std::filesystem::path& json_file);
+
+}  // namespace satdl

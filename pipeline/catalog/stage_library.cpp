@@ -1,0 +1,102 @@
+// The manifest was written when the library was built, the library is loaded when a stage must run: in between, somebody may have
+// built anew, or installed another LibTorch under it. The two are compared before the first stage of a library runs. Between the look at
+// the file and dlopen it could be swapped by who may write to its folder: only the user and root, by then.
+#include "pipeline/catalog/stage_library.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace satdl {
+
+const StageLibraryInfo& stage_library_info(const DynamicLibrary& library) {
+    using Describe = const StageLibraryInfo* (*)();
+    const std::string path = printable(library.path().string());
+    const auto describe = reinterpret_cast<Describe>(library.find("satdl_stage_library"));
+    if (describe == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' is not a stage library: it does not export satdl_stage_library", path),
+                    "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
+    }
+    return *describe();
+}
+
+struct StageLibraries::Loaded {
+    explicit Loaded(const std::filesystem::path& path) : library(path), info(&stage_library_info(library)) {}
+
+    DynamicLibrary library;
+    const StageLibraryInfo* info;  // static data of the library, which stays loaded
+};
+
+namespace {
+
+StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stage) {
+    const std::string path = printable(stage.library.string());
+    const auto found = std::ranges::find(info.stages, stage.description.kind,
+                                         [](const StageEntry& entry) { return entry.description.kind; });
+    if (found == info.stages.end() || found->run == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' has no stage '{}', though its manifest says so", path, stage.description.kind),
+                    "build the library anew: that writes its manifest, too");
+    }
+    if (found->description != stage.description) {
+        throw Error(ExitCode::Store, fmt::format("'{}' describes the stage '{}' otherwise than its manifest does", path,
+                                                 stage.description.kind),
+                    "build the library anew: that writes its manifest, too");
+    }
+    if (stage.description.numeric && info.numerics != stage.numerics) {
+        throw Error(ExitCode::Store, fmt::format("'{}' computes with other libraries than its manifest says", path),
+                    "build the library anew: their versions are part of the keys of its results");
+    }
+    return found->run;
+}
+
+}  // namespace
+
+const LibraryFile& StageLibraries::checked(const CatalogEntry& stage) {
+    const auto known = checked_.find(stage.library);
+    if (known != checked_.end() && real_file_system()->identity(stage.library) == known->second.identity) return known->second;
+    const std::optional<FileIdentity> planned = known != checked_.end() ? known->second.identity : stage.identity;
+    return checked_.insert_or_assign(stage.library, checked_library(stage.library, planned)).first->second;
+}
+
+LibraryFile StageLibraries::file(const CatalogEntry& stage) {
+    const std::scoped_lock lock(mutex_);
+    return checked(stage);
+}
+
+StageFunction StageLibraries::function(const CatalogEntry& stage) {
+    const std::scoped_lock lock(mutex_);
+    return function_in(info_of(stage), stage);
+}
+
+GpuAnswer StageLibraries::find_gpu(const CatalogEntry& stage) {
+    const std::string file = printable(stage.library.filename().string());
+    if (!stage.finds_gpus) {
+        std::string built_with;
+        for (const auto& [library, version] : stage.numerics) built_with += fmt::format(" ({} {})", library, version);
+        return NoGpu{fmt::format("{} was built without CUDA{}", file, built_with)};
+    }
+    const std::scoped_lock lock(mutex_);
+    const StageLibraryInfo& info = info_of(stage);
+    if (info.find_gpu == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' cannot be asked for a GPU, though its manifest says so", file),
+                    "build the library anew: that writes its manifest, too");
+    }
+    return info.find_gpu();
+}
+
+const StageLibraryInfo& StageLibraries::info_of(const CatalogEntry& stage) {
+    std::shared_ptr<Loaded>& loaded = loaded_[stage.library];
+    if (loaded == nullptr) {
+        (void)checked(stage);
+        loaded = std::make_shared<Loaded>(stage.library);
+    }
+    return *loaded->info;
+}
+
+std::optional<Digest> StageLibraries::digest(const CatalogEntry& stage) {
+    const std::scoped_lock lock(mutex_);
+    const auto known = checked_.find(stage.library);
+    return known == checked_.end() ? std::nullopt : std::optional(known->second.digest);
+}
+
+}  // namespace satdl

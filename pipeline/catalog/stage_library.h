@@ -1,0 +1,45 @@
+// The code of stages: loaded when the first stage of a library must run.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/catalog/library_file.h"
+
+namespace satdl {
+
+// What a shared library says of itself. Precondition: its ABI was checked (library_file.h). Throws Error{Store} naming the file where
+// it is no stage library.
+[[nodiscard]] const StageLibraryInfo& stage_library_info(const DynamicLibrary& library);
+
+// Safe from any thread.
+class StageLibraries {
+public:
+    // The library's file, which may be loaded; nothing is loaded. What it throws: library_file.h. A library is read once; later calls
+    // look whether it is still the same file.
+    [[nodiscard]] LibraryFile file(const CatalogEntry& stage);
+    // The function of a stage. Throws Error{Store}: as file(); or the library cannot be loaded, lacks the stage, or is another one than
+    // its manifest describes (rebuild it): then the keys that were planned would not be true.
+    [[nodiscard]] StageFunction function(const CatalogEntry& stage);
+    // The GPU that the stage's library finds, or why there is none. Loads the library only if it can be asked; throws as above.
+    [[nodiscard]] GpuAnswer find_gpu(const CatalogEntry& stage);
+    // The digest of the library's file, where file() or function() has found it good.
+    [[nodiscard]] std::optional<Digest> digest(const CatalogEntry& stage);
+
+private:
+    struct Loaded;
+    [[nodiscard]] const LibraryFile& checked(const CatalogEntry& stage);       // both: precondition: mutex_ is held
+    [[nodiscard]] const StageLibraryInfo& info_of(const CatalogEntry& stage);  // loaded
+
+    std::mutex mutex_;
+    // Guarded by mutex_:
+    std::map<std::filesystem::path, LibraryFile> checked_;
+    std::map<std::filesystem::path, std::shared_ptr<Loaded>> loaded_;
+};
+
+}  // namespace satdl

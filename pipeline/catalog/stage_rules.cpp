@@ -1,0 +1,248 @@
+#include "pipeline/catalog/stage_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "pipeline/catalog/supervision.h"
+
+namespace satdl {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_word_character(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c); }
+bool is_word(std::string_view text) {
+    return !text.empty() && !is_digit(text.front()) && std::ranges::all_of(text, is_word_character);
+}
+
+std::string_view trimmed(std::string_view text) {
+    const auto first = text.find_first_not_of(' ');
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// The trimmed parts between commas; none of an empty text.
+std::vector<std::string_view> parts(std::string_view text) {
+    std::vector<std::string_view> found;
+    if (trimmed(text).empty()) return found;
+    for (std::size_t from = 0; from <= text.size();) {
+        const std::size_t comma = std::min(text.find(',', from), text.size());
+        found.push_back(trimmed(text.substr(from, comma - from)));
+        from = comma + 1;
+    }
+    return found;
+}
+
+std::optional<ShapeRule::Extent> parse_extent(std::string_view text) {
+    if (text == "_") return ShapeRule::Extent{};
+    if (is_word(text)) return ShapeRule::Extent{std::nullopt, std::string(text)};
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
+    return ShapeRule::Extent{number, ""};
+}
+
+std::optional<ShapeRule> parse_pattern(std::string_view inside) {
+    ShapeRule rule{.kind = ShapeRule::Kind::Pattern};
+    for (const std::string_view part : parts(inside)) {
+        if (rule.open) return std::nullopt;  // `...` ends the list
+        if (part.starts_with("...")) {
+            rule.open = true;
+            rule.rest = part.substr(3);
+            if (!rule.rest.empty() && !is_word(rule.rest)) return std::nullopt;
+            continue;
+        }
+        const auto extent = parse_extent(part);
+        if (!extent) return std::nullopt;
+        rule.extents.push_back(*extent);
+    }
+    return rule;
+}
+
+// Finds the first fault of a description; each check returns it in words.
+class Checker {
+public:
+    explicit Checker(const StageDescription& description) : d_(description) {}
+
+    std::optional<std::string> fault() {
+        if (!is_word(d_.kind)) return fmt::format("'{}' cannot be a stage's kind: letters, digits and _", d_.kind);
+        if (d_.version < 1) return "its version must be at least 1";
+        for (const ParamDescription& param : d_.params) {
+            if (const auto fault = of(param)) return fmt::format("parameter '{}' {}", param.name, *fault);
+        }
+        for (const PortDescription& port : d_.inputs) {
+            if (const auto fault = of(port, false)) return fmt::format("input '{}' {}", port.name, *fault);
+        }
+        names_.clear();  // an output may have an input's name
+        for (const PortDescription& port : d_.outputs) {
+            if (const auto fault = of(port, true)) return fmt::format("output '{}' {}", port.name, *fault);
+        }
+        return std::nullopt;
+    }
+
+private:
+    using Fault = std::optional<std::string>;
+
+    Fault name(const std::string& name) {
+        if (!is_word(name)) return "has a malformed name: letters, digits and _";
+        if (!names_.insert(name).second) return "stands twice (parameters and inputs share their names)";
+        return std::nullopt;
+    }
+
+    Fault of(const ParamDescription& param) {
+        if (const auto fault = name(param.name)) return fault;
+        if (is_stage_key(param.name)) return "has a name that every stage has for something else in a DAG file (docs/yaml.md)";
+        if (param.type != ParamType::Numbers && (param.type == ParamType::Choice) != !param.choices.empty())
+            return "has choices exactly if its type is choice";
+        const auto finite = [](const std::optional<double>& bound) { return !bound || std::isfinite(*bound); };
+        if (!finite(param.least) || !finite(param.most)) return "has a range that is not finite";
+        if (param.type == ParamType::Choice && param.fallback && *param.fallback != "null" &&
+            std::ranges::find(param.choices, *param.fallback) == param.choices.end())
+            return fmt::format("has the default '{}', which is none of its choices", *param.fallback);
+        if (const auto fault = of_smoke(param)) return fault;
+        if (const auto fault = of_continuing(param)) return fault;
+        return of_relations(param);
+    }
+
+    static Fault of_smoke(const ParamDescription& param) {
+        for (const std::optional<double>& bound : {param.smoke_least, param.smoke_most}) {
+            if (!bound) continue;
+            if (param.type != ParamType::Integer && param.type != ParamType::Number)
+                return "has a bound for smoke runs, but is no number";
+            if (!std::isfinite(*bound) || *bound < param.least.value_or(*bound) || *bound > param.most.value_or(*bound))
+                return "has a bound for smoke runs that is out of its range";
+        }
+        if (param.smoke_least && param.smoke_most && *param.smoke_least > *param.smoke_most)
+            return "has bounds for smoke runs that leave nothing between them";
+        return std::nullopt;
+    }
+
+    Fault of_continuing(const ParamDescription& param) const {
+        if (!param.continues) return param.continues_unless.empty() ? Fault() : "says where it does not continue, but never does";
+        if (param.type != ParamType::Integer || !param.changes_result) return "continues, but is no integer that changes the result";
+        if (std::ranges::count_if(d_.params, &ParamDescription::continues) > 1) return "continues, and another one does, too";
+        return std::nullopt;
+    }
+
+    Fault of_relations(const ParamDescription& param) const {
+        const auto missing = [](const std::string& what) { return fmt::format("names '{}', which is not there", what); };
+        for (const auto* needs : {&param.needs, &param.continues_unless}) {
+            for (const ParamDescription::Need& need : *needs)
+                if (d_.param(need.param) == nullptr) return missing(need.param);
+        }
+        for (const std::string& other : param.excludes) {
+            if (d_.param(other) == nullptr && d_.input(other) == nullptr) return missing(other);
+        }
+        if (!param.below.empty() && d_.param(param.below) == nullptr) return missing(param.below);
+        for (const std::string& port : param.metric_of) {
+            if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
+        }
+        return std::nullopt;
+    }
+
+    Fault of(const PortDescription& port, bool output) {
+        if (const auto fault = name(port.name)) return fault;
+        if (output && port.dtypes.size() > 1) return "has several element types";
+        if (!port.dtype_of.empty() && !is_array_input(port.dtype_of))
+            return fmt::format("takes its element type from '{}', which is no input array", port.dtype_of);
+        const auto rule = parse_shape_rule(port.shape);
+        if (!rule) return fmt::format("has the shape '{}', which is no rule", port.shape);
+        if (const auto fault = of(*rule)) return fault;
+        if (port.metrics && !has_metrics(&port)) return "has a rule of metrics, but is neither metrics nor history";
+        if (port.metrics) {
+            if (const auto fault = of(*port.metrics)) return fault;
+        }
+        return port.model ? of(*port.model) : std::nullopt;
+    }
+
+    Fault of(const ShapeRule& rule) const {
+        if (rule.kind == ShapeRule::Kind::Dataset &&
+            (!is_param("dataset", ParamType::Dataset) || d_.param("split") == nullptr))
+            return "has a shape that needs the parameters 'dataset' and 'split'";
+        if (rule.kind != ShapeRule::Kind::Network) return std::nullopt;
+        if (!is_param(rule.net, ParamType::Network) && !is_model_input(rule.net))
+            return fmt::format("has a shape that needs a network '{}'", rule.net);
+        if (!is_array_input(rule.input)) return fmt::format("has a shape that needs an input array '{}'", rule.input);
+        if (!rule.layer.empty() && d_.param(rule.layer) == nullptr)
+            return fmt::format("has a shape that needs a parameter '{}'", rule.layer);
+        return std::nullopt;
+    }
+
+    Fault of(const PortDescription::ModelRule& rule) const {
+        if (!is_param(rule.net, ParamType::Network)) return fmt::format("needs a network parameter '{}'", rule.net);
+        if (!is_array_input(rule.input)) return fmt::format("needs an input array '{}'", rule.input);
+        if (!rule.base.empty() && !is_model_input(rule.base)) return fmt::format("needs an input model '{}'", rule.base);
+        if (!rule.until.empty() && d_.param(rule.until) == nullptr) return fmt::format("needs a parameter '{}'", rule.until);
+        return std::nullopt;
+    }
+
+    Fault of(const PortDescription::MetricsRule& rule) const {
+        for (const auto& [input, name] : rule.if_connected)
+            if (d_.input(input) == nullptr) return fmt::format("needs an input '{}'", input);
+        if (rule.loss.empty()) return std::nullopt;
+        if (!is_param(rule.loss, ParamType::Choice)) return fmt::format("needs a parameter '{}'", rule.loss);
+        if (!is_array_input(rule.target)) return fmt::format("needs an input array '{}'", rule.target);
+        const PortDescription* made = d_.output(rule.model);
+        if (!is_model_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
+            return fmt::format("needs a model '{}'", rule.model);
+        if (!rule.validation.empty() && d_.input(rule.validation) == nullptr)
+            return fmt::format("needs an input '{}'", rule.validation);
+        if (!rule.fraction.empty() && !is_param(rule.fraction, ParamType::Number))
+            return fmt::format("needs a number '{}'", rule.fraction);
+        return std::nullopt;
+    }
+
+    [[nodiscard]] static bool has_metrics(const PortDescription* port) {
+        return port != nullptr && (port->kind == PortKind::Metrics || port->kind == PortKind::History);
+    }
+    [[nodiscard]] bool is_param(std::string_view name, ParamType type) const {
+        const ParamDescription* param = d_.param(name);
+        return param != nullptr && param->type == type;
+    }
+    [[nodiscard]] bool is_input(std::string_view name, PortKind kind) const {
+        const PortDescription* port = d_.input(name);
+        return port != nullptr && port->kind == kind;
+    }
+    [[nodiscard]] bool is_array_input(std::string_view name) const { return is_input(name, PortKind::Array); }
+    [[nodiscard]] bool is_model_input(std::string_view name) const { return is_input(name, PortKind::Model); }
+
+    const StageDescription& d_;
+    std::set<std::string, std::less<>> names_;
+};
+
+}  // namespace
+
+std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
+    text = trimmed(text);
+    if (text == "any") return ShapeRule{};
+    if (text.size() >= 2 && text.front() == '[' && text.back() == ']') return parse_pattern(text.substr(1, text.size() - 2));
+    const std::size_t open = text.find('(');
+    if (open == std::string_view::npos || text.back() != ')') return std::nullopt;
+    const std::string_view name = text.substr(0, open);
+    const auto words = parts(text.substr(open + 1, text.size() - open - 2));
+    if (!std::ranges::all_of(words, is_word)) return std::nullopt;
+    if (name == "dataset" && words.size() == 1)
+        return ShapeRule{.kind = ShapeRule::Kind::Dataset, .role = std::string(words[0])};
+    if (name != "network" || words.size() < 2 || words.size() > 3) return std::nullopt;
+    ShapeRule rule{.kind = ShapeRule::Kind::Network, .net = std::string(words[0]), .input = std::string(words[1])};
+    if (words.size() == 3) rule.layer = words[2];
+    return rule;
+}
+
+std::vector<std::string_view> stage_keys() {
+    std::vector<std::string_view> keys{"kind", "in", "about"};
+    keys.insert(keys.end(), kSupervisionKeys.begin(), kSupervisionKeys.end());
+    return keys;
+}
+
+bool is_stage_key(std::string_view key) {
+    const std::vector<std::string_view> keys = stage_keys();
+    return std::ranges::find(keys, key) != keys.end();
+}
+
+std::optional<std::string> fault_of(const StageDescription& description) { return Checker(description).fault(); }
+
+}  // namespace satdl

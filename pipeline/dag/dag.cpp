@@ -1,0 +1,133 @@
+#include "pipeline/dag/dag.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <queue>
+
+namespace satdl {
+namespace {
+
+constexpr NodeId kNone = std::numeric_limits<NodeId>::max();
+
+std::string in_words(const Dag& dag, const std::vector<NodeId>& cycle) {
+    std::string text;
+    for (const NodeId node : cycle) text += dag.nodes[node].name + " -> ";
+    return text + dag.nodes[cycle.front()].name;
+}
+
+// The edge by which `node` reads `from`.
+const Input& edge(const Dag& dag, NodeId node, NodeId from) {
+    const std::vector<Input>& inputs = dag.nodes[node].inputs;
+    const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const Input& input) { return input.from == from; });
+    SATDL_CHECK(found != inputs.end(), "a cycle is made of edges");
+    return *found;
+}
+
+// A cycle, in the direction of the data, beginning with its earliest node.
+void tell(const Dag& dag, std::vector<NodeId> cycle, Diagnostics& diagnostics) {
+    std::reverse(cycle.begin(), cycle.end());  // it was walked from reader to read
+    std::rotate(cycle.begin(), std::min_element(cycle.begin(), cycle.end()), cycle.end());
+    const Input& closing = edge(dag, cycle.front(), cycle.back());
+    diagnostics.add(closing.place, "these stages wait for each other: " + in_words(dag, cycle),
+                    "one of them must take its input from elsewhere");
+}
+
+// Every stage that is held up reads another one that is: whoever follows these edges ends in a cycle.
+void tell_cycles(const Dag& dag, const std::vector<bool>& done, Diagnostics& diagnostics) {
+    std::vector<NodeId> next(dag.nodes.size(), kNone);
+    for (NodeId node = 0; node < dag.nodes.size(); ++node)
+        for (const Input& input : dag.nodes[node].inputs)
+            if (!done[node] && !done[input.from] && next[node] == kNone) next[node] = input.from;
+    std::vector<NodeId> seen_from(dag.nodes.size(), kNone);
+    for (NodeId start = 0; start < dag.nodes.size(); ++start) {
+        if (done[start]) continue;
+        NodeId at = start;
+        for (; seen_from[at] == kNone; at = next[at]) seen_from[at] = start;
+        if (seen_from[at] != start) continue;  // ends in a cycle that is told already
+        std::vector<NodeId> cycle{at};
+        for (NodeId node = next[at]; node != at; node = next[node]) cycle.push_back(node);
+        tell(dag, std::move(cycle), diagnostics);
+    }
+}
+
+}  // namespace
+
+std::string_view name_of(Numerics numerics) { return numerics == Numerics::Exact ? "exact" : "portable"; }
+
+const Node* Dag::find(std::string_view wanted) const {
+    const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return node.name == wanted; });
+    return found == nodes.end() ? nullptr : &*found;
+}
+
+std::vector<std::vector<NodeId>> Dag::consumers() const {
+    std::vector<std::vector<NodeId>> readers(nodes.size());
+    for (NodeId node = 0; node < nodes.size(); ++node)
+        for (const Input& input : nodes[node].inputs)
+            if (readers[input.from].empty() || readers[input.from].back() != node) readers[input.from].push_back(node);
+    return readers;
+}
+
+std::vector<std::string> Dag::names() const {
+    std::vector<std::string> all;
+    all.reserve(nodes.size() + groups.size());
+    for (const Node& node : nodes) all.push_back(node.name);
+    for (const auto& [group, members] : groups) all.push_back(group);
+    return all;
+}
+
+std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics) {
+    const auto readers = dag.consumers();
+    std::vector<std::size_t> waits_for(dag.nodes.size(), 0);
+    for (const auto& some : readers)
+        for (const NodeId reader : some) ++waits_for[reader];
+    std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
+    for (NodeId node = 0; node < dag.nodes.size(); ++node)
+        if (waits_for[node] == 0) ready.push(node);
+
+    std::vector<NodeId> order;
+    std::vector<bool> done(dag.nodes.size(), false);
+    order.reserve(dag.nodes.size());
+    while (!ready.empty()) {
+        const NodeId node = ready.top();
+        ready.pop();
+        order.push_back(node);
+        done[node] = true;
+        for (const NodeId reader : readers[node])
+            if (--waits_for[reader] == 0) ready.push(reader);
+    }
+    if (order.size() < dag.nodes.size()) tell_cycles(dag, done, diagnostics);
+    return order;
+}
+
+Dag chosen(Dag dag, const std::vector<NodeId>& order) {
+    std::vector<NodeId> renumbered(dag.nodes.size(), kNone);
+    for (std::size_t i = 0; i < order.size(); ++i) renumbered[order[i]] = i;
+    std::vector<Node> nodes;
+    nodes.reserve(order.size());
+    for (const NodeId old : order) {
+        Node& node = nodes.emplace_back(std::move(dag.nodes[old]));
+        for (Input& input : node.inputs) {
+            input.from = renumbered[input.from];
+            SATDL_CHECK(input.from != kNone, "what a chosen node reads is chosen");
+        }
+    }
+    dag.nodes = std::move(nodes);
+    for (auto& [name, members] : dag.groups) {
+        for (NodeId& member : members) member = renumbered[member];
+        std::erase(members, kNone);
+        std::sort(members.begin(), members.end());
+    }
+    return dag;
+}
+
+Dag sorted(Dag dag) {
+    Diagnostics diagnostics;
+    const std::vector<NodeId> order = topological_order(dag, diagnostics);
+    diagnostics.throw_if_any();
+    return chosen(std::move(dag), order);
+}
+
+}  // namespace satdl

@@ -1,0 +1,65 @@
+// The DAG: nodes, ports and edges, checked and immutable. Every node knows the place in the YAML that declared it.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/stage.h"
+#include "pipeline/catalog/supervision.h"
+
+namespace satdl {
+
+using NodeId = std::size_t;  // position in Dag::nodes
+
+// An edge: what `port` of a node reads.
+struct Input {
+    std::string port;
+    NodeId from = 0;
+    std::string from_port;
+    Place place;
+};
+
+struct Node {
+    std::string name;                     // "m1", "noisy@train"; in a sweep "m1[noise_factor=0.1]"
+    std::string group;                    // of `foreach` or `matrix`: the name before the '@'; else the name itself
+    const CatalogEntry* stage = nullptr;  // owned by the catalogue, which outlives the DAG
+    Params params;                        // checked, defaults filled in; `threads` may still say `auto`
+    std::vector<Input> inputs;            // in the order of the description's ports
+    std::vector<SourceFile> files;        // of Dataset and File parameters
+    std::string about;                    // `about:` of the stage, for people
+    Supervision supervision;              // not in its key
+    Place place;
+};
+
+enum class Numerics { Exact, Portable };  // Portable: LibTorch's version and the CPU stay out of the keys
+[[nodiscard]] std::string_view name_of(Numerics numerics);  // "exact"
+
+struct Dag {
+    std::string name;
+    std::filesystem::path file;
+    Numerics numerics = Numerics::Exact;
+    std::vector<Node> nodes;  // in topological order; among the ready ones, in the order of the YAML
+    // Names that stand for several nodes (of `foreach`, `matrix`; in a sweep also of plain stages), ascending.
+    std::map<std::string, std::vector<NodeId>> groups;
+
+    [[nodiscard]] const Node* find(std::string_view name) const;
+    [[nodiscard]] std::vector<std::vector<NodeId>> consumers() const;  // by node: who reads it, ascending, no doubles
+    [[nodiscard]] std::vector<std::string> names() const;              // of nodes and groups
+};
+
+// The nodes that no cycle holds up, in topological order; among the ready ones, in the order of `dag.nodes`. Adds a
+// diagnostic for each cycle, "a -> b -> a", at the place of an edge of it.
+[[nodiscard]] std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics);
+
+// The DAG of these nodes alone, in this order, edges renumbered. Precondition: what a chosen node reads is chosen.
+[[nodiscard]] Dag chosen(Dag dag, const std::vector<NodeId>& order);
+
+// Orders the nodes topologically and renumbers the edges. Throws Error{Usage} that shows a cycle, where there is one, as
+// "a -> b -> a" at the place of an edge of it.
+[[nodiscard]] Dag sorted(Dag dag);
+
+}  // namespace satdl

@@ -1,0 +1,94 @@
+// The engine believes an outcome's form only after this.
+#include "pipeline/dag/outcome_check.h"
+
+#include <fmt/format.h>
+
+namespace satdl {
+namespace {
+
+using Words = std::optional<std::string>;
+
+PortType type_of(const Array& array) { return {.dtype = array.dtype(), .shape = array.shape()}; }
+
+Words in_array(const PortDescription& port, const PortType* expected, const Group& group) {
+    if (group.size() != 1 || !group.begin()->first.empty())
+        return fmt::format("output '{}' must be one array without a name", port.name);
+    const Array& array = group.begin()->second;
+    PortType wanted = expected != nullptr ? *expected : PortType{};
+    if (!port.dtypes.empty()) wanted.dtype = port.dtypes.front();
+    const bool fits =
+        (!wanted.dtype || *wanted.dtype == array.dtype()) && (!wanted.shape || could_equal(*wanted.shape, array.shape()));
+    if (fits) return std::nullopt;
+    return fmt::format("output '{}' is {}, promised was {}", port.name, describe(type_of(array)), describe(wanted));
+}
+
+Words in_model(const PortDescription& port, const Group& group) {
+    const auto architecture = group.find("architecture");
+    if (architecture == group.end() || architecture->second.dtype() != DType::UInt8)
+        return fmt::format("output '{}' is a model without its architecture (uint8 JSON)", port.name);
+    return std::nullopt;
+}
+
+// Columns of numbers: one row for metrics, equally many for all columns of a history.
+Words in_numbers(const PortDescription& port, const Group& group) {
+    const Shape rows = port.kind == PortKind::Metrics || group.empty() ? Shape{1} : group.begin()->second.shape();
+    for (const auto& [name, array] : group) {
+        if (array.dtype() != DType::Float64 || array.shape() != rows || rows.size() != 1)
+            return fmt::format("'{}' of output '{}' is {}, a {} wants float64 {}", name, port.name, describe(type_of(array)),
+                               port.kind == PortKind::Metrics ? "metric" : "history's column",
+                               rows.size() == 1 ? shape_text(rows) : "[epochs]");
+        }
+    return std::nullopt;
+}
+
+// The names within a port are paths in the artifact's HDF5 file: "conv_1.weight", "train/loss".
+Words in_names(const PortDescription& port, const Group& group) {
+    for (const auto& [name, array] : group) {
+        if (name.empty() != (port.kind == PortKind::Array))
+            return fmt::format("output '{}' is a {}, in which every array has a name", port.name, name_of(port.kind));
+        if (name.find('\0') != std::string::npos)
+            return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port.name);
+        const std::string framed = "/" + name + "/";
+        for (const char* wrong : {"//", "/./", "/../"}) {
+            if (!name.empty() && framed.find(wrong) != std::string::npos)
+                return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port.name);
+        }
+        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+            if (group.contains(name.substr(0, slash)))
+                return fmt::format("'{}' and '{}' of output '{}' cannot both be names in HDF5: one would be the other's folder",
+                                   printable(name.substr(0, slash)), printable(name), port.name);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
+                                         const Outcome& outcome) {
+    for (const auto& [name, group] : outcome.outputs) {
+        if (description.output(name) == nullptr) return fmt::format("output '{}' was never declared", name);
+    }
+    for (const PortDescription& port : description.outputs) {
+        const auto output = outcome.outputs.find(port.name);
+        if (output == outcome.outputs.end()) {
+            if (port.optional) continue;
+            return fmt::format("output '{}' is missing", port.name);
+        }
+        const auto type = expected.find(port.name);
+        Words words;
+        switch (port.kind) {
+            case PortKind::Array:
+                words = in_array(port, type == expected.end() ? nullptr : &type->second, output->second);
+                break;
+            case PortKind::Model: words = in_model(port, output->second); break;
+            case PortKind::Metrics:
+            case PortKind::History: words = in_numbers(port, output->second); break;
+        }
+        if (!words) words = in_names(port, output->second);
+        if (words) return words;
+    }
+    return std::nullopt;
+}
+
+}  // namespace satdl

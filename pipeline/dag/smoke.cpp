@@ -1,0 +1,29 @@
+#include "pipeline/dag/smoke.h"
+
+#include <utility>
+
+namespace satdl {
+namespace {
+
+Value for_smoke(const ParamDescription& param, const Value& value) {
+    const auto number = value.as_number();
+    const auto instead = [&](double bound) { return Value::scalar(canonical_number(bound), false, value.place()); };
+    if (param.smoke_most && (!number || *number > *param.smoke_most)) return instead(*param.smoke_most);
+    if (param.smoke_least && number && *number < *param.smoke_least) return instead(*param.smoke_least);
+    return value;
+}
+
+}  // namespace
+
+Dag for_smoke(Dag dag) {
+    for (Node& node : dag.nodes) {
+        std::map<std::string, Value> values = node.params.values();
+        for (const ParamDescription& param : node.stage->description.params) {
+            if (const auto found = values.find(param.name); found != values.end()) found->second = for_smoke(param, found->second);
+        }
+        node.params = Params(std::move(values));
+    }
+    return dag;
+}
+
+}  // namespace satdl

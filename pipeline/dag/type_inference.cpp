@@ -1,0 +1,529 @@
+#include "pipeline/dag/type_inference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "pipeline/network/metric_names.h"
+#include "pipeline/network/network_summary.h"
+#include "pipeline/catalog/stage_rules.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::int64_t kUnknown = -1;
+constexpr std::int64_t kMostClasses = 10'000;  // with more of them, their names are left to the run
+
+// The shape rules of a description, by position of the port.
+struct StageRules {
+    std::vector<ShapeRule> inputs;
+    std::vector<ShapeRule> outputs;
+};
+
+std::string pattern_text(const ShapeRule& rule) {
+    std::vector<std::string> extents;
+    for (const ShapeRule::Extent& extent : rule.extents)
+        extents.push_back(extent.number ? std::to_string(*extent.number) : extent.name.empty() ? "_" : extent.name);
+    if (rule.open) extents.emplace_back("...");
+    return fmt::format("[{}]", fmt::join(extents, ", "));
+}
+
+// "float32 or uint8 [N, ...]".
+std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
+    std::vector<std::string_view> dtypes;
+    for (const DType dtype : port.dtypes) dtypes.push_back(name_of(dtype));
+    std::string text = fmt::format("{}", fmt::join(dtypes, " or "));
+    if (rule.kind != ShapeRule::Kind::Pattern) return text;
+    return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
+}
+
+std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
+    std::int64_t total = 0;
+    for (const LayerSummary& layer : layers) {
+        if (layer.multiply_adds == kUnknown) return 0;
+        total += layer.multiply_adds;
+    }
+    return total;
+}
+
+bool is_integral(DType dtype) { return dtype == DType::UInt8 || dtype == DType::Int32 || dtype == DType::Int64; }
+
+std::string listed(const std::vector<std::string>& names) {
+    if (names.empty()) return "none";
+    const std::size_t shown = std::min<std::size_t>(names.size(), 12);
+    std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+    return shown == names.size() ? text : fmt::format("{} and {} more", text, names.size() - shown);
+}
+
+// Throws Error{Store} where the manifest holds a rule that is none.
+StageRules parse_rules(const CatalogEntry& stage) {
+    const auto parsed = [&](const PortDescription& port) {
+        auto rule = parse_shape_rule(port.shape);
+        if (!rule) {
+            throw Error(ExitCode::Store,
+                        fmt::format("the manifest of {}: port '{}' of stage '{}' has the shape '{}', which is no rule",
+                                    stage.library.string(), port.name, stage.description.kind, printable(port.shape)));
+        }
+        return std::move(*rule);
+    };
+    StageRules rules;
+    for (const PortDescription& port : stage.description.inputs) rules.inputs.push_back(parsed(port));
+    for (const PortDescription& port : stage.description.outputs) rules.outputs.push_back(parsed(port));
+    return rules;
+}
+
+class NodeTyper {
+public:
+    // `types` holds those of all nodes before `node`. Everything must outlive this.
+    NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node, const StageRules& rules,
+              Diagnostics& diagnostics);
+
+    // Checks what arrives and infers what leaves.
+    [[nodiscard]] NodeTypes infer();
+    // Forward multiply-adds of a sample through the network that this node applies; nothing where no port has the shape of a
+    // network's output.
+    [[nodiscard]] std::optional<std::int64_t> applied_cost();
+
+private:
+    struct Arrival {
+        const PortDescription* port;
+        const ShapeRule* rule;
+        const Input* input;
+        const PortType* type;  // nullptr: unknown, or already told not to fit
+    };
+    struct Binding {
+        std::string_view name;
+        std::int64_t extent;
+        const Arrival* by;
+    };
+    struct Rest {
+        std::string_view name;
+        Shape shape;
+        const Arrival* by;
+    };
+    struct Applied {
+        std::string_view net, input;
+        std::vector<LayerSummary> layers;  // empty: not known, or told not to fit
+    };
+
+    void check_kind_and_dtype(Arrival& arrival);
+    void check_pattern(Arrival& arrival);
+    void bind(const Arrival& arrival, const std::string& name, std::int64_t extent, bool rows);
+    void bind_rest(const Arrival& arrival, const std::string& name, Shape shape);
+    void check_expected(Arrival& arrival);
+    void misfit(Arrival& arrival, const std::string& wanted);
+
+    [[nodiscard]] PortType output(const PortDescription& port, const ShapeRule& rule);
+    [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
+    [[nodiscard]] std::optional<Shape> pattern_shape(const ShapeRule& rule) const;
+    [[nodiscard]] std::optional<Shape> dataset_shape(const ShapeRule& rule);
+    [[nodiscard]] std::optional<Shape> network_shape(const ShapeRule& rule);
+    void infer_model(const PortDescription::ModelRule& rule, PortType& type);
+    [[nodiscard]] bool base_reads(const Network& base, const Arrival& from, const Arrival& input);
+    [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
+    // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (told).
+    [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
+                                                          const std::string& whose);
+
+    [[nodiscard]] std::optional<std::vector<std::string>> metrics_of(const PortDescription::MetricsRule& rule,
+                                                                     const NodeTypes& outputs) const;
+    [[nodiscard]] std::optional<LossFacts> loss_facts(const PortDescription::MetricsRule& rule,
+                                                      const NodeTypes& outputs) const;
+    void check_metric(const ParamDescription& param, const std::string& port, const NodeTypes& outputs);
+
+    [[nodiscard]] const Arrival* arrival(std::string_view port) const;
+    [[nodiscard]] std::optional<Shape> sample(std::string_view port) const;
+    [[nodiscard]] std::string here(const Arrival& arrival) const;    // "m1.x"
+    [[nodiscard]] std::string source(const Arrival& arrival) const;  // "noisy@train.images"
+
+    const Dag& dag_;
+    const Node& node_;
+    const StageDescription& stage_;
+    const StageRules& rules_;
+    Diagnostics& diagnostics_;
+    std::vector<Arrival> arrivals_;
+    std::vector<Binding> bindings_;
+    std::vector<Rest> rests_;
+    std::vector<Applied> applied_;
+};
+
+NodeTyper::NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node, const StageRules& rules,
+                     Diagnostics& diagnostics)
+    : dag_(dag), node_(dag.nodes[node]), stage_(node_.stage->description), rules_(rules), diagnostics_(diagnostics) {
+    arrivals_.reserve(node_.inputs.size());
+    for (const Input& input : node_.inputs) {
+        const PortDescription* port = stage_.input(input.port);
+        SATDL_CHECK(port != nullptr, fmt::format("{} has no input '{}'", node_.name, input.port));
+        const auto type = types[input.from].find(input.from_port);
+        const auto position = static_cast<std::size_t>(port - stage_.inputs.data());
+        arrivals_.push_back(
+            {port, &rules_.inputs[position], &input, type == types[input.from].end() ? nullptr : &type->second});
+    }
+}
+
+NodeTypes NodeTyper::infer() {
+    for (Arrival& arrival : arrivals_) check_kind_and_dtype(arrival);
+    for (Arrival& arrival : arrivals_) check_pattern(arrival);
+    for (Arrival& arrival : arrivals_) check_expected(arrival);
+    NodeTypes types;
+    for (std::size_t i = 0; i < stage_.outputs.size(); ++i)
+        types.emplace(stage_.outputs[i].name, output(stage_.outputs[i], rules_.outputs[i]));
+    for (const PortDescription& port : stage_.outputs)
+        if (port.metrics) types.at(port.name).metrics = metrics_of(*port.metrics, types);
+    for (const ParamDescription& param : stage_.params)
+        for (const std::string& port : param.metric_of) check_metric(param, port, types);
+    return types;
+}
+
+std::optional<std::int64_t> NodeTyper::applied_cost() {
+    for (const auto* rules : {&rules_.outputs, &rules_.inputs}) {
+        for (const ShapeRule& rule : *rules) {
+            if (rule.kind == ShapeRule::Kind::Network) return total_cost(apply(rule.net, rule.input));
+        }
+    }
+    return std::nullopt;
+}
+
+// ---- what arrives ----
+
+void NodeTyper::misfit(Arrival& arrival, const std::string& wanted) {
+    diagnostics_.add(arrival.input->place, fmt::format("{} wants {}, {} is {}", here(arrival), wanted, source(arrival),
+                                                       describe(*arrival.type)));
+    arrival.type = nullptr;  // told once
+}
+
+void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
+    if (arrival.type == nullptr) return;
+    const PortDescription& port = *arrival.port;
+    if (arrival.type->kind != port.kind) {
+        const std::string wanted =
+            port.kind == PortKind::Array ? wanted_text(port, *arrival.rule) : describe(PortType{.kind = port.kind});
+        misfit(arrival, wanted.empty() ? "an array" : wanted);
+    } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
+               std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
+        misfit(arrival, wanted_text(port, *arrival.rule));
+    }
+}
+
+void NodeTyper::check_pattern(Arrival& arrival) {
+    const ShapeRule& rule = *arrival.rule;
+    if (rule.kind != ShapeRule::Kind::Pattern || arrival.type == nullptr || !arrival.type->shape) return;
+    const Shape& shape = *arrival.type->shape;
+    const std::size_t named = rule.extents.size();
+    bool fits = rule.open ? shape.size() >= named : shape.size() == named;
+    for (std::size_t i = 0; fits && i < named; ++i)
+        fits = !rule.extents[i].number || shape[i] == kUnknown || shape[i] == *rule.extents[i].number;
+    if (!fits) {
+        misfit(arrival, wanted_text(*arrival.port, rule));
+        return;
+    }
+    for (std::size_t i = 0; i < named; ++i) {
+        if (!rule.extents[i].name.empty() && shape[i] != kUnknown) bind(arrival, rule.extents[i].name, shape[i], i == 0);
+    }
+    if (rule.open) bind_rest(arrival, rule.rest, Shape(shape.begin() + static_cast<std::ptrdiff_t>(named), shape.end()));
+}
+
+void NodeTyper::bind(const Arrival& arrival, const std::string& name, std::int64_t extent, bool rows) {
+    const auto known = std::ranges::find(bindings_, name, &Binding::name);
+    if (known == bindings_.end()) {
+        bindings_.push_back({name, extent, &arrival});
+    } else if (known->extent != extent) {
+        const char* form = rows ? "{0} has {1} rows, {2} has {3}: {4} differs" : "{0} has {4} = {1}, {2} has {4} = {3}";
+        diagnostics_.add(arrival.input->place,
+                         fmt::format(fmt::runtime(form), here(arrival), extent, here(*known->by), known->extent, name),
+                         fmt::format("{} is {}, {} is {}", source(arrival), describe(*arrival.type), source(*known->by),
+                                     describe(*known->by->type)));
+    }
+}
+
+void NodeTyper::bind_rest(const Arrival& arrival, const std::string& name, Shape shape) {
+    const auto known = std::ranges::find(rests_, name, &Rest::name);
+    if (known == rests_.end()) {
+        rests_.push_back({name, std::move(shape), &arrival});
+    } else if (!name.empty() && !could_equal(known->shape, shape)) {
+        diagnostics_.add(arrival.input->place,
+                         fmt::format("{} has samples of shape {}, {} of shape {}", here(arrival), extents_text(shape),
+                                     here(*known->by), extents_text(known->shape)),
+                         fmt::format("{} is {}, {} is {}", source(arrival), describe(*arrival.type), source(*known->by),
+                                     describe(*known->by->type)));
+    }
+}
+
+// An input whose shape follows from others: what a network gives, what a dataset holds.
+void NodeTyper::check_expected(Arrival& arrival) {
+    const ShapeRule& rule = *arrival.rule;
+    if (rule.kind == ShapeRule::Kind::Any || rule.kind == ShapeRule::Kind::Pattern) return;
+    const auto expected = shape_of(rule);
+    if (!expected || arrival.type == nullptr || !arrival.type->shape || could_equal(*expected, *arrival.type->shape)) return;
+    misfit(arrival, describe(PortType{.dtype = arrival.type->dtype, .shape = expected}));
+}
+
+// ---- what leaves ----
+
+PortType NodeTyper::output(const PortDescription& port, const ShapeRule& rule) {
+    PortType type{.kind = port.kind};
+    if (port.kind == PortKind::Array) {
+        if (!port.dtypes.empty()) type.dtype = port.dtypes.front();
+        const Arrival* like = port.dtype_of.empty() ? nullptr : arrival(port.dtype_of);
+        if (like != nullptr && like->type != nullptr) type.dtype = like->type->dtype;
+        type.shape = shape_of(rule);
+    } else if (port.model) {
+        infer_model(*port.model, type);
+    }
+    return type;
+}
+
+std::optional<Shape> NodeTyper::shape_of(const ShapeRule& rule) {
+    switch (rule.kind) {
+        case ShapeRule::Kind::Any: break;
+        case ShapeRule::Kind::Pattern: return pattern_shape(rule);
+        case ShapeRule::Kind::Dataset: return dataset_shape(rule);
+        case ShapeRule::Kind::Network: return network_shape(rule);
+    }
+    return std::nullopt;
+}
+
+std::optional<Shape> NodeTyper::pattern_shape(const ShapeRule& rule) const {
+    Shape shape;
+    for (const ShapeRule::Extent& extent : rule.extents) {
+        const auto bound = std::ranges::find(bindings_, extent.name, &Binding::name);
+        if (extent.number) shape.push_back(*extent.number);
+        else shape.push_back(bound == bindings_.end() ? kUnknown : bound->extent);
+    }
+    if (!rule.open) return shape;
+    const auto rest = std::ranges::find(rests_, rule.rest, &Rest::name);
+    if (rest == rests_.end()) return std::nullopt;
+    shape.insert(shape.end(), rest->shape.begin(), rest->shape.end());
+    return shape;
+}
+
+std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
+    const auto is_role = [&](const SourceFile& file) { return file.role == rule.role && !file.dataset.empty(); };
+    const auto file = std::ranges::find_if(node_.files, is_role);
+    if (file == node_.files.end()) {
+        const Place& place = node_.params.value("dataset").place();
+        diagnostics_.add(place ? place : node_.place, fmt::format("dataset '{}' has no {} for stage '{}'",
+                                                                  node_.params.text("dataset"), rule.role, node_.name));
+        return std::nullopt;
+    }
+    Shape shape = file->shape;
+    if (!shape.empty() && node_.params.given("limit"))
+        shape.front() = std::min(shape.front(), node_.params.integer("limit"));
+    return shape;
+}
+
+// ---- names ----
+
+const NodeTyper::Arrival* NodeTyper::arrival(std::string_view port) const {
+    const auto found =
+        std::ranges::find(arrivals_, port, [](const Arrival& one) -> std::string_view { return one.port->name; });
+    return found == arrivals_.end() ? nullptr : &*found;
+}
+
+std::optional<Shape> NodeTyper::sample(std::string_view port) const {
+    const Arrival* from = arrival(port);
+    if (from == nullptr || from->type == nullptr || !from->type->shape || from->type->shape->empty()) return std::nullopt;
+    return Shape(from->type->shape->begin() + 1, from->type->shape->end());
+}
+
+std::string NodeTyper::here(const Arrival& arrival) const { return fmt::format("{}.{}", node_.name, arrival.port->name); }
+
+std::string NodeTyper::source(const Arrival& arrival) const {
+    return fmt::format("{}.{}", dag_.nodes[arrival.input->from].name, arrival.input->from_port);
+}
+
+// ---- networks: what they make of what arrives, and where it is reported that they do not fit ----
+
+std::optional<Shape> NodeTyper::network_shape(const ShapeRule& rule) {
+    const Arrival* input = arrival(rule.input);
+    const std::vector<LayerSummary>& layers = apply(rule.net, rule.input);
+    if (layers.empty()) return std::nullopt;
+    const LayerSummary* last = &layers.back();
+    if (!rule.layer.empty()) {
+        std::vector<std::string> names;
+        for (const LayerSummary& layer : layers) names.push_back(layer.name);
+        const Arrival* model = arrival(rule.net);
+        const auto name = chosen_layer(rule.layer, names, model != nullptr ? source(*model) : rule.net);
+        if (!name) return std::nullopt;
+        if (!name->empty()) last = &*std::ranges::find(layers, *name, &LayerSummary::name);
+    }
+    Shape shape{input->type->shape->front()};
+    shape.insert(shape.end(), last->output.begin(), last->output.end());
+    return shape;
+}
+
+// The layers of parameter or model port `net` on what arrives at `input`. A network that does not fit is told here, once:
+// at the layer where the node brings the network, at the edge where the network comes trained.
+const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const std::string& input) {
+    for (const Applied& applied : applied_) {
+        if (applied.net == net && applied.input == input) return applied.layers;
+    }
+    Applied& applied = applied_.emplace_back(Applied{net, input, {}});
+    const auto shape = sample(input);
+    if (!shape) return applied.layers;
+    if (stage_.input(net) == nullptr) {
+        const Network network = node_.params.network(net);
+        auto layers = summarise(network, *shape, diagnostics_);
+        if (layers.size() == network.layers.size()) applied.layers = std::move(layers);
+    } else if (const Arrival* model = arrival(net); model != nullptr && model->type != nullptr && model->type->network) {
+        const Network& network = *model->type->network;
+        Diagnostics unfit;
+        auto layers = summarise(network, *shape, unfit);
+        if (unfit.empty()) applied.layers = std::move(layers);
+        else (void)base_reads(network, *model, *arrival(input));
+    }
+    return applied.layers;
+}
+
+// Whether a model that arrives can read what arrives at `input`; told at the input's edge where it cannot.
+bool NodeTyper::base_reads(const Network& base, const Arrival& from, const Arrival& input) {
+    Diagnostics unfit;
+    (void)summarise(base, *sample(input.port->name), unfit);
+    if (unfit.empty()) return true;
+    diagnostics_.add(
+        input.input->place,
+        fmt::format("{} is {}, which the network of {} cannot read", source(input), describe(*input.type), source(from)),
+        unfit.found().front().message);
+    return false;
+}
+
+void NodeTyper::infer_model(const PortDescription::ModelRule& rule, PortType& type) {
+    const Arrival* input = arrival(rule.input);
+    const auto shape = sample(rule.input);
+    if (rule.base.empty()) {
+        if (shape && apply(rule.net, rule.input).empty()) return;
+        type.network = node_.params.network(rule.net);
+        type.net_input = shape;
+        return;
+    }
+    const Arrival* base = arrival(rule.base);
+    if (base == nullptr || base->type == nullptr || !base->type->network) return;
+    std::string until;
+    if (!rule.until.empty()) {
+        const auto name = chosen_layer(rule.until, base->type->network->layer_names(), source(*base));
+        if (!name) return;
+        until = *name;
+    }
+    Diagnostics found;
+    Network whole = extend(*base->type->network, until, node_.params.network(rule.net), found);
+    if (shape) {
+        const Network kept = extend(*base->type->network, until, Network{}, found);
+        if (!base_reads(kept, *base, *input)) return;
+        (void)summarise(whole, *shape, found);
+    }
+    for (const Diagnostic& one : found.found()) diagnostics_.add(one.place, one.message, one.hint);
+    if (!found.empty()) return;
+    type.network = std::move(whole);
+    type.net_input = shape;
+}
+
+std::optional<std::string> NodeTyper::chosen_layer(const std::string& param, const std::vector<std::string>& names,
+                                                   const std::string& whose) {
+    if (!node_.params.given(param)) return "";
+    const std::string& name = node_.params.text(param);
+    if (name.empty() || std::ranges::find(names, name) != names.end()) return name;
+    const Place& place = node_.params.value(param).place();
+    diagnostics_.add(place ? place : node_.place, fmt::format("{} has no layer '{}'", whose, printable(name)),
+                     did_you_mean(name, names));
+    return std::nullopt;
+}
+
+// ---- metrics: which names the outputs will hold, and whether what names one of them names one that is there ----
+
+// What decides the names; nothing where only running can tell.
+std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRule& rule, const NodeTypes& outputs) const {
+    const Arrival* target = arrival(rule.target);
+    if (target == nullptr || target->type == nullptr || !target->type->dtype || !target->type->shape) return std::nullopt;
+    const auto made = outputs.find(rule.model);
+    const Arrival* brought = arrival(rule.model);
+    const PortType* model = made != outputs.end() ? &made->second : brought != nullptr ? brought->type : nullptr;
+    if (model == nullptr || !model->network || !model->net_input) return std::nullopt;
+    Diagnostics told_elsewhere;
+    const std::vector<LayerSummary> layers = summarise(*model->network, *model->net_input, told_elsewhere);
+    if (layers.empty() || layers.size() != model->network->layers.size()) return std::nullopt;
+    LossFacts facts{node_.params.text(rule.loss), last_activation(*model->network), layers.back().output,
+                    is_integral(*target->type->dtype) && target->type->shape->size() == 1};
+    if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMostClasses)) return std::nullopt;
+    return facts;
+}
+
+std::optional<std::vector<std::string>> NodeTyper::metrics_of(const PortDescription::MetricsRule& rule,
+                                                              const NodeTypes& outputs) const {
+    std::vector<std::string> names = rule.names;
+    for (const auto& [port, name] : rule.if_connected)
+        if (arrival(port) != nullptr) names.push_back(name);
+    if (rule.loss.empty()) return names;
+    const auto facts = loss_facts(rule, outputs);
+    if (!facts) return std::nullopt;
+    std::vector<std::string> found;
+    if (rule.training) {
+        const bool validates = (!rule.validation.empty() && arrival(rule.validation) != nullptr) ||
+                               (!rule.fraction.empty() && node_.params.number(rule.fraction) > 0);
+        for (const std::string& name : training_metrics(*facts)) found.push_back("train/" + name);
+        if (validates)
+            for (const std::string& name : training_metrics(*facts)) found.push_back("val/" + name);
+    } else {
+        found = evaluation_metrics(*facts);
+    }
+    names.insert(names.end(), found.begin(), found.end());
+    for (const std::string& prefix : rule.also_under)
+        for (const std::string& name : found) names.push_back(prefix + name);
+    return names;
+}
+
+void NodeTyper::check_metric(const ParamDescription& param, const std::string& port, const NodeTypes& outputs) {
+    if (!node_.params.given(param.name)) return;
+    const std::string& name = node_.params.text(param.name);
+    if (name == "auto" && param.fallback == "auto") return;
+    const auto own = outputs.find(port);
+    const Arrival* from = arrival(port);
+    const PortType* type = own != outputs.end() ? &own->second : from != nullptr ? from->type : nullptr;
+    if (type == nullptr || !type->metrics || find_metric(name, *type->metrics)) return;
+    const std::string reporter = own != outputs.end() ? node_.name : dag_.nodes[from->input->from].name;
+    const Place& place = node_.params.value(param.name).place();
+    const auto near = nearest(name, *type->metrics);
+    diagnostics_.add(place ? place : node_.place,
+                     fmt::format("no metric '{}'; {} reports {}", printable(name), reporter, listed(*type->metrics)),
+                     near ? fmt::format("did you mean '{}'?", *near) : "");
+}
+
+}  // namespace
+
+std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics) {
+    std::unordered_map<const CatalogEntry*, StageRules> rules;
+    std::vector<NodeTypes> types;
+    types.reserve(dag.nodes.size());
+    for (NodeId node = 0; node < dag.nodes.size(); ++node) {
+        const CatalogEntry* stage = dag.nodes[node].stage;
+        auto known = rules.find(stage);
+        if (known == rules.end()) known = rules.emplace(stage, parse_rules(*stage)).first;
+        types.push_back(NodeTyper(dag, types, node, known->second, diagnostics).infer());
+    }
+    return types;
+}
+
+std::int64_t network_cost(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node) {
+    for (const auto& [port, type] : types[node]) {
+        if (!type.network || !type.net_input) continue;
+        Diagnostics told_by_infer_types;
+        std::int64_t total = 0;
+        for (const LayerSummary& layer : summarise(*type.network, *type.net_input, told_by_infer_types)) {
+            if (layer.multiply_adds < 0) return 0;
+            total += layer.multiply_adds;
+        }
+        return total;
+    }
+    const StageDescription& stage = dag.nodes[node].stage->description;
+    const auto applies = [](const PortDescription& port) { return port.shape.starts_with("network("); };
+    if (std::ranges::none_of(stage.inputs, applies) && std::ranges::none_of(stage.outputs, applies)) return 0;
+    const StageRules rules = parse_rules(*dag.nodes[node].stage);
+    Diagnostics told_by_infer_types;
+    return NodeTyper(dag, types, node, rules, told_by_infer_types).applied_cost().value_or(0);
+}
+
+}  // namespace satdl

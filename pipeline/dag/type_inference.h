@@ -1,0 +1,21 @@
+// What flows along each edge, inferred from the descriptions before anything runs: the rules of each node's description against
+// the types that arrive at its inputs. A mismatch is reported at the edge's place. What the descriptions cannot tell stays open and
+// is checked when the node runs.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "pipeline/dag/dag.h"
+#include "pipeline/dag/port_type.h"
+
+namespace satdl {
+
+// By node. Adds a diagnostic for each edge whose types cannot fit, and each network that does not fit its input.
+[[nodiscard]] std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics);
+
+// Forward multiply-adds of one sample through the network that the node trains or applies; 0 where there is none or it is
+// unknown.
+[[nodiscard]] std::int64_t network_cost(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node);
+
+}  // namespace satdl

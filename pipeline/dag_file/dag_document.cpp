@@ -1,0 +1,191 @@
+#include "pipeline/dag_file/dag_document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace satdl {
+namespace {
+
+const std::vector<std::string>& sections() {
+    static const std::vector<std::string> names{"name",     "about",    "numerics", "include", "params",
+                                                "profiles", "networks", "sweep",    "stages"};
+    return names;
+}
+
+bool is_map_section(std::string_view name) {
+    return name == "params" || name == "profiles" || name == "networks" || name == "stages";
+}
+
+struct File {
+    std::filesystem::path path;
+    Value document;
+    std::set<const SourceText*> reaches;  // the files that it includes, also by way of others
+};
+
+const SourceText* source_of(const Value& document) {
+    return document.place().source.get();
+}
+
+// Brings the files of a DAG, those that are included before those that include them.
+class Collector {
+public:
+    Collector(const DocumentReader& read, const IncludeLimits& limits) : read_(read), limits_(limits) {}
+
+    // What the file reaches, itself included.
+    const std::set<const SourceText*>& add(const std::filesystem::path& path, Value document) {
+        const std::string name = path.lexically_normal().string();
+        bytes_ += document.place() ? document.place().source->text.size() : 0;
+        open_.push_back(name);
+        std::set<const SourceText*> reaches{source_of(document)};
+        for (const Value& one : included(document)) {
+            const auto& inner = include(path.parent_path() / one.text(), one);
+            reaches.insert(inner.begin(), inner.end());
+        }
+        open_.pop_back();
+        files_.push_back({path, std::move(document), reaches});
+        return reached_[name] = std::move(reaches);
+    }
+
+    [[nodiscard]] const std::vector<File>& files() const { return files_; }
+
+private:
+    // The paths under `include`: a text, or a list of texts.
+    static std::vector<Value> included(const Value& document) {
+        const Value* section = document.find("include");
+        if (!section || section->is_null()) return {};
+        const std::vector<Value> paths = section->is_list() ? section->items() : std::vector<Value>{*section};
+        for (const Value& one : paths) {
+            if (!one.is_scalar() || one.text().empty())
+                refuse(one.place(), "'include' is the path of a file, or a list of paths, not " + one.describe(),
+                       "include: [common/data.yaml]");
+            if (one.text().find("${") != std::string::npos)
+                refuse(one.place(), "a path under 'include' cannot hold '${...}'",
+                       "files are included before there are parameters");
+        }
+        return paths;
+    }
+
+    const std::set<const SourceText*>& include(const std::filesystem::path& path, const Value& written) {
+        const std::string name = path.lexically_normal().string();
+        if (const auto known = reached_.find(name); known != reached_.end()) return known->second;
+        if (const auto before = std::find(open_.begin(), open_.end(), name); before != open_.end()) {
+            std::string circle;
+            for (auto one = before; one != open_.end(); ++one) circle += printable(*one) + " -> ";
+            refuse(written.place(), "these files include each other in a circle: " + circle + printable(name));
+        }
+        if (reached_.size() + open_.size() >= limits_.files)
+            refuse(written.place(), fmt::format("more than {} files are included", limits_.files));
+        Value document = read(path, written);
+        const std::size_t bytes = document.place() ? document.place().source->text.size() : 0;
+        if (bytes_ + bytes > limits_.bytes)
+            refuse(written.place(), fmt::format("with this file, the DAG's files are larger than {} MiB", limits_.bytes >> 20));
+        if (!document.is_map())
+            refuse(document.place(), "a file that is included is a map of sections, not " + document.describe(),
+                   "see docs/yaml.md");
+        return add(path, std::move(document));
+    }
+
+    // A file that cannot be read is a mistake of the line that names it; what is wrong within it has a place of its own.
+    Value read(const std::filesystem::path& path, const Value& written) const {
+        try {
+            return read_(path);
+        } catch (const Error& error) {
+            std::vector<Diagnostic> told = error.diagnostics();
+            for (Diagnostic& one : told)
+                if (!one.place) one.place = written.place();
+            throw Error(error.code(), std::move(told));
+        }
+    }
+
+    const DocumentReader& read_;
+    const IncludeLimits limits_;
+    std::vector<File> files_;
+    std::map<std::string, std::set<const SourceText*>> reached_;  // by normal path, once the file is whole
+    std::vector<std::string> open_;                               // files whose includes are being read, outermost first
+    std::size_t bytes_ = 0;
+};
+
+// Lays the sections of one file over those of the files before it.
+class Joiner {
+public:
+    explicit Joiner(Diagnostics& mistakes) : mistakes_(mistakes) {}
+
+    void add(const File& file, bool is_root) {
+        for (const Value::Entry& entry : file.document.entries()) {
+            if (std::find(sections().begin(), sections().end(), entry.key) == sections().end()) {
+                mistakes_.add(entry.key_place, fmt::format("a DAG file has no section '{}'", printable(entry.key)),
+                              did_you_mean(entry.key, sections()));
+            } else if (is_map_section(entry.key)) {
+                if (entry.value.is_map())
+                    lay({entry}, file);
+                else if (!entry.value.is_null())
+                    mistakes_.add(entry.value.place(),
+                                  fmt::format("'{}' must be a map, not {}", entry.key, entry.value.describe()));
+            } else if (entry.key == "numerics" || (is_root && entry.key != "include")) {
+                lay({entry}, file);
+            }
+        }
+    }
+
+    [[nodiscard]] Value joined(const Place& place) { return Value::map(std::move(sections_), place); }
+
+private:
+    void lay(const Value::Entry& section, const File& file) {
+        const bool is_default = section.key == "params" || section.key == "profiles" || section.key == "numerics";
+        lay_entry(sections_, section, {file, is_default, section.value.is_map()});
+    }
+
+    struct Rule {
+        const File& file;
+        bool may_replace;  // what is defined in a file that this one includes
+        bool is_section;   // a map of which the entries are joined, whatever the rule says of one entry
+    };
+
+    void lay_entry(std::vector<Value::Entry>& base, const Value::Entry& over, const Rule& rule) {
+        const auto found = std::find_if(base.begin(), base.end(), [&](const auto& one) { return one.key == over.key; });
+        if (found == base.end()) {
+            base.push_back(over);
+        } else if (found->value.is_map() && over.value.is_map() && (rule.may_replace || rule.is_section)) {
+            std::vector<Value::Entry> inner = found->value.entries();
+            for (const Value::Entry& one : over.value.entries()) lay_entry(inner, one, {rule.file, rule.may_replace, false});
+            found->value = Value::map(std::move(inner), over.value.place());
+        } else if (rule.may_replace && rule.file.reaches.contains(found->key_place.source.get())) {
+            *found = over;
+        } else {
+            mistakes_.add(over.key_place, fmt::format("'{}' is defined twice", printable(over.key)),
+                          "the first one: " + found->key_place.text() +
+                              (rule.may_replace ? "\nthe file that includes both can set it anew" : ""));
+        }
+    }
+
+    Diagnostics& mistakes_;
+    std::vector<Value::Entry> sections_;
+};
+
+}  // namespace
+
+DagDocument join_includes(const std::filesystem::path& file, Value document, const DocumentReader& read,
+                          const IncludeLimits& limits) {
+    DagDocument joined;
+    if (!document.is_map()) {
+        joined.mistakes.add(document.place(), "a DAG file is a map with 'stages', not " + document.describe(),
+                            "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
+        joined.root = std::move(document);
+        return joined;
+    }
+    const Place place = document.place();
+    Collector collector(read, limits);
+    collector.add(file, std::move(document));
+    Joiner joiner(joined.mistakes);
+    for (const File& one : collector.files()) {
+        joiner.add(one, &one == &collector.files().back());
+        joined.folders.emplace(source_of(one.document), one.path.parent_path());
+    }
+    joined.root = joiner.joined(place);
+    return joined;
+}
+
+}  // namespace satdl

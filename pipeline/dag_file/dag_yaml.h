@@ -1,0 +1,63 @@
+// How YAML becomes a DAG: parameters with `${...}`, profiles, `foreach` and `matrix`, networks, and every check that can
+// be made before anything runs. docs/yaml.md is the user's view of this room.
+//
+//   name: full
+//   numerics: exact | portable
+//   include:  [common/data.yaml]                # see dag_document.h
+//   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
+//   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
+//   networks: {conv_dae: [layers...]}
+//   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep_points.h
+//   stages:
+//     mnist:  {foreach: [train, test], do: {kind: load, dataset: mnist, split: "${item}"}}     # mnist@train, mnist@test
+//     grid:   {matrix: {a: [1, 2], b: [x, y]}, do: {...${item.a}...}}                          # grid@1,x
+//     noisy:  {kind: add_noise, in: {images: mnist@train.images}, noise_factor: "${noise_factor}"}
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/dag/dag.h"
+#include "pipeline/dag_file/dag_document.h"
+#include "pipeline/dataset/dataset.h"
+#include "pipeline/yaml/override.h"
+
+namespace satdl {
+
+// What the command line adds to a DAG file.
+struct Settings {
+    std::string profile;                             // "" = none
+    std::vector<std::pair<std::string, Value>> set;  // ("noise_factor", 0.2), dotted names; later ones win
+};
+
+// An override of one value. Throws Error{Usage} where it has several.
+[[nodiscard]] std::pair<std::string, Value> setting_of(const Override& given);
+[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);  // of --set
+
+// A parsed file from which DAGs are made: one per point of a sweep.
+class DagSource {
+public:
+    explicit DagSource(const std::filesystem::path& file);  // throws Error{Usage}
+    DagSource(std::filesystem::path file, Value document);  // for tests
+    DagSource(std::filesystem::path file, Value document, const DocumentReader& read);  // `read`: what it includes
+
+    [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+    [[nodiscard]] const Value& document() const { return document_.root; }  // with what it includes
+    [[nodiscard]] std::vector<std::filesystem::path> files() const;         // itself, and all that it includes
+    // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
+    [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
+    // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.
+    [[nodiscard]] std::vector<std::pair<std::string, Value>> parameters(const Settings& settings) const;
+
+private:
+    [[nodiscard]] Diagnostics mistakes() const;
+
+    std::filesystem::path file_;
+    DagDocument document_;
+};
+
+}  // namespace satdl

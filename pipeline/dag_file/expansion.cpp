@@ -1,0 +1,89 @@
+#include "pipeline/dag_file/expansion.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace satdl {
+namespace {
+
+constexpr std::size_t kLongestSuffix = 64;
+
+// Item texts become parts of names, and names of files.
+bool is_suffix(std::string_view text) {
+    const auto is_allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+               c == '+' || c == '-';
+    };
+    return !text.empty() && text.size() <= kLongestSuffix && std::all_of(text.begin(), text.end(), is_allowed);
+}
+
+bool is_good(const std::string& suffix, const Place& place, std::set<std::string>& seen, Diagnostics& diagnostics) {
+    if (!is_suffix(suffix)) {
+        diagnostics.add(place,
+                        fmt::format("'{}' cannot be part of a stage's name", printable(suffix.substr(0, kLongestSuffix))),
+                        fmt::format("letters, digits and _ . + -, at most {}; else give the items names: {{name: item}}",
+                                    kLongestSuffix));
+        return false;
+    }
+    if (seen.insert(suffix).second) return true;
+    diagnostics.add(place, fmt::format("the item '{}' stands twice", suffix));
+    return false;
+}
+
+}  // namespace
+
+std::vector<ExpandedItem> expand_foreach(const Value& items, Diagnostics& diagnostics) {
+    std::vector<ExpandedItem> expanded;
+    std::set<std::string> seen;
+    if (items.is_map()) {
+        for (const Value::Entry& entry : items.entries())
+            if (is_good(entry.key, entry.key_place, seen, diagnostics))
+                expanded.push_back({entry.key, entry.value, Value::scalar(entry.key, false, entry.key_place)});
+    } else if (items.is_list()) {
+        for (const Value& item : items.items()) {
+            if (!item.is_scalar())
+                diagnostics.add(item.place(),
+                                fmt::format("an item of this list must be a text or a number, not {}", item.describe()),
+                                "give the items names: {name: item, ...}");
+            else if (is_good(item.text(), item.place(), seen, diagnostics))
+                expanded.push_back({item.text(), item, item});
+        }
+    } else {
+        diagnostics.add(items.place(), "here a list, or a map by name, is needed, not " + items.describe());
+        return {};
+    }
+    if (items.items().empty() && items.entries().empty()) diagnostics.add(items.place(), "there are no items here");
+    return expanded;
+}
+
+std::vector<ExpandedItem> expand_matrix(const Value& axes, Diagnostics& diagnostics) {
+    if (!axes.is_map() || axes.entries().empty()) {
+        diagnostics.add(axes.place(), "a matrix is a map from a name to its items, not " + axes.describe(),
+                        "matrix: {a: [1, 2], b: [x, y]}");
+        return {};
+    }
+    std::vector<ExpandedItem> product{{"", Value::map({}, axes.place()), {}}};
+    for (const Value::Entry& axis : axes.entries()) {
+        const std::vector<ExpandedItem> items = expand_foreach(axis.value, diagnostics);
+        if (product.size() * items.size() > kMostExpanded) {
+            diagnostics.add(axis.key_place, fmt::format("this matrix has more than {} stages", kMostExpanded));
+            return {};
+        }
+        std::vector<ExpandedItem> longer;
+        longer.reserve(product.size() * items.size());
+        for (const ExpandedItem& before : product) {
+            for (const ExpandedItem& item : items) {
+                std::vector<Value::Entry> entries = before.item.entries();
+                entries.push_back({axis.key, axis.key_place, item.item});
+                const std::string suffix = before.suffix.empty() ? item.suffix : before.suffix + "," + item.suffix;
+                longer.push_back({suffix, Value::map(std::move(entries), axes.place()), Value::of_text(suffix)});
+            }
+        }
+        product = std::move(longer);
+    }
+    return product;
+}
+
+}  // namespace satdl

@@ -1,0 +1,23 @@
+// `params:` of a DAG file with a profile and --set laid over it: maps are merged key by key, all else is replaced. A name
+// that `params:` does not have is a mistake: whoever sets one meant another.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/core/value.h"
+
+namespace satdl {
+
+// The `params:` of a file, its `profiles:`, and what the command line says. All profiles are checked, whichever is chosen.
+struct ParameterLayers {
+    Value params;    // a map, or null
+    Value profiles;  // a map of maps, or null
+    std::string profile;
+    std::vector<std::pair<std::string, Value>> set;  // dotted names; later ones win
+};
+
+[[nodiscard]] Value merged_parameters(const ParameterLayers& layers, Diagnostics& diagnostics);
+
+}  // namespace satdl

@@ -1,0 +1,201 @@
+#include "pipeline/dag_file/stage_params.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/network/network.h"
+#include "pipeline/network/network_parser.h"
+#include "pipeline/catalog/stage_rules.h"
+#include "pipeline/yaml/yaml.h"
+
+namespace satdl {
+namespace {
+
+// What may stand in the map of such a stage.
+std::vector<std::string> known_keys(const StageDescription& stage) {
+    std::vector<std::string> names;
+    for (const ParamDescription& param : stage.params) names.push_back(param.name);
+    for (const std::string_view key : stage_keys()) names.emplace_back(key);
+    return names;
+}
+
+template <typename Map>
+std::vector<std::string> keys_of(const Map& map) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : map) names.push_back(name);
+    return names;
+}
+
+// The list of layers, read and spelled in one way.
+std::optional<Value> normal_network(const Value& layers, Diagnostics& diagnostics) {
+    const std::size_t before = diagnostics.found().size();
+    const Network network = parse_network(layers, diagnostics);
+    if (diagnostics.found().size() > before) return std::nullopt;
+    return to_value(network).at(layers.place());
+}
+
+}  // namespace
+
+NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics) {
+    NamedNetworks networks;
+    for (const Value::Entry& entry : section.entries()) {
+        const auto layers = interpolation.apply(entry.value);
+        networks[entry.key] = layers ? normal_network(*layers, diagnostics) : std::nullopt;
+    }
+    return networks;
+}
+
+bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known) {
+    return std::any_of(map.entries().begin(), map.entries().end(), [&](const Value::Entry& entry) {
+        return std::find(known.begin(), known.end(), entry.key) == known.end() && nearest(entry.key, known) == name;
+    });
+}
+
+StageParams ParamReader::read(const StageDescription& stage, const Value& body, const LocalNames& locals,
+                              const Place& place) {
+    StageParams result;
+    Values values;
+    for (const Value::Entry& entry : body.entries()) {
+        if (is_stage_key(entry.key)) continue;
+        const ParamDescription* param = stage.param(entry.key);
+        std::optional<Value> value;
+        if (!param)
+            tell_unknown(stage, entry);
+        else if (const auto applied = interpolation_.apply(entry.value, locals))
+            value = check(*param, *applied);
+        if (value)
+            values.emplace(entry.key, std::move(*value));
+        else
+            result.good = false;
+    }
+    for (const ParamDescription& param : stage.params) {
+        if (body.find(param.name)) continue;
+        if (auto value = fallback(stage, param)) {
+            values.emplace(param.name, std::move(*value));
+            continue;
+        }
+        result.good = false;
+        if (!param.fallback && !is_misspelt(param.name, body, known_keys(stage)))
+            diagnostics_.add(place, fmt::format("stage kind '{}' needs the parameter '{}'", stage.kind, param.name),
+                             about(param));
+    }
+    if (!add_files(stage, values, place, result.files)) result.good = false;
+    result.params = Params(std::move(values));
+    return result;
+}
+
+void ParamReader::tell_unknown(const StageDescription& stage, const Value::Entry& entry) {
+    std::string hint;
+    if (stage.input(entry.key)) {
+        hint = fmt::format("'{0}' is an input: write it under 'in', as in: {{{0}: stage.port}}", entry.key);
+    } else {
+        hint = did_you_mean(entry.key, known_keys(stage));
+    }
+    diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no parameter '{}'", stage.kind, printable(entry.key)),
+                     hint);
+}
+
+std::optional<Value> ParamReader::check(const ParamDescription& param, const Value& value) {
+    if (param.type == ParamType::Network) return network(param, value);
+    CheckedParam checked = check_param(param, value);
+    if (!checked.mistake) return std::move(checked.value);
+    diagnostics_.add(value.place(), checked.mistake->message, checked.mistake->hint);
+    return std::nullopt;
+}
+
+std::optional<Value> ParamReader::network(const ParamDescription& param, const Value& value) {
+    if (value.is_null() && may_be_null(param)) return value;
+    if (value.is_list()) return normal_network(value, diagnostics_);
+    if (!value.is_scalar()) {
+        diagnostics_.add(value.place(), fmt::format("'{}' must be a network, not {}", param.name, value.describe()),
+                         "a list of layers, or the name of one under 'networks'");
+        return std::nullopt;
+    }
+    const auto found = networks_.find(value.text());
+    if (found == networks_.end()) {
+        diagnostics_.add(value.place(), fmt::format("there is no network '{}'", printable(value.text())),
+                         networks_.empty() ? "write it under 'networks', as a list of layers"
+                                           : did_you_mean(value.text(), keys_of(networks_)));
+        return std::nullopt;
+    }
+    return found->second;
+}
+
+std::optional<Value> ParamReader::fallback(const StageDescription& stage, const ParamDescription& param) {
+    if (!param.fallback) return std::nullopt;
+    if (may_be_null(param)) return Value::null();
+    const auto known = fallbacks_.find(&param);
+    if (known != fallbacks_.end()) return known->second;
+    const std::string name = fmt::format("default of '{}' of stage kind '{}'", param.name, stage.kind);
+    const Value text = parse_yaml(std::make_shared<const SourceText>(SourceText{name, *param.fallback}));
+    return fallbacks_.emplace(&param, check(param, text)).first->second;
+}
+
+bool ParamReader::add_files(const StageDescription& stage, const Values& values, const Place& place,
+                            std::vector<SourceFile>& files) {
+    bool good = true;
+    for (const ParamDescription& param : stage.params) {
+        const auto found = values.find(param.name);
+        if (found == values.end() || found->second.is_null()) continue;
+        if (param.type == ParamType::Dataset) good = add_dataset(stage, values, found->second, files) && good;
+        if (param.type == ParamType::File) good = add_file(param, found->second, place, files) && good;
+    }
+    return good;
+}
+
+bool ParamReader::add_dataset(const StageDescription& stage, const Values& values, const Value& name,
+                              std::vector<SourceFile>& files) {
+    const Dataset* dataset = nullptr;
+    try {
+        dataset = datasets_.find(name.text());
+    } catch (const Error& error) {  // its manifest is bad
+        for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(one.place, one.message, one.hint);
+        return false;
+    }
+    if (!dataset) {
+        diagnostics_.add(name.place(), fmt::format("there is no dataset '{}'", printable(name.text())),
+                         did_you_mean(name.text(), datasets_.names()));
+        return false;
+    }
+    const auto split = values.find("split");
+    if (!stage.param("split")) {
+        for (const auto& [one, roles] : dataset->splits)
+            for (SourceFile& file : dataset->split_files(one)) files.push_back(std::move(file));
+    } else if (split == values.end()) {
+        return false;  // its mistake was told
+    } else if (!dataset->splits.contains(split->second.text())) {
+        diagnostics_.add(split->second.place() ? split->second.place() : name.place(),
+                         fmt::format("dataset '{}' has no split '{}'", dataset->name, printable(split->second.text())),
+                         did_you_mean(split->second.text(), keys_of(dataset->splits)));
+        return false;
+    } else {
+        files = dataset->split_files(split->second.text());
+    }
+    for (SourceFile& file : files) file.place = name.place();
+    return true;
+}
+
+bool ParamReader::add_file(const ParamDescription& param, const Value& value, const Place& place,
+                           std::vector<SourceFile>& files) {
+    const auto known = folders_.find(place.source.get());
+    const std::filesystem::path folder = known == folders_.end() ? "" : known->second;
+    const std::filesystem::path path = folder / std::filesystem::path(value.text());
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) {
+        const bool is_folder = std::filesystem::is_directory(path, error);
+        const std::string name = printable(value.text());
+        const std::string from = folder.empty() ? "the DAG file's folder" : printable(folder.string());
+        diagnostics_.add(value.place(), is_folder ? "this is a folder, not a file: " + name : "there is no file " + name,
+                         "relative paths begin at " + from);
+        return false;
+    }
+    SourceFile file;
+    file.role = param.name;
+    file.path = path;
+    file.place = value.place();
+    files.push_back(std::move(file));
+    return true;
+}
+
+}  // namespace satdl

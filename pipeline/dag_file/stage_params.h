@@ -1,0 +1,68 @@
+// The parameters of one stage, from its map in the DAG file: each checked against its description, defaults filled in,
+// networks read, and the files found that the stage will read.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/dataset/dataset.h"
+#include "pipeline/dag_file/interpolation.h"
+#include "pipeline/dag_file/param_check.h"
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+// What `networks:` names: each network in its normal form; nothing where its mistakes were told.
+using NamedNetworks = std::map<std::string, std::optional<Value>>;
+[[nodiscard]] NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics);
+
+// Whether a key of `map` that is none of `known` is likely meant to be `name`.
+[[nodiscard]] bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known);
+
+struct StageParams {
+    Params params;
+    std::vector<SourceFile> files;
+    bool good = true;  // false: a mistake was told
+};
+
+using Folders = std::map<const SourceText*, std::filesystem::path>;
+
+class ParamReader {
+public:
+    // `folders`: by file, where the relative paths of the stages in it begin. References outlive this.
+    ParamReader(const NamedNetworks& networks, const DatasetIndex& datasets, const Folders& folders,
+                Interpolation& interpolation, Diagnostics& diagnostics)
+        : networks_(networks),
+          datasets_(datasets),
+          folders_(folders),
+          interpolation_(interpolation),
+          diagnostics_(diagnostics) {}
+
+    // `body`: the stage's map as written; `place`: where the stage is declared.
+    [[nodiscard]] StageParams read(const StageDescription& stage, const Value& body, const LocalNames& locals,
+                                   const Place& place);
+
+private:
+    using Values = std::map<std::string, Value>;
+    void tell_unknown(const StageDescription& stage, const Value::Entry& entry);
+    std::optional<Value> check(const ParamDescription& param, const Value& value);
+    std::optional<Value> network(const ParamDescription& param, const Value& value);
+    std::optional<Value> fallback(const StageDescription& stage, const ParamDescription& param);
+    bool add_files(const StageDescription& stage, const Values& values, const Place& place,
+                   std::vector<SourceFile>& files);
+    bool add_dataset(const StageDescription& stage, const Values& values, const Value& name, std::vector<SourceFile>& files);
+    bool add_file(const ParamDescription& param, const Value& value, const Place& place, std::vector<SourceFile>& files);
+
+    const NamedNetworks& networks_;
+    const DatasetIndex& datasets_;
+    const Folders& folders_;
+    Interpolation& interpolation_;
+    Diagnostics& diagnostics_;
+    std::unordered_map<const ParamDescription*, std::optional<Value>> fallbacks_;
+};
+
+}  // namespace satdl

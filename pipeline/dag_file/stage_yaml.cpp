@@ -1,0 +1,262 @@
+#include "pipeline/dag_file/stage_yaml.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/dag_file/expansion.h"
+#include "pipeline/dag_file/param_relations.h"
+#include "pipeline/dag_file/supervision_yaml.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestExpanded = 200;  // names become names of files
+constexpr std::size_t kEnoughMistakes = 50;    // beyond, no candidates are searched: with many stages that takes long
+
+bool is_stage_name(std::string_view text) {
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+    const auto is_part = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; };
+    return !text.empty() && text.size() <= kLongestName && is_letter(text[0]) &&
+           std::all_of(text.begin(), text.end(), is_part);
+}
+
+std::vector<std::string> port_names(const std::vector<PortDescription>& ports) {
+    std::vector<std::string> names;
+    for (const PortDescription& port : ports) names.push_back(port.name);
+    return names;
+}
+
+// What the input is, as a second line of a hint.
+std::string help_line(const PortDescription& port) {
+    return port.help.empty() ? "" : fmt::format("\n{}: {}", port.name, port.help);
+}
+
+}  // namespace
+
+void StageReader::declare(const Value::Entry& entry) {
+    const std::string name = printable(entry.key.substr(0, kLongestName));
+    if (!is_stage_name(entry.key))
+        diagnostics_.add(
+            entry.key_place, fmt::format("'{}' is no name for a stage", name),
+            fmt::format("letters, digits, '_' and '-', beginning with a letter or '_', at most {}", kLongestName));
+    if (!entry.value.is_map()) {
+        diagnostics_.add(entry.value.place(), fmt::format("stage '{}' must be a map, not {}", name, entry.value.describe()),
+                         fmt::format("{}: {{kind: ..., in: {{...}}, ...}}", name));
+        declared_.push_back({entry.key, entry.key, nullptr, {}, entry.key_place, nullptr});
+        return;
+    }
+    const Value* foreach = entry.value.find("foreach");
+    const Value* matrix = entry.value.find("matrix");
+    if (!foreach && !matrix) return declare_one(entry, entry.value, "", {});
+
+    const Value* body = entry.value.find("do");
+    for (const Value::Entry& key : entry.value.entries())
+        if (&key.value != foreach && &key.value != matrix && &key.value != body)
+            diagnostics_.add(
+                key.key_place,
+                fmt::format("'{}' cannot stand beside '{}'", printable(key.key), foreach ? "foreach" : "matrix"),
+                "what describes the stage stands within 'do'");
+    if (foreach && matrix) diagnostics_.add(entry.key_place, "a stage has 'foreach' or 'matrix', not both");
+    if (!body || !body->is_map()) {
+        diagnostics_.add(body ? body->place() : entry.key_place,
+                         "'foreach' and 'matrix' need a 'do' that describes the stage", "do: {kind: ..., in: {...}, ...}");
+        body = nullptr;
+    }
+    groups_[entry.key];  // known, even where it comes to nothing
+    const std::size_t mistakes = diagnostics_.found().size();
+    const auto items = interpolation_.apply(foreach ? *foreach : *matrix);
+    if (!items || !body) {
+        incomplete_.insert(entry.key);
+        return;
+    }
+    if (has_reference(foreach ? *foreach : *matrix) && items->items().empty() && items->is_list()) {
+        chosen_empty_.insert(entry.key);
+        return;
+    }
+    std::vector<ExpandedItem> expanded = foreach ? expand_foreach(*items, diagnostics_) : expand_matrix(*items, diagnostics_);
+    if (diagnostics_.found().size() > mistakes) incomplete_.insert(entry.key);
+    for (ExpandedItem& one : expanded)
+        declare_one(entry, *body, one.suffix, {{"item", std::move(one.item)}, {"key", std::move(one.key)}});
+}
+
+void StageReader::declare_one(const Value::Entry& entry, const Value& body, const std::string& suffix, LocalNames locals) {
+    DeclaredStage declared{entry.key, entry.key, &body, std::move(locals), entry.key_place, nullptr};
+    if (!suffix.empty()) {
+        declared.name += "@" + suffix;
+        groups_[entry.key].push_back(declared_.size());
+        if (declared.name.size() > kLongestExpanded)
+            diagnostics_.add(entry.key_place,
+                             fmt::format("the stage's name grows longer than {} characters: {}...", kLongestExpanded,
+                                         printable(declared.name.substr(0, kLongestName))));
+    }
+    declared.stage = find_kind(entry, body, declared.locals);
+    declared_.push_back(std::move(declared));
+}
+
+const CatalogEntry* StageReader::find_kind(const Value::Entry& entry, const Value& body, const LocalNames& locals) {
+    const Value* raw = body.find("kind");
+    if (!raw) {
+        diagnostics_.add(entry.key_place, fmt::format("stage '{}' has no kind", printable(entry.key)),
+                         "write 'kind: ...'; `satdl stages` lists what there is");
+        return nullptr;
+    }
+    const auto kind = interpolation_.apply(*raw, locals);
+    if (!kind) return nullptr;
+    const CatalogEntry* found = kind->is_scalar() ? catalog_.find(kind->text()) : nullptr;
+    if (!found) {
+        const bool is_text = kind->is_scalar();
+        diagnostics_.add(kind->place(),
+                         is_text ? fmt::format("there is no stage kind '{}'", printable(kind->text()))
+                                 : fmt::format("'kind' must be text, not {}", kind->describe()),
+                         did_you_mean(kind->text(), catalog_.kinds()));
+    }
+    return found;
+}
+
+void StageReader::end_of_declarations() {
+    by_name_.reserve(declared_.size());
+    for (NodeId id = 0; id < declared_.size(); ++id) by_name_.emplace(declared_[id].name, id);
+}
+
+StageReader::ReadStage StageReader::read(NodeId id) {
+    const DeclaredStage& declared = declared_[id];
+    ReadStage result;
+    Node& node = result.node;
+    node.name = declared.name;
+    node.group = declared.group;
+    node.place = declared.place;
+    node.stage = declared.stage;
+    if (!declared.stage) {
+        result.good = false;
+        return result;
+    }
+    if (const Value* raw = declared.body->find("about")) {
+        const auto about = interpolation_.apply(*raw, declared.locals);
+        if (about && !about->is_scalar()) diagnostics_.add(about->place(), "'about' must be text, not " + about->describe());
+        if (about) node.about = about->text();
+    }
+    node.supervision = read_supervision(*declared.body, declared.locals, interpolation_, diagnostics_);
+    StageParams params = params_.read(declared.stage->description, *declared.body, declared.locals, declared.place);
+    node.params = std::move(params.params);
+    node.files = std::move(params.files);
+    result.good = read_inputs(declared, node) && params.good;
+    if (result.good) result.good = check_relations(node, diagnostics_);
+    return result;
+}
+
+bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
+    const Value* raw = declared.body->find("in");
+    const auto written = written_inputs(declared, raw);
+    if (!written) return false;
+    bool good = true;
+    const StageDescription& stage = declared.stage->description;
+    for (const PortDescription& port : stage.inputs) {
+        const auto value = written->find(port.name);
+        if (value != written->end() && !(value->second.is_null() && port.optional)) {
+            if (auto input = connect(port, value->second))
+                node.inputs.push_back(std::move(*input));
+            else
+                good = false;
+        } else if (!port.optional && !(raw && raw->find(port.name))) {
+            good = false;
+            // Not where it stands under a wrong name, or in the wrong place: that is told.
+            if ((raw && is_misspelt(port.name, *raw, port_names(stage.inputs))) || declared.body->find(port.name)) continue;
+            diagnostics_.add(raw && raw->place() ? raw->place() : declared.place,
+                             fmt::format("stage kind '{}' needs the input '{}'", stage.kind, port.name),
+                             fmt::format("in: {{{}: stage.port}}{}", port.name, help_line(port)));
+        }
+    }
+    return good && written->size() == (raw ? raw->entries().size() : 0);
+}
+
+// The inputs that have no mistake of their own yet, by port.
+std::optional<std::map<std::string, Value>> StageReader::written_inputs(const DeclaredStage& declared, const Value* raw) {
+    std::map<std::string, Value> written;
+    if (!raw || raw->is_null()) return written;
+    if (!raw->is_map()) {
+        diagnostics_.add(raw->place(), "'in' must be a map from port to stage.port, not " + raw->describe(),
+                         "in: {port: stage.port, ...}");
+        return std::nullopt;
+    }
+    const StageDescription& stage = declared.stage->description;
+    for (const Value::Entry& entry : raw->entries()) {
+        if (!stage.input(entry.key)) {
+            tell_unknown_input(stage, entry);
+            continue;
+        }
+        if (auto value = interpolation_.apply(entry.value, declared.locals)) written.emplace(entry.key, std::move(*value));
+    }
+    return written;
+}
+
+void StageReader::tell_unknown_input(const StageDescription& stage, const Value::Entry& entry) {
+    std::string hint;
+    if (stage.param(entry.key)) {
+        hint = fmt::format("'{}' is a parameter: write it beside 'kind', not under 'in'", entry.key);
+    } else {
+        const std::vector<std::string> known = port_names(stage.inputs);
+        hint = known.empty() ? "it has no inputs" : did_you_mean(entry.key, known);
+    }
+    diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no input '{}'", stage.kind, printable(entry.key)),
+                     hint);
+}
+
+std::optional<Input> StageReader::connect(const PortDescription& port, const Value& value) {
+    if (!value.is_scalar()) {
+        diagnostics_.add(value.place(), fmt::format("input '{}' must be stage.port, not {}", port.name, value.describe()));
+        return std::nullopt;
+    }
+    const std::string_view text = value.text();
+    if (const auto whole = by_name_.find(text); whole != by_name_.end()) return only_output(port, value, whole->second);
+    const std::size_t dot = text.rfind('.');
+    const std::string_view stage = text.substr(0, dot);
+    const auto found = by_name_.find(stage);
+    if (dot == std::string_view::npos || found == by_name_.end()) {
+        tell_unknown(value, std::string(stage));
+        return std::nullopt;
+    }
+    const CatalogEntry* from = declared_[found->second].stage;
+    if (!from) return std::nullopt;  // its kind is not known
+    const std::string_view from_port = text.substr(dot + 1);
+    if (from->description.output(from_port)) return Input{port.name, found->second, std::string(from_port), value.place()};
+    diagnostics_.add(
+        value.place(),
+        fmt::format("'{}' (stage kind '{}') has no output '{}'", stage, from->description.kind, printable(from_port)),
+        did_you_mean(from_port, port_names(from->description.outputs)));
+    return std::nullopt;
+}
+
+std::optional<Input> StageReader::only_output(const PortDescription& port, const Value& value, NodeId from) {
+    if (!declared_[from].stage) return std::nullopt;
+    const std::vector<PortDescription>& outputs = declared_[from].stage->description.outputs;
+    if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
+    diagnostics_.add(value.place(),
+                     fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(outputs), ", ")),
+                     outputs.empty() ? "" : fmt::format("say which: {}.{}", value.text(), outputs[0].name));
+    return std::nullopt;
+}
+
+void StageReader::tell_unknown(const Value& value, const std::string& stage) {
+    const std::string name = stage.substr(0, stage.find('@'));  // of a group, if it is one
+    const auto group = groups_.find(name);
+    if (group != groups_.end() && name == stage && !group->second.empty()) {
+        const std::string& first = declared_[group->second.front()].name;
+        diagnostics_.add(value.place(), fmt::format("'{}' is a group of stages", stage),
+                         fmt::format("name one of them, as {}.port", first));
+        return;
+    }
+    if (chosen_empty_.contains(name)) {
+        diagnostics_.add(value.place(), fmt::format("the group '{}' has no stages here", name),
+                         "the parameter that lists them is empty");
+        return;
+    }
+    if (incomplete_.contains(name)) return;  // why it lacks stages was told
+    std::vector<std::string> known;
+    if (diagnostics_.found().size() < kEnoughMistakes)
+        for (const DeclaredStage& declared : declared_) known.push_back(declared.name);
+    diagnostics_.add(value.place(), fmt::format("there is no stage '{}'", printable(stage)), did_you_mean(stage, known));
+}
+
+}  // namespace satdl

@@ -1,0 +1,70 @@
+// One entry of `stages:` as nodes: its kind, its inputs and its parameters, checked against the catalogue.
+//
+// It takes two passes, since a stage may read from one that is written below it: declare() says which nodes there are,
+// read() makes one of them.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/dag/dag.h"
+#include "pipeline/dag_file/stage_params.h"
+
+namespace satdl {
+
+// A node of which the name is known.
+struct DeclaredStage {
+    std::string name;
+    std::string group;
+    const Value* body = nullptr;  // the stage's map (of `foreach` and `matrix`: that of `do`); null where it was no map
+    LocalNames locals;
+    Place place;
+    const CatalogEntry* stage = nullptr;  // null where its mistake was told
+};
+
+class StageReader {
+public:
+    // References outlive this; so does the document, of which declared stages point at parts.
+    StageReader(const Catalog& catalog, ParamReader& params, Interpolation& interpolation, Diagnostics& diagnostics)
+        : catalog_(catalog), params_(params), interpolation_(interpolation), diagnostics_(diagnostics) {}
+
+    void declare(const Value::Entry& entry);
+    // After the last declare(), before the first read().
+    void end_of_declarations();
+
+    [[nodiscard]] const std::vector<DeclaredStage>& declared() const { return declared_; }
+    [[nodiscard]] const std::map<std::string, std::vector<NodeId>>& groups() const { return groups_; }
+
+    struct ReadStage {
+        Node node;
+        bool good = true;  // false: a mistake was told
+    };
+    // The node of declared()[id]; its edges number the nodes as declared() does.
+    [[nodiscard]] ReadStage read(NodeId id);
+
+private:
+    void declare_one(const Value::Entry& entry, const Value& body, const std::string& suffix, LocalNames locals);
+    const CatalogEntry* find_kind(const Value::Entry& entry, const Value& body, const LocalNames& locals);
+    bool read_inputs(const DeclaredStage& declared, Node& node);
+    std::optional<std::map<std::string, Value>> written_inputs(const DeclaredStage& declared, const Value* raw);
+    std::optional<Input> connect(const PortDescription& port, const Value& value);
+    std::optional<Input> only_output(const PortDescription& port, const Value& value, NodeId from);
+    void tell_unknown(const Value& value, const std::string& stage);
+    void tell_unknown_input(const StageDescription& stage, const Value::Entry& entry);
+
+    const Catalog& catalog_;
+    ParamReader& params_;
+    Interpolation& interpolation_;
+    Diagnostics& diagnostics_;
+    std::vector<DeclaredStage> declared_;
+    std::map<std::string, std::vector<NodeId>> groups_;     // of `foreach` and `matrix`
+    std::set<std::string> chosen_empty_;                    // groups for which a parameter lists nothing
+    std::set<std::string> incomplete_;                      // groups of which items are missing, or all: that was told
+    std::unordered_map<std::string_view, NodeId> by_name_;  // views of declared_
+};
+
+}  // namespace satdl

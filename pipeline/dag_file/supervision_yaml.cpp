@@ -1,0 +1,88 @@
+#include "pipeline/dag_file/supervision_yaml.h"
+
+#include <fmt/format.h>
+
+namespace satdl {
+namespace {
+
+constexpr int kMostRetries = 100;
+constexpr double kMostSeconds = 366.0 * 86400;
+constexpr std::uint64_t kLeastMemory = 16 << 20;  // a process that has just begun
+constexpr const char* kTimeHint = "a number and a unit (ms, s, m, h, d), as 90s or 2h";
+constexpr const char* kMemoryHint = "a number and a unit (MB, GB, TB), as 500MB or 4GB";
+
+class Reader {
+public:
+    Reader(const Value& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics)
+        : body_(body), locals_(locals), interpolation_(interpolation), diagnostics_(diagnostics) {}
+
+    Supervision read() {
+        Supervision read;
+        if (const auto retries = value("retries")) read.retries = count(*retries);
+        if (const auto delay = value("retry_delay")) read.retry_delay_seconds = seconds("retry_delay", *delay, 0).value_or(0);
+        if (const auto timeout = value("timeout")) read.timeout_seconds = seconds("timeout", *timeout, 1e-3);
+        if (const auto memory = value("memory")) read.memory_bytes = bytes(*memory);
+        const auto isolate = value("isolate");
+        if (isolate) read.isolate = flag(*isolate);
+        if (isolate && !read.isolate && read.memory_bytes)
+            diagnostics_.add(isolate->place(), "a stage with a limit of its memory needs a process of its own",
+                             "leave out 'isolate: false', or 'memory'");
+        if (body_.find("retry_delay") && !body_.find("retries"))
+            diagnostics_.add(body_.find("retry_delay")->place(), "'retry_delay' has no meaning without 'retries'",
+                             "retries: 2 tries it twice more after a failure");
+        return read;
+    }
+
+private:
+    // Null is as if it were not there, so that a parameter may switch it off.
+    std::optional<Value> value(std::string_view key) {
+        const Value* raw = body_.find(key);
+        if (raw == nullptr) return std::nullopt;
+        auto applied = interpolation_.apply(*raw, locals_);
+        return applied && applied->is_null() ? std::nullopt : std::move(applied);
+    }
+
+    int count(const Value& value) {
+        const auto number = value.as_integer();
+        if (number && *number >= 0 && *number <= kMostRetries) return static_cast<int>(*number);
+        tell(value, "retries", "a whole number", fmt::format("from 0 to {}: how often it is tried again", kMostRetries));
+        return 0;
+    }
+
+    std::optional<double> seconds(std::string_view key, const Value& value, double least) {
+        const auto read = value.is_scalar() ? seconds_from_text(value.text()) : std::nullopt;
+        if (read && *read >= least && *read <= kMostSeconds) return read;
+        tell(value, key, "a time", read ? fmt::format("from {} to 366d", least > 0 ? "1ms" : "0s") : kTimeHint);
+        return std::nullopt;
+    }
+
+    std::optional<std::uint64_t> bytes(const Value& value) {
+        const auto read = value.is_scalar() ? bytes_from_text(value.text()) : std::nullopt;
+        if (read && *read >= kLeastMemory) return read;
+        tell(value, "memory", "an amount of memory", read ? fmt::format("at least {}", memory_text(kLeastMemory)) : kMemoryHint);
+        return std::nullopt;
+    }
+
+    bool flag(const Value& value) {
+        const auto read = value.as_boolean();
+        if (!read) tell(value, "isolate", "true or false", "true: in a process of its own");
+        return read.value_or(false);
+    }
+
+    void tell(const Value& value, std::string_view key, std::string_view wanted, std::string hint) {
+        diagnostics_.add(value.place(), fmt::format("'{}' must be {}, not {}", key, wanted, value.describe()), std::move(hint));
+    }
+
+    const Value& body_;
+    const LocalNames& locals_;
+    Interpolation& interpolation_;
+    Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+Supervision read_supervision(const Value& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
+    return Reader(body, locals, interpolation, diagnostics).read();
+}
+
+}  // namespace satdl

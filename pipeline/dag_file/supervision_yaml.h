@@ -1,0 +1,13 @@
+// What a stage's map in a DAG file says of its supervision.
+#pragma once
+
+#include "pipeline/dag_file/interpolation.h"
+#include "pipeline/catalog/supervision.h"
+
+namespace satdl {
+
+// Mistakes go to `diagnostics`, with their places; what they stand for is then left at its default.
+[[nodiscard]] Supervision read_supervision(const Value& body, const LocalNames& locals, Interpolation& interpolation,
+                                           Diagnostics& diagnostics);
+
+}  // namespace satdl

@@ -1,0 +1,59 @@
+// A file on its way into a folder: written aside, its size and SHA-256 taken on the way, renamed into place only when it is
+// the file that was promised and on the disk. What is left behind by a process that died is swept by the next.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "pipeline/core/digest.h"
+#include "pipeline/os/file_system.h"
+
+namespace satdl {
+
+// `folder`/.tmp-XXXXXX, removed with everything in it when this ends. Its owner holds a lock on it while it lives, so that
+// the next one can tell a dead process's from a living one's; process numbers would not tell, nor hold across containers.
+class IncomingFolder {
+public:
+    explicit IncomingFolder(const std::filesystem::path& folder);
+    ~IncomingFolder();
+    IncomingFolder(const IncomingFolder&) = delete;
+    IncomingFolder& operator=(const IncomingFolder&) = delete;
+
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+    int lock_ = -1;
+};
+
+// Bytes are appended, never more than `most`; afterwards publish(), or nothing stays.
+class IncomingFile {
+public:
+    using Progress = std::function<void(std::uint64_t)>;  // bytes so far
+
+    IncomingFile(std::filesystem::path path, std::uint64_t most, Progress progress);
+    ~IncomingFile();
+    IncomingFile(const IncomingFile&) = delete;
+    IncomingFile& operator=(const IncomingFile&) = delete;
+
+    // False: more than `most` bytes. Throws FileError.
+    [[nodiscard]] bool append(std::span<const std::byte> bytes);
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    // Of all bytes; once.
+    [[nodiscard]] Digest digest() { return hash_.finish(); }
+    // Makes the bytes durable, then gives them the name `to`, replacing what was there. Throws FileError.
+    void publish(FileSystem& files, const std::filesystem::path& to);
+
+private:
+    std::filesystem::path path_;
+    const std::uint64_t most_;
+    Progress progress_;
+    int descriptor_;
+    std::uint64_t bytes_ = 0;
+    Sha256 hash_;
+};
+
+}  // namespace satdl

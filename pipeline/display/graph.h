@@ -1,0 +1,34 @@
+// A DAG as a picture's content: boxes and arrows, without sizes; and its two forms as text, for Graphviz and for Mermaid.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "pipeline/dag/dag.h"
+
+namespace satdl {
+
+struct GraphNode {
+    std::string name;   // "noisy@train"
+    std::string kind;   // "add_noise"
+    std::string state;  // "" or a word for its colour: reuse, run, unknown, blocked; reused, ran, failed, skipped
+    std::string note;   // a line more, as "12 s"; or ""
+};
+
+struct Graph {
+    struct Edge {
+        std::size_t from = 0, to = 0;  // positions in `nodes`, from < to
+    };
+    std::vector<GraphNode> nodes;  // in topological order
+    std::vector<Edge> edges;       // each pair once
+};
+
+// The nodes of the DAG, by their position; states and notes are the caller's to fill in.
+[[nodiscard]] Graph graph_of(const Dag& dag);
+
+// Names may hold anything: what means something to the format is escaped.
+[[nodiscard]] std::string to_dot(const Graph& graph, const std::string& name);
+[[nodiscard]] std::string to_mermaid(const Graph& graph);
+
+}  // namespace satdl

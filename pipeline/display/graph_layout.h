@@ -1,0 +1,29 @@
+// Where the boxes of a graph go: layered, left to right, as Sugiyama, Tagawa and Toda (1981) draw hierarchies.
+//
+// A node's column is the longest way to it; within a column, nodes are ordered by the mean place of their neighbours, a few
+// times there and back, which leaves few crossings. An arrow that skips columns gets a place in each of them, so that it
+// passes between boxes. The same graph always gives the same picture. Graphviz was rejected: it would have to be installed.
+#pragma once
+
+#include <vector>
+
+#include "pipeline/display/graph.h"
+
+namespace satdl {
+
+struct GraphLayout {
+    struct Point {
+        double x = 0, y = 0;
+    };
+    struct Box {
+        double x = 0, y = 0, width = 0, height = 0;  // x, y: the upper left corner
+    };
+    double width = 0, height = 0;
+    std::vector<Box> boxes;                 // by node
+    std::vector<std::vector<Point>> lines;  // by edge: from the right side of a box to the left side of another
+};
+
+// `widths`: of each node's box.
+[[nodiscard]] GraphLayout layout_of(const Graph& graph, const std::vector<double>& widths);
+
+}  // namespace satdl

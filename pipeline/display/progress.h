@@ -1,0 +1,79 @@
+// Where the running stages are: rates and the time left, and the one line that says so. Holds no clock and draws nothing:
+// every call is told the time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/plan/plan.h"
+
+namespace satdl {
+
+// A stage that runs.
+struct RunningStage {
+    std::string name;
+    double started = 0;
+    std::optional<double> expected_seconds;  // from the history
+    Progress latest;
+    // The first step that was reported: it pays for warming up, so rates count from its end, as Keras does.
+    std::int64_t first_steps = 0;
+    double first_at = 0;
+    double latest_at = 0;
+    std::map<std::string, std::vector<double>> losses;  // train/loss and val/loss, one a finished epoch
+
+    [[nodiscard]] std::int64_t steps_done() const;   // over all epochs
+    [[nodiscard]] std::int64_t steps_total() const;  // 0: unknown
+    [[nodiscard]] std::optional<double> seconds_a_step() const;
+    [[nodiscard]] std::optional<double> seconds_left(double now) const;
+};
+
+struct TimeLeft {
+    double seconds = 0;
+    bool at_least = false;  // for some stages no history is known
+};
+
+class RunTracker {
+public:
+    // `cores`: of the machine; stages that share them cannot be faster than the cores are.
+    explicit RunTracker(int cores) : cores_(cores) {}
+
+    void run_started(const Dag& dag, const Plan& plan);
+    void stage_started(const Dag& dag, const PlannedNode& planned, double now);
+    void stage_progress(NodeId node, const Progress& progress, double now);
+    void stage_finished(NodeId node);
+
+    [[nodiscard]] const std::map<NodeId, RunningStage>& running() const { return running_; }
+    [[nodiscard]] std::size_t done() const { return done_; }
+    [[nodiscard]] std::size_t total() const { return total_; }
+    // The longest path of what still runs, or all of it shared by the cores, whichever is longer.
+    [[nodiscard]] TimeLeft time_left(double now) const;
+
+private:
+    struct Node {
+        double seconds = 0;  // expected; 0 once done
+        int threads = 1;
+        bool open = false;     // still runs or may run
+        bool unknown = false;  // open, without history
+        std::vector<NodeId> consumers;
+    };
+
+    const int cores_;
+    std::vector<Node> nodes_;  // by NodeId
+    std::map<NodeId, RunningStage> running_;
+    std::size_t done_ = 0, total_ = 0;
+};
+
+// "m1  epoch 3/20 ━━━━━━━━━━━━━━━━━━━━ 312/469 21ms/step 1:05 left - accuracy: 0.9712 - loss: 0.0931", cut to `width`.
+[[nodiscard]] std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour);
+// "m1: epoch 3/20, step 312/469, 1:05 left - loss: 0.0931"
+[[nodiscard]] std::string plain_line(const RunningStage& stage, double now);
+// " - train/accuracy: 0.9712 - train/loss: 0.0931 █▅▃▂▁": a finished stage's metrics, its losses over the epochs where all of
+// them were seen (a resumed training tells no more than its own)
+[[nodiscard]] std::string finished_metrics_text(const RunningStage& stage);
+// " - accuracy: 0.9712 - loss: 0.0931", sorted by name
+[[nodiscard]] std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);
+
+}  // namespace satdl

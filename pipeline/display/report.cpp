@@ -1,0 +1,62 @@
+#include "pipeline/display/report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dumped(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// What has to be said of a stage beside why it ran.
+std::string remark(const NodeResult& node) {
+    std::string text = node.because;
+    if (node.attempt > 1) text += fmt::format("; attempt {} of {}", node.attempt, node.attempts);
+    if (!node.not_kept.empty()) text += fmt::format("; NOT KEPT: {}", node.not_kept);
+    if (node.nondeterministic) text += "; NOT DETERMINISTIC: the store has other bytes under this key";
+    return text;
+}
+
+}  // namespace
+
+Table summary_table(const Dag& dag, const RunResult& result) {
+    Table table{.title = {}, .columns = {"stage", "outcome", "seconds", "because"}, .rows = {}, .notes = {}};
+    const auto add = [&](const NodeResult& node) {
+        const bool timed =
+            node.state == NodeState::Ran || node.state == NodeState::Failed || node.state == NodeState::Stopped;
+        table.rows.push_back({dag.nodes[node.node].name, std::string(outcome_of(node)),
+                              timed ? fmt::format("{:.2f}", node.seconds) : "-", remark(node)});
+    };
+    std::size_t reused = 0;
+    for (const auto& node : result.nodes) {
+        if (node.state != NodeState::Reused || ++reused <= kReusedRows) add(node);
+    }
+    if (reused > kReusedRows) table.notes.push_back(fmt::format("... and {} more reused", reused - kReusedRows));
+    return table;
+}
+
+std::string summary_line(const Dag& dag, const RunResult& result, double seconds) {
+    std::string counts;
+    for (const NodeState state :
+         {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped, NodeState::Stopped}) {
+        const std::size_t count = result.count(state);
+        if (count != 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name_of(state));
+    }
+    return fmt::format("{}: {} stage{}: {}, in {}", printable(dag.name), result.nodes.size(),
+                       result.nodes.size() == 1 ? "" : "s", counts.empty() ? "nothing to do" : counts,
+                       duration_text(seconds));
+}
+
+std::string to_json(const Table& table) {
+    return dumped({{"title", table.title}, {"columns", table.columns}, {"rows", table.rows}, {"notes", table.notes}});
+}
+
+}  // namespace satdl

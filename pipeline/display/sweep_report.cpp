@@ -1,0 +1,243 @@
+#include "pipeline/display/sweep_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "pipeline/network/metric_names.h"
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+using Named = std::pair<std::string, double>;
+
+bool has_metrics(const Node& node) {
+    return std::ranges::any_of(node.stage->description.outputs,
+                               [](const PortDescription& port) { return port.kind == PortKind::Metrics; });
+}
+
+// "compare.p0" -> "p0", as a user may call it.
+std::string_view short_name(std::string_view column) {
+    return column.substr(column.rfind('.') + 1);
+}
+
+// What one point has, in the order of its stages; of the stages that nobody reads alone where `final_only`.
+std::vector<Named> metrics_of_point(const SweepPoint& point, const Dag& dag, const std::vector<bool>& is_read, bool final_only,
+                                    const std::function<Metrics(NodeId)>& metrics_of) {
+    std::vector<Named> found;
+    for (std::size_t i = 0; i < point.nodes.size(); ++i) {
+        const NodeId id = point.nodes[i];
+        if (!has_metrics(dag.nodes[id]) || (final_only && is_read[id])) continue;
+        const Metrics metrics = metrics_of(id);
+        std::vector<std::string> columns = metric_columns(point.names[i], metrics);
+        auto column = columns.begin();
+        for (const auto& [port, values] : metrics) {
+            for (const auto& [name, value] : values) {
+                if (!final_only || !is_detail(name)) found.emplace_back(std::move(*column), value);
+                ++column;
+            }
+        }
+    }
+    return found;
+}
+
+class Reporter {
+public:
+    Reporter(const Sweep& sweep, const SweepQuestion& question) : sweep_(sweep), question_(question) {
+        report_.axes = sweep.axes;
+    }
+
+    SweepReport report(const std::function<Metrics(NodeId)>& metrics_of,
+                       const std::vector<std::optional<NodeOutcome>>& outcomes) {
+        gather(metrics_of);
+        choose_columns();
+        make_points(outcomes);
+        make_rows();
+        sort_rows();
+        return std::move(report_);
+    }
+
+private:
+    void gather(const std::function<Metrics(NodeId)>& metrics_of) {
+        std::vector<bool> is_read;
+        for (const auto& consumers : sweep_.dag.consumers()) is_read.push_back(!consumers.empty());
+        const bool final_only = question_.metrics.empty() && question_.paired.empty();
+        std::set<std::string> seen;
+        for (const SweepPoint& point : sweep_.points) {
+            found_.push_back(metrics_of_point(point, sweep_.dag, is_read, final_only, metrics_of));
+            for (const auto& [name, value] : found_.back()) {
+                if (seen.insert(name).second) report_.reported.push_back(name);
+            }
+        }
+    }
+
+    // A name stands for every column that is called so; a pair's for the first.
+    void choose_columns() {
+        std::vector<std::string> wanted = question_.metrics;
+        for (const auto& [a, b] : question_.paired) wanted.insert(wanted.end(), {a, b});
+        for (const std::string& column : report_.reported) {
+            const auto calls_it = [&](const std::string& name) { return calls_column(name, column); };
+            if (!wanted.empty() && std::ranges::any_of(wanted, calls_it)) report_.metrics.push_back(column);
+        }
+        if (report_.metrics.empty()) report_.metrics = report_.reported;  // better than an empty table
+        for (const std::string& name : wanted) {
+            if (!column_called(name)) report_.unknown.push_back(name);
+        }
+        if (!question_.metrics.empty()) report_.sorted_by = column_called(question_.metrics.front());
+        if (report_.sorted_by) {
+            report_.best = question_.best ? question_.best : usual_best(report_.metrics[*report_.sorted_by]);
+        }
+        if (!question_.paired.empty()) {
+            for (const auto& [a, b] : question_.paired) {
+                const auto first = column_called(a), second = column_called(b);
+                if (first && second) pairs_.emplace_back(*first, *second);
+            }
+            return;
+        }
+        for (std::size_t p = 0; p < report_.metrics.size(); ++p) {
+            if (short_name(report_.metrics[p]) != "p") continue;
+            const auto p0 = std::ranges::find(report_.metrics, report_.metrics[p] + "0");
+            if (p0 != report_.metrics.end()) pairs_.emplace_back(p, static_cast<std::size_t>(p0 - report_.metrics.begin()));
+        }
+    }
+
+    std::optional<std::size_t> column_called(const std::string& name) const {
+        const auto found = std::ranges::find_if(report_.metrics, [&](const auto& column) { return calls_column(name, column); });
+        if (found == report_.metrics.end()) return std::nullopt;
+        return static_cast<std::size_t>(found - report_.metrics.begin());
+    }
+
+    void make_points(const std::vector<std::optional<NodeOutcome>>& outcomes) {
+        std::map<std::string, std::size_t> column_of;
+        for (std::size_t i = 0; i < report_.metrics.size(); ++i) column_of.emplace(report_.metrics[i], i);
+        for (std::size_t i = 0; i < sweep_.points.size(); ++i) {
+            SweepReport::Point point;
+            for (const auto& setting : sweep_.points[i].values) point.settings.push_back(setting.second);
+            point.metrics.resize(report_.metrics.size());
+            for (const auto& [name, value] : found_[i]) {
+                if (const auto column = column_of.find(name); column != column_of.end()) point.metrics[column->second] = value;
+            }
+            for (const NodeId node : sweep_.points[i].nodes) {
+                if (outcomes[node] && outcomes[node]->state == NodeState::Failed)
+                    point.failures.push_back({node, outcomes[node]->error});
+            }
+            report_.points.push_back(std::move(point));
+        }
+    }
+
+    void make_rows() {
+        std::map<std::vector<std::string>, std::size_t> row_of;
+        for (std::size_t i = 0; i < report_.points.size(); ++i) {
+            std::vector<std::string> setting;
+            for (std::size_t axis = 0; axis < report_.axes.size(); ++axis) {
+                if (!report_.axes[axis].repeats) setting.push_back(report_.points[i].settings[axis]);
+            }
+            const auto [found, is_new] = row_of.emplace(std::move(setting), report_.rows.size());
+            if (is_new) report_.rows.emplace_back();
+            report_.rows[found->second].points.push_back(i);
+        }
+        for (SweepReport::Row& row : report_.rows) {
+            for (std::size_t column = 0; column < report_.metrics.size(); ++column) {
+                std::vector<double> values;
+                for (const std::size_t point : row.points) {
+                    if (const auto& value = report_.points[point].metrics[column]) values.push_back(*value);
+                }
+                row.metrics.push_back(sample_of(values));
+            }
+            for (const auto& [a, b] : pairs_) row.paired.push_back(paired(row, a, b));
+        }
+    }
+
+    SweepReport::Paired paired(const SweepReport::Row& row, std::size_t a, std::size_t b) const {
+        std::vector<double> differences;
+        for (const std::size_t point : row.points) {
+            const auto& first = report_.points[point].metrics[a];
+            const auto& second = report_.points[point].metrics[b];
+            if (first && second) differences.push_back(*second - *first);
+        }
+        const Sample difference = sample_of(differences);
+        return {a, b, difference, mean_interval_95(difference)};
+    }
+
+    // Rows without a finite value come last; equal ones keep their order.
+    void sort_rows() {
+        if (report_.sorted_by && report_.best) {
+            const double sign = *report_.best == Best::Max ? -1 : 1;
+            const auto rank = [&](const SweepReport::Row& row) {
+                const auto& mean = row.metrics[*report_.sorted_by].mean;
+                return mean && !std::isnan(*mean) ? std::optional(sign * *mean) : std::nullopt;
+            };
+            std::ranges::stable_sort(report_.rows, [&](const auto& left, const auto& right) {
+                const auto first = rank(left), second = rank(right);
+                return first && (!second || *first < *second);
+            });
+            const bool any = !report_.rows.empty() && rank(report_.rows.front());
+            for (SweepReport::Row& row : report_.rows) row.best = any && rank(row) == rank(report_.rows.front());
+        }
+        for (std::size_t row = 0; row < report_.rows.size(); ++row) {
+            for (const std::size_t point : report_.rows[row].points) report_.points[point].row = row;
+        }
+    }
+
+    const Sweep& sweep_;
+    const SweepQuestion& question_;
+    SweepReport report_;
+    std::vector<std::vector<Named>> found_;                 // by point
+    std::vector<std::pair<std::size_t, std::size_t>> pairs_;  // columns
+};
+
+}  // namespace
+
+std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics) {
+    std::vector<std::string> columns;
+    for (const auto& [port, values] : metrics)
+        for (const auto& [name, value] : values)
+            columns.push_back(metrics.size() == 1 ? fmt::format("{}.{}", stage, name) : fmt::format("{}.{}.{}", stage, port, name));
+    return columns;
+}
+
+bool calls_column(std::string_view name, std::string_view column) {
+    return column == name || short_name(column) == name;
+}
+
+std::string_view name_of(Best best) {
+    return best == Best::Max ? "max" : "min";
+}
+
+std::optional<Best> usual_best(std::string_view metric) {
+    for (const std::string_view word : {"accuracy", "precision", "recall"}) {
+        if (metric.ends_with(word)) return Best::Max;
+    }
+    for (const std::string_view word : {"loss", "error"}) {
+        if (metric.ends_with(word)) return Best::Min;
+    }
+    return std::nullopt;
+}
+
+bool SweepReport::repeats() const {
+    return std::ranges::any_of(axes, &SweepAxis::repeats);
+}
+
+SweepReport sweep_report(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
+                         const std::vector<std::optional<NodeOutcome>>& outcomes, const SweepQuestion& question) {
+    return Reporter(sweep, question).report(metrics_of, outcomes);
+}
+
+std::string words(const SweepReport& report, const SweepReport::Paired& paired) {
+    const std::string &a = report.metrics[paired.a], &b = report.metrics[paired.b];
+    const std::string difference = fmt::format("{} - {}", b, a);
+    if (!paired.difference.mean) return difference + ": no point has both";
+    const auto with_sign = [](double value) { return fmt::format("{}{}", value > 0 ? "+" : "", metric_text(value)); };
+    const std::string found = fmt::format("{} = {}", difference, with_sign(*paired.difference.mean));
+    if (!paired.interval) return found + ", n = 1: from one value no interval follows";
+    const std::string text = fmt::format("{}, 95 % interval {} to {}, n = {}: ", found, with_sign(paired.interval->low),
+                                         with_sign(paired.interval->high), paired.difference.n);
+    if (paired.interval->has_zero()) return text + "cannot be told from zero";
+    return text + fmt::format("{} is {} than {}", b, paired.interval->low > 0 ? "greater" : "less", a);
+}
+
+}  // namespace satdl

@@ -1,0 +1,91 @@
+// What a sweep came to: its points, and its settings over their repetitions.
+//
+// A repetition (a seed) is no setting: a table has one row a setting, with mean, standard deviation and n over its points.
+// Where a row has two metrics that belong together, they are compared point by point: what the seeds have in common falls
+// out of their difference, which two means side by side cannot say.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/run/observer.h"
+#include "pipeline/display/student_t.h"
+#include "pipeline/sweep/sweep.h"
+
+namespace satdl {
+
+// Port -> name -> value, of one outcome's Metrics ports.
+using Metrics = std::map<std::string, std::map<std::string, double>>;
+
+// The columns of one stage's metrics: "compare.p", or "stage.port.name" where it has several Metrics ports.
+[[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
+// Whether a column may be called so: "compare.p", or "p".
+[[nodiscard]] bool calls_column(std::string_view name, std::string_view column);
+
+// What became of one node of the merged DAG; nothing where the run did not take it in, or has not come to it yet.
+struct NodeOutcome {
+    NodeState state = NodeState::Skipped;
+    std::optional<Digest> key;
+    std::string error;  // Failed: the whole message
+};
+
+enum class Best { Max, Min };
+[[nodiscard]] std::string_view name_of(Best best);  // "max"
+// Which way a metric is good, by the last word of its name: accuracy, precision, recall: max; loss, error: min.
+[[nodiscard]] std::optional<Best> usual_best(std::string_view metric);
+
+struct SweepQuestion {
+    std::vector<std::string> metrics;  // columns: "compare.p", or "p": of every stage that has it; none: see sweep_report()
+    std::optional<Best> best;          // which way the first of them is good; none: as usual for its name
+    std::vector<std::pair<std::string, std::string>> paired;  // (A, B): B - A; none: p and p0 of each stage that has both
+};
+
+struct SweepReport {
+    struct Failure {
+        NodeId node = 0;
+        std::string error;
+    };
+    struct Point {
+        std::vector<std::string> settings;           // in the order of `axes`
+        std::vector<std::optional<double>> metrics;  // in the order of `metrics`; nothing where the point has none
+        std::vector<Failure> failures;
+        std::size_t row = 0;  // its setting, in `rows`
+    };
+    // B - A over the points of a row that have both.
+    struct Paired {
+        std::size_t a = 0, b = 0;  // in `metrics`
+        Sample difference;
+        std::optional<Interval> interval;  // 95 %; nothing for fewer than two points
+    };
+    // One setting.
+    struct Row {
+        std::vector<std::size_t> points;  // in the sweep's order
+        std::vector<Sample> metrics;      // in the order of `metrics`
+        std::vector<Paired> paired;
+        bool best = false;
+    };
+    std::vector<SweepAxis> axes;
+    std::vector<std::string> metrics;  // "compare.p", or "stage.port.name" where a stage has several Metrics ports
+    std::vector<Point> points;         // in the sweep's order
+    std::vector<Row> rows;             // the best first, where a metric was asked for; else in the sweep's order
+    std::optional<std::size_t> sorted_by;  // in `metrics`
+    std::optional<Best> best;
+    std::vector<std::string> unknown;  // of the question's names: those that no stage reported
+    std::vector<std::string> reported; // all that could have been named
+
+    [[nodiscard]] bool repeats() const;  // whether an axis is a repetition
+};
+
+// `metrics_of` gives a node's metrics, or none where it has no outcome; `outcomes` is by NodeId. Columns without a
+// question: the metrics of the stages that nobody reads.
+[[nodiscard]] SweepReport sweep_report(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
+                                       const std::vector<std::optional<NodeOutcome>>& outcomes, const SweepQuestion& question);
+
+// "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be told from zero"
+[[nodiscard]] std::string words(const SweepReport& report, const SweepReport::Paired& paired);
+
+}  // namespace satdl

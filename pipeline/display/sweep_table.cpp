@@ -1,0 +1,263 @@
+#include "pipeline/display/sweep_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/display/text.h"
+
+namespace satdl {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dumped(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// A setting as JSON: canonical text is JSON already, save for bare text.
+Json setting_json(const std::string& canonical) {
+    Json parsed = Json::parse(canonical, nullptr, false);
+    return parsed.is_discarded() ? Json(canonical) : parsed;
+}
+
+std::string setting_text(const std::string& canonical) {
+    const Json json = setting_json(canonical);
+    return json.is_string() ? json.get<std::string>() : canonical;
+}
+
+Json number_json(const std::optional<double>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+std::string number_csv(const std::optional<double>& value) {
+    return !value ? "" : std::isfinite(*value) ? canonical_number(*value) : metric_text(*value);
+}
+
+// "0.8812 ± 0.0031"; what fewer points have than the row's others says how many.
+std::string sample_text(const Sample& sample, std::size_t row_n) {
+    if (!sample.mean) return "-";
+    std::string text = metric_text(*sample.mean);
+    if (sample.sd) text += fmt::format(" ± {}", metric_text(*sample.sd));
+    if (sample.n != row_n) text += fmt::format(" (n={})", sample.n);
+    return text;
+}
+
+// "m1 failed: no luck", on one line; of several the first, and how many there are.
+std::string error_text(const SweepReport& report, const std::vector<std::size_t>& points) {
+    std::string first;
+    std::size_t failed = 0;
+    for (const std::size_t point : points) {
+        if (report.points[point].failures.empty()) continue;
+        if (failed++ > 0) continue;
+        for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
+            if (report.axes[axis].repeats)
+                first += fmt::format("{}={}: ", report.axes[axis].name, setting_text(report.points[point].settings[axis]));
+        }
+        first += first_line(report.points[point].failures.front().error);
+    }
+    return failed < 2 ? first : fmt::format("{} (and {} more)", first, failed - 1);
+}
+
+std::size_t failed_points(const SweepReport& report, const std::vector<std::size_t>& points) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(points, [&](std::size_t point) { return !report.points[point].failures.empty(); }));
+}
+
+std::vector<std::string> cells_of(const SweepReport& report, const SweepReport::Row& row, bool any_failed) {
+    std::vector<std::string> cells;
+    for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
+        if (!report.axes[axis].repeats) cells.push_back(setting_text(report.points[row.points.front()].settings[axis]));
+    }
+    std::size_t most = 0;
+    for (const Sample& sample : row.metrics) most = std::max(most, sample.n);
+    if (report.repeats()) {
+        cells.push_back(most == row.points.size() ? fmt::format("{}", most) : fmt::format("{} of {}", most, row.points.size()));
+    }
+    for (const Sample& sample : row.metrics) cells.push_back(sample_text(sample, report.repeats() ? most : sample.n));
+    if (report.sorted_by && report.best) cells.emplace_back(row.best ? "best" : "");
+    if (any_failed) cells.push_back(error_text(report, row.points));
+    return cells;
+}
+
+// "noise_factor=0.1: ", where there is more than one row.
+std::string setting_label(const SweepReport& report, const SweepReport::Row& row) {
+    if (report.rows.size() == 1) return {};
+    std::string text;
+    for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
+        if (report.axes[axis].repeats) continue;
+        text += fmt::format("{}{}={}", text.empty() ? "" : ", ", report.axes[axis].name,
+                            setting_text(report.points[row.points.front()].settings[axis]));
+    }
+    return text + ": ";
+}
+
+std::vector<std::string> notes_of(const SweepReport& report) {
+    std::vector<std::string> notes;
+    if (report.sorted_by && report.best) {
+        notes.push_back(fmt::format("sorted by {}, {} first", report.metrics[*report.sorted_by],
+                                    *report.best == Best::Max ? "the greatest" : "the least"));
+    } else if (report.sorted_by) {
+        notes.push_back(fmt::format("not sorted: say with --best max or --best min which way {} is good",
+                                    report.metrics[*report.sorted_by]));
+    }
+    if (!report.repeats()) return notes;
+    notes.emplace_back("mean ± standard deviation over n repetitions");
+    if (std::ranges::all_of(report.rows, [](const auto& row) { return row.points.size() == 1; }))
+        notes.emplace_back("n = 1: one value has no standard deviation and no interval");
+    for (const auto& row : report.rows) {
+        for (const auto& paired : row.paired) notes.push_back(setting_label(report, row) + words(report, paired));
+    }
+    return notes;
+}
+
+Json axes_json(const std::vector<SweepAxis>& axes) {
+    Json all = Json::array();
+    for (const SweepAxis& axis : axes) {
+        Json values = Json::array();
+        for (const Value& value : axis.values) values.push_back(Json::parse(value.canonical()));
+        all.push_back({{"param", axis.name}, {"values", std::move(values)}, {"repeats", axis.repeats}});
+    }
+    return all;
+}
+
+Json settings_json(const std::vector<SweepAxis>& axes, const std::vector<std::string>& settings, bool with_repetitions) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        if (with_repetitions || !axes[i].repeats) json[axes[i].name] = setting_json(settings[i]);
+    }
+    return json;
+}
+
+// Stage of the single DAG -> the merged DAG's, and what became of it.
+Json stages_json(const SweepPoint& point, const Dag& dag, const std::vector<std::optional<NodeOutcome>>* outcomes) {
+    Json stages = Json::object();
+    for (std::size_t i = 0; i < point.nodes.size(); ++i) {
+        Json stage = {{"stage", dag.nodes[point.nodes[i]].name}};
+        if (outcomes != nullptr) {
+            const auto& outcome = (*outcomes)[point.nodes[i]];
+            stage["outcome"] = outcome ? Json(name_of(outcome->state)) : Json(nullptr);
+            stage["key"] = outcome && outcome->key ? Json(outcome->key->hex()) : Json(nullptr);
+        }
+        stages[point.names[i]] = std::move(stage);
+    }
+    return stages;
+}
+
+Json point_json(const SweepReport& report, const SweepReport::Point& point, const Dag& dag) {
+    Json metrics = Json::object(), failures = Json::array();
+    for (std::size_t i = 0; i < point.metrics.size(); ++i) metrics[report.metrics[i]] = number_json(point.metrics[i]);
+    for (const auto& failure : point.failures)
+        failures.push_back({{"stage", dag.nodes[failure.node].name}, {"error", failure.error}});
+    return {{"settings", settings_json(report.axes, point.settings, true)},
+            {"metrics", std::move(metrics)},
+            {"row", point.row},
+            {"failures", std::move(failures)}};
+}
+
+Json row_json(const SweepReport& report, const SweepReport::Row& row) {
+    Json metrics = Json::object(), paired = Json::array();
+    for (std::size_t i = 0; i < row.metrics.size(); ++i) {
+        const Sample& sample = row.metrics[i];
+        Json values = Json::array();
+        for (const std::size_t point : row.points) values.push_back(number_json(report.points[point].metrics[i]));
+        metrics[report.metrics[i]] = {{"mean", number_json(sample.mean)},
+                                      {"sd", number_json(sample.sd)},
+                                      {"n", sample.n},
+                                      {"values", std::move(values)}};
+    }
+    for (const auto& one : row.paired) {
+        const auto bound = [&](double Interval::* end) {
+            return one.interval ? std::optional(*one.interval.*end) : std::nullopt;
+        };
+        paired.push_back({{"a", report.metrics[one.a]},
+                          {"b", report.metrics[one.b]},
+                          {"mean", number_json(one.difference.mean)},
+                          {"sd", number_json(one.difference.sd)},
+                          {"n", one.difference.n},
+                          {"low", number_json(bound(&Interval::low))},
+                          {"high", number_json(bound(&Interval::high))},
+                          {"told_from_zero", one.interval ? Json(!one.interval->has_zero()) : Json(nullptr)},
+                          {"words", words(report, one)}});
+    }
+    return {{"settings", settings_json(report.axes, report.points[row.points.front()].settings, false)},
+            {"points", row.points},
+            {"failed", failed_points(report, row.points)},
+            {"best", row.best},
+            {"metrics", std::move(metrics)},
+            {"paired", std::move(paired)}};
+}
+
+}  // namespace
+
+Table to_table(const SweepReport& report) {
+    const bool any_failed =
+        std::ranges::any_of(report.points, [](const auto& point) { return !point.failures.empty(); });
+    Table table;
+    for (const SweepAxis& axis : report.axes) {
+        if (!axis.repeats) table.columns.push_back(axis.name);
+    }
+    if (report.repeats()) table.columns.emplace_back("n");
+    table.columns.insert(table.columns.end(), report.metrics.begin(), report.metrics.end());
+    if (report.sorted_by && report.best) table.columns.emplace_back();
+    if (any_failed) table.columns.emplace_back("error");
+    for (const auto& row : report.rows) table.rows.push_back(cells_of(report, row, any_failed));
+    table.notes = notes_of(report);
+    return table;
+}
+
+std::string to_csv(const SweepReport& report) {
+    Table table;
+    for (const SweepAxis& axis : report.axes) table.columns.push_back(axis.name);
+    table.columns.insert(table.columns.end(), report.metrics.begin(), report.metrics.end());
+    if (report.repeats()) {
+        for (const std::string& metric : report.metrics)
+            table.columns.insert(table.columns.end(), {metric + ".mean", metric + ".sd", metric + ".n"});
+    }
+    table.columns.emplace_back("error");
+    for (const auto& row : report.rows) {
+        for (const std::size_t point : row.points) {
+            auto& cells = table.rows.emplace_back();
+            for (const auto& setting : report.points[point].settings) cells.push_back(setting_text(setting));
+            for (const auto& value : report.points[point].metrics) cells.push_back(number_csv(value));
+            for (const Sample& sample : row.metrics) {
+                if (!report.repeats()) break;
+                cells.insert(cells.end(), {number_csv(sample.mean), number_csv(sample.sd), fmt::format("{}", sample.n)});
+            }
+            const auto& failures = report.points[point].failures;
+            cells.push_back(failures.empty() ? "" : failures.front().error);
+        }
+    }
+    return table_csv(table);
+}
+
+std::string sweep_started_json(const Sweep& sweep) {
+    Json points = Json::array();
+    for (const SweepPoint& point : sweep.points) {
+        std::vector<std::string> settings;
+        for (const auto& setting : point.values) settings.push_back(setting.second);
+        points.push_back({{"settings", settings_json(sweep.axes, settings, true)},
+                          {"stages", stages_json(point, sweep.dag, nullptr)}});
+    }
+    return dumped({{"axes", axes_json(sweep.axes)}, {"points", std::move(points)}});
+}
+
+std::string to_json(const SweepReport& report, const Sweep& sweep, const std::vector<std::optional<NodeOutcome>>& outcomes) {
+    Json points = Json::array(), rows = Json::array();
+    for (std::size_t i = 0; i < report.points.size(); ++i) {
+        points.push_back(point_json(report, report.points[i], sweep.dag));
+        points.back()["stages"] = stages_json(sweep.points[i], sweep.dag, &outcomes);
+    }
+    for (const auto& row : report.rows) rows.push_back(row_json(report, row));
+    return dumped({{"axes", axes_json(report.axes)},
+                   {"metrics", report.metrics},
+                   {"sorted_by", report.sorted_by ? Json(report.metrics[*report.sorted_by]) : Json(nullptr)},
+                   {"best", report.best ? Json(name_of(*report.best)) : Json(nullptr)},
+                   {"points", std::move(points)},
+                   {"rows", std::move(rows)}});
+}
+
+}  // namespace satdl

@@ -1,0 +1,185 @@
+#include "pipeline/display/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "pipeline/core/error.h"
+
+namespace satdl {
+
+namespace {
+
+struct CodePoint {
+    char32_t value = 0;
+    std::size_t bytes = 1;
+};
+
+// The code point that starts at `text[at]`; a byte that starts none counts as itself. wcwidth() was rejected: its answer
+// hangs on the locale.
+CodePoint code_point(std::string_view text, std::size_t at) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = byte(at);
+    const std::size_t length = first < 0x80           ? 1
+                               : (first >> 5) == 0x6  ? 2
+                               : (first >> 4) == 0xE  ? 3
+                               : (first >> 3) == 0x1E ? 4
+                                                      : 1;
+    if (length == 1 || at + length > text.size()) return {first, 1};
+    char32_t value = first & (0xFFu >> (length + 1));
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(at + i) & 0xC0) != 0x80) return {first, 1};
+        value = (value << 6) | (byte(at + i) & 0x3Fu);
+    }
+    return {value, length};
+}
+
+int width_of(char32_t point) {
+    struct Range {
+        char32_t first, last;
+    };
+    constexpr std::array kZero{Range{0x300, 0x36F}, Range{0x200B, 0x200F}, Range{0x20D0, 0x20FF}, Range{0xFE00, 0xFE0F}};
+    constexpr std::array kWide{Range{0x1100, 0x115F},   Range{0x2E80, 0xA4CF},   Range{0xAC00, 0xD7A3},
+                               Range{0xF900, 0xFAFF},   Range{0xFE30, 0xFE6F},   Range{0xFF00, 0xFF60},
+                               Range{0xFFE0, 0xFFE6},   Range{0x1F300, 0x1F64F}, Range{0x1F680, 0x1F6FF},
+                               Range{0x1F900, 0x1F9FF}, Range{0x20000, 0x3FFFD}};
+    const auto in = [point](const Range& range) { return point >= range.first && point <= range.last; };
+    if (std::any_of(kZero.begin(), kZero.end(), in)) return 0;
+    return std::any_of(kWide.begin(), kWide.end(), in) ? 2 : 1;
+}
+
+bool is_number(std::string_view cell) {
+    if (cell.empty() || cell == "-" || cell == "nan" || cell == "inf" || cell == "-inf") return true;
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    const std::string_view digits = cell.substr(cell.front() == '-' || cell.front() == '+' ? 1 : 0);
+    return !digits.empty() && digit(digits.front()) && std::all_of(digits.begin(), digits.end(), [&](char c) {
+        return digit(c) || std::string_view(".e+-:%").find(c) != std::string_view::npos;
+    });
+}
+
+std::string line_of(const std::vector<std::string>& cells, const std::vector<int>& widths,
+                    const std::vector<bool>& to_right) {
+    std::string line;
+    for (std::size_t column = 0; column < cells.size(); ++column) {
+        if (column != 0) line += "  ";
+        const std::string space(static_cast<std::size_t>(std::max(0, widths[column] - display_width(cells[column]))), ' ');
+        line += to_right[column] ? space + cells[column] : cells[column] + space;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line + '\n';
+}
+
+}  // namespace
+
+int display_width(std::string_view text) {
+    int width = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const CodePoint point = code_point(text, at);
+        width += width_of(point.value);
+        at += point.bytes;
+    }
+    return width;
+}
+
+std::string fitted(std::string_view text, int width) {
+    if (width <= 0) return {};
+    if (display_width(text) <= width) return std::string(text);
+    int used = 0;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const CodePoint point = code_point(text, at);
+        if (used + width_of(point.value) > width - 1) break;
+        used += width_of(point.value);
+        at += point.bytes;
+    }
+    return std::string(text.substr(0, at)) + "…";
+}
+
+std::string padded(std::string_view text, int width) {
+    return std::string(text) + std::string(static_cast<std::size_t>(std::max(0, width - display_width(text))), ' ');
+}
+
+std::string clock_text(double seconds) {
+    const auto whole = static_cast<std::int64_t>(std::llround(std::max(0.0, seconds)));
+    if (whole < 60) return fmt::format("{}s", whole);
+    if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+std::string duration_text(double seconds) {
+    if (seconds < 0.0995) return fmt::format("{:.1f} ms", std::max(0.0, seconds) * 1e3);
+    if (seconds < 9.995) return fmt::format("{:.2f} s", seconds);
+    if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+    return fmt::format("{} {}", clock_text(seconds), seconds < 3599.5 ? "min" : "h");
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+    if (bytes < 1000) return fmt::format("{} B", bytes);
+    auto amount = static_cast<double>(bytes);
+    constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    std::size_t unit = 0;
+    while (amount >= 999.5 && unit + 1 < kUnits.size()) {
+        amount /= 1000;
+        ++unit;
+    }
+    return fmt::format("{:.{}f} {}", amount, amount < 9.95 ? 1 : 0, kUnits[unit]);
+}
+
+std::string metric_text(double value) {
+    if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value == 0 ? 0.0 : value);
+    if (value == std::trunc(value) && std::abs(value) >= 2 && std::abs(value) < 1e15) return fmt::format("{:.0f}", value);  // a count
+    return std::abs(value) > 1e-3 ? fmt::format("{:.4f}", value) : fmt::format("{:.4e}", value);
+}
+
+std::string table_text(const Table& table) {
+    std::vector<std::string> header;
+    for (const auto& cell : table.columns) header.push_back(printable(cell));
+    std::vector<int> widths;
+    for (const auto& cell : header) widths.push_back(display_width(cell));
+    std::vector<bool> to_right(header.size(), !table.rows.empty());
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& row : table.rows) {
+        auto& cells = rows.emplace_back(header.size());
+        for (std::size_t column = 0; column < std::min(row.size(), header.size()); ++column) {
+            cells[column] = printable(row[column]);
+            widths[column] = std::max(widths[column], display_width(cells[column]));
+            if (!is_number(cells[column])) to_right[column] = false;
+        }
+    }
+    std::string text = table.title.empty() ? "" : printable(table.title) + '\n';
+    if (!header.empty()) {
+        text += line_of(header, widths, to_right);
+        int rule = 2 * (static_cast<int>(widths.size()) - 1);
+        for (const int width : widths) rule += width;
+        for (int i = 0; i < rule; ++i) text += "─";
+        text += '\n';
+    }
+    for (const auto& row : rows) text += line_of(row, widths, to_right);
+    for (const auto& note : table.notes) text += printable(note) + '\n';
+    return text;
+}
+
+std::string table_csv(const Table& table) {
+    std::string text;
+    const auto add_line = [&text](const std::vector<std::string>& cells) {
+        for (std::size_t column = 0; column < cells.size(); ++column) {
+            if (column != 0) text += ',';
+            if (cells[column].find_first_of(",\"\r\n") == std::string::npos) {
+                text += cells[column];
+                continue;
+            }
+            text += '"';
+            for (const char c : cells[column]) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+            text += '"';
+        }
+        text += '\n';
+    };
+    add_line(table.columns);
+    for (const auto& row : table.rows) add_line(row);
+    return text;
+}
+
+}  // namespace satdl

@@ -1,0 +1,52 @@
+// Messages between two processes of this program: bytes, and with them a file where one is needed (unix(7): SCM_RIGHTS).
+//
+// A message is 12 bytes of its own (its length, and whether a file comes with it) and its bytes. The other end may be a process that
+// runs wild: what it sends is believed to be nothing but bytes, lengths have a bound, and files that come are closed on exec.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "pipeline/core/descriptor.h"
+
+namespace satdl {
+
+struct Message {
+    std::string bytes;
+    Descriptor file;  // none, or one that came with it
+};
+
+// For one thread.
+class Channel {
+public:
+    explicit Channel(Descriptor socket) : socket_(std::move(socket)) {}
+
+    [[nodiscard]] int descriptor() const { return socket_.get(); }
+
+    // False: the other end is gone.
+    bool send(std::string_view bytes, const Descriptor& file = Descriptor());
+    // Waits for the next one. Nothing: the other end is gone, or what it sends is no message.
+    [[nodiscard]] std::optional<Message> receive();
+
+    // Without waiting: takes what has come (of a flood a part), and says whether more can come. Then take() what is whole.
+    [[nodiscard]] bool read_available();
+    [[nodiscard]] std::optional<Message> take();
+
+private:
+    enum class Read { Some, Nothing, End };
+    [[nodiscard]] Read read_some(int flags);
+
+    Descriptor socket_;
+    std::string buffer_;           // received, not yet taken
+    std::deque<Descriptor> files_;  // likewise, in the order of their messages
+    bool broken_ = false;
+};
+
+// A pair of connected sockets, closed on exec. Throws Error{Store}.
+[[nodiscard]] std::pair<Descriptor, Descriptor> socket_pair();
+
+}  // namespace satdl

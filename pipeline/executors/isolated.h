@@ -1,0 +1,30 @@
+// Stages executed in processes of their own, from outside: what crashes, exits, hangs or eats all memory fails its stage, and nothing
+// else. worker.h is the other end; minder.h sees to it that nothing survives.
+//
+// The outcome is the same to the last byte as that of a stage executed in this process. Inputs and outputs are copied once each.
+#pragma once
+
+#include <string>
+
+#include "pipeline/run/executor.h"
+#include "pipeline/catalog/stage_library.h"
+
+namespace satdl {
+
+class Isolated final : public Executor {
+public:
+    // `program`: this program, or another one that answers to run_worker().
+    explicit Isolated(StageLibraries& libraries, std::string program = "/proc/self/exe")
+        : libraries_(libraries), program_(std::move(program)) {}
+
+    // Throws what the stage threw (what is no exception as something that is none), and Error{StageFailed}, with the last that it said,
+    // where its process ended otherwise. A stage that does not stop within its grace after its timeout is killed.
+    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override;
+    [[nodiscard]] std::optional<Digest> library(const Node& node) override { return libraries_.digest(*node.stage); }
+
+private:
+    StageLibraries& libraries_;
+    const std::string program_;
+};
+
+}  // namespace satdl

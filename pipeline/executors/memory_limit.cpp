@@ -1,0 +1,149 @@
+#include "pipeline/executors/memory_limit.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "pipeline/core/descriptor.h"
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The kernel's files take a value in one write, and say at once whether they like it.
+bool put(const fs::path& file, const std::string& value) {
+    const Descriptor open(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+    return open && ::write(open.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
+}
+
+std::vector<std::string> lines_of(const char* file) {
+    std::ifstream stream(file);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
+    return lines;
+}
+
+std::vector<std::string> words_of(const std::string& line, char separator) {
+    std::vector<std::string> words;
+    std::istringstream stream(line);
+    for (std::string word; std::getline(stream, word, separator);) words.push_back(word);
+    return words;
+}
+
+bool has_word(const std::string& list, std::string_view word) {
+    const auto words = words_of(list, ',');
+    return std::ranges::find(words, word) != words.end();
+}
+
+// Our own group, as /proc/self/cgroup has it ("4:memory:/a/b", "0::/a/b").
+std::optional<std::string> own_path(LimitKind kind) {
+    for (const std::string& line : lines_of("/proc/self/cgroup")) {
+        const std::size_t first = line.find(':');
+        const std::size_t second = line.find(':', first + 1);
+        if (second == std::string::npos) continue;
+        const std::string controllers = line.substr(first + 1, second - first - 1);
+        if (kind == LimitKind::CgroupV2 ? controllers.empty() : has_word(controllers, "memory")) return line.substr(second + 1);
+    }
+    return std::nullopt;
+}
+
+// The folder of our own group: where the hierarchy is mounted ("31 23 0:28 ROOT MOUNTPOINT ... - TYPE SOURCE OPTIONS"), and our path in it.
+std::optional<fs::path> own_group(LimitKind kind) {
+    const auto path = own_path(kind);
+    if (!path) return std::nullopt;
+    for (const std::string& line : lines_of("/proc/self/mountinfo")) {
+        const auto words = words_of(line, ' ');
+        const auto dash = std::ranges::find(words, "-");
+        if (words.size() < 6 || words.end() - dash < 4) continue;
+        const bool fits = kind == LimitKind::CgroupV2 ? dash[1] == "cgroup2" : dash[1] == "cgroup" && has_word(dash[3], "memory");
+        if (!fits) continue;
+        const std::string& root = words[3];  // in a container, a part of the hierarchy
+        const fs::path mount = words[4];
+        const std::string within = root != "/" && path->starts_with(root) ? path->substr(root.size()) : *path;
+        const fs::path group = mount / fs::path(within).relative_path();
+        std::error_code error;
+        return fs::is_directory(group, error) ? group : mount;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view name_of(LimitKind kind) {
+    switch (kind) {
+        case LimitKind::CgroupV2: return "cgroup v2";
+        case LimitKind::CgroupV1: return "cgroup v1";
+        case LimitKind::Data: return "RLIMIT_DATA";
+        case LimitKind::None: break;
+    }
+    return "none";
+}
+
+MemoryLimit::MemoryLimit(std::optional<std::uint64_t> bytes)
+    : bytes_(bytes.value_or(0)), kind_(bytes ? LimitKind::Data : LimitKind::None) {
+    if (!bytes) return;
+    for (const LimitKind kind : {LimitKind::CgroupV2, LimitKind::CgroupV1}) {
+        const auto own = own_group(kind);
+        // Version 2 gives no memory controller to a group below one that has processes: ours has us, but its neighbours may have it.
+        if (own && (make_group(*own, kind) || make_group(own->parent_path(), kind))) return;
+    }
+}
+
+bool MemoryLimit::make_group(const fs::path& parent, LimitKind kind) {
+    const fs::path group = parent / fmt::format("satdl-{}", ::getpid());
+    ::rmdir(group.c_str());  // that of a minder of this number that was killed
+    if (::mkdir(group.c_str(), 0755) != 0) return false;
+    const bool second = kind == LimitKind::CgroupV2;
+    if (!put(group / (second ? "memory.max" : "memory.limit_in_bytes"), std::to_string(bytes_))) {
+        ::rmdir(group.c_str());
+        return false;
+    }
+    // These need not be there: without swap accounting, or in older kernels.
+    if (second) {
+        (void)put(group / "memory.swap.max", "0");
+        (void)put(group / "memory.oom.group", "1");
+    } else {
+        (void)put(group / "memory.memsw.limit_in_bytes", std::to_string(bytes_));
+    }
+    group_ = group;
+    kind_ = kind;
+    return true;
+}
+
+MemoryLimit::~MemoryLimit() {
+    // The last of its processes has been waited for, but the kernel may still be busy with it.
+    for (int i = 0; i < 100 && !group_.empty(); ++i) {
+        if (::rmdir(group_.c_str()) == 0 || errno != EBUSY) return;
+        ::usleep(10'000);
+    }
+}
+
+LimitKind MemoryLimit::take_in(pid_t process) {
+    if (!group_.empty() && !put(group_ / "cgroup.procs", std::to_string(process))) kind_ = LimitKind::Data;
+    return kind_;
+}
+
+void MemoryLimit::limit_data(std::uint64_t bytes) {
+    const rlimit limit{bytes, bytes};
+    (void)::setrlimit(RLIMIT_DATA, &limit);
+}
+
+bool MemoryLimit::has_struck() const {
+    if (kind_ != LimitKind::CgroupV2 && kind_ != LimitKind::CgroupV1) return false;
+    const char* const name = kind_ == LimitKind::CgroupV2 ? "memory.events" : "memory.oom_control";
+    for (const std::string& line : lines_of((group_ / name).c_str()))
+        if (line.starts_with("oom_kill ") && line != "oom_kill 0") return true;
+    return false;
+}
+
+}  // namespace satdl

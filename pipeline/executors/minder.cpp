@@ -1,0 +1,155 @@
+#include "pipeline/executors/minder.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+#include <vector>
+
+#include "pipeline/core/error.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::array kHeard{SIGCHLD, SIGINT, SIGTERM, SIGHUP};
+
+struct Go {  // from the minder to the worker, once it is under its limit
+    LimitKind limit;
+};
+
+// The processes of which this one is the parent.
+std::vector<pid_t> children() {
+    std::vector<pid_t> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename();
+        pid_t pid = 0;
+        if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size()) continue;
+        std::ifstream file(entry->path() / "stat");  // "12 (a name) S 11 ...": the name may hold anything
+        std::string line;
+        std::getline(file, line);
+        const std::size_t after = line.rfind(") ");
+        if (after == std::string::npos || line.size() < after + 5) continue;
+        if (std::atoi(line.c_str() + after + 4) == ::getpid()) found.push_back(pid);
+    }
+    return found;
+}
+
+class Minder {
+public:
+    Minder(Descriptor lifeline, pid_t worker) : lifeline_(std::move(lifeline)), worker_(worker) {}
+
+    // Until the worker has ended, or shall.
+    void watch(const Descriptor& signals) {
+        std::array<pollfd, 2> both{{{lifeline_.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
+        while (!worker_has_ended()) {
+            if (::poll(both.data(), both.size(), -1) < 0) continue;
+            if (both[0].revents != 0) return;  // satdl says nothing over it: it has closed it, or is gone
+            signalfd_siginfo signal{};
+            if (both[1].revents == 0 || ::read(signals.get(), &signal, sizeof signal) != sizeof signal) continue;
+            if (static_cast<int>(signal.ssi_signo) != SIGCHLD) return;
+        }
+    }
+
+    // The worker's group first (while its number is still the worker's), then whatever else has become our child.
+    void end_all() {
+        ::kill(-worker_, SIGKILL);
+        while (reap(WNOHANG)) {
+            for (const pid_t child : children()) ::kill(child, SIGKILL);
+            (void)reap(0);
+        }
+    }
+
+    void tell(LimitKind limit, bool out_of_memory) const {
+        const WorkerEnd end{status_, limit, out_of_memory};
+        (void)::send(lifeline_.get(), &end, sizeof end, MSG_NOSIGNAL);
+    }
+
+private:
+    [[nodiscard]] bool worker_has_ended() const {
+        siginfo_t found{};
+        return ::waitid(P_PID, static_cast<id_t>(worker_), &found, WEXITED | WNOHANG | WNOWAIT) == 0 && found.si_pid == worker_;
+    }
+
+    // Takes in what has ended; with no flag, at least one. Whether children are left.
+    bool reap(int flags) {
+        for (;;) {
+            int status = 0;
+            const pid_t ended = ::waitpid(-1, &status, flags);
+            if (ended < 0 && errno == EINTR) continue;
+            if (ended < 0) return false;
+            if (ended == 0) return true;
+            if (ended == worker_) status_ = status;
+            flags = WNOHANG;
+        }
+    }
+
+    Descriptor lifeline_;
+    const pid_t worker_;
+    int status_ = 0;
+};
+
+void mind(Descriptor lifeline, pid_t worker, std::optional<std::uint64_t> memory_bytes, const Descriptor& signals, const Descriptor& go) {
+    MemoryLimit limit(memory_bytes);
+    const Go said{limit.take_in(worker)};
+    if (::write(go.get(), &said, sizeof said) != sizeof said) ::kill(worker, SIGKILL);
+    Minder minder(std::move(lifeline), worker);
+    minder.watch(signals);
+    minder.end_all();
+    minder.tell(said.limit, limit.has_struck());
+}
+
+LimitKind begin_work(pid_t minder, const Descriptor& go, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != minder) ::_exit(1);
+    ::setpgid(0, 0);
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+    Go said{};
+    if (::read(go.get(), &said, sizeof said) != sizeof said) ::_exit(1);
+    if (said.limit == LimitKind::Data) MemoryLimit::limit_data(*memory_bytes);
+    return said.limit;
+}
+
+}  // namespace
+
+LimitKind become_minded(Descriptor lifeline, std::optional<std::uint64_t> memory_bytes, std::span<Descriptor* const> of_worker) {
+    sigset_t heard, before;
+    sigemptyset(&heard);
+    for (const int signal : kHeard) sigaddset(&heard, signal);
+    ::sigprocmask(SIG_BLOCK, &heard, &before);
+    Descriptor signals(::signalfd(-1, &heard, SFD_CLOEXEC));
+    std::array<int, 2> pipe{};
+    if (!signals || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        throw Error(ExitCode::Store, std::string("a stage's process cannot be minded: ") + std::strerror(errno));
+    const Descriptor read_end(pipe[0]), write_end(pipe[1]);
+    const pid_t minder = ::getpid();
+    const pid_t worker = ::fork();
+    if (worker < 0) throw Error(ExitCode::Store, std::string("a stage's process cannot be started: ") + std::strerror(errno));
+    if (worker == 0) return begin_work(minder, read_end, before, memory_bytes);
+    ::setpgid(worker, worker);
+    for (Descriptor* const descriptor : of_worker) descriptor->close();
+    mind(std::move(lifeline), worker, memory_bytes, signals, write_end);
+    ::_exit(0);
+}
+
+std::optional<WorkerEnd> worker_end(const std::string& said) {
+    WorkerEnd end;
+    if (said.size() != sizeof end) return std::nullopt;
+    std::memcpy(&end, said.data(), sizeof end);
+    return end;
+}
+
+}  // namespace satdl

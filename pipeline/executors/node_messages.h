@@ -1,0 +1,54 @@
+// What satdl and the process of one stage say to each other: CBOR (RFC 8949), which unlike JSON carries any bytes and every number,
+// NaN too, as they are.
+//
+//   satdl -> stage   the job; then answers: to "checkpoint" (has, the state), "due" (yes), "keep" (nothing)
+//   stage -> satdl   {"what": "progress" | "log" | "checkpoint" | "due" | "keep" | "keep_end" |
+//                    "outcome" | "threw", ...}
+//
+// Arrays go beside a message, as shared_arrays.h has them. What comes from a stage's process may be anything: reading it throws
+// nlohmann's exceptions or Error, and does no harm.
+#pragma once
+
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/executors/channel.h"
+#include "pipeline/executors/shared_arrays.h"
+
+namespace satdl {
+
+using Cbor = nlohmann::json;
+
+[[nodiscard]] std::string packed(const Cbor& message);
+[[nodiscard]] Cbor unpacked(const std::string& bytes);
+
+struct NodeJob {
+    CatalogEntry stage;
+    Params params;
+    int threads = 1;
+    Precision precision = Precision::Fp32;
+    Device device = Device::Cpu;
+    std::vector<SourceFile> files;
+    SharedGroups inputs;
+};
+[[nodiscard]] Cbor to_cbor(const NodeJob& job);  // without the inputs' file, which goes beside it
+[[nodiscard]] NodeJob job_from(const Cbor& json, Descriptor file);
+
+[[nodiscard]] Cbor to_cbor(const SharedGroups& shared);
+[[nodiscard]] SharedGroups groups_from(const Cbor& json, Descriptor file);
+
+[[nodiscard]] Cbor to_cbor(const std::vector<Table>& tables);
+[[nodiscard]] std::vector<Table> tables_from(const Cbor& json);
+
+[[nodiscard]] Cbor to_cbor(const Progress& progress);
+[[nodiscard]] Progress progress_from(const Cbor& json);
+
+// What a stage threw, whatever it was; and the same thrown again (what is neither Error, Stopped, bad_alloc nor an exception as
+// something that is no exception).
+[[nodiscard]] Cbor to_cbor(const std::exception_ptr& thrown);
+[[noreturn]] void throw_again(const Cbor& json);
+
+}  // namespace satdl

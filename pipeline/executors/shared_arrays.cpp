@@ -1,0 +1,101 @@
+#include "pipeline/executors/shared_arrays.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "pipeline/core/error.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::uint64_t kAlignment = 4096;
+constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;
+constexpr int kSealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+Error no_memory(const char* what) {
+    return Error(ExitCode::Store, fmt::format("arrays cannot be handed to another process: {}: {}", what, std::strerror(errno)),
+                 "they are copied once for that: there may not be enough memory");
+}
+
+Error not_believed(const std::string& what) {
+    return Error(ExitCode::Store, fmt::format("what came from the other process cannot be believed: {}", what));
+}
+
+void write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) {
+    while (!bytes.empty()) {
+        const ssize_t done = ::pwrite(file, bytes.data(), std::min(bytes.size(), kMostAtOnce), static_cast<off_t>(offset));
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0 && errno == EFAULT)
+            throw Error(ExitCode::Store, "arrays cannot be handed to another process: a file that they lie in can no longer be read");
+        if (done <= 0) throw no_memory("write");
+        bytes = bytes.subspan(static_cast<std::size_t>(done));
+        offset += static_cast<std::uint64_t>(done);
+    }
+}
+
+// All of a sealed file, for as long as somebody holds on to it.
+struct Mapping {
+    explicit Mapping(int file) {
+        struct stat found {};
+        const int seals = ::fcntl(file, F_GET_SEALS);
+        if (seals < 0 || (seals & kSealed) != kSealed || ::fstat(file, &found) != 0) throw not_believed("its file is not sealed");
+        size = static_cast<std::size_t>(found.st_size);
+        if (size == 0) return;
+        address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+        if (address == MAP_FAILED) throw no_memory("map");
+    }
+    ~Mapping() {
+        if (size != 0) ::munmap(address, size);
+    }
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+
+    [[nodiscard]] std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(address), size}; }
+
+    void* address = nullptr;
+    std::size_t size = 0;
+};
+
+}  // namespace
+
+SharedGroups share(const Groups& groups) {
+    SharedGroups shared;
+    shared.file = Descriptor(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!shared.file) throw no_memory("memfd_create");
+    std::uint64_t end = 0;
+    for (const auto& [port, group] : groups) {
+        shared.ports.push_back(port);
+        for (const auto& [name, array] : group) {
+            shared.arrays.push_back({port, name, array.dtype(), array.shape(), end, array.digest()});
+            write_at(shared.file.get(), array.bytes(), end);
+            end += (array.bytes().size() + kAlignment - 1) / kAlignment * kAlignment;
+        }
+    }
+    if (::ftruncate(shared.file.get(), static_cast<off_t>(end)) != 0) throw no_memory("ftruncate");
+    if (::fcntl(shared.file.get(), F_ADD_SEALS, kSealed) != 0) throw no_memory("seal");
+    return shared;
+}
+
+Groups mapped(const SharedGroups& shared) {
+    const auto mapping = std::make_shared<const Mapping>(shared.file.get());
+    Groups groups;
+    for (const std::string& port : shared.ports) groups[port];
+    for (const SharedArray& one : shared.arrays) {
+        const auto count = static_cast<std::uint64_t>(element_count(one.shape));
+        if (one.offset % kAlignment != 0 || one.offset > mapping->size || count > (mapping->size - one.offset) / size_of(one.dtype))
+            throw not_believed("an array lies outside of its file");
+        const Array array(one.dtype, one.shape, mapping->bytes().subspan(one.offset, count * size_of(one.dtype)), mapping);
+        if (array.digest() != one.digest) throw not_believed(fmt::format("'{}' does not have its digest", printable(one.name)));
+        if (!groups[one.port].emplace(one.name, array).second) throw not_believed("an array came twice");
+    }
+    return groups;
+}
+
+}  // namespace satdl

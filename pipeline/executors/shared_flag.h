@@ -1,0 +1,50 @@
+// A flag that two processes see: one raises it, the other looks, as often as it likes.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "pipeline/core/descriptor.h"
+#include "pipeline/core/error.h"
+
+namespace satdl {
+
+class SharedFlag {
+public:
+    SharedFlag() : SharedFlag(made()) {}
+    // The one behind a descriptor that another process has made and given.
+    explicit SharedFlag(Descriptor file) : file_(std::move(file)) {
+        void* const page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
+        if (page == MAP_FAILED) throw Error(ExitCode::Store, "no memory can be shared with another process");
+        flag_ = static_cast<Flag*>(page);
+    }
+    ~SharedFlag() { ::munmap(flag_, kBytes); }
+    SharedFlag(const SharedFlag&) = delete;
+    SharedFlag& operator=(const SharedFlag&) = delete;
+
+    [[nodiscard]] const Descriptor& file() const { return file_; }
+    void raise() { flag_->store(1, std::memory_order_relaxed); }
+    [[nodiscard]] bool is_raised() const { return flag_->load(std::memory_order_relaxed) != 0; }
+
+private:
+    using Flag = std::atomic<std::uint32_t>;
+    static_assert(Flag::is_always_lock_free);
+    static constexpr std::size_t kBytes = 4096;
+
+    // Zero, and of a size that nobody can change.
+    static Descriptor made() {
+        Descriptor file(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+        if (!file || ::ftruncate(file.get(), kBytes) != 0 || ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+            throw Error(ExitCode::Store, "no memory can be shared with another process");
+        return file;
+    }
+
+    Descriptor file_;
+    Flag* flag_ = nullptr;
+};
+
+}  // namespace satdl

@@ -1,0 +1,138 @@
+#include "pipeline/executors/worker.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "pipeline/core/error.h"
+#include "pipeline/executors/minder.h"
+#include "pipeline/executors/node_messages.h"
+#include "pipeline/executors/shared_flag.h"
+#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/supervision.h"
+
+namespace satdl {
+namespace {
+
+// The engine as the stage sees it: what it cannot answer itself it asks for over the channel.
+class Context final : public StageContext {
+public:
+    Context(const NodeJob& job, Channel& channel, const SharedFlag& stop) : job_(job), channel_(channel), stop_(stop) {}
+
+    [[nodiscard]] const Params& params() const override { return job_.params; }
+    [[nodiscard]] int threads() const override { return job_.threads; }
+    [[nodiscard]] Precision precision() const override { return job_.precision; }
+    [[nodiscard]] Device device() const override { return job_.device; }
+    [[nodiscard]] const std::vector<SourceFile>& files() const override { return job_.files; }
+    [[nodiscard]] bool stop_requested() const override { return stop_.is_raised(); }
+
+    void progress(const Progress& progress) override {
+        Cbor said = to_cbor(progress);
+        said["what"] = "progress";
+        say(said);
+    }
+    void log(LogLevel level, std::string_view message) override {
+        say({{"what", "log"}, {"level", static_cast<int>(level)}, {"message", message}});
+    }
+    [[nodiscard]] const Group* checkpoint() override {
+        if (!checkpoint_) {
+            say({{"what", "checkpoint"}});
+            auto [answer, file] = answered();
+            checkpoint_.emplace();
+            if (answer.at("has")) checkpoint_ = mapped(groups_from(answer.at("state"), std::move(file)));
+        }
+        return checkpoint_->empty() ? nullptr : &checkpoint_->begin()->second;
+    }
+    [[nodiscard]] bool checkpoint_due(bool epoch_ended) override {
+        say({{"what", "due"}, {"epoch_ended", epoch_ended}});
+        return answered().first.at("due");
+    }
+    void keep_checkpoint(const Group& state, const Progress& at) override { keep("keep", state, at); }
+    void keep_end(const Group& state, const Progress& at) override { keep("keep_end", state, at); }
+
+    // Where nobody listens any more, there is nothing left to do.
+    void say(const Cbor& message, const Descriptor& file = Descriptor()) {
+        if (!channel_.send(packed(message), file)) ::_exit(1);
+    }
+
+private:
+    void keep(const char* what, const Group& state, const Progress& at) {
+        const SharedGroups shared = share({{"state", state}});
+        say({{"what", what}, {"state", to_cbor(shared)}, {"at", to_cbor(at)}}, shared.file);
+        (void)answered();
+    }
+    std::pair<Cbor, Descriptor> answered() {
+        auto message = channel_.receive();
+        if (!message) ::_exit(1);
+        return {unpacked(message->bytes), std::move(message->file)};
+    }
+
+    const NodeJob& job_;
+    Channel& channel_;
+    const SharedFlag& stop_;
+    std::optional<Groups> checkpoint_;  // once it was asked for; none: an empty map
+};
+
+void run_stage(Channel& channel, const SharedFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
+    auto message = channel.receive();
+    if (!message) return;
+    const NodeJob job = job_from(unpacked(message->bytes), std::move(message->file));
+    Context context(job, channel, stop);
+    StageLibraries libraries;
+    try {
+        if (memory_bytes)
+            context.log(LogLevel::Debug, fmt::format("its memory is limited to {} ({})", memory_text(*memory_bytes), name_of(limit)));
+        const Outcome outcome = libraries.function(job.stage)(mapped(job.inputs), context);
+        std::fflush(nullptr);
+        const SharedGroups outputs = share(outcome.outputs);
+        context.say({{"what", "outcome"}, {"outputs", to_cbor(outputs)}, {"tables", to_cbor(outcome.tables)}}, outputs.file);
+    } catch (...) {
+        std::fflush(nullptr);
+        context.say({{"what", "threw"}, {"thrown", to_cbor(std::current_exception())}});
+    }
+}
+
+bool is_ours(int number, mode_t type) {
+    struct stat found {};
+    return ::fstat(number, &found) == 0 && (found.st_mode & S_IFMT) == type;
+}
+
+}  // namespace
+
+bool is_worker_call(int argc, char** argv) { return argc >= 2 && argv[1] == kWorkerCommand; }
+
+int run_worker(int argc, char** argv) {
+    std::uint64_t memory = 0;
+    const bool is_sane = argc == 4 && is_ours(kWorkerChannel, S_IFSOCK) && is_ours(kWorkerLifeline, S_IFSOCK) &&
+                         is_ours(kWorkerStop, S_IFREG) &&
+                         std::from_chars(argv[3], argv[3] + std::strlen(argv[3]), memory).ec == std::errc();
+    if (!is_sane) {
+        fmt::print(stderr, "satdl: '{}' is a part of `satdl run --isolate`, and of no use by itself\n", kWorkerCommand);
+        return static_cast<int>(ExitCode::Usage);
+    }
+    try {
+        for (const int number : {kWorkerChannel, kWorkerLifeline, kWorkerStop}) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+        Descriptor socket(kWorkerChannel), stop_file(kWorkerStop);
+        const std::optional<std::uint64_t> memory_bytes = memory != 0 ? std::optional(memory) : std::nullopt;
+        const std::array of_worker{&socket, &stop_file};
+        const LimitKind limit = become_minded(Descriptor(kWorkerLifeline), memory_bytes, of_worker);
+        Channel channel(std::move(socket));
+        const SharedFlag stop(std::move(stop_file));
+        run_stage(channel, stop, limit, memory_bytes);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "{}\n", describe(error));
+        std::fflush(nullptr);
+        ::_exit(1);
+    }
+    // Without the destructors of libraries, which have nothing to add and may crash.
+    ::_exit(0);
+}
+
+}  // namespace satdl

@@ -1,0 +1,123 @@
+#include "pipeline/hdf5/foreign_array.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "pipeline/os/dynamic_library.h"
+#include "pipeline/core/error.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::size_t kFixedBytes = kForeignMagic.size() + 2;
+constexpr std::uint64_t kMostOfSmallFiles = 1 << 20;
+
+// What became of a reader that gave no array.
+Error refusal(const std::string& file, const ProcessResult& result) {
+    const std::string advice = "it is damaged, or made to do harm; if you trust it, h5repack may mend it";
+    if (result.kind == ProcessResult::Kind::Ended && result.code == kForeignRefused) {
+        const std::string mark = printable(std::string(1, kForeignHint));
+        const std::size_t at = result.said.rfind(mark);
+        const std::string hint = at == std::string::npos ? "" : result.said.substr(at + mark.size());
+        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.said.substr(0, at)), hint.empty() ? advice : hint);
+    }
+    if (result.kind == ProcessResult::Kind::NotStarted)
+        return Error(ExitCode::Store, fmt::format("{}: satdl-read-hdf5, which reads it, {}", file, result.describe()),
+                     "it belongs beside satdl: build satdl again");
+    if (result.kind == ProcessResult::Kind::Killed && (result.code == SIGXCPU || result.code == SIGKILL))
+        return Error(ExitCode::Store,
+                     fmt::format("{}: reading it was ended (signal {}): it takes more time than its size explains", file,
+                                 result.code),
+                     advice);
+    if (result.kind == ProcessResult::Kind::Killed)
+        return Error(ExitCode::Store, fmt::format("{}: HDF5 died of reading it: signal {} ({})", file, result.code,
+                                                  ::strsignal(result.code)), advice);
+    if (result.kind == ProcessResult::Kind::Ended && result.code != 0)
+        return Error(ExitCode::Store, fmt::format("{}: HDF5 broke down over it: {}", file, result.describe()), advice);
+    return Error(ExitCode::Store, fmt::format("{}: its reader gave something else than the array that it announced", file),
+                 advice);
+}
+
+}  // namespace
+
+std::string foreign_header(DType dtype, const Shape& shape) {
+    std::string text(kForeignMagic);
+    text += static_cast<char>(dtype);
+    text += static_cast<char>(shape.size());
+    for (const std::int64_t extent : shape) {
+        for (int shift = 0; shift < 64; shift += 8) text += static_cast<char>(extent >> shift & 0xff);
+    }
+    return text;
+}
+
+// The header is whole: takes it apart.
+bool ForeignReceiver::start() {
+    started_ = true;
+    const auto type = static_cast<unsigned char>(header_[kForeignMagic.size()]);
+    if (!header_.starts_with(kForeignMagic) || type > static_cast<unsigned char>(DType::Float64)) return false;
+    dtype_ = static_cast<DType>(type);
+    std::uint64_t bytes = size_of(dtype_);
+    bool empty = false;
+    for (std::size_t at = kFixedBytes; at < header_.size(); at += 8) {
+        std::uint64_t extent = 0;
+        for (std::size_t i = 8; i-- > 0;) extent = extent << 8 | static_cast<unsigned char>(header_[at + i]);
+        if (extent >> 62 != 0) return false;
+        shape_.push_back(static_cast<std::int64_t>(extent));
+        empty = empty || extent == 0;
+        if (!empty && __builtin_mul_overflow(bytes, extent, &bytes)) return false;
+    }
+    if (empty) bytes = 0;
+    if (bytes > kMostOfSmallFiles && bytes / kForeignMostExpansion > file_bytes_) return false;
+    bytes_ = bytes;
+    storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
+    return true;
+}
+
+bool ForeignReceiver::take(std::span<const std::byte> piece) {
+    while (!started_ && !piece.empty()) {
+        const bool fixed = header_.size() >= kFixedBytes;
+        const std::size_t dimensions = fixed ? static_cast<unsigned char>(header_[kFixedBytes - 1]) : 0;
+        if (dimensions > kForeignMostDimensions) return false;
+        const std::size_t wanted = fixed ? kFixedBytes + 8 * dimensions : kFixedBytes;
+        const std::size_t more = std::min(piece.size(), wanted - header_.size());
+        header_.append(reinterpret_cast<const char*>(piece.data()), more);
+        piece = piece.subspan(more);
+        if (fixed && header_.size() == wanted && !start()) return false;
+        if (!fixed && header_.size() == kFixedBytes && header_.back() == 0 && !start()) return false;
+    }
+    if (piece.size() > bytes_ - filled_) return false;
+    if (!piece.empty()) std::memcpy(storage_.get() + filled_, piece.data(), piece.size());
+    filled_ += piece.size();
+    return true;
+}
+
+std::optional<Array> ForeignReceiver::array() const {
+    if (!started_ || storage_ == nullptr || filled_ != bytes_) return std::nullopt;
+    return Array(dtype_, shape_, {storage_.get(), bytes_}, storage_);
+}
+
+Array read_foreign_hdf5(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
+    const std::string file = printable(path.string());
+    std::error_code failed;
+    const std::uintmax_t file_bytes = std::filesystem::file_size(path, failed);
+    if (failed) throw Error(ExitCode::Store, fmt::format("{}: cannot be read: {}", file, failed.message()), "check the path");
+    ForeignReceiver receiver(file_bytes);
+    try {
+        const ProcessResult result =
+            run_process({(program_folder() / "satdl-read-hdf5").string(), std::filesystem::absolute(path).string(), name,
+                         limit ? fmt::format("{}", *limit) : "all"},
+                        [&](std::span<const std::byte> piece) { return receiver.take(piece); });
+        std::optional<Array> array = receiver.array();
+        if (result.good() && array) return *std::move(array);
+        throw refusal(file, result);
+    } catch (const std::bad_alloc&) {
+        throw Error(ExitCode::Store, fmt::format("{}: there is not enough memory for its array", file), "take fewer: limit: 1000");
+    }
+}
+
+}  // namespace satdl

@@ -1,0 +1,56 @@
+// An array out of an HDF5 file that satdl did not write. HDF5's parser can be led astray by a file (its list of CVEs is
+// long), so it never runs in this process: satdl-read-hdf5, which lies beside the program, parses in a sandbox, and what it
+// says is believed as little as the file. This header is the parent's half and what the two say to each other.
+//
+// Over the pipe: kForeignMagic, the element type and the number of dimensions as a byte each, the extents as 64 bits
+// little-endian, then the elements and nothing else. A refusal is exit code kForeignRefused, its words on stderr.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "pipeline/core/array.h"
+#include "pipeline/os/process.h"
+
+namespace satdl {
+
+inline constexpr std::string_view kForeignMagic = "satdl-array-1\n";
+inline constexpr int kForeignRefused = 65;
+inline constexpr char kForeignHint = '\x1f';  // on stderr, between what is wrong and what to do
+inline constexpr std::size_t kForeignMostDimensions = 32;
+// More bytes of array than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
+inline constexpr std::uint64_t kForeignMostExpansion = 1100;
+
+[[nodiscard]] std::string foreign_header(DType dtype, const Shape& shape);
+
+// Takes the other side's words piece by piece, as a ProcessSink; allocates nothing that the file's size does not warrant.
+class ForeignReceiver {
+public:
+    explicit ForeignReceiver(std::uint64_t file_bytes) : file_bytes_(file_bytes) {}
+
+    [[nodiscard]] bool take(std::span<const std::byte> piece);  // false: this is not what was agreed
+    // The array, if all of it has come.
+    [[nodiscard]] std::optional<Array> array() const;
+
+private:
+    [[nodiscard]] bool start();
+
+    const std::uint64_t file_bytes_;
+    std::string header_;
+    bool started_ = false;
+    DType dtype_ = DType::UInt8;
+    Shape shape_;
+    std::shared_ptr<std::byte[]> storage_;
+    std::size_t bytes_ = 0, filled_ = 0;
+};
+
+// The array `name` ("group/data"; "": the only one in the file), or its first `limit` entries along the first dimension.
+// Throws Error{Store} naming the file, whatever the file does to its reader.
+[[nodiscard]] Array read_foreign_hdf5(const std::filesystem::path& file, const std::string& name,
+                                      std::optional<std::int64_t> limit = {});
+
+}  // namespace satdl

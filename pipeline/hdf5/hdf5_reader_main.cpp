@@ -1,0 +1,86 @@
+// satdl-read-hdf5 FILE NAME LIMIT|all: one array of a stranger's HDF5 file, on stdout, as pipeline/foreign_array.h agrees it.
+// Started by the stage `read`, whose process never parses such a file itself.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include "pipeline/core/error.h"
+#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_reading.h"
+#include "pipeline/os/sandbox.h"
+
+namespace {
+
+using namespace satdl;
+
+constexpr std::uint64_t kBytesPerSecond = 50'000'000;  // to be unpacked, on a slow machine
+constexpr std::uint64_t kFirstSeconds = 3;             // until the array is found and weighed
+constexpr std::uint64_t kSpareSeconds = 5;
+
+void write_all(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) throw Error(ExitCode::Store, "nobody takes its array");
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+}
+
+void read(const std::filesystem::path& path, const std::string& name, const std::string& limit_text) {
+    std::optional<std::int64_t> limit;
+    if (limit_text != "all") {
+        std::int64_t number = 0;
+        const auto [end, failed] = std::from_chars(limit_text.data(), limit_text.data() + limit_text.size(), number);
+        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "the limit is a number, or all");
+        limit = number;
+    }
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0)
+        throw Error(ExitCode::Store, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
+    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::Store, "is no plain file", "check the path");
+    const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+    const auto most_unpacked = static_cast<double>(file_bytes) * static_cast<double>(kForeignMostExpansion);
+    enter_sandbox(path, {.cpu_seconds = kFirstSeconds,
+                         .cpu_most_seconds = kSpareSeconds + static_cast<std::uint64_t>(most_unpacked / kBytesPerSecond)});
+    ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
+    ForeignSink sink;
+    sink.begin = [](DType dtype, const Shape& shape, std::uint64_t unpacked) {
+        limit_cpu(kSpareSeconds + unpacked / kBytesPerSecond);
+        const std::string header = foreign_header(dtype, shape);
+        write_all(std::as_bytes(std::span(header)));
+    };
+    sink.bytes = write_all;
+    read_hdf5(path, file_bytes, name, limit, sink);
+}
+
+int refuse(const std::string& message, const std::string& hint) {
+    fmt::print(stderr, "{}{}{}\n", message, kForeignHint, hint);
+    return kForeignRefused;
+}
+
+int work(int argc, char** argv) {
+    if (argc != 4) return refuse("satdl-read-hdf5 FILE NAME LIMIT|all: the stage `read` calls it", "");
+    try {
+        read(argv[1], argv[2], argv[3]);
+    } catch (const Error& error) {
+        const Diagnostic& first = error.diagnostics().front();
+        return refuse(first.message, first.hint);
+    } catch (const std::bad_alloc&) {
+        return refuse("reading it takes more memory than a file may", "write it with smaller chunks: h5repack -l CHUNK=...");
+    } catch (const std::exception& error) {
+        return refuse(error.what(), "");
+    }
+    return 0;
+}
+
+}  // namespace
+
+// Nothing runs at exit: what the parser left behind would be walked through there, and a sanitizer would want to open files.
+int main(int argc, char** argv) { ::_exit(work(argc, argv)); }

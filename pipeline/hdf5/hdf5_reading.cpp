@@ -1,0 +1,349 @@
+// What HDF5 says of the file is weighed before anything is allocated or read on its word.
+#include "pipeline/hdf5/hdf5_reading.h"
+
+#include <fmt/format.h>
+#include <hdf5.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_handle.h"
+
+namespace satdl {
+namespace {
+
+using Extents = std::vector<hsize_t>;
+
+constexpr std::uint64_t kMostChunkBytes = std::uint64_t{128} << 20;
+constexpr std::uint64_t kPieceBytes = std::uint64_t{32} << 20;
+constexpr std::size_t kMostObjects = 10'000;
+constexpr std::size_t kMostDepth = 32;
+constexpr std::size_t kMostListed = 10;
+
+[[noreturn]] void refuse(std::string message, std::string hint) {
+    throw Error(ExitCode::Store, std::vector<Diagnostic>{{{}, std::move(message), std::move(hint)}});
+}
+
+// ---- finding the array ----------------------------------------------------------------------------------------------
+
+H5L_info_t link_at(hid_t group, const std::string& name) {
+    H5L_info_t info{};
+    if (H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT) < 0)
+        refuse(fmt::format("it has no '{}'", printable(name)), "`h5ls -r FILE` lists what it has");
+    return info;
+}
+
+void check_link(const H5L_info_t& link, const std::string& name) {
+    if (link.type == H5L_TYPE_HARD) return;
+    const std::string_view kind = link.type == H5L_TYPE_SOFT       ? "a soft link"
+                                  : link.type == H5L_TYPE_EXTERNAL ? "an external link, to another file"
+                                                                   : "a link of a user's own kind";
+    refuse(fmt::format("'{}' is {}", printable(name), kind), "name the array itself, or copy it into the file: h5copy");
+}
+
+Hdf5Id opened(hid_t group, const std::string& name) {
+    check_link(link_at(group, name), name);
+    return {H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose, fmt::format("open '{}'", printable(name))};
+}
+
+// The arrays of a file by hard links alone; each group once.
+class Search {
+public:
+    void look_into(hid_t group, const std::string& path, std::size_t depth) {
+        if (depth > kMostDepth) return;
+        std::vector<std::string> names;
+        hsize_t position = 0;
+        checked(H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &position, add_name, &names), "list a group");
+        if ((seen_ += names.size()) > kMostObjects || names.size() >= kMostObjects)
+            refuse(fmt::format("it has more than {} objects", kMostObjects), "say which is meant: array: group/name");
+        for (const std::string& name : names) {
+            if (link_at(group, name).type != H5L_TYPE_HARD) continue;
+            const Hdf5Id object = opened(group, name);
+            const H5I_type_t type = H5Iget_type(object.get());
+            if (type == H5I_DATASET) found.push_back(path + name);
+            if (type != H5I_GROUP) continue;
+            H5O_info_t info{};
+            checked(H5Oget_info2(object.get(), &info, H5O_INFO_BASIC), "describe a group");
+            if (groups_.insert(info.addr).second) look_into(object.get(), path + name + "/", depth + 1);
+        }
+    }
+
+    std::vector<std::string> found;
+
+private:
+    static herr_t add_name(hid_t, const char* name, const H5L_info_t*, void* names) {
+        auto& list = *static_cast<std::vector<std::string>*>(names);
+        list.emplace_back(name);
+        return list.size() >= kMostObjects ? 1 : 0;
+    }
+
+    std::size_t seen_ = 0;
+    std::set<haddr_t> groups_;
+};
+
+std::string only_array(hid_t file) {
+    Search search;
+    search.look_into(file, "", 0);
+    if (search.found.size() == 1) return search.found.front();
+    if (search.found.empty()) refuse("it holds no array", "`h5ls -r FILE` lists what it has");
+    std::string names;
+    for (std::size_t i = 0; i < search.found.size() && i < kMostListed; ++i)
+        names += (i > 0 ? ", " : "") + printable(search.found[i]);
+    if (search.found.size() > kMostListed) names += ", ...";
+    refuse(fmt::format("it holds {} arrays: {}", search.found.size(), names), "say which is meant: array: NAME");
+}
+
+// Opened group by group, so that no link is followed unseen.
+Hdf5Id open_array(hid_t file, const std::string& path) {
+    std::vector<std::string> names;
+    for (std::size_t at = 0; at < path.size();) {
+        const std::size_t end = std::min(path.find('/', at), path.size());
+        if (end > at) names.push_back(path.substr(at, end - at));
+        at = end + 1;
+    }
+    if (names.empty() || names.size() > kMostDepth) refuse(fmt::format("it has no '{}'", printable(path)), "array: group/name");
+    const auto descend = [](const auto& self, hid_t group, std::span<const std::string> rest) -> Hdf5Id {
+        if (rest.size() == 1) {
+            check_link(link_at(group, rest[0]), rest[0]);
+            return {H5Dopen2(group, rest[0].c_str(), H5P_DEFAULT), H5Dclose,
+                    fmt::format("open '{}' as an array", printable(rest[0]))};
+        }
+        const Hdf5Id next = opened(group, rest[0]);
+        if (H5Iget_type(next.get()) != H5I_GROUP)
+            refuse(fmt::format("'{}' is no group", printable(rest[0])), "`h5ls -r FILE` lists what it has");
+        return self(self, next.get(), rest.subspan(1));
+    };
+    return descend(descend, file, names);
+}
+
+// ---- weighing it ----------------------------------------------------------------------------------------------------
+
+DType element_type(hid_t dataset) {
+    const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "tell the element type");
+    const std::array<std::pair<DType, std::array<hid_t, 2>>, 5> known{{{DType::UInt8, {H5T_STD_U8LE, H5T_STD_U8BE}},
+                                                                      {DType::Int32, {H5T_STD_I32LE, H5T_STD_I32BE}},
+                                                                      {DType::Int64, {H5T_STD_I64LE, H5T_STD_I64BE}},
+                                                                      {DType::Float32, {H5T_IEEE_F32LE, H5T_IEEE_F32BE}},
+                                                                      {DType::Float64, {H5T_IEEE_F64LE, H5T_IEEE_F64BE}}}};
+    for (const auto& [dtype, orders] : known) {
+        for (const hid_t one : orders)
+            if (H5Tequal(type.get(), one) > 0) return dtype;
+    }
+    refuse(fmt::format("its element type ({} bytes) is not one that can be read", H5Tget_size(type.get())),
+           "uint8, int32, int64, float32 and float64 can: array.astype('float32')");
+}
+
+hid_t memory_type(DType dtype) {
+    switch (dtype) {
+        case DType::UInt8: return H5T_NATIVE_UINT8;
+        case DType::Int32: return H5T_NATIVE_INT32;
+        case DType::Int64: return H5T_NATIVE_INT64;
+        case DType::Float32: return H5T_NATIVE_FLOAT;
+        case DType::Float64: return H5T_NATIVE_DOUBLE;
+    }
+    return H5I_INVALID_HID;
+}
+
+Extents extents_of(hid_t space) {
+    if (H5Sget_simple_extent_type(space) == H5S_NULL)
+        refuse("it is an array without a shape (a null data space)", "write its values");
+    const int dimensions = checked(H5Sget_simple_extent_ndims(space), "count the dimensions");
+    if (static_cast<std::size_t>(dimensions) > kForeignMostDimensions)
+        refuse(fmt::format("it has {} dimensions", dimensions), fmt::format("at most {} can be", kForeignMostDimensions));
+    Extents extents(static_cast<std::size_t>(dimensions));
+    if (dimensions > 0) checked(H5Sget_simple_extent_dims(space, extents.data(), nullptr), "tell the extents");
+    return extents;
+}
+
+std::string text_of(const Extents& extents) { return fmt::format("[{}]", fmt::join(extents, ", ")); }
+
+// The product, refused where it is no size that a file can have.
+std::uint64_t size_in_bytes(const Extents& extents, std::uint64_t element) {
+    if (std::ranges::find(extents, 0u) != extents.end()) return 0;
+    std::uint64_t bytes = element;
+    for (const hsize_t extent : extents) {
+        if (__builtin_mul_overflow(bytes, extent, &bytes) || bytes >> 60 != 0)
+            refuse(fmt::format("its shape {} has more elements than can be", text_of(extents)), "is the file whole?");
+    }
+    return bytes;
+}
+
+void check_filters(hid_t list) {
+    const int filters = checked(H5Pget_nfilters(list), "count the filters");
+    for (int i = 0; i < filters; ++i) {
+        unsigned flags = 0;
+        std::size_t values = 0;
+        std::array<char, 64> name{};
+        const H5Z_filter_t id = H5Pget_filter2(list, static_cast<unsigned>(i), &flags, &values, nullptr, name.size() - 1,
+                                               name.data(), nullptr);
+        if (checked(id, "tell a filter") > H5Z_FILTER_SCALEOFFSET || H5Zfilter_avail(id) <= 0)
+            refuse(fmt::format("its filter {} '{}' is not one of HDF5's own", id, printable(name.data())),
+                   "write it anew with gzip: h5repack -f GZIP=4 IN OUT");
+    }
+}
+
+// What is known of an array before a byte of it is read.
+struct Weighed {
+    DType dtype = DType::UInt8;
+    Extents extents;
+    Extents chunk;                // empty: it is not in chunks
+    std::uint64_t unpacked = 0;   // bytes of all chunks, or of the array
+};
+
+std::uint64_t chunks_of(const Extents& extents, const Extents& chunk, std::uint64_t most) {
+    std::uint64_t count = 1;
+    for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+        const std::uint64_t along = extents[axis] / chunk[axis] + (extents[axis] % chunk[axis] != 0 ? 1 : 0);
+        if (__builtin_mul_overflow(count, along, &count) || count > most)
+            refuse(fmt::format("its shape {} takes more chunks than the file has bytes", text_of(extents)), "is the file whole?");
+    }
+    return count;
+}
+
+void weigh_chunks(hid_t dataset, hid_t space, hid_t list, std::uint64_t stored, std::uint64_t file_bytes, Weighed& array) {
+    array.chunk.resize(array.extents.size());
+    const int dimensions = static_cast<int>(array.chunk.size());
+    if (checked(H5Pget_chunk(list, dimensions, array.chunk.data()), "tell the chunks") != dimensions ||
+        std::ranges::find(array.chunk, 0u) != array.chunk.end())
+        refuse("its chunks do not go with its shape", "is the file whole?");
+    const std::uint64_t chunk_bytes = size_in_bytes(array.chunk, size_of(array.dtype));
+    if (chunk_bytes > kMostChunkBytes)
+        refuse(fmt::format("its chunks {} take more than {} MiB each", text_of(array.chunk), kMostChunkBytes >> 20),
+               "write it with smaller ones: h5repack -l CHUNK=...");
+    if (array.unpacked == 0) return;
+    const std::uint64_t wanted = chunks_of(array.extents, array.chunk, file_bytes);
+    hsize_t there = 0;
+    checked(H5Dget_num_chunks(dataset, space, &there), "count the chunks");
+    if (there != wanted)
+        refuse(fmt::format("{} of its {} chunks are stored", there, wanted), "satdl reads no values that were never written");
+    if (__builtin_mul_overflow(wanted, chunk_bytes, &array.unpacked)) refuse("its chunks are too many", "is the file whole?");
+    const bool filtered = H5Pget_nfilters(list) > 0;
+    if (stored > file_bytes || array.unpacked / (filtered ? kForeignMostExpansion : 1) > stored)
+        refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored", text_of(array.extents), array.unpacked, stored),
+               filtered ? fmt::format("no filter of HDF5's packs over {}-fold: is the file whole?", kForeignMostExpansion)
+                        : "is the file whole?");
+}
+
+Weighed weighed(hid_t dataset, std::uint64_t file_bytes) {
+    const Hdf5Id list(H5Dget_create_plist(dataset), H5Pclose, "tell how the array is stored");
+    if (H5Pget_external_count(list.get()) != 0)
+        refuse("its values lie in other files (external storage)", "write them into this one: h5repack");
+    const H5D_layout_t layout = H5Pget_layout(list.get());
+    if (layout == H5D_VIRTUAL) refuse("it is a virtual dataset, made of other files", "write its values into a file of their own");
+    if (layout != H5D_CHUNKED && layout != H5D_CONTIGUOUS && layout != H5D_COMPACT)
+        refuse("it is stored in a way that is not known", "write it anew: h5repack");
+    check_filters(list.get());
+    Weighed array{.dtype = element_type(dataset), .extents = {}, .chunk = {}};
+    const Hdf5Id space(H5Dget_space(dataset), H5Sclose, "tell the shape");
+    array.extents = extents_of(space.get());
+    array.unpacked = size_in_bytes(array.extents, size_of(array.dtype));
+    const std::uint64_t stored = H5Dget_storage_size(dataset);
+    if (layout == H5D_CHUNKED) {
+        weigh_chunks(dataset, space.get(), list.get(), stored, file_bytes, array);
+    } else if (array.unpacked != 0 && (stored != array.unpacked || stored > file_bytes)) {
+        refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored in a file of {}", text_of(array.extents),
+                           array.unpacked, stored, file_bytes),
+               "is the file whole? satdl reads no values that were never written");
+    }
+    return array;
+}
+
+// ---- reading it -----------------------------------------------------------------------------------------------------
+
+// In pieces of whole runs along one axis, at the ends of chunks where that is possible, in the order of the elements.
+class Pieces {
+public:
+    Pieces(hid_t dataset, const Weighed& array, const ForeignSink& sink)
+        : dataset_(dataset), array_(array), sink_(sink), space_(H5Dget_space(dataset), H5Sclose, "tell the shape") {}
+
+    void read(const Extents& extents) {
+        std::uint64_t inner = size_of(array_.dtype);  // bytes of what lies within axis_
+        axis_ = extents.size();
+        while (axis_ > 1 && inner * extents[axis_ - 1] <= kPieceBytes) inner *= extents[--axis_];
+        if (axis_ > 0) --axis_;
+        start_.assign(extents.size(), 0);
+        count_ = extents;
+        for (std::size_t axis = 0; axis < axis_; ++axis) count_[axis] = 1;
+        step_ = std::max<hsize_t>(1, kPieceBytes / inner);
+        const hsize_t chunk = array_.chunk.empty() ? 1 : array_.chunk[axis_];
+        if (step_ > chunk) step_ -= step_ % chunk;
+        along(extents, 0);
+    }
+
+    void read_scalar() {
+        buffer_.resize(size_of(array_.dtype));
+        checked(H5Dread(dataset_, memory_type(array_.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer_.data()),
+                "read the value");
+        sink_.bytes(buffer_);
+    }
+
+private:
+    void along(const Extents& extents, std::size_t axis) {
+        const hsize_t step = axis == axis_ ? step_ : 1;
+        for (start_[axis] = 0; start_[axis] < extents[axis]; start_[axis] += step) {
+            if (axis < axis_) {
+                along(extents, axis + 1);
+                continue;
+            }
+            count_[axis] = std::min(step, extents[axis] - start_[axis]);
+            piece();
+        }
+        start_[axis] = 0;
+    }
+
+    void piece() {
+        buffer_.resize(size_in_bytes(count_, size_of(array_.dtype)));
+        checked(H5Sselect_hyperslab(space_.get(), H5S_SELECT_SET, start_.data(), nullptr, count_.data(), nullptr), "choose a part");
+        const Hdf5Id memory(H5Screate_simple(static_cast<int>(count_.size()), count_.data(), nullptr), H5Sclose,
+                            "make a data space");
+        checked(H5Dread(dataset_, memory_type(array_.dtype), memory.get(), space_.get(), H5P_DEFAULT, buffer_.data()),
+                "read the values");
+        sink_.bytes(buffer_);
+    }
+
+    hid_t dataset_;
+    const Weighed& array_;
+    const ForeignSink& sink_;
+    Hdf5Id space_;
+    std::size_t axis_ = 0;
+    hsize_t step_ = 1;
+    Extents start_, count_;
+    std::vector<std::byte> buffer_;
+};
+
+void close_all_doors() {
+    H5dont_atexit();
+    checked(H5open(), "start");
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    checked(H5PLset_loading_state(0), "keep plug-ins out");
+    checked(H5Lunregister(H5L_TYPE_EXTERNAL), "keep external links out");
+}
+
+}  // namespace
+
+void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, const std::string& name,
+               std::optional<std::int64_t> limit, const ForeignSink& sink) {
+    close_all_doors();
+    const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
+    checked(H5Pset_cache(access.get(), 0, 521, kMostChunkBytes, 1.0), "set the cache");
+    const Hdf5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it: is it HDF5, and whole?");
+    const Hdf5Id dataset = open_array(file.get(), name.empty() ? only_array(file.get()) : name);
+    const Weighed array = weighed(dataset.get(), file_bytes);
+    Extents extents = array.extents;
+    if (limit && !extents.empty()) extents.front() = std::min(extents.front(), static_cast<hsize_t>(*limit));
+    const bool empty = std::ranges::find(extents, 0u) != extents.end();
+    if (std::ranges::any_of(extents, [](hsize_t extent) { return extent >> 62 != 0; }))
+        refuse(fmt::format("its shape {} cannot be", text_of(extents)), "is the file whole?");
+    sink.begin(array.dtype, Shape(extents.begin(), extents.end()), empty ? 0 : array.unpacked);
+    if (empty) return;
+    Pieces pieces(dataset.get(), array, sink);
+    if (extents.empty()) pieces.read_scalar();
+    else pieces.read(extents);
+}
+
+}  // namespace satdl

@@ -1,0 +1,28 @@
+// The half of foreign_array.h that parses: one array out of an HDF5 file that nobody vouches for. Runs in satdl-read-hdf5
+// alone, within a sandbox.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "pipeline/core/array.h"
+
+namespace satdl {
+
+struct ForeignSink {
+    // Before the first byte; `stored_as_bytes`: what must be unpacked for the whole array, a measure of the work.
+    std::function<void(DType dtype, const Shape& shape, std::uint64_t stored_as_bytes)> begin;
+    std::function<void(std::span<const std::byte>)> bytes;
+};
+
+// Refused, by Error{Store}: whatever leads to another file (external storage, external and soft links, virtual datasets),
+// filters that are not HDF5's own (they would be loaded as plug-ins), values that were never written, element types that
+// satdl has not, and sizes that the file's own size does not warrant.
+void read_hdf5(const std::filesystem::path& file, std::uint64_t file_bytes, const std::string& name,
+               std::optional<std::int64_t> limit, const ForeignSink& sink);
+
+}  // namespace satdl

@@ -1,0 +1,117 @@
+// The kinds of layers that a network can have, and their options: one table, from which the reading of YAML, its errors,
+// `satdl stages` and the normal form all come. A new kind of layer is a struct here, a row in layers.cpp, its shape in
+// network_shapes.cpp and its module in stages/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "pipeline/core/value.h"
+
+namespace satdl {
+
+// Softmax goes over features of [N, features] and over channels of [N, C, H, W].
+enum class Activation { None, Relu, LeakyRelu, Sigmoid, Tanh, Softmax };
+enum class Padding { Same, Valid };
+enum class PoolKind { Max, Average };
+
+// Keras' default for its LeakyReLU layer; also what `activation: leaky_relu` takes.
+inline constexpr double kLeakySlope = 0.3;
+
+// 2-d convolution over [N, C, H, W]; padding `same` keeps ceil(size / stride), the odd zero goes to the end (as in Keras).
+struct Conv {
+    std::int64_t filters = 0;
+    std::int64_t kernel = 3;
+    std::int64_t stride = 1;
+    Padding padding = Padding::Same;
+    bool bias = true;
+    Activation activation = Activation::None;
+    bool operator==(const Conv&) const = default;
+};
+struct Dense {  // over [N, features]
+    std::int64_t units = 0;
+    bool bias = true;
+    Activation activation = Activation::None;
+    bool operator==(const Dense&) const = default;
+};
+// Over channels of [N, C, H, W] or features of [N, C]. Momentum in the sense of Keras:
+// moving = momentum * moving + (1 - momentum) * batch.
+struct BatchNorm {
+    double momentum = 0.99;
+    double epsilon = 1e-3;
+    bool operator==(const BatchNorm&) const = default;
+};
+struct Pool {  // over [N, C, H, W], no padding
+    PoolKind kind = PoolKind::Max;
+    std::int64_t size = 2;
+    std::int64_t stride = 2;  // default: size
+    bool operator==(const Pool&) const = default;
+};
+struct Upsample {  // nearest neighbour
+    std::int64_t factor = 2;
+    bool operator==(const Upsample&) const = default;
+};
+struct Flatten {
+    bool operator==(const Flatten&) const = default;
+};
+struct Unflatten {  // [N, features] to images
+    std::int64_t channels = 1;
+    std::int64_t height = 1;
+    std::int64_t width = 1;
+    bool operator==(const Unflatten&) const = default;
+};
+struct Dropout {
+    double rate = 0.5;  // the share that is dropped
+    bool operator==(const Dropout&) const = default;
+};
+struct Activate {
+    Activation activation = Activation::Relu;
+    double negative_slope = kLeakySlope;  // of leaky_relu
+    bool operator==(const Activate&) const = default;
+};
+
+using LayerSpec = std::variant<Conv, Dense, BatchNorm, Pool, Upsample, Flatten, Unflatten, Dropout, Activate>;
+
+struct LayerOption {
+    enum class Type { Integer, Number, Boolean, Choice };
+
+    std::string name;
+    Type type = Type::Integer;
+    std::string help;                   // one line
+    std::optional<double> least, most;  // inclusive range of numbers
+    std::vector<std::string> choices;
+    bool required = false;
+    std::string same_as;                // the option whose value it takes where it is not given; or ""
+
+    Value (*get)(const LayerSpec&) = nullptr;
+    // False where the value is not of this type or none of the choices; the range is the caller's to check.
+    bool (*set)(LayerSpec&, const Value&) = nullptr;
+};
+
+struct LayerDescription {
+    std::string kind;    // "conv"
+    std::string help;    // one line
+    std::string shapes;  // "[N, C, H, W] -> [N, filters, H', W']"
+    LayerSpec defaults;
+    std::string main;    // the option that may stand as the kind's value; or ""
+    std::vector<LayerOption> options;
+
+    [[nodiscard]] const LayerOption* option(std::string_view name) const;
+};
+
+// Every kind of layer, in the order of the reference.
+[[nodiscard]] const std::vector<LayerDescription>& layer_descriptions();
+[[nodiscard]] const LayerDescription* find_layer_description(std::string_view kind);
+[[nodiscard]] const LayerDescription& description_of(const LayerSpec& spec);
+
+[[nodiscard]] std::string_view name_of(Activation activation);  // "leaky_relu"
+[[nodiscard]] std::string_view name_of(Padding padding);        // "same"
+
+// What an option wants, in words: "an integer from 1 to 65536", "one of same, valid".
+[[nodiscard]] std::string wanted(const LayerOption& option);
+
+}  // namespace satdl

@@ -1,0 +1,265 @@
+#include "pipeline/network/network_parser.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace satdl {
+namespace {
+
+constexpr std::int64_t kMostRepeats = 1000;
+constexpr std::size_t kLongestName = 64;
+
+bool is_name(std::string_view text) {
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    return !text.empty() && text.size() <= kLongestName && letter(text.front()) &&
+           std::ranges::all_of(text, [&](char c) { return letter(c) || digit(c); });
+}
+
+std::vector<std::string> layer_words() {
+    std::vector<std::string> words;
+    for (const LayerDescription& description : layer_descriptions()) words.push_back(description.kind);
+    words.emplace_back("repeat");
+    return words;
+}
+
+bool is_option_of_any(std::string_view key) {
+    const auto has = [&](const LayerDescription& description) { return description.option(key) != nullptr; };
+    return key == "name" || std::ranges::any_of(layer_descriptions(), has);
+}
+
+// Reads layers whose names may still be empty: numbering comes last, when all are there.
+class Reader {
+public:
+    explicit Reader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+    std::vector<Layer> list(const Value& list, std::string_view what);
+
+private:
+    void item(const Value& value, std::vector<Layer>& layers);
+    void repeat(const Value& map, std::vector<Layer>& layers);
+    void from_map(const Value& map, std::vector<Layer>& layers);
+    [[nodiscard]] const Value::Entry* kind_entry(const Value& map);
+    [[nodiscard]] std::string name(const Value& value);
+    void options(const LayerDescription& description, const Value::Entry& kind, const Value& map, Layer& layer);
+    [[nodiscard]] bool set(const LayerDescription& description, const LayerOption& option, const Value& value,
+                           LayerSpec& spec);
+    void finish(const LayerDescription& description, const std::set<std::string, std::less<>>& given, const Place& place,
+                LayerSpec& spec);
+
+    Diagnostics& diagnostics_;
+};
+
+std::vector<Layer> Reader::list(const Value& list, std::string_view what) {
+    std::vector<Layer> layers;
+    if (!list.is_list()) {
+        diagnostics_.add(list.place(), fmt::format("{} wants a list of layers, not {}", what, list.describe()));
+    } else if (list.items().empty()) {
+        diagnostics_.add(list.place(), fmt::format("{} has no layers", what));
+    }
+    for (const Value& value : list.items()) item(value, layers);
+    return layers;
+}
+
+void Reader::item(const Value& value, std::vector<Layer>& layers) {
+    if (value.is_map()) {
+        if (value.find("repeat") != nullptr) repeat(value, layers);
+        else from_map(value, layers);
+        return;
+    }
+    if (!value.is_scalar()) {
+        diagnostics_.add(value.place(), fmt::format("a layer is a word or a map, not {}", value.describe()),
+                         "write `relu`, or `{conv: 32, kernel: 3}`");
+        return;
+    }
+    const LayerDescription* description = find_layer_description(value.text());
+    if (description == nullptr) {
+        diagnostics_.add(value.place(), fmt::format("unknown layer '{}'", printable(value.text())),
+                         did_you_mean(value.text(), layer_words()));
+        return;
+    }
+    Layer layer{"", description->defaults, value.place()};
+    finish(*description, {}, value.place(), layer.spec);
+    layers.push_back(std::move(layer));
+}
+
+void Reader::repeat(const Value& map, std::vector<Layer>& layers) {
+    for (const Value::Entry& entry : map.entries()) {
+        if (entry.key == "repeat" || entry.key == "layers") continue;
+        const std::vector<std::string> known{"repeat", "layers"};
+        diagnostics_.add(entry.key_place, fmt::format("repeat has no option '{}'", printable(entry.key)),
+                         did_you_mean(entry.key, known));
+    }
+    const Value& count = *map.find("repeat");
+    const auto times = count.as_integer();
+    if (!times || *times < 1 || *times > kMostRepeats)
+        diagnostics_.add(count.place(),
+                         fmt::format("repeat wants an integer from 1 to {}, not {}", kMostRepeats, count.describe()));
+    const Value* body = map.find("layers");
+    if (body == nullptr) {
+        diagnostics_.add(map.place(), "repeat needs `layers`", "write `{repeat: 2, layers: [...]}`");
+        return;
+    }
+    const std::vector<Layer> once = list(*body, "layers");
+    if (!times || *times < 1 || *times > kMostRepeats) return;
+    for (const Layer& layer : once) {
+        if (layer.name.empty() || *times == 1) continue;
+        diagnostics_.add(
+            layer.place,
+            fmt::format("a layer that is repeated cannot be named: '{}' would stand {} times", layer.name, *times),
+            "leave the name out, or write the layers one by one");
+    }
+    if (once.size() * static_cast<std::size_t>(*times) > kMostLayers) {
+        diagnostics_.add(count.place(), fmt::format("a network has at most {} layers", kMostLayers));
+        return;
+    }
+    for (std::int64_t round = 0; round < *times; ++round) layers.insert(layers.end(), once.begin(), once.end());
+}
+
+// The entry whose key is the layer's kind; tells what is wrong where there is not exactly one.
+const Value::Entry* Reader::kind_entry(const Value& map) {
+    const Value::Entry* kind = nullptr;
+    const Value::Entry* stranger = nullptr;
+    for (const Value::Entry& entry : map.entries()) {
+        if (find_layer_description(entry.key) == nullptr) {
+            if (stranger == nullptr && !is_option_of_any(entry.key)) stranger = &entry;
+        } else if (kind == nullptr) {
+            kind = &entry;
+        } else {
+            diagnostics_.add(entry.key_place, fmt::format("one layer cannot be both {} and {}", kind->key, entry.key),
+                             "write each layer as an item of its own");
+            return nullptr;
+        }
+    }
+    if (kind != nullptr) return kind;
+    if (stranger != nullptr) {
+        diagnostics_.add(stranger->key_place, fmt::format("unknown layer '{}'", printable(stranger->key)),
+                         did_you_mean(stranger->key, layer_words()));
+    } else {
+        diagnostics_.add(map.place(), "a layer without its kind", did_you_mean("", layer_words()));
+    }
+    return nullptr;
+}
+
+void Reader::from_map(const Value& map, std::vector<Layer>& layers) {
+    const Value::Entry* kind = kind_entry(map);
+    if (kind == nullptr) return;
+    const LayerDescription& description = *find_layer_description(kind->key);
+    Layer layer{"", description.defaults, kind->key_place ? kind->key_place : map.place()};
+    if (const Value* given = map.find("name"); given != nullptr) layer.name = name(*given);
+    options(description, *kind, map, layer);
+    layers.push_back(std::move(layer));
+}
+
+std::string Reader::name(const Value& value) {
+    if (value.is_null()) return "";
+    if (value.is_scalar() && is_name(value.text())) return value.text();
+    diagnostics_.add(value.place(), fmt::format("a layer's name cannot be {}", value.describe()),
+                     fmt::format("letters, digits and _, not a digit first, at most {}", kLongestName));
+    return "";
+}
+
+void Reader::options(const LayerDescription& description, const Value::Entry& kind, const Value& map, Layer& layer) {
+    std::set<std::string, std::less<>> given;
+    std::vector<std::string> known{"name"};
+    for (const LayerOption& option : description.options) known.push_back(option.name);
+
+    const auto take = [&](const Value::Entry& entry) {
+        const LayerOption* option = description.option(entry.key);
+        if (option == nullptr) {
+            diagnostics_.add(entry.key_place, fmt::format("{} has no option '{}'", description.kind, printable(entry.key)),
+                             did_you_mean(entry.key, known));
+        } else if (!given.insert(entry.key).second) {
+            diagnostics_.add(entry.key_place, fmt::format("{} is given twice", entry.key));
+        } else if (entry.value.is_null()) {
+            given.erase(entry.key);
+        } else {
+            (void)set(description, *option, entry.value, layer.spec);
+        }
+    };
+    if (kind.value.is_map()) {
+        for (const Value::Entry& entry : kind.value.entries()) {
+            if (entry.key == "name") {
+                if (layer.name.empty()) layer.name = name(entry.value);
+                else diagnostics_.add(entry.key_place, "name is given twice");
+            } else {
+                take(entry);
+            }
+        }
+    } else if (description.main.empty() && !kind.value.is_null()) {
+        diagnostics_.add(kind.value.place(),
+                         fmt::format("{} has no main option: it cannot be {}", kind.key, kind.value.describe()),
+                         fmt::format("write `{}`", kind.key));
+    } else if (!kind.value.is_null()) {
+        take(Value::Entry{description.main, kind.key_place, kind.value});
+    }
+    for (const Value::Entry& entry : map.entries()) {
+        if (&entry != &kind && entry.key != "name") take(entry);
+    }
+    finish(description, given, layer.place, layer.spec);
+}
+
+bool Reader::set(const LayerDescription& description, const LayerOption& option, const Value& value, LayerSpec& spec) {
+    const auto number = value.as_number();
+    const bool in_range =
+        !number || ((!option.least || *number >= *option.least) && (!option.most || *number <= *option.most));
+    LayerSpec changed = spec;
+    if (in_range && option.set(changed, value)) {
+        spec = std::move(changed);
+        return true;
+    }
+    diagnostics_.add(
+        value.place(),
+        fmt::format("{} of {} wants {}, not {}", option.name, description.kind, wanted(option), value.describe()),
+        option.type == LayerOption::Type::Choice && value.is_scalar() ? did_you_mean(value.text(), option.choices) : "");
+    return false;
+}
+
+// What was not given: the options that must be, and those that follow another.
+void Reader::finish(const LayerDescription& description, const std::set<std::string, std::less<>>& given, const Place& place,
+                    LayerSpec& spec) {
+    for (const LayerOption& option : description.options) {
+        if (given.contains(option.name)) continue;
+        if (option.required) {
+            diagnostics_.add(place, fmt::format("{} needs {}: {}", description.kind, option.name, wanted(option)),
+                             fmt::format("write `{{{}: 32}}`", description.kind));
+        } else if (!option.same_as.empty()) {
+            (void)option.set(spec, description.option(option.same_as)->get(spec));
+        }
+    }
+}
+
+// Names the nameless by kind and number; a name that the user chose twice is told at its second place.
+void name_layers(std::vector<Layer>& layers, Diagnostics& diagnostics) {
+    std::map<std::string_view, std::int64_t> numbers;
+    for (Layer& layer : layers) {
+        const std::int64_t number = ++numbers[layer.kind()];
+        if (layer.name.empty()) layer.name = fmt::format("{}_{}", layer.kind(), number);
+    }
+    std::map<std::string_view, const Layer*> seen;
+    for (const Layer& layer : layers) {
+        const auto [first, fresh] = seen.emplace(layer.name, &layer);
+        if (fresh) continue;
+        const Place& other = first->second->place;
+        diagnostics.add(layer.place, fmt::format("two layers are named '{}'", layer.name),
+                        other ? fmt::format("the other stands at {}", other.text()) : "");
+    }
+}
+
+}  // namespace
+
+Network parse_network(const Value& list, Diagnostics& diagnostics) {
+    Network network{Reader(diagnostics).list(list, "a network")};
+    if (network.layers.size() > kMostLayers) {
+        diagnostics.add(list.place(), fmt::format("a network has at most {} layers", kMostLayers));
+        network.layers.resize(kMostLayers);
+    }
+    name_layers(network.layers, diagnostics);
+    return network;
+}
+
+}  // namespace satdl

@@ -1,0 +1,44 @@
+#include "pipeline/os/file_error.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace satdl {
+namespace {
+
+std::string hint_for(int number) {
+    switch (number) {
+        case ENOSPC:
+            return "the disk is full: free some space, or keep the store elsewhere with --store";
+        case EDQUOT:
+            return "your disk quota is used up: free some space, or keep the store elsewhere with --store";
+        case EACCES:
+        case EPERM:
+            return "you may not do that there: change the permissions, or keep the store elsewhere with --store";
+        case EROFS:
+            return "that file system is read-only: keep the store elsewhere with --store";
+        case EMFILE:
+        case ENFILE:
+            return "too many files are open: raise the limit with `ulimit -n`";
+        case EFBIG:
+            return "the file system or `ulimit -f` does not allow files of that size";
+        case ENAMETOOLONG:
+            return "the path is too long for that file system: use a store with a shorter path";
+        case EIO:
+            return "the disk failed: look into the system's log (`dmesg`) before trusting it again";
+        default:
+            return {};
+    }
+}
+
+}  // namespace
+
+FileError::FileError(int number, const std::string& call, const std::filesystem::path& path)
+    : Error(ExitCode::Store,
+            fmt::format("cannot {} '{}': {}", call, printable(path.string()), std::generic_category().message(number)),
+            hint_for(number)),
+      number_(number) {}
+
+}  // namespace satdl

@@ -1,0 +1,22 @@
+// What an errno means to a person, and what they can do about it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "pipeline/core/error.h"
+
+namespace satdl {
+
+// errno `number` from `call` ("write 4096 bytes to") on `path`, told with what to do (a full disk, no permission, too many
+// open files).
+class FileError : public Error {
+public:
+    FileError(int number, const std::string& call, const std::filesystem::path& path);
+    [[nodiscard]] int number() const { return number_; }
+
+private:
+    int number_;
+};
+
+}  // namespace satdl

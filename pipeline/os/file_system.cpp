@@ -1,0 +1,300 @@
+// POSIX, with every return value looked at. After a failed fsync the kernel marks the pages clean, and a second fsync
+// "succeeds": so it is never tried again, the file is dropped and its writer starts anew (fsync(2); Rebello et al., ATC
+// 2020).
+#include "pipeline/os/file_system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+#include <utility>
+
+#include "pipeline/os/mapped_guard.h"
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of one write. The disk starts on each while the next is copied, which halves the time until fsync returns.
+constexpr std::size_t kWriteBytes = std::size_t{8} << 20;
+constexpr int kMostLinkTries = 20;
+
+template <typename Call>
+auto retry_interrupted(Call call) {
+    auto result = call();
+    while (result < 0 && errno == EINTR) result = call();
+    return result;
+}
+
+class OpenFile {
+public:
+    OpenFile(const fs::path& path, int flags, const char* what, mode_t mode = 0)
+        : path_(path), descriptor_(retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); })) {
+        if (descriptor_ < 0) throw FileError(errno, what, path_);
+    }
+    ~OpenFile() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+
+    [[nodiscard]] int get() const { return descriptor_; }
+    [[nodiscard]] struct stat status() const {
+        struct stat status {};
+        if (::fstat(descriptor_, &status) != 0) throw FileError(errno, "look at", path_);
+        return status;
+    }
+    void sync() const {
+        if (::fsync(descriptor_) != 0) throw FileError(errno, "make durable", path_);
+    }
+    // After EINTR the descriptor is gone all the same (close(2), Linux).
+    void close() {
+        if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) throw FileError(errno, "close", path_);
+    }
+
+private:
+    const fs::path path_;
+    int descriptor_;
+};
+
+fs::path parent_of(const fs::path& path) {
+    const fs::path parent = path.parent_path();
+    return parent.empty() ? fs::path(".") : parent;
+}
+
+std::string free_bytes_text(const fs::path& path) {
+    struct statvfs status {};
+    if (::statvfs(parent_of(path).c_str(), &status) != 0) return {};
+    return fmt::format(" (free there: {} bytes)", std::uint64_t{status.f_bavail} * status.f_frsize);
+}
+
+// So that a full disk is known before the first byte is written. Where the file system cannot reserve, only the length is
+// set.
+void reserve(const OpenFile& file, const fs::path& path, std::uint64_t size) {
+    if (size == 0) return;
+    if (size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) throw FileError(EFBIG, "reserve", path);
+    const auto length = static_cast<off_t>(size);
+    if (retry_interrupted([&] { return ::fallocate(file.get(), 0, 0, length); }) == 0) return;
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) {
+        throw FileError(errno, fmt::format("reserve {} bytes{} for", size, free_bytes_text(path)), path);
+    }
+    if (retry_interrupted([&] { return ::ftruncate(file.get(), length); }) != 0) {
+        throw FileError(errno, fmt::format("set the length of {} bytes of", size), path);
+    }
+}
+
+void write_at(const OpenFile& file, const fs::path& path, Extent extent) {
+    while (!extent.bytes.empty()) {
+        const std::size_t wanted = std::min(extent.bytes.size(), kWriteBytes);
+        const ssize_t written = retry_interrupted(
+            [&] { return ::pwrite(file.get(), extent.bytes.data(), wanted, static_cast<off_t>(extent.offset)); });
+        if (written <= 0) {
+            throw FileError(written < 0 ? errno : EIO, fmt::format("write {} more bytes to", extent.bytes.size()), path);
+        }
+        if (wanted == kWriteBytes) {  // a hint: what goes wrong is told by fsync
+            ::sync_file_range(file.get(), static_cast<off_t>(extent.offset), written, SYNC_FILE_RANGE_WRITE);
+        }
+        extent.bytes = extent.bytes.subspan(static_cast<std::size_t>(written));
+        extent.offset += static_cast<std::uint64_t>(written);
+    }
+}
+
+bool same_file(const fs::path& one, const fs::path& other) {
+    struct stat first {};
+    struct stat second {};
+    return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+bool is_folder(const fs::path& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+struct CloseFolder {
+    void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+class RealFileSystem final : public FileSystem {
+public:
+    std::optional<FileIdentity> identity(const fs::path& path) override {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0) {
+            if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+            throw FileError(errno, "look at", path);
+        }
+        return FileIdentity{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
+                            nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+    }
+
+    std::string read(const fs::path& path, std::uint64_t offset, std::size_t bytes) override {
+        const OpenFile file(path, O_RDONLY, "open");
+        const auto length = static_cast<std::uint64_t>(file.status().st_size);
+        std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, length - std::min(length, offset))), '\0');
+        std::size_t have = 0;
+        while (have < text.size()) {
+            const ssize_t got = retry_interrupted([&] {
+                return ::pread(file.get(), text.data() + have, text.size() - have, static_cast<off_t>(offset + have));
+            });
+            if (got < 0) throw FileError(errno, "read", path);
+            if (got == 0) break;
+            have += static_cast<std::size_t>(got);
+        }
+        text.resize(have);
+        return text;
+    }
+
+    MappedFile map(const fs::path& path) override {
+        const OpenFile file(path, O_RDONLY, "open");
+        const struct stat status = file.status();
+        const auto length = static_cast<std::size_t>(status.st_size);
+        if (length == 0) return {};
+        void* const address = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file.get(), 0);
+        if (address == MAP_FAILED) throw FileError(errno, "map", path);
+        const auto unmap = [length](void* mapped) {
+            unregister_mapping(mapped);
+            ::munmap(mapped, length);
+        };
+        const std::shared_ptr<void> owner(address, unmap);
+        register_mapping(address, length, path, status);
+        return {{static_cast<const std::byte*>(address), length}, owner};
+    }
+
+    std::vector<std::string> list(const fs::path& folder) override {
+        const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
+        if (open == nullptr) {
+            if (errno == ENOENT) return {};
+            throw FileError(errno, "list", folder);
+        }
+        std::vector<std::string> names;
+        errno = 0;
+        while (const dirent* const entry = ::readdir(open.get())) {
+            const std::string_view name = entry->d_name;
+            if (name != "." && name != "..") names.emplace_back(name);
+            errno = 0;
+        }
+        if (errno != 0) throw FileError(errno, "list", folder);
+        std::ranges::sort(names);
+        return names;
+    }
+
+    void write_new(const fs::path& path, std::uint64_t size, std::span<const Extent> extents) override {
+        OpenFile file(path, O_WRONLY | O_CREAT | O_EXCL, "create", 0600);
+        MappedUse source;  // a stage may hand on what it was given
+        try {
+            for (const Extent& extent : extents) source.add(extent.bytes, nullptr);
+            reserve(file, path, size);
+            for (const Extent& extent : extents) {
+                const bool is_inside = extent.offset <= size && extent.bytes.size() <= size - extent.offset;
+                SATDL_CHECK(is_inside, "an extent beyond the file's end");
+                write_at(file, path, extent);
+            }
+            if (::fchmod(file.get(), 0444) != 0) throw FileError(errno, "set the mode of", path);
+            file.sync();
+            file.close();
+            source.refuse_changed();
+        } catch (...) {
+            ::unlink(path.c_str());
+            source.refuse_changed();
+            throw;
+        }
+    }
+
+    LinkResult link_new(const fs::path& from, const fs::path& to) override {
+        if (::link(from.c_str(), to.c_str()) == 0) return LinkResult::Linked;
+        int number = errno;
+        if (number == EPERM || number == EOPNOTSUPP || number == ENOSYS) {  // no hard links there
+            if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return LinkResult::Linked;
+            number = errno;
+        }
+        // Over a network an error does not mean that it was not done (rename(2)): the file itself decides.
+        if (same_file(from, to)) return LinkResult::Linked;
+        if (number == EEXIST) return LinkResult::AlreadyThere;
+        throw FileError(number, fmt::format("link '{}' to", printable(from.string())), to);
+    }
+
+    void rename(const fs::path& from, const fs::path& to) override {
+        if (::rename(from.c_str(), to.c_str()) != 0) {
+            throw FileError(errno, fmt::format("rename '{}' to", printable(from.string())), to);
+        }
+    }
+
+    void remove(const fs::path& path) override {
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw FileError(errno, "remove", path);
+    }
+
+    void sync_folder(const fs::path& folder) override {
+        const OpenFile open(folder, O_RDONLY | O_DIRECTORY, "open");
+        // EINVAL: this file system has no such thing; its names are as durable as they get.
+        if (::fsync(open.get()) != 0 && errno != EINVAL) throw FileError(errno, "make durable", folder);
+    }
+
+    void make_folders(const fs::path& folder) override {
+        if (is_folder(folder)) return;
+        const fs::path parent = parent_of(folder);
+        if (parent != folder) make_folders(parent);
+        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) throw FileError(errno, "make the folder", folder);
+        if (!is_folder(folder)) throw FileError(ENOTDIR, "make the folder", folder);
+        sync_folder(parent);
+    }
+
+    void append(const fs::path& path, std::string_view text, bool sync) override {
+        OpenFile file(path, O_WRONLY | O_APPEND | O_CREAT, "open", 0666);
+        const bool fresh = sync && file.status().st_size == 0;
+        while (!text.empty()) {
+            const ssize_t written = retry_interrupted([&] { return ::write(file.get(), text.data(), text.size()); });
+            if (written <= 0) throw FileError(written < 0 ? errno : EIO, "append to", path);
+            text.remove_prefix(static_cast<std::size_t>(written));
+        }
+        if (sync) file.sync();
+        file.close();
+        if (fresh) sync_folder(parent_of(path));
+    }
+
+    void point_link(const fs::path& target, const fs::path& link) override {
+        // One name for all processes: what one that was killed leaves behind, the next one takes away. So two at once may take each
+        // other's; then they try again.
+        const fs::path fresh = parent_of(link) / fmt::format(".{}.new", link.filename().string());
+        for (int tries = 0;; ++tries) {
+            std::error_code ignored;
+            if (fs::read_symlink(link, ignored) == target) return;
+            remove(fresh);
+            const bool made = ::symlink(target.c_str(), fresh.c_str()) == 0;
+            if (made && ::rename(fresh.c_str(), link.c_str()) == 0) return;
+            const int number = errno;
+            if (made) ::unlink(fresh.c_str());
+            const bool met_another = number == (made ? ENOENT : EEXIST);
+            if (!met_another || tries == kMostLinkTries) throw FileError(number, "make the link", link);
+        }
+    }
+
+    std::uint64_t free_bytes(const fs::path& folder) override {
+        struct statvfs status {};
+        for (fs::path there = fs::absolute(folder);; there = there.parent_path()) {
+            const bool told = ::statvfs(there.c_str(), &status) == 0;
+            if (told && status.f_blocks > 0) return std::uint64_t{status.f_bavail} * status.f_frsize;
+            if (told || errno != ENOENT || there == there.parent_path()) return std::numeric_limits<std::uint64_t>::max();
+        }
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> real_file_system() {
+    return std::make_unique<RealFileSystem>();
+}
+
+}  // namespace satdl

@@ -1,0 +1,74 @@
+// The few calls that touch the disk, as an interface: the real one, and (in the tests) one that fails on command.
+//
+// Every call that can fail throws FileError with the path and errno; nothing is swallowed. Publishing is
+// write_new -> link_new -> sync_folder, so that whatever dies in between leaves nothing that looks like a result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/os/file_error.h"
+
+namespace satdl {
+
+// What tells one version of a file from another without reading it.
+struct FileIdentity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t modified_nanoseconds = 0;
+    std::int64_t changed_nanoseconds = 0;
+
+    bool operator==(const FileIdentity&) const = default;
+};
+
+struct Extent {
+    std::uint64_t offset = 0;
+    std::span<const std::byte> bytes;
+};
+
+// A file mapped read-only; unmapped with the last owner of `bytes`. Somebody may cut it meanwhile: see mapped_guard.h.
+struct MappedFile {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+};
+
+enum class LinkResult { Linked, AlreadyThere };
+
+class FileSystem {
+public:
+    virtual ~FileSystem() = default;
+
+    [[nodiscard]] virtual std::optional<FileIdentity> identity(const std::filesystem::path& path) = 0;  // follows links
+    // `bytes` from `offset` on; fewer where the file ends.
+    [[nodiscard]] virtual std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) = 0;
+    [[nodiscard]] virtual MappedFile map(const std::filesystem::path& path) = 0;
+    // Names, sorted; none where there is no such folder.
+    [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
+    // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444,
+    // fsync. Where any of it fails, the file is removed again.
+    virtual void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) = 0;
+    // Gives the file a second name that must not exist yet (first writer wins).
+    [[nodiscard]] virtual LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+    virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;  // replaces
+    virtual void remove(const std::filesystem::path& path) = 0;                                   // absent is fine
+    virtual void sync_folder(const std::filesystem::path& folder) = 0;
+    // Makes the folder and its parents; each new one is synced into its parent.
+    virtual void make_folders(const std::filesystem::path& folder) = 0;
+    // Appends to `path` (made if absent) in one write; `sync` makes it durable, its name too where it was empty before.
+    virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
+    // Makes `link` a symbolic link to `target`, replacing an older link; nothing is done where it already is.
+    virtual void point_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
+    // What this user may still write below `folder`, which need not be there yet; all there is where nobody can tell (quotas, FUSE).
+    [[nodiscard]] virtual std::uint64_t free_bytes(const std::filesystem::path& folder) = 0;
+};
+
+[[nodiscard]] std::unique_ptr<FileSystem> real_file_system();
+
+}  // namespace satdl

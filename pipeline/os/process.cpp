@@ -1,0 +1,156 @@
+#include "pipeline/os/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "pipeline/core/descriptor.h"
+#include "pipeline/core/error.h"
+
+extern char** environ;  // NOLINT: POSIX declares it nowhere
+
+namespace satdl {
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
+constexpr std::size_t kMostSaid = 2000;
+constexpr int kAside = 64;
+
+struct Pipe {
+    Descriptor read_end, write_end;
+
+    Pipe() {
+        std::array<int, 2> ends{};
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+            throw Error(ExitCode::Store, fmt::format("no pipe: {}", std::strerror(errno)));
+        read_end = Descriptor(ends[0]);
+        write_end = Descriptor(ends[1]);
+    }
+};
+
+// Reads once; false at the end.
+template <typename Take>
+bool read_piece(const Descriptor& from, std::vector<std::byte>& buffer, const Take& take) {
+    const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) return true;
+    if (got <= 0) return false;
+    take(std::span(buffer).first(static_cast<std::size_t>(got)));
+    return true;
+}
+
+}  // namespace
+
+std::string signal_text(int number) {
+    const char* const name = ::sigabbrev_np(number);
+    const char* const words = ::sigdescr_np(number);
+    if (name == nullptr) return fmt::format("signal {}", number);
+    return fmt::format("SIG{} ({})", name, words != nullptr ? words : "");
+}
+
+ChildProcess::~ChildProcess() {
+    if (pid_ < 0) return;
+    kill();
+    (void)wait();
+}
+
+int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, Group group) {
+    std::vector<char*> arguments;
+    for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    // By way of numbers that none of them is to have: one that is given could lie where another has to go.
+    std::vector<Descriptor> aside;
+    for (const Given& one : given) {
+        aside.emplace_back(::fcntl(one.descriptor, F_DUPFD_CLOEXEC, kAside));
+        ::posix_spawn_file_actions_adddup2(&actions, aside.back().get(), one.as);
+    }
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) sigaddset(&defaults, signal);
+    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+    sigset_t mask;
+    sigemptyset(&mask);
+    ::posix_spawnattr_setsigmask(&attributes, &mask);
+    ::posix_spawnattr_setpgroup(&attributes, 0);
+    ::posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                                               (group == Group::Own ? POSIX_SPAWN_SETPGROUP : 0)));
+    const int number = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (number != 0) pid_ = -1;
+    return number;
+}
+
+void ChildProcess::kill() const { ::kill(pid_, SIGKILL); }
+
+int ChildProcess::wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
+}
+
+std::string ProcessResult::describe() const {
+    const std::string tail = said.empty() ? "" : ": " + said;
+    switch (kind) {
+        case Kind::Ended: return fmt::format("exit code {}{}", code, tail);
+        case Kind::Killed: return fmt::format("ended by {}{}", signal_text(code), tail);
+        case Kind::Cut: return "cut off";
+        case Kind::NotStarted: break;
+    }
+    return code == ENOENT ? "is not installed" : fmt::format("cannot be started: {}", std::strerror(code));
+}
+
+ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSink& sink) {
+    SATDL_CHECK(!argv.empty(), "a program without a name");
+    Pipe out;
+    Pipe err;
+    ChildProcess child;
+    const std::array given{ChildProcess::Given{out.write_end.get(), STDOUT_FILENO}, ChildProcess::Given{err.write_end.get(), STDERR_FILENO}};
+    if (const int number = child.start(argv[0], argv, given, ChildProcess::Group::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
+    out.write_end.close();
+    err.write_end.close();
+
+    bool wanted = true;
+    std::string said;
+    std::vector<std::byte> buffer(kPieceBytes);
+    const auto listen = [&](std::span<const std::byte> piece) {
+        said.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+        if (said.size() > 2 * kMostSaid) said.erase(0, said.size() - kMostSaid);
+    };
+    std::array<pollfd, 2> both{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
+    while (wanted && (both[0].fd >= 0 || both[1].fd >= 0)) {
+        if (::poll(both.data(), both.size(), -1) < 0 && errno != EINTR) break;
+        if (both[0].revents != 0 && !read_piece(out.read_end, buffer, [&](auto piece) { wanted = sink(piece); }))
+            both[0].fd = -1;
+        if (both[1].revents != 0 && !read_piece(err.read_end, buffer, listen)) both[1].fd = -1;
+    }
+    if (!wanted) child.kill();
+    const int status = child.wait();
+    ProcessResult result;
+    while (!said.empty() && said.back() == '\n') said.pop_back();
+    if (said.size() > kMostSaid) said.erase(0, said.size() - kMostSaid);
+    std::ranges::replace(said, '\n', ' ');
+    result.said = printable(said);
+    if (!wanted) result.kind = ProcessResult::Kind::Cut;
+    else if (WIFSIGNALED(status)) result = {ProcessResult::Kind::Killed, WTERMSIG(status), result.said};
+    else result.code = WEXITSTATUS(status);
+    return result;
+}
+
+}  // namespace satdl

@@ -1,0 +1,40 @@
+#include "pipeline/plan/continuation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace satdl {
+namespace {
+
+Recipe without(Recipe recipe, const std::string& part) {
+    std::erase_if(recipe, [&](const KeyPart& one) { return one.name == part; });
+    return recipe;
+}
+
+}  // namespace
+
+std::optional<Continuation> continuation_of(const Node& node, const Recipe& recipe) {
+    const auto& params = node.stage->description.params;
+    const auto param = std::ranges::find_if(params, &ParamDescription::continues);
+    if (param == params.end() || !node.params.given(param->name)) return std::nullopt;
+    Continuation continuation{param->name, node.params.integer(param->name), without(recipe, "param " + param->name), {}};
+    for (const ParamDescription::Need& need : param->continues_unless) {
+        if (!need.is_met(node.params)) continue;
+        continuation.obstacle = fmt::format("{} {} depends on {}", need.param, printable(node.params.value(need.param).text()), param->name);
+        break;
+    }
+    return continuation;
+}
+
+std::optional<std::int64_t> goal_of(const Recipe& recipe, const Continuation& continuation) {
+    const std::string part = "param " + continuation.param;
+    const auto found = std::ranges::find(recipe, part, &KeyPart::name);
+    if (found == recipe.end() || without(recipe, part) != continuation.way) return std::nullopt;
+    std::int64_t goal = 0;
+    const auto [end, error] = std::from_chars(found->value.data(), found->value.data() + found->value.size(), goal);
+    return error == std::errc() ? std::optional(goal) : std::nullopt;
+}
+
+}  // namespace satdl

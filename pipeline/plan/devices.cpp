@@ -1,0 +1,115 @@
+#include "pipeline/plan/devices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+
+namespace satdl {
+namespace {
+
+// What `device` says, if the node has such a parameter and may compute elsewhere than on the CPU.
+const Value* wish_of(const Node& node) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Device);
+    if (param == nullptr) return nullptr;
+    const Value& wish = node.params.value(param->name);
+    return wish.text() == "cpu" ? nullptr : &wish;
+}
+
+bool is_auto(const Node& node, ParamType type) {
+    const ParamDescription* param = node.stage->description.param(type);
+    return param != nullptr && node.params.text(param->name) == "auto";
+}
+
+std::optional<Told> told_of_device(const Node& node, const Machine& machine) {
+    if (wish_of(node) == nullptr) return std::nullopt;
+    const Gpu* gpu = gpu_of(node, machine);
+    if (gpu != nullptr) {
+        const std::string_view chosen = is_auto(node, ParamType::Device) ? "auto: " : "";
+        return Told{LogLevel::Info, fmt::format("computes on cuda ({}{}, {})", chosen, gpu->name, gpu->numerics)};
+    }
+    return Told{LogLevel::Info, fmt::format("computes on the CPU (auto: {})", std::get<NoGpu>(machine.gpus.at(node.stage->library)).because)};
+}
+
+std::optional<Told> told_of_precision(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Precision);
+    if (param == nullptr || node.params.text(param->name) == "fp32") return std::nullopt;
+    const Gpu* gpu = gpu_of(node, machine);
+    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    std::string here;
+    if (gpu != nullptr) here = fmt::format("this GPU has {} for it", has_bf16 ? "instructions" : "no instructions");
+    else here = has_bf16 ? "this CPU has " + machine.bf16 : "this CPU has neither AVX512-BF16 nor AMX-BF16";
+    if (is_auto(node, ParamType::Precision))
+        return Told{LogLevel::Info, fmt::format("computes in {} (auto: {})", has_bf16 ? "bf16" : "fp32", here)};
+    if (has_bf16) return Told{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
+    return Told{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would take fp32",
+                                               gpu != nullptr ? "" : "15-25 times ", here, param->name)};
+}
+
+}  // namespace
+
+std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries) {
+    std::map<std::filesystem::path, GpuAnswer> found;
+    if (std::ranges::none_of(dag.nodes, [](const Node& node) { return wish_of(node) != nullptr; })) return found;
+    const Selection selection = select(dag, request);
+    Diagnostics diagnostics;
+    for (NodeId id = 0; id < dag.nodes.size(); ++id) {
+        const Node& node = dag.nodes[id];
+        const Value* wish = wish_of(node);
+        if (wish == nullptr || selection.parts[id] == Part::Out) continue;
+        auto answer = found.find(node.stage->library);
+        if (answer == found.end()) answer = found.emplace(node.stage->library, libraries.find_gpu(*node.stage)).first;
+        const NoGpu* none = std::get_if<NoGpu>(&answer->second);
+        if (none == nullptr || wish->text() == "auto") continue;
+        diagnostics.add(wish->place() ? wish->place() : node.place,
+                        fmt::format("'{}' is cuda, but there is no GPU for it: {}", node.stage->description.param(ParamType::Device)->name,
+                                    none->because),
+                        "write cpu, or auto: the GPU where there is one, else the CPU; docs/training.md says what cuda needs");
+    }
+    diagnostics.throw_if_any();
+    return found;
+}
+
+std::vector<Told> told_of(const Node& node, const Machine& machine) {
+    std::vector<Told> told;
+    for (auto&& one : {told_of_device(node, machine), told_of_precision(node, machine)})
+        if (one) told.push_back(*one);
+    return told;
+}
+
+const Gpu* gpu_of(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Device);
+    if (param == nullptr) return nullptr;
+    const std::string& wanted = node.params.text(param->name);
+    if (wanted == "cpu") return nullptr;
+    const auto answer = machine.gpus.find(node.stage->library);
+    SATDL_CHECK(answer != machine.gpus.end(), "a library is asked for a GPU before a plan needs to know");
+    const Gpu* gpu = std::get_if<Gpu>(&answer->second);
+    SATDL_CHECK(gpu != nullptr || wanted == "auto", "`cuda` without a GPU is refused before a plan is made");
+    return gpu;
+}
+
+int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
+    constexpr std::int64_t kBatch = 128;
+    constexpr int kMostByItself = 16;
+    const ParamDescription* param = node.stage->description.param(ParamType::Threads);
+    if (param == nullptr) return 1;
+    const auto found = node.params.values().find(param->name);
+    if (found != node.params.values().end()) {
+        if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
+    }
+    if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
+    return std::min(machine.cores, kMostByItself);
+}
+
+std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Precision);
+    if (param == nullptr) return std::nullopt;
+    const std::string& wanted = node.params.text(param->name);
+    const Gpu* gpu = gpu_of(node, machine);
+    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    return wanted == "bf16" || (wanted == "auto" && has_bf16) ? Precision::Bf16 : Precision::Fp32;
+}
+
+}  // namespace satdl

@@ -1,0 +1,45 @@
+// Where stages compute, on the CPU or on a GPU, and in which precision: what a plan must know of it, and what a user is told.
+//
+// Whether there is a GPU that its stages can use only a stage library can say, LibTorch under it. Loading LibTorch takes longer
+// than a whole run in which nothing changed: so a library is asked only where a stage that the request takes in says `cuda` or
+// `auto`, and not even then if it was built without CUDA, which its manifest says.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/dag/dag.h"
+#include "pipeline/plan/machine.h"
+#include "pipeline/plan/selection.h"
+#include "pipeline/catalog/stage_library.h"
+
+namespace satdl {
+
+// For Machine::gpus. Throws Error{Usage} with the place of every `device: cuda` that finds no GPU, Error{Store} where a library
+// cannot be loaded.
+[[nodiscard]] std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries);
+
+// The GPU that a node computes on, or nullptr: it computes on the CPU. `device: auto` takes the one that the stage's library finds.
+// Precondition: Machine::gpus holds the answer of that library unless `device` is cpu; for `cuda` it is a GPU (see find_gpus()).
+[[nodiscard]] const Gpu* gpu_of(const Node& node, const Machine& machine);
+
+// What `threads: auto` means: 1 on a GPU or below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
+inline constexpr std::int64_t kParallelCost = 50'000'000;
+[[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
+
+// What `precision` means here: `auto` is bf16 where the processor, or the GPU that the node computes on, has instructions for it.
+// Nothing for a stage without such a parameter.
+[[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
+
+struct Told {
+    LogLevel level = LogLevel::Info;
+    std::string words;
+};
+// What was chosen for a node, and why. Nothing of cpu and fp32 that were asked for by name.
+[[nodiscard]] std::vector<Told> told_of(const Node& node, const Machine& machine);
+
+}  // namespace satdl

@@ -1,0 +1,38 @@
+#include "pipeline/plan/disk_space.h"
+
+#include <fmt/format.h>
+
+#include "pipeline/dag/port_type.h"
+
+namespace satdl {
+namespace {
+
+// An outcome made again by force is most likely the one that is there.
+bool is_sure_to_be_written(const Node& node, const PlannedNode& planned, Knowledge& knowledge) {
+    if (planned.forced) return false;
+    if (planned.action == Action::Unknown) return !knowledge.last_time(node);
+    return may_run(planned.action);
+}
+
+}  // namespace
+
+std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, Knowledge& knowledge) {
+    std::uint64_t bytes = 0;
+    for (const PlannedNode& planned : plan.nodes) {
+        if (!is_sure_to_be_written(dag.nodes[planned.node], planned, knowledge)) continue;
+        for (const auto& [port, type] : plan.types[planned.node]) bytes += expected_bytes(type);
+    }
+    return bytes;
+}
+
+void check_disk_space(std::uint64_t bytes, const std::filesystem::path& store_folder, FileSystem& files) {
+    if (bytes == 0) return;
+    const std::uint64_t free = files.free_bytes(store_folder);
+    if (bytes <= free) return;
+    throw Error(ExitCode::Store,
+                fmt::format("the store '{}' is short of {} bytes: this run writes at least {}, and {} are free",
+                            printable(store_folder.string()), bytes - free, bytes, free),
+                "free some space (satdl cache gc), or keep the store elsewhere with --store");
+}
+
+}  // namespace satdl

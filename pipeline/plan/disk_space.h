@@ -1,0 +1,19 @@
+// Whether what a plan will write fits on the disk: told before a stage has cost anything, and not after an epoch.
+//
+// What counts is what is sure to be written: the outcomes of stages that run, and of those below them that were never run before, as
+// far as shapes are known. A stage that may yet turn out unchanged does not count: a run that fits is never refused.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "pipeline/plan/plan.h"
+
+namespace satdl {
+
+[[nodiscard]] std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, Knowledge& knowledge);
+
+// Throws Error{Store} that names the bytes that are missing.
+void check_disk_space(std::uint64_t bytes, const std::filesystem::path& store_folder, FileSystem& files);
+
+}  // namespace satdl

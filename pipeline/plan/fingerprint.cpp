@@ -1,0 +1,87 @@
+#include "pipeline/plan/fingerprint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/plan/devices.h"
+
+namespace satdl {
+namespace {
+
+// One spelling a value, by the type that the description declares: 0.40 and 4e-1 are one number, "7" as a text is no number.
+std::string canonical_param(const ParamDescription& param, const Value& value) {
+    if (value.is_null()) return "null";
+    if (param.type == ParamType::Integer) {
+        if (const auto number = value.as_integer()) return std::to_string(*number);
+    }
+    if (param.type == ParamType::Number) {
+        if (const auto number = value.as_number()) return canonical_number(*number);
+    }
+    if (value.is_scalar() && (param.type == ParamType::Text || param.type == ParamType::Choice)) {
+        return Value::of_text(value.text()).canonical();
+    }
+    return value.canonical();
+}
+
+// Files and datasets count by their files' content; threads, precision and device by what they resolve to.
+bool stands_as_itself(const ParamDescription& param) {
+    return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
+           param.type != ParamType::Threads && param.type != ParamType::Precision && param.type != ParamType::Device;
+}
+
+void add_params(const Node& node, Recipe& recipe) {
+    static const Value kLeftOut;
+    for (const ParamDescription& param : node.stage->description.params) {
+        if (!stands_as_itself(param)) continue;
+        const auto found = node.params.values().find(param.name);
+        recipe.push_back({"param " + param.name,
+                          canonical_param(param, found == node.params.values().end() ? kLeftOut : found->second)});
+    }
+}
+
+// What of a file counts is its content and, for a dataset's, what the manifest says the bytes mean.
+void add_files(const Node& node, const std::vector<Digest>& digests, Recipe& recipe) {
+    for (std::size_t i = 0; i < node.files.size(); ++i) {
+        const SourceFile& file = node.files[i];
+        recipe.push_back({"file " + file.role, digests[i].hex()});
+        if (!file.dataset.empty()) {
+            recipe.push_back({"type of " + file.role, fmt::format("{} {}", name_of(file.dtype), shape_text(file.shape))});
+        }
+    }
+}
+
+}  // namespace
+
+Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine, const std::vector<Digest>& inputs,
+                 const std::vector<Digest>& files) {
+    SATDL_CHECK(inputs.size() == node.inputs.size(), "one digest per input");
+    SATDL_CHECK(files.size() == node.files.size(), "one digest per file");
+    const StageDescription& description = node.stage->description;
+    Recipe recipe;
+    recipe.reserve(4 + description.params.size() + inputs.size() + 2 * files.size() + node.stage->numerics.size());
+    recipe.push_back({"kind", description.kind});
+    recipe.push_back({"version", std::to_string(description.version)});
+    add_params(node, recipe);
+    add_files(node, files, recipe);
+    for (std::size_t i = 0; i < inputs.size(); ++i) recipe.push_back({"input " + node.inputs[i].port, inputs[i].hex()});
+    if (const auto precision = resolve_precision(node, machine)) {
+        recipe.push_back({"precision", std::string(name_of(*precision))});
+    }
+    const Gpu* gpu = gpu_of(node, machine);
+    if (description.param(ParamType::Device) != nullptr) {
+        recipe.push_back({"device", std::string(name_of(gpu != nullptr ? Device::Cuda : Device::Cpu))});
+    }
+    if (description.numeric) {
+        recipe.push_back({"threads", std::to_string(threads)});
+        if (dag.numerics == Numerics::Exact) {
+            recipe.push_back({"cpu", machine.cpu});
+            if (gpu != nullptr) recipe.push_back({"gpu", fmt::format("{}, {}", gpu->name, gpu->numerics)});
+            for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
+        }
+    }
+    std::stable_sort(recipe.begin() + 2, recipe.end(), [](const KeyPart& a, const KeyPart& b) { return a.name < b.name; });
+    return recipe;
+}
+
+}  // namespace satdl

@@ -1,0 +1,19 @@
+// The recipe of a node: everything that its result depends on.
+//
+// Inputs count by content (the digest of what the port carries), so an upstream rerun that yields the same bytes stops there.
+#pragma once
+
+#include <vector>
+
+#include "pipeline/dag/dag.h"
+#include "pipeline/core/digest.h"
+#include "pipeline/plan/machine.h"
+#include "pipeline/store/recipe.h"
+
+namespace satdl {
+
+// The recipe of a node whose inputs and files have these digests. Preconditions: `inputs` has one digest per Node::inputs, in
+// its order; `files` one per Node::files.
+[[nodiscard]] Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine,
+                               const std::vector<Digest>& inputs, const std::vector<Digest>& files);
+}  // namespace satdl

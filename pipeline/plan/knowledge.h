@@ -1,0 +1,55 @@
+// What a plan may know, from the store and its index.
+#pragma once
+
+#include <string>
+
+#include "pipeline/store/ends.h"
+#include "pipeline/plan/plan.h"
+#include "pipeline/store/source_digest.h"
+#include "pipeline/store/store.h"
+
+namespace satdl {
+
+class StoreKnowledge final : public Knowledge {
+public:
+    // `ends`: null where nothing is to begin at one.
+    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, Ends* ends)
+        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), ends_(ends) {}
+
+    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override;
+    [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }
+    [[nodiscard]] std::optional<FileIdentity> file_identity(const SourceFile& file) override { return files_.identity(file.path); }
+    [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {
+        return index_.seconds(key, kind);
+    }
+    [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
+    [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
+        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation.way, continuation.goal);
+    }
+
+private:
+    const std::string dag_;
+    Store& store_;
+    Index& index_;
+    FileSystem& files_;
+    Checkpoints& checkpoints_;
+    Ends* const ends_;
+};
+
+// Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.
+class FreshKnowledge final : public Knowledge {
+public:
+    FreshKnowledge(Store& store, FileSystem& files) : store_(store), files_(files) {}
+
+    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<LastTime> last_time(const Node&) override { return std::nullopt; }
+    [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, files_); }
+    [[nodiscard]] std::optional<double> expected_seconds(const Digest&, const std::string&) override { return std::nullopt; }
+
+private:
+    Store& store_;
+    FileSystem& files_;
+};
+
+}  // namespace satdl

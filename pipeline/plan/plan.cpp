@@ -1,0 +1,275 @@
+// One pass in the DAG's order: a node whose inputs' digests are all known has a key, and the store's answer to that key decides.
+// A node below one that runs is Unknown, not Run: what runs may yield the bytes that it yielded before.
+#include "pipeline/plan/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "pipeline/plan/devices.h"
+#include "pipeline/plan/fingerprint.h"
+#include "pipeline/plan/recipe_difference.h"
+#include "pipeline/dag/type_inference.h"
+
+namespace satdl {
+namespace {
+
+std::string reason_to_run(const Recipe& recipe, const std::optional<LastTime>& last) {
+    if (!last) return "never run";
+    const std::string difference = first_difference(last->recipe, recipe);
+    return difference.empty() ? "its artifact is missing from the store" : difference;
+}
+
+// A training that is longer than the last time, and begins at the start all the same.
+std::string why_from_the_start(const Continuation& continuation, const std::optional<LastTime>& last) {
+    const auto before = last ? goal_of(last->recipe, continuation) : std::nullopt;
+    if (!before || *before >= continuation.goal) return "";
+    return "; from the start: " + (continuation.obstacle.empty() ? "the shorter one's end is not kept" : continuation.obstacle);
+}
+
+std::string_view singular(std::string_view plural) { return plural.substr(0, plural.size() - (plural.ends_with('s') ? 1 : 0)); }
+
+std::string_view whose_end(std::int64_t its_goal, std::int64_t goal) {
+    if (its_goal < goal) return "kept end of a shorter training";
+    return its_goal == goal ? "its own kept end" : "kept end of a longer training, which stopped there";
+}
+
+// Where it begins, and because of what it runs at all. Precondition: recipe and key are known, and it is to run.
+void decide_start(const Node& node, PlannedNode& planned, const std::optional<LastTime>& last, Knowledge& knowledge) {
+    planned.because = reason_to_run(*planned.recipe, last);
+    if (last) planned.expected_seconds = last->seconds;
+    planned.starts_from = knowledge.checkpoint(*planned.key);
+    if (planned.starts_from) {
+        planned.action = Action::Resume;
+        planned.because = fmt::format("from {}, where it was interrupted", planned.starts_from->text());
+    }
+    const auto continuation = continuation_of(node, *planned.recipe);
+    if (!continuation) return;
+    const auto end = continuation->obstacle.empty() ? knowledge.end(*continuation) : std::nullopt;
+    if (end && (!planned.starts_from || is_farther(*end, *planned.starts_from))) {
+        planned.action = Action::Continue;
+        planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->goal,
+                                      whose_end(end->epochs, continuation->goal));
+        if (planned.expected_seconds && goal_of(last->recipe, *continuation) == end->epochs)
+            *planned.expected_seconds *= static_cast<double>(continuation->goal) / static_cast<double>(end->epochs);
+        planned.starts_from = end;
+        planned.starts_from->epochs = continuation->goal;
+    } else if (!planned.starts_from) {
+        planned.because += why_from_the_start(*continuation, last);
+    }
+}
+
+class Planner {
+public:
+    Planner(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge)
+        : dag_(dag), machine_(machine), knowledge_(knowledge), selection_(select(dag, request)), facts_(dag.nodes.size()) {}
+
+    Plan make() {
+        Diagnostics diagnostics;
+        plan_.types = infer_types(dag_, diagnostics);
+        diagnostics.throw_if_any();
+        std::vector<bool> taken_in;
+        for (const Part part : selection_.parts) taken_in.push_back(part != Part::Out);
+        file_digests_ = digests_of_files(dag_, taken_in, knowledge_);
+        for (NodeId id = 0; id < dag_.nodes.size(); ++id) {
+            if (selection_.parts[id] == Part::Source) look_up(id);
+            if (selection_.parts[id] == Part::In) plan(id);
+        }
+        return std::move(plan_);
+    }
+
+private:
+    // What the nodes below one must know of it.
+    struct Fact {
+        std::optional<PortDigests> outputs;
+        std::optional<NodeId> runs;  // it, or the ancestor of it, that runs: the reason why `outputs` is not known
+        bool unavailable = false;    // not known, and not to be run
+    };
+
+    PlannedNode begin(NodeId id) {
+        PlannedNode planned;
+        planned.node = id;
+        planned.threads = threads_of(dag_.nodes[id], id);
+        planned.forced = selection_.forced[id];
+        planned.file_digests = std::move(file_digests_[id]);
+        return planned;
+    }
+
+    int threads_of(const Node& node, NodeId id) const {
+        const ParamDescription* param = node.stage->description.param(ParamType::Threads);
+        if (param == nullptr) return resolve_threads(node, 0, machine_);
+        const auto value = node.params.values().find(param->name);
+        const bool given = value != node.params.values().end() && value->second.as_integer().has_value();
+        return resolve_threads(node, given ? 0 : network_cost(dag_, plan_.types, id), machine_);
+    }
+
+    std::optional<std::vector<Digest>> inputs_of(const Node& node) const {
+        std::vector<Digest> digests;
+        for (const Input& input : node.inputs) {
+            const Fact& fact = facts_[input.from];
+            if (!fact.outputs) return std::nullopt;
+            const auto digest = fact.outputs->find(input.from_port);
+            SATDL_CHECK(digest != fact.outputs->end(), "an outcome has every declared port");
+            digests.push_back(digest->second);
+        }
+        return digests;
+    }
+
+    // An ancestor of a single stage: in the plan if the store has it.
+    void look_up(NodeId id) {
+        PlannedNode planned = begin(id);
+        Fact& fact = facts_[id];
+        if (const auto inputs = inputs_of(dag_.nodes[id])) {
+            planned.forced = false;
+            decide(dag_, planned, *inputs, machine_, knowledge_);
+            if (planned.action == Action::Reuse) {
+                fact.outputs = planned.outputs;
+                plan_.nodes.push_back(std::move(planned));
+                return;
+            }
+        }
+        fact.unavailable = true;
+        fact.runs = runs_above(dag_.nodes[id]);
+    }
+
+    void plan(NodeId id) {
+        const Node& node = dag_.nodes[id];
+        PlannedNode planned = begin(id);
+        if (const auto inputs = inputs_of(node)) {
+            decide(dag_, planned, *inputs, machine_, knowledge_);
+        } else if (auto obstacle = obstacle_to(node)) {
+            planned.action = Action::Blocked;
+            planned.because = std::move(*obstacle);
+        } else {
+            planned.action = planned.forced ? Action::Run : Action::Unknown;
+            planned.because = planned.forced ? "forced" : fmt::format("depends on {}, which runs", name(*runs_above(node)));
+        }
+        Fact& fact = facts_[id];
+        if (planned.action == Action::Reuse) fact.outputs = planned.outputs;
+        if (may_run(planned.action)) fact.runs = planned.action == Action::Unknown ? runs_above(node) : id;
+        if (planned.action == Action::Blocked) fact.unavailable = true;
+        if (may_run(planned.action)) expect(node, planned);
+        plan_.nodes.push_back(std::move(planned));
+    }
+
+    void expect(const Node& node, PlannedNode& planned) {
+        if (!planned.expected_seconds) {
+            if (const auto last = knowledge_.last_time(node)) planned.expected_seconds = last->seconds;
+        }
+        if (!planned.expected_seconds) {
+            planned.expected_seconds = knowledge_.expected_seconds(planned.key.value_or(Digest{}), node.stage->description.kind);
+        }
+        if (planned.starts_from && planned.expected_seconds) *planned.expected_seconds *= 1 - planned.starts_from->share();
+    }
+
+    std::optional<NodeId> runs_above(const Node& node) const {
+        for (const Input& input : node.inputs) {
+            if (facts_[input.from].runs) return facts_[input.from].runs;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<std::string> obstacle_to(const Node& node) const {
+        for (const Input& input : node.inputs) {
+            const Fact& fact = facts_[input.from];
+            if (!fact.unavailable) continue;
+            const std::string from = fmt::format("its input {} comes from {}, which", input.port, name(input.from));
+            if (selection_.parts[input.from] == Part::In) return from + " is blocked itself";
+            if (fact.runs) {
+                return fmt::format("{} may have to run again after {}: leave out -s, or name it too", from, name(*fact.runs));
+            }
+            return from + " has not been run with these parameters: leave out -s, or run it first";
+        }
+        return std::nullopt;
+    }
+
+    const std::string& name(NodeId id) const { return dag_.nodes[id].name; }
+
+    const Dag& dag_;
+    const Machine& machine_;
+    Knowledge& knowledge_;
+    const Selection selection_;
+    std::vector<std::vector<Digest>> file_digests_;  // by NodeId
+    std::vector<Fact> facts_;                        // by NodeId
+    Plan plan_;
+};
+
+}  // namespace
+
+std::string_view name_of(Action action) {
+    switch (action) {
+        case Action::Reuse: return "reuse";
+        case Action::Run: return "run";
+        case Action::Resume: return "resume";
+        case Action::Continue: return "continue";
+        case Action::Unknown: return "unknown";
+        case Action::Blocked: return "blocked";
+    }
+    return "";
+}
+
+Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge) {
+    return Planner(dag, request, machine, knowledge).make();
+}
+
+void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine,
+            Knowledge& knowledge) {
+    const Node& node = dag.nodes[planned.node];
+    const bool was_unknown = planned.action == Action::Unknown;
+    planned.recipe = recipe_of(dag, node, planned.threads, machine, inputs, planned.file_digests);
+    planned.key = key_of(*planned.recipe);
+    planned.action = Action::Run;
+    if (planned.forced) {
+        planned.because = "forced";
+        return;
+    }
+    planned.outputs = knowledge.outcome(*planned.key);
+    const auto last = knowledge.last_time(node);
+    if (!planned.outputs) {
+        decide_start(node, planned, last, knowledge);
+        return;
+    }
+    planned.action = Action::Reuse;
+    planned.expected_seconds.reset();
+    if (!last || last->recipe != *planned.recipe) planned.because = "found in the store: other runs made it";
+    else planned.because = was_unknown ? "its inputs came out the same" : "nothing changed";
+}
+
+const PlannedNode* Plan::find(NodeId node) const {
+    const auto found = std::ranges::lower_bound(nodes, node, {}, &PlannedNode::node);
+    return found != nodes.end() && found->node == node ? &*found : nullptr;
+}
+
+bool Plan::blocked() const {
+    return std::ranges::any_of(nodes, [](const PlannedNode& planned) { return planned.action == Action::Blocked; });
+}
+
+std::optional<double> Plan::expected_seconds() const {
+    double sum = 0;
+    for (const PlannedNode& planned : nodes) {
+        if (!may_run(planned.action)) continue;
+        if (!planned.expected_seconds) return std::nullopt;
+        sum += *planned.expected_seconds;
+    }
+    return sum;
+}
+
+std::string to_text(const Plan& plan, const Dag& dag) {
+    std::size_t width = 0;
+    for (const PlannedNode& planned : plan.nodes) width = std::max(width, dag.nodes[planned.node].name.size());
+    std::string text;
+    for (const PlannedNode& planned : plan.nodes) {
+        fmt::format_to(std::back_inserter(text), "{:<8}  {:<{}}  {}", name_of(planned.action), dag.nodes[planned.node].name, width,
+                       planned.because);
+        if (planned.expected_seconds) {
+            fmt::format_to(std::back_inserter(text), " (about {:.{}f} s)", *planned.expected_seconds,
+                           *planned.expected_seconds < 10 ? 1 : 0);
+        }
+        text += '\n';
+    }
+    return text;
+}
+
+}  // namespace satdl

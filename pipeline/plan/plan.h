@@ -1,0 +1,86 @@
+// What to do with each node, and because of what. A plan is a value: it decides and prints itself, and changes nothing. A dry
+// run prints the very plan that the run carries out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/store/checkpoint.h"
+#include "pipeline/plan/continuation.h"
+#include "pipeline/dag/dag.h"
+#include "pipeline/plan/machine.h"
+#include "pipeline/dag/port_type.h"
+#include "pipeline/store/recipe.h"
+#include "pipeline/plan/selection.h"
+#include "pipeline/plan/source_files.h"
+
+namespace satdl {
+
+enum class Action {
+    Reuse,    // the store has its outcome
+    Run,
+    Resume,   // run, from where an interrupted attempt left off
+    Continue, // run, from where one that goes less far on the same way ended
+    Unknown,  // its inputs change only if an upstream run changes them: decided when their digests are known
+    Blocked,  // cannot be done: an input that the request leaves out is not in the store
+};
+[[nodiscard]] std::string_view name_of(Action action);  // "reuse", ...
+// Whether it is to run, or may be.
+[[nodiscard]] constexpr bool may_run(Action action) {
+    return action == Action::Run || action == Action::Resume || action == Action::Continue || action == Action::Unknown;
+}
+
+struct PlannedNode {
+    NodeId node = 0;
+    Action action = Action::Run;
+    std::string because;
+    int threads = 1;
+    std::optional<Recipe> recipe;        // known where the inputs' digests are; else decide() fills it in (Unknown; Run if forced)
+    std::optional<Digest> key;
+    std::optional<PortDigests> outputs;  // Reuse: what the store has
+    std::optional<double> expected_seconds;
+    std::optional<CheckpointPlace> starts_from;  // Resume, Continue; `epochs` are its own
+    bool forced = false;
+    std::vector<Digest> file_digests;    // one per Node::files
+};
+
+struct Plan {
+    // In the DAG's order; only what the request takes in. With every node come all its ancestors, so that a schedule needs
+    // nothing else: those of a single stage (-s) are there to be reused.
+    std::vector<PlannedNode> nodes;
+    std::vector<NodeTypes> types;        // by NodeId: see shapes.h
+    [[nodiscard]] const PlannedNode* find(NodeId node) const;
+    [[nodiscard]] bool blocked() const;
+    // Expected seconds of what runs or may run (sum); nothing where no history is known for some of it.
+    [[nodiscard]] std::optional<double> expected_seconds() const;
+};
+
+// What was: in the run, the index and the store; in tests, a table.
+struct LastTime {
+    Recipe recipe;
+    std::optional<double> seconds;
+};
+class Knowledge : public FileDigests {
+public:
+    [[nodiscard]] virtual std::optional<PortDigests> outcome(const Digest& key) = 0;
+    [[nodiscard]] virtual std::optional<LastTime> last_time(const Node& node) = 0;
+    [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
+    // Where an interrupted attempt under this key left off.
+    [[nodiscard]] virtual std::optional<CheckpointPlace> checkpoint(const Digest& /*key*/) { return std::nullopt; }
+    // Where the farthest kept end on the way is that is not beyond the goal.
+    [[nodiscard]] virtual std::optional<CheckpointPlace> end(const Continuation& /*continuation*/) { return std::nullopt; }
+};
+
+// Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a dataset's file that is missing or
+// is not what its manifest says.
+[[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge);
+
+// Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse, Run, Resume or Continue),
+// outputs, because.
+void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, Knowledge& knowledge);
+
+// The plan as text, one node a line, aligned: action, name, because, expected seconds.
+[[nodiscard]] std::string to_text(const Plan& plan, const Dag& dag);
+
+}  // namespace satdl

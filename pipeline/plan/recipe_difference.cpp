@@ -1,0 +1,138 @@
+// Networks are compared layer by layer: two recipes hold a network as one long line of JSON each, and that both differ helps
+// nobody. JSON is YAML, so the strict reader of the YAML room reads the lines back.
+#include "pipeline/plan/recipe_difference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "pipeline/yaml/yaml.h"
+
+namespace satdl {
+namespace {
+
+const KeyPart* find(const Recipe& recipe, std::string_view name) {
+    const auto found = std::ranges::find(recipe, name, &KeyPart::name);
+    return found == recipe.end() ? nullptr : &*found;
+}
+
+// A value for a line of text: without the quotes of JSON, and not too long.
+std::string shown(std::string_view canonical) {
+    constexpr std::size_t kMost = 48;
+    if (canonical.size() >= 2 && canonical.front() == '"') canonical = canonical.substr(1, canonical.size() - 2);
+    if (canonical == "null") return "not given";
+    if (canonical.size() > kMost) return printable(canonical.substr(0, kMost)) + "...";
+    return printable(canonical);
+}
+
+std::string was_is(std::string_view name, std::string_view before, std::string_view now) {
+    if (const auto a = shown(before), b = shown(now); a != b) return fmt::format("{} was {}, is {}", name, a, b);
+    return fmt::format("{} changed", name);
+}
+
+// {"conv": {options}, "name": "conv_1"}, as to_value(Network) spells a layer.
+struct LayerText {
+    std::string name;
+    std::string kind;
+    const Value* options = nullptr;
+};
+
+std::optional<std::vector<LayerText>> layers_of(const Value& list) {
+    std::vector<LayerText> layers;
+    if (!list.is_list()) return std::nullopt;
+    for (const Value& item : list.items()) {
+        LayerText layer;
+        for (const Value::Entry& entry : item.entries()) {
+            if (entry.key == "name") {
+                layer.name = entry.value.text();
+            } else {
+                layer.kind = entry.key;
+                layer.options = &entry.value;
+            }
+        }
+        if (layer.name.empty() || layer.options == nullptr || !layer.options->is_map()) return std::nullopt;
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
+bool has(const std::vector<LayerText>& layers, std::string_view name) {
+    return std::ranges::find(layers, name, &LayerText::name) != layers.end();
+}
+
+// Nothing where the layers are the same.
+std::optional<std::string> layer_difference(const LayerText& before, const LayerText& now) {
+    if (before.kind != now.kind) return fmt::format("layer {} was {}, is {}", now.name, before.kind, now.kind);
+    for (const Value::Entry& option : now.options->entries()) {
+        const Value* old = before.options->find(option.key);
+        const std::string text = option.value.canonical();
+        if (old == nullptr) return fmt::format("layer {}: {} is new", now.name, option.key);
+        if (old->canonical() != text) {
+            return fmt::format("layer {}: {}", now.name, was_is(option.key, old->canonical(), text));
+        }
+    }
+    if (before.options->canonical() != now.options->canonical()) return fmt::format("layer {} changed", now.name);
+    return std::nullopt;
+}
+
+// Nothing where the two are no networks, or in no way that can be told layer by layer.
+std::optional<std::string> network_difference(const std::string& before_text, const std::string& now_text) {
+    if (!before_text.starts_with("[{") || !now_text.starts_with("[{")) return std::nullopt;
+    const auto read = [](const std::string& text) {
+        return parse_yaml(std::make_shared<const SourceText>(SourceText{"recipe", text}));
+    };
+    const Value before_list = read(before_text);
+    const Value now_list = read(now_text);
+    const auto before = layers_of(before_list);
+    const auto now = layers_of(now_list);
+    if (!before || !now) return std::nullopt;
+    for (std::size_t i = 0; i < std::max(before->size(), now->size()); ++i) {
+        if (i == before->size()) return fmt::format("layer {} is new", (*now)[i].name);
+        if (i == now->size()) return fmt::format("layer {} is gone", (*before)[i].name);
+        const LayerText& a = (*before)[i];
+        const LayerText& b = (*now)[i];
+        if (a.name == b.name) {
+            if (auto words = layer_difference(a, b)) return words;
+        } else {
+            if (!has(*before, b.name)) return fmt::format("layer {} is new", b.name);
+            if (!has(*now, a.name)) return fmt::format("layer {} is gone", a.name);
+            return fmt::format("layer {} has moved", b.name);
+        }
+    }
+    return std::nullopt;
+}
+
+std::string changed(const KeyPart& before, const KeyPart& now) {
+    constexpr std::string_view kParam = "param ";
+    if (!now.name.starts_with(kParam)) {
+        const bool digest = now.name.starts_with("input ") || now.name.starts_with("file ");
+        return digest ? fmt::format("{} changed", now.name) : was_is(now.name, before.value, now.value);
+    }
+    const std::string name = now.name.substr(kParam.size());
+    try {
+        if (const auto words = network_difference(before.value, now.value)) return fmt::format("{}: {}", name, *words);
+    } catch (const Error&) {
+        return fmt::format("{} changed", name);  // a recipe that another version of satdl wrote, which this one cannot read
+    }
+    return was_is(name, before.value, now.value);
+}
+
+}  // namespace
+
+std::string first_difference(const Recipe& before, const Recipe& now) {
+    if (before == now) return "";
+    for (const KeyPart& part : now) {
+        const KeyPart* old = find(before, part.name);
+        if (old == nullptr) return fmt::format("{} is new", part.name);
+        if (old->value != part.value) return changed(*old, part);
+    }
+    for (const KeyPart& part : before) {
+        if (find(now, part.name) == nullptr) return fmt::format("{} is gone", part.name);
+    }
+    return "the order of its parts changed";
+}
+
+}  // namespace satdl

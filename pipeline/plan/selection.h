@@ -1,0 +1,33 @@
+// Which stages a request takes in, and which of them it may run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/dag/dag.h"
+
+namespace satdl {
+
+// What the user asked for. Default: every stage.
+struct Request {
+    std::vector<std::string> targets{};     // stages or groups: they and all that they need
+    std::vector<std::string> single{};      // -s: just these, inputs from the store
+    std::vector<std::string> downstream{};  // these and all that depends on them (and what those need)
+    bool force = false;                     // -f: the named stages (all, where none is named) run even if the store has them
+};
+
+enum class Part {
+    Out,     // not taken in
+    Source,  // an ancestor of a single stage: its outcome may be taken from the store, but it may not run
+    In,
+};
+
+struct Selection {  // both by NodeId
+    std::vector<Part> parts;
+    std::vector<bool> forced;
+};
+
+// Throws Error{Usage} naming every target that does not exist.
+[[nodiscard]] Selection select(const Dag& dag, const Request& request);
+
+}  // namespace satdl

@@ -1,0 +1,173 @@
+#include "pipeline/records/events.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace satdl {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json event(std::string_view name) {
+    return {{"event", name}, {"wall_time", wall_time()}};
+}
+
+// Names and messages may hold any bytes; a line of JSON may not.
+std::string dumped(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string_view level_name(LogLevel level) {
+    switch (level) {
+        case LogLevel::Debug:
+            return "debug";
+        case LogLevel::Info:
+            return "info";
+        case LogLevel::Warning:
+            return "warning";
+    }
+    return "info";
+}
+
+std::string host_name() {
+    char name[256] = {};
+    return gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+}  // namespace
+
+double wall_time() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
+}
+
+std::string new_run_id() {
+    const auto now = std::chrono::system_clock::now();
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+    const std::time_t seconds = micros / 1'000'000;
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}-{}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                       utc.tm_hour, utc.tm_min, utc.tm_sec, micros % 1'000'000, getpid());
+}
+
+void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
+    Json json = event("run_started");
+    json["run"] = info_.id;
+    json["dag"] = dag.name;
+    json["file"] = dag.file.string();
+    json["stages"] = plan.nodes.size();
+    json["version"] = info_.version;
+    json["host"] = host_name();
+    if (info_.cores > 0) json["cores"] = info_.cores;
+    planned_.clear();
+    for (const auto& planned : plan.nodes) planned_.push_back(planned.node);
+    sink_(dumped(json), false);
+}
+
+// What is needed to draw the DAG and to tell a stage's settings long after the YAML has changed.
+void JsonEvents::tell_dag(const Dag& dag) {
+    Json json = event("dag");
+    json["numerics"] = name_of(dag.numerics);
+    json["stages"] = Json::array();
+    for (const NodeId id : std::exchange(planned_, {})) {
+        const Node& node = dag.nodes[id];
+        Json inputs = Json::array();
+        for (const auto& input : node.inputs) {
+            inputs.push_back({{"port", input.port}, {"from", dag.nodes[input.from].name}, {"from_port", input.from_port}});
+        }
+        Json params = Json::object();
+        for (const auto& [name, value] : node.params.values()) params[name] = Json::parse(value.canonical());
+        json["stages"].push_back({{"stage", node.name},
+                                  {"kind", node.stage != nullptr ? node.stage->description.kind : ""},
+                                  {"about", node.about},
+                                  {"inputs", std::move(inputs)},
+                                  {"params", std::move(params)}});
+    }
+    sink_(dumped(json), false);
+}
+
+// A sweep tells its DAG though nothing of it may run: a report draws it from there.
+void JsonEvents::sweep_event(const Dag& dag, const std::string& line) {
+    sink_(line, false);
+    if (!planned_.empty()) tell_dag(dag);
+}
+
+void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
+    if (!planned_.empty()) tell_dag(dag);
+    Json json = event("stage_started");
+    json["stage"] = dag.nodes[planned.node].name;
+    json["threads"] = planned.threads;
+    if (planned.key) json["key"] = planned.key->hex();
+    json["expected_seconds"] = planned.expected_seconds ? Json(*planned.expected_seconds) : Json(nullptr);
+    json["because"] = planned.because;
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_progress(const Dag& dag, NodeId node, const Progress& progress) {
+    if (!progress.epoch_ended) return;
+    Json json = event("epoch");
+    json["stage"] = dag.nodes[node].name;
+    json["epoch"] = progress.epoch;
+    json["epochs"] = progress.epochs;
+    json["step"] = progress.epoch * progress.steps;
+    Json metrics = Json::object();
+    for (const auto& [name, value] : progress.metrics) metrics[name] = value;
+    json["metrics"] = std::move(metrics);
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) {
+    Json json = event("log");
+    json["stage"] = dag.nodes[node].name;
+    json["level"] = level_name(level);
+    json["message"] = message;
+    sink_(dumped(json), false);
+}
+
+void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
+    Json json = event("stage");
+    json["stage"] = dag.nodes[result.node].name;
+    json["outcome"] = outcome_of(result);
+    json["key"] = result.key ? Json(result.key->hex()) : Json(nullptr);
+    json["seconds"] = result.seconds;
+    json["because"] = result.because;
+    if (result.state == NodeState::Ran || result.state == NodeState::Failed || result.state == NodeState::Stopped) {
+        json["started_seconds"] = result.started_seconds;
+        json["threads"] = result.threads;
+    }
+    if (!result.resumed_from.empty()) json["resumed_from"] = result.resumed_from;
+    if (result.attempts > 1) {
+        json["attempt"] = result.attempt;
+        json["attempts"] = result.attempts;
+    }
+    if (result.library) json["library_sha256"] = result.library->hex();
+    if (!result.error.empty()) {
+        json["error"] = result.error;
+        json["place"] = dag.nodes[result.node].place.text();
+    }
+    if (!result.not_kept.empty()) json["not_kept"] = result.not_kept;
+    if (result.nondeterministic) json["nondeterministic"] = true;
+    sink_(dumped(json), result.state == NodeState::Ran);
+}
+
+void JsonEvents::run_finished(const Dag& dag, const RunResult& result) {
+    Json json = event("run_finished");
+    json["run"] = info_.id;
+    json["dag"] = dag.name;
+    json["seconds"] = result.seconds;
+    json["stopped"] = result.stopped;
+    for (const NodeState state : {NodeState::Ran, NodeState::Reused, NodeState::Failed, NodeState::Skipped}) {
+        json[std::string(name_of(state))] = result.count(state);
+    }
+    json["stopped_stages"] = result.count(NodeState::Stopped);
+    sink_(dumped(json), true);
+}
+
+}  // namespace satdl

@@ -1,0 +1,48 @@
+// What happens in a run as JSON, one event a line: what `run --json` prints and run records keep. docs/json.md is the user's
+// view of this room.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pipeline/run/observer.h"
+
+namespace satdl {
+
+// Seconds since 1970, to the millisecond: `wall_time` of every event.
+[[nodiscard]] double wall_time();
+
+// Tells one run from another: told with its first event.
+struct RunInfo {
+    std::string id;       // see new_run_id()
+    std::string version;  // of satdl
+    int cores = 0;        // of the machine; 0: not known
+};
+
+// UTC to the microsecond and the process: sorts by time. "20261124T031731.123456-4711"
+[[nodiscard]] std::string new_run_id();
+
+class JsonEvents final : public Observer {
+public:
+    // Receives whole lines without their end. `durable`: of those that a reader must not miss after a crash.
+    using Sink = std::function<void(const std::string& line, bool durable)>;
+    JsonEvents(RunInfo info, Sink sink) : info_(std::move(info)), sink_(std::move(sink)) {}
+
+    void run_started(const Dag&, const Plan&) override;
+    void stage_started(const Dag&, const PlannedNode&) override;
+    void stage_progress(const Dag&, NodeId, const Progress&) override;  // ends of epochs only
+    void stage_log(const Dag&, NodeId, LogLevel, const std::string&) override;
+    void stage_finished(const Dag&, const NodeResult&) override;
+    void run_finished(const Dag&, const RunResult&) override;
+    void sweep_event(const Dag& dag, const std::string& line) override;
+
+private:
+    void tell_dag(const Dag& dag);
+
+    const RunInfo info_;
+    const Sink sink_;
+    std::vector<NodeId> planned_;  // until the first stage starts: a run in which nothing runs tells no DAG
+};
+
+}  // namespace satdl

@@ -1,0 +1,219 @@
+#include "pipeline/records/run_log.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <vector>
+
+#include "pipeline/core/error.h"
+#include "pipeline/records/record.h"
+
+namespace satdl {
+
+namespace {
+
+constexpr std::size_t kLongestName = 200;  // bytes: file systems take 255, and a link's name gets a suffix
+
+// What stands for "this DAG's stages and their keys", so that a run that changed nothing need not look at each of them.
+Digest state_digest(const Dag& dag, const RunResult& result, const std::filesystem::path& results) {
+    Sha256 sha;
+    sha.update(std::filesystem::absolute(results).string());
+    for (const auto& node : result.nodes) {
+        if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
+        sha.update("\n").update(dag.nodes[node.node].name).update("=").update(node.key->bytes);
+    }
+    return sha.finish();
+}
+constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()
+
+class RunRecord final : public Observer {
+public:
+    RunRecord(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store)
+        : folders_(std::move(folders)),
+          id_(info.id),
+          record_(record_path(folders_.store, id_)),
+          files_(files),
+          index_(index),
+          store_(store),
+          events_(std::move(info), [this](const std::string& line, bool durable) { keep(line, durable); }) {}
+
+    void run_started(const Dag& dag, const Plan& plan) override { events_.run_started(dag, plan); }
+
+    void stage_started(const Dag& dag, const PlannedNode& planned) override {
+        open(dag);
+        events_.stage_started(dag, planned);
+        log(spdlog::level::info, fmt::format("{}: started: {}", dag.nodes[planned.node].name, planned.because));
+    }
+
+    void stage_progress(const Dag& dag, NodeId node, const Progress& progress) override {
+        events_.stage_progress(dag, node, progress);
+    }
+
+    void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override {
+        events_.stage_log(dag, node, level, message);
+        const auto severity = level == LogLevel::Warning ? spdlog::level::warn
+                              : level == LogLevel::Info  ? spdlog::level::info
+                                                         : spdlog::level::debug;
+        log(severity, fmt::format("{}: {}", dag.nodes[node].name, message));
+    }
+
+    void stage_finished(const Dag& dag, const NodeResult& result) override {
+        if (!opened_ && result.state == NodeState::Reused) {
+            // Kept as little as possible until something runs: of ten thousand reused stages no line may ever be needed.
+            NodeResult slim;
+            slim.node = result.node;
+            slim.state = result.state;
+            slim.because = result.because;
+            slim.key = result.key;
+            reused_early_.push_back(std::move(slim));
+            return;
+        }
+        if (result.state == NodeState::Failed) open(dag);
+        events_.stage_finished(dag, result);
+        const std::string& name = dag.nodes[result.node].name;
+        if (result.state == NodeState::Failed) {
+            log(spdlog::level::err, fmt::format("{} failed after {:.3f} s: {}", stage_text(dag.nodes[result.node]), result.seconds, result.error));
+        } else if (opened_) {
+            log(spdlog::level::info,
+                fmt::format("{}: {} in {:.3f} s: {}", name, name_of(result.state), result.seconds, result.because));
+        }
+    }
+
+    void run_finished(const Dag& dag, const RunResult& result) override {
+        bring_up_to_date(dag, result);
+        events_.run_finished(dag, result);
+        if (opened_) {
+            log(spdlog::level::info, fmt::format("run finished in {:.3f} s", result.seconds));
+            if (log_) log_->flush();
+            return;
+        }
+        // Nothing ran: the last line says all.
+        guarded([&] {
+            const auto record = record_path(folders_.store, kReusedRuns);
+            if (!files_.identity(record.parent_path())) files_.make_folders(record.parent_path());
+            files_.append(record, with_check(waiting_.back(), kReusedRuns) + '\n', false);
+        });
+    }
+
+    // A sweep is worth a record though nothing of it runs.
+    void sweep_event(const Dag& dag, const std::string& line) override {
+        open(dag);
+        events_.sweep_event(dag, line);
+    }
+
+private:
+    // The run's folder, made when the first stage starts; what was told before is written now.
+    void open(const Dag& dag) {
+        if (opened_) return;
+        opened_ = true;
+        guarded([&] {
+            const auto folder = record_.parent_path();
+            files_.make_folders(folder);
+            std::string text;
+            for (const auto& line : waiting_) text += with_check(line, id_) + '\n';
+            waiting_.clear();
+            files_.append(record_, text, true);  // its name, too
+            log_ = std::make_unique<spdlog::logger>(
+                "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder / "log.txt").string()));
+            log_->set_level(spdlog::level::debug);
+            log_->flush_on(spdlog::level::warn);
+        });
+        for (const auto& early : std::exchange(reused_early_, {})) events_.stage_finished(dag, early);
+    }
+
+    void keep(const std::string& line, bool durable) {
+        if (!opened_) {
+            waiting_.push_back(line);
+            return;
+        }
+        guarded([&] { files_.append(record_, with_check(line, id_) + '\n', durable); });
+    }
+
+    void log(spdlog::level::level_enum level, const std::string& message) {
+        if (log_) log_->log(level, printable(message));
+    }
+
+    // History of the stages and links to their objects.
+    void bring_up_to_date(const Dag& dag, const RunResult& result) {
+        guarded([&] {
+            const Digest state = state_digest(dag, result, folders_.results);
+            const auto links = folders_.results / file_name_of(dag.name);
+            const bool links_there = files_.identity(links).has_value();
+            const auto before = index_.history(dag.name, kStateStage);
+            if (result.count(NodeState::Ran) == 0 && links_there && before && before->key == state) {
+                files_.point_link(file_name_of(dag.name), folders_.results / ".last");
+                return;
+            }
+            if (!links_there) files_.make_folders(links);
+            const auto absolute_links = std::filesystem::canonical(links);
+            const Index::Batch batch(index_);
+            bool changed = !links_there;
+            for (const auto& node : result.nodes) {
+                if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
+                changed = remember(dag, node) || changed;
+                const auto object = std::filesystem::weakly_canonical(store_.path_of(*node.key));
+                files_.point_link(object.lexically_relative(absolute_links),
+                                  links / (file_name_of(dag.nodes[node.node].name) + ".h5"));
+            }
+            files_.point_link(file_name_of(dag.name), folders_.results / ".last");
+            if (changed) files_.sync_folder(links);  // before the index says that they are right
+            if (changed) index_.put_history(dag.name, kStateStage, StageHistory{state, {}, 0, 0});
+        });
+    }
+
+    // Whether the index said otherwise before.
+    bool remember(const Dag& dag, const NodeResult& node) {
+        const std::string& name = dag.nodes[node.node].name;
+        const auto before = index_.history(dag.name, name);
+        if (node.state == NodeState::Reused && before && before->key == *node.key) return false;
+        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty();  // what the whole of it takes
+        const double seconds = whole ? node.seconds : before ? before->seconds : 0;
+        index_.put_history(dag.name, name, StageHistory{*node.key, node.recipe, seconds, before ? before->peak_bytes : 0});
+        return true;
+    }
+
+    template <typename Work>
+    void guarded(const Work& work) {
+        try {
+            work();
+        } catch (const std::exception& error) {
+            if (!std::exchange(warned_, true)) spdlog::warn("the run's record is incomplete: {}", printable(describe(error)));
+        }
+    }
+
+    const RunFolders folders_;
+    const std::string id_;
+    const std::filesystem::path record_;
+    FileSystem& files_;
+    Index& index_;
+    const Store& store_;
+    JsonEvents events_;
+    std::vector<std::string> waiting_;  // events, until the folder is there
+    std::vector<NodeResult> reused_early_;
+    std::unique_ptr<spdlog::logger> log_;
+    bool opened_ = false;
+    bool warned_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store) {
+    return std::make_unique<RunRecord>(std::move(folders), std::move(info), files, index, store);
+}
+
+std::string file_name_of(std::string_view name) {
+    std::string text;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        const char c = name[i];
+        const auto byte = static_cast<unsigned char>(c);
+        const bool plain = byte > 0x20 && byte != 0x7F && std::string_view("/\\%<>:\"|?*").find(c) == std::string_view::npos;
+        const bool at_start = i == 0 && (c == '.' || c == '-');
+        text += plain && !at_start ? std::string(1, c) : fmt::format("%{:02X}", byte);
+    }
+    if (text.size() <= kLongestName) return text;
+    return text.substr(0, kLongestName - 13) + "%" + sha256(name).short_hex();
+}
+
+}  // namespace satdl

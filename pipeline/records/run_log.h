@@ -1,0 +1,36 @@
+// Writes the records of runs: runs/<id>/events.jsonl, one event a line (events.h) with its check (record.h), and runs/<id>/log.txt for
+// people.
+//
+// What differs from run to run (when, where, seconds) stands here and never in an object. Events are appended while the run
+// goes on, so that another program can follow them; a torn last line is the only damage a crash can do, and readers ignore
+// it. Runs in which nothing ran share runs/reused.jsonl, one line each: they are many, and nothing of theirs is worth a
+// sync.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "pipeline/records/events.h"
+#include "pipeline/store/index.h"
+#include "pipeline/store/store.h"
+
+namespace satdl {
+
+struct RunFolders {
+    std::filesystem::path store;  // runs/ is in it
+    std::filesystem::path
+        results;  // <dag>/<stage>.h5 are links to the current objects; .last is a link to the last run's DAG
+};
+
+// The record of a run; also brings the index's history and the links below `results` up to date. A record that cannot be
+// written is told once, as a warning, and never fails a run.
+[[nodiscard]] std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index,
+                                                   const Store& store);
+
+// The name of a stage or of a DAG as a file's: what a file system or a shell could take for something else is %XX, and a
+// name too long ends in a digest of the whole.
+[[nodiscard]] std::string file_name_of(std::string_view name);
+
+}  // namespace satdl

@@ -1,0 +1,112 @@
+#include "pipeline/run/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/core/error.h"
+
+namespace satdl {
+
+Admission::Admission(const Limits& limits, int cores, Cohorts cohorts) : limits_(limits), cores_(cores) {
+    if (limits_.cohorts == 0) return;
+    cohorts_ = std::move(cohorts);
+    for (const auto& cohort : cohorts_)
+        if (cohort) ++to_do_[*cohort];
+}
+
+std::optional<std::size_t> Admission::cohort_of(std::size_t node) const {
+    return node < cohorts_.size() ? cohorts_[node] : std::nullopt;
+}
+
+void Admission::offer(std::size_t node, const Need& need, double priority) {
+    const std::scoped_lock lock(mutex_);
+    const Place place{-priority, node};
+    asked_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpu}, place};
+    const auto cohort = cohort_of(node);
+    if (cohort && !in_flight_.contains(*cohort)) {
+        held_back_.insert(place);
+        held_of_[*cohort].push_back(place);
+    } else {
+        waiting_.insert(place);
+    }
+}
+
+bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
+    if (running_ == 0) return true;
+    if (limits_.jobs > 0 && running_ >= static_cast<std::size_t>(limits_.jobs)) return false;
+    if (cores_taken_ + need.threads > cores_) return false;
+    return limits_.memory_bytes == 0 || bytes_taken_ + held_bytes + need.bytes <= limits_.memory_bytes;
+}
+
+// But for those that wait for the GPU.
+std::optional<Admission::Place> Admission::first_of(const std::set<Place>& places) const {
+    const auto found = std::ranges::find_if(
+        places, [&](const Place& place) { return !gpu_taken_ || !asked_.at(place.second).need.gpu; });
+    return found == places.end() ? std::nullopt : std::optional(*found);
+}
+
+// The first of all that wait, but for those held back while no further cohort may start.
+std::optional<std::size_t> Admission::next() const {
+    const auto waiting = first_of(waiting_);
+    const auto held_back = in_flight_.size() < limits_.cohorts ? first_of(held_back_) : std::nullopt;
+    if (held_back && (!waiting || *held_back < *waiting)) return held_back->second;
+    return waiting ? std::optional(waiting->second) : std::nullopt;
+}
+
+std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
+    const std::scoped_lock lock(mutex_);
+    std::vector<std::size_t> admitted;
+    for (auto node = next(); node && fits(asked_.at(*node).need, held_bytes); node = next()) {
+        start(*node);
+        admitted.push_back(*node);
+    }
+    return admitted;
+}
+
+void Admission::start(std::size_t node) {
+    Asked& asked = asked_.at(node);
+    if (const auto cohort = cohort_of(node); cohort && in_flight_.insert(*cohort).second) {
+        for (const Place& place : std::exchange(held_of_[*cohort], {}))
+            if (held_back_.erase(place) > 0) waiting_.insert(place);
+    }
+    waiting_.erase(asked.place);
+    asked.runs = true;
+    ++running_;
+    cores_taken_ += asked.need.threads;
+    bytes_taken_ += asked.need.bytes;
+    gpu_taken_ |= asked.need.gpu;
+}
+
+void Admission::finished(std::size_t node) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = asked_.find(node);
+    SATDL_CHECK(found != asked_.end() && found->second.runs, "only what was admitted can finish");
+    --running_;
+    cores_taken_ -= found->second.need.threads;
+    bytes_taken_ -= found->second.need.bytes;
+    if (found->second.need.gpu) gpu_taken_ = false;
+    asked_.erase(found);
+}
+
+void Admission::done(std::size_t node) {
+    const std::scoped_lock lock(mutex_);
+    leave_cohort(node);
+}
+
+void Admission::awaited(std::size_t node, std::size_t other) {
+    const std::scoped_lock lock(mutex_);
+    if (cohort_of(node) == cohort_of(other)) return;
+    const auto asked = asked_.find(node);
+    if (asked != asked_.end() && asked->second.runs) return;
+    leave_cohort(node);
+    if (asked != asked_.end() && held_back_.erase(asked->second.place) > 0) waiting_.insert(asked->second.place);
+}
+
+void Admission::leave_cohort(std::size_t node) {
+    const auto cohort = cohort_of(node);
+    if (!cohort) return;
+    cohorts_[node].reset();
+    if (--to_do_.at(*cohort) == 0) in_flight_.erase(*cohort);
+}
+
+}  // namespace satdl

@@ -1,0 +1,388 @@
+#include "pipeline/run/node_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/plan/devices.h"
+#include "pipeline/core/error.h"
+#include "pipeline/os/mapped_guard.h"
+
+namespace satdl {
+namespace {
+
+std::uint64_t bytes_of(const Group& group) {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, array] : group) bytes += array.bytes().size();
+    return bytes;
+}
+
+std::uint64_t bytes_of(const Outcome& outcome, const std::string& port) {
+    const auto group = outcome.outputs.find(port);
+    return group == outcome.outputs.end() ? 0 : bytes_of(group->second);
+}
+
+std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
+    const auto type = types.find(port);
+    return type == types.end() ? 0 : expected_bytes(type->second);
+}
+
+std::string in_one_line(const Error& error) {
+    std::string text;
+    for (const Diagnostic& found : error.diagnostics()) {
+        if (!text.empty()) text += "; ";
+        text += found.hint.empty() ? found.message : fmt::format("{} ({})", found.message, found.hint);
+    }
+    return text;
+}
+
+}  // namespace
+
+struct NodeRunner::Slot {
+    explicit Slot(const PlannedNode& from) : planned(from) {}
+
+    PlannedNode planned;  // decided by settle(), before which nobody else looks at it
+
+    std::mutex loading;  // held while the outcome is brought into memory: one thread does it, the others wait for it
+
+    // Guarded by NodeRunner::mutex_.
+    NodeResult result;
+    bool ended = false;
+    std::vector<std::size_t> followers;
+    std::size_t waits_for = 0;  // the node whose follower it is, if it is one
+};
+
+NodeRunner::NodeRunner(const Carrying& carrying, const Limits& limits)
+    : carrying_(carrying), limits_(limits), observer_(carrying.observer), begin_seconds_(carrying.clock.seconds()),
+      graph_(carrying.dag, carrying.plan), held_(graph_.users()) {
+    for (const PlannedNode& planned : carrying.plan.nodes) slots_.push_back(std::make_unique<Slot>(planned));
+    observer_.run_started(carrying_.dag, carrying_.plan);
+}
+
+NodeRunner::~NodeRunner() = default;
+
+// ---- deciding ---------------------------------------------------------------------------------------------------------
+
+NodeRunner::Step NodeRunner::settle(std::size_t position) {
+    Slot& slot = *slots_[position];
+    try {
+        if (slot.planned.action == Action::Blocked) {
+            end_without_running(position, NodeState::Skipped, slot.planned.because);
+            return Step::Settled;
+        }
+        if (slot.planned.action != Action::Reuse) {
+            if (auto obstacle = lost_producer(position)) {
+                end_without_running(position, NodeState::Skipped, std::move(*obstacle));
+                return Step::Settled;
+            }
+            if (!slot.planned.key) decide_now(position);
+        }
+        if (slot.planned.action == Action::Reuse) {
+            end_without_running(position, NodeState::Reused, slot.planned.because);
+            return Step::Settled;
+        }
+        return claim_key(position);
+    } catch (const std::exception& error) {
+        end_without_running(position, NodeState::Failed,
+                            fmt::format("it could not be decided: {}", describe(error)));
+        return Step::Settled;
+    }
+}
+
+std::optional<std::string> NodeRunner::lost_producer(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    for (const std::size_t producer : graph_[position].producers) {
+        const NodeResult& result = slots_[producer]->result;
+        const std::string& name = carrying_.dag.nodes[result.node].name;
+        if (result.state == NodeState::Failed) return fmt::format("needs {}, which failed", name);
+        if (result.state == NodeState::Stopped) return fmt::format("needs {}, which was stopped", name);
+        if (result.state == NodeState::Skipped) return result.because;
+    }
+    return std::nullopt;
+}
+
+void NodeRunner::decide_now(std::size_t position) {
+    Slot& slot = *slots_[position];
+    std::vector<Digest> inputs;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const Input& input : carrying_.dag.nodes[slot.planned.node].inputs) {
+            inputs.push_back(slots_[graph_.position_of(input.from)]->result.outputs->at(input.from_port));
+        }
+    }
+    const std::scoped_lock lock(knowledge_mutex_);
+    decide(carrying_.dag, slot.planned, inputs, carrying_.machine, carrying_.knowledge);
+}
+
+// Two nodes of one key (two stages that became the same by cutoff) run once.
+NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
+    Slot& slot = *slots_[position];
+    if (slot.planned.forced) return Step::Run;
+    std::string because;
+    std::size_t made_by = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto [claim, is_first] = by_key_.try_emplace(*slot.planned.key, position);
+        if (is_first) return Step::Run;
+        Slot& leader = *slots_[claim->second];
+        if (!leader.ended) {
+            leader.followers.push_back(position);
+            slot.waits_for = claim->second;
+            return Step::Wait;
+        }
+        if (leader.result.state != NodeState::Ran) {
+            claim->second = position;
+            return Step::Run;
+        }
+        slot.planned.outputs = leader.result.outputs;
+        made_by = claim->second;
+        because = fmt::format("{} has just made the same", carrying_.dag.nodes[leader.planned.node].name);
+    }
+    if (HeldOutcome outcome = held_.find(made_by)) held_.put_loaded(position, std::move(outcome));
+    end_without_running(position, NodeState::Reused, std::move(because));
+    return Step::Settled;
+}
+
+std::size_t NodeRunner::waits_for(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    return slots_[position]->waits_for;
+}
+
+std::vector<std::size_t> NodeRunner::take_followers(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(slots_[position]->followers, {});
+}
+
+std::optional<std::string> NodeRunner::winding_down() {
+    if (carrying_.stop.load(std::memory_order_relaxed)) return "the run was stopped before it could start";
+    const std::scoped_lock lock(mutex_);
+    if (!failed_ || limits_.keep_going) return std::nullopt;
+    return fmt::format("not started, since {} failed", carrying_.dag.nodes[*failed_].name);
+}
+
+// ---- running ----------------------------------------------------------------------------------------------------------
+
+Need NodeRunner::need(std::size_t position) {
+    const Slot& slot = *slots_[position];
+    const Node& node = carrying_.dag.nodes[slot.planned.node];
+    std::uint64_t input_bytes = 0;
+    for (const Input& input : node.inputs) {
+        const HeldOutcome held = held_.find(graph_.position_of(input.from));
+        input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(carrying_.plan.types[input.from], input.from_port);
+    }
+    const StageDescription& description = node.stage->description;
+    const double bytes = static_cast<double>(description.memory_fixed_bytes) +
+                         description.memory_per_input_byte * static_cast<double>(input_bytes);
+    return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes)), gpu_of(node, carrying_.machine) != nullptr};
+}
+
+NodeRunner::Kept NodeRunner::execute(std::size_t position) {
+    Slot& slot = *slots_[position];
+    Attempt made;
+    double started_seconds = 0;
+    try {
+        auto obstacle = winding_down();
+        StageInputs inputs;
+        if (!obstacle) obstacle = gather(position, inputs);
+        if (obstacle) {
+            end_without_running(position, NodeState::Skipped, std::move(*obstacle));
+            return Kept::Nothing;
+        }
+        observer_.stage_started(carrying_.dag, slot.planned);
+        started_seconds = carrying_.clock.seconds() - begin_seconds_;
+        made = attempt_watched(slot.planned, inputs);
+    } catch (const std::exception& error) {
+        made.error = fmt::format("it could not be given its inputs: {}", describe(error));
+    }
+    const bool ran = made.state == NodeState::Ran;
+    end_attempt(position, started_seconds, std::move(made));
+    release_producers(position);
+    if (ran) return Kept::Later;
+    tell_finished(position);
+    return Kept::Nothing;
+}
+
+// What a stage makes of a file that changes under it would stand under the key of what the file was.
+Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInputs& inputs) {
+    const Node& node = carrying_.dag.nodes[planned.node];
+    if (node.files.empty()) return attempt_with_retries(carrying_, observer_, planned, inputs);
+    std::unique_lock lock(knowledge_mutex_);
+    const WatchedFiles watched(node, planned.file_digests, carrying_.knowledge);
+    lock.unlock();
+    Attempt made = attempt_with_retries(carrying_, observer_, planned, inputs);
+    if (made.state != NodeState::Ran) return made;
+    lock.lock();
+    if (const auto changed = watched.changed()) {
+        Attempt failed;
+        failed.error = fmt::format("{}, so what it made is not used: run again when nobody writes that file", *changed);
+        failed.library = made.library;
+        failed.number = made.number;
+        failed.seconds = made.seconds;
+        return failed;
+    }
+    return made;
+}
+
+// Nothing where all inputs are there, else why the node cannot run.
+std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs& inputs) {
+    for (const Input& input : carrying_.dag.nodes[slots_[position]->planned.node].inputs) {
+        const HeldOutcome held = outcome_of(graph_.position_of(input.from));
+        if (held == nullptr) {
+            if (auto lost = lost_producer(position)) return lost;
+            return winding_down().value_or(fmt::format("its input {} could not be had", input.port));
+        }
+        inputs.emplace(input.port, held->outputs.at(input.from_port));
+    }
+    return std::nullopt;
+}
+
+// From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
+HeldOutcome NodeRunner::outcome_of(std::size_t position) {
+    Slot& slot = *slots_[position];
+    if (HeldOutcome held = held_whole(position)) return held;
+    const std::scoped_lock loading(slot.loading);
+    if (HeldOutcome held = held_whole(position)) return held;
+    if (!has_outcome(position)) return nullptr;  // another consumer has tried, and it could not be made again
+    HeldOutcome loaded;
+    std::string damage = "its artifact is gone from the store";
+    try {
+        if (auto outcome = carrying_.store.load(*slot.planned.key)) loaded = std::make_shared<const Outcome>(std::move(*outcome));
+    } catch (const DamagedObject& error) {
+        damage = fmt::format("its artifact was damaged: {}", in_one_line(error));
+    }
+    if (loaded == nullptr) return make_again(position, damage);
+    held_.put_loaded(position, loaded);
+    return loaded;
+}
+
+// Nothing also where it lies in a file that was changed since it was mapped.
+HeldOutcome NodeRunner::held_whole(std::size_t position) {
+    HeldOutcome held = held_.find(position);
+    if (held != nullptr && MappedUse(held->outputs).changed()) return nullptr;
+    return held;
+}
+
+bool NodeRunner::has_outcome(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    const NodeState state = slots_[position]->result.state;
+    return state == NodeState::Ran || state == NodeState::Reused;
+}
+
+// What was reused turns out not to be there: it is made again in this run, and must come out as it was recorded.
+HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& damage) {
+    Slot& slot = *slots_[position];
+    StageInputs inputs;
+    if (winding_down() || gather(position, inputs)) return nullptr;
+    observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
+    observer_.stage_started(carrying_.dag, slot.planned);
+    const double started_seconds = carrying_.clock.seconds() - begin_seconds_;
+    Attempt made = attempt_watched(slot.planned, inputs);
+    {
+        const std::scoped_lock lock(mutex_);
+        if (made.state == NodeState::Ran && made.digests != slot.result.outputs) {
+            made.state = NodeState::Failed;
+            made.error = fmt::format("it is not deterministic: {}, and made again it has other bytes than were recorded", damage);
+        }
+        slot.planned.because = damage;
+    }
+    const HeldOutcome outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
+    end_attempt(position, started_seconds, std::move(made));
+    if (outcome != nullptr) keep(position);
+    else tell_finished(position);
+    return outcome;
+}
+
+// ---- keeping ----------------------------------------------------------------------------------------------------------
+
+void NodeRunner::keep(std::size_t position) {
+    publish(position, *held_.find(position));
+    held_.written(position);
+    tell_finished(position);
+}
+
+void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
+    Slot& slot = *slots_[position];
+    const Node& node = carrying_.dag.nodes[slot.planned.node];
+    std::string not_kept;
+    bool different = false;
+    try {
+        const MappedUse use(outcome.outputs);
+        different = carrying_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
+        if (carrying_.checkpoints != nullptr) carrying_.checkpoints->drop(*slot.planned.key);
+    } catch (const Error& error) {
+        not_kept = in_one_line(error);
+    } catch (const std::exception& error) {
+        not_kept = describe(error);
+    }
+    if (different) {
+        observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning,
+                            "it is not deterministic: the store has other bytes of it for the same inputs and parameters, and keeps those");
+    }
+    const std::scoped_lock lock(mutex_);
+    slot.result.not_kept = std::move(not_kept);
+    slot.result.nondeterministic = different;
+}
+
+// ---- results ----------------------------------------------------------------------------------------------------------
+
+void NodeRunner::end_without_running(std::size_t position, NodeState state, std::string text) {
+    Slot& slot = *slots_[position];
+    {
+        const std::scoped_lock lock(mutex_);
+        slot.ended = true;
+        slot.result = NodeResult{.node = slot.planned.node, .state = state, .because = {}, .key = slot.planned.key,
+                                 .outputs = state == NodeState::Reused ? slot.planned.outputs : std::nullopt,
+                                 .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
+                                 .resumed_from = {}, .error = {}, .not_kept = {}};
+        (state == NodeState::Failed ? slot.result.error : slot.result.because) = std::move(text);
+        if (state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
+    }
+    release_producers(position);
+    tell_finished(position);
+}
+
+void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attempt made) {
+    Slot& slot = *slots_[position];
+    if (made.state == NodeState::Ran) held_.put_made(position, std::move(made.outcome));
+    const std::scoped_lock lock(mutex_);
+    slot.ended = true;
+    NodeResult& result = slot.result;
+    result = NodeResult{.node = slot.planned.node, .state = made.state, .because = slot.planned.because, .key = slot.planned.key,
+                        .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
+                        .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error),
+                        .attempt = made.number, .attempts = carrying_.dag.nodes[slot.planned.node].supervision.retries + 1,
+                        .library = made.library, .not_kept = {}};
+    if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
+    if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
+}
+
+void NodeRunner::release_producers(std::size_t position) {
+    if (!graph_[position].may_run) return;
+    for (const std::size_t producer : graph_[position].producers) held_.user_done(producer);
+}
+
+void NodeRunner::tell_finished(std::size_t position) {
+    NodeResult result;
+    {
+        const std::scoped_lock lock(mutex_);
+        result = slots_[position]->result;
+    }
+    observer_.stage_finished(carrying_.dag, result);
+}
+
+RunResult NodeRunner::finish() {
+    RunResult result;
+    for (const auto& slot : slots_) {
+        SATDL_CHECK(slot->ended, "every node has ended");
+        result.nodes.push_back(slot->result);
+    }
+    result.seconds = carrying_.clock.seconds() - begin_seconds_;
+    result.stopped = carrying_.stop.load(std::memory_order_relaxed) || result.count(NodeState::Stopped) > 0;
+    result.not_told = observer_.not_told();
+    observer_.run_finished(carrying_.dag, result);
+    result.not_told = observer_.not_told();
+    return result;
+}
+
+}  // namespace satdl

@@ -1,0 +1,88 @@
+// What happens to one node: decide, gather its inputs, run it, check what it returned, hand that on, keep it. The flow graph and
+// its serial twin both do it through this, so that they differ in nothing but the order.
+//
+// Nodes are named by their position in the plan. For each: settle() once all its producers are settled and, where they ran,
+// executed; then, if it says Run, execute(); then, if that says so, keep(). Calls for different nodes may come at the same time;
+// none of them throws what a stage, a store or an observer throws. A thread that waits in here must not take up another node
+// (TBB: isolate it): it may hold the lock that the other would need.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/run/admission.h"
+#include "pipeline/run/attempt.h"
+#include "pipeline/run/executor.h"
+#include "pipeline/run/held_outcomes.h"
+#include "pipeline/run/plan_graph.h"
+#include "pipeline/run/retries.h"
+
+namespace satdl {
+
+class NodeRunner {
+public:
+    enum class Step {
+        Settled,  // nothing to run: its consumers can be settled
+        Run,      // execute() it
+        Wait,     // another node with this key is running: it comes back in that node's followers
+    };
+    enum class Kept { Nothing, Later };  // Later: keep() must follow; consumers need not wait for it
+
+    NodeRunner(const Carrying& carrying, const Limits& limits);
+    ~NodeRunner();
+    NodeRunner(const NodeRunner&) = delete;
+    NodeRunner& operator=(const NodeRunner&) = delete;
+
+    [[nodiscard]] const PlanGraph& graph() const { return graph_; }
+
+    [[nodiscard]] Step settle(std::size_t position);
+    [[nodiscard]] Need need(std::size_t position);  // of a node that is to run
+    [[nodiscard]] Kept execute(std::size_t position);
+    void keep(std::size_t position);
+    [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait
+    // Those that waited for this node, which was executed: settle them (again).
+    [[nodiscard]] std::vector<std::size_t> take_followers(std::size_t position);
+    [[nodiscard]] std::uint64_t held_bytes() { return held_.bytes(); }
+
+    [[nodiscard]] RunResult finish();  // once, after all the others
+
+private:
+    struct Slot;
+
+    [[nodiscard]] std::optional<std::string> winding_down();
+    [[nodiscard]] std::optional<std::string> lost_producer(std::size_t position);
+    void decide_now(std::size_t position);
+    [[nodiscard]] Step claim_key(std::size_t position);
+
+    [[nodiscard]] Attempt attempt_watched(const PlannedNode& planned, const StageInputs& inputs);
+    [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
+    [[nodiscard]] HeldOutcome outcome_of(std::size_t position);
+    [[nodiscard]] HeldOutcome held_whole(std::size_t position);
+    [[nodiscard]] bool has_outcome(std::size_t position);
+    [[nodiscard]] HeldOutcome make_again(std::size_t position, const std::string& damage);
+    void publish(std::size_t position, const Outcome& outcome);
+
+    void end_without_running(std::size_t position, NodeState state, std::string text);
+    void end_attempt(std::size_t position, double started_seconds, Attempt made);
+    void release_producers(std::size_t position);
+    void tell_finished(std::size_t position);
+
+    const Carrying& carrying_;
+    const Limits limits_;
+    OneAtATime observer_;
+    const double begin_seconds_;
+    const PlanGraph graph_;
+    HeldOutcomes held_;
+    std::vector<std::unique_ptr<Slot>> slots_;  // by position; each guarded as Slot says
+
+    std::mutex knowledge_mutex_;  // held while carrying_.knowledge is asked
+    std::mutex mutex_;            // guards all below, and of the slots what Slot says; never held while anything long is done
+    std::unordered_map<Digest, std::size_t> by_key_;  // who runs, or ran, under this key
+    std::optional<NodeId> failed_;                    // the first that failed
+};
+
+}  // namespace satdl

@@ -1,0 +1,46 @@
+#include "pipeline/run/retries.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "pipeline/core/error.h"
+
+namespace satdl {
+namespace {
+
+void wait(double seconds, const std::atomic<bool>& stop) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    constexpr auto kLook = std::chrono::milliseconds(20);
+    while (!stop.load(std::memory_order_relaxed)) {
+        const auto left = end - Clock::now();
+        if (left <= Clock::duration::zero()) return;
+        std::this_thread::sleep_for(std::min<Clock::duration>(left, kLook));
+    }
+}
+
+}  // namespace
+
+Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
+    const Supervision& supervision = carrying.dag.nodes[planned.node].supervision;
+    const int attempts = supervision.retries + 1;
+    PlannedNode now = planned;
+    for (int number = 1;; ++number) {
+        Attempt made = attempt(carrying, observer, now, inputs);
+        made.number = number;
+        if (made.failure != Failure::Passing || number == attempts || carrying.stop.load(std::memory_order_relaxed)) return made;
+        const double delay = supervision.retry_delay_seconds;
+        observer.stage_log(carrying.dag, planned.node, LogLevel::Warning,
+                           fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
+                                       first_line(made.error), number + 1,
+                                       delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
+        wait(delay, carrying.stop);
+        if (carrying.stop.load(std::memory_order_relaxed)) return made;
+        now.forced = false;  // what the last attempt kept as a checkpoint is of this run
+    }
+}
+
+}  // namespace satdl

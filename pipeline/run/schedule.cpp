@@ -1,0 +1,166 @@
+// One continue_node per planned node counts its producers; one function_node executes what the admission lets through; one
+// serial function_node writes behind. "Done" goes to the consumers' continue_nodes as a message, not along an edge: a node is
+// done when it was executed, reused or skipped, and a continue_node's successors would hear that its producers are.
+//
+// The continue_nodes are lightweight: their bodies run within the call that puts the last message, and only note the node. So
+// everything that a stage's end makes ready is there before the admission chooses what starts next, and chains of reused nodes
+// cost no task and no depth of stack.
+//
+// oneTBB's own ways of failing are kept out (exceptions, which deadlock a lightweight node, and cancellation): bodies throw
+// nothing, the outcome of a node is a value, and stopping is a flag that NodeRunner looks at.
+#include "pipeline/run/schedule.h"
+
+#include <tbb/flow_graph.h>
+#include <tbb/global_control.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "pipeline/plan/machine.h"
+#include "pipeline/run/node_runner.h"
+
+namespace satdl {
+namespace {
+
+// A thread that waits inside a node (for blocks of a digest, say) must not take up another node meanwhile: that could be a
+// training of an hour, or one that wants the lock which this thread holds.
+template <typename Body>
+auto isolated(Body&& body) {
+    return tbb::this_task_arena::isolate(std::forward<Body>(body));
+}
+
+class FlowGraphRun {
+public:
+    FlowGraphRun(NodeRunner& runner, const Limits& limits, const Carrying& carrying)
+        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, carrying.machine.cores), by_position(carrying.cohorts, carrying.plan)),
+          executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
+          keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
+        for (std::size_t node = 0; node < links_.count(); ++node) {
+            const int producers = static_cast<int>(links_[node].producers.size());
+            ready_.push_back(std::make_unique<Dependencies>(
+                graph_, producers, [this, node](const Done&) noexcept { note_ready(node); return Done(); }));
+        }
+    }
+
+    void run() {
+        for (std::size_t node = 0; node < links_.count(); ++node) {
+            if (links_[node].producers.empty()) ready_[node]->try_put(Done());
+        }
+        settle_ready();
+        graph_.wait_for_all();
+    }
+
+private:
+    using Done = tbb::flow::continue_msg;
+    using Dependencies = tbb::flow::continue_node<Done, tbb::flow::lightweight>;
+
+    void note_ready(std::size_t node) {
+        const std::scoped_lock lock(mutex_);
+        to_settle_.push_back(node);
+    }
+
+    std::optional<std::size_t> take_ready() {
+        const std::scoped_lock lock(mutex_);
+        if (to_settle_.empty()) return std::nullopt;
+        const std::size_t node = to_settle_.front();
+        to_settle_.pop_front();
+        return node;
+    }
+
+    void settle_ready() {
+        while (const auto node = take_ready()) {
+            switch (isolated([&] { return runner_.settle(*node); })) {
+                case NodeRunner::Step::Settled: tell_consumers(*node); break;
+                case NodeRunner::Step::Run:
+                    admission_.offer(*node, runner_.need(*node), links_[*node].remaining_seconds);
+                    break;
+                case NodeRunner::Step::Wait: admission_.awaited(runner_.waits_for(*node), *node); break;
+            }
+        }
+        start_admitted();
+    }
+
+    void execute(std::size_t node) {
+        const NodeRunner::Kept kept = isolated([&] { return runner_.execute(node); });
+        admission_.finished(node);
+        if (kept == NodeRunner::Kept::Later) keeping_.try_put(node);
+        tell_consumers(node);
+        for (const std::size_t follower : runner_.take_followers(node)) note_ready(follower);
+        settle_ready();
+    }
+
+    void keep(std::size_t node) {
+        isolated([&] { runner_.keep(node); });
+        start_admitted();  // what was held may have been freed
+    }
+
+    void tell_consumers(std::size_t node) {
+        admission_.done(node);
+        for (const std::size_t consumer : links_[node].consumers) ready_[consumer]->try_put(Done());
+    }
+
+    void start_admitted() {
+        for (const std::size_t node : admission_.admit(runner_.held_bytes())) executing_.try_put(node);
+    }
+
+    NodeRunner& runner_;
+    const PlanGraph& links_;
+    Admission admission_;
+
+    std::mutex mutex_;
+    std::deque<std::size_t> to_settle_;  // guarded by mutex_
+
+    tbb::flow::graph graph_;  // before its nodes: it must outlive them
+    tbb::flow::function_node<std::size_t, Done> executing_;
+    tbb::flow::function_node<std::size_t, Done> keeping_;
+    std::vector<std::unique_ptr<Dependencies>> ready_;
+};
+
+}  // namespace
+
+struct Workers::Arena {
+    explicit Arena(int threads)
+        : enough(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads)), arena(threads) {}
+
+    tbb::global_control enough;
+    tbb::task_arena arena;
+};
+
+Workers::Workers(const Machine& machine, const Limits& limits)
+    : arena_(std::make_unique<Arena>(std::max({1, machine.cores, limits.jobs}) + 1)) {}
+
+Workers::~Workers() = default;
+
+void Workers::run(const std::function<void()>& body) { arena_->arena.execute(body); }
+
+RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Workers& workers) {
+    NodeRunner runner(carrying, limits);
+    workers.run([&] { FlowGraphRun(runner, limits, carrying).run(); });
+    return runner.finish();
+}
+
+RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
+    const bool idle = std::ranges::none_of(carrying.plan.nodes, [](const PlannedNode& planned) {
+        return may_run(planned.action);
+    });
+    if (idle) return run_serially(carrying, limits);
+    Workers workers(carrying.machine, limits);
+    return run_on_flow_graph(carrying, limits, workers);
+}
+
+RunResult run_serially(const Carrying& carrying, const Limits& limits) {
+    NodeRunner runner(carrying, limits);
+    for (std::size_t node = 0; node < runner.graph().count(); ++node) {
+        if (runner.settle(node) != NodeRunner::Step::Run) continue;
+        if (runner.execute(node) == NodeRunner::Kept::Later) runner.keep(node);
+    }
+    return runner.finish();
+}
+
+}  // namespace satdl

@@ -1,0 +1,41 @@
+// Carries a plan out on a oneTBB flow graph; a serial twin proves it.
+//
+// Independent stages run side by side as far as cores and declared memory admit them, longest remaining path first. Tensors
+// go from stage to stage in memory without a copy; they are written behind, by one writer, while the next stages run; a
+// tensor is freed when its last consumer has finished and it is on disk.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "pipeline/run/admission.h"
+#include "pipeline/run/executor.h"
+#include "pipeline/plan/machine.h"
+#include "pipeline/run/observer.h"
+
+namespace satdl {
+
+// Threads for runs one after another. oneTBB 2021.8 takes long to let go of an arena of threads: who makes thousands of runs
+// in one process (tests, benchmarks) keeps one of these.
+class Workers {
+public:
+    // Room for every job and the writer, whatever oneTBB thinks of this machine: a writer that waits for the disk needs no core.
+    Workers(const Machine& machine, const Limits& limits);
+    ~Workers();
+    Workers(const Workers&) = delete;
+    Workers& operator=(const Workers&) = delete;
+
+    void run(const std::function<void()>& body);  // in the arena; returns when the body does
+
+private:
+    struct Arena;
+    std::unique_ptr<Arena> arena_;
+};
+
+// Where nothing is to run, no thread is started.
+[[nodiscard]] RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits);
+[[nodiscard]] RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Workers& workers);
+// The same results, one node after the other, in the DAG's order.
+[[nodiscard]] RunResult run_serially(const Carrying& carrying, const Limits& limits);
+
+}  // namespace satdl

@@ -1,0 +1,48 @@
+// The checkpoints of one attempt of one stage: which it goes on from, and when the next is worth its time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/run/executor.h"
+
+namespace satdl {
+
+// Used by the thread that runs the stage.
+class StageCheckpoints {
+public:
+    // A forced node begins anew: what an interrupted attempt left is dropped.
+    StageCheckpoints(const Carrying& carrying, const PlannedNode& planned);
+
+    // What the stage goes on from, once it has asked for it; nothing: it begins at the start.
+    [[nodiscard]] const Group* last();
+    [[nodiscard]] std::string resumed_from() const;  // "" where it did not ask, or began at the start
+    // What was found damaged, and what the stage goes on from instead.
+    [[nodiscard]] std::vector<std::string> warnings() const;
+    // What a person needs to know where the stage fails: from where the next run would go on. "" of a stage that keeps none.
+    [[nodiscard]] std::string after_failure() const;
+
+    // Within an epoch every so many seconds, at an epoch's end also before that; but never so often that keeping them takes more
+    // than 1 % of the stage's time.
+    [[nodiscard]] bool due(bool epoch_ended);
+    // Why it could not be kept; "" where it was.
+    [[nodiscard]] std::string keep(const Group& state, const Progress& at);
+    // The same of the state in which the stage ended; not kept where nothing could begin there.
+    [[nodiscard]] std::string keep_end(const Group& state, const Progress& at);
+
+private:
+    void load();
+
+    const Carrying& carrying_;
+    const PlannedNode& planned_;
+    const std::optional<Continuation> continuation_;  // nothing also where it goes a way of its own
+    std::optional<Checkpoint> last_;
+    std::optional<CheckpointPlace> kept_;  // by this attempt
+    std::vector<std::string> damaged_;
+    bool asked_ = false;
+    double kept_at_seconds_ = 0;  // the last one, or the start
+    double keeping_seconds_;      // what the last one took, or what the first is taken to need
+};
+
+}  // namespace satdl

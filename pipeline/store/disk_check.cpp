@@ -1,0 +1,203 @@
+#include "pipeline/store/disk_check.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+
+#include "pipeline/store/index.h"
+#include "pipeline/store/store_use.h"
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
+
+void write_file(FileSystem& files, const fs::path& path, std::string_view text) {
+    const std::array extents{Extent{0, std::as_bytes(std::span(text))}};
+    files.write_new(path, text.size(), extents);
+}
+
+// What was seen, and whether it is as a store needs it. A question's function throws FileError where a call fails.
+struct Seen {
+    bool holds = true;
+    std::string found;
+};
+
+Seen bytes_come_back(const fs::path& folder, FileSystem& files) {
+    std::string text(std::size_t{1} << 20, '\0');
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 2654435761U >> 13U);
+    write_file(files, folder / "bytes", text);
+    const bool read = files.read(folder / "bytes", 0, text.size()) == text;
+    const MappedFile mapped = files.map(folder / "bytes");
+    const bool seen = std::ranges::equal(mapped.bytes, std::as_bytes(std::span(text)));
+    return {read && seen, read ? seen ? "1 MiB, read and mapped" : "a mapped file has other bytes" : "other bytes than were written"};
+}
+
+Seen first_name_wins(const fs::path& folder, FileSystem& files) {
+    write_file(files, folder / "one", "one");
+    write_file(files, folder / "two", "two");
+    const bool first = files.link_new(folder / "one", folder / "name") == LinkResult::Linked;
+    const bool second = files.link_new(folder / "two", folder / "name") == LinkResult::AlreadyThere;
+    const bool kept = files.read(folder / "name", 0, 16) == "one";
+    return {first && second && kept, kept && second ? "the second writer is told" : "the second writer takes it over"};
+}
+
+Seen rename_replaces(const fs::path& folder, FileSystem& files) {
+    write_file(files, folder / "old", "old");
+    write_file(files, folder / "new", "new");
+    files.rename(folder / "new", folder / "old");
+    const bool replaced = files.read(folder / "old", 0, 16) == "new" && !files.identity(folder / "new");
+    return {replaced, replaced ? "whole, in one step" : "the old file is still there"};
+}
+
+Seen becomes_durable(const fs::path& folder, FileSystem& files) {
+    constexpr int kTimes = 8;
+    const auto began = Clock::now();
+    for (int i = 0; i < kTimes; ++i) {
+        write_file(files, folder / fmt::format("durable-{}", i), "durable");
+        files.sync_folder(folder);
+    }
+    return {true, fmt::format("fsync of a file and its folder: {:.1f} ms", 1e3 * seconds_since(began) / kTimes)};
+}
+
+Seen space_is_reserved(const fs::path& folder, FileSystem& files) {
+    constexpr std::uint64_t kBytes = std::uint64_t{1} << 20;
+    files.write_new(folder / "reserved", kBytes, {});
+    struct stat status {};
+    if (::stat((folder / "reserved").c_str(), &status) != 0) throw FileError(errno, "look at", folder / "reserved");
+    const bool reserved = static_cast<std::uint64_t>(status.st_blocks) * 512 >= kBytes;
+    return {reserved, reserved ? "before the first byte is written" : "only the length is set"};
+}
+
+// Another process that shares the store until it is killed.
+class Sharer {
+public:
+    explicit Sharer(const fs::path& folder) {
+        std::array<int, 2> told{};
+        if (::pipe2(told.data(), O_CLOEXEC) != 0) throw FileError(errno, "make a pipe for", folder);
+        child_ = ::fork();
+        if (child_ == 0) {
+            const StoreUse use = StoreUse::shared(folder);
+            const char done = '.';
+            if (::write(told[1], &done, 1) == 1) ::pause();
+            ::_exit(0);
+        }
+        const int trouble = errno;
+        ::close(told[1]);
+        char done = 0;
+        const bool shares = child_ > 0 && ::read(told[0], &done, 1) == 1;
+        ::close(told[0]);
+        if (!shares) throw FileError(child_ < 0 ? trouble : EIO, "start a process for", folder);
+    }
+    ~Sharer() {
+        ::kill(child_, SIGKILL);
+        ::waitpid(child_, nullptr, 0);
+    }
+    Sharer(const Sharer&) = delete;
+    Sharer& operator=(const Sharer&) = delete;
+
+private:
+    pid_t child_ = -1;
+};
+
+Seen locks_hold(const fs::path& folder, FileSystem&) {
+    {
+        const Sharer sharer(folder);
+        if (StoreUse::alone(folder)) return {false, "flock lets two processes in"};
+    }
+    const bool freed = StoreUse::alone(folder).has_value();
+    return {freed, freed ? "between processes; a dead one's is gone" : "a dead process still holds its lock"};
+}
+
+// The least time after which a second edit of the same size can be told from the first by looking.
+Seen edits_show(const fs::path& folder, FileSystem& files) {
+    constexpr double kEnough = 2;  // source_digest() does not trust what is younger
+    const fs::path path = folder / "edited";
+    files.append(path, "a", false);
+    const auto began = Clock::now();
+    double seconds = 0;
+    for (const auto first = files.identity(path); seconds <= kEnough + 0.5;) {
+        std::fstream(path, std::ios::in | std::ios::out) << 'b';  // in place
+        seconds = seconds_since(began);
+        if (files.identity(path) != first) break;
+    }
+    return {seconds <= kEnough, fmt::format("within {:.2g} ms", 1e3 * seconds)};
+}
+
+Seen names_are_told_apart(const fs::path& folder, FileSystem& files) {
+    write_file(files, folder / "m1", "small");
+    const bool apart = !files.identity(folder / "M1");
+    write_file(files, folder / std::string(255, 'n'), "long");
+    return {apart, apart ? "upper from lower case, up to 255 bytes" : "m1 and M1 are one file"};
+}
+
+Seen links_point(const fs::path& folder, FileSystem& files) {
+    write_file(files, folder / "target", "target");
+    files.point_link("target", folder / "link");
+    files.point_link("old", folder / "moved");
+    files.point_link("target", folder / "moved");
+    const bool points = files.read(folder / "link", 0, 16) == "target" && files.read(folder / "moved", 0, 16) == "target";
+    return {points, points ? "symbolic links, replaced in one step" : "a link leads elsewhere"};
+}
+
+Seen index_works(const fs::path& folder, FileSystem&) {
+    const fs::path path = folder / "index.sqlite";
+    const Digest key = sha256("key");
+    Index(path).put_object(key, {{{"port", key}}, 1});
+    Index again(path);
+    const bool there = again.object(key).has_value();
+    return {there && !again.trouble(), there ? "SQLite, written and read again" : again.trouble().value_or("what was written is not there")};
+}
+
+struct Question {
+    const char* text;
+    Holds otherwise;
+    const char* follows;
+    Seen (*ask)(const fs::path&, FileSystem&);
+};
+
+constexpr const char* kNoStore = "keep the store elsewhere (--store)";
+
+constexpr std::array kQuestions{
+    Question{"what was written comes back", Holds::NoAndMust, kNoStore, bytes_come_back},
+    Question{"a name that is taken is not taken over", Holds::NoAndMust, kNoStore, first_name_wins},
+    Question{"a rename replaces the old file", Holds::NoAndMust, kNoStore, rename_replaces},
+    Question{"files and names are made durable", Holds::NoAndMust, kNoStore, becomes_durable},
+    Question{"space is reserved", Holds::No, "a full disk shows while an artifact is written, not before; it is lost for the next run", space_is_reserved},
+    Question{"locks hold", Holds::No, "`cache gc` cannot tell that a run uses the store; that run makes again what it takes", locks_hold},
+    Question{"an edit shows in a file's times", Holds::No, "an input that is edited twice within this time may be taken for the first edit: wait, or touch it", edits_show},
+    Question{"names are told apart", Holds::No, "the links of two stages whose names differ by case are one link", names_are_told_apart},
+    Question{"links can be made", Holds::No, "results/ stays empty; `satdl ls` and `satdl show` need it", links_point},
+    Question{"the index works", Holds::No, "the index is made anew in memory by each command", index_works},
+};
+
+}  // namespace
+
+std::vector<DiskAnswer> check_disk(const fs::path& folder, FileSystem& files) {
+    std::vector<DiskAnswer> answers;
+    for (const Question& question : kQuestions) {
+        Seen seen;
+        try {
+            const fs::path own = folder / std::to_string(answers.size());
+            files.make_folders(own);
+            seen = question.ask(own, files);
+        } catch (const FileError& error) {
+            seen = {false, error.diagnostics().front().message};
+        }
+        answers.push_back({question.text, seen.holds ? Holds::Yes : question.otherwise, seen.found, seen.holds ? "" : question.follows});
+    }
+    return answers;
+}
+
+}  // namespace satdl

@@ -1,0 +1,191 @@
+// What the index keeps, as rows of text: "<bytes>:<field>," again and again.
+#include "pipeline/store/index.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <iterator>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "pipeline/store/index_file.h"
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_field(std::string& text, std::string_view field) {
+    fmt::format_to(std::back_inserter(text), "{}:{},", field.size(), field);
+}
+
+class Fields {
+public:
+    explicit Fields(std::string_view text) : rest_(text) {}
+    [[nodiscard]] bool empty() const { return rest_.empty(); }
+    std::string_view next() {
+        std::size_t size = 0;
+        const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
+        const auto start = static_cast<std::size_t>(end - rest_.data()) + 1;
+        if (error != std::errc() || start > rest_.size() || size >= rest_.size() - start) throw damaged_row("a row is cut");
+        const std::string_view field = rest_.substr(start, size);
+        rest_.remove_prefix(start + size + 1);
+        return field;
+    }
+    template <typename Number>
+    Number number() {
+        const std::string_view field = next();
+        Number number{};
+        const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), number);
+        if (error != std::errc() || end != field.data() + field.size()) throw damaged_row("a row's number is none");
+        return number;
+    }
+    Digest digest() {
+        const auto digest = Digest::from_hex(next());
+        if (!digest) throw damaged_row("a row's digest is none");
+        return *digest;
+    }
+
+private:
+    std::string_view rest_;
+};
+
+std::string_view bytes_of(const Digest& digest) {
+    return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
+}
+
+std::string fields_of(const FileIdentity& identity) {
+    std::string text;
+    const auto& [device, inode, bytes, modified, changed] = identity;
+    for (const std::uint64_t number : {device, inode, bytes}) add_field(text, std::to_string(number));
+    for (const std::int64_t nanoseconds : {modified, changed}) add_field(text, std::to_string(nanoseconds));
+    return text;
+}
+
+std::string history_name(const std::string& dag, const std::string& stage) {
+    std::string name;
+    add_field(name, dag);
+    add_field(name, stage);
+    return name;
+}
+
+}  // namespace
+
+Index::Index(const fs::path& file) : file_(std::make_unique<IndexFile>(fs::absolute(file))) {
+    file_->access([](IndexFile& opened) { opened.open_existing(); });
+}
+
+Index::~Index() = default;
+
+bool Index::rebuilt() const {
+    return file_->access([](IndexFile& file) { return file.began_empty(); });
+}
+
+std::optional<std::string> Index::trouble() const {
+    return file_->access([](IndexFile& file) { return file.trouble(); });
+}
+
+std::optional<IndexedObject> Index::object(const Digest& key) {
+    return file_->access([&](IndexFile& file) -> std::optional<IndexedObject> {
+        const auto row = file.get(IndexFile::Table::Objects, bytes_of(key));
+        if (!row) return std::nullopt;
+        Fields fields(*row);
+        IndexedObject object;
+        object.file_bytes = fields.number<std::uint64_t>();
+        while (!fields.empty()) {
+            const std::string port(fields.next());
+            object.ports.emplace(port, fields.digest());
+        }
+        return object;
+    });
+}
+
+void Index::put_object(const Digest& key, const IndexedObject& object) {
+    std::string fields;
+    add_field(fields, std::to_string(object.file_bytes));
+    for (const auto& [port, digest] : object.ports) {
+        add_field(fields, port);
+        add_field(fields, digest.hex());
+    }
+    file_->access([&](IndexFile& file) { file.put(IndexFile::Table::Objects, bytes_of(key), fields); });
+}
+
+void Index::remove_object(const Digest& key) {
+    file_->access([&](IndexFile& file) { file.remove(IndexFile::Table::Objects, bytes_of(key)); });
+}
+
+std::optional<Digest> Index::file_digest(const fs::path& path, const FileIdentity& identity) {
+    const std::string expected = fields_of(identity);
+    return file_->access([&](IndexFile& file) -> std::optional<Digest> {
+        const auto row = file.get(IndexFile::Table::Files, fs::absolute(path).lexically_normal().string());
+        if (!row || !row->starts_with(expected)) return std::nullopt;
+        return Fields(std::string_view(*row).substr(expected.size())).digest();
+    });
+}
+
+void Index::put_file_digest(const fs::path& path, const FileIdentity& identity, const Digest& digest) {
+    std::string fields = fields_of(identity);
+    add_field(fields, digest.hex());
+    file_->access([&](IndexFile& file) {
+        file.put(IndexFile::Table::Files, fs::absolute(path).lexically_normal().string(), fields);
+    });
+}
+
+std::optional<StageHistory> Index::history(const std::string& dag, const std::string& stage) {
+    return file_->access([&](IndexFile& file) -> std::optional<StageHistory> {
+        const auto row = file.get(IndexFile::Table::History, history_name(dag, stage));
+        if (!row) return std::nullopt;
+        Fields fields(*row);
+        StageHistory history;
+        history.key = fields.digest();
+        history.seconds = fields.number<double>();
+        history.peak_bytes = fields.number<std::uint64_t>();
+        while (!fields.empty()) {
+            const std::string name(fields.next());
+            history.recipe.push_back({name, std::string(fields.next())});
+        }
+        return history;
+    });
+}
+
+void Index::put_history(const std::string& dag, const std::string& stage, const StageHistory& history) {
+    std::string fields;
+    add_field(fields, history.key.hex());
+    add_field(fields, fmt::format("{}", history.seconds));
+    add_field(fields, std::to_string(history.peak_bytes));
+    std::string kind;
+    for (const auto& [name, value] : history.recipe) {
+        add_field(fields, name);
+        add_field(fields, value);
+        if (name == "kind") kind = value;
+    }
+    file_->access([&](IndexFile& file) {
+        const bool wrote = file.put(IndexFile::Table::History, history_name(dag, stage), fields);
+        if (wrote && history.seconds > 0) file.put_duration(history.key, kind, history.seconds);
+    });
+}
+
+std::optional<double> Index::seconds(const Digest& key, const std::string& kind) {
+    return file_->access([&](IndexFile& file) { return file.duration(key, kind); });
+}
+
+void Index::commit_so_far() {
+    file_->access([](IndexFile& file) { file.end_transaction(); });
+}
+
+Index::Batch::Batch(Index& index) : index_(index) {
+    index_.file_->access([](IndexFile& file) { file.begin_batch(); });
+}
+
+Index::Batch::~Batch() {
+    bool ended = false;
+    try {
+        index_.file_->access([&ended](IndexFile& file) {
+            if (!std::exchange(ended, true)) file.end_batch();  // once, also where committing fails
+        });
+    } catch (const std::bad_alloc&) {  // its rows are lost, and made anew from the objects
+    }
+}
+
+}  // namespace satdl

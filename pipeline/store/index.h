@@ -1,0 +1,81 @@
+// What can be looked up quickly, in SQLite: which objects there are, digests of source files with what stat said of them,
+// the history of stages. Disposable: deleted or damaged, it is made anew from the objects and the run records.
+//
+// SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
+// A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot
+// be used (read-only, a full disk, a lock that somebody does not let go of), a private one in memory takes its place.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/core/digest.h"
+#include "pipeline/os/file_system.h"
+#include "pipeline/store/recipe.h"
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+class IndexFile;
+
+struct IndexedObject {
+    PortDigests ports;
+    std::uint64_t file_bytes = 0;
+};
+
+// How a stage of a DAG ended when it last ran or was reused.
+struct StageHistory {
+    Digest key;
+    Recipe recipe;
+    double seconds = 0;           // of the last time that it ran (0: never seen running)
+    std::uint64_t peak_bytes = 0;
+};
+
+class Index {
+public:
+    // One that is damaged or of another format is moved aside, to `<file>.damaged-<n>`, now or when it shows.
+    explicit Index(const std::filesystem::path& file);
+    ~Index();
+    Index(const Index&) = delete;
+    Index& operator=(const Index&) = delete;
+
+    // It began empty: the store then fills it.
+    [[nodiscard]] bool rebuilt() const;
+    // Why it is not, or was not, what is on disk; for a warning.
+    [[nodiscard]] std::optional<std::string> trouble() const;
+
+    [[nodiscard]] std::optional<IndexedObject> object(const Digest& key);
+    void put_object(const Digest& key, const IndexedObject& object);
+    void remove_object(const Digest& key);
+
+    [[nodiscard]] std::optional<Digest> file_digest(const std::filesystem::path& path, const FileIdentity& identity);
+    void put_file_digest(const std::filesystem::path& path, const FileIdentity& identity, const Digest& digest);
+
+    [[nodiscard]] std::optional<StageHistory> history(const std::string& dag, const std::string& stage);
+    void put_history(const std::string& dag, const std::string& stage, const StageHistory& history);
+    // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.
+    [[nodiscard]] std::optional<double> seconds(const Digest& key, const std::string& kind);
+
+    // Within a batch, before something slow: ends its transaction; the next use begins another.
+    void commit_so_far();
+
+    // Many lookups or writes as one transaction, which ends when it goes: for bursts (a plan, a reindex), since other
+    // processes cannot write meanwhile. Nested ones count as the outermost.
+    class Batch {
+    public:
+        explicit Batch(Index& index);
+        ~Batch();
+        Batch(const Batch&) = delete;
+        Batch& operator=(const Batch&) = delete;
+    private:
+        Index& index_;
+    };
+
+private:
+    std::unique_ptr<IndexFile> file_;  // guarded by its own mutex: every call is safe from any thread
+};
+
+}  // namespace satdl

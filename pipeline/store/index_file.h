@@ -1,0 +1,88 @@
+// The index's SQLite file: rows of text by name, each with its own check, and what to do when the file cannot be used.
+//
+// SQLite has no checksums over data: a flipped bit in a digest here would not spoil a result, but it would run what need not
+// run, and stand in a recipe as its cause.
+#pragma once
+
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pipeline/core/digest.h"
+#include "pipeline/os/file_system.h"
+#include "pipeline/store/sqlite.h"
+
+namespace satdl {
+
+class IndexFile {
+public:
+    enum class Table { Objects, Files, History };
+
+    explicit IndexFile(std::filesystem::path file) : file_(std::move(file)) {}
+
+    // Runs `use`, one caller at a time. Where SQLite or a row fails in it, the file is moved aside or replaced by memory,
+    // and `use` runs again, on what is then empty.
+    template <typename Function>
+    auto access(Function use) {
+        const std::scoped_lock lock(mutex_);
+        while (true) {
+            try {
+                return use(*this);
+            } catch (const SqliteFailure& failure) {
+                recover(failure);
+            }
+        }
+    }
+
+    // ---- only inside access() ----
+
+    void open_existing();
+    [[nodiscard]] bool began_empty() const { return began_empty_; }
+    [[nodiscard]] const std::optional<std::string>& trouble() const { return trouble_; }
+
+    [[nodiscard]] std::optional<std::string> get(Table table, std::string_view name);
+    // Writes nothing where that is there already; says whether it wrote.
+    bool put(Table table, std::string_view name, const std::string& text);
+    void remove(Table table, std::string_view name);
+
+    void put_duration(const Digest& key, const std::string& kind, double seconds);
+    [[nodiscard]] std::optional<double> duration(const Digest& key, const std::string& kind);
+
+    // One transaction from the first use in the outermost batch until that ends.
+    void begin_batch() { ++batches_; }
+    void end_batch();
+    void end_transaction();
+
+private:
+    enum class Transaction { None, Reading, Writing };
+
+    void connect(int flags);
+    void adopt(SqliteConnection fresh);
+    void note_identity();
+    void disconnect();
+    void begin_reading();
+    void begin_writing();
+    void recover(const SqliteFailure& failure);
+    [[nodiscard]] bool move_aside();
+
+    const std::filesystem::path file_;
+    std::mutex mutex_;
+    // Guarded by mutex_:
+    bool began_empty_ = false;
+    bool in_memory_ = false;
+    std::optional<std::string> trouble_;
+    int damages_ = 0;
+    int batches_ = 0;
+    Transaction transaction_ = Transaction::None;
+    std::optional<FileIdentity> opened_;  // which file the connection is to
+    SqliteConnection connection_;         // none before the first write of a new index
+    SqliteStatement row_statements_[3][3];  // by table: get, put, remove
+    SqliteStatement put_duration_, duration_by_key_, duration_by_kind_;
+};
+
+// Thrown by whoever reads a row's text and cannot.
+[[nodiscard]] SqliteFailure damaged_row(const std::string& what);
+
+}  // namespace satdl

@@ -1,0 +1,28 @@
+// A store in memory: for tests, benchmarks, and runs that keep nothing.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "pipeline/store/store.h"
+
+namespace satdl {
+
+class MemoryStore final : public Store {
+public:
+    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
+    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override;
+    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    [[nodiscard]] std::vector<Digest> keys() override;
+    [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
+    void erase(const Digest& key);
+
+private:
+    struct Kept;
+    std::mutex mutex_;
+    std::map<Digest, std::shared_ptr<const Kept>> kept_;  // guarded by mutex_
+};
+
+}  // namespace satdl

@@ -1,0 +1,51 @@
+// One artifact as bytes: an HDF5 file whose user block carries satdl's own header.
+//
+//   [0, user block)   "satdl-object-1\n" ++ SHA-256 of the rest of the header in hex ++ "\n" ++ JSON ++ "\n", then zeros
+//   [user block, ..)  a plain HDF5 file: h5ls, h5dump and h5py read it, they skip the user block by themselves
+//
+// The header holds what satdl needs: key, recipe, each tensor's place, type, shape and digest, the metrics, the tables, and
+// the SHA-256 of HDF5's own metadata. So planning and reading never parse HDF5 (whose parser has a long list of CVEs and
+// takes 5 ms to load): a reader checks the header's digest, maps the file, and checks each tensor's. Every byte of the file
+// is covered: header, metadata, tensors by digests; gaps must be zero.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pipeline/os/file_system.h"
+#include "pipeline/hdf5/hdf5_layout.h"
+#include "pipeline/store/object_header.h"
+#include "pipeline/store/recipe.h"
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+// All that is known of an outcome before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests
+// are taken here. Precondition: the outcome fits the description. Throws Error{Store} for names that HDF5 cannot hold.
+[[nodiscard]] ObjectHeader describe_object(const Recipe& recipe, const StageDescription& description,
+                                           const Outcome& outcome);
+
+// An artifact ready to be written: a pure function of its content.
+struct ObjectImage {
+    ObjectImage() = default;
+    ObjectImage(ObjectImage&&) = default;  // no copies: `extents` would still look into the original
+    ObjectImage& operator=(ObjectImage&&) = default;
+
+    ObjectHeader header;
+    std::string header_bytes;
+    Hdf5Layout layout;
+    std::vector<Extent> extents;  // header, metadata and tensors: views into this image and into the outcome's arrays
+};
+
+// As describe_object, and for texts that are not UTF-8. The outcome must outlive the image.
+[[nodiscard]] ObjectImage make_object(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
+                                      Hdf5LayoutFunction layout);
+
+// Every byte against its digest, gaps against zero. Throws DamagedObject naming the tensor.
+void verify_object(const ObjectHeader& header, std::span<const std::byte> file, const std::filesystem::path& path);
+// The outcome, its arrays views into `file`.
+[[nodiscard]] Outcome view_object(const ObjectHeader& header, const MappedFile& file);
+
+}  // namespace satdl

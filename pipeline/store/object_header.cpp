@@ -1,0 +1,237 @@
+// To JSON and back. Reading believes nothing: the digest is checked before the JSON is parsed, and then
+// every number against the file's length, so that no reader can be led outside of it.
+#include "pipeline/store/object_header.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace satdl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kMagic = "satdl-object-1\n";
+constexpr std::size_t kPrefixBytes = kMagic.size() + 64 + 1;  // magic, digest in hex, newline
+constexpr std::size_t kFirstRead = 4096;
+constexpr std::size_t kMostHeaderBytes = std::size_t{64} << 20;
+constexpr std::uint64_t kLeastUserBlock = 4096;
+
+// What parsing throws; only the words go into a DamagedObject.
+struct Impossible {
+    std::string what;
+};
+
+// JSON has no NaN and no infinity, and a loss may well be one.
+Json number_json(double number) {
+    if (std::isfinite(number)) return number;
+    return std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf";
+}
+
+double number_from(const Json& json) {
+    if (json.is_number()) return json.get<double>();
+    const auto& text = json.get_ref<const std::string&>();
+    if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
+    if (text != "inf" && text != "-inf") throw Impossible{"a metric is no number"};
+    return text == "inf" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+}
+
+Json table_json(const Table& table) {
+    return {{"title", table.title}, {"columns", table.columns}, {"rows", table.rows}, {"notes", table.notes}};
+}
+
+Json tensor_json(const TensorRecord& tensor) {
+    return {{"port", tensor.port},
+            {"name", tensor.name},
+            {"dtype", name_of(tensor.dtype)},
+            {"shape", tensor.shape},
+            {"digest", tensor.digest.hex()},
+            {"offset", tensor.offset}};
+}
+
+Json header_json(const ObjectHeader& header) {
+    Json json;
+    json["key"] = header.key.hex();
+    json["recipe"] = Json::array();
+    for (const auto& [name, value] : header.recipe) json["recipe"].push_back({name, value});
+    json["ports"] = Json::object();
+    for (const auto& [port, kind] : header.ports) {
+        json["ports"][port] = {{"kind", name_of(kind)}, {"digest", header.port_digests.at(port).hex()}};
+    }
+    json["tensors"] = Json::array();
+    for (const TensorRecord& tensor : header.tensors) json["tensors"].push_back(tensor_json(tensor));
+    json["metrics"] = Json::object();
+    for (const auto& [port, metrics] : header.metrics) {
+        json["metrics"][port] = Json::object();
+        for (const auto& [name, value] : metrics) json["metrics"][port][name] = number_json(value);
+    }
+    json["tables"] = Json::array();
+    for (const Table& table : header.tables) json["tables"].push_back(table_json(table));
+    json["file_bytes"] = header.file_bytes;
+    json["user_block_bytes"] = header.user_block_bytes;
+    json["metadata"] = header.metadata;
+    json["metadata_digest"] = header.metadata_digest.hex();
+    return json;
+}
+
+std::uint64_t unsigned_from(const Json& json) {
+    if (!json.is_number_unsigned()) throw Impossible{"a number is none"};
+    return json.get<std::uint64_t>();
+}
+
+Digest digest_from(const Json& json) {
+    const auto digest = Digest::from_hex(json.get_ref<const std::string&>());
+    if (!digest) throw Impossible{"a digest is none"};
+    return *digest;
+}
+
+PortKind port_kind_from(const Json& json) {
+    for (const PortKind kind : {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History}) {
+        if (json == name_of(kind)) return kind;
+    }
+    throw Impossible{"a port is of no known kind"};
+}
+
+TensorRecord tensor_from(const Json& json) {
+    TensorRecord tensor;
+    tensor.port = json.at("port").get<std::string>();
+    tensor.name = json.at("name").get<std::string>();
+    const auto dtype = dtype_from_name(json.at("dtype").get_ref<const std::string&>());
+    if (!dtype) throw Impossible{"a tensor is of no known type"};
+    tensor.dtype = *dtype;
+    for (const Json& extent : json.at("shape")) {
+        const std::uint64_t value = unsigned_from(extent);
+        if (value > std::uint64_t{1} << 62) throw Impossible{"a tensor is larger than can be"};
+        tensor.shape.push_back(static_cast<std::int64_t>(value));
+    }
+    tensor.digest = digest_from(json.at("digest"));
+    tensor.offset = unsigned_from(json.at("offset"));
+    return tensor;
+}
+
+Table table_from(const Json& json) {
+    return {json.at("title").get<std::string>(), json.at("columns").get<std::vector<std::string>>(),
+            json.at("rows").get<std::vector<std::vector<std::string>>>(), json.at("notes").get<std::vector<std::string>>()};
+}
+
+ObjectHeader header_from(const Json& json) {
+    ObjectHeader header;
+    header.key = digest_from(json.at("key"));
+    for (const Json& part : json.at("recipe")) {
+        header.recipe.push_back({part.at(0).get<std::string>(), part.at(1).get<std::string>()});
+    }
+    for (const auto& [port, value] : json.at("ports").items()) {
+        header.ports.emplace(port, port_kind_from(value.at("kind")));
+        header.port_digests.emplace(port, digest_from(value.at("digest")));
+    }
+    for (const Json& tensor : json.at("tensors")) header.tensors.push_back(tensor_from(tensor));
+    for (const auto& [port, metrics] : json.at("metrics").items()) {
+        for (const auto& [name, value] : metrics.items()) header.metrics[port][name] = number_from(value);
+    }
+    for (const Json& table : json.at("tables")) header.tables.push_back(table_from(table));
+    header.file_bytes = unsigned_from(json.at("file_bytes"));
+    header.user_block_bytes = unsigned_from(json.at("user_block_bytes"));
+    for (const Json& extent : json.at("metadata")) {
+        header.metadata.emplace_back(unsigned_from(extent.at(0)), unsigned_from(extent.at(1)));
+    }
+    header.metadata_digest = digest_from(json.at("metadata_digest"));
+    return header;
+}
+
+// Every piece lies in the file, behind the user block, clear of the others.
+void check_places(const ObjectHeader& header, std::uint64_t header_bytes) {
+    if (header.user_block_bytes < kLeastUserBlock || !std::has_single_bit(header.user_block_bytes) ||
+        header_bytes > header.user_block_bytes || header.user_block_bytes > header.file_bytes) {
+        throw Impossible{"its user block is of an impossible size"};
+    }
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces = header.metadata;
+    for (const TensorRecord& tensor : header.tensors) {
+        if (!header.ports.contains(tensor.port)) throw Impossible{"a tensor belongs to no port"};
+        if (static_cast<std::uint64_t>(element_count(tensor.shape)) > header.file_bytes) {
+            throw Impossible{"a tensor is larger than the file"};
+        }
+        if (tensor.offset % kLeastUserBlock != 0) throw Impossible{"a tensor is not aligned"};
+        pieces.emplace_back(tensor.offset, tensor.bytes());
+    }
+    std::ranges::sort(pieces);
+    std::uint64_t end = header.user_block_bytes;
+    for (const auto& [offset, bytes] : pieces) {
+        if (offset < end || offset > header.file_bytes || bytes > header.file_bytes - offset) {
+            throw Impossible{"two of its pieces overlap, or one lies outside"};
+        }
+        end = offset + bytes;
+    }
+}
+
+// The header's bytes: at least up to the newline that ends its JSON, unless the file ends before.
+std::string read_start(FileSystem& files, const std::filesystem::path& path) {
+    std::string text = files.read(path, 0, kFirstRead);
+    const auto is_cut = [&] { return text.size() >= kFirstRead && text.find('\n', kPrefixBytes) == std::string::npos; };
+    while (is_cut() && text.size() < kMostHeaderBytes) {
+        const std::string more = files.read(path, text.size(), text.size());
+        if (more.empty()) break;
+        text += more;
+    }
+    return text;
+}
+
+ObjectHeader parse(std::string_view text, std::uint64_t file_bytes) {
+    if (!text.starts_with(kMagic) || text.size() < kPrefixBytes || text[kPrefixBytes - 1] != '\n') {
+        throw Impossible{"it does not begin as an object of satdl does"};
+    }
+    const std::size_t end = text.find('\n', kPrefixBytes);
+    if (end == std::string_view::npos) throw Impossible{"its header has no end"};
+    const std::string_view rest = text.substr(kPrefixBytes, end + 1 - kPrefixBytes);
+    if (sha256(rest).hex() != text.substr(kMagic.size(), 64)) {
+        throw Impossible{"its header does not have the digest that it was written with"};
+    }
+    ObjectHeader header = header_from(Json::parse(rest));
+    if (header.file_bytes != file_bytes) {
+        throw Impossible{fmt::format("it has {} bytes, but was written with {}", file_bytes, header.file_bytes)};
+    }
+    check_places(header, end + 1);
+    if (key_of(header.recipe) != header.key) throw Impossible{"its recipe is not that of its key"};
+    return header;
+}
+
+}  // namespace
+
+std::uint64_t TensorRecord::bytes() const {
+    return static_cast<std::uint64_t>(element_count(shape)) * size_of(dtype);
+}
+
+std::string TensorRecord::path() const {
+    return name.empty() ? port : port + "/" + name;
+}
+
+std::string header_text(const ObjectHeader& header) {
+    try {
+        const std::string rest = header_json(header).dump() + "\n";
+        return fmt::format("{}{}\n{}", kMagic, sha256(rest).hex(), rest);
+    } catch (const Json::type_error&) {
+        throw Error(ExitCode::Store, "a name or a text in the outcome is not UTF-8");
+    }
+}
+
+ObjectHeader read_header(FileSystem& files, const std::filesystem::path& path) {
+    const auto identity = files.identity(path);
+    if (!identity) throw FileError(ENOENT, "find", path);
+    try {
+        return parse(read_start(files, path), identity->bytes);
+    } catch (const Impossible& impossible) {
+        throw DamagedObject(path, impossible.what);
+    } catch (const Json::exception&) {
+        throw DamagedObject(path, "its header is not the JSON that satdl writes");
+    } catch (const FileError&) {
+        throw;
+    } catch (const Error&) {  // a shape that cannot be counted
+        throw DamagedObject(path, "its header says what cannot be");
+    }
+}
+
+}  // namespace satdl

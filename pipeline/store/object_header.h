@@ -1,0 +1,55 @@
+// The header of an artifact: all that satdl needs to know of it without parsing HDF5.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/os/file_system.h"
+#include "pipeline/store/recipe.h"
+#include "pipeline/stage.h"
+
+namespace satdl {
+
+struct TensorRecord {
+    std::string port;
+    std::string name;  // within the port's group; "" for an array port
+    DType dtype = DType::UInt8;
+    Shape shape;
+    Digest digest;     // Array::digest()
+    std::uint64_t offset = 0;
+    [[nodiscard]] std::uint64_t bytes() const;
+    [[nodiscard]] std::string path() const;  // in HDF5: "images", "model/conv_1.weight"
+};
+
+struct ObjectHeader {
+    Digest key;
+    Recipe recipe;
+    std::map<std::string, PortKind> ports;
+    std::vector<TensorRecord> tensors;                        // by port, then name
+    PortDigests port_digests;
+    std::map<std::string, std::map<std::string, double>> metrics;  // of Metrics ports: port -> name -> value
+    std::vector<Table> tables;
+    std::uint64_t file_bytes = 0;
+    std::uint64_t user_block_bytes = 0;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> metadata;  // offset, bytes of HDF5's own extents
+    Digest metadata_digest;                                         // SHA-256 over them, in order
+};
+
+// The header as it stands at the file's start, without the zeros that fill the user block.
+[[nodiscard]] std::string header_text(const ObjectHeader& header);
+
+// What is wrong with an artifact's bytes.
+class DamagedObject : public Error {
+public:
+    DamagedObject(const std::filesystem::path& path, const std::string& what);
+};
+
+// The header alone, from the file's first bytes: it has the digest that it says, it is the header of its own key, and what
+// it says is possible. Throws DamagedObject; FileError where the file cannot be read.
+[[nodiscard]] ObjectHeader read_header(FileSystem& files, const std::filesystem::path& path);
+
+}  // namespace satdl

@@ -1,0 +1,37 @@
+#include "pipeline/store/recipe.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace satdl {
+
+Digest key_of(const Recipe& recipe) {
+    std::string text = "satdl-key-1\n";
+    for (const KeyPart& part : recipe) {
+        fmt::format_to(std::back_inserter(text), "{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
+    }
+    return sha256(text);
+}
+
+Digest port_digest(const Group& group) {
+    std::map<std::string, Digest> digests;
+    for (const auto& [name, array] : group) digests.emplace(name, array.digest());
+    return port_digest(digests);
+}
+
+Digest port_digest(const std::map<std::string, Digest>& arrays) {
+    std::string text = "satdl-port-1\n";
+    for (const auto& [name, digest] : arrays) {
+        fmt::format_to(std::back_inserter(text), "{}:{}={}\n", name.size(), name, digest.hex());
+    }
+    return sha256(text);
+}
+
+PortDigests port_digests(const Outcome& outcome) {
+    PortDigests digests;
+    for (const auto& [port, group] : outcome.outputs) digests.emplace(port, port_digest(group));
+    return digests;
+}
+
+}  // namespace satdl

@@ -1,0 +1,104 @@
+#include "pipeline/store/staging.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "pipeline/core/digest.h"
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kOldNanoseconds = std::int64_t{24} * 3600 * 1'000'000'000;
+
+// Tells this process's files in tmp/ from those of another host, boot or container, whose process numbers mean nothing here.
+std::string place_of_process(FileSystem& files) {
+    std::string boot = files.read("/proc/sys/kernel/random/boot_id", 0, 8);
+    std::error_code none;
+    std::string space = fs::read_symlink("/proc/self/ns/pid", none).string();
+    return sha256(boot + space).hex().substr(0, 16);
+}
+
+// "<name>.<place>.<process>.<number>": whether that process, of this very place, still lives. Nothing where it cannot be
+// told.
+std::optional<bool> writer_lives(const std::string& name, const std::string& place) {
+    std::array<std::string_view, 4> parts;
+    std::string_view rest = name;
+    for (std::string_view& part : parts) {
+        const std::size_t dot = std::min(rest.find('.'), rest.size());
+        part = rest.substr(0, dot);
+        rest.remove_prefix(std::min(dot + 1, rest.size()));
+    }
+    pid_t process = 0;
+    const auto [end, error] = std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), process);
+    if (parts[1] != place || error != std::errc() || process <= 0) return std::nullopt;
+    return ::kill(process, 0) == 0 || errno == EPERM;
+}
+
+std::int64_t now_nanoseconds() {
+    using namespace std::chrono;
+    return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+void Staging::prepare() { files_.make_folders(folder_); }
+
+LinkResult Staging::write_and_link(std::uint64_t size, std::span<const Extent> extents, const fs::path& path) {
+    const fs::path tmp = write(size, extents, path.filename().string());
+    const auto remove_tmp = [&] {
+        try {
+            files_.remove(tmp);
+        } catch (const FileError&) {  // it is swept another time
+        }
+    };
+    try {
+        const LinkResult result = files_.link_new(tmp, path);
+        remove_tmp();
+        return result;
+    } catch (...) {
+        remove_tmp();
+        throw;
+    }
+}
+
+// A dead process may have had this one's number, and left a file of this name.
+fs::path Staging::write(std::uint64_t size, std::span<const Extent> extents, std::string name) {
+    std::ranges::replace(name, '.', '-');
+    const std::string place = place_of_process(files_);
+    while (true) {
+        const fs::path tmp = folder_ / fmt::format("{}.{}.{}.{}", name, place, ::getpid(), written_.fetch_add(1));
+        try {
+            files_.write_new(tmp, size, extents);
+            return tmp;
+        } catch (const FileError& error) {
+            if (error.number() != EEXIST) throw;
+        }
+    }
+}
+
+void Staging::sweep() {
+    try {
+        const std::string place = place_of_process(files_);
+        for (const std::string& name : files_.list(folder_)) {
+            const fs::path path = folder_ / name;
+            const auto identity = files_.identity(path);
+            if (!identity) continue;
+            const bool is_old = identity->modified_nanoseconds < now_nanoseconds() - kOldNanoseconds;
+            if (!writer_lives(name, place).value_or(!is_old)) files_.remove(path);
+        }
+    } catch (const FileError&) {
+    }
+}
+
+}  // namespace satdl

@@ -1,0 +1,89 @@
+// What a store of outcomes promises, and the one on disk.
+//
+//   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
+//   tmp/                  being written, or left behind    runs/<id>/                 see run_log.h
+//   index.sqlite          disposable                in-use                       see store_use.h
+//
+// An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
+// row in the index comes last. So whoever dies in between leaves nothing that looks like a result.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipeline/store/index.h"
+#include "pipeline/store/object.h"
+#include "pipeline/store/staging.h"
+
+namespace satdl {
+
+enum class Published {
+    New,       // it is there now, durably
+    Same,      // somebody else's was there first, with the same digests
+    Different, // ... with other digests: the stage is not deterministic; the first one stays
+};
+
+// Safe from any thread.
+class Store {
+public:
+    virtual ~Store() = default;
+    // The digests of a key's outcome, where the store has it. Does not read the tensors.
+    [[nodiscard]] virtual std::optional<PortDigests> find(const Digest& key) = 0;
+    // All that the header says. Throws DamagedObject (then it has been quarantined); nothing where there is none.
+    [[nodiscard]] virtual std::optional<ObjectHeader> header(const Digest& key) = 0;
+    // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedObject (quarantined).
+    [[nodiscard]] virtual std::optional<Outcome> load(const Digest& key) = 0;
+    // Durable when it returns. Throws FileError where it could not be kept.
+    virtual Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) = 0;
+    [[nodiscard]] virtual std::vector<Digest> keys() = 0;
+    [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;
+};
+
+class DiskStore final : public Store {
+public:
+    // `layout`: gives the HDF5 writer when the first object is written (see hdf5_layout.h).
+    DiskStore(std::filesystem::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout);
+
+    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
+    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override;
+    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    [[nodiscard]] std::vector<Digest> keys() override;
+    [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
+
+    // Absent is fine. Only for who has the store to himself (store_use.h).
+    void erase(const Digest& key);
+
+    // Fills the index from the objects' headers; returns how many.
+    std::size_t reindex();
+
+private:
+    template <typename Function>
+    auto guarded(const Digest& key, Function read) -> decltype(read(FileIdentity()));
+    [[nodiscard]] ObjectHeader header_of(const Digest& key);
+    void quarantine(const Digest& key, const FileIdentity& found);
+    void prepare(const std::filesystem::path& object_folder);
+    void sync_own_name();
+    void keep_out_of_git();
+    void index_object(const ObjectHeader& header);
+
+    const std::filesystem::path folder_;
+    FileSystem& files_;
+    Index& index_;
+    const std::function<Hdf5LayoutFunction()> layout_;
+    Staging staging_;
+    std::mutex mutex_;
+    // Guarded by mutex_:
+    std::map<Digest, FileIdentity> verified_;        // by this process, and of which file
+    std::set<std::filesystem::path> prepared_;       // folders of objects that are there durably
+};
+
+}  // namespace satdl

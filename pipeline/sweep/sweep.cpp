@@ -1,0 +1,311 @@
+#include "pipeline/sweep/sweep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <set>
+#include <unordered_map>
+
+namespace satdl {
+namespace {
+
+constexpr std::size_t kLongestLabel = 40;  // of one value in a node's name
+constexpr std::size_t kLongestName = 200;  // names become names of files
+constexpr NodeId kNone = std::numeric_limits<NodeId>::max();
+
+void check_known(const DagSource& source, const Settings& settings, const std::vector<SweepAxis>& axes) {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : source.parameters(settings)) known.push_back(name);
+    Diagnostics mistakes;
+    for (const SweepAxis& axis : axes)
+        if (std::ranges::find(known, axis.name) == known.end())
+            mistakes.add(axis.place, fmt::format("there is no parameter '{}' to sweep", printable(axis.name)),
+                         known.empty() ? "it must stand under 'params'" : did_you_mean(axis.name, known));
+    mistakes.throw_if_any();
+}
+
+std::string text_of(const Value& value) {
+    return value.is_scalar() ? value.text() : value.canonical();
+}
+
+// Every point as the positions of its values, by axis.
+using Positions = std::vector<std::vector<std::size_t>>;
+
+Settings settings_at(const SweepDesign& design, const SweepDesign::Point& point, const Settings& settings) {
+    Settings here = settings;
+    for (std::size_t axis = 0; axis < design.axes.size(); ++axis)
+        if (point.at[axis]) here.set.emplace_back(design.axes[axis].name, design.axes[axis].values[*point.at[axis]]);
+    return here;
+}
+
+// "noise_factor=0.1, seed=2"
+std::string text_of(const std::vector<SweepAxis>& axes, const std::vector<std::size_t>& point) {
+    std::string text;
+    for (std::size_t axis = 0; axis < axes.size(); ++axis)
+        text += fmt::format("{}{}={}", axis == 0 ? "" : ", ", axes[axis].name, printable(text_of(axes[axis].values[point[axis]])));
+    return text;
+}
+
+// What a point does not set is looked up, and is a value of the axis, too.
+Positions positions_of(const DagSource& source, const Settings& settings, const SweepDesign& design, std::vector<SweepAxis>& axes) {
+    Positions points;
+    std::set<std::vector<std::size_t>> seen;
+    for (const SweepDesign::Point& point : design.points) {
+        std::map<std::string, Value> parameters;
+        if (std::ranges::any_of(point.at, [](const auto& at) { return !at; }))
+            for (auto& [name, value] : source.parameters(settings_at(design, point, settings))) parameters.emplace(name, value);
+        std::vector<std::size_t>& positions = points.emplace_back();
+        for (std::size_t i = 0; i < axes.size(); ++i) {
+            std::vector<Value>& values = axes[i].values;
+            if (point.at[i]) {
+                positions.push_back(*point.at[i]);
+                continue;
+            }
+            const Value& value = parameters.at(axes[i].name);
+            const auto is_it = [&, text = value.canonical()](const Value& one) { return one.canonical() == text; };
+            positions.push_back(static_cast<std::size_t>(std::ranges::find_if(values, is_it) - values.begin()));
+            if (positions.back() == values.size()) values.push_back(value);
+        }
+        if (seen.insert(positions).second) continue;
+        refuse(point.place, "this sweep has two equal points", text_of(axes, positions));
+    }
+    return points;
+}
+
+// What makes two nodes of one name the same node: all that a key is made of, with merged nodes for the inputs' content.
+std::string signature(const Node& node, const std::vector<NodeId>& merged) {
+    std::string text = node.name + "\n" + node.stage->description.kind + "\n";
+    for (const auto& [name, value] : node.params.values()) {
+        const ParamDescription* param = node.stage->description.param(name);
+        if (!param || param->changes_result) text += fmt::format("{}={}\n", name, value.canonical());
+    }
+    for (const SourceFile& file : node.files) text += fmt::format("{} {:?}\n", file.role, file.path.string());
+    for (const Input& input : node.inputs)
+        text += fmt::format("{}<{}.{}\n", input.port, merged[input.from], input.from_port);
+    return text;
+}
+
+// Lays the DAGs of the points over each other.
+class Merger {
+public:
+    // The nodes of this point's DAG as nodes of the merged one.
+    std::vector<NodeId> add(Dag dag) {
+        std::vector<NodeId> merged(dag.nodes.size(), kNone);
+        for (NodeId id = 0; id < dag.nodes.size(); ++id) {
+            Node& node = dag.nodes[id];
+            const auto [found, is_new] = by_signature_.emplace(signature(node, merged), nodes_.size());
+            merged[id] = found->second;
+            if (!is_new) continue;
+            for (Input& input : node.inputs) input.from = merged[input.from];
+            nodes_.push_back(std::move(node));
+            positions_.push_back(id);
+        }
+        for (const auto& [group, members] : dag.groups)
+            for (const NodeId member : members) groups_[group].insert(merged[member]);
+        dag.nodes.clear();
+        frame_ = std::move(dag);
+        return merged;
+    }
+
+    std::vector<Node>& nodes() { return nodes_; }
+    void add_to_group(const std::string& group, NodeId node) { groups_[group].insert(node); }
+
+    // The merged DAG, stage by stage in the order of the YAML; renumbers the points.
+    Dag finish(std::vector<SweepPoint>& points) {
+        std::vector<NodeId> by_position(nodes_.size());
+        std::iota(by_position.begin(), by_position.end(), NodeId{0});
+        std::stable_sort(by_position.begin(), by_position.end(),
+                         [&](NodeId a, NodeId b) { return positions_[a] < positions_[b]; });
+        Dag dag = std::move(frame_);
+        dag.groups.clear();
+        for (const auto& [group, members] : groups_) dag.groups[group].assign(members.begin(), members.end());
+        dag.nodes = std::move(nodes_);
+        renumber(dag, points, by_position);
+        Diagnostics none;
+        const std::vector<NodeId> order = topological_order(dag, none);
+        SATDL_CHECK(order.size() == dag.nodes.size(), "no point has a cycle, and so nor has the merged DAG");
+        renumber(dag, points, order);
+        return dag;
+    }
+
+private:
+    static void renumber(Dag& dag, std::vector<SweepPoint>& points, const std::vector<NodeId>& order) {
+        std::vector<NodeId> renumbered(order.size());
+        for (NodeId id = 0; id < order.size(); ++id) renumbered[order[id]] = id;
+        for (SweepPoint& point : points)
+            for (NodeId& node : point.nodes) node = renumbered[node];
+        dag = chosen(std::move(dag), order);
+    }
+
+    Dag frame_;  // all but nodes and groups
+    std::vector<Node> nodes_;
+    std::vector<NodeId> positions_;  // in the single DAG in which each came up first
+    std::map<std::string, std::set<NodeId>> groups_;
+    std::unordered_map<std::string, NodeId> by_signature_;
+};
+
+// One stage of the single DAG over all points.
+struct Variants {
+    std::vector<NodeId> at_point;  // the merged node; kNone where the point has no such stage
+    std::set<NodeId> nodes;
+};
+
+// What the values of an axis are called in names: their text, where that is short and tells them apart, else #1, #2, ...
+std::vector<std::string> labels(const SweepAxis& axis) {
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+               c == '+' || c == '-';
+    };
+    std::set<std::string> seen;
+    std::vector<std::string> all;
+    for (const Value& value : axis.values) {
+        std::string text = text_of(value);
+        const bool is_good =
+            !text.empty() && text.size() <= kLongestLabel && std::all_of(text.begin(), text.end(), is_plain);
+        if (!is_good || !seen.insert(text).second) text = fmt::format("#{}", all.size() + 1);
+        all.push_back(fmt::format("{}={}", axis.name, text));
+    }
+    return all;
+}
+
+// For every axis the points in classes: two of one class differ in nothing but that axis.
+std::vector<std::vector<std::size_t>> neighbours(const Positions& points, std::size_t axes) {
+    std::vector<std::vector<std::size_t>> classes(axes);
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+        std::map<std::vector<std::size_t>, std::size_t> found;
+        for (std::vector<std::size_t> point : points) {
+            point[axis] = 0;
+            classes[axis].push_back(found.emplace(std::move(point), found.size()).first->second);
+        }
+    }
+    return classes;
+}
+
+struct Grid {
+    Positions points;
+    std::vector<std::vector<std::string>> labels;      // by axis
+    std::vector<std::vector<std::size_t>> neighbours;  // see neighbours()
+};
+
+// What the points tell of a stage and an axis.
+enum class Varies { No, Yes, Unknown };  // Unknown: no two points differ in this axis alone
+
+Varies varies(const Variants& stage, const std::vector<std::size_t>& classes) {
+    std::unordered_map<std::size_t, NodeId> node_of;
+    Varies found = Varies::Unknown;
+    for (std::size_t point = 0; point < classes.size(); ++point) {
+        const auto [first, is_new] = node_of.emplace(classes[point], stage.at_point[point]);
+        if (is_new) continue;
+        if (first->second != stage.at_point[point]) return Varies::Yes;
+        found = Varies::No;
+    }
+    return found;
+}
+
+// Whether points that agree on `axes` have the same node.
+bool tell_apart(const Variants& stage, const Positions& points, const std::vector<std::size_t>& axes) {
+    std::map<std::vector<std::size_t>, NodeId> node_of;
+    for (std::size_t point = 0; point < points.size(); ++point) {
+        std::vector<std::size_t> at;
+        for (const std::size_t axis : axes) at.push_back(points[point][axis]);
+        if (node_of.emplace(std::move(at), stage.at_point[point]).first->second != stage.at_point[point]) return false;
+    }
+    return true;
+}
+
+// The axes that the nodes of a stage are named by: those that it varies with. Where points are too few to tell its nodes apart by
+// these, also those of which they do not show that it does not; at last all.
+std::vector<std::size_t> naming_axes(const Variants& stage, const Grid& grid) {
+    std::vector<std::size_t> sure, possible, all;
+    for (std::size_t axis = 0; axis < grid.labels.size(); ++axis) {
+        const Varies how = varies(stage, grid.neighbours[axis]);
+        if (how == Varies::Yes) sure.push_back(axis);
+        if (how != Varies::No) possible.push_back(axis);
+        all.push_back(axis);
+    }
+    for (const auto& axes : {sure, possible})
+        if (tell_apart(stage, grid.points, axes)) return axes;
+    return all;
+}
+
+// Gives the nodes of a stage that has several the parameters that it varies with.
+void name_variants(const std::string& name, const Variants& stage, const Grid& grid, Merger& merger) {
+    const std::vector<std::size_t> axes = naming_axes(stage, grid);
+    std::set<NodeId> named;
+    for (std::size_t point = 0; point < grid.points.size(); ++point) {
+        const NodeId node = stage.at_point[point];
+        if (node == kNone || !named.insert(node).second) continue;
+        std::string settings;
+        for (const std::size_t axis : axes)
+            settings += (settings.empty() ? "" : ",") + grid.labels[axis][grid.points[point][axis]];
+        if (name.size() + settings.size() > kLongestName) settings = fmt::format("#{}", point + 1);
+        merger.nodes()[node].name = fmt::format("{}[{}]", name, settings);
+        merger.add_to_group(name, node);
+    }
+}
+
+// The DAG at one point; a mistake that only the sweep's values make is told with them.
+Dag build_point(const DagSource& source, const Settings& settings, const std::string& where, const Catalog& catalog,
+                const DatasetIndex& datasets) {
+    try {
+        return source.build(settings, catalog, datasets);
+    } catch (const Error& error) {
+        std::vector<Diagnostic> told = error.diagnostics();
+        if (!where.empty())
+            for (Diagnostic& one : told)
+                one.hint += fmt::format("{}at the sweep's point {}", one.hint.empty() ? "" : "\n", where);
+        throw Error(error.code(), std::move(told));
+    }
+}
+
+}  // namespace
+
+std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep) {
+    std::vector<std::size_t> points_with(sweep.dag.nodes.size(), 0), last_with(sweep.dag.nodes.size(), 0);
+    for (std::size_t point = 0; point < sweep.points.size(); ++point) {
+        for (const NodeId node : sweep.points[point].nodes) {
+            ++points_with[node];
+            last_with[node] = point;
+        }
+    }
+    std::vector<std::optional<std::size_t>> only(sweep.dag.nodes.size());
+    for (NodeId node = 0; node < only.size(); ++node)
+        if (points_with[node] == 1) only[node] = last_with[node];
+    return only;
+}
+
+Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design, const Catalog& catalog,
+                 const DatasetIndex& datasets) {
+    check_known(source, settings, design.axes);
+    Sweep sweep;
+    sweep.axes = design.axes;
+    Grid grid{positions_of(source, settings, design, sweep.axes), {}, {}};
+    for (const SweepAxis& axis : sweep.axes) grid.labels.push_back(labels(axis));
+    grid.neighbours = neighbours(grid.points, sweep.axes.size());
+    Merger merger;
+    std::map<std::string, Variants> stages;
+    for (std::size_t i = 0; i < grid.points.size(); ++i) {
+        SweepPoint& point = sweep.points.emplace_back();
+        for (std::size_t axis = 0; axis < sweep.axes.size(); ++axis)
+            point.values.emplace_back(sweep.axes[axis].name, text_of(sweep.axes[axis].values[grid.points[i][axis]]));
+        Dag dag = build_point(source, settings_at(design, design.points[i], settings), text_of(sweep.axes, grid.points[i]), catalog,
+                              datasets);
+        for (const Node& node : dag.nodes) point.names.push_back(node.name);
+        point.nodes = merger.add(std::move(dag));
+        for (std::size_t k = 0; k < point.nodes.size(); ++k) {
+            Variants& stage = stages[point.names[k]];
+            stage.at_point.resize(grid.points.size(), kNone);
+            stage.at_point[i] = point.nodes[k];
+            stage.nodes.insert(point.nodes[k]);
+        }
+    }
+    for (const auto& [name, stage] : stages)
+        if (stage.nodes.size() > 1) name_variants(name, stage, grid, merger);
+    sweep.dag = merger.finish(sweep.points);
+    return sweep;
+}
+
+}  // namespace satdl

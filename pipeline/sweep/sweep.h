@@ -1,0 +1,36 @@
+// Sweeps: many settings of one DAG, laid over each other so that what they share runs once, by construction.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/sweep/sweep_points.h"
+
+namespace satdl {
+
+struct SweepPoint {
+    std::vector<std::pair<std::string, std::string>> values;  // parameter -> its text, in the order of the axes
+    std::vector<NodeId> nodes;       // of the merged DAG: this point's, in the order of the single DAG
+    std::vector<std::string> names;  // of these nodes in the single DAG ("m1")
+};
+
+struct Sweep {
+    std::vector<SweepAxis> axes;  // with every value that a point has
+    std::vector<SweepPoint> points;
+    // Nodes of one name and with equal recipes are one node. It has the plain name where all points share it; else it is
+    // "m1[noise_factor=0.1]", with the parameters that it varies with, and "m1" is the group of all of them.
+    Dag dag;
+};
+
+// By node of the merged DAG: its point, where it belongs to one alone.
+[[nodiscard]] std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep);
+
+// The points of `design`, in its order; what a point does not set has the value that it has there. Throws Error{Usage}: an unknown
+// parameter (did you mean), two equal points; and what DagSource::build throws, naming the point.
+[[nodiscard]] Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design,
+                               const Catalog& catalog, const DatasetIndex& datasets);
+
+}  // namespace satdl

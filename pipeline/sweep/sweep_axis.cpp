@@ -1,0 +1,60 @@
+#include "pipeline/sweep/sweep_axis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace satdl {
+namespace {
+
+// The values of one entry in YAML; their mistakes are told at its place.
+std::vector<Value> values_from_yaml(const Value::Entry& entry) {
+    const Value& value = entry.value;
+    if (value.is_list()) {
+        if (value.items().empty() || value.items().size() > kMostValues)
+            refuse(value.place(), fmt::format("from 1 to {} values are needed", kMostValues));
+        std::set<std::string> seen;
+        for (const Value& item : value.items())
+            if (!seen.insert(item.canonical()).second) refuse(item.place(), item.describe() + " stands twice");
+        return value.items();
+    }
+    if (!value.is_scalar())
+        refuse(value.place(), fmt::format("'{}' needs a list of values, not {}", printable(entry.key), value.describe()),
+               "[0.1, 0.2], or \"range(0.1,0.6,0.1)\"; a parameter within a map is named with dots: train.epochs");
+    return parse_values(value);
+}
+
+}  // namespace
+
+SweepAxis axis_of(Override swept) {
+    return {std::move(swept.name), std::move(swept.values), false, std::move(swept.place)};
+}
+
+SweepAxis parse_axis(const std::string& text) {
+    return axis_of(parse_override(text, "--sweep"));
+}
+
+SweepAxis axis_from_yaml(const Value::Entry& entry) {
+    return {entry.key, values_from_yaml(entry), false, entry.key_place};
+}
+
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<Value>>& named) {
+    if (!named) {
+        for (SweepAxis& axis : axes)
+            axis.repeats = axis.name == "seed" || axis.name.ends_with(".seed") || axis.name.ends_with("_seed");
+        return;
+    }
+    std::vector<std::string> names;
+    for (SweepAxis& axis : axes) {
+        names.push_back(axis.name);
+        axis.repeats = std::ranges::any_of(*named, [&](const Value& one) { return one.text() == axis.name; });
+    }
+    for (const Value& one : *named) {
+        const std::string& name = one.text();
+        if ((name == "none" && named->size() == 1) || std::ranges::find(names, name) != names.end()) continue;
+        refuse(one.place(), fmt::format("'{}' is to be repeated, but is not swept", printable(name)), did_you_mean(name, names));
+    }
+}
+
+}  // namespace satdl

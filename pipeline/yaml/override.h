@@ -1,0 +1,40 @@
+// What the command line gives to a parameter, in Hydra's grammar as far as it makes sense here:
+//
+//   epochs=5                       one value, as YAML reads it; also null, [1, 2] and {a: 1}, 'a,b' in quotes, name=x=y
+//   noise_factor=0.1,0.2           several: a sweep
+//   noise_factor=choice(0.1,0.2)   the same
+//   epochs=range(5,20,5)           5, 10, 15: the stop is left out; also range(stop), range(start,stop)
+//   a=1,range(2,5)                 mixed
+//
+// Ranges step in decimal, not in binary: range(0.1,0.6,0.1) is exactly 0.1 ... 0.5. Hydra's other functions (glob, interval, sort,
+// casts), its +name and ~name, and backslashes are not taken over.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/core/value.h"
+
+namespace satdl {
+
+inline constexpr std::size_t kMostValues = 10'000;  // of one parameter, in a sweep
+
+struct Override {
+    std::string name;
+    Place place;  // of the name
+    std::vector<Value> values;
+    bool several = false;  // as it is written: with a comma, range(...) or choice(...)
+};
+
+// Whether an argument is an override rather than the name of a stage: "epochs=5", but not "m1[epochs=5]", a sweep's stage.
+[[nodiscard]] bool is_override(std::string_view argument);
+
+// `where`: what the text is called in messages, as "--set". Throws Error{Usage} with a caret in the text: no name or value, an
+// empty range, a step of zero or of the wrong sign, a value that stands twice, over kMostValues.
+[[nodiscard]] Override parse_override(const std::string& text, const std::string& where);
+
+// What may stand after the '=', from a text in YAML, at whose place mistakes are told.
+[[nodiscard]] std::vector<Value> parse_values(const Value& text);
+
+}  // namespace satdl

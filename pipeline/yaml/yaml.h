@@ -1,0 +1,28 @@
+// Strict YAML: text to Value, over yaml-cpp's events.
+//
+// yaml-cpp lets much through that a user cannot have meant. This layer refuses it, with the place: a second document,
+// anything after the document's end, duplicate keys, tags, merge keys, recursion through anchors, control characters and
+// invalid UTF-8, lines of over 1 MiB, a key without its ':', a quote without its end, and more than the budget of nodes
+// (alias bombs count as what they expand to) or depth.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "pipeline/core/value.h"
+
+namespace satdl {
+
+struct YamlLimits {
+    std::size_t nodes = 1'000'000;  // scalars, keys, lists and maps, aliases expanded
+    std::size_t depth = 64;
+    std::size_t bytes = 16u << 20;
+};
+
+// The one document in `source`. Throws Error{Usage} with the place of what it refuses; an empty document is refused too.
+[[nodiscard]] Value parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits = {});
+
+// Reads the file first. Throws Error{Usage} naming the path where it cannot be read.
+[[nodiscard]] Value parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
+
+}  // namespace satdl

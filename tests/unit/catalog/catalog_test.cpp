@@ -1,0 +1,274 @@
+#include "pipeline/catalog/catalog.h"
+
+#include <catch2/catch.hpp>
+
+#include "pipeline/catalog/stage_rules.h"
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+using test::TempFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+fs::path written(const TempFolder& folder, const char* name, const std::string& text) {
+    test::write_text(folder.path() / name, text);
+    return folder.path() / name;
+}
+
+// Uses every field of every description.
+StageLibraryInfo everything() {
+    StageDescription stage{.kind = "fine_tune", .version = 3, .help = "trains \"on\"", .numeric = true};
+    stage.inputs = {
+        {.name = "base", .kind = PortKind::Model, .help = "where it starts"},
+        {.name = "x", .dtypes = {DType::Float32, DType::UInt8}, .shape = "[N, ...S]"},
+        {.name = "val_x", .dtypes = {DType::Float64}, .shape = "[M, ...S]", .optional = true},
+    };
+    stage.outputs = {
+        {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "base", "until"}},
+        {.name = "copy", .dtype_of = "x", .shape = "network(base, x, until)"},
+        {.name = "history", .kind = PortKind::History},
+        {.name = "metrics",
+         .kind = PortKind::Metrics,
+         .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .if_connected = {{"val_x", "gap"}}, .loss = "loss", .target = "x", .model = "model",
+                                                 .training = true, .validation = "val_x", .fraction = "rate",
+                                                 .also_under = {"best/"}}},
+    };
+    stage.params = {
+        {.name = "net", .type = ParamType::Network},
+        {.name = "until", .type = ParamType::Text, .fallback = "null"},
+        {.name = "loss", .type = ParamType::Choice, .fallback = "mse", .choices = {"mse", "cross_entropy"}},
+        {.name = "rate",
+         .type = ParamType::Number,
+         .fallback = "1e-3",
+         .least = 1e-12,
+         .most = 0.1,
+         .unit = "per step",
+         .help = "h",
+         .needs = {{"loss", {"mse"}}, {"until", {}}},
+         .excludes = {"val_x", "until"},
+         .below = "rate",
+         .metric_of = {"metrics", "history"},
+         .smoke_least = 1e-6,
+         .smoke_most = 0.01},
+        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
+        {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
+        {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
+        {.name = "device", .type = ParamType::Device, .fallback = "cpu"},
+    };
+    stage.memory_fixed_bytes = 123456789012;
+    stage.memory_per_input_byte = 0.1;
+    StageDescription load{.kind = "load", .help = "reads"};
+    load.params = {{.name = "dataset", .type = ParamType::Dataset}, {.name = "split"}};
+    load.outputs = {{.name = "images", .shape = "dataset(images)"}};
+    return {"mine", {{"libtorch", "2.13.0+cpu"}, {"onednn", "3"}}, {{stage, nullptr}, {load, nullptr}}};
+}
+
+std::string refused(const std::string& json) {
+    const TempFolder folder;
+    try {
+        (void)read_manifest(written(folder, "lib.json", json));
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Store);
+        CHECK(std::string(error.what()).find("lib.json") != std::string::npos);
+        return error.what();
+    }
+    return "";
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+    const auto at = text.find(what);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, what.size(), with);
+}
+
+std::optional<std::string> fault_with(const PortDescription& output) {
+    StageDescription stage = everything().stages[0].description;
+    stage.outputs.push_back(output);
+    return fault_of(stage);
+}
+
+}  // namespace
+
+TEST_CASE("a manifest says everything that the library said") {
+    const TempFolder folder;
+    const StageLibraryInfo info = everything();
+    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info)));
+    CHECK(read.library == folder.path() / "libmine_stages.so");
+    CHECK(read.name == "mine");
+    CHECK(read.numerics == info.numerics);
+    CHECK(!read.finds_gpus);
+    REQUIRE(read.stages.size() == 2);
+    CHECK(read.stages[0] == info.stages[0].description);
+    CHECK(read.stages[1] == info.stages[1].description);
+}
+
+TEST_CASE("that a library can be asked for a GPU stands in its manifest, and at each of its stages") {
+    const TempFolder folder;
+    StageLibraryInfo info = everything();
+    info.find_gpu = [] { return GpuAnswer(NoGpu{"nobody asks"}); };
+    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info)));
+    CHECK(read.finds_gpus);
+    Catalog catalog;
+    catalog.add(read);
+    CHECK(catalog.find("load")->finds_gpus);
+}
+
+TEST_CASE("no parameter may have a name that every stage has for something else in a DAG file") {
+    for (const char* name : {"kind", "in", "about", "retries", "retry_delay", "timeout", "memory", "isolate"}) {
+        StageDescription stage{.kind = "mine", .params = {{.name = name, .fallback = "x"}}};
+        CHECK(fault_of(stage)->starts_with(std::string("parameter '") + name + "' has a name"));
+        stage.params[0].name += "_of_mine";
+        CHECK_FALSE(fault_of(stage));
+    }
+}
+
+TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
+    const std::string good = manifest_json(everything());
+    CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: wants an integer") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, "\"float64\"", "\"float65\"")).find("dtypes[0]: 'float65' is unknown") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, ",\"type\":\"network\"", "")).find("stages[0].params[0]: 'type' is missing") !=
+          std::string::npos);
+    CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
+    const std::string abi = "\"abi\":" + std::to_string(kStageAbi);
+    CHECK(refused(replaced(good, abi, "\"abi\":999")).find("ABI 999") != std::string::npos);
+    CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") !=
+          std::string::npos);
+    CHECK_FALSE(refused("").empty());
+    CHECK_FALSE(refused("[]").empty());
+    CHECK_FALSE(refused("{\"a\": ").empty());
+    CHECK_FALSE(refused(good.substr(0, good.size() / 2)).empty());
+    CHECK_THROWS_AS(read_manifest("/nonexistent/lib.json"), Error);
+}
+
+TEST_CASE("descriptions that make no sense never become a manifest") {
+    CHECK_FALSE(fault_of(everything().stages[0].description));
+    CHECK(fault_with({.name = "y", .shape = "[N, ..., 3]"}) == "output 'y' has the shape '[N, ..., 3]', which is no rule");
+    CHECK(fault_with({.name = "y", .shape = "network(nets, x)"}) == "output 'y' has a shape that needs a network 'nets'");
+    CHECK(fault_with({.name = "y", .shape = "network(net, base)"}) ==
+          "output 'y' has a shape that needs an input array 'base'");
+    CHECK(fault_with({.name = "y", .dtype_of = "z"}) ==
+          "output 'y' takes its element type from 'z', which is no input array");
+    CHECK(fault_with({.name = "y", .shape = "dataset(images)"}));
+    CHECK(fault_with({.name = "a/b"}));
+    StageLibraryInfo info = everything();
+    info.stages[0].description.params[2].fallback = "mae";
+    CHECK_THROWS_WITH(manifest_json(info), Catch::Contains("parameter 'loss' has the default 'mae'"));
+
+    using Rule = PortDescription::MetricsRule;
+    CHECK(fault_with({.name = "y", .metrics = Rule{}}) ==
+          "output 'y' has a rule of metrics, but is neither metrics nor history");
+    const auto fault_of_rule = [](const Rule& rule) {
+        return fault_with({.name = "y", .kind = PortKind::Metrics, .metrics = rule});
+    };
+    const Rule sound{.loss = "loss", .target = "x", .model = "base"};
+    CHECK_FALSE(fault_of_rule(sound));
+    Rule rule = sound;
+    rule.loss = "rate";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a parameter 'rate'");
+    rule = sound;
+    rule.model = "x";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a model 'x'");
+    CHECK(fault_of_rule({.names = {"p"}, .if_connected = {{"y", "gap"}}}) == "output 'y' needs an input 'y'");
+    rule = sound;
+    rule.fraction = "until";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a number 'until'");
+}
+
+TEST_CASE("a parameter's relations name what is there") {
+    const auto fault_with_param = [](ParamDescription param) {
+        StageDescription stage = everything().stages[0].description;
+        param.name = "more";
+        stage.params.push_back(std::move(param));
+        return fault_of(stage);
+    };
+    CHECK(fault_with_param({.needs = {{"lost", {}}}}) == "parameter 'more' names 'lost', which is not there");
+    CHECK(fault_with_param({.excludes = {"y"}}) == "parameter 'more' names 'y', which is not there");
+    CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
+    CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
+    CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
+}
+
+TEST_CASE("at most one parameter continues: an integer of which the result depends") {
+    const auto fault_with_param = [](ParamDescription param) {
+        param.name = "more";
+        return fault_of({.kind = "stage", .help = "h", .params = {param, {.name = "way"}}});
+    };
+    using Type = ParamType;
+    CHECK_FALSE(fault_with_param({.type = Type::Integer, .continues = true, .continues_unless = {{"way", {"own"}}}}));
+    CHECK(fault_with_param({.type = Type::Number, .continues = true}) ==
+          "parameter 'more' continues, but is no integer that changes the result");
+    CHECK(fault_with_param({.type = Type::Integer, .changes_result = false, .continues = true}) ==
+          "parameter 'more' continues, but is no integer that changes the result");
+    CHECK(fault_with_param({.type = Type::Integer, .continues = true, .continues_unless = {{"lost", {}}}}) ==
+          "parameter 'more' names 'lost', which is not there");
+    CHECK(fault_with_param({.type = Type::Integer, .continues_unless = {{"way", {}}}}) ==
+          "parameter 'more' says where it does not continue, but never does");
+    StageDescription two = everything().stages[0].description;
+    two.params.push_back({.name = "more", .type = Type::Integer, .continues = true});
+    CHECK(fault_of(two) == "parameter 'epochs' continues, and another one does, too");
+}
+
+TEST_CASE("bounds for smoke runs are those of a number, within its range") {
+    const auto fault_with_param = [](ParamDescription param) {
+        param.name = "more";
+        return fault_of({.kind = "stage", .help = "h", .params = {param}});
+    };
+    using Type = ParamType;
+    CHECK(fault_with_param({.type = Type::Text, .smoke_most = 1}) == "parameter 'more' has a bound for smoke runs, but is no number");
+    CHECK(fault_with_param({.type = Type::Integer, .least = 2, .smoke_most = 1}) ==
+          "parameter 'more' has a bound for smoke runs that is out of its range");
+    CHECK(fault_with_param({.type = Type::Number, .most = 2, .smoke_least = 3}) ==
+          "parameter 'more' has a bound for smoke runs that is out of its range");
+    CHECK(fault_with_param({.type = Type::Number, .smoke_least = 3, .smoke_most = 2}) ==
+          "parameter 'more' has bounds for smoke runs that leave nothing between them");
+    CHECK_FALSE(fault_with_param({.type = Type::Integer, .least = 1, .most = 9, .smoke_least = 1, .smoke_most = 9}));
+}
+
+TEST_CASE("the rules of shapes are read to the letter") {
+    const auto rule = parse_shape_rule("[N, 1, _, ...S]");
+    REQUIRE(rule);
+    REQUIRE(rule->extents.size() == 3);
+    CHECK(rule->extents[0].name == "N");
+    CHECK(rule->extents[1].number == 1);
+    CHECK((!rule->extents[2].number && rule->extents[2].name.empty()));
+    CHECK((rule->open && rule->rest == "S"));
+    CHECK(parse_shape_rule("[]")->extents.empty());
+    CHECK(parse_shape_rule("network(net, x)")->layer.empty());
+    CHECK(parse_shape_rule("network(net,x,until)")->layer == "until");
+    CHECK(parse_shape_rule("dataset(images)")->role == "images");
+    for (const char* bad : {"", "[", "[N,]", "[N M]", "[-1]", "[1.5]", "anything", "network(net)", "network()",
+                            "network(net, 1)", "dataset()", "dataset(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
+        INFO(bad);
+        CHECK_FALSE(parse_shape_rule(bad));
+    }
+}
+
+TEST_CASE("one kind in two libraries is refused, naming both") {
+    const TempFolder folder;
+    const auto one = written(folder, "libone.json", manifest_json(everything()));
+    const auto two = written(folder, "libtwo.json", manifest_json(everything()));
+    CHECK_THROWS_WITH(load_catalog(folder.path(), {one.string(), two.string()}),
+                      Catch::Contains("libone.so") && Catch::Contains("libtwo.so") && Catch::Contains("'fine_tune'"));
+}
+
+TEST_CASE("a catalogue holds the built-in library and those that the user names, each once") {
+    const TempFolder folder;
+    written(folder, "libmine.json", manifest_json(everything()));
+    StageLibraryInfo built_in{"satdl", {}, {{StageDescription{.kind = "normalise", .help = "x"}, nullptr}}};
+    written(folder, "libsatdl_stages.json", manifest_json(built_in));
+    const std::string library = (folder.path() / "libmine.so").string();
+    const Catalog catalog = load_catalog(folder.path(), {library + ":" + library, library});
+    CHECK(catalog.kinds() == std::vector<std::string>{"fine_tune", "load", "normalise"});
+    REQUIRE(catalog.find("fine_tune") != nullptr);
+    CHECK(catalog.find("fine_tune")->numerics.size() == 2);
+    CHECK(catalog.find("load")->numerics.empty());
+    CHECK(catalog.find("load")->library == folder.path() / "libmine.so");
+    CHECK(catalog.find("train") == nullptr);
+    CHECK(load_catalog(folder.path(), {}).kinds() == std::vector<std::string>{"normalise"});
+    CHECK_THROWS_WITH(load_catalog(folder.path() / "nowhere", {}), Catch::Contains("libsatdl_stages.json"));
+}

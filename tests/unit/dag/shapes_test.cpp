@@ -1,0 +1,289 @@
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+
+#include "pipeline/dag/outcome_check.h"
+#include "pipeline/dag/type_inference.h"
+
+using namespace satdl;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+Value word(const std::string& text, int line) {
+    static const auto source = std::make_shared<SourceText>(SourceText{"dag.yaml", ""});
+    return Value::scalar(text, true, Place{source, line, 1});
+}
+
+Place at(int line) { return word("", line).place(); }
+
+Value layer(const std::string& kind, std::int64_t main, int line) {
+    const Place place = at(line);
+    return Value::map({{kind, place, Value::scalar(std::to_string(main), false, place)}}, place);
+}
+
+CatalogEntry entry(StageDescription description) { return {std::move(description), "libtest_stages.so", {}}; }
+
+const PortDescription kImages{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]"};
+
+// The stages of the tests, as the built-in ones describe themselves.
+struct Kinds {
+    CatalogEntry load, normalise, read, train, fine_tune, features, report;
+
+    Kinds() {
+        load = entry({.kind = "load"});
+        load.description.params = {{.name = "dataset", .type = ParamType::Dataset}, {.name = "split"}, {.name = "limit"}};
+        load.description.outputs = {{.name = "images", .dtypes = {DType::UInt8}, .shape = "dataset(images)"},
+                                    {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)"}};
+        normalise = entry({.kind = "normalise"});
+        normalise.description.inputs = {{.name = "images", .dtypes = {DType::UInt8, DType::Float32}, .shape = "[N, ...]"}};
+        normalise.description.outputs = {kImages};
+        read = entry({.kind = "read"});
+        read.description.outputs = {{.name = "data"}};
+        train = entry({.kind = "train"});
+        train.description.inputs = {{.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...X]"},
+                                    {.name = "target", .shape = "[N, ...T]"},
+                                    {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...X]", .optional = true}};
+        train.description.params = {{.name = "net", .type = ParamType::Network}};
+        train.description.outputs = {
+            {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "", ""}}};
+        fine_tune = train;
+        fine_tune.description.kind = "fine_tune";
+        fine_tune.description.inputs.push_back({.name = "base", .kind = PortKind::Model});
+        fine_tune.description.params.push_back({.name = "until"});
+        fine_tune.description.outputs[0].model = PortDescription::ModelRule{"net", "x", "base", "until"};
+        features = entry({.kind = "features"});
+        features.description.inputs = {{.name = "model", .kind = PortKind::Model},
+                                       {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]"}};
+        features.description.params = {{.name = "layer"}};
+        features.description.outputs = {
+            {.name = "features", .dtypes = {DType::Float32}, .shape = "network(model, x, layer)"}};
+        report = entry({.kind = "report"});
+        report.description.inputs = {{.name = "metrics", .kind = PortKind::Metrics}};
+    }
+};
+
+// Builds a DAG node by node; each node stands on its own line, its inputs on the same.
+struct Builder {
+    Kinds kinds;
+    Dag dag;
+
+    [[nodiscard]] NodeId id(std::string_view name) const {
+        return static_cast<NodeId>(std::ranges::find(dag.nodes, name, &Node::name) - dag.nodes.begin());
+    }
+
+    Builder& add(const std::string& name, const CatalogEntry& stage, const std::map<std::string, std::string>& inputs = {},
+                 std::map<std::string, Value> params = {}) {
+        Node node;
+        node.name = name;
+        node.stage = &stage;
+        node.place = at(static_cast<int>(dag.nodes.size()) + 1);
+        for (const PortDescription& port : stage.description.inputs) {
+            const auto given = inputs.find(port.name);
+            if (given == inputs.end()) continue;
+            const auto dot = given->second.find('.');
+            const NodeId from = id(given->second.substr(0, dot));
+            node.inputs.push_back({port.name, from, given->second.substr(dot + 1), node.place});
+        }
+        for (const ParamDescription& param : stage.description.params) params.emplace(param.name, Value::null());
+        node.params = Params(std::move(params));
+        dag.nodes.push_back(std::move(node));
+        return *this;
+    }
+
+    Builder& load(const std::string& name, std::int64_t rows, std::int64_t limit = 0) {
+        std::map<std::string, Value> params{{"dataset", word("mnist", 1)}, {"split", word("train", 1)}};
+        if (limit > 0) params.emplace("limit", Value::of(limit));
+        add(name, kinds.load, {}, std::move(params));
+        for (const auto& [role, shape] : std::map<std::string, Shape>{{"images", {rows, 1, 28, 28}}, {"labels", {rows}}}) {
+            SourceFile file;
+            file.role = role;
+            file.dataset = "mnist";
+            file.shape = shape;
+            dag.nodes.back().files.push_back(file);
+        }
+        return *this;
+    }
+
+    std::vector<NodeTypes> types(Lines expected = {}) {
+        Diagnostics diagnostics;
+        auto made = infer_types(dag, diagnostics);
+        Lines told;
+        try {
+            diagnostics.throw_if_any();
+        } catch (const Error& error) {
+            for (const Diagnostic& one : error.diagnostics()) told.push_back(fmt::format("{}: {}", one.place.line, one.message));
+        }
+        CHECK(told == expected);
+        return made;
+    }
+
+    PortType type(const std::string& name, const std::string& port) {
+        return types().at(id(name)).at(port);
+    }
+};
+
+std::map<std::string, Value> net(std::vector<Value> layers) { return {{"net", Value::list(std::move(layers), at(50))}}; }
+
+const Value kConv = layer("conv", 4, 51);
+const Value kFlatten = Value::scalar("flatten", false, at(52));
+const Value kDense = layer("dense", 10, 53);
+
+Builder trained() {
+    Builder b;
+    b.load("data", 60000).add("unit", b.kinds.normalise, {{"images", "data.images"}});
+    b.add("m1", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, net({kConv, kFlatten, kDense}));
+    return b;
+}
+
+}  // namespace
+
+TEST_CASE("shapes flow from a dataset through open patterns, limited by `limit`") {
+    Builder b;
+    b.load("data", 60000, 6000).add("unit", b.kinds.normalise, {{"images", "data.images"}});
+    CHECK(describe(b.type("data", "images")) == "uint8 [6000, 1, 28, 28]");
+    CHECK(describe(b.type("data", "labels")) == "uint8 [6000]");
+    CHECK(describe(b.type("unit", "images")) == "float32 [6000, 1, 28, 28]");
+}
+
+TEST_CASE("what only running can tell stays open and clashes with nothing") {
+    Builder b;
+    b.add("file", b.kinds.read).add("unit", b.kinds.normalise, {{"images", "file.data"}});
+    b.add("m", b.kinds.train, {{"x", "unit.images"}, {"target", "file.data"}}, net({kConv, kFlatten, kDense}));
+    b.add("f", b.kinds.features, {{"model", "m.model"}, {"x", "unit.images"}});
+    CHECK(describe(b.type("unit", "images")) == "float32 [?]");
+    CHECK(b.type("m", "model").network->layers.size() == 3);
+    CHECK_FALSE(b.type("m", "model").net_input);
+    CHECK(describe(b.type("f", "features")) == "float32 [?]");
+    CHECK(network_cost(b.dag, b.types(), 2) == 0);
+}
+
+TEST_CASE("an edge whose element type, shape or kind does not fit is told at the edge") {
+    Builder b = trained();
+    b.add("wrong_dtype", b.kinds.train, {{"x", "data.images"}, {"target", "data.labels"}}, net({kConv}));
+    b.add("wrong_kind", b.kinds.report, {{"metrics", "m1.model"}});
+    b.add("wrong_kind_too", b.kinds.normalise, {{"images", "m1.model"}});
+    b.types({"4: wrong_dtype.x wants float32 [N, ...], data.images is uint8 [60000, 1, 28, 28]",
+             "5: wrong_kind.metrics wants metrics, m1.model is a model",
+             "6: wrong_kind_too.images wants uint8 or float32 [N, ...], m1.model is a model"});
+}
+
+TEST_CASE("an extent that two inputs bind to different numbers is told with both") {
+    Builder b;
+    b.load("train", 60000).load("test", 10000).add("unit", b.kinds.normalise, {{"images", "train.images"}});
+    b.add("m", b.kinds.train, {{"x", "unit.images"}, {"target", "test.labels"}, {"val_x", "unit.images"}}, net({kConv}));
+    b.types({"4: m.target has 10000 rows, m.x has 60000: N differs"});
+}
+
+TEST_CASE("a named rest is the same wherever it stands") {
+    Builder b = trained();
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    b.add("m2", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}, {"val_x", "f.features"}}, net({kConv}));
+    b.types({"5: m2.val_x has samples of shape [10], m2.x of shape [1, 28, 28]"});
+}
+
+TEST_CASE("features have the shape of the layer that is asked for") {
+    Builder b = trained();
+    b.add("last", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    b.add("first", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}}, {{"layer", word("conv_1", 5)}});
+    CHECK(describe(b.type("last", "features")) == "float32 [60000, 10]");
+    CHECK(describe(b.type("first", "features")) == "float32 [60000, 4, 28, 28]");
+    b.add("none", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}}, {{"layer", word("conv_2", 6)}});
+    b.types({"6: m1.model has no layer 'conv_2'"});
+}
+
+TEST_CASE("a network that does not fit its input is told once, at the layer, however many use it") {
+    Builder b;
+    b.load("data", 60000).add("unit", b.kinds.normalise, {{"images", "data.images"}});
+    for (const char* name : {"m1", "m2"})
+        b.add(name, b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, net({kConv, kDense}));
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    b.types({"53: layer dense_1 wants [N, features], but gets [N, 4, 28, 28] from conv_1"});
+}
+
+TEST_CASE("a trained network that cannot read its input is told at the edge") {
+    Builder b = trained();
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    b.add("g", b.kinds.features, {{"model", "m1.model"}, {"x", "f.features"}});
+    b.types({"5: f.features is float32 [60000, 10], which the network of m1.model cannot read"});
+}
+
+TEST_CASE("fine-tuning goes on from the base up to a layer") {
+    Builder b = trained();
+    auto params = net({layer("dense", 64, 60), kDense});
+    params.emplace("until", word("flatten_1", 4));
+    b.add("m3", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "unit.images"}, {"target", "data.labels"}}, params);
+    const PortType m3 = b.type("m3", "model");
+    CHECK(m3.network->layer_names() == Lines{"conv_1", "flatten_1", "dense_1", "dense_2"});
+    CHECK(*m3.net_input == Shape{1, 28, 28});
+    params["until"] = word("flaten_1", 5);
+    b.add("m4", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "unit.images"}, {"target", "data.labels"}}, params);
+    b.types({"5: m1.model has no layer 'flaten_1'"});
+}
+
+TEST_CASE("a head that does not fit behind its base is told at the layer, a base that does not fit its input at the edge") {
+    Builder b = trained();
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    b.add("head", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "unit.images"}, {"target", "data.labels"}}, net({kConv}));
+    b.add("base", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "f.features"}, {"target", "data.labels"}}, net({kDense}));
+    b.types({"6: f.features is float32 [60000, 10], which the network of m1.model cannot read",
+             "51: layer conv_2 wants [N, channels, height, width], but gets [N, 10] from dense_1"});
+}
+
+TEST_CASE("the cost of a node is that of the network that it trains or applies") {
+    Builder b = trained();
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    const std::int64_t cost = 4 * 9 * 28 * 28 + 4 * 28 * 28 * 10;
+    CHECK(network_cost(b.dag, b.types(), 1) == 0);
+    CHECK(network_cost(b.dag, b.types(), 2) == cost);
+    CHECK(network_cost(b.dag, b.types(), 3) == cost);
+}
+
+TEST_CASE("an outcome that contradicts its description is told in words") {
+    StageDescription stage{.kind = "x"};
+    stage.outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]"},
+                     {.name = "metrics", .kind = PortKind::Metrics},
+                     {.name = "history", .kind = PortKind::History},
+                     {.name = "model", .kind = PortKind::Model}};
+    NodeTypes expected;
+    expected["images"] = PortType{.dtype = DType::Float32, .shape = Shape{-1, 2}};
+    const auto numbers = [](Shape shape) {
+        const std::vector<double> values(static_cast<std::size_t>(element_count(shape)));
+        return Array::of<double>(std::move(shape), values);
+    };
+    const auto images = [](Shape shape) {
+        const std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+        return Array::of<float>(std::move(shape), values);
+    };
+    const std::vector<std::uint8_t> json{'{', '}'};
+    Outcome good;
+    good.outputs = {{"images", {{"", images({3, 2})}}},
+                    {"metrics", {{"loss", numbers({1})}}},
+                    {"history", {{"epoch", numbers({5})}, {"loss", numbers({5})}}},
+                    {"model", {{"architecture", Array::of<std::uint8_t>({2}, json)}}}};
+    const auto told = [&](const auto& change) {
+        Outcome outcome = good;
+        change(outcome.outputs);
+        return contradiction(stage, expected, outcome).value_or("");
+    };
+    CHECK(told([](auto&) {}).empty());
+    CHECK(told([](auto& outputs) { outputs.erase("metrics"); }) == "output 'metrics' is missing");
+    CHECK(told([](auto& outputs) { outputs["more"]; }) == "output 'more' was never declared");
+    CHECK(told([&](auto& outputs) { outputs["images"][""] = images({3, 4}); }) ==
+          "output 'images' is float32 [3, 4], promised was float32 [?, 2]");
+    CHECK(told([&](auto& outputs) { outputs["images"][""] = numbers({3, 2}); }) ==
+          "output 'images' is float64 [3, 2], promised was float32 [?, 2]");
+    CHECK(told([&](auto& outputs) { outputs["images"]["a"] = images({3, 2}); }) ==
+          "output 'images' must be one array without a name");
+    CHECK(told([&](auto& outputs) { outputs["metrics"]["loss"] = numbers({2}); }) ==
+          "'loss' of output 'metrics' is float64 [2], a metric wants float64 [1]");
+    CHECK(told([&](auto& outputs) { outputs["history"]["loss"] = numbers({4}); }) ==
+          "'loss' of output 'history' is float64 [4], a history's column wants float64 [5]");
+    CHECK(told([&](auto& outputs) { outputs["metrics"]["loss/train"] = numbers({1}); }) ==
+          "'loss' and 'loss/train' of output 'metrics' cannot both be names in HDF5: one would be the other's folder");
+    CHECK(told([&](auto& outputs) { outputs["metrics"]["../loss"] = numbers({1}); }) ==
+          "'../loss' of output 'metrics' cannot be a name in HDF5");
+    CHECK(told([](auto& outputs) { outputs["model"].erase("architecture"); }).find("architecture") != std::string::npos);
+}

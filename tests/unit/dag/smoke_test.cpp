@@ -1,0 +1,46 @@
+#include "pipeline/dag/smoke.h"
+
+#include <catch2/catch.hpp>
+
+using namespace satdl;
+
+namespace {
+
+// What a smoke run makes of this value; "null" where it is null.
+std::string in_smoke(const ParamDescription& param, const Value& value) {
+    CatalogEntry entry;
+    entry.description.params = {param};
+    Dag dag;
+    Node& node = dag.nodes.emplace_back();
+    node.stage = &entry;
+    node.params = Params({{param.name, value}});
+    return for_smoke(dag).nodes[0].params.value(param.name).canonical();
+}
+
+ParamDescription between(std::optional<double> least, std::optional<double> most) {
+    return {.name = "n", .type = ParamType::Integer, .fallback = "null", .smoke_least = least, .smoke_most = most};
+}
+
+}  // namespace
+
+TEST_CASE("a smoke run brings numbers within the bounds of their descriptions") {
+    CHECK(in_smoke(between({}, 128), Value::of(std::int64_t{60000})) == "128");
+    CHECK(in_smoke(between({}, 128), Value::of(std::int64_t{128})) == "128");
+    CHECK(in_smoke(between({}, 128), Value::of(std::int64_t{20})) == "20");
+    CHECK(in_smoke(between(1024, {}), Value::of(std::int64_t{32})) == "1024");
+    CHECK(in_smoke(between(1024, {}), Value::of(std::int64_t{4096})) == "4096");
+    CHECK(in_smoke(between(2, 5), Value::of(std::int64_t{1})) == "2");
+    CHECK(in_smoke(between(2, 5), Value::of(std::int64_t{6})) == "5");
+    CHECK(in_smoke({.name = "warmup_epochs", .type = ParamType::Number, .smoke_most = 0}, Value::of(2.5)) == "0");
+}
+
+TEST_CASE("in a smoke run a limit that was left out is the greatest") {
+    CHECK(in_smoke(between({}, 128), Value()) == "128");
+    CHECK(in_smoke(between(1024, {}), Value()) == "null");
+}
+
+TEST_CASE("a smoke run leaves all other parameters as they are") {
+    CHECK(in_smoke(between({}, {}), Value::of(std::int64_t{60000})) == "60000");
+    CHECK(in_smoke(between({}, {}), Value()) == "null");
+    CHECK(in_smoke({.name = "net", .type = ParamType::Network}, Value::list({Value::of_text("flatten")})) == R"(["flatten"])");
+}

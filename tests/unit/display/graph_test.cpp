@@ -1,0 +1,81 @@
+#include "pipeline/display/graph.h"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+
+#include "pipeline/display/graph_layout.h"
+#include "pipeline/display/graph_svg.h"
+
+using namespace satdl;
+using Catch::Contains;
+
+namespace {
+
+Graph diamond() {
+    Graph graph;
+    for (const char* name : {"a", "b", "c", "d"}) graph.nodes.push_back({name, "kind", "", ""});
+    graph.edges = {{0, 1}, {0, 2}, {1, 3}, {2, 3}, {0, 3}};
+    return graph;
+}
+
+}  // namespace
+
+TEST_CASE("a graph for Graphviz and for Mermaid, to the letter") {
+    Graph graph;
+    graph.nodes = {{"a", "load", "reuse", "2 s"}, {"b", "train", "", ""}};
+    graph.edges = {{0, 1}};
+    CHECK(to_dot(graph, "g") ==
+          "digraph \"g\" {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\"];\n"
+          "  n0 [label=\"a\\nload\\nreuse, 2 s\", fillcolor=\"#d5e8d4\"];\n  n1 [label=\"b\\ntrain\", "
+          "fillcolor=\"#f5f5f5\"];\n  n0 -> n1;\n}\n");
+    CHECK(to_mermaid(graph) ==
+          "flowchart LR\n    n0[\"a<br/>load<br/>reuse, 2 s\"]\n    style n0 fill:#d5e8d4,color:#000\n"
+          "    n1[\"b<br/>train\"]\n    n0 --> n1\n");
+}
+
+TEST_CASE("names mean nothing to the format in which they are drawn") {
+    Graph graph;
+    graph.nodes = {{"<script>\"\\'&\x1b#`", "k", "\" onload=x", ""}};
+    CHECK_THAT(to_dot(graph, "a\"b"), Contains(R"(digraph "a\"b")") && Contains(R"([label="<script>\"\\'&\\x1b#`\nk)"));
+    CHECK_THAT(to_mermaid(graph), Contains("#lt;script#gt;#quot;\\'#amp;\\x1b#35;#96;"));
+    const std::string svg = to_svg(graph, "</title>");
+    CHECK_THAT(svg, Contains("&lt;script&gt;&quot;\\&#39;&amp;\\x1b") && Contains("<title>&lt;/title&gt;</title>") &&
+                        !Contains("<script>") && !Contains("\" onload"));
+}
+
+TEST_CASE("boxes stand in columns behind all that they need, and never on each other") {
+    const Graph graph = diamond();
+    const GraphLayout layout = layout_of(graph, {90, 120, 100, 90});
+    REQUIRE(layout.boxes.size() == 4);
+    CHECK(layout.boxes[1].x == layout.boxes[2].x);
+    for (std::size_t i = 0; i < graph.edges.size(); ++i) {
+        const auto& from = layout.boxes[graph.edges[i].from];
+        const auto& to = layout.boxes[graph.edges[i].to];
+        CHECK(from.x + from.width < to.x);
+        CHECK(layout.lines[i].front().x == from.x + from.width);
+        CHECK(layout.lines[i].back().x == to.x);
+    }
+    CHECK(layout.lines[4].size() == 4);  // a -> d passes the column of b and c
+    const double passes = layout.lines[4][1].y;
+    for (const auto& box : layout.boxes) {
+        CHECK((box.x >= 0 && box.y >= 0 && box.x + box.width <= layout.width && box.y + box.height <= layout.height));
+        if (box.x == layout.boxes[1].x) CHECK((passes < box.y || passes > box.y + box.height));
+        for (const auto& other : layout.boxes)
+            if (&other != &box && other.x == box.x)
+                CHECK((other.y + other.height < box.y || other.y > box.y + box.height));
+    }
+}
+
+TEST_CASE("an empty graph, one node and a wide sweep are drawn") {
+    CHECK_THAT(to_svg({}, "empty"), Contains("<svg") && Contains("</svg>"));
+    Graph wide;
+    wide.nodes.push_back({"first", "k", "", ""});
+    for (std::size_t i = 1; i <= 300; ++i) {
+        wide.nodes.push_back({fmt::format("n{}", i), "k", "ran", "1 s"});
+        wide.edges.push_back({0, i});
+    }
+    const std::string svg = to_svg(wide, "wide");
+    CHECK(svg == to_svg(wide, "wide"));
+    CHECK_THAT(svg, Contains("dag-node dag-ran") && Contains(">n300<"));
+}

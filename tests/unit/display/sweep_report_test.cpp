@@ -1,0 +1,182 @@
+#include "pipeline/display/sweep_report.h"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/display/sweep_table.h"
+#include "pipeline/display/text.h"
+
+using namespace satdl;
+
+namespace {
+
+// Three stages a point: `make` is shared, `score` and `fit` are each point's own; fit reads score.
+struct SmallSweep {
+    CatalogEntry plain, scoring;
+    Sweep sweep;
+    std::map<NodeId, Metrics> metrics;
+    std::vector<std::optional<NodeOutcome>> outcomes;
+
+    SmallSweep() {
+        scoring.description.outputs = {{.name = "metrics", .kind = PortKind::Metrics}};
+        sweep.axes = {{"noise", {Value::of(0.1), Value::of(0.2)}, false}, {"net", {Value::of_text("a,b"), Value::of_text("7")}, false}};
+        add("make", plain, {});
+        for (int point = 0; point < 4; ++point) {
+            const NodeId score = add("score", scoring, {0});
+            const NodeId fit = add("fit", scoring, {score});
+            const Value& noise = sweep.axes[0].values[static_cast<std::size_t>(point / 2)];
+            const Value& net = sweep.axes[1].values[static_cast<std::size_t>(point % 2)];
+            sweep.points.push_back(
+                {{{"noise", noise.canonical()}, {"net", net.canonical()}}, {0, score, fit}, {"make", "score", "fit"}});
+            metrics[score] = {{"metrics", {{"loss", 0.5}}}};
+            metrics[fit] = {{"metrics", {{"loss", point + 0.25}, {"accuracy", 0.1 * point}}}};
+        }
+        outcomes.resize(sweep.dag.nodes.size());
+    }
+
+    NodeId add(const std::string& name, const CatalogEntry& stage, const std::vector<NodeId>& inputs) {
+        Node node;
+        node.name = name;
+        node.stage = &stage;
+        for (const NodeId from : inputs) node.inputs.push_back({"x", from, "out", {}});
+        sweep.dag.nodes.push_back(node);
+        return sweep.dag.nodes.size() - 1;
+    }
+
+    [[nodiscard]] SweepReport report(const SweepQuestion& question = {}) const {
+        const auto of_node = [this](NodeId node) {
+            const auto found = metrics.find(node);
+            return found == metrics.end() ? Metrics{} : found->second;
+        };
+        return sweep_report(sweep, of_node, outcomes, question);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("A sweep's columns are the metrics of the stages that nobody reads") {
+    const auto report = SmallSweep().report();
+    CHECK(report.points[3].settings == std::vector<std::string>{"0.2", "\"7\""});
+    CHECK(report.metrics == std::vector<std::string>{"fit.accuracy", "fit.loss"});
+    REQUIRE(report.rows.size() == 4);
+    CHECK(report.rows[3].metrics[1].mean == 3.25);
+    CHECK(report.rows[3].points == std::vector<std::size_t>{3});
+}
+
+TEST_CASE("Metrics of any stage can be asked for, by their whole name or for every stage that has them") {
+    CHECK(SmallSweep().report({.metrics = {"score.loss"}, .best = {}, .paired = {}}).metrics == std::vector<std::string>{"score.loss"});
+    CHECK(SmallSweep().report({.metrics = {"loss"}, .best = {}, .paired = {}}).metrics == std::vector<std::string>{"score.loss", "fit.loss"});
+}
+
+TEST_CASE("A point that failed has its error in the table, empty cells in CSV and null in JSON") {
+    SmallSweep small;
+    const NodeId lost = small.sweep.points[1].nodes[2];
+    small.metrics.erase(lost);
+    small.outcomes[lost] = NodeOutcome{NodeState::Failed, std::nullopt, "no luck"};
+    small.metrics[small.sweep.points[2].nodes[2]]["metrics"]["loss"] = std::numeric_limits<double>::quiet_NaN();
+    const auto report = small.report();
+    CHECK(to_csv(report) ==
+          "noise,net,fit.accuracy,fit.loss,error\n"
+          "0.1,\"a,b\",0,0.25,\n"
+          "0.1,7,,,no luck\n"
+          "0.2,\"a,b\",0.2,nan,\n"
+          "0.2,7,0.30000000000000004,3.25,\n");
+    const auto json = nlohmann::json::parse(to_json(report, small.sweep, small.outcomes));
+    CHECK(json["points"].size() == 4);
+    CHECK(json["points"][0]["settings"] == nlohmann::json{{"noise", 0.1}, {"net", "a,b"}});
+    CHECK(json["points"][1]["settings"]["net"] == "7");
+    CHECK(json["points"][1]["metrics"]["fit.loss"].is_null());
+    CHECK(json["points"][2]["metrics"]["fit.loss"].is_null());
+    CHECK(json["points"][1]["failures"] == nlohmann::json{{{"stage", "fit"}, {"error", "no luck"}}});
+    CHECK(json["points"][1]["stages"]["fit"] == nlohmann::json{{"stage", "fit"}, {"outcome", "failed"}, {"key", nullptr}});
+    CHECK(json["rows"][1]["failed"] == 1);
+    CHECK(to_table(report).rows[1] == std::vector<std::string>{"0.1", "7", "-", "-", "no luck"});
+}
+
+
+// `net` as a repetition: two settings of noise with two points each.
+TEST_CASE("A repetition is no setting: a row has mean, standard deviation and n of its points, and their single values") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    const auto report = small.report();
+    REQUIRE(report.rows.size() == 2);
+    CHECK(report.rows[1].points == std::vector<std::size_t>{2, 3});
+    CHECK(report.rows[1].metrics[1].mean == 2.75);
+    CHECK(*report.rows[1].metrics[1].sd == Approx(std::sqrt(0.5)));
+    const Table table = to_table(report);
+    CHECK(table.columns == std::vector<std::string>{"noise", "n", "fit.accuracy", "fit.loss"});
+    CHECK(table.rows[1] == std::vector<std::string>{"0.2", "2", "0.2500 ± 0.0707", "2.7500 ± 0.7071"});
+    const auto json = nlohmann::json::parse(to_json(report, small.sweep, small.outcomes));
+    CHECK(json["axes"][1]["repeats"] == true);
+    CHECK(json["rows"][1]["settings"] == nlohmann::json{{"noise", 0.2}});
+    CHECK(json["rows"][1]["metrics"]["fit.loss"]["values"] == nlohmann::json{2.25, 3.25});
+    CHECK(json["points"][3]["row"] == 1);
+    CHECK(to_csv(report).starts_with("noise,net,fit.accuracy,fit.loss,fit.accuracy.mean,fit.accuracy.sd,fit.accuracy.n,"
+                                     "fit.loss.mean,fit.loss.sd,fit.loss.n,error\n"
+                                     "0.1,\"a,b\",0,0.25,0.05,"));
+}
+
+TEST_CASE("A repetition without a value is not counted, and the table says so") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    small.metrics.erase(small.sweep.points[1].nodes[2]);
+    const Table table = to_table(small.report());
+    CHECK(table.rows[0] == std::vector<std::string>{"0.1", "1 of 2", "0", "0.2500"});
+}
+
+TEST_CASE("Two metrics are compared point by point, and in words") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    const SweepQuestion question{.metrics = {}, .best = {}, .paired = {{"score.loss", "fit.loss"}}};
+    const auto report = small.report(question);
+    REQUIRE(report.rows[0].paired.size() == 1);
+    const auto& first = report.rows[0].paired[0];
+    CHECK(first.difference.mean == 0.25);
+    CHECK(first.interval->high - 0.25 == Approx(12.7062 * std::sqrt(0.5) / std::sqrt(2)).epsilon(1e-5));
+    CHECK(words(report, first) ==
+          "fit.loss - score.loss = +0.2500, 95 % interval -6.1031 to +6.6031, n = 2: cannot be told from zero");
+    for (int point = 0; point < 2; ++point) {
+        auto& values = small.metrics[small.sweep.points[static_cast<std::size_t>(point)].nodes[2]]["metrics"];
+        values["loss"] = 5 + 0.001 * point;
+    }
+    const auto clear = small.report(question);
+    CHECK_THAT(words(clear, clear.rows[0].paired[0]), Catch::EndsWith("n = 2: fit.loss is greater than score.loss"));
+}
+
+TEST_CASE("p and p0 of one stage are compared without being asked; one repetition invents no interval") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    for (const auto& point : small.sweep.points) small.metrics[point.nodes[2]] = {{"metrics", {{"p", 0.5}, {"p0", 0.75}}}};
+    for (const std::size_t lost : {1, 3}) small.metrics.erase(small.sweep.points[lost].nodes[2]);
+    const auto report = small.report();
+    REQUIRE(report.rows[0].paired.size() == 1);
+    CHECK(!report.rows[0].paired[0].interval);
+    CHECK(words(report, report.rows[0].paired[0]) == "fit.p0 - fit.p = +0.2500, n = 1: from one value no interval follows");
+    const auto json = nlohmann::json::parse(to_json(report, small.sweep, small.outcomes));
+    CHECK(json["rows"][0]["paired"][0]["low"].is_null());
+    CHECK(json["rows"][0]["paired"][0]["told_from_zero"].is_null());
+}
+
+TEST_CASE("The table is sorted by the first metric that is asked for, and the best row is marked") {
+    const SmallSweep small;
+    const auto best = small.report({.metrics = {"accuracy"}, .best = {}, .paired = {}});
+    CHECK(best.best == Best::Max);
+    CHECK(best.rows[0].points == std::vector<std::size_t>{3});
+    CHECK(best.rows[0].best);
+    CHECK(!best.rows[1].best);
+    CHECK(best.points[3].row == 0);
+    CHECK(small.report({.metrics = {"accuracy"}, .best = Best::Min, .paired = {}}).rows[0].points[0] == 0);
+    CHECK(small.report({.metrics = {"fit.loss"}, .best = {}, .paired = {}}).best == Best::Min);
+    CHECK(to_table(best).notes == std::vector<std::string>{"sorted by fit.accuracy, the greatest first"});
+}
+
+TEST_CASE("A metric that no stage reported is told, and the table has what there is") {
+    const auto report = SmallSweep().report({.metrics = {"acuracy"}, .best = {}, .paired = {}});
+    CHECK(report.unknown == std::vector<std::string>{"acuracy"});
+    CHECK(report.metrics == std::vector<std::string>{"score.loss", "fit.accuracy", "fit.loss"});
+    CHECK(report.reported.size() == 3);
+}

@@ -1,0 +1,84 @@
+#include "pipeline/display/text.h"
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+using namespace satdl;
+
+TEST_CASE("Width counts columns of a terminal, not bytes") {
+    CHECK(display_width("") == 0);
+    CHECK(display_width("m1") == 2);
+    CHECK(display_width("━━") == 2);
+    CHECK(display_width("日本") == 4);
+    CHECK(display_width("e\xCC\x81") == 1);  // e and a combining accent
+    CHECK(display_width("\xFF\xC3") == 2);   // no UTF-8: a column a byte
+    CHECK(display_width("\xE2\x94") == 2);   // cut within a character
+}
+
+TEST_CASE("Text is cut to a width at a whole character, with an ellipsis") {
+    CHECK(fitted("abcdef", 6) == "abcdef");
+    CHECK(fitted("abcdef", 5) == "abcd…");
+    CHECK(fitted("日本語", 5) == "日本…");
+    CHECK(fitted("日本語", 4) == "日…");
+    CHECK(fitted("abc", 1) == "…");
+    CHECK(fitted("abc", 0).empty());
+    CHECK(padded("日", 4) == "日  ");
+}
+
+TEST_CASE("Durations read as people say them") {
+    CHECK(duration_text(0.0032) == "3.2 ms");
+    CHECK(duration_text(1.234) == "1.23 s");
+    CHECK(duration_text(12.34) == "12.3 s");
+    CHECK(duration_text(59.96) == "1:00 min");
+    CHECK(duration_text(245) == "4:05 min");
+    CHECK(duration_text(3723) == "1:02:03 h");
+    CHECK(clock_text(12.4) == "12s");
+    CHECK(clock_text(65) == "1:05");
+    CHECK(clock_text(3723) == "1:02:03");
+    CHECK(clock_text(-1) == "0s");
+}
+
+TEST_CASE("Sizes go by powers of 1000") {
+    CHECK(bytes_text(0) == "0 B");
+    CHECK(bytes_text(999) == "999 B");
+    CHECK(bytes_text(1500) == "1.5 kB");
+    CHECK(bytes_text(188'160'000) == "188 MB");
+    CHECK(bytes_text(999'999) == "1.0 MB");
+}
+
+TEST_CASE("Metrics have four decimals, small ones an exponent") {
+    CHECK(metric_text(0.97124) == "0.9712");
+    CHECK(metric_text(0.0005) == "5.0000e-04");
+    CHECK(metric_text(-0.0005) == "-5.0000e-04");
+    CHECK(metric_text(2000) == "2000");
+    CHECK(metric_text(1) == "1.0000");
+    CHECK(metric_text(0) == "0");
+    CHECK(metric_text(std::numeric_limits<double>::quiet_NaN()) == "nan");
+    CHECK(metric_text(-std::numeric_limits<double>::infinity()) == "-inf");
+}
+
+TEST_CASE("Columns of numbers stand to the right, others to the left") {
+    const Table table{.title = "P against P0",
+                      .columns = {"model", "p"},
+                      .rows = {{"m2", "9.5"}, {"m3 日", "-"}, {"x", "10.25"}},
+                      .notes = {"n"}};
+    CHECK(table_text(table) ==
+          "P against P0\n"
+          "model      p\n"
+          "────────────\n"
+          "m2       9.5\n"
+          "m3 日      -\n"
+          "x      10.25\n"
+          "n\n");
+}
+
+TEST_CASE("No cell can bring a control character into a table, and rows may be short") {
+    const Table table{.title = "a\x1b[2J", .columns = {"b\n", "c"}, .rows = {{"d\re"}}, .notes = {"\x07"}};
+    const std::string text = table_text(table);
+    for (const char c : text) CHECK((static_cast<unsigned char>(c) >= 0x20 || c == '\n'));
+}
+
+TEST_CASE("CSV quotes what holds commas, quotes or ends of lines") {
+    const Table table{.title = {}, .columns = {"a", "b"}, .rows = {{"1,2", "say \"x\""}, {"l1\nl2", "plain"}}, .notes = {}};
+    CHECK(table_csv(table) == "a,b\n\"1,2\",\"say \"\"x\"\"\"\n\"l1\nl2\",plain\n");
+}

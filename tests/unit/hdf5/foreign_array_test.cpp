@@ -1,0 +1,192 @@
+#include "pipeline/hdf5/foreign_array.h"
+
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <fstream>
+#include <numeric>
+#include <random>
+
+#include "pipeline/core/error.h"
+#include "tests/support/command.h"
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+// The files of tests/support/foreign_h5.py, made once.
+const fs::path& folder() {
+    static const test::TempFolder made;
+    static const auto result = test::run_command(
+        fmt::format("{} {}/tests/support/foreign_h5.py {}", SATDL_PYTHON, SATDL_SOURCE_DIR, made.path().string()));
+    INFO(result.output);
+    REQUIRE(result.status == 0);
+    return made.path();
+}
+
+void write(const fs::path& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+}
+
+template <typename T>
+bool counts_up(const Array& array, T first = 0) {
+    std::vector<T> wanted(static_cast<std::size_t>(array.count()));
+    std::iota(wanted.begin(), wanted.end(), first);
+    return std::ranges::equal(array.values<T>(), wanted);
+}
+
+std::string error_of(const fs::path& path, const std::string& name = "") {
+    try {
+        (void)read_foreign_hdf5(path, name);
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Store);
+        CHECK_THAT(error.what(), Contains(path.string()));
+        CHECK_FALSE(error.diagnostics().front().hint.empty());
+        return error.what();
+    }
+    return "no error";
+}
+
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+// What the receiver makes of a whole message, cut anywhere.
+std::optional<Array> received(const std::string& message, std::uint64_t file_bytes, std::size_t piece) {
+    ForeignReceiver receiver(file_bytes);
+    for (std::size_t at = 0; at < message.size(); at += piece) {
+        if (!receiver.take(bytes_of(message).subspan(at, std::min(piece, message.size() - at)))) return std::nullopt;
+    }
+    return receiver.array();
+}
+
+}  // namespace
+
+TEST_CASE("arrays of strangers' HDF5 files come as their bytes, however they are stored") {
+    for (const char* name : {"plain.h5", "big_endian.h5", "gzip.h5"}) {
+        INFO(name);
+        const Array array = read_foreign_hdf5(folder() / name, "");
+        CHECK(array.dtype() == DType::Float32);
+        CHECK(array.shape() == Shape{4, 3, 2});
+        CHECK(counts_up<float>(array));
+        CHECK(counts_up<float>(read_foreign_hdf5(folder() / name, "/data", 3)));
+        CHECK(read_foreign_hdf5(folder() / name, "data", 3).shape() == Shape{3, 3, 2});
+        CHECK(read_foreign_hdf5(folder() / name, "data", 100).shape() == Shape{4, 3, 2});
+    }
+    CHECK(counts_up<std::int32_t>(read_foreign_hdf5(folder() / "old.h5", "")));
+    CHECK(counts_up<std::uint8_t>(read_foreign_hdf5(folder() / "bytes.h5", "")));
+    CHECK(read_foreign_hdf5(folder() / "scalar.h5", "").values<std::int64_t>()[0] == 7);
+    CHECK(read_foreign_hdf5(folder() / "scalar.h5", "").shape().empty());
+    CHECK(read_foreign_hdf5(folder() / "none.h5", "").shape() == Shape{0, 3});
+    CHECK(counts_up<float>(read_foreign_hdf5(folder() / "several.h5", "a")));
+    CHECK(counts_up<float>(read_foreign_hdf5(folder() / "several.h5", "group/again/deeper/b"), 1));
+}
+
+TEST_CASE("an array that comes in several pieces is whole and in order") {
+    for (const char* name : {"contiguous", "chunks"}) {
+        INFO(name);
+        const Array array = read_foreign_hdf5(folder() / "large.h5", name);
+        CHECK(array.shape() == Shape{3000, 5000});
+        CHECK(counts_up<std::int32_t>(array));
+        CHECK(read_foreign_hdf5(folder() / "large.h5", name, 1).count() == 5000);
+    }
+}
+
+TEST_CASE("what a stranger's HDF5 file may not have is refused by name, with what to do") {
+    struct Case {
+        const char* file;
+        const char* array;
+        const char* told;
+    };
+    for (const Case& one : std::initializer_list<Case>{
+             {"external_storage.h5", "", "its values lie in other files (external storage)"},
+             {"several.h5", "external", "'external' is an external link"},
+             {"several.h5", "soft", "'soft' is a soft link"},
+             {"several.h5", "", "it holds 2 arrays: a, group/deeper/b"},
+             {"several.h5", "nix", "it has no 'nix'"},
+             {"several.h5", "a/b", "'a' is no group"},
+             {"several.h5", "group", "cannot open 'group' as an array"},
+             {"several.h5", "a/\x1b[31m/../<script>", "'a' is no group"},
+             {"virtual.h5", "", "it is a virtual dataset"},
+             {"lzf.h5", "", "its filter 32000 'lzf' is not one of HDF5's own"},
+             {"unwritten.h5", "", "takes 4398046511104 bytes, of which 0 are stored"},
+             {"unwritten_chunks.h5", "", "takes more chunks than the file has bytes"},
+             {"half_written.h5", "", "1 of its 4 chunks are stored"},
+             {"more_than_64_bits.h5", "", "more elements than can be"},
+             {"large_chunks.h5", "", "take more than 128 MiB each"},
+             {"half.h5", "", "its element type (2 bytes)"},
+             {"text.h5", "", "its element type"},
+             {"null.h5", "", "a null data space"},
+             {"groups.h5", "", "it holds no array"},
+             {"cut.h5", "", "open it: is it HDF5, and whole?"},
+             {"text_file.h5", "", "open it: is it HDF5, and whole?"},
+             {"there_is_none.h5", "", "No such file"},
+         }) {
+        INFO(one.file);
+        CHECK_THAT(error_of(folder() / one.file, one.array), Contains(one.told));
+    }
+    CHECK_THAT(error_of(folder()), Contains("cannot be read") || Contains("no plain file"));
+}
+
+TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its size or an error, and this process lives on") {
+    const fs::path mutated = folder() / "mutated.h5";
+    int arrays = 0, errors = 0;
+    std::mt19937 random(5);
+    for (const char* name : {"gzip.h5", "several.h5", "old.h5", "external_storage.h5"}) {
+        const std::string good = test::file_text(folder() / name);
+        const std::string array = std::string(name) == "several.h5" ? "group/deeper/b" : "";
+        for (int round = 0; round < 100; ++round) {
+            std::string bytes = good;
+            for (std::uint32_t i = random() % 8 + 1; i > 0; --i) {
+                // most of the file's structure stands in its first two thousand bytes
+                const std::size_t at = random() % (random() % 2 == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 2048));
+                bytes[at] = random() % 2 == 0 ? static_cast<char>(random()) : static_cast<char>(bytes[at] ^ 1 << random() % 8);
+            }
+            if (round % 10 == 9) bytes.resize(random() % bytes.size());
+            write(mutated, bytes);
+            try {
+                const Array read = read_foreign_hdf5(mutated, array);
+                CHECK(read.bytes().size() == static_cast<std::size_t>(read.count()) * size_of(read.dtype()));
+                CHECK(read.bytes().size() <= kForeignMostExpansion * bytes.size());
+                CHECK_FALSE(::memmem(read.bytes().data(), read.bytes().size(), "secret!!", 8));
+                ++arrays;
+            } catch (const Error& error) {
+                CHECK(error.code() == ExitCode::Store);
+                ++errors;
+            }
+        }
+    }
+    CHECK(arrays > 0);
+    CHECK(errors > 0);
+    rusage used{};
+    ::getrusage(RUSAGE_CHILDREN, &used);
+    CHECK(used.ru_maxrss < (1 << 20));  // in KiB: none took a gigabyte
+}
+
+TEST_CASE("what the reader says is believed no more than the file") {
+    const std::string elements(24, 'x');
+    const std::string good = foreign_header(DType::Float32, {3, 2}) + elements;
+    for (std::size_t piece = 1; piece <= good.size(); ++piece) {
+        const auto array = received(good, 1000, piece);
+        REQUIRE(array);
+        CHECK(array->shape() == Shape{3, 2});
+    }
+    for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK_FALSE(received(good.substr(0, cut), 1000, 7));
+    CHECK_FALSE(received(good + "y", 1000, 7));
+    CHECK(received(foreign_header(DType::UInt8, {0, 5}), 1000, 3)->shape() == Shape{0, 5});
+    CHECK(received(foreign_header(DType::UInt8, {}) + "x", 1000, 3)->shape().empty());
+    CHECK_FALSE(received("satdl-array-2\n" + good.substr(14), 1000, 7));
+    std::string other = good;
+    other[kForeignMagic.size()] = 9;  // element type
+    CHECK_FALSE(received(other, 1000, 7));
+    other = good;
+    other[kForeignMagic.size() + 1] = 33;  // dimensions
+    CHECK_FALSE(received(other, 1000, 7));
+    CHECK_FALSE(received(foreign_header(DType::UInt8, {1 << 30}), 1000, 7));  // more than the file's size warrants
+    CHECK_FALSE(received(foreign_header(DType::UInt8, {-1}), 1000, 7));
+    CHECK_FALSE(received(foreign_header(DType::Float64, {std::int64_t{1} << 40, std::int64_t{1} << 40}), 1000, 7));
+}

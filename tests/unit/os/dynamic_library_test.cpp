@@ -1,0 +1,19 @@
+#include "pipeline/os/dynamic_library.h"
+
+#include <catch2/catch.hpp>
+
+#include "pipeline/core/error.h"
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+
+TEST_CASE("a library that is not there, or is none, is refused by name") {
+    const test::TempFolder folder;
+    CHECK_THROWS_WITH(DynamicLibrary(folder.path() / "libabsent.so"), Catch::Contains("libabsent.so"));
+    test::write_text(folder.path() / "libgarbage.so", "this is not ELF");
+    CHECK_THROWS_AS(DynamicLibrary(folder.path() / "libgarbage.so"), Error);
+}
+
+TEST_CASE("the programs lie where they were built") {
+    CHECK(std::filesystem::exists(program_folder() / "dynamic_library_test"));
+}

@@ -1,0 +1,333 @@
+#include "pipeline/plan/machine.h"
+#include "pipeline/store/memory_store.h"
+#include "pipeline/plan/plan.h"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/memory_checkpoints.h"
+#include "tests/support/tiny_stages.h"
+
+using namespace satdl;
+using namespace satdl::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const Value k1 = Value::of(std::int64_t{1});
+const Value k2 = Value::of(std::int64_t{2});
+
+// a (a file) -> b -> c, and a -> d; e alone.
+DagBuilder small(const Value& k = k1, const std::string& path = "one") {
+    return DagBuilder()
+        .add("a", "read", {{"path", Value::of_text(path)}})
+        .add("b", "add", {{"k", k}}, {{"x", "a.out"}})
+        .add("c", "coarse", {}, {{"x", "b.out"}})
+        .add("d", "parity", {}, {{"x", "a.out"}})
+        .add("e", "make", {{"k", k1}});
+}
+
+struct World {
+    Files files{{"one", {1, 2, 3}}};
+    MemoryStore store;
+    MemoryCheckpoints checkpoints;
+    MemoryEnds ends;
+    TinyKnowledge knowledge{store, files, &checkpoints, &ends};
+    TinyExecutor executor{files};
+    Machine machine{4, "AVX2"};
+    std::atomic<bool> stop{false};
+
+    Plan plan(const Dag& dag, const Request& request = {}) { return make_plan(dag, request, machine, knowledge); }
+    void run(const Dag& dag, const Request& request = {}) {
+        const Plan made = plan(dag, request);
+        Observer silent;
+        TickingClock clock;
+        const RunResult result = run_serially({dag, made, machine, store, knowledge, executor, silent, clock, stop}, {});
+        REQUIRE(result.exit_code() == ExitCode::Done);
+        knowledge.remember(dag, result);
+    }
+    // "run b: never run", one line a node.
+    std::vector<std::string> lines(const Dag& dag, const Request& request = {}) {
+        std::vector<std::string> made;
+        for (const PlannedNode& planned : plan(dag, request).nodes) {
+            made.push_back(fmt::format("{} {}: {}", name_of(planned.action), dag.nodes[planned.node].name, planned.because));
+        }
+        return made;
+    }
+};
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("At first everything runs; what depends on what runs is not known yet") {
+    World world;
+    CHECK(world.lines(small().build()) == Lines{"run a: never run", "unknown b: depends on a, which runs",
+                                               "unknown c: depends on a, which runs", "unknown d: depends on a, which runs",
+                                               "run e: never run"});
+}
+
+TEST_CASE("Then nothing has changed") {
+    World world;
+    const Dag dag = small().build();
+    world.run(dag);
+    CHECK(world.lines(dag) == Lines{"reuse a: nothing changed", "reuse b: nothing changed", "reuse c: nothing changed",
+                                    "reuse d: nothing changed", "reuse e: nothing changed"});
+    CHECK(world.plan(dag).expected_seconds() == 0.0);
+}
+
+TEST_CASE("A changed parameter runs its stage, says so, and leaves what does not depend on it alone") {
+    World world;
+    world.run(small(k1).build());
+    CHECK(world.lines(small(k2).build()) == Lines{"reuse a: nothing changed", "run b: k was 1, is 2", "unknown c: depends on b, which runs",
+                                                 "reuse d: nothing changed", "reuse e: nothing changed"});
+}
+
+TEST_CASE("A parameter changed back finds what was made with it") {
+    World world;
+    world.run(small(k1).build());
+    world.run(small(k2).build());
+    CHECK(world.lines(small(k1).build())[1] == "reuse b: found in the store: other runs made it");
+}
+
+TEST_CASE("A changed file runs the stage that reads it; another name for the same content does not") {
+    World world;
+    world.run(small().build());
+    world.files["copy"] = world.files["one"];
+    CHECK(world.lines(small(k1, "copy").build())[0] == "reuse a: nothing changed");
+    world.files["one"][1] = 7;
+    CHECK(world.lines(small().build())[0] == "run a: file path changed");
+}
+
+TEST_CASE("An artifact that is gone is made again") {
+    World world;
+    const Dag dag = small().build();
+    world.run(dag);
+    world.store.erase(*world.plan(dag).nodes[1].key);
+    const Lines lines = world.lines(dag);
+    CHECK(lines[1] == "run b: its artifact is missing from the store");
+    CHECK(lines[2] == "unknown c: depends on b, which runs");
+}
+
+TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did not") {
+    World world;
+    const Dag dag = small().build();
+    world.run(dag);
+    const auto digests = world.plan(dag).nodes[1].outputs;
+    world.store.erase(*world.plan(dag).nodes[1].key);
+    PlannedNode c = world.plan(dag).nodes[2];
+    REQUIRE(c.action == Action::Unknown);
+    SECTION("the same") {
+        decide(dag, c, {digests->at("out")}, world.machine, world.knowledge);
+        CHECK(c.action == Action::Reuse);
+        CHECK(c.because == "its inputs came out the same");
+        CHECK(c.outputs.has_value());
+    }
+    SECTION("others") {
+        decide(dag, c, {sha256("others")}, world.machine, world.knowledge);
+        CHECK(c.action == Action::Run);
+        CHECK(c.because == "input x changed");
+        CHECK(c.key == key_of(*c.recipe));
+    }
+}
+
+TEST_CASE("Targets come with all that they need, and nothing else") {
+    World world;
+    CHECK(world.lines(small().build(), {.targets = {"d"}}) == Lines{"run a: never run", "unknown d: depends on a, which runs"});
+    const Dag grouped = DagBuilder().add("a@1", "make").add("a@2", "make", {{"k", k2}}).add("b", "make").build();
+    CHECK(world.lines(grouped, {.targets = {"a"}}) == Lines{"run a@1: never run", "run a@2: never run"});
+}
+
+TEST_CASE("Downstream takes in what depends on a stage, and what that needs") {
+    World world;
+    const Dag dag = DagBuilder()
+                        .add("a", "make")
+                        .add("b", "make", {{"k", k2}})
+                        .add("c", "add", {}, {{"x", "a.out"}, {"y", "b.out"}})
+                        .add("d", "parity", {}, {{"x", "c.out"}})
+                        .add("e", "parity", {}, {{"x", "b.out"}})
+                        .build();
+    CHECK(world.lines(dag, {.downstream = {"a"}}) == Lines{"run a: never run", "run b: never run", "unknown c: depends on a, which runs",
+                                                          "unknown d: depends on a, which runs"});
+}
+
+TEST_CASE("Force runs the named stages alone, or all where none is named") {
+    World world;
+    const Dag dag = small().build();
+    world.run(dag);
+    CHECK(world.lines(dag, {.targets = {"b"}, .force = true}) == Lines{"reuse a: nothing changed", "run b: forced"});
+    for (const PlannedNode& planned : world.plan(dag, {.force = true}).nodes) {
+        CHECK(planned.action == Action::Run);
+        CHECK(planned.because == "forced");
+    }
+}
+
+TEST_CASE("A single stage takes its inputs from the store") {
+    World world;
+    world.run(small(k1).build());
+    CHECK(world.lines(small(k2).build(), {.single = {"b"}}) == Lines{"reuse a: nothing changed", "run b: k was 1, is 2"});
+    CHECK(world.lines(small(k1).build(), {.single = {"c"}, .force = true}) ==
+          Lines{"reuse a: nothing changed", "reuse b: nothing changed", "run c: forced"});
+}
+
+TEST_CASE("A single stage whose input was never made is blocked, and told what to do") {
+    World world;
+    world.run(small(k1).build());
+    const Dag dag = small(k2).build();
+    CHECK(world.lines(dag, {.single = {"c"}}) ==
+          Lines{"reuse a: nothing changed",
+                "blocked c: its input x comes from b, which has not been run with these parameters: leave out -s, or run it first"});
+    CHECK(world.plan(dag, {.single = {"c"}}).blocked());
+}
+
+TEST_CASE("Single stages may follow each other, but not with a stage between them that may have to run") {
+    World world;
+    world.run(small(k1).build());
+    const Dag dag = small(k2).build();
+    CHECK(world.lines(dag, {.single = {"b", "c"}}) ==
+          Lines{"reuse a: nothing changed", "run b: k was 1, is 2", "unknown c: depends on b, which runs"});
+    const Dag longer = small(k2).add("f", "parity", {}, {{"x", "c.out"}}).build();
+    CHECK(world.lines(longer, {.single = {"b", "f"}})[2] ==
+          "blocked f: its input x comes from c, which may have to run again after b: leave out -s, or name it too");
+}
+
+TEST_CASE("Targets that do not exist are told all at once, with what was meant") {
+    World world;
+    try {
+        (void)world.plan(DagBuilder().add("noisy", "make").add("m1", "make").build(), {.targets = {"nosiy"}, .single = {"zzzzzz"}});
+        FAIL("they do not exist");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Usage);
+        CHECK_THAT(error.what(), Contains("there is no stage 'nosiy' in tiny") && Contains("did you mean 'noisy'?") && Contains("'zzzzzz'"));
+    }
+}
+
+TEST_CASE("Source files that are missing or not as promised are told all at once") {
+    World world;
+    Dag dag = small().add("f", "read", {{"path", Value::of_text("nowhere")}}).add("g", "read", {{"path", Value::of_text("images")}}).build();
+    world.files["images"] = {1};
+    dag.nodes[6].files[0].dataset = "mnist";
+    dag.nodes[6].files[0].expected = sha256("what was published");
+    try {
+        (void)world.plan(dag);
+        FAIL("two files are bad");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Store);
+        CHECK(error.diagnostics().size() == 2);
+        CHECK_THAT(error.what(), Contains("nowhere: there is no such file"));
+        CHECK_THAT(error.what(), Contains("images (dataset mnist)") && Contains("expected SHA-256 " + sha256("what was published").hex()) &&
+                                     Contains("found    SHA-256 ") && Contains("run `satdl data fetch mnist`"));
+    }
+    // The others can still be planned.
+    CHECK(world.plan(dag, {.targets = {"c"}}).nodes.size() == 3);
+}
+
+TEST_CASE("A file that many stages read is asked for once") {
+    struct Counting final : TinyKnowledge {
+        using TinyKnowledge::TinyKnowledge;
+        int asked = 0;
+        Digest file_digest(const SourceFile& file) override { return ++asked, TinyKnowledge::file_digest(file); }
+    };
+    World world;
+    Counting knowledge(world.store, world.files);
+    DagBuilder builder;
+    for (int i = 0; i < 10; ++i) builder.add(fmt::format("a{}", i), "read", {{"path", Value::of_text("one")}});
+    (void)make_plan(builder.build(), {}, world.machine, knowledge);
+    CHECK(knowledge.asked == 1);
+}
+
+TEST_CASE("Expected seconds are the history's, their sum is known where all of them are") {
+    World world;
+    const Dag dag = small(k1).build();
+    CHECK_FALSE(world.plan(dag).expected_seconds().has_value());
+    for (const char* kind : {"read", "add", "coarse", "parity", "make"}) world.knowledge.expect(kind, 1.5);
+    CHECK(world.plan(dag).expected_seconds() == 7.5);
+    world.run(dag);
+    CHECK(world.plan(dag).expected_seconds() == 0.0);
+}
+
+TEST_CASE("The plan as text: action, name, because and expected seconds in columns") {
+    World world;
+    world.knowledge.expect("coarse", 12.4);
+    world.knowledge.expect("add", 0.25);
+    world.run(small(k1).build());
+    const Dag dag = DagBuilder()
+                        .add("a", "read", {{"path", Value::of_text("one")}})
+                        .add("longer", "add", {{"k", k1}}, {{"x", "a.out"}})
+                        .add("c", "coarse", {{"k", k2}}, {{"x", "longer.out"}})
+                        .build();
+    CHECK(to_text(world.plan(dag), dag) ==
+          "reuse     a       nothing changed\n"
+          "reuse     longer  found in the store: other runs made it\n"
+          "run       c       k was 0, is 2 (about 0.5 s)\n");
+}
+
+namespace {
+
+Dag walk(std::int64_t steps, const std::string& way = "common", std::int64_t k = 1) {
+    return DagBuilder().add("w", "walk", {{"steps", Value::of(steps)}, {"way", Value::of_text(way)}, {"k", Value::of(k)}}).build();
+}
+
+// As if such a walk, asked for `steps`, had ended after `reached`.
+void keep_end(World& world, const Dag& dag, std::int64_t reached) {
+    const Plan plan = world.plan(dag);
+    const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
+    REQUIRE(continuation);
+    world.ends.keep(*continuation, *plan.nodes[0].key, {reached, continuation->goal, 10, 10}, as_group({reached}));
+}
+
+}  // namespace
+
+TEST_CASE("What goes farther continues from the farthest end on its way, and says from where") {
+    World world;
+    keep_end(world, walk(2), 2);
+    keep_end(world, walk(20), 20);
+    CHECK(world.lines(walk(50)) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
+    CHECK(world.lines(walk(20)) == Lines{"continue w: from step 20 of 20 (its own kept end)"});
+    CHECK(world.lines(walk(19)) == Lines{"continue w: from step 2 of 19 (kept end of a shorter training)"});
+    CHECK(world.lines(walk(1)) == Lines{"run w: never run"});
+    CHECK(world.lines(walk(50, "common", 2)) == Lines{"run w: never run"});  // another way
+    CHECK(world.lines(walk(50), {.force = true}) == Lines{"run w: forced"});
+    CHECK(world.plan(walk(50)).nodes[0].starts_from == CheckpointPlace{20, 50, 10, 10});
+
+    keep_end(world, walk(30), 7);  // one that ended before its goal
+    CHECK(world.lines(walk(10)) == Lines{"continue w: from step 7 of 10 (kept end of a longer training, which stopped there)"});
+}
+
+TEST_CASE("Of a checkpoint and an end, the farther one counts") {
+    World world;
+    keep_end(world, walk(20), 20);
+    const Dag dag = walk(50);
+    const Recipe recipe = *world.plan(dag).nodes[0].recipe;
+    world.checkpoints.keep(recipe, {7, 50, 3, 10}, as_group({7}));
+    CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
+    world.checkpoints.keep(recipe, {21, 50, 3, 10}, as_group({21}));
+    CHECK(world.lines(dag) == Lines{"resume w: from epoch 21, step 3, 41 %, where it was interrupted"});
+}
+
+TEST_CASE("What goes farther and yet begins at the start says why") {
+    World world;
+    world.run(walk(2, "own"));
+    CHECK(world.lines(walk(4, "own")) == Lines{"run w: steps was 2, is 4; from the start: way own depends on steps"});
+    CHECK(world.lines(walk(1, "own")) == Lines{"run w: steps was 2, is 1"});
+    CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k was 1, is 2"});
+    world.run(walk(2));
+    CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: the shorter one's end is not kept"});
+}
+
+TEST_CASE("Expected seconds of what continues: of the rest alone") {
+    World world;
+    world.run(walk(2));
+    keep_end(world, walk(2), 2);
+    CHECK(world.plan(walk(4)).expected_seconds() == 0.5);  // as long as the first half, which took half a second
+}
+
+TEST_CASE("Planning changes nothing: twice the same") {
+    World world;
+    world.run(small(k1).build());
+    const Dag dag = small(k2).build();
+    const std::string first = to_text(world.plan(dag), dag);
+    CHECK(to_text(world.plan(dag), dag) == first);
+    CHECK(world.store.keys().size() == 5);
+}

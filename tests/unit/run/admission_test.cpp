@@ -1,0 +1,184 @@
+#include "pipeline/run/admission.h"
+
+#include <catch2/catch.hpp>
+
+using namespace satdl;
+using Nodes = std::vector<std::size_t>;
+
+TEST_CASE("The longest remaining path goes first, ties by the DAG's order") {
+    Admission admission({.jobs = 1}, 8);
+    admission.offer(0, {}, 5);
+    admission.offer(1, {}, 60);
+    admission.offer(2, {}, 60);
+    for (const std::size_t next : {1U, 2U, 0U}) {
+        CHECK(admission.admit(0) == Nodes{next});
+        CHECK(admission.admit(0).empty());
+        admission.finished(next);
+    }
+    CHECK(admission.admit(0).empty());
+}
+
+TEST_CASE("As many stages run side by side as their threads leave cores, and no more than jobs") {
+    Admission by_cores({}, 4);
+    for (std::size_t node = 0; node < 4; ++node) by_cores.offer(node, {.threads = node == 0 ? 2 : 1}, 0);
+    CHECK(by_cores.admit(0) == Nodes{0, 1, 2});
+    by_cores.finished(1);
+    CHECK(by_cores.admit(0) == Nodes{3});
+
+    Admission by_jobs({.jobs = 2}, 4);
+    for (std::size_t node = 0; node < 4; ++node) by_jobs.offer(node, {}, 0);
+    CHECK(by_jobs.admit(0) == Nodes{0, 1});
+}
+
+TEST_CASE("A stage that asks for more cores than there are runs alone") {
+    Admission admission({}, 2);
+    admission.offer(0, {.threads = 16}, 9);
+    admission.offer(1, {}, 0);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}
+
+TEST_CASE("A stage that does not fit is not overtaken by smaller ones") {
+    Admission admission({}, 2);
+    admission.offer(0, {}, 1);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.offer(1, {.threads = 2}, 9);
+    admission.offer(2, {}, 0);
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}
+
+TEST_CASE("Memory: what stages declare and what is held between them stays below the limit") {
+    Admission admission({.memory_bytes = 1000}, 8);
+    admission.offer(0, {.bytes = 400}, 3);
+    admission.offer(1, {.bytes = 400}, 2);
+    admission.offer(2, {.bytes = 400}, 1);
+    CHECK(admission.admit(0) == Nodes{0, 1});
+    admission.finished(0);
+    CHECK(admission.admit(300).empty());
+    CHECK(admission.admit(200) == Nodes{2});
+}
+
+TEST_CASE("When nothing runs, one is admitted whatever it needs") {
+    Admission admission({.memory_bytes = 1000}, 2);
+    admission.offer(0, {.threads = 5, .bytes = 5000}, 0);
+    admission.offer(1, {.bytes = 5000}, 0);
+    CHECK(admission.admit(999'999) == Nodes{0});
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(999'999) == Nodes{1});
+}
+
+TEST_CASE("No more cohorts are in flight than may be, and what is in flight overtakes what is held back") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1, std::nullopt});
+    admission.offer(0, {}, 5);
+    admission.offer(2, {}, 9);
+    admission.offer(3, {}, 9);
+    admission.offer(4, {}, 1);
+    CHECK(admission.admit(0) == Nodes{2, 3, 4});  // the first opens its cohort; 4 has none
+    admission.offer(1, {}, 99);
+    admission.finished(2);
+    admission.done(2);
+    CHECK(admission.admit(0).empty());
+    admission.finished(3);
+    CHECK(admission.admit(0).empty());
+    admission.done(3);
+    CHECK(admission.admit(0) == Nodes{1, 0});
+}
+
+TEST_CASE("A cohort is in flight while one of its nodes is to come, and no longer when it is said not to") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1});
+    admission.offer(0, {}, 2);
+    admission.offer(2, {}, 1);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.finished(0);
+    admission.done(0);
+    CHECK(admission.admit(0).empty());  // 1 may come
+    admission.done(1);                  // it was skipped
+    CHECK(admission.admit(0) == Nodes{2});
+}
+
+TEST_CASE("A cohort of which nothing ran is not in flight") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1});
+    admission.done(0);
+    admission.offer(2, {}, 1);
+    CHECK(admission.admit(0) == Nodes{2});
+}
+
+TEST_CASE("What another cohort waits for counts for none; what its own waits for, or what runs, stays") {
+    Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1});
+    admission.offer(0, {}, 2);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.offer(2, {}, 1);
+    admission.awaited(2, 3);
+    CHECK(admission.admit(0).empty());
+    admission.awaited(2, 1);
+    CHECK(admission.admit(0) == Nodes{2});
+    admission.awaited(0, 3);  // runs: 0's cohort stays in flight
+    admission.offer(3, {}, 1);
+    admission.finished(0);
+    admission.done(0);
+    CHECK(admission.admit(0).empty());
+    admission.done(1);
+    CHECK(admission.admit(0) == Nodes{3});
+    // Also before it is offered.
+    Admission early({.cohorts = 1}, 8, {0, 1});
+    early.offer(0, {}, 2);
+    CHECK(early.admit(0) == Nodes{0});
+    early.awaited(1, 0);
+    early.offer(1, {}, 1);
+    CHECK(early.admit(0) == Nodes{1});
+}
+
+TEST_CASE("Without a limit cohorts are nothing, and cores hold up cohorts as they hold up all") {
+    Admission free({}, 8, {0, 1, 2});
+    for (std::size_t node = 0; node < 3; ++node) free.offer(node, {}, 0);
+    CHECK(free.admit(0) == Nodes{0, 1, 2});
+    Admission two({.cohorts = 2}, 2, {0, 1, 1});
+    two.offer(0, {}, 1);
+    CHECK(two.admit(0) == Nodes{0});
+    two.offer(1, {.threads = 2}, 9);
+    CHECK(two.admit(0).empty());
+    two.finished(0);
+    two.done(0);
+    CHECK(two.admit(0) == Nodes{1});
+}
+
+TEST_CASE("One stage at a time has the GPU; those that wait for it alone are overtaken") {
+    Admission admission({}, 8);
+    admission.offer(0, {.gpu = true}, 9);
+    admission.offer(1, {.gpu = true}, 8);
+    admission.offer(2, {.gpu = true}, 7);
+    admission.offer(3, {.threads = 2}, 1);
+    CHECK(admission.admit(0) == Nodes{0, 3});
+    CHECK(admission.admit(0).empty());
+    admission.finished(3);
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+    admission.finished(1);
+    CHECK(admission.admit(0) == Nodes{2});
+}
+
+TEST_CASE("A stage on the GPU holds up what it keeps from having cores, once the GPU is free") {
+    Admission admission({}, 2);
+    admission.offer(0, {}, 9);
+    CHECK(admission.admit(0) == Nodes{0});
+    admission.offer(1, {.threads = 2, .gpu = true}, 8);
+    admission.offer(2, {}, 1);
+    CHECK(admission.admit(0).empty());
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}
+
+TEST_CASE("Another cohort starts while the GPU is taken, with what needs none") {
+    Admission admission({.cohorts = 2}, 8, {0, 1, 1});
+    admission.offer(0, {.gpu = true}, 9);
+    admission.offer(1, {.gpu = true}, 8);
+    admission.offer(2, {}, 7);
+    CHECK(admission.admit(0) == Nodes{0, 2});
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{1});
+}

@@ -1,0 +1,55 @@
+#include "pipeline/run/held_outcomes.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/tiny_stages.h"
+
+using namespace satdl;
+
+namespace {
+
+HeldOutcome three_numbers() { return std::make_shared<const Outcome>(Outcome{{{"out", test::as_group({1, 2, 3})}}, {}}); }
+
+}  // namespace
+
+TEST_CASE("What was made is held until its last user is done and it is written, in either order") {
+    HeldOutcomes held({2});
+    HeldOutcome outcome = three_numbers();
+    const std::weak_ptr<const Outcome> watched = outcome;
+    held.put_made(0, std::move(outcome));
+    CHECK(held.bytes() == 24);
+    held.user_done(0);
+    SECTION("written last") {
+        held.user_done(0);
+        CHECK_FALSE(watched.expired());
+        held.written(0);
+    }
+    SECTION("used last") {
+        held.written(0);
+        CHECK_FALSE(watched.expired());
+        CHECK(held.find(0) != nullptr);
+        held.user_done(0);
+    }
+    CHECK(watched.expired());
+    CHECK(held.find(0) == nullptr);
+    CHECK(held.bytes() == 0);
+}
+
+TEST_CASE("What was loaded is held for the users that are left, and costs no memory that could not be had back") {
+    HeldOutcomes held({1, 0});
+    held.put_loaded(0, three_numbers());
+    held.put_loaded(1, three_numbers());
+    CHECK(held.find(0) != nullptr);
+    CHECK(held.find(1) == nullptr);
+    CHECK(held.bytes() == 0);
+    held.user_done(0);
+    CHECK(held.find(0) == nullptr);
+}
+
+TEST_CASE("What nobody uses is freed when it is written") {
+    HeldOutcomes held({0});
+    held.put_made(0, three_numbers());
+    CHECK(held.find(0) != nullptr);
+    held.written(0);
+    CHECK(held.find(0) == nullptr);
+}

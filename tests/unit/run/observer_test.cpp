@@ -1,0 +1,119 @@
+#include "pipeline/run/observer.h"
+
+#include <catch2/catch.hpp>
+#include <stdexcept>
+#include <thread>
+
+using namespace satdl;
+
+namespace {
+
+struct Noting final : Observer {
+    std::vector<std::string> notes;
+    bool throws = false;
+    int inside = 0;
+
+    void note(const std::string& text) {
+        ++inside;
+        notes.push_back(text);
+        if (throws) throw std::runtime_error("no room for " + text);
+        --inside;
+    }
+    void run_started(const Dag&, const Plan&) override { note("run started"); }
+    void stage_started(const Dag&, const PlannedNode& planned) override { note("started " + std::to_string(planned.node)); }
+    void stage_progress(const Dag&, NodeId node, const Progress& progress) override {
+        note("progress " + std::to_string(node) + " " + std::to_string(progress.step));
+    }
+    void stage_log(const Dag&, NodeId, LogLevel, const std::string& message) override { note("log " + message); }
+    void stage_finished(const Dag&, const NodeResult& result) override { note("finished " + std::string(name_of(result.state))); }
+    void run_finished(const Dag&, const RunResult& result) override { note("run finished " + std::to_string(result.nodes.size())); }
+};
+
+NodeResult ended(NodeState state) {
+    NodeResult result;
+    result.state = state;
+    return result;
+}
+
+RunResult run_of(std::initializer_list<NodeState> states) {
+    RunResult result;
+    for (const NodeState state : states) result.nodes.push_back(ended(state));
+    return result;
+}
+
+void tell_everything(Observer& observer) {
+    const Dag dag;
+    PlannedNode planned;
+    planned.node = 3;
+    Progress progress;
+    progress.step = 5;
+    observer.run_started(dag, Plan{});
+    observer.stage_started(dag, planned);
+    observer.stage_progress(dag, 3, progress);
+    observer.stage_log(dag, 3, LogLevel::Info, "hello");
+    observer.stage_finished(dag, ended(NodeState::Ran));
+    observer.run_finished(dag, RunResult{});
+}
+
+const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "run finished 0"};
+
+}  // namespace
+
+TEST_CASE("Every observer is told everything, in order") {
+    Noting first;
+    Noting second;
+    tell_everything(*tell_all({&first, &second}));
+    CHECK(first.notes == kEverything);
+    CHECK(second.notes == kEverything);
+}
+
+TEST_CASE("An observer that throws keeps none of the others from being told, and what it threw goes on") {
+    Noting bad;
+    bad.throws = true;
+    Noting good;
+    const auto all = tell_all({&bad, &good});
+    CHECK_THROWS_WITH(all->run_started(Dag{}, Plan{}), "no room for run started");
+    CHECK(good.notes == std::vector<std::string>{"run started"});
+}
+
+TEST_CASE("One at a time: nothing is thrown back into the run, and the first exception is remembered") {
+    Noting bad;
+    bad.throws = true;
+    OneAtATime gate(bad);
+    CHECK(gate.not_told().empty());
+    tell_everything(gate);
+    CHECK(bad.notes == kEverything);
+    CHECK(gate.not_told() == "no room for run started");
+}
+
+TEST_CASE("One at a time: calls from many threads never overlap") {
+    Noting noting;
+    OneAtATime gate(noting);
+    const Dag dag;
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 200; ++i) gate.stage_log(dag, 0, LogLevel::Info, "x");
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(noting.notes.size() == 800);
+    CHECK(noting.inside == 0);
+}
+
+TEST_CASE("A run's exit code says whether a stage failed, or something could not be kept") {
+    CHECK(run_of({}).exit_code() == ExitCode::Done);
+    CHECK(run_of({NodeState::Ran, NodeState::Reused}).exit_code() == ExitCode::Done);
+    CHECK(run_of({NodeState::Ran, NodeState::Failed, NodeState::Skipped}).exit_code() == ExitCode::StageFailed);
+    CHECK(run_of({NodeState::Skipped}).exit_code() == ExitCode::StageFailed);
+    RunResult lost = run_of({NodeState::Ran});
+    lost.nodes[0].not_kept = "the disk is full";
+    CHECK(lost.exit_code() == ExitCode::Store);
+    RunResult silent = run_of({NodeState::Ran});
+    silent.not_told = "the record could not be written";
+    CHECK(silent.exit_code() == ExitCode::Store);
+    RunResult interrupted = run_of({NodeState::Ran, NodeState::Stopped, NodeState::Skipped});
+    interrupted.stopped = true;
+    CHECK(interrupted.exit_code() == ExitCode::Done);
+    CHECK(interrupted.count(NodeState::Skipped) == 1);
+}

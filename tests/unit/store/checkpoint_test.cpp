@@ -1,0 +1,239 @@
+#include "pipeline/store/checkpoint.h"
+
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/hdf5_writer.h"
+#include "tests/support/sample_outcome.h"
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+using test::Fault;
+using test::FaultyFileSystem;
+using test::file_text;
+using test::TempFolder;
+using test::write_text;
+
+namespace {
+
+Group state_at(float number) {
+    return {{"weights/conv_1.weight", test::array_of<float>({3}, {number, 2, 3})},
+            {"history/val/loss", test::array_of<double>({2}, {0.5, 0.25})},
+            {"position", test::array_of<std::int64_t>({2}, {7, 210})}};
+}
+
+bool same(const Group& one, const Group& other) { return port_digest(one) == port_digest(other); }
+
+CheckpointPlace at(std::int64_t epoch, std::int64_t step) { return {epoch, 20, step, 469}; }
+
+const Recipe kRecipe = test::sample_recipe(1);
+const Digest kKey = key_of(kRecipe);
+
+std::optional<Checkpoint> loaded(Checkpoints& checkpoints) {
+    std::vector<std::string> damaged;
+    return checkpoints.load(kKey, damaged);
+}
+
+// A process with its view of a store's checkpoints.
+struct Process {
+    explicit Process(const std::filesystem::path& store) : faulty(*files), checkpoints(store, faulty, test::hdf5_writer) {}
+    std::unique_ptr<FileSystem> files = real_file_system();
+    FaultyFileSystem faulty;
+    DiskCheckpoints checkpoints;
+};
+
+// By a process that has just begun.
+std::optional<Checkpoint> loaded_anew(const TempFolder& folder) {
+    Process process(folder.path());
+    return loaded(process.checkpoints);
+}
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) { return real_file_system()->list(folder); }
+
+std::filesystem::path newest_file(const std::filesystem::path& store) {
+    return store / "checkpoints" / names_in(store / "checkpoints").back();
+}
+
+void overwrite(const std::filesystem::path& path, const std::string& text) {
+    std::filesystem::remove(path);
+    write_text(path, text);
+}
+
+}  // namespace
+
+TEST_CASE("a place is told in words") {
+    CHECK(at(7, 210).text() == "epoch 7, step 210, 32 %");
+    CHECK(at(7, 469).text() == "the end of epoch 7, 35 %");
+    CHECK(place_of({.epoch = 7, .epochs = 20, .step = 0, .steps = 469, .epoch_ended = true, .metrics = {}}) == at(7, 469));
+    CHECK(CheckpointPlace{}.share() == 0);
+}
+
+TEST_CASE("the next process goes on from the last checkpoint; two are kept, and none of another key is seen") {
+    const TempFolder folder;
+    {
+        Process first(folder.path());
+        CHECK_FALSE(first.checkpoints.newest(kKey));
+        CHECK_FALSE(loaded(first.checkpoints));
+        for (int epoch = 1; epoch <= 3; ++epoch) first.checkpoints.keep(kRecipe, at(epoch, 10), state_at(static_cast<float>(epoch)));
+        first.checkpoints.keep(test::sample_recipe(2), at(9, 9), state_at(9));
+    }
+    Process next(folder.path());
+    CHECK(next.checkpoints.newest(kKey) == at(3, 10));
+    const auto found = loaded(next.checkpoints);
+    REQUIRE(found);
+    CHECK(found->place == at(3, 10));
+    CHECK(same(found->state, state_at(3)));
+    CHECK(names_in(folder.path() / "checkpoints").size() == 3);
+    CHECK(names_in(folder.path() / "tmp").empty());
+
+    next.checkpoints.drop(kKey);
+    CHECK_FALSE(next.checkpoints.newest(kKey));
+    CHECK(Process(folder.path()).checkpoints.newest(key_of(test::sample_recipe(2))) == at(9, 9));
+}
+
+TEST_CASE("two processes that make the same keep checkpoints beside each other") {
+    const TempFolder folder;
+    Process one(folder.path());
+    Process other(folder.path());
+    one.checkpoints.keep(kRecipe, at(1, 1), state_at(1));
+    CHECK(other.checkpoints.newest(kKey) == at(1, 1));
+    one.checkpoints.keep(kRecipe, at(1, 2), state_at(2));
+    other.checkpoints.keep(kRecipe, at(1, 3), state_at(3));  // knows nothing of the second: takes the next free number
+    const auto found = loaded_anew(folder);
+    REQUIRE(found);
+    CHECK(same(found->state, state_at(3)));
+}
+
+TEST_CASE("whatever byte of the newest is damaged, the one before it is taken, and the damage is told") {
+    const TempFolder folder;
+    {
+        Process process(folder.path());
+        process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+        process.checkpoints.keep(kRecipe, at(2, 10), state_at(2));
+    }
+    const auto path = newest_file(folder.path());
+    const std::string whole = file_text(path);
+    const auto taken = [&] {
+        std::vector<std::string> damaged;
+        const auto found = Process(folder.path()).checkpoints.load(kKey, damaged);
+        REQUIRE(found);
+        CHECK(found->place == at(1, 10));
+        CHECK(same(found->state, state_at(1)));
+        REQUIRE(damaged.size() == 1);
+        CHECK_FALSE(std::filesystem::exists(path));  // in quarantine
+    };
+    for (std::size_t i = 0; i < whole.size(); i += i < 4096 ? 1 : 97) {
+        std::string flipped = whole;
+        flipped[i] = static_cast<char>(flipped[i] ^ 0x20);
+        overwrite(path, flipped);
+        taken();
+    }
+    for (const std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{100}, whole.size() / 2, whole.size() - 1}) {
+        overwrite(path, whole.substr(0, length));
+        taken();
+    }
+    overwrite(path, whole + '\0');
+    taken();
+}
+
+TEST_CASE("where all are damaged there is none; a result or another node's checkpoint is never taken for one") {
+    const TempFolder folder;
+    const auto store = folder.path();
+    {
+        Process process(store);
+        process.checkpoints.keep(test::sample_recipe(2), at(5, 5), state_at(5));
+    }
+    const auto renamed = store / "checkpoints" / fmt::format("{}.1.h5", kKey.hex());
+    std::filesystem::rename(newest_file(store), renamed);
+    write_text(store / "checkpoints" / "notes.txt", "not ours");
+    Process process(store);
+    CHECK_FALSE(process.checkpoints.newest(kKey));
+    std::vector<std::string> damaged;
+    CHECK_FALSE(process.checkpoints.load(kKey, damaged));
+    REQUIRE(damaged.size() == 1);
+    CHECK_THAT(damaged.front(), Catch::Contains("it is a checkpoint of another key"));
+}
+
+TEST_CASE("whichever call fails while one is kept, the one before it, or it, can be loaded") {
+    for (const Fault fault : {Fault::Before, Fault::After}) {
+        for (std::size_t call = 1;; ++call) {
+            const TempFolder folder;
+            Process process(folder.path());
+            process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+            process.checkpoints.keep(kRecipe, at(2, 10), state_at(2));
+            process.faulty.fail(call, EIO, 1, fault);
+            bool failed = false;
+            try {
+                process.checkpoints.keep(kRecipe, at(3, 10), state_at(3));
+            } catch (const FileError& error) {
+                failed = true;
+                CHECK(error.number() == EIO);
+            }
+            const bool reached = process.faulty.calls().size() >= call;
+            process.faulty.heal();
+            std::vector<std::string> damaged;
+            const auto found = Process(folder.path()).checkpoints.load(kKey, damaged);
+            REQUIRE(found);
+            CHECK(damaged.empty());
+            CHECK((same(found->state, state_at(3)) || (failed && same(found->state, state_at(2)))));
+            process.checkpoints.keep(kRecipe, at(4, 10), state_at(4));  // the same process goes on
+            CHECK(same(loaded_anew(folder)->state, state_at(4)));
+            if (!reached) break;
+        }
+    }
+}
+
+TEST_CASE("a folder that cannot be read holds nothing to go on from") {
+    const TempFolder folder;
+    {
+        Process process(folder.path());
+        process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+    }
+    Process process(folder.path());
+    process.faulty.fail(1, EACCES, FaultyFileSystem::kForEver);
+    CHECK_FALSE(process.checkpoints.newest(kKey));
+}
+
+TEST_CASE("all are verified: the damaged ones are named and put aside, whichever key they are of") {
+    const TempFolder folder;
+    {
+        Process process(folder.path());
+        for (int epoch = 1; epoch <= 2; ++epoch) process.checkpoints.keep(kRecipe, at(epoch, 10), state_at(1));
+        process.checkpoints.keep(test::sample_recipe(2), at(9, 9), state_at(9));
+    }
+    Process process(folder.path());
+    const VerifiedFiles sound = process.checkpoints.verify();
+    CHECK(sound.good == 3);
+    CHECK(sound.bytes == 3 * std::filesystem::file_size(newest_file(folder.path())));
+    CHECK(sound.damaged.empty());
+
+    const auto path = newest_file(folder.path());
+    std::string text = file_text(path);
+    text.back() ^= 1;
+    overwrite(path, text);
+    const VerifiedFiles found = process.checkpoints.verify();
+    CHECK(found.good == 2);
+    REQUIRE(found.damaged.size() == 1);
+    CHECK(found.damaged.front().find(path.string()) != std::string::npos);
+    CHECK(names_in(folder.path() / "quarantine") == std::vector<std::string>{"checkpoints-" + path.filename().string()});
+    CHECK(process.checkpoints.verify().good == 2);
+    CHECK(DiskCheckpoints(folder.path() / "none", *process.files, test::hdf5_writer).verify().good == 0);
+}
+
+TEST_CASE("one that is dropped while all are verified is no damage; one that cannot be read is an error") {
+    const TempFolder folder;
+    Process process(folder.path());
+    process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+    for (const std::size_t call : {2, 3}) {  // after the list: the header, or the whole
+        process.faulty.fail(call, ENOENT);
+        const VerifiedFiles found = process.checkpoints.verify();
+        CHECK(found.good == 0);
+        CHECK(found.damaged.empty());
+        process.faulty.fail(call, EIO);
+        CHECK_THROWS_AS(process.checkpoints.verify(), FileError);
+    }
+}

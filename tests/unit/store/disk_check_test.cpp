@@ -1,0 +1,98 @@
+#include "pipeline/store/disk_check.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cerrno>
+
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+using test::TempFolder;
+
+namespace {
+
+// A file system that does one thing otherwise.
+class Otherwise final : public FileSystem {
+public:
+    enum class Thing { LinkReplaces, RenameCopies, ReadsZeros, SyncFails };
+    explicit Otherwise(Thing thing) : thing_(thing) {}
+
+    std::optional<FileIdentity> identity(const std::filesystem::path& path) override { return real_->identity(path); }
+    std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
+        std::string text = real_->read(path, offset, bytes);
+        if (thing_ == Thing::ReadsZeros && text.size() > 5000) text[5000] = 0;
+        return text;
+    }
+    MappedFile map(const std::filesystem::path& path) override { return real_->map(path); }
+    std::vector<std::string> list(const std::filesystem::path& folder) override { return real_->list(folder); }
+    void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) override {
+        real_->write_new(path, size, extents);
+    }
+    LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) override {
+        if (thing_ == Thing::LinkReplaces) real_->remove(to);
+        return real_->link_new(from, to);
+    }
+    void rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
+        real_->rename(from, to);
+        if (thing_ == Thing::RenameCopies) std::filesystem::copy(to, from);
+    }
+    void remove(const std::filesystem::path& path) override { real_->remove(path); }
+    void sync_folder(const std::filesystem::path& folder) override {
+        if (thing_ == Thing::SyncFails) throw FileError(EIO, "make durable", folder);
+        real_->sync_folder(folder);
+    }
+    void make_folders(const std::filesystem::path& folder) override { std::filesystem::create_directories(folder); }
+    void append(const std::filesystem::path& path, std::string_view text, bool sync) override { real_->append(path, text, sync); }
+    void point_link(const std::filesystem::path& target, const std::filesystem::path& link) override { real_->point_link(target, link); }
+    std::uint64_t free_bytes(const std::filesystem::path& folder) override { return real_->free_bytes(folder); }
+
+private:
+    const Thing thing_;
+    const std::unique_ptr<FileSystem> real_ = real_file_system();
+};
+
+std::vector<std::string> not_held(const std::vector<DiskAnswer>& answers) {
+    std::vector<std::string> questions;
+    for (const DiskAnswer& one : answers) {
+        CHECK(one.follows.empty() == (one.holds == Holds::Yes));
+        CHECK_FALSE(one.found.empty());
+        if (one.holds != Holds::Yes) questions.push_back(one.question);
+    }
+    return questions;
+}
+
+}  // namespace
+
+TEST_CASE("On a usual file system a store can be kept") {
+    const TempFolder folder;
+    const auto answers = check_disk(folder.path(), *real_file_system());
+    CHECK(answers.size() == 10);
+    CHECK(std::ranges::none_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; }));
+}
+
+TEST_CASE("A file system that does one thing otherwise is found out") {
+    using Thing = Otherwise::Thing;
+    const auto [thing, question] = GENERATE(table<Thing, std::string>({
+        {Thing::LinkReplaces, "a name that is taken is not taken over"},
+        {Thing::RenameCopies, "a rename replaces the old file"},
+        {Thing::ReadsZeros, "what was written comes back"},
+        {Thing::SyncFails, "files and names are made durable"},
+    }));
+    const TempFolder folder;
+    Otherwise files(thing);
+    const auto answers = check_disk(folder.path(), files);
+    const auto found = not_held(answers);
+    CHECK(std::ranges::count(found, question) == 1);
+    CHECK(std::ranges::any_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; }));
+}
+
+TEST_CASE("Whatever call fails is an answer, and no exception") {
+    for (const std::size_t number : {1, 2, 5, 9, 20, 30}) {
+        const TempFolder folder;
+        const auto real = real_file_system();
+        test::FaultyFileSystem files(*real);
+        files.fail(number, EIO);
+        CHECK(not_held(check_disk(folder.path(), files)).size() >= 1);
+    }
+}

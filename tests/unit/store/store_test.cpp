@@ -1,0 +1,398 @@
+#include "pipeline/store/memory_store.h"
+#include "pipeline/store/store.h"
+
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/hdf5_writer.h"
+#include "tests/support/sample_outcome.h"
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+using test::Fault;
+using test::FaultyFileSystem;
+using test::file_text;
+using test::sample_description;
+using test::sample_outcome;
+using test::sample_recipe;
+using test::TempFolder;
+using test::write_text;
+
+namespace {
+
+// A store as a process opens it: index, files, store.
+struct OpenStore {
+    explicit OpenStore(const std::filesystem::path& folder)
+        : index(folder / "index.sqlite"), faulty(*files), store(folder, faulty, index, test::hdf5_writer) {}
+
+    Published publish(int number, float first = 1.5F) {
+        return store.publish(sample_recipe(number), sample_description(), sample_outcome(first));
+    }
+
+    std::unique_ptr<FileSystem> files = real_file_system();
+    Index index;
+    FaultyFileSystem faulty;
+    DiskStore store;
+};
+
+Digest key_number(int number) {
+    return key_of(sample_recipe(number));
+}
+
+void overwrite(const std::filesystem::path& path, const std::string& text) {
+    std::filesystem::remove(path);
+    write_text(path, text);
+}
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+    return real_file_system()->list(folder);
+}
+
+}  // namespace
+
+TEST_CASE("what is published can be found, described and loaded, also by the next process") {
+    const TempFolder folder;
+    const auto store_folder = folder.path() / ".satdl";
+    {
+        OpenStore open(store_folder);
+        CHECK_FALSE(open.store.find(key_number(1)));
+        CHECK_FALSE(open.store.header(key_number(1)));
+        CHECK_FALSE(open.store.load(key_number(1)));
+        CHECK(open.publish(1) == Published::New);
+        CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
+    }
+    OpenStore open(store_folder);
+    CHECK(open.store.find(key_number(1)) == port_digests(sample_outcome()));
+    CHECK(open.store.header(key_number(1))->recipe == sample_recipe(1));
+    CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
+    CHECK(open.store.keys() == std::vector{key_number(1)});
+    const auto permissions = std::filesystem::status(open.store.path_of(key_number(1))).permissions();
+    CHECK((permissions & std::filesystem::perms::mask) == std::filesystem::perms(0444));
+    CHECK(names_in(store_folder / "tmp").empty());
+    CHECK(file_text(store_folder / ".gitignore") == "*\n");
+}
+
+TEST_CASE("looking into a store that does not exist makes nothing") {
+    const TempFolder folder;
+    {
+        OpenStore open(folder.path() / ".satdl");
+        CHECK_FALSE(open.store.find(key_number(1)));
+        CHECK(open.store.keys().empty());
+    }
+    CHECK(names_in(folder.path()).empty());
+}
+
+TEST_CASE("a store in a folder with other things in it leaves Git alone") {
+    const TempFolder folder;
+    write_text(folder.path() / "paper.tex", "");
+    OpenStore open(folder.path());
+    open.publish(1);
+    CHECK_FALSE(std::filesystem::exists(folder.path() / ".gitignore"));
+}
+
+TEST_CASE("an object is published in the order that makes it durable before it is known") {
+    const TempFolder folder;
+    OpenStore open(folder.path());
+    open.publish(1);
+    open.faulty.heal();  // forgets the calls so far
+    open.publish(2);
+    std::vector<std::string> order;
+    for (const std::string& call : open.faulty.calls()) {
+        const std::string name = call.substr(0, call.find(' '));
+        if (name == "write_new" || name == "link_new" || name == "sync_folder" || name == "remove") order.push_back(name);
+    }
+    const std::string two = key_number(2).hex().substr(0, 2);
+    if (two == key_number(1).hex().substr(0, 2)) return;
+    CHECK(order == std::vector<std::string>{"sync_folder", "sync_folder", "write_new", "link_new", "remove", "sync_folder"});
+    CHECK(open.faulty.calls().back() == "sync_folder " + two);
+}
+
+TEST_CASE("who is second is told whether the bytes were the same; the first stays") {
+    const TempFolder folder;
+    OpenStore open(folder.path());
+    CHECK(open.publish(1) == Published::New);
+    const std::string text = file_text(open.store.path_of(key_number(1)));
+    CHECK(open.publish(1) == Published::Same);
+    CHECK(open.publish(1, 99.0F) == Published::Different);
+    CHECK(file_text(open.store.path_of(key_number(1))) == text);
+    CHECK(names_in(folder.path() / "tmp").empty());
+}
+
+TEST_CASE("threads and processes that publish one key at once: one is New, the others Same") {
+    const TempFolder folder;
+    std::vector<pid_t> children;
+    for (int process = 0; process < 3; ++process) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            std::atomic<int> fresh{0};
+            {
+                OpenStore open(folder.path() / ".satdl");
+                std::vector<std::thread> threads;
+                for (int i = 0; i < 2; ++i) {
+                    threads.emplace_back([&] {
+                        for (int number = 0; number < 4; ++number) {
+                            const Published published = open.publish(number);
+                            if (published == Published::New) ++fresh;
+                            if (published == Published::Different) fresh += 100;
+                        }
+                    });
+                }
+                for (auto& thread : threads) thread.join();
+            }
+            ::_exit(fresh);
+        }
+        children.push_back(child);
+    }
+    int fresh = 0;
+    for (const pid_t child : children) {
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        CHECK(WIFEXITED(status));
+        fresh += WEXITSTATUS(status);
+    }
+    CHECK(fresh == 4);
+    OpenStore open(folder.path() / ".satdl");
+    for (int number = 0; number < 4; ++number) CHECK(test::equal(*open.store.load(key_number(number)), sample_outcome()));
+    CHECK(names_in(folder.path() / ".satdl" / "tmp").empty());
+}
+
+TEST_CASE("whichever call of publishing fails, the object is absent or whole, and trying again works") {
+    const auto fault = GENERATE(Fault::Before, Fault::After);
+    const auto times = GENERATE(std::size_t{1}, FaultyFileSystem::kForEver);
+    const int error = GENERATE(ENOSPC, EIO);
+    bool passed = false;
+    std::size_t n = 1;
+    for (; !passed; ++n) {
+        REQUIRE(n < 100);
+        const TempFolder folder;
+        OpenStore open(folder.path() / ".satdl");
+        open.faulty.fail(n, error, times, fault);
+        bool threw = false;
+        try {
+            const Published published = open.publish(1);
+            CHECK(published == Published::New);
+        } catch (const FileError& failure) {
+            threw = true;
+            CHECK(failure.number() == error);
+        }
+        passed = !threw && open.faulty.calls().size() < n;
+        open.faulty.heal();
+        {
+            OpenStore other(folder.path() / ".satdl");
+            const auto seen = other.store.load(key_number(1));
+            if (!threw) CHECK(seen);
+            if (seen) CHECK(test::equal(*seen, sample_outcome()));
+        }
+        CHECK(open.publish(1) != Published::Different);
+        CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
+        CHECK(open.store.find(key_number(1)) == port_digests(sample_outcome()));
+    }
+    CHECK(n > 8);
+}
+
+TEST_CASE("whichever call of reading fails, no wrong byte is returned, and trying again works") {
+    const TempFolder folder;
+    OpenStore(folder.path()).publish(1);
+    for (std::size_t n = 1; n < 12; ++n) {
+        OpenStore open(folder.path());
+        open.faulty.fail(n, EIO);
+        try {
+            const auto outcome = open.store.load(key_number(1));
+            if (outcome) CHECK(test::equal(*outcome, sample_outcome()));
+        } catch (const FileError& failure) {
+            CHECK(failure.number() == EIO);
+        }
+        open.faulty.heal();
+        REQUIRE(open.store.load(key_number(1)));
+    }
+}
+
+TEST_CASE("a damaged object is refused, moved to quarantine, and can be published again") {
+    const TempFolder folder;
+    OpenStore open(folder.path());
+    open.publish(1);
+    const auto path = open.store.path_of(key_number(1));
+    const std::string whole = file_text(path);
+    for (int n = 1; n <= 2; ++n) {
+        std::string text = whole;
+        text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
+        overwrite(path, text);
+        OpenStore other(folder.path());
+        CHECK(other.store.find(key_number(1)));  // the index believes it: nothing was read yet
+        CHECK_THROWS_AS(other.store.load(key_number(1)), DamagedObject);
+        CHECK_FALSE(std::filesystem::exists(path));
+        CHECK(file_text(folder.path() / "quarantine" / fmt::format("{}.{}.h5", key_number(1).hex(), n)) == text);
+        CHECK_FALSE(other.store.find(key_number(1)));
+        CHECK_FALSE(other.store.load(key_number(1)));
+        CHECK(other.publish(1) == Published::New);
+        CHECK(file_text(path) == whole);
+    }
+}
+
+TEST_CASE("two objects that were swapped are found out") {
+    const TempFolder folder;
+    OpenStore open(folder.path());
+    open.publish(1);
+    open.publish(2, 9.0F);
+    const auto one = open.store.path_of(key_number(1));
+    const auto two = open.store.path_of(key_number(2));
+    std::filesystem::rename(one, folder.path() / "aside");
+    std::filesystem::rename(two, one);
+    std::filesystem::rename(folder.path() / "aside", two);
+    OpenStore other(folder.path());
+    CHECK_THROWS_WITH(other.store.load(key_number(1)), Catch::Contains("another key"));
+    CHECK_THROWS_AS(other.store.header(key_number(2)), DamagedObject);
+}
+
+TEST_CASE("a damaged object in the way of a new one gives way") {
+    const TempFolder folder;
+    OpenStore open(folder.path());
+    open.publish(1);
+    overwrite(open.store.path_of(key_number(1)), "garbage");
+    CHECK(open.publish(1) == Published::New);
+    CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
+}
+
+TEST_CASE("an object that is replaced after it was verified is verified again") {
+    const TempFolder folder;
+    OpenStore open(folder.path());
+    open.publish(1);
+    const auto path = open.store.path_of(key_number(1));
+    CHECK(open.store.load(key_number(1)));
+    std::string text = file_text(path);
+    text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
+    overwrite(path, text);
+    CHECK_THROWS_AS(open.store.load(key_number(1)), DamagedObject);
+}
+
+TEST_CASE("the index may be deleted, damaged or behind: the objects decide") {
+    const TempFolder folder;
+    const auto index = folder.path() / "index.sqlite";
+    {
+        OpenStore open(folder.path());
+        open.publish(1);
+    }
+    const std::string yesterday = file_text(index);
+    {
+        OpenStore open(folder.path());
+        open.publish(2);
+    }
+    SECTION("deleted") { std::filesystem::remove(index); }
+    SECTION("garbage") { overwrite(index, std::string(9000, 'g')); }
+    SECTION("yesterday's copy") { overwrite(index, yesterday); }
+    SECTION("a row without its object") {
+        OpenStore open(folder.path());
+        std::filesystem::remove(open.store.path_of(key_number(1)));
+        CHECK_FALSE(open.store.find(key_number(1)));
+        CHECK_FALSE(open.index.object(key_number(1)));
+        CHECK(open.publish(1) == Published::New);
+    }
+    SECTION("an object without its row") {
+        OpenStore open(folder.path());
+        open.index.remove_object(key_number(1));
+        CHECK(open.store.find(key_number(1)));
+        CHECK(open.index.object(key_number(1)));
+    }
+    SECTION("an object of another size than its row says") {
+        OpenStore open(folder.path());
+        overwrite(open.store.path_of(key_number(1)), "short");
+        CHECK_FALSE(open.store.find(key_number(1)));
+        CHECK(open.publish(1) == Published::New);
+    }
+    OpenStore open(folder.path());
+    CHECK(open.store.find(key_number(1)) == port_digests(sample_outcome()));
+    CHECK(open.store.find(key_number(2)) == port_digests(sample_outcome()));
+}
+
+TEST_CASE("a new index is filled from the objects, the damaged ones left out") {
+    const TempFolder folder;
+    {
+        OpenStore open(folder.path());
+        for (int number = 0; number < 3; ++number) open.publish(number);
+        overwrite(open.store.path_of(key_number(1)), "garbage");
+    }
+    std::filesystem::remove(folder.path() / "index.sqlite");
+    OpenStore open(folder.path());
+    CHECK(open.index.object(key_number(0)));
+    CHECK_FALSE(open.index.object(key_number(1)));
+    CHECK(open.index.object(key_number(2)));
+    CHECK(open.store.reindex() == 2);
+}
+
+TEST_CASE("what dead processes left in tmp is swept, what a live one writes is not") {
+    const TempFolder folder;
+    const auto tmp = folder.path() / "tmp";
+    std::string own;
+    {
+        // The name that this process gives to its files, taken from a publish that cannot clean up.
+        OpenStore open(folder.path());
+        for (std::size_t n = 1; own.empty(); ++n) {
+            open.faulty.fail(n, EIO, FaultyFileSystem::kForEver, Fault::Before);
+            try {
+                open.publish(static_cast<int>(n));
+            } catch (const FileError&) {
+            }
+            for (const auto& call : open.faulty.calls()) {
+                if (call.starts_with("write_new ") && call.find(".gitignore") == std::string::npos) own = call.substr(10);
+            }
+        }
+    }
+    const std::string pid = fmt::format(".{}.", ::getpid());
+    const std::size_t at = own.find(pid);
+    REQUIRE(at != std::string::npos);
+    const pid_t dead = ::fork();
+    if (dead == 0) ::_exit(0);
+    ::waitpid(dead, nullptr, 0);
+    const std::string left_behind = std::string(own).replace(at, pid.size(), fmt::format(".{}.", dead));
+    write_text(tmp / left_behind, "half");
+    write_text(tmp / own, "being written");
+    write_text(tmp / "of.another.host.0", "fresh");
+    write_text(tmp / "of.another.host.1", "old");
+    const auto yesterday = std::filesystem::file_time_type::clock::now() - std::chrono::hours(25);
+    std::filesystem::last_write_time(tmp / "of.another.host.1", yesterday);
+    OpenStore open(folder.path());
+    open.publish(100);
+    const auto names = names_in(tmp);
+    CHECK(std::ranges::find(names, left_behind) == names.end());
+    CHECK(std::ranges::find(names, "of.another.host.1") == names.end());
+    CHECK(std::ranges::find(names, own) != names.end());
+    CHECK(std::ranges::find(names, "of.another.host.0") != names.end());
+}
+
+TEST_CASE("a file that a dead process with this one's number left in tmp is in nobody's way") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    FaultyFileSystem faulty(*files);
+    Staging dead(folder.path() / "tmp", faulty), living(folder.path() / "tmp", faulty);
+    dead.prepare();
+    faulty.fail(4, EIO);  // removing it from tmp, after reading who we are, writing and linking it
+    CHECK(dead.write_and_link(0, {}, folder.path() / "one.h5") == LinkResult::Linked);
+    REQUIRE(names_in(folder.path() / "tmp").size() == 1);
+    std::filesystem::remove(folder.path() / "one.h5");
+    CHECK(living.write_and_link(0, {}, folder.path() / "one.h5") == LinkResult::Linked);
+}
+
+TEST_CASE("the store in memory keeps the same promises") {
+    MemoryStore store;
+    CHECK_FALSE(store.find(key_number(1)));
+    CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome()) == Published::New);
+    CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome()) == Published::Same);
+    CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome(9.0F)) == Published::Different);
+    CHECK(store.find(key_number(1)) == port_digests(sample_outcome()));
+    CHECK(store.header(key_number(1))->key == key_number(1));
+    CHECK(store.header(key_number(1))->metrics.at("metrics").at("accuracy") == 0.1);
+    CHECK(test::equal(*store.load(key_number(1)), sample_outcome()));
+    CHECK(store.keys() == std::vector{key_number(1)});
+    store.erase(key_number(1));
+    CHECK_FALSE(store.find(key_number(1)));
+    CHECK_FALSE(store.load(key_number(1)));
+}
