@@ -15,7 +15,7 @@ auto find_named(const Items& items, std::string_view name) -> const typename Ite
     return found == items.end() ? nullptr : &*found;
 }
 
-std::string unreadable(std::string_view name, const Value& value, std::string_view wanted) {
+std::string unreadable(std::string_view name, const ConfigValue& value, std::string_view wanted) {
     return fmt::format("parameter '{}' is {}, read as {}", name, value.describe(), wanted);
 }
 
@@ -54,7 +54,7 @@ std::string_view name_of(PortKind kind) {
 }
 
 bool ParamDescription::Need::is_met(const Params& params) const {
-    const Value& value = params.value(param);
+    const ConfigValue& value = params.value(param);
     if (!values.empty()) return std::ranges::find(values, value.text()) != values.end();
     return !value.is_null() && value.text() != "false" && !(value.as_number() && *value.as_number() == 0);
 }
@@ -67,7 +67,7 @@ const ParamDescription* StageDescription::param(ParamType type) const {
     return found == params.end() ? nullptr : &*found;
 }
 
-const Value& Params::value(std::string_view name) const {
+const ConfigValue& Params::value(std::string_view name) const {
     const auto found = values_.find(std::string(name));
     SATDL_CHECK(found != values_.end(), fmt::format("the stage's description has no parameter '{}'", name));
     return found->second;
@@ -104,7 +104,7 @@ const std::string& Params::text(std::string_view name) const {
 std::vector<double> Params::numbers(std::string_view name) const {
     SATDL_CHECK(value(name).is_list(), unreadable(name, value(name), "a list of numbers"));
     std::vector<double> numbers;
-    for (const Value& item : value(name).items()) {
+    for (const ConfigValue& item : value(name).items()) {
         const auto number = item.as_number();
         SATDL_CHECK(number.has_value(), unreadable(name, item, "a number"));
         numbers.push_back(*number);

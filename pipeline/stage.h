@@ -16,7 +16,7 @@
 #include "pipeline/core/array.h"
 #include "pipeline/network/network.h"
 #include "pipeline/core/table.h"
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
@@ -83,9 +83,9 @@ struct ParamDescription {
 
 enum class PortKind {
     Array,    // one tensor
-    Model,    // weights by name and the architecture: Group {"architecture": uint8 JSON text, "conv_1.weight": ..., ...}
-    Metrics,  // numbers by name: Group of float64 [1]
-    History,  // columns by name, one row an epoch: Group of float64 [epochs]
+    Model,    // weights by name and the architecture: NamedArrays {"architecture": uint8 JSON text, "conv_1.weight": ..., ...}
+    Metrics,  // numbers by name: NamedArrays of float64 [1]
+    History,  // columns by name, one row an epoch: NamedArrays of float64 [epochs]
 };
 
 [[nodiscard]] std::string_view name_of(PortKind kind);  // "array"
@@ -166,9 +166,9 @@ struct StageDescription {
 class Params {
 public:
     Params() = default;
-    explicit Params(std::map<std::string, Value> values) : values_(std::move(values)) {}
-    [[nodiscard]] const std::map<std::string, Value>& values() const { return values_; }
-    [[nodiscard]] const Value& value(std::string_view name) const;
+    explicit Params(std::map<std::string, ConfigValue> values) : values_(std::move(values)) {}
+    [[nodiscard]] const std::map<std::string, ConfigValue>& values() const { return values_; }
+    [[nodiscard]] const ConfigValue& value(std::string_view name) const;
     [[nodiscard]] bool given(std::string_view name) const;  // present and not null
     [[nodiscard]] std::int64_t integer(std::string_view name) const;
     [[nodiscard]] double number(std::string_view name) const;
@@ -178,13 +178,13 @@ public:
     [[nodiscard]] Network network(std::string_view name) const;
 
 private:
-    std::map<std::string, Value> values_;
+    std::map<std::string, ConfigValue> values_;
 };
 
-using StageInputs = std::map<std::string, Group>;  // by port; optional ports that are not connected are absent
+using StageInputs = std::map<std::string, NamedArrays>;  // by port; optional ports that are not connected are absent
 
 struct Outcome {
-    std::map<std::string, Group> outputs;  // every declared output, by port
+    std::map<std::string, NamedArrays> outputs;  // every declared output, by port
     std::vector<Table> tables;
 };
 
@@ -229,16 +229,16 @@ public:
     // that never was. A stage that keeps none begins anew.
     // What an earlier attempt under this key kept last, or the end of one that went less far on the same way; nothing: begin at the
     // start. Valid while the stage runs.
-    [[nodiscard]] virtual const Group* checkpoint() { return nullptr; }
+    [[nodiscard]] virtual const NamedArrays* checkpoint() { return nullptr; }
     // Whether a checkpoint is worth its time now: asked between two steps, and (`epoch_ended`) between two epochs. Where
     // stop_requested(), one is worth it in any case: keep it, then throw Stopped.
     [[nodiscard]] virtual bool checkpoint_due(bool /*epoch_ended*/) { return false; }
     // Keeps `state`: all that is needed to go on from `at`. Returns when it is durable; where it cannot be kept, the engine says
     // so, and the stage goes on.
-    virtual void keep_checkpoint(const Group& /*state*/, const Progress& /*at*/) {}
+    virtual void keep_checkpoint(const NamedArrays& /*state*/, const Progress& /*at*/) {}
     // Of a stage with a parameter that `continues`, as the last thing that it does: `state` is a checkpoint at the end, `at.epoch` how
     // far it came, in that parameter's unit. One that goes farther begins there.
-    virtual void keep_end(const Group& /*state*/, const Progress& /*at*/) {}
+    virtual void keep_end(const NamedArrays& /*state*/, const Progress& /*at*/) {}
 };
 
 // Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.

@@ -95,7 +95,7 @@ Json stage_json(const StageFacts& stage, Evidence& evidence) {
     return json;
 }
 
-Json columns_json(const Group& history) {
+Json columns_json(const NamedArrays& history) {
     Json columns = Json::object();
     for (const auto& [name, column] : history) {
         if (column.dtype() != DType::Float64) continue;

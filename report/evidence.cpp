@@ -31,7 +31,7 @@ const ObjectHeader* Evidence::header(const std::string& stage) {
     return known->second ? &*known->second : nullptr;
 }
 
-std::optional<Group> Evidence::group(const std::string& stage, const std::string& port) {
+std::optional<NamedArrays> Evidence::group(const std::string& stage, const std::string& port) {
     auto known = outcomes_.find(stage);
     if (known == outcomes_.end()) {
         known = outcomes_.emplace(stage, guarded(stage, [&](const Digest& key) { return store_.load(key); })).first;

@@ -19,7 +19,7 @@ struct Side {
     std::string name;    // "M2"
     NamedNumbers test;
     NamedNumbers train;  // empty where the port is not connected
-    Group history;       // likewise
+    NamedArrays history;       // likewise
 };
 
 // A metric by its name, or as a training calls it.

@@ -14,42 +14,42 @@ namespace {
 
 constexpr const char* kArchitecture = "architecture";
 
-Value value_of(const nlohmann::json& json) {
+ConfigValue value_of(const nlohmann::json& json) {
     switch (json.type()) {
         case nlohmann::json::value_t::array: {
-            std::vector<Value> items;
+            std::vector<ConfigValue> items;
             for (const nlohmann::json& item : json) items.push_back(value_of(item));
-            return Value::list(std::move(items));
+            return ConfigValue::list(std::move(items));
         }
         case nlohmann::json::value_t::object: {
-            std::vector<Value::Entry> entries;
+            std::vector<ConfigValue::Entry> entries;
             for (const auto& [key, item] : json.items()) entries.push_back({key, {}, value_of(item)});
-            return Value::map(std::move(entries));
+            return ConfigValue::map(std::move(entries));
         }
-        case nlohmann::json::value_t::string: return Value::of_text(json.get<std::string>());
-        case nlohmann::json::value_t::boolean: return Value::of(json.get<bool>());
+        case nlohmann::json::value_t::string: return ConfigValue::of_text(json.get<std::string>());
+        case nlohmann::json::value_t::boolean: return ConfigValue::of(json.get<bool>());
         case nlohmann::json::value_t::number_integer:
-        case nlohmann::json::value_t::number_unsigned: return Value::of(json.get<std::int64_t>());
-        case nlohmann::json::value_t::number_float: return Value::of(json.get<double>());
-        default: return Value::null();
+        case nlohmann::json::value_t::number_unsigned: return ConfigValue::of(json.get<std::int64_t>());
+        case nlohmann::json::value_t::number_float: return ConfigValue::of(json.get<double>());
+        default: return ConfigValue::null();
     }
 }
 
 }  // namespace
 
-Group to_group(const Model& model) {
-    std::vector<Value> extents;
-    for (const std::int64_t extent : model.input) extents.push_back(Value::of(extent));
-    const Value architecture = Value::map({{"input", {}, Value::list(std::move(extents))},
+NamedArrays to_group(const Model& model) {
+    std::vector<ConfigValue> extents;
+    for (const std::int64_t extent : model.input) extents.push_back(ConfigValue::of(extent));
+    const ConfigValue architecture = ConfigValue::map({{"input", {}, ConfigValue::list(std::move(extents))},
                                            {"layers", {}, to_value(model.network)}});
     const std::string text = architecture.canonical();
-    Group group(model.weights.begin(), model.weights.end());
+    NamedArrays group(model.weights.begin(), model.weights.end());
     group[kArchitecture] =
         Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(text.size())}, std::as_bytes(std::span(text)));
     return group;
 }
 
-Model model_from(const Group& group) {
+Model model_from(const NamedArrays& group) {
     const auto found = group.find(kArchitecture);
     if (found == group.end()) throw stage_error("this is not a model: it has no 'architecture'");
     const std::span<const std::uint8_t> text = found->second.values<std::uint8_t>();

@@ -22,8 +22,8 @@ struct Model {
     std::map<std::string, Array> weights;
 };
 
-[[nodiscard]] Group to_group(const Model& model);
+[[nodiscard]] NamedArrays to_group(const Model& model);
 // Throws Error{StageFailed} where the group is not a model.
-[[nodiscard]] Model model_from(const Group& group);
+[[nodiscard]] Model model_from(const NamedArrays& group);
 
 }  // namespace satdl::stages

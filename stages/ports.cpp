@@ -12,8 +12,8 @@ const Array& array_at(const StageInputs& inputs, const std::string& port) {
     return found->second.at("");
 }
 
-Group metrics_group(const Numbers& numbers) {
-    Group group;
+NamedArrays metrics_group(const Numbers& numbers) {
+    NamedArrays group;
     for (const auto& [name, number] : numbers) group[name] = Array::of<double>({1}, std::span(&number, 1));
     return group;
 }

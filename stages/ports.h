@@ -17,9 +17,9 @@ using Numbers = std::vector<std::pair<std::string, double>>;
 [[nodiscard]] const Array& array_at(const StageInputs& inputs, const std::string& port);
 [[nodiscard]] inline bool connected(const StageInputs& inputs, const std::string& port) { return inputs.contains(port); }
 
-[[nodiscard]] inline Group one_array(Array array) { return {{"", std::move(array)}}; }
+[[nodiscard]] inline NamedArrays one_array(Array array) { return {{"", std::move(array)}}; }
 // A metrics port.
-[[nodiscard]] Group metrics_group(const Numbers& numbers);
+[[nodiscard]] NamedArrays metrics_group(const Numbers& numbers);
 [[nodiscard]] std::map<std::string, double> metrics_at(const StageInputs& inputs, const std::string& port);
 
 // A mistake of the user's that shows only when the stage runs.

@@ -103,7 +103,7 @@ TrainingState Trainer::start(Weights weights) const {
     Weights trained;
     for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
     state.moments = start_moments(options_.optimiser.kind, trained);
-    if (const Group* checkpoint = context_.checkpoint()) restore(net_, trained_, *checkpoint, state);
+    if (const NamedArrays* checkpoint = context_.checkpoint()) restore(net_, trained_, *checkpoint, state);
     return state;
 }
 

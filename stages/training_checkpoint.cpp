@@ -46,7 +46,7 @@ Array one(T value) {
     return Array::of<T>({1}, std::span<const T>(&value, 1));
 }
 
-void add_history(const TrainingHistory& history, Group& group) {
+void add_history(const TrainingHistory& history, NamedArrays& group) {
     const auto epochs = static_cast<std::int64_t>(history.rows.size());
     std::vector<double> rows;
     for (const std::vector<double>& row : history.rows) rows.insert(rows.end(), row.begin(), row.end());
@@ -60,12 +60,12 @@ void add_history(const TrainingHistory& history, Group& group) {
 }
 
 template <typename T>
-std::vector<T> values_at(const Group& group, const std::string& name) {
+std::vector<T> values_at(const NamedArrays& group, const std::string& name) {
     const auto values = group.at(name).values<T>();
     return {values.begin(), values.end()};
 }
 
-TrainingHistory history_in(const Group& group) {
+TrainingHistory history_in(const NamedArrays& group) {
     TrainingHistory history;
     std::string name;
     for (const std::uint8_t letter : group.at("history/names").values<std::uint8_t>()) {
@@ -85,8 +85,8 @@ TrainingHistory history_in(const Group& group) {
 
 }  // namespace
 
-Group checkpoint_of(const Net& net, const std::vector<std::size_t>& trained, const TrainingState& state) {
-    Group group;
+NamedArrays checkpoint_of(const Net& net, const std::vector<std::size_t>& trained, const TrainingState& state) {
+    NamedArrays group;
     each_number(state, [&](const std::string& name, const auto& number) {
         using Number = std::remove_cvref_t<decltype(number)>;
         if constexpr (std::is_same_v<Number, double>) group[name] = one<double>(number);
@@ -101,7 +101,7 @@ Group checkpoint_of(const Net& net, const std::vector<std::size_t>& trained, con
     return group;
 }
 
-void restore(const Net& net, const std::vector<std::size_t>& trained, const Group& checkpoint, TrainingState& state) {
+void restore(const Net& net, const std::vector<std::size_t>& trained, const NamedArrays& checkpoint, TrainingState& state) {
     const at::NoGradGuard no_grad;
     each_number(state, [&](const std::string& name, auto& number) {
         using Number = std::remove_cvref_t<decltype(number)>;

@@ -26,14 +26,14 @@ std::string number_text(double number) { return fmt::format("{:.6g}", number); }
 
 std::vector<std::string> summary_names() { return {"best_epoch", "last_epoch", "stopped_early"}; }
 
-Group history_group(const TrainingHistory& history) {
+NamedArrays history_group(const TrainingHistory& history) {
     const auto epochs = static_cast<std::int64_t>(history.rows.size());
-    const auto add = [&](Group& group, const std::string& name, auto value_in) {
+    const auto add = [&](NamedArrays& group, const std::string& name, auto value_in) {
         std::vector<double> values;
         for (std::size_t row = 0; row < history.rows.size(); ++row) values.push_back(value_in(row));
         group[name] = Array::of<double>({epochs}, std::span<const double>(values));
     };
-    Group group;
+    NamedArrays group;
     add(group, "epoch", [](std::size_t row) { return static_cast<double>(row + 1); });
     add(group, "step", [&](std::size_t row) { return static_cast<double>(history.steps[row]); });
     add(group, "lr", [&](std::size_t row) { return history.rates[row]; });

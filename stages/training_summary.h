@@ -18,7 +18,7 @@ inline constexpr const char* kEpochOfBest = "epoch_of_best/";  // where that was
 [[nodiscard]] std::vector<std::string> summary_names();
 
 // Columns epoch, step, lr and the metrics: float64 [epochs].
-[[nodiscard]] Group history_group(const TrainingHistory& history);
+[[nodiscard]] NamedArrays history_group(const TrainingHistory& history);
 [[nodiscard]] Numbers summary_of(const TrainingState& state);
 // Why the training ended, and when each metric was best.
 [[nodiscard]] Table ending_table(const TrainingState& state, const std::string& ending);

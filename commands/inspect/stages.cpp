@@ -115,7 +115,7 @@ void print_layers() {
     for (const auto& layer : layer_descriptions()) {
         fmt::print("{}: {}\n    {}\n", layer.kind, layer.help, layer.shapes);
         for (const auto& option : layer.options) {
-            const Value fallback = option.get(layer.defaults);
+            const ConfigValue fallback = option.get(layer.defaults);
             const std::string otherwise = option.required          ? "required"
                                           : option.same_as.empty() ? fmt::format("default {}", fallback.text())
                                                                    : fmt::format("default: as {}", option.same_as);

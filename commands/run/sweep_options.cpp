@@ -126,17 +126,17 @@ Sweep asked_sweep(const SweepOptions& options, const Session& session) {
     for (const auto& given : options.given) axes.push_back(axis_of(given));
     SweepDesign design = product_of(std::move(axes));
     if (options.section) {
-        const Value* section = session.source().document().find("sweep");
+        const ConfigValue* section = session.source().document().find("sweep");
         if (section == nullptr) {
             refuse(fmt::format("{} has no section `sweep:`", printable(session.source().file().string())),
                    "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
         }
         design = product_of(design_from_yaml(*section), design);
     }
-    std::optional<std::vector<Value>> repeat = design.repeat;
+    std::optional<std::vector<ConfigValue>> repeat = design.repeat;
     if (!options.repeat.empty()) {
         repeat.emplace();
-        for (const std::string& name : options.repeat) repeat->push_back(Value::of_text(name));
+        for (const std::string& name : options.repeat) repeat->push_back(ConfigValue::of_text(name));
     }
     mark_repetitions(design.axes, repeat);
     return session.sweep(design);

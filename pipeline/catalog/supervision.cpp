@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 namespace {
@@ -21,7 +21,7 @@ std::optional<double> measured(std::string_view text, std::span<const Unit> unit
     const std::size_t digits = std::min(text.find_last_of("0123456789") + 1, text.size());
     const std::string_view name = text.substr(digits);
     const auto unit = std::ranges::find(units, name, &Unit::first);
-    const auto number = Value::scalar(std::string(text.substr(0, digits))).as_number();
+    const auto number = ConfigValue::scalar(std::string(text.substr(0, digits))).as_number();
     if (unit == units.end() || !number || *number < 0) return std::nullopt;
     return *number * unit->second;
 }

@@ -84,6 +84,6 @@ private:
 };
 
 // What one port carries: one array under the name "" (an array port), or several by name (a model port).
-using Group = std::map<std::string, Array>;
+using NamedArrays = std::map<std::string, Array>;
 
 }  // namespace satdl

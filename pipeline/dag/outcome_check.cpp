@@ -10,7 +10,7 @@ using Words = std::optional<std::string>;
 
 PortType type_of(const Array& array) { return {.dtype = array.dtype(), .shape = array.shape()}; }
 
-Words in_array(const PortDescription& port, const PortType* expected, const Group& group) {
+Words in_array(const PortDescription& port, const PortType* expected, const NamedArrays& group) {
     if (group.size() != 1 || !group.begin()->first.empty())
         return fmt::format("output '{}' must be one array without a name", port.name);
     const Array& array = group.begin()->second;
@@ -22,7 +22,7 @@ Words in_array(const PortDescription& port, const PortType* expected, const Grou
     return fmt::format("output '{}' is {}, promised was {}", port.name, describe(type_of(array)), describe(wanted));
 }
 
-Words in_model(const PortDescription& port, const Group& group) {
+Words in_model(const PortDescription& port, const NamedArrays& group) {
     const auto architecture = group.find("architecture");
     if (architecture == group.end() || architecture->second.dtype() != DType::UInt8)
         return fmt::format("output '{}' is a model without its architecture (uint8 JSON)", port.name);
@@ -30,7 +30,7 @@ Words in_model(const PortDescription& port, const Group& group) {
 }
 
 // Columns of numbers: one row for metrics, equally many for all columns of a history.
-Words in_numbers(const PortDescription& port, const Group& group) {
+Words in_numbers(const PortDescription& port, const NamedArrays& group) {
     const Shape rows = port.kind == PortKind::Metrics || group.empty() ? Shape{1} : group.begin()->second.shape();
     for (const auto& [name, array] : group) {
         if (array.dtype() != DType::Float64 || array.shape() != rows || rows.size() != 1)
@@ -42,7 +42,7 @@ Words in_numbers(const PortDescription& port, const Group& group) {
 }
 
 // The names within a port are paths in the artifact's HDF5 file: "conv_1.weight", "train/loss".
-Words in_names(const PortDescription& port, const Group& group) {
+Words in_names(const PortDescription& port, const NamedArrays& group) {
     for (const auto& [name, array] : group) {
         if (name.empty() != (port.kind == PortKind::Array))
             return fmt::format("output '{}' is a {}, in which every array has a name", port.name, name_of(port.kind));

@@ -5,9 +5,9 @@
 namespace satdl {
 namespace {
 
-Value for_smoke(const ParamDescription& param, const Value& value) {
+ConfigValue for_smoke(const ParamDescription& param, const ConfigValue& value) {
     const auto number = value.as_number();
-    const auto instead = [&](double bound) { return Value::scalar(canonical_number(bound), false, value.place()); };
+    const auto instead = [&](double bound) { return ConfigValue::scalar(canonical_number(bound), false, value.place()); };
     if (param.smoke_most && (!number || *number > *param.smoke_most)) return instead(*param.smoke_most);
     if (param.smoke_least && number && *number < *param.smoke_least) return instead(*param.smoke_least);
     return value;
@@ -17,7 +17,7 @@ Value for_smoke(const ParamDescription& param, const Value& value) {
 
 Dag for_smoke(Dag dag) {
     for (Node& node : dag.nodes) {
-        std::map<std::string, Value> values = node.params.values();
+        std::map<std::string, ConfigValue> values = node.params.values();
         for (const ParamDescription& param : node.stage->description.params) {
             if (const auto found = values.find(param.name); found != values.end()) found->second = for_smoke(param, found->second);
         }

@@ -21,11 +21,11 @@ bool is_map_section(std::string_view name) {
 
 struct File {
     std::filesystem::path path;
-    Value document;
+    ConfigValue document;
     std::set<const SourceText*> reaches;  // the files that it includes, also by way of others
 };
 
-const SourceText* source_of(const Value& document) {
+const SourceText* source_of(const ConfigValue& document) {
     return document.place().source.get();
 }
 
@@ -35,12 +35,12 @@ public:
     Collector(const DocumentReader& read, const IncludeLimits& limits) : read_(read), limits_(limits) {}
 
     // What the file reaches, itself included.
-    const std::set<const SourceText*>& add(const std::filesystem::path& path, Value document) {
+    const std::set<const SourceText*>& add(const std::filesystem::path& path, ConfigValue document) {
         const std::string name = path.lexically_normal().string();
         bytes_ += document.place() ? document.place().source->text.size() : 0;
         open_.push_back(name);
         std::set<const SourceText*> reaches{source_of(document)};
-        for (const Value& one : included(document)) {
+        for (const ConfigValue& one : included(document)) {
             const auto& inner = include(path.parent_path() / one.text(), one);
             reaches.insert(inner.begin(), inner.end());
         }
@@ -53,11 +53,11 @@ public:
 
 private:
     // The paths under `include`: a text, or a list of texts.
-    static std::vector<Value> included(const Value& document) {
-        const Value* section = document.find("include");
+    static std::vector<ConfigValue> included(const ConfigValue& document) {
+        const ConfigValue* section = document.find("include");
         if (!section || section->is_null()) return {};
-        const std::vector<Value> paths = section->is_list() ? section->items() : std::vector<Value>{*section};
-        for (const Value& one : paths) {
+        const std::vector<ConfigValue> paths = section->is_list() ? section->items() : std::vector<ConfigValue>{*section};
+        for (const ConfigValue& one : paths) {
             if (!one.is_scalar() || one.text().empty())
                 refuse(one.place(), "'include' is the path of a file, or a list of paths, not " + one.describe(),
                        "include: [common/data.yaml]");
@@ -68,7 +68,7 @@ private:
         return paths;
     }
 
-    const std::set<const SourceText*>& include(const std::filesystem::path& path, const Value& written) {
+    const std::set<const SourceText*>& include(const std::filesystem::path& path, const ConfigValue& written) {
         const std::string name = path.lexically_normal().string();
         if (const auto known = reached_.find(name); known != reached_.end()) return known->second;
         if (const auto before = std::find(open_.begin(), open_.end(), name); before != open_.end()) {
@@ -78,7 +78,7 @@ private:
         }
         if (reached_.size() + open_.size() >= limits_.files)
             refuse(written.place(), fmt::format("more than {} files are included", limits_.files));
-        Value document = read(path, written);
+        ConfigValue document = read(path, written);
         const std::size_t bytes = document.place() ? document.place().source->text.size() : 0;
         if (bytes_ + bytes > limits_.bytes)
             refuse(written.place(), fmt::format("with this file, the DAG's files are larger than {} MiB", limits_.bytes >> 20));
@@ -89,7 +89,7 @@ private:
     }
 
     // A file that cannot be read is a mistake of the line that names it; what is wrong within it has a place of its own.
-    Value read(const std::filesystem::path& path, const Value& written) const {
+    ConfigValue read(const std::filesystem::path& path, const ConfigValue& written) const {
         try {
             return read_(path);
         } catch (const Error& error) {
@@ -114,7 +114,7 @@ public:
     explicit Joiner(Diagnostics& mistakes) : mistakes_(mistakes) {}
 
     void add(const File& file, bool is_root) {
-        for (const Value::Entry& entry : file.document.entries()) {
+        for (const ConfigValue::Entry& entry : file.document.entries()) {
             if (std::find(sections().begin(), sections().end(), entry.key) == sections().end()) {
                 mistakes_.add(entry.key_place, fmt::format("a DAG file has no section '{}'", printable(entry.key)),
                               did_you_mean(entry.key, sections()));
@@ -130,10 +130,10 @@ public:
         }
     }
 
-    [[nodiscard]] Value joined(const Place& place) { return Value::map(std::move(sections_), place); }
+    [[nodiscard]] ConfigValue joined(const Place& place) { return ConfigValue::map(std::move(sections_), place); }
 
 private:
-    void lay(const Value::Entry& section, const File& file) {
+    void lay(const ConfigValue::Entry& section, const File& file) {
         const bool is_default = section.key == "params" || section.key == "profiles" || section.key == "numerics";
         lay_entry(sections_, section, {file, is_default, section.value.is_map()});
     }
@@ -144,14 +144,14 @@ private:
         bool is_section;   // a map of which the entries are joined, whatever the rule says of one entry
     };
 
-    void lay_entry(std::vector<Value::Entry>& base, const Value::Entry& over, const Rule& rule) {
+    void lay_entry(std::vector<ConfigValue::Entry>& base, const ConfigValue::Entry& over, const Rule& rule) {
         const auto found = std::find_if(base.begin(), base.end(), [&](const auto& one) { return one.key == over.key; });
         if (found == base.end()) {
             base.push_back(over);
         } else if (found->value.is_map() && over.value.is_map() && (rule.may_replace || rule.is_section)) {
-            std::vector<Value::Entry> inner = found->value.entries();
-            for (const Value::Entry& one : over.value.entries()) lay_entry(inner, one, {rule.file, rule.may_replace, false});
-            found->value = Value::map(std::move(inner), over.value.place());
+            std::vector<ConfigValue::Entry> inner = found->value.entries();
+            for (const ConfigValue::Entry& one : over.value.entries()) lay_entry(inner, one, {rule.file, rule.may_replace, false});
+            found->value = ConfigValue::map(std::move(inner), over.value.place());
         } else if (rule.may_replace && rule.file.reaches.contains(found->key_place.source.get())) {
             *found = over;
         } else {
@@ -162,12 +162,12 @@ private:
     }
 
     Diagnostics& mistakes_;
-    std::vector<Value::Entry> sections_;
+    std::vector<ConfigValue::Entry> sections_;
 };
 
 }  // namespace
 
-DagDocument join_includes(const std::filesystem::path& file, Value document, const DocumentReader& read,
+DagDocument join_includes(const std::filesystem::path& file, ConfigValue document, const DocumentReader& read,
                           const IncludeLimits& limits) {
     DagDocument joined;
     if (!document.is_map()) {

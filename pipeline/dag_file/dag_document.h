@@ -14,17 +14,17 @@
 #include <map>
 #include <vector>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
 struct DagDocument {
-    Value root;                                                  // a map of the sections of all files, but `include`
+    ConfigValue root;                                                  // a map of the sections of all files, but `include`
     std::map<const SourceText*, std::filesystem::path> folders;  // by file: where its relative paths begin
     Diagnostics mistakes;                                        // in the sections, and in how the files go together
 };
 
-using DocumentReader = std::function<Value(const std::filesystem::path&)>;  // throws Error{Usage}
+using DocumentReader = std::function<ConfigValue(const std::filesystem::path&)>;  // throws Error{Usage}
 
 struct IncludeLimits {
     std::size_t files = 100;
@@ -33,7 +33,7 @@ struct IncludeLimits {
 
 // `file`: where `document` was read. Throws Error{Usage} where a file cannot be had: one that is missing or is no YAML, a
 // circle of includes, more than the limits admit.
-[[nodiscard]] DagDocument join_includes(const std::filesystem::path& file, Value document, const DocumentReader& read,
+[[nodiscard]] DagDocument join_includes(const std::filesystem::path& file, ConfigValue document, const DocumentReader& read,
                                         const IncludeLimits& limits = {});
 
 }  // namespace satdl

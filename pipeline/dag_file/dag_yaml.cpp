@@ -13,13 +13,13 @@ namespace satdl {
 namespace {
 
 // A section that is a map; null where there is none.
-Value map_section(const Value& document, std::string_view name) {
-    const Value* section = document.find(name);
-    return section ? *section : Value::null();
+ConfigValue map_section(const ConfigValue& document, std::string_view name) {
+    const ConfigValue* section = document.find(name);
+    return section ? *section : ConfigValue::null();
 }
 
-std::string name_of_dag(const Value& document, const std::filesystem::path& file, Diagnostics& diagnostics) {
-    const Value* name = document.find("name");
+std::string name_of_dag(const ConfigValue& document, const std::filesystem::path& file, Diagnostics& diagnostics) {
+    const ConfigValue* name = document.find("name");
     if (!name) return file.stem().string();
     if (!name->is_scalar()) diagnostics.add(name->place(), "'name' must be text, not " + name->describe());
     const bool is_path =
@@ -30,19 +30,19 @@ std::string name_of_dag(const Value& document, const std::filesystem::path& file
     return name->text();
 }
 
-Numerics numerics_of(const Value& document, Diagnostics& diagnostics) {
-    const Value* value = document.find("numerics");
+Numerics numerics_of(const ConfigValue& document, Diagnostics& diagnostics) {
+    const ConfigValue* value = document.find("numerics");
     if (!value || value->text() == "exact") return Numerics::Exact;
     if (value->text() == "portable") return Numerics::Portable;
     diagnostics.add(value->place(), fmt::format("'numerics' is exact or portable, not {}", value->describe()));
     return Numerics::Exact;
 }
 
-Value yaml_on_disk(const std::filesystem::path& path) {
+ConfigValue yaml_on_disk(const std::filesystem::path& path) {
     return parse_yaml_file(path.string());
 }
 
-Value parameters_of(const Value& document, const Settings& settings, Diagnostics& diagnostics) {
+ConfigValue parameters_of(const ConfigValue& document, const Settings& settings, Diagnostics& diagnostics) {
     return merged_parameters(
         {map_section(document, "params"), map_section(document, "profiles"), settings.profile, settings.set}, diagnostics);
 }
@@ -60,7 +60,7 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
 
 }  // namespace
 
-std::pair<std::string, Value> setting_of(const Override& given) {
+std::pair<std::string, ConfigValue> setting_of(const Override& given) {
     if (given.several)
         refuse(given.values.back().place(), fmt::format("'{}' is to have one value here", printable(given.name)),
                fmt::format("`run` sweeps several, given as --sweep {0}=... or {0}=... alone; one text with a comma stands in quotes",
@@ -68,16 +68,16 @@ std::pair<std::string, Value> setting_of(const Override& given) {
     return {given.name, given.values.front()};
 }
 
-std::pair<std::string, Value> parse_setting(const std::string& text) {
+std::pair<std::string, ConfigValue> parse_setting(const std::string& text) {
     return setting_of(parse_override(text, "--set"));
 }
 
 DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, yaml_on_disk(file), yaml_on_disk) {}
 
-DagSource::DagSource(std::filesystem::path file, Value document, const DocumentReader& read)
+DagSource::DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read)
     : file_(std::move(file)), document_(join_includes(file_, std::move(document), read)) {}
 
-DagSource::DagSource(std::filesystem::path file, Value document)
+DagSource::DagSource(std::filesystem::path file, ConfigValue document)
     : DagSource(std::move(file), std::move(document), yaml_on_disk) {}
 
 std::vector<std::filesystem::path> DagSource::files() const {
@@ -95,7 +95,7 @@ Diagnostics DagSource::mistakes() const {
 
 Dag DagSource::build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const {
     Diagnostics diagnostics = mistakes();
-    const Value& document = document_.root;
+    const ConfigValue& document = document_.root;
     Dag dag;
     dag.file = file_;
     dag.name = name_of_dag(document, file_, diagnostics);
@@ -107,10 +107,10 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
 
     ParamReader params(networks, datasets, document_.folders, interpolation, diagnostics);
     StageReader stages(catalog, params, interpolation, diagnostics);
-    const Value section = map_section(document, "stages");
+    const ConfigValue section = map_section(document, "stages");
     if (section.entries().empty() && diagnostics.empty())
         diagnostics.add(document.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
-    for (const Value::Entry& entry : section.entries()) stages.declare(entry);
+    for (const ConfigValue::Entry& entry : section.entries()) stages.declare(entry);
     stages.end_of_declarations();
 
     dag.groups = stages.groups();
@@ -128,9 +128,9 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
     return dag;
 }
 
-std::vector<std::pair<std::string, Value>> DagSource::parameters(const Settings& settings) const {
+std::vector<std::pair<std::string, ConfigValue>> DagSource::parameters(const Settings& settings) const {
     Diagnostics diagnostics = mistakes();
-    const Value& document = document_.root;
+    const ConfigValue& document = document_.root;
     Interpolation interpolation(parameters_of(document, settings, diagnostics), diagnostics);
     auto flattened = interpolation.flattened();
     diagnostics.throw_if_any();

@@ -31,27 +31,27 @@ namespace satdl {
 // What the command line adds to a DAG file.
 struct Settings {
     std::string profile;                             // "" = none
-    std::vector<std::pair<std::string, Value>> set;  // ("noise_factor", 0.2), dotted names; later ones win
+    std::vector<std::pair<std::string, ConfigValue>> set;  // ("noise_factor", 0.2), dotted names; later ones win
 };
 
 // An override of one value. Throws Error{Usage} where it has several.
-[[nodiscard]] std::pair<std::string, Value> setting_of(const Override& given);
-[[nodiscard]] std::pair<std::string, Value> parse_setting(const std::string& text);  // of --set
+[[nodiscard]] std::pair<std::string, ConfigValue> setting_of(const Override& given);
+[[nodiscard]] std::pair<std::string, ConfigValue> parse_setting(const std::string& text);  // of --set
 
 // A parsed file from which DAGs are made: one per point of a sweep.
 class DagSource {
 public:
     explicit DagSource(const std::filesystem::path& file);  // throws Error{Usage}
-    DagSource(std::filesystem::path file, Value document);  // for tests
-    DagSource(std::filesystem::path file, Value document, const DocumentReader& read);  // `read`: what it includes
+    DagSource(std::filesystem::path file, ConfigValue document);  // for tests
+    DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read);  // `read`: what it includes
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
-    [[nodiscard]] const Value& document() const { return document_.root; }  // with what it includes
+    [[nodiscard]] const ConfigValue& document() const { return document_.root; }  // with what it includes
     [[nodiscard]] std::vector<std::filesystem::path> files() const;         // itself, and all that it includes
     // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
     [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
     // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.
-    [[nodiscard]] std::vector<std::pair<std::string, Value>> parameters(const Settings& settings) const;
+    [[nodiscard]] std::vector<std::pair<std::string, ConfigValue>> parameters(const Settings& settings) const;
 
 private:
     [[nodiscard]] Diagnostics mistakes() const;

@@ -34,15 +34,15 @@ bool is_good(const std::string& suffix, const Place& place, std::set<std::string
 
 }  // namespace
 
-std::vector<ExpandedItem> expand_foreach(const Value& items, Diagnostics& diagnostics) {
+std::vector<ExpandedItem> expand_foreach(const ConfigValue& items, Diagnostics& diagnostics) {
     std::vector<ExpandedItem> expanded;
     std::set<std::string> seen;
     if (items.is_map()) {
-        for (const Value::Entry& entry : items.entries())
+        for (const ConfigValue::Entry& entry : items.entries())
             if (is_good(entry.key, entry.key_place, seen, diagnostics))
-                expanded.push_back({entry.key, entry.value, Value::scalar(entry.key, false, entry.key_place)});
+                expanded.push_back({entry.key, entry.value, ConfigValue::scalar(entry.key, false, entry.key_place)});
     } else if (items.is_list()) {
-        for (const Value& item : items.items()) {
+        for (const ConfigValue& item : items.items()) {
             if (!item.is_scalar())
                 diagnostics.add(item.place(),
                                 fmt::format("an item of this list must be a text or a number, not {}", item.describe()),
@@ -58,14 +58,14 @@ std::vector<ExpandedItem> expand_foreach(const Value& items, Diagnostics& diagno
     return expanded;
 }
 
-std::vector<ExpandedItem> expand_matrix(const Value& axes, Diagnostics& diagnostics) {
+std::vector<ExpandedItem> expand_matrix(const ConfigValue& axes, Diagnostics& diagnostics) {
     if (!axes.is_map() || axes.entries().empty()) {
         diagnostics.add(axes.place(), "a matrix is a map from a name to its items, not " + axes.describe(),
                         "matrix: {a: [1, 2], b: [x, y]}");
         return {};
     }
-    std::vector<ExpandedItem> product{{"", Value::map({}, axes.place()), {}}};
-    for (const Value::Entry& axis : axes.entries()) {
+    std::vector<ExpandedItem> product{{"", ConfigValue::map({}, axes.place()), {}}};
+    for (const ConfigValue::Entry& axis : axes.entries()) {
         const std::vector<ExpandedItem> items = expand_foreach(axis.value, diagnostics);
         if (product.size() * items.size() > kMostExpanded) {
             diagnostics.add(axis.key_place, fmt::format("this matrix has more than {} stages", kMostExpanded));
@@ -75,10 +75,10 @@ std::vector<ExpandedItem> expand_matrix(const Value& axes, Diagnostics& diagnost
         longer.reserve(product.size() * items.size());
         for (const ExpandedItem& before : product) {
             for (const ExpandedItem& item : items) {
-                std::vector<Value::Entry> entries = before.item.entries();
+                std::vector<ConfigValue::Entry> entries = before.item.entries();
                 entries.push_back({axis.key, axis.key_place, item.item});
                 const std::string suffix = before.suffix.empty() ? item.suffix : before.suffix + "," + item.suffix;
-                longer.push_back({suffix, Value::map(std::move(entries), axes.place()), Value::of_text(suffix)});
+                longer.push_back({suffix, ConfigValue::map(std::move(entries), axes.place()), ConfigValue::of_text(suffix)});
             }
         }
         product = std::move(longer);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
@@ -16,12 +16,12 @@ inline constexpr std::size_t kMostExpanded = 100'000;  // stages of one `foreach
 
 struct ExpandedItem {
     std::string suffix;  // what follows the '@'
-    Value item;          // what ${item} stands for
-    Value key;           // what ${key} stands for: the item's name
+    ConfigValue item;          // what ${item} stands for
+    ConfigValue key;           // what ${key} stands for: the item's name
 };
 
 // Precondition: `${...}` are replaced. Mistakes go to `diagnostics`; what has none comes back.
-[[nodiscard]] std::vector<ExpandedItem> expand_foreach(const Value& items, Diagnostics& diagnostics);
-[[nodiscard]] std::vector<ExpandedItem> expand_matrix(const Value& axes, Diagnostics& diagnostics);
+[[nodiscard]] std::vector<ExpandedItem> expand_foreach(const ConfigValue& items, Diagnostics& diagnostics);
+[[nodiscard]] std::vector<ExpandedItem> expand_matrix(const ConfigValue& axes, Diagnostics& diagnostics);
 
 }  // namespace satdl

@@ -71,23 +71,23 @@ std::shared_ptr<const Place> origin_of(const Place& place) {
     return std::make_shared<const Place>(place);
 }
 
-bool contains_reference(const Value& value) {
+bool contains_reference(const ConfigValue& value) {
     if (value.is_scalar()) return has_reference(value);
-    for (const Value& item : value.items())
+    for (const ConfigValue& item : value.items())
         if (contains_reference(item)) return true;
-    for (const Value::Entry& entry : value.entries())
+    for (const ConfigValue::Entry& entry : value.entries())
         if (contains_reference(entry.value)) return true;
     return false;
 }
 
 // How many values there are in `value`; counting stops beyond `limit`.
-std::size_t count(const Value& value, std::size_t limit) {
+std::size_t count(const ConfigValue& value, std::size_t limit) {
     std::size_t nodes = 1;
-    for (const Value& item : value.items()) {
+    for (const ConfigValue& item : value.items()) {
         if (nodes > limit) return nodes;
         nodes += count(item, limit - nodes);
     }
-    for (const Value::Entry& entry : value.entries()) {
+    for (const ConfigValue::Entry& entry : value.entries()) {
         if (nodes > limit) return nodes;
         nodes += count(entry.value, limit - nodes);
     }
@@ -95,7 +95,7 @@ std::size_t count(const Value& value, std::size_t limit) {
 }
 
 // Where `part` begins within the scalar; in a scalar of several lines, where the scalar begins.
-Place place_of(const Value& scalar, std::string_view part) {
+Place place_of(const ConfigValue& scalar, std::string_view part) {
     Place place = scalar.place();
     if (!place || place.line < 1 || place.column < 1) return place;
     const std::string_view line = place.source->line(place.line);
@@ -104,40 +104,40 @@ Place place_of(const Value& scalar, std::string_view part) {
     return place;
 }
 
-void add_names(const std::string& path, const Value& value, std::vector<std::string>& names) {
+void add_names(const std::string& path, const ConfigValue& value, std::vector<std::string>& names) {
     if (!path.empty()) names.push_back(path);
-    for (const Value::Entry& entry : value.entries())
+    for (const ConfigValue::Entry& entry : value.entries())
         add_names(path.empty() ? entry.key : path + "." + entry.key, entry.value, names);
 }
 
 }  // namespace
 
-std::optional<Value> Interpolation::apply(const Value& value, const LocalNames& locals) {
+std::optional<ConfigValue> Interpolation::apply(const ConfigValue& value, const LocalNames& locals) {
     if (!contains_reference(value)) return value;
     if (value.is_list()) return apply_to_list(value, locals);
     if (value.is_map()) return apply_to_map(value, locals);
     return apply_to_scalar(value, locals);
 }
 
-std::optional<Value> Interpolation::apply_to_list(const Value& value, const LocalNames& locals) {
-    std::vector<Value> items;
+std::optional<ConfigValue> Interpolation::apply_to_list(const ConfigValue& value, const LocalNames& locals) {
+    std::vector<ConfigValue> items;
     items.reserve(value.items().size());
-    for (const Value& item : value.items())
+    for (const ConfigValue& item : value.items())
         if (auto applied = apply(item, locals)) items.push_back(std::move(*applied));
     if (items.size() < value.items().size()) return std::nullopt;
-    return Value::list(std::move(items), value.place());
+    return ConfigValue::list(std::move(items), value.place());
 }
 
-std::optional<Value> Interpolation::apply_to_map(const Value& value, const LocalNames& locals) {
-    std::vector<Value::Entry> entries;
+std::optional<ConfigValue> Interpolation::apply_to_map(const ConfigValue& value, const LocalNames& locals) {
+    std::vector<ConfigValue::Entry> entries;
     entries.reserve(value.entries().size());
-    for (const Value::Entry& entry : value.entries())
+    for (const ConfigValue::Entry& entry : value.entries())
         if (auto applied = apply(entry.value, locals)) entries.push_back({entry.key, entry.key_place, std::move(*applied)});
     if (entries.size() < value.entries().size()) return std::nullopt;
-    return Value::map(std::move(entries), value.place());
+    return ConfigValue::map(std::move(entries), value.place());
 }
 
-std::optional<Value> Interpolation::apply_to_scalar(const Value& value, const LocalNames& locals) {
+std::optional<ConfigValue> Interpolation::apply_to_scalar(const ConfigValue& value, const LocalNames& locals) {
     const std::string_view text = value.text();
     std::string pasted;
     std::size_t at = 0;
@@ -172,15 +172,15 @@ std::optional<Value> Interpolation::apply_to_scalar(const Value& value, const Lo
         at = end + 1;
     }
     pasted.append(text.substr(at));
-    return Value::scalar(std::move(pasted), true, value.place());
+    return ConfigValue::scalar(std::move(pasted), true, value.place());
 }
 
 // The name with the references within it replaced: `${a.${b}}` is `${a.x}` where b is x.
-std::optional<Interpolation::Name> Interpolation::whole_name(const Value& user, std::string_view name, const LocalNames& locals) {
+std::optional<Interpolation::Name> Interpolation::whole_name(const ConfigValue& user, std::string_view name, const LocalNames& locals) {
     if (name.find("${") == std::string_view::npos) return Name{std::string(name), {}};
     Name whole;
     for (const std::string_view part : parts_of(name)) {
-        const auto value = apply_to_scalar(Value::scalar(std::string(part), true, user.place()), locals);
+        const auto value = apply_to_scalar(ConfigValue::scalar(std::string(part), true, user.place()), locals);
         if (!value) return std::nullopt;
         if (!value->is_scalar()) {
             diagnostics_.add(user.place(), fmt::format("'{}' gives {}, which is no name", printable(part), value->describe()));
@@ -194,17 +194,17 @@ std::optional<Interpolation::Name> Interpolation::whole_name(const Value& user, 
     return whole;
 }
 
-std::optional<Value> Interpolation::look_up(const Reference& reference, const LocalNames& locals) {
+std::optional<ConfigValue> Interpolation::look_up(const Reference& reference, const LocalNames& locals) {
     std::string_view rest = reference.name.text;
     std::string path(first_part(rest));
     std::size_t part = 0;
     bool is_resolved = false;
-    std::optional<Value> found;
+    std::optional<ConfigValue> found;
     const auto local = std::find_if(locals.begin(), locals.end(), [&](const auto& one) { return one.first == path; });
     if (local != locals.end()) {
         is_resolved = true;
         found = local->second;
-    } else if (const Value* raw = params_.find(path)) {
+    } else if (const ConfigValue* raw = params_.find(path)) {
         found = *raw;
     }
     while (found && !rest.empty()) {
@@ -216,8 +216,8 @@ std::optional<Value> Interpolation::look_up(const Reference& reference, const Lo
         const std::string_view key = first_part(rest);
         path.append(".").append(key);
         ++part;
-        const Value* inner = found->find(key);
-        found = inner ? std::optional(Value(*inner)) : std::nullopt;
+        const ConfigValue* inner = found->find(key);
+        found = inner ? std::optional(ConfigValue(*inner)) : std::nullopt;
     }
     if (!found) {
         tell_undefined(reference, part, locals);
@@ -230,7 +230,7 @@ std::optional<Value> Interpolation::look_up(const Reference& reference, const Lo
     return found->at(std::move(place));
 }
 
-std::optional<Value> Interpolation::parameter(const std::string& path, const Value& raw, const Reference& reference) {
+std::optional<ConfigValue> Interpolation::parameter(const std::string& path, const ConfigValue& raw, const Reference& reference) {
     if (const auto known = resolved_.find(path); known != resolved_.end()) return known->second;
     const auto before = std::find(resolving_.begin(), resolving_.end(), path);
     if (before != resolving_.end()) {
@@ -244,12 +244,12 @@ std::optional<Value> Interpolation::parameter(const std::string& path, const Val
         return std::nullopt;
     }
     resolving_.push_back(path);
-    std::optional<Value> value = apply(raw);
+    std::optional<ConfigValue> value = apply(raw);
     resolving_.pop_back();
     return resolved_.emplace(path, std::move(value)).first->second;
 }
 
-bool Interpolation::is_affordable(const Value& value, const Reference& reference) {
+bool Interpolation::is_affordable(const ConfigValue& value, const Reference& reference) {
     if (inserted_ <= kMostInserted) inserted_ += count(value, kMostInserted - inserted_);
     if (inserted_ <= kMostInserted) return true;
     tell(reference, fmt::format("the '${{...}}' of this file grow to more than {} values", kMostInserted), {});
@@ -277,20 +277,20 @@ void Interpolation::tell_undefined(const Reference& reference, std::size_t part,
                      did_you_mean(reference.name.text, names));
 }
 
-std::vector<std::pair<std::string, Value>> Interpolation::flattened() {
-    std::vector<std::pair<std::string, Value>> out;
+std::vector<std::pair<std::string, ConfigValue>> Interpolation::flattened() {
+    std::vector<std::pair<std::string, ConfigValue>> out;
     flatten("", params_, out);
     return out;
 }
 
-void Interpolation::flatten(const std::string& path, const Value& raw, std::vector<std::pair<std::string, Value>>& out) {
+void Interpolation::flatten(const std::string& path, const ConfigValue& raw, std::vector<std::pair<std::string, ConfigValue>>& out) {
     const bool is_section = raw.is_map() && (path.empty() || !raw.entries().empty());
     if (!is_section) {
         if (path.empty()) return;
         if (const auto value = parameter(path, raw, {raw, raw.text(), Name{path, {}}})) out.emplace_back(path, *value);
         return;
     }
-    for (const Value::Entry& entry : raw.entries())
+    for (const ConfigValue::Entry& entry : raw.entries())
         flatten(path.empty() ? entry.key : path + "." + entry.key, entry.value, out);
 }
 

@@ -14,24 +14,24 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
 // Names that hold besides the parameters, within `foreach` and `matrix`: item, key.
-using LocalNames = std::vector<std::pair<std::string, Value>>;
+using LocalNames = std::vector<std::pair<std::string, ConfigValue>>;
 
 class Interpolation {
 public:
     // `params`: a map (or null), of maps. Mistakes go to `diagnostics`, which outlives this.
-    Interpolation(Value params, Diagnostics& diagnostics) : params_(std::move(params)), diagnostics_(diagnostics) {}
+    Interpolation(ConfigValue params, Diagnostics& diagnostics) : params_(std::move(params)), diagnostics_(diagnostics) {}
 
     // The value with every `${...}` replaced; what comes from a parameter is said to stand at the place of use, a scalar with its
     // origin. Nothing where a mistake was told.
-    [[nodiscard]] std::optional<Value> apply(const Value& value, const LocalNames& locals = {});
+    [[nodiscard]] std::optional<ConfigValue> apply(const ConfigValue& value, const LocalNames& locals = {});
 
     // The parameters themselves, resolved, by dotted name: "train.epochs"; a list, or an empty map, is one value.
-    [[nodiscard]] std::vector<std::pair<std::string, Value>> flattened();
+    [[nodiscard]] std::vector<std::pair<std::string, ConfigValue>> flattened();
 
 private:
     // A name without references in it.
@@ -42,32 +42,32 @@ private:
     };
     // One `${name}` of the scalar `user`.
     struct Reference {
-        const Value& user;
+        const ConfigValue& user;
         std::string_view text;  // "${ a.b }"
         const Name& name;
     };
     // Nothing: a mistake was told.
-    std::optional<Value> apply_to_scalar(const Value& value, const LocalNames& locals);
-    std::optional<Value> apply_to_list(const Value& value, const LocalNames& locals);
-    std::optional<Value> apply_to_map(const Value& value, const LocalNames& locals);
-    std::optional<Name> whole_name(const Value& user, std::string_view name, const LocalNames& locals);
-    std::optional<Value> look_up(const Reference& reference, const LocalNames& locals);
-    std::optional<Value> parameter(const std::string& path, const Value& raw, const Reference& reference);
-    bool is_affordable(const Value& value, const Reference& reference);
+    std::optional<ConfigValue> apply_to_scalar(const ConfigValue& value, const LocalNames& locals);
+    std::optional<ConfigValue> apply_to_list(const ConfigValue& value, const LocalNames& locals);
+    std::optional<ConfigValue> apply_to_map(const ConfigValue& value, const LocalNames& locals);
+    std::optional<Name> whole_name(const ConfigValue& user, std::string_view name, const LocalNames& locals);
+    std::optional<ConfigValue> look_up(const Reference& reference, const LocalNames& locals);
+    std::optional<ConfigValue> parameter(const std::string& path, const ConfigValue& raw, const Reference& reference);
+    bool is_affordable(const ConfigValue& value, const Reference& reference);
     void tell(const Reference& reference, std::string message, std::string hint);
     // `part`: of the name, the first that is not there.
     void tell_undefined(const Reference& reference, std::size_t part, const LocalNames& locals);
-    void flatten(const std::string& path, const Value& raw, std::vector<std::pair<std::string, Value>>& out);
+    void flatten(const std::string& path, const ConfigValue& raw, std::vector<std::pair<std::string, ConfigValue>>& out);
 
-    Value params_;
+    ConfigValue params_;
     Diagnostics& diagnostics_;
-    std::map<std::string, std::optional<Value>, std::less<>> resolved_;  // by dotted name
+    std::map<std::string, std::optional<ConfigValue>, std::less<>> resolved_;  // by dotted name
     std::vector<std::string> resolving_;                                 // dotted names, outermost first
     std::size_t inserted_ = 0;                                           // values pasted in so far
 };
 
 // Whether the text holds a `${` (or its escape): what apply() may change.
-[[nodiscard]] inline bool has_reference(const Value& value) {
+[[nodiscard]] inline bool has_reference(const ConfigValue& value) {
     return value.is_scalar() && value.text().find("${") != std::string::npos;
 }
 

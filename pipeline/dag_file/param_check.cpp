@@ -73,14 +73,14 @@ std::optional<std::string> as_other_number(std::string text, bool whole) {
     if (text.starts_with('.')) text.insert(text.begin(), '0');
     if (text.ends_with('.')) text.pop_back();
     if (negative) text.insert(text.begin(), '-');
-    const auto number = Value::scalar(text).as_number();
+    const auto number = ConfigValue::scalar(text).as_number();
     if (!number) return std::nullopt;
-    const Value canonical = Value::of(*number);
+    const ConfigValue canonical = ConfigValue::of(*number);
     if (whole && !canonical.as_integer()) return std::nullopt;
     return canonical.text();
 }
 
-ParamMistake wrong_type(const ParamDescription& param, const Value& value) {
+ParamMistake wrong_type(const ParamDescription& param, const ConfigValue& value) {
     ParamMistake mistake{fmt::format("'{}' must be {}, not {}", param.name, wanted(param), value.describe()), about(param)};
     if (!value.is_scalar()) return mistake;
     std::optional<std::string> meant;
@@ -111,47 +111,47 @@ CheckedParam refused(ParamMistake mistake) {
     return {{}, std::move(mistake)};
 }
 
-CheckedParam checked_number(const ParamDescription& param, const Value& value) {
+CheckedParam checked_number(const ParamDescription& param, const ConfigValue& value) {
     const auto number = param.type == ParamType::Number ? value.as_number() : std::optional<double>(value.as_integer());
     if (!number) return refused(wrong_type(param, value));
     if (auto mistake = out_of_range(param, *number)) return refused(std::move(*mistake));
-    return {Value::scalar(value.canonical(), false, value.place()), {}};
+    return {ConfigValue::scalar(value.canonical(), false, value.place()), {}};
 }
 
-CheckedParam checked_threads(const ParamDescription& param, const Value& value) {
-    if (value.is_scalar() && value.text() == "auto") return {Value::scalar("auto", true, value.place()), {}};
+CheckedParam checked_threads(const ParamDescription& param, const ConfigValue& value) {
+    if (value.is_scalar() && value.text() == "auto") return {ConfigValue::scalar("auto", true, value.place()), {}};
     ParamDescription bounded = param;
     bounded.least = 1;
     bounded.most = static_cast<double>(kMostThreads);
     return checked_number(bounded, value);
 }
 
-CheckedParam checked_choice(const ParamDescription& param, const Value& value) {
+CheckedParam checked_choice(const ParamDescription& param, const ConfigValue& value) {
     if (std::find(param.choices.begin(), param.choices.end(), value.text()) == param.choices.end())
         return refused(
             {fmt::format("'{}' cannot be {}", param.name, value.describe()), did_you_mean(value.text(), param.choices)});
-    return {Value::scalar(value.text(), true, value.place()), {}};
+    return {ConfigValue::scalar(value.text(), true, value.place()), {}};
 }
 
 // They are few, so all are told: the nearest to `gpu` would be `cpu`.
-CheckedParam checked_word(const ParamDescription& param, const Value& value, const std::vector<std::string>& words) {
+CheckedParam checked_word(const ParamDescription& param, const ConfigValue& value, const std::vector<std::string>& words) {
     if (std::ranges::find(words, value.text()) == words.end())
         return refused({fmt::format("'{}' cannot be {}", param.name, value.describe()), fmt::format("known: {}", fmt::join(words, ", "))});
-    return {Value::scalar(value.text(), true, value.place()), {}};
+    return {ConfigValue::scalar(value.text(), true, value.place()), {}};
 }
 
-CheckedParam checked_numbers(const ParamDescription& param, const Value& value) {
+CheckedParam checked_numbers(const ParamDescription& param, const ConfigValue& value) {
     if (value.is_scalar() && !param.choices.empty()) return checked_choice(param, value);
     if (!value.is_list()) return refused(wrong_type(param, value));
     ParamDescription each = param;
     each.type = ParamType::Number;
-    std::vector<Value> numbers;
-    for (const Value& item : value.items()) {
+    std::vector<ConfigValue> numbers;
+    for (const ConfigValue& item : value.items()) {
         CheckedParam number = checked_number(each, item);
         if (number.mistake) return number;
         numbers.push_back(std::move(number.value));
     }
-    return {Value::list(std::move(numbers), value.place()), {}};
+    return {ConfigValue::list(std::move(numbers), value.place()), {}};
 }
 
 }  // namespace
@@ -164,7 +164,7 @@ bool may_be_null(const ParamDescription& param) {
     return param.fallback && (*param.fallback == "null" || *param.fallback == "~" || param.fallback->empty());
 }
 
-CheckedParam check_param(const ParamDescription& param, const Value& value) {
+CheckedParam check_param(const ParamDescription& param, const ConfigValue& value) {
     if (value.is_null() && may_be_null(param)) return {value, {}};
     if (param.type == ParamType::Numbers) return checked_numbers(param, value);
     if (!value.is_scalar()) return refused(wrong_type(param, value));
@@ -192,7 +192,7 @@ CheckedParam check_param(const ParamDescription& param, const Value& value) {
         case ParamType::File:
             break;
     }
-    return {Value::scalar(value.text(), true, value.place()), {}};
+    return {ConfigValue::scalar(value.text(), true, value.place()), {}};
 }
 
 }  // namespace satdl

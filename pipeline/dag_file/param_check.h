@@ -15,7 +15,7 @@ struct ParamMistake {
 };
 
 struct CheckedParam {
-    Value value;
+    ConfigValue value;
     std::optional<ParamMistake> mistake;
 };
 
@@ -26,6 +26,6 @@ struct CheckedParam {
 [[nodiscard]] std::string about(const ParamDescription& param);
 
 // All types but Network; of Dataset and File it checks only that they are text.
-[[nodiscard]] CheckedParam check_param(const ParamDescription& param, const Value& value);
+[[nodiscard]] CheckedParam check_param(const ParamDescription& param, const ConfigValue& value);
 
 }  // namespace satdl

@@ -28,9 +28,9 @@ private:
     // Whether it has another value than its default.
     [[nodiscard]] bool asks(const ParamDescription& param) const {
         if (!node_.params.given(param.name)) return false;
-        const Value& value = node_.params.value(param.name);
+        const ConfigValue& value = node_.params.value(param.name);
         if (!param.fallback || !value.is_scalar()) return true;
-        const auto number = value.as_number(), otherwise = Value::scalar(*param.fallback).as_number();
+        const auto number = value.as_number(), otherwise = ConfigValue::scalar(*param.fallback).as_number();
         return number && otherwise ? *number != *otherwise : value.text() != *param.fallback;
     }
 
@@ -42,7 +42,7 @@ private:
 
     void check_need(const ParamDescription& param, const ParamDescription::Need& need) {
         if (need.is_met(node_.params)) return;
-        const Value& other = node_.params.value(need.param);
+        const ConfigValue& other = node_.params.value(need.param);
         if (need.values.empty())
             tell(param, fmt::format("'{}' does nothing without '{}'", param.name, need.param),
                  about(*stage_.param(need.param)));

@@ -13,8 +13,8 @@ bool is_parameter_name(std::string_view text) {
     return !text.empty() && is_letter(text[0]) && std::all_of(text.begin(), text.end(), is_part);
 }
 
-void check_names(const Value& params, bool outermost, Diagnostics& diagnostics) {
-    for (const Value::Entry& entry : params.entries()) {
+void check_names(const ConfigValue& params, bool outermost, Diagnostics& diagnostics) {
+    for (const ConfigValue::Entry& entry : params.entries()) {
         if (!is_parameter_name(entry.key))
             diagnostics.add(entry.key_place, fmt::format("'{}' is no name for a parameter", printable(entry.key)),
                             "letters, digits, '_' and '-', beginning with a letter or '_'");
@@ -25,14 +25,14 @@ void check_names(const Value& params, bool outermost, Diagnostics& diagnostics) 
     }
 }
 
-std::vector<std::string> keys(const Value& map) {
+std::vector<std::string> keys(const ConfigValue& map) {
     std::vector<std::string> names;
-    for (const Value::Entry& entry : map.entries()) names.push_back(entry.key);
+    for (const ConfigValue::Entry& entry : map.entries()) names.push_back(entry.key);
     return names;
 }
 
 // `over` laid over `base`: what is a map in both is merged, else `over` wins.
-Value laid_over(const Value& base, const Value& over, const std::string& path, Diagnostics& diagnostics) {
+ConfigValue laid_over(const ConfigValue& base, const ConfigValue& over, const std::string& path, Diagnostics& diagnostics) {
     if (!base.is_map()) return over;
     if (!over.is_map()) {
         const std::string first = base.entries().empty() ? "" : "name one of them, as " + path + "." + base.entries()[0].key;
@@ -40,8 +40,8 @@ Value laid_over(const Value& base, const Value& over, const std::string& path, D
         return base;
     }
     if (base.entries().empty() && !path.empty()) return over;
-    std::vector<Value::Entry> merged = base.entries();
-    for (const Value::Entry& entry : over.entries()) {
+    std::vector<ConfigValue::Entry> merged = base.entries();
+    for (const ConfigValue::Entry& entry : over.entries()) {
         const auto found = std::find_if(merged.begin(), merged.end(), [&](const auto& one) { return one.key == entry.key; });
         const std::string inner = path.empty() ? entry.key : path + "." + entry.key;
         if (found == merged.end())
@@ -50,29 +50,29 @@ Value laid_over(const Value& base, const Value& over, const std::string& path, D
         else
             found->value = laid_over(found->value, entry.value, inner, diagnostics);
     }
-    return Value::map(std::move(merged), base.place());
+    return ConfigValue::map(std::move(merged), base.place());
 }
 
 // "a.b" and a value, as {a: {b: value}}.
-Value nested(std::string_view name, const Value& value) {
+ConfigValue nested(std::string_view name, const ConfigValue& value) {
     const Place place = value.place() ? Place{value.place().source, 1, 1} : Place{};
     const std::size_t dot = name.find('.');
-    const Value inner = dot == std::string_view::npos ? value : nested(name.substr(dot + 1), value);
-    return Value::map({{std::string(name.substr(0, dot)), place, inner}}, place);
+    const ConfigValue inner = dot == std::string_view::npos ? value : nested(name.substr(dot + 1), value);
+    return ConfigValue::map({{std::string(name.substr(0, dot)), place, inner}}, place);
 }
 
 }  // namespace
 
-Value merged_parameters(const ParameterLayers& layers, Diagnostics& diagnostics) {
+ConfigValue merged_parameters(const ParameterLayers& layers, Diagnostics& diagnostics) {
     check_names(layers.params, true, diagnostics);
-    const Value params = layers.params.is_map() ? layers.params : Value::map({}, layers.params.place());
-    Value merged = params;
-    for (const Value::Entry& profile : layers.profiles.entries()) {
+    const ConfigValue params = layers.params.is_map() ? layers.params : ConfigValue::map({}, layers.params.place());
+    ConfigValue merged = params;
+    for (const ConfigValue::Entry& profile : layers.profiles.entries()) {
         if (!profile.value.is_map()) {
             diagnostics.add(profile.value.place(), "a profile is a map of parameters, not " + profile.value.describe());
             continue;
         }
-        const Value with = laid_over(params, profile.value, "", diagnostics);
+        const ConfigValue with = laid_over(params, profile.value, "", diagnostics);
         if (profile.key == layers.profile) merged = with;
     }
     if (!layers.profile.empty() && !layers.profiles.find(layers.profile)) {

@@ -6,18 +6,18 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
 // The `params:` of a file, its `profiles:`, and what the command line says. All profiles are checked, whichever is chosen.
 struct ParameterLayers {
-    Value params;    // a map, or null
-    Value profiles;  // a map of maps, or null
+    ConfigValue params;    // a map, or null
+    ConfigValue profiles;  // a map of maps, or null
     std::string profile;
-    std::vector<std::pair<std::string, Value>> set;  // dotted names; later ones win
+    std::vector<std::pair<std::string, ConfigValue>> set;  // dotted names; later ones win
 };
 
-[[nodiscard]] Value merged_parameters(const ParameterLayers& layers, Diagnostics& diagnostics);
+[[nodiscard]] ConfigValue merged_parameters(const ParameterLayers& layers, Diagnostics& diagnostics);
 
 }  // namespace satdl

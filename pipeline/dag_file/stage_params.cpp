@@ -28,7 +28,7 @@ std::vector<std::string> keys_of(const Map& map) {
 }
 
 // The list of layers, read and spelled in one way.
-std::optional<Value> normal_network(const Value& layers, Diagnostics& diagnostics) {
+std::optional<ConfigValue> normal_network(const ConfigValue& layers, Diagnostics& diagnostics) {
     const std::size_t before = diagnostics.found().size();
     const Network network = parse_network(layers, diagnostics);
     if (diagnostics.found().size() > before) return std::nullopt;
@@ -37,29 +37,29 @@ std::optional<Value> normal_network(const Value& layers, Diagnostics& diagnostic
 
 }  // namespace
 
-NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics) {
+NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpolation, Diagnostics& diagnostics) {
     NamedNetworks networks;
-    for (const Value::Entry& entry : section.entries()) {
+    for (const ConfigValue::Entry& entry : section.entries()) {
         const auto layers = interpolation.apply(entry.value);
         networks[entry.key] = layers ? normal_network(*layers, diagnostics) : std::nullopt;
     }
     return networks;
 }
 
-bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known) {
-    return std::any_of(map.entries().begin(), map.entries().end(), [&](const Value::Entry& entry) {
+bool is_misspelt(std::string_view name, const ConfigValue& map, const std::vector<std::string>& known) {
+    return std::any_of(map.entries().begin(), map.entries().end(), [&](const ConfigValue::Entry& entry) {
         return std::find(known.begin(), known.end(), entry.key) == known.end() && nearest(entry.key, known) == name;
     });
 }
 
-StageParams ParamReader::read(const StageDescription& stage, const Value& body, const LocalNames& locals,
+StageParams ParamReader::read(const StageDescription& stage, const ConfigValue& body, const LocalNames& locals,
                               const Place& place) {
     StageParams result;
     Values values;
-    for (const Value::Entry& entry : body.entries()) {
+    for (const ConfigValue::Entry& entry : body.entries()) {
         if (is_stage_key(entry.key)) continue;
         const ParamDescription* param = stage.param(entry.key);
-        std::optional<Value> value;
+        std::optional<ConfigValue> value;
         if (!param)
             tell_unknown(stage, entry);
         else if (const auto applied = interpolation_.apply(entry.value, locals))
@@ -85,7 +85,7 @@ StageParams ParamReader::read(const StageDescription& stage, const Value& body, 
     return result;
 }
 
-void ParamReader::tell_unknown(const StageDescription& stage, const Value::Entry& entry) {
+void ParamReader::tell_unknown(const StageDescription& stage, const ConfigValue::Entry& entry) {
     std::string hint;
     if (stage.input(entry.key)) {
         hint = fmt::format("'{0}' is an input: write it under 'in', as in: {{{0}: stage.port}}", entry.key);
@@ -96,7 +96,7 @@ void ParamReader::tell_unknown(const StageDescription& stage, const Value::Entry
                      hint);
 }
 
-std::optional<Value> ParamReader::check(const ParamDescription& param, const Value& value) {
+std::optional<ConfigValue> ParamReader::check(const ParamDescription& param, const ConfigValue& value) {
     if (param.type == ParamType::Network) return network(param, value);
     CheckedParam checked = check_param(param, value);
     if (!checked.mistake) return std::move(checked.value);
@@ -104,7 +104,7 @@ std::optional<Value> ParamReader::check(const ParamDescription& param, const Val
     return std::nullopt;
 }
 
-std::optional<Value> ParamReader::network(const ParamDescription& param, const Value& value) {
+std::optional<ConfigValue> ParamReader::network(const ParamDescription& param, const ConfigValue& value) {
     if (value.is_null() && may_be_null(param)) return value;
     if (value.is_list()) return normal_network(value, diagnostics_);
     if (!value.is_scalar()) {
@@ -122,13 +122,13 @@ std::optional<Value> ParamReader::network(const ParamDescription& param, const V
     return found->second;
 }
 
-std::optional<Value> ParamReader::fallback(const StageDescription& stage, const ParamDescription& param) {
+std::optional<ConfigValue> ParamReader::fallback(const StageDescription& stage, const ParamDescription& param) {
     if (!param.fallback) return std::nullopt;
-    if (may_be_null(param)) return Value::null();
+    if (may_be_null(param)) return ConfigValue::null();
     const auto known = fallbacks_.find(&param);
     if (known != fallbacks_.end()) return known->second;
     const std::string name = fmt::format("default of '{}' of stage kind '{}'", param.name, stage.kind);
-    const Value text = parse_yaml(std::make_shared<const SourceText>(SourceText{name, *param.fallback}));
+    const ConfigValue text = parse_yaml(std::make_shared<const SourceText>(SourceText{name, *param.fallback}));
     return fallbacks_.emplace(&param, check(param, text)).first->second;
 }
 
@@ -144,7 +144,7 @@ bool ParamReader::add_files(const StageDescription& stage, const Values& values,
     return good;
 }
 
-bool ParamReader::add_dataset(const StageDescription& stage, const Values& values, const Value& name,
+bool ParamReader::add_dataset(const StageDescription& stage, const Values& values, const ConfigValue& name,
                               std::vector<SourceFile>& files) {
     const Dataset* dataset = nullptr;
     try {
@@ -176,7 +176,7 @@ bool ParamReader::add_dataset(const StageDescription& stage, const Values& value
     return true;
 }
 
-bool ParamReader::add_file(const ParamDescription& param, const Value& value, const Place& place,
+bool ParamReader::add_file(const ParamDescription& param, const ConfigValue& value, const Place& place,
                            std::vector<SourceFile>& files) {
     const auto known = folders_.find(place.source.get());
     const std::filesystem::path folder = known == folders_.end() ? "" : known->second;

@@ -17,11 +17,11 @@
 namespace satdl {
 
 // What `networks:` names: each network in its normal form; nothing where its mistakes were told.
-using NamedNetworks = std::map<std::string, std::optional<Value>>;
-[[nodiscard]] NamedNetworks read_networks(const Value& section, Interpolation& interpolation, Diagnostics& diagnostics);
+using NamedNetworks = std::map<std::string, std::optional<ConfigValue>>;
+[[nodiscard]] NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpolation, Diagnostics& diagnostics);
 
 // Whether a key of `map` that is none of `known` is likely meant to be `name`.
-[[nodiscard]] bool is_misspelt(std::string_view name, const Value& map, const std::vector<std::string>& known);
+[[nodiscard]] bool is_misspelt(std::string_view name, const ConfigValue& map, const std::vector<std::string>& known);
 
 struct StageParams {
     Params params;
@@ -43,26 +43,26 @@ public:
           diagnostics_(diagnostics) {}
 
     // `body`: the stage's map as written; `place`: where the stage is declared.
-    [[nodiscard]] StageParams read(const StageDescription& stage, const Value& body, const LocalNames& locals,
+    [[nodiscard]] StageParams read(const StageDescription& stage, const ConfigValue& body, const LocalNames& locals,
                                    const Place& place);
 
 private:
-    using Values = std::map<std::string, Value>;
-    void tell_unknown(const StageDescription& stage, const Value::Entry& entry);
-    std::optional<Value> check(const ParamDescription& param, const Value& value);
-    std::optional<Value> network(const ParamDescription& param, const Value& value);
-    std::optional<Value> fallback(const StageDescription& stage, const ParamDescription& param);
+    using Values = std::map<std::string, ConfigValue>;
+    void tell_unknown(const StageDescription& stage, const ConfigValue::Entry& entry);
+    std::optional<ConfigValue> check(const ParamDescription& param, const ConfigValue& value);
+    std::optional<ConfigValue> network(const ParamDescription& param, const ConfigValue& value);
+    std::optional<ConfigValue> fallback(const StageDescription& stage, const ParamDescription& param);
     bool add_files(const StageDescription& stage, const Values& values, const Place& place,
                    std::vector<SourceFile>& files);
-    bool add_dataset(const StageDescription& stage, const Values& values, const Value& name, std::vector<SourceFile>& files);
-    bool add_file(const ParamDescription& param, const Value& value, const Place& place, std::vector<SourceFile>& files);
+    bool add_dataset(const StageDescription& stage, const Values& values, const ConfigValue& name, std::vector<SourceFile>& files);
+    bool add_file(const ParamDescription& param, const ConfigValue& value, const Place& place, std::vector<SourceFile>& files);
 
     const NamedNetworks& networks_;
     const DatasetIndex& datasets_;
     const Folders& folders_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
-    std::unordered_map<const ParamDescription*, std::optional<Value>> fallbacks_;
+    std::unordered_map<const ParamDescription*, std::optional<ConfigValue>> fallbacks_;
 };
 
 }  // namespace satdl

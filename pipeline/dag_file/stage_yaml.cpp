@@ -35,7 +35,7 @@ std::string help_line(const PortDescription& port) {
 
 }  // namespace
 
-void StageReader::declare(const Value::Entry& entry) {
+void StageReader::declare(const ConfigValue::Entry& entry) {
     const std::string name = printable(entry.key.substr(0, kLongestName));
     if (!is_stage_name(entry.key))
         diagnostics_.add(
@@ -47,12 +47,12 @@ void StageReader::declare(const Value::Entry& entry) {
         declared_.push_back({entry.key, entry.key, nullptr, {}, entry.key_place, nullptr});
         return;
     }
-    const Value* foreach = entry.value.find("foreach");
-    const Value* matrix = entry.value.find("matrix");
+    const ConfigValue* foreach = entry.value.find("foreach");
+    const ConfigValue* matrix = entry.value.find("matrix");
     if (!foreach && !matrix) return declare_one(entry, entry.value, "", {});
 
-    const Value* body = entry.value.find("do");
-    for (const Value::Entry& key : entry.value.entries())
+    const ConfigValue* body = entry.value.find("do");
+    for (const ConfigValue::Entry& key : entry.value.entries())
         if (&key.value != foreach && &key.value != matrix && &key.value != body)
             diagnostics_.add(
                 key.key_place,
@@ -81,7 +81,7 @@ void StageReader::declare(const Value::Entry& entry) {
         declare_one(entry, *body, one.suffix, {{"item", std::move(one.item)}, {"key", std::move(one.key)}});
 }
 
-void StageReader::declare_one(const Value::Entry& entry, const Value& body, const std::string& suffix, LocalNames locals) {
+void StageReader::declare_one(const ConfigValue::Entry& entry, const ConfigValue& body, const std::string& suffix, LocalNames locals) {
     DeclaredStage declared{entry.key, entry.key, &body, std::move(locals), entry.key_place, nullptr};
     if (!suffix.empty()) {
         declared.name += "@" + suffix;
@@ -95,8 +95,8 @@ void StageReader::declare_one(const Value::Entry& entry, const Value& body, cons
     declared_.push_back(std::move(declared));
 }
 
-const CatalogEntry* StageReader::find_kind(const Value::Entry& entry, const Value& body, const LocalNames& locals) {
-    const Value* raw = body.find("kind");
+const CatalogEntry* StageReader::find_kind(const ConfigValue::Entry& entry, const ConfigValue& body, const LocalNames& locals) {
+    const ConfigValue* raw = body.find("kind");
     if (!raw) {
         diagnostics_.add(entry.key_place, fmt::format("stage '{}' has no kind", printable(entry.key)),
                          "write 'kind: ...'; `satdl stages` lists what there is");
@@ -132,7 +132,7 @@ StageReader::ReadStage StageReader::read(NodeId id) {
         result.good = false;
         return result;
     }
-    if (const Value* raw = declared.body->find("about")) {
+    if (const ConfigValue* raw = declared.body->find("about")) {
         const auto about = interpolation_.apply(*raw, declared.locals);
         if (about && !about->is_scalar()) diagnostics_.add(about->place(), "'about' must be text, not " + about->describe());
         if (about) node.about = about->text();
@@ -147,7 +147,7 @@ StageReader::ReadStage StageReader::read(NodeId id) {
 }
 
 bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
-    const Value* raw = declared.body->find("in");
+    const ConfigValue* raw = declared.body->find("in");
     const auto written = written_inputs(declared, raw);
     if (!written) return false;
     bool good = true;
@@ -172,8 +172,8 @@ bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
 }
 
 // The inputs that have no mistake of their own yet, by port.
-std::optional<std::map<std::string, Value>> StageReader::written_inputs(const DeclaredStage& declared, const Value* raw) {
-    std::map<std::string, Value> written;
+std::optional<std::map<std::string, ConfigValue>> StageReader::written_inputs(const DeclaredStage& declared, const ConfigValue* raw) {
+    std::map<std::string, ConfigValue> written;
     if (!raw || raw->is_null()) return written;
     if (!raw->is_map()) {
         diagnostics_.add(raw->place(), "'in' must be a map from port to stage.port, not " + raw->describe(),
@@ -181,7 +181,7 @@ std::optional<std::map<std::string, Value>> StageReader::written_inputs(const De
         return std::nullopt;
     }
     const StageDescription& stage = declared.stage->description;
-    for (const Value::Entry& entry : raw->entries()) {
+    for (const ConfigValue::Entry& entry : raw->entries()) {
         if (!stage.input(entry.key)) {
             tell_unknown_input(stage, entry);
             continue;
@@ -191,7 +191,7 @@ std::optional<std::map<std::string, Value>> StageReader::written_inputs(const De
     return written;
 }
 
-void StageReader::tell_unknown_input(const StageDescription& stage, const Value::Entry& entry) {
+void StageReader::tell_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry) {
     std::string hint;
     if (stage.param(entry.key)) {
         hint = fmt::format("'{}' is a parameter: write it beside 'kind', not under 'in'", entry.key);
@@ -203,7 +203,7 @@ void StageReader::tell_unknown_input(const StageDescription& stage, const Value:
                      hint);
 }
 
-std::optional<Input> StageReader::connect(const PortDescription& port, const Value& value) {
+std::optional<Input> StageReader::connect(const PortDescription& port, const ConfigValue& value) {
     if (!value.is_scalar()) {
         diagnostics_.add(value.place(), fmt::format("input '{}' must be stage.port, not {}", port.name, value.describe()));
         return std::nullopt;
@@ -228,7 +228,7 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Val
     return std::nullopt;
 }
 
-std::optional<Input> StageReader::only_output(const PortDescription& port, const Value& value, NodeId from) {
+std::optional<Input> StageReader::only_output(const PortDescription& port, const ConfigValue& value, NodeId from) {
     if (!declared_[from].stage) return std::nullopt;
     const std::vector<PortDescription>& outputs = declared_[from].stage->description.outputs;
     if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
@@ -238,7 +238,7 @@ std::optional<Input> StageReader::only_output(const PortDescription& port, const
     return std::nullopt;
 }
 
-void StageReader::tell_unknown(const Value& value, const std::string& stage) {
+void StageReader::tell_unknown(const ConfigValue& value, const std::string& stage) {
     const std::string name = stage.substr(0, stage.find('@'));  // of a group, if it is one
     const auto group = groups_.find(name);
     if (group != groups_.end() && name == stage && !group->second.empty()) {

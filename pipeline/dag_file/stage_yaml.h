@@ -20,7 +20,7 @@ namespace satdl {
 struct DeclaredStage {
     std::string name;
     std::string group;
-    const Value* body = nullptr;  // the stage's map (of `foreach` and `matrix`: that of `do`); null where it was no map
+    const ConfigValue* body = nullptr;  // the stage's map (of `foreach` and `matrix`: that of `do`); null where it was no map
     LocalNames locals;
     Place place;
     const CatalogEntry* stage = nullptr;  // null where its mistake was told
@@ -32,7 +32,7 @@ public:
     StageReader(const Catalog& catalog, ParamReader& params, Interpolation& interpolation, Diagnostics& diagnostics)
         : catalog_(catalog), params_(params), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
-    void declare(const Value::Entry& entry);
+    void declare(const ConfigValue::Entry& entry);
     // After the last declare(), before the first read().
     void end_of_declarations();
 
@@ -47,14 +47,14 @@ public:
     [[nodiscard]] ReadStage read(NodeId id);
 
 private:
-    void declare_one(const Value::Entry& entry, const Value& body, const std::string& suffix, LocalNames locals);
-    const CatalogEntry* find_kind(const Value::Entry& entry, const Value& body, const LocalNames& locals);
+    void declare_one(const ConfigValue::Entry& entry, const ConfigValue& body, const std::string& suffix, LocalNames locals);
+    const CatalogEntry* find_kind(const ConfigValue::Entry& entry, const ConfigValue& body, const LocalNames& locals);
     bool read_inputs(const DeclaredStage& declared, Node& node);
-    std::optional<std::map<std::string, Value>> written_inputs(const DeclaredStage& declared, const Value* raw);
-    std::optional<Input> connect(const PortDescription& port, const Value& value);
-    std::optional<Input> only_output(const PortDescription& port, const Value& value, NodeId from);
-    void tell_unknown(const Value& value, const std::string& stage);
-    void tell_unknown_input(const StageDescription& stage, const Value::Entry& entry);
+    std::optional<std::map<std::string, ConfigValue>> written_inputs(const DeclaredStage& declared, const ConfigValue* raw);
+    std::optional<Input> connect(const PortDescription& port, const ConfigValue& value);
+    std::optional<Input> only_output(const PortDescription& port, const ConfigValue& value, NodeId from);
+    void tell_unknown(const ConfigValue& value, const std::string& stage);
+    void tell_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry);
 
     const Catalog& catalog_;
     ParamReader& params_;

@@ -13,7 +13,7 @@ constexpr const char* kMemoryHint = "a number and a unit (MB, GB, TB), as 500MB 
 
 class Reader {
 public:
-    Reader(const Value& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics)
+    Reader(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics)
         : body_(body), locals_(locals), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
     Supervision read() {
@@ -35,45 +35,45 @@ public:
 
 private:
     // Null is as if it were not there, so that a parameter may switch it off.
-    std::optional<Value> value(std::string_view key) {
-        const Value* raw = body_.find(key);
+    std::optional<ConfigValue> value(std::string_view key) {
+        const ConfigValue* raw = body_.find(key);
         if (raw == nullptr) return std::nullopt;
         auto applied = interpolation_.apply(*raw, locals_);
         return applied && applied->is_null() ? std::nullopt : std::move(applied);
     }
 
-    int count(const Value& value) {
+    int count(const ConfigValue& value) {
         const auto number = value.as_integer();
         if (number && *number >= 0 && *number <= kMostRetries) return static_cast<int>(*number);
         tell(value, "retries", "a whole number", fmt::format("from 0 to {}: how often it is tried again", kMostRetries));
         return 0;
     }
 
-    std::optional<double> seconds(std::string_view key, const Value& value, double least) {
+    std::optional<double> seconds(std::string_view key, const ConfigValue& value, double least) {
         const auto read = value.is_scalar() ? seconds_from_text(value.text()) : std::nullopt;
         if (read && *read >= least && *read <= kMostSeconds) return read;
         tell(value, key, "a time", read ? fmt::format("from {} to 366d", least > 0 ? "1ms" : "0s") : kTimeHint);
         return std::nullopt;
     }
 
-    std::optional<std::uint64_t> bytes(const Value& value) {
+    std::optional<std::uint64_t> bytes(const ConfigValue& value) {
         const auto read = value.is_scalar() ? bytes_from_text(value.text()) : std::nullopt;
         if (read && *read >= kLeastMemory) return read;
         tell(value, "memory", "an amount of memory", read ? fmt::format("at least {}", memory_text(kLeastMemory)) : kMemoryHint);
         return std::nullopt;
     }
 
-    bool flag(const Value& value) {
+    bool flag(const ConfigValue& value) {
         const auto read = value.as_boolean();
         if (!read) tell(value, "isolate", "true or false", "true: in a process of its own");
         return read.value_or(false);
     }
 
-    void tell(const Value& value, std::string_view key, std::string_view wanted, std::string hint) {
+    void tell(const ConfigValue& value, std::string_view key, std::string_view wanted, std::string hint) {
         diagnostics_.add(value.place(), fmt::format("'{}' must be {}, not {}", key, wanted, value.describe()), std::move(hint));
     }
 
-    const Value& body_;
+    const ConfigValue& body_;
     const LocalNames& locals_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
@@ -81,7 +81,7 @@ private:
 
 }  // namespace
 
-Supervision read_supervision(const Value& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
+Supervision read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
     return Reader(body, locals, interpolation, diagnostics).read();
 }
 

@@ -48,33 +48,33 @@ class ManifestReader {
 public:
     ManifestReader(const fs::path& path, Diagnostics& diagnostics) : path_(path), diagnostics_(diagnostics) {}
 
-    Dataset read(const Value& root);
+    Dataset read(const ConfigValue& root);
 
 private:
     // Every key of `map` must be one of `known`; tells where `value` is no map.
-    [[nodiscard]] bool map(const Value& value, std::string_view what, std::span<const std::string> known);
+    [[nodiscard]] bool map(const ConfigValue& value, std::string_view what, std::span<const std::string> known);
     // The member's text; "" (told) where it is missing or no text.
-    [[nodiscard]] std::string text(const Value& map, std::string_view key, std::string_view what);
-    void bad(const Value& value, std::string_view key, std::string_view wanted);
+    [[nodiscard]] std::string text(const ConfigValue& map, std::string_view key, std::string_view what);
+    void bad(const ConfigValue& value, std::string_view key, std::string_view wanted);
 
-    void file(const Value::Entry& entry, Dataset& dataset);
-    void split(const Value::Entry& entry, Dataset& dataset);
-    void source(const Value& value, Dataset& dataset);
+    void file(const ConfigValue::Entry& entry, Dataset& dataset);
+    void split(const ConfigValue::Entry& entry, Dataset& dataset);
+    void source(const ConfigValue& value, Dataset& dataset);
 
     const fs::path& path_;
     Diagnostics& diagnostics_;
 };
 
-void ManifestReader::bad(const Value& value, std::string_view key, std::string_view wanted) {
+void ManifestReader::bad(const ConfigValue& value, std::string_view key, std::string_view wanted) {
     diagnostics_.add(value.place(), fmt::format("{} wants {}, not {}", key, wanted, value.describe()));
 }
 
-bool ManifestReader::map(const Value& value, std::string_view what, std::span<const std::string> known) {
+bool ManifestReader::map(const ConfigValue& value, std::string_view what, std::span<const std::string> known) {
     if (!value.is_map()) {
         bad(value, what, "a map");
         return false;
     }
-    for (const Value::Entry& entry : value.entries()) {
+    for (const ConfigValue::Entry& entry : value.entries()) {
         if (!known.empty() && std::ranges::find(known, entry.key) == known.end())
             diagnostics_.add(entry.key_place, fmt::format("{} has no '{}'", what, printable(entry.key)),
                              did_you_mean(entry.key, known));
@@ -82,15 +82,15 @@ bool ManifestReader::map(const Value& value, std::string_view what, std::span<co
     return true;
 }
 
-std::string ManifestReader::text(const Value& map, std::string_view key, std::string_view what) {
-    const Value* value = map.find(key);
+std::string ManifestReader::text(const ConfigValue& map, std::string_view key, std::string_view what) {
+    const ConfigValue* value = map.find(key);
     if (value != nullptr && value->is_scalar() && !value->text().empty()) return value->text();
     if (value != nullptr) bad(*value, key, "a text");
     else diagnostics_.add(map.place(), fmt::format("{} needs '{}'", what, key));
     return "";
 }
 
-Dataset ManifestReader::read(const Value& root) {
+Dataset ManifestReader::read(const ConfigValue& root) {
     Dataset dataset;
     const std::vector<std::string> keys{"name", "about", "splits", "files", "sources"};
     if (!map(root, "a dataset", keys)) return dataset;
@@ -100,23 +100,23 @@ Dataset ManifestReader::read(const Value& root) {
     if (root.find("about") != nullptr) dataset.about = text(root, "about", "a dataset");
     dataset.folder = path_.parent_path() / path_.stem();
 
-    const Value nothing = Value::null(root.place());
-    const auto member = [&](std::string_view key) -> const Value& {
-        const Value* value = root.find(key);
+    const ConfigValue nothing = ConfigValue::null(root.place());
+    const auto member = [&](std::string_view key) -> const ConfigValue& {
+        const ConfigValue* value = root.find(key);
         return value != nullptr ? *value : nothing;
     };
     if (map(member("files"), "files", {})) {
-        for (const Value::Entry& entry : member("files").entries()) file(entry, dataset);
+        for (const ConfigValue::Entry& entry : member("files").entries()) file(entry, dataset);
     }
     if (map(member("splits"), "splits", {})) {
-        for (const Value::Entry& entry : member("splits").entries()) split(entry, dataset);
+        for (const ConfigValue::Entry& entry : member("splits").entries()) split(entry, dataset);
     }
     if (!member("sources").is_list()) bad(member("sources"), "sources", "a list");
-    for (const Value& value : member("sources").items()) source(value, dataset);
+    for (const ConfigValue& value : member("sources").items()) source(value, dataset);
     return dataset;
 }
 
-void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
+void ManifestReader::file(const ConfigValue::Entry& entry, Dataset& dataset) {
     if (!is_file_name(entry.key)) {
         diagnostics_.add(entry.key_place, fmt::format("'{}' cannot be a file's name", printable(entry.key)),
                          "letters, digits and . _ - +, not beginning with . or -");
@@ -128,21 +128,21 @@ void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
     file.name = entry.key;
     const auto digest = Digest::from_hex(text(entry.value, "sha256", "a file"));
     const auto dtype = dtype_from_name(text(entry.value, "dtype", "a file"));
-    if (const Value* value = entry.value.find("sha256"); value != nullptr && value->is_scalar() && !digest)
+    if (const ConfigValue* value = entry.value.find("sha256"); value != nullptr && value->is_scalar() && !digest)
         bad(*value, "sha256", "64 hexadecimal digits");
-    if (const Value* value = entry.value.find("dtype"); value != nullptr && value->is_scalar() && !dtype)
+    if (const ConfigValue* value = entry.value.find("dtype"); value != nullptr && value->is_scalar() && !dtype)
         bad(*value, "dtype", "an element type");
     if (digest) file.sha256 = *digest;
     if (dtype) file.dtype = *dtype;
 
-    const Value nothing = Value::null(entry.value.place());
-    const Value* bytes = entry.value.find("bytes");
+    const ConfigValue nothing = ConfigValue::null(entry.value.place());
+    const ConfigValue* bytes = entry.value.find("bytes");
     file.bytes = bytes != nullptr ? bytes->as_integer().value_or(-1) : -1;
     if (file.bytes < 0) bad(bytes != nullptr ? *bytes : nothing, "bytes", "the file's size");
-    const Value* shape = entry.value.find("shape");
+    const ConfigValue* shape = entry.value.find("shape");
     if (shape == nullptr || !shape->is_list()) bad(shape != nullptr ? *shape : nothing, "shape", "a list of extents");
     double size = static_cast<double>(size_of(file.dtype));
-    for (const Value& extent : shape != nullptr ? shape->items() : std::vector<Value>{}) {
+    for (const ConfigValue& extent : shape != nullptr ? shape->items() : std::vector<ConfigValue>{}) {
         const std::int64_t number = extent.as_integer().value_or(-1);
         if (number < 1) bad(extent, "shape", "extents of 1 or more");
         file.shape.push_back(number);
@@ -154,12 +154,12 @@ void ManifestReader::file(const Value::Entry& entry, Dataset& dataset) {
     dataset.files.emplace(entry.key, std::move(file));
 }
 
-void ManifestReader::split(const Value::Entry& entry, Dataset& dataset) {
+void ManifestReader::split(const ConfigValue::Entry& entry, Dataset& dataset) {
     if (!map(entry.value, "a split", {})) return;
     std::vector<std::string> names;
     for (const auto& [name, file] : dataset.files) names.push_back(name);
     std::optional<std::pair<std::string, std::int64_t>> first;  // role and samples
-    for (const Value::Entry& role : entry.value.entries()) {
+    for (const ConfigValue::Entry& role : entry.value.entries()) {
         if (dataset.files.contains(role.value.text())) {
             dataset.splits[entry.key][role.key] = role.value.text();
             const Shape& shape = dataset.files.at(role.value.text()).shape;
@@ -177,7 +177,7 @@ void ManifestReader::split(const Value::Entry& entry, Dataset& dataset) {
     }
 }
 
-void ManifestReader::source(const Value& value, Dataset& dataset) {
+void ManifestReader::source(const ConfigValue& value, Dataset& dataset) {
     const std::vector<std::string> keys{"folder", "package", "npm", "https"};
     if (!map(value, "a source", keys)) return;
     DatasetSource source;
@@ -191,7 +191,7 @@ void ManifestReader::source(const Value& value, Dataset& dataset) {
         source.where = text(value, "npm", "a source");
         source.folder = text(value, "folder", "a source");
         if (!is_npm_package(source.where)) bad(*value.find("npm"), "npm", "NAME@VERSION");
-        if (const Value* folder = value.find("folder"); folder != nullptr && !is_inner_folder(folder->text()))
+        if (const ConfigValue* folder = value.find("folder"); folder != nullptr && !is_inner_folder(folder->text()))
             bad(*folder, "folder", "a folder within the package");
     } else {
         source.where = text(value, "folder", "a source");
@@ -201,7 +201,7 @@ void ManifestReader::source(const Value& value, Dataset& dataset) {
 }
 
 Dataset read_dataset(const fs::path& path) {
-    const Value root = parse_yaml_file(path.string());
+    const ConfigValue root = parse_yaml_file(path.string());
     Diagnostics diagnostics;
     Dataset dataset = ManifestReader(path, diagnostics).read(root);
     diagnostics.throw_if_any();

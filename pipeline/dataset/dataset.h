@@ -12,7 +12,7 @@
 #include "pipeline/core/digest.h"
 #include "pipeline/os/file_system.h"
 #include "pipeline/stage.h"
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 

@@ -118,7 +118,7 @@ Json axes_json(const std::vector<SweepAxis>& axes) {
     Json all = Json::array();
     for (const SweepAxis& axis : axes) {
         Json values = Json::array();
-        for (const Value& value : axis.values) values.push_back(Json::parse(value.canonical()));
+        for (const ConfigValue& value : axis.values) values.push_back(Json::parse(value.canonical()));
         all.push_back({{"param", axis.name}, {"values", std::move(values)}, {"repeats", axis.repeats}});
     }
     return all;

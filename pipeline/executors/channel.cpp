@@ -46,7 +46,7 @@ using Control = std::array<char, CMSG_SPACE(sizeof(int) * 4)>;
 
 }  // namespace
 
-bool Channel::send(std::string_view bytes, const Descriptor& file) {
+bool Channel::send(std::string_view bytes, const UniqueFd& file) {
     const std::string text = head_of(bytes.size(), static_cast<bool>(file)).append(bytes);
     for (std::size_t sent = 0; sent < text.size();) {
         iovec piece{const_cast<char*>(text.data()) + sent, text.size() - sent};
@@ -106,7 +106,7 @@ std::optional<Message> Channel::take() {
         return std::nullopt;
     }
     if (buffer_.size() - kHeadBytes < head.bytes) return std::nullopt;
-    Message message{buffer_.substr(kHeadBytes, head.bytes), Descriptor()};
+    Message message{buffer_.substr(kHeadBytes, head.bytes), UniqueFd()};
     buffer_.erase(0, kHeadBytes + head.bytes);
     if (head.files == 1) {
         message.file = std::move(files_.front());
@@ -130,11 +130,11 @@ std::optional<Message> Channel::receive() {
     }
 }
 
-std::pair<Descriptor, Descriptor> socket_pair() {
+std::pair<UniqueFd, UniqueFd> socket_pair() {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
         throw Error(ExitCode::Store, fmt::format("no sockets: {}", std::strerror(errno)));
-    return {Descriptor(ends[0]), Descriptor(ends[1])};
+    return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
 }  // namespace satdl

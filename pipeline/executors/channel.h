@@ -11,24 +11,24 @@
 #include <string_view>
 #include <utility>
 
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 
 namespace satdl {
 
 struct Message {
     std::string bytes;
-    Descriptor file;  // none, or one that came with it
+    UniqueFd file;  // none, or one that came with it
 };
 
 // For one thread.
 class Channel {
 public:
-    explicit Channel(Descriptor socket) : socket_(std::move(socket)) {}
+    explicit Channel(UniqueFd socket) : socket_(std::move(socket)) {}
 
     [[nodiscard]] int descriptor() const { return socket_.get(); }
 
     // False: the other end is gone.
-    bool send(std::string_view bytes, const Descriptor& file = Descriptor());
+    bool send(std::string_view bytes, const UniqueFd& file = UniqueFd());
     // Waits for the next one. Nothing: the other end is gone, or what it sends is no message.
     [[nodiscard]] std::optional<Message> receive();
 
@@ -40,13 +40,13 @@ private:
     enum class Read { Some, Nothing, End };
     [[nodiscard]] Read read_some(int flags);
 
-    Descriptor socket_;
+    UniqueFd socket_;
     std::string buffer_;           // received, not yet taken
-    std::deque<Descriptor> files_;  // likewise, in the order of their messages
+    std::deque<UniqueFd> files_;  // likewise, in the order of their messages
     bool broken_ = false;
 };
 
 // A pair of connected sockets, closed on exec. Throws Error{Store}.
-[[nodiscard]] std::pair<Descriptor, Descriptor> socket_pair();
+[[nodiscard]] std::pair<UniqueFd, UniqueFd> socket_pair();
 
 }  // namespace satdl

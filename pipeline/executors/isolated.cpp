@@ -60,15 +60,15 @@ public:
         auto [our_life, their_life] = socket_pair();
         std::array<int, 2> pipe{};
         if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw not_started(errno);
-        output_ = Descriptor(pipe[0]);
-        const Descriptor their_output(pipe[1]);
+        output_ = UniqueFd(pipe[0]);
+        const UniqueFd their_output(pipe[1]);
         ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
         const std::array given{ChildProcess::Given{their_output.get(), STDOUT_FILENO}, ChildProcess::Given{their_output.get(), STDERR_FILENO},
                                ChildProcess::Given{theirs.get(), kWorkerChannel}, ChildProcess::Given{their_life.get(), kWorkerLifeline},
                                ChildProcess::Given{stop_.file().get(), kWorkerStop}};
         const auto memory = node.supervision.memory_bytes.value_or(0);
         const std::vector<std::string> argv{"satdl", std::string(kWorkerCommand), node.name, std::to_string(memory)};
-        if (const int number = minder_.start(program, argv, given, ChildProcess::Group::Own)) throw not_started(number);
+        if (const int number = minder_.start(program, argv, given, ChildProcess::ProcessGroup::Own)) throw not_started(number);
         channel_.emplace(std::move(ours));
         lifeline_ = std::move(our_life);
     }
@@ -186,13 +186,13 @@ private:
     }
 
     void answer_checkpoint() {
-        const Group* const state = context_.checkpoint();
+        const NamedArrays* const state = context_.checkpoint();
         if (state == nullptr) return answer({{"has", false}});
         const SharedGroups shared = share({{"state", *state}});
         answer({{"has", true}, {"state", to_cbor(shared)}}, shared.file);
     }
 
-    void keep(const Cbor& said, Descriptor file, bool is_end) {
+    void keep(const Cbor& said, UniqueFd file, bool is_end) {
         const Groups groups = mapped(groups_from(said.at("state"), std::move(file)));
         const auto state = groups.find("state");
         if (state == groups.end()) throw not_understood("a checkpoint without its state");
@@ -202,7 +202,7 @@ private:
         answer({{"kept", true}});
     }
 
-    void answer(const Cbor& message, const Descriptor& file = Descriptor()) { (void)channel_->send(packed(message), file); }
+    void answer(const Cbor& message, const UniqueFd& file = UniqueFd()) { (void)channel_->send(packed(message), file); }
 
     void note(std::string line) {
         last_.push_back(printable(std::string_view(line).substr(0, kMostOfLine)));
@@ -242,7 +242,7 @@ private:
     StageContext& context_;
     const Clock::time_point started_ = Clock::now();
     SharedFlag stop_;
-    Descriptor output_, lifeline_;
+    UniqueFd output_, lifeline_;
     ChildProcess minder_;
     std::optional<Channel> channel_;
 

@@ -13,7 +13,7 @@
 #include <sstream>
 #include <vector>
 
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 
 namespace satdl {
 namespace {
@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 // The kernel's files take a value in one write, and say at once whether they like it.
 bool put(const fs::path& file, const std::string& value) {
-    const Descriptor open(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+    const UniqueFd open(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
     return open && ::write(open.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
 }
 

@@ -50,10 +50,10 @@ std::vector<pid_t> children() {
 
 class Minder {
 public:
-    Minder(Descriptor lifeline, pid_t worker) : lifeline_(std::move(lifeline)), worker_(worker) {}
+    Minder(UniqueFd lifeline, pid_t worker) : lifeline_(std::move(lifeline)), worker_(worker) {}
 
     // Until the worker has ended, or shall.
-    void watch(const Descriptor& signals) {
+    void watch(const UniqueFd& signals) {
         std::array<pollfd, 2> both{{{lifeline_.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
         while (!worker_has_ended()) {
             if (::poll(both.data(), both.size(), -1) < 0) continue;
@@ -97,12 +97,12 @@ private:
         }
     }
 
-    Descriptor lifeline_;
+    UniqueFd lifeline_;
     const pid_t worker_;
     int status_ = 0;
 };
 
-void mind(Descriptor lifeline, pid_t worker, std::optional<std::uint64_t> memory_bytes, const Descriptor& signals, const Descriptor& go) {
+void mind(UniqueFd lifeline, pid_t worker, std::optional<std::uint64_t> memory_bytes, const UniqueFd& signals, const UniqueFd& go) {
     MemoryLimit limit(memory_bytes);
     const Go said{limit.take_in(worker)};
     if (::write(go.get(), &said, sizeof said) != sizeof said) ::kill(worker, SIGKILL);
@@ -112,7 +112,7 @@ void mind(Descriptor lifeline, pid_t worker, std::optional<std::uint64_t> memory
     minder.tell(said.limit, limit.has_struck());
 }
 
-LimitKind begin_work(pid_t minder, const Descriptor& go, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
+LimitKind begin_work(pid_t minder, const UniqueFd& go, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != minder) ::_exit(1);
     ::setpgid(0, 0);
@@ -125,22 +125,22 @@ LimitKind begin_work(pid_t minder, const Descriptor& go, const sigset_t& mask, s
 
 }  // namespace
 
-LimitKind become_minded(Descriptor lifeline, std::optional<std::uint64_t> memory_bytes, std::span<Descriptor* const> of_worker) {
+LimitKind become_minded(UniqueFd lifeline, std::optional<std::uint64_t> memory_bytes, std::span<UniqueFd* const> of_worker) {
     sigset_t heard, before;
     sigemptyset(&heard);
     for (const int signal : kHeard) sigaddset(&heard, signal);
     ::sigprocmask(SIG_BLOCK, &heard, &before);
-    Descriptor signals(::signalfd(-1, &heard, SFD_CLOEXEC));
+    UniqueFd signals(::signalfd(-1, &heard, SFD_CLOEXEC));
     std::array<int, 2> pipe{};
     if (!signals || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         throw Error(ExitCode::Store, std::string("a stage's process cannot be minded: ") + std::strerror(errno));
-    const Descriptor read_end(pipe[0]), write_end(pipe[1]);
+    const UniqueFd read_end(pipe[0]), write_end(pipe[1]);
     const pid_t minder = ::getpid();
     const pid_t worker = ::fork();
     if (worker < 0) throw Error(ExitCode::Store, std::string("a stage's process cannot be started: ") + std::strerror(errno));
     if (worker == 0) return begin_work(minder, read_end, before, memory_bytes);
     ::setpgid(worker, worker);
-    for (Descriptor* const descriptor : of_worker) descriptor->close();
+    for (UniqueFd* const descriptor : of_worker) descriptor->close();
     mind(std::move(lifeline), worker, memory_bytes, signals, write_end);
     ::_exit(0);
 }

@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 #include "pipeline/executors/memory_limit.h"
 
 namespace satdl {
@@ -26,8 +26,8 @@ struct WorkerEnd {
 
 // Called by a process that has run no threads. Comes back in the worker alone, and says which limit its memory has; the process that
 // called it becomes the minder, and ends when all is over. `of_worker`: what the minder has no use for, and closes. Throws Error{Store}.
-[[nodiscard]] LimitKind become_minded(Descriptor lifeline, std::optional<std::uint64_t> memory_bytes,
-                                      std::span<Descriptor* const> of_worker);
+[[nodiscard]] LimitKind become_minded(UniqueFd lifeline, std::optional<std::uint64_t> memory_bytes,
+                                      std::span<UniqueFd* const> of_worker);
 
 // In satdl: what the minder said, once the lifeline is at its end; nothing where it said nothing.
 [[nodiscard]] std::optional<WorkerEnd> worker_end(const std::string& said);

@@ -7,33 +7,33 @@
 namespace satdl {
 namespace {
 
-Cbor to_cbor(const Value& value) {
+Cbor to_cbor(const ConfigValue& value) {
     switch (value.kind()) {
-        case Value::Kind::Null: return nullptr;
-        case Value::Kind::Scalar: return {{"text", value.text()}, {"quoted", value.quoted()}};
-        case Value::Kind::List: {
+        case ConfigValue::Kind::Null: return nullptr;
+        case ConfigValue::Kind::Scalar: return {{"text", value.text()}, {"quoted", value.quoted()}};
+        case ConfigValue::Kind::List: {
             Cbor items = Cbor::array();
-            for (const Value& item : value.items()) items.push_back(to_cbor(item));
+            for (const ConfigValue& item : value.items()) items.push_back(to_cbor(item));
             return {{"items", std::move(items)}};
         }
-        case Value::Kind::Map: break;
+        case ConfigValue::Kind::Map: break;
     }
     Cbor entries = Cbor::array();
-    for (const Value::Entry& entry : value.entries()) entries.push_back(Cbor::array({entry.key, to_cbor(entry.value)}));
+    for (const ConfigValue::Entry& entry : value.entries()) entries.push_back(Cbor::array({entry.key, to_cbor(entry.value)}));
     return {{"entries", std::move(entries)}};
 }
 
-Value value_from(const Cbor& json) {
-    if (json.is_null()) return Value::null();
-    if (json.contains("text")) return Value::scalar(json.at("text"), json.at("quoted"));
+ConfigValue value_from(const Cbor& json) {
+    if (json.is_null()) return ConfigValue::null();
+    if (json.contains("text")) return ConfigValue::scalar(json.at("text"), json.at("quoted"));
     if (json.contains("items")) {
-        std::vector<Value> items;
+        std::vector<ConfigValue> items;
         for (const Cbor& item : json.at("items")) items.push_back(value_from(item));
-        return Value::list(std::move(items));
+        return ConfigValue::list(std::move(items));
     }
-    std::vector<Value::Entry> entries;
+    std::vector<ConfigValue::Entry> entries;
     for (const Cbor& entry : json.at("entries")) entries.push_back({entry.at(0), {}, value_from(entry.at(1))});
-    return Value::map(std::move(entries));
+    return ConfigValue::map(std::move(entries));
 }
 
 DType dtype_from(const Cbor& json) {
@@ -143,8 +143,8 @@ Cbor to_cbor(const NodeJob& job) {
             {"inputs", to_cbor(job.inputs)}};
 }
 
-NodeJob job_from(const Cbor& json, Descriptor file) {
-    std::map<std::string, Value> params;
+NodeJob job_from(const Cbor& json, UniqueFd file) {
+    std::map<std::string, ConfigValue> params;
     for (const auto& [name, value] : json.at("params").items()) params.emplace(name, value_from(value));
     NodeJob job{stage_from(json.at("stage")), Params(std::move(params)), json.at("threads"),
                 json.at("bf16").get<bool>() ? Precision::Bf16 : Precision::Fp32,
@@ -161,7 +161,7 @@ Cbor to_cbor(const SharedGroups& shared) {
     return {{"ports", shared.ports}, {"arrays", std::move(arrays)}};
 }
 
-SharedGroups groups_from(const Cbor& json, Descriptor file) {
+SharedGroups groups_from(const Cbor& json, UniqueFd file) {
     SharedGroups shared{json.at("ports").get<std::vector<std::string>>(), {}, std::move(file)};
     for (const Cbor& one : json.at("arrays"))
         shared.arrays.push_back({one.at("port"), one.at("name"), dtype_from(one.at("dtype")), one.at("shape").get<Shape>(),

@@ -35,10 +35,10 @@ struct NodeJob {
     SharedGroups inputs;
 };
 [[nodiscard]] Cbor to_cbor(const NodeJob& job);  // without the inputs' file, which goes beside it
-[[nodiscard]] NodeJob job_from(const Cbor& json, Descriptor file);
+[[nodiscard]] NodeJob job_from(const Cbor& json, UniqueFd file);
 
 [[nodiscard]] Cbor to_cbor(const SharedGroups& shared);
-[[nodiscard]] SharedGroups groups_from(const Cbor& json, Descriptor file);
+[[nodiscard]] SharedGroups groups_from(const Cbor& json, UniqueFd file);
 
 [[nodiscard]] Cbor to_cbor(const std::vector<Table>& tables);
 [[nodiscard]] std::vector<Table> tables_from(const Cbor& json);

@@ -67,7 +67,7 @@ struct Mapping {
 
 SharedGroups share(const Groups& groups) {
     SharedGroups shared;
-    shared.file = Descriptor(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    shared.file = UniqueFd(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!shared.file) throw no_memory("memfd_create");
     std::uint64_t end = 0;
     for (const auto& [port, group] : groups) {

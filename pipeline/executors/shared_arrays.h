@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "pipeline/core/array.h"
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 
 namespace satdl {
 
-using Groups = std::map<std::string, Group>;  // by port
+using Groups = std::map<std::string, NamedArrays>;  // by port
 
 struct SharedArray {
     std::string port, name;
@@ -26,7 +26,7 @@ struct SharedArray {
 struct SharedGroups {
     std::vector<std::string> ports;  // also those without an array
     std::vector<SharedArray> arrays;
-    Descriptor file;
+    UniqueFd file;
 };
 
 // Copies the bytes. Throws Error{Store} where there is no memory for them.

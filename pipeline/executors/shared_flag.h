@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 #include "pipeline/core/error.h"
 
 namespace satdl {
@@ -17,7 +17,7 @@ class SharedFlag {
 public:
     SharedFlag() : SharedFlag(made()) {}
     // The one behind a descriptor that another process has made and given.
-    explicit SharedFlag(Descriptor file) : file_(std::move(file)) {
+    explicit SharedFlag(UniqueFd file) : file_(std::move(file)) {
         void* const page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
         if (page == MAP_FAILED) throw Error(ExitCode::Store, "no memory can be shared with another process");
         flag_ = static_cast<Flag*>(page);
@@ -26,7 +26,7 @@ public:
     SharedFlag(const SharedFlag&) = delete;
     SharedFlag& operator=(const SharedFlag&) = delete;
 
-    [[nodiscard]] const Descriptor& file() const { return file_; }
+    [[nodiscard]] const UniqueFd& file() const { return file_; }
     void raise() { flag_->store(1, std::memory_order_relaxed); }
     [[nodiscard]] bool is_raised() const { return flag_->load(std::memory_order_relaxed) != 0; }
 
@@ -36,14 +36,14 @@ private:
     static constexpr std::size_t kBytes = 4096;
 
     // Zero, and of a size that nobody can change.
-    static Descriptor made() {
-        Descriptor file(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    static UniqueFd made() {
+        UniqueFd file(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
         if (!file || ::ftruncate(file.get(), kBytes) != 0 || ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
             throw Error(ExitCode::Store, "no memory can be shared with another process");
         return file;
     }
 
-    Descriptor file_;
+    UniqueFd file_;
     Flag* flag_ = nullptr;
 };
 

@@ -41,7 +41,7 @@ public:
     void log(LogLevel level, std::string_view message) override {
         say({{"what", "log"}, {"level", static_cast<int>(level)}, {"message", message}});
     }
-    [[nodiscard]] const Group* checkpoint() override {
+    [[nodiscard]] const NamedArrays* checkpoint() override {
         if (!checkpoint_) {
             say({{"what", "checkpoint"}});
             auto [answer, file] = answered();
@@ -54,21 +54,21 @@ public:
         say({{"what", "due"}, {"epoch_ended", epoch_ended}});
         return answered().first.at("due");
     }
-    void keep_checkpoint(const Group& state, const Progress& at) override { keep("keep", state, at); }
-    void keep_end(const Group& state, const Progress& at) override { keep("keep_end", state, at); }
+    void keep_checkpoint(const NamedArrays& state, const Progress& at) override { keep("keep", state, at); }
+    void keep_end(const NamedArrays& state, const Progress& at) override { keep("keep_end", state, at); }
 
     // Where nobody listens any more, there is nothing left to do.
-    void say(const Cbor& message, const Descriptor& file = Descriptor()) {
+    void say(const Cbor& message, const UniqueFd& file = UniqueFd()) {
         if (!channel_.send(packed(message), file)) ::_exit(1);
     }
 
 private:
-    void keep(const char* what, const Group& state, const Progress& at) {
+    void keep(const char* what, const NamedArrays& state, const Progress& at) {
         const SharedGroups shared = share({{"state", state}});
         say({{"what", what}, {"state", to_cbor(shared)}, {"at", to_cbor(at)}}, shared.file);
         (void)answered();
     }
-    std::pair<Cbor, Descriptor> answered() {
+    std::pair<Cbor, UniqueFd> answered() {
         auto message = channel_.receive();
         if (!message) ::_exit(1);
         return {unpacked(message->bytes), std::move(message->file)};
@@ -119,10 +119,10 @@ int run_worker(int argc, char** argv) {
     }
     try {
         for (const int number : {kWorkerChannel, kWorkerLifeline, kWorkerStop}) ::fcntl(number, F_SETFD, FD_CLOEXEC);
-        Descriptor socket(kWorkerChannel), stop_file(kWorkerStop);
+        UniqueFd socket(kWorkerChannel), stop_file(kWorkerStop);
         const std::optional<std::uint64_t> memory_bytes = memory != 0 ? std::optional(memory) : std::nullopt;
         const std::array of_worker{&socket, &stop_file};
-        const LimitKind limit = become_minded(Descriptor(kWorkerLifeline), memory_bytes, of_worker);
+        const LimitKind limit = become_minded(UniqueFd(kWorkerLifeline), memory_bytes, of_worker);
         Channel channel(std::move(socket));
         const SharedFlag stop(std::move(stop_file));
         run_stage(channel, stop, limit, memory_bytes);

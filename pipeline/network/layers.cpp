@@ -38,33 +38,33 @@ std::string_view choice_name(T value) {
     return found->second;
 }
 
-Value to_value(std::int64_t number) { return Value::of(number); }
-Value to_value(double number) { return Value::of(number); }
-Value to_value(bool flag) { return Value::of(flag); }
+ConfigValue to_value(std::int64_t number) { return ConfigValue::of(number); }
+ConfigValue to_value(double number) { return ConfigValue::of(number); }
+ConfigValue to_value(bool flag) { return ConfigValue::of(flag); }
 template <typename T>
     requires std::is_enum_v<T>
-Value to_value(T choice) {
-    return Value::scalar(std::string(choice_name(choice)));
+ConfigValue to_value(T choice) {
+    return ConfigValue::scalar(std::string(choice_name(choice)));
 }
 
-bool read(const Value& value, std::int64_t& field) {
+bool read(const ConfigValue& value, std::int64_t& field) {
     const auto number = value.as_integer();
     if (number) field = *number;
     return number.has_value();
 }
-bool read(const Value& value, double& field) {
+bool read(const ConfigValue& value, double& field) {
     const auto number = value.as_number();
     if (number) field = *number;
     return number.has_value();
 }
-bool read(const Value& value, bool& field) {
+bool read(const ConfigValue& value, bool& field) {
     const auto flag = value.as_boolean();
     if (flag) field = *flag;
     return flag.has_value();
 }
 template <typename T>
     requires std::is_enum_v<T>
-bool read(const Value& value, T& field) {
+bool read(const ConfigValue& value, T& field) {
     for (const auto& [choice, name] : choices_of<T>()) {
         if (!value.is_scalar() || value.text() != name) continue;
         field = choice;
@@ -101,7 +101,7 @@ LayerOption option(std::string name, std::string help) {
         for (const auto& choice : choices_of<Type>()) made.choices.emplace_back(choice.second);
     }
     made.get = [](const LayerSpec& spec) { return to_value(std::get<Spec>(spec).*Field); };
-    made.set = [](LayerSpec& spec, const Value& value) { return read(value, std::get<Spec>(spec).*Field); };
+    made.set = [](LayerSpec& spec, const ConfigValue& value) { return read(value, std::get<Spec>(spec).*Field); };
     return made;
 }
 

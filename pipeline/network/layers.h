@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
@@ -87,9 +87,9 @@ struct LayerOption {
     bool required = false;
     std::string same_as;                // the option whose value it takes where it is not given; or ""
 
-    Value (*get)(const LayerSpec&) = nullptr;
+    ConfigValue (*get)(const LayerSpec&) = nullptr;
     // False where the value is not of this type or none of the choices; the range is the caller's to check.
-    bool (*set)(LayerSpec&, const Value&) = nullptr;
+    bool (*set)(LayerSpec&, const ConfigValue&) = nullptr;
 };
 
 struct LayerDescription {

@@ -52,19 +52,19 @@ std::vector<std::string> Network::layer_names() const {
     return names;
 }
 
-Value to_value(const Network& network) {
-    std::vector<Value> layers;
+ConfigValue to_value(const Network& network) {
+    std::vector<ConfigValue> layers;
     for (const Layer& layer : network.layers) {
         const LayerDescription& description = description_of(layer.spec);
-        std::vector<Value::Entry> options;
+        std::vector<ConfigValue::Entry> options;
         for (const LayerOption& option : description.options)
             options.push_back({option.name, layer.place, option.get(layer.spec)});
-        std::vector<Value::Entry> entries;
-        entries.push_back({description.kind, layer.place, Value::map(std::move(options), layer.place)});
-        entries.push_back({"name", layer.place, Value::scalar(layer.name, true, layer.place)});
-        layers.push_back(Value::map(std::move(entries), layer.place));
+        std::vector<ConfigValue::Entry> entries;
+        entries.push_back({description.kind, layer.place, ConfigValue::map(std::move(options), layer.place)});
+        entries.push_back({"name", layer.place, ConfigValue::scalar(layer.name, true, layer.place)});
+        layers.push_back(ConfigValue::map(std::move(entries), layer.place));
     }
-    return Value::list(std::move(layers));
+    return ConfigValue::list(std::move(layers));
 }
 
 Network extend(const Network& base, std::string_view until, const Network& head, Diagnostics& diagnostics) {

@@ -18,7 +18,7 @@
 
 #include "pipeline/core/array.h"
 #include "pipeline/network/layers.h"
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
@@ -41,7 +41,7 @@ struct Network {
 
 // The same network spelled in one way: every option present, every layer named, `repeat` unrolled. Two networks are the
 // same exactly where to_value(...).canonical() is. parse_network(to_value(n)) == n.
-[[nodiscard]] Value to_value(const Network& network);
+[[nodiscard]] ConfigValue to_value(const Network& network);
 
 // `base` up to and including layer `until` ("" = all of it), then `head`. Names of `head` that already stand in the base
 // are renumbered where they look automatic (dense_1), and reported where the user chose them.

@@ -37,16 +37,16 @@ class Reader {
 public:
     explicit Reader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
 
-    std::vector<Layer> list(const Value& list, std::string_view what);
+    std::vector<Layer> list(const ConfigValue& list, std::string_view what);
 
 private:
-    void item(const Value& value, std::vector<Layer>& layers);
-    void repeat(const Value& map, std::vector<Layer>& layers);
-    void from_map(const Value& map, std::vector<Layer>& layers);
-    [[nodiscard]] const Value::Entry* kind_entry(const Value& map);
-    [[nodiscard]] std::string name(const Value& value);
-    void options(const LayerDescription& description, const Value::Entry& kind, const Value& map, Layer& layer);
-    [[nodiscard]] bool set(const LayerDescription& description, const LayerOption& option, const Value& value,
+    void item(const ConfigValue& value, std::vector<Layer>& layers);
+    void repeat(const ConfigValue& map, std::vector<Layer>& layers);
+    void from_map(const ConfigValue& map, std::vector<Layer>& layers);
+    [[nodiscard]] const ConfigValue::Entry* kind_entry(const ConfigValue& map);
+    [[nodiscard]] std::string name(const ConfigValue& value);
+    void options(const LayerDescription& description, const ConfigValue::Entry& kind, const ConfigValue& map, Layer& layer);
+    [[nodiscard]] bool set(const LayerDescription& description, const LayerOption& option, const ConfigValue& value,
                            LayerSpec& spec);
     void finish(const LayerDescription& description, const std::set<std::string, std::less<>>& given, const Place& place,
                 LayerSpec& spec);
@@ -54,18 +54,18 @@ private:
     Diagnostics& diagnostics_;
 };
 
-std::vector<Layer> Reader::list(const Value& list, std::string_view what) {
+std::vector<Layer> Reader::list(const ConfigValue& list, std::string_view what) {
     std::vector<Layer> layers;
     if (!list.is_list()) {
         diagnostics_.add(list.place(), fmt::format("{} wants a list of layers, not {}", what, list.describe()));
     } else if (list.items().empty()) {
         diagnostics_.add(list.place(), fmt::format("{} has no layers", what));
     }
-    for (const Value& value : list.items()) item(value, layers);
+    for (const ConfigValue& value : list.items()) item(value, layers);
     return layers;
 }
 
-void Reader::item(const Value& value, std::vector<Layer>& layers) {
+void Reader::item(const ConfigValue& value, std::vector<Layer>& layers) {
     if (value.is_map()) {
         if (value.find("repeat") != nullptr) repeat(value, layers);
         else from_map(value, layers);
@@ -87,19 +87,19 @@ void Reader::item(const Value& value, std::vector<Layer>& layers) {
     layers.push_back(std::move(layer));
 }
 
-void Reader::repeat(const Value& map, std::vector<Layer>& layers) {
-    for (const Value::Entry& entry : map.entries()) {
+void Reader::repeat(const ConfigValue& map, std::vector<Layer>& layers) {
+    for (const ConfigValue::Entry& entry : map.entries()) {
         if (entry.key == "repeat" || entry.key == "layers") continue;
         const std::vector<std::string> known{"repeat", "layers"};
         diagnostics_.add(entry.key_place, fmt::format("repeat has no option '{}'", printable(entry.key)),
                          did_you_mean(entry.key, known));
     }
-    const Value& count = *map.find("repeat");
+    const ConfigValue& count = *map.find("repeat");
     const auto times = count.as_integer();
     if (!times || *times < 1 || *times > kMostRepeats)
         diagnostics_.add(count.place(),
                          fmt::format("repeat wants an integer from 1 to {}, not {}", kMostRepeats, count.describe()));
-    const Value* body = map.find("layers");
+    const ConfigValue* body = map.find("layers");
     if (body == nullptr) {
         diagnostics_.add(map.place(), "repeat needs `layers`", "write `{repeat: 2, layers: [...]}`");
         return;
@@ -121,10 +121,10 @@ void Reader::repeat(const Value& map, std::vector<Layer>& layers) {
 }
 
 // The entry whose key is the layer's kind; tells what is wrong where there is not exactly one.
-const Value::Entry* Reader::kind_entry(const Value& map) {
-    const Value::Entry* kind = nullptr;
-    const Value::Entry* stranger = nullptr;
-    for (const Value::Entry& entry : map.entries()) {
+const ConfigValue::Entry* Reader::kind_entry(const ConfigValue& map) {
+    const ConfigValue::Entry* kind = nullptr;
+    const ConfigValue::Entry* stranger = nullptr;
+    for (const ConfigValue::Entry& entry : map.entries()) {
         if (find_layer_description(entry.key) == nullptr) {
             if (stranger == nullptr && !is_option_of_any(entry.key)) stranger = &entry;
         } else if (kind == nullptr) {
@@ -145,17 +145,17 @@ const Value::Entry* Reader::kind_entry(const Value& map) {
     return nullptr;
 }
 
-void Reader::from_map(const Value& map, std::vector<Layer>& layers) {
-    const Value::Entry* kind = kind_entry(map);
+void Reader::from_map(const ConfigValue& map, std::vector<Layer>& layers) {
+    const ConfigValue::Entry* kind = kind_entry(map);
     if (kind == nullptr) return;
     const LayerDescription& description = *find_layer_description(kind->key);
     Layer layer{"", description.defaults, kind->key_place ? kind->key_place : map.place()};
-    if (const Value* given = map.find("name"); given != nullptr) layer.name = name(*given);
+    if (const ConfigValue* given = map.find("name"); given != nullptr) layer.name = name(*given);
     options(description, *kind, map, layer);
     layers.push_back(std::move(layer));
 }
 
-std::string Reader::name(const Value& value) {
+std::string Reader::name(const ConfigValue& value) {
     if (value.is_null()) return "";
     if (value.is_scalar() && is_name(value.text())) return value.text();
     diagnostics_.add(value.place(), fmt::format("a layer's name cannot be {}", value.describe()),
@@ -163,12 +163,12 @@ std::string Reader::name(const Value& value) {
     return "";
 }
 
-void Reader::options(const LayerDescription& description, const Value::Entry& kind, const Value& map, Layer& layer) {
+void Reader::options(const LayerDescription& description, const ConfigValue::Entry& kind, const ConfigValue& map, Layer& layer) {
     std::set<std::string, std::less<>> given;
     std::vector<std::string> known{"name"};
     for (const LayerOption& option : description.options) known.push_back(option.name);
 
-    const auto take = [&](const Value::Entry& entry) {
+    const auto take = [&](const ConfigValue::Entry& entry) {
         const LayerOption* option = description.option(entry.key);
         if (option == nullptr) {
             diagnostics_.add(entry.key_place, fmt::format("{} has no option '{}'", description.kind, printable(entry.key)),
@@ -182,7 +182,7 @@ void Reader::options(const LayerDescription& description, const Value::Entry& ki
         }
     };
     if (kind.value.is_map()) {
-        for (const Value::Entry& entry : kind.value.entries()) {
+        for (const ConfigValue::Entry& entry : kind.value.entries()) {
             if (entry.key == "name") {
                 if (layer.name.empty()) layer.name = name(entry.value);
                 else diagnostics_.add(entry.key_place, "name is given twice");
@@ -195,15 +195,15 @@ void Reader::options(const LayerDescription& description, const Value::Entry& ki
                          fmt::format("{} has no main option: it cannot be {}", kind.key, kind.value.describe()),
                          fmt::format("write `{}`", kind.key));
     } else if (!kind.value.is_null()) {
-        take(Value::Entry{description.main, kind.key_place, kind.value});
+        take(ConfigValue::Entry{description.main, kind.key_place, kind.value});
     }
-    for (const Value::Entry& entry : map.entries()) {
+    for (const ConfigValue::Entry& entry : map.entries()) {
         if (&entry != &kind && entry.key != "name") take(entry);
     }
     finish(description, given, layer.place, layer.spec);
 }
 
-bool Reader::set(const LayerDescription& description, const LayerOption& option, const Value& value, LayerSpec& spec) {
+bool Reader::set(const LayerDescription& description, const LayerOption& option, const ConfigValue& value, LayerSpec& spec) {
     const auto number = value.as_number();
     const bool in_range =
         !number || ((!option.least || *number >= *option.least) && (!option.most || *number <= *option.most));
@@ -252,7 +252,7 @@ void name_layers(std::vector<Layer>& layers, Diagnostics& diagnostics) {
 
 }  // namespace
 
-Network parse_network(const Value& list, Diagnostics& diagnostics) {
+Network parse_network(const ConfigValue& list, Diagnostics& diagnostics) {
     Network network{Reader(diagnostics).list(list, "a network")};
     if (network.layers.size() > kMostLayers) {
         diagnostics.add(list.place(), fmt::format("a network has at most {} layers", kMostLayers));

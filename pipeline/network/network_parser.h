@@ -12,6 +12,6 @@ inline constexpr std::size_t kMostLayers = 10'000;
 
 // Reads a list of layers; every mistake (unknown layer or option, wrong type, out of range, double name) goes to
 // `diagnostics`, with its place.
-[[nodiscard]] Network parse_network(const Value& list, Diagnostics& diagnostics);
+[[nodiscard]] Network parse_network(const ConfigValue& list, Diagnostics& diagnostics);
 
 }  // namespace satdl

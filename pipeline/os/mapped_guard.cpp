@@ -146,11 +146,11 @@ void MappedUse::add(std::span<const std::byte> bytes, std::shared_ptr<const void
     ++mapping->watchers;
 }
 
-void MappedUse::add(const Group& group) {
+void MappedUse::add(const NamedArrays& group) {
     for (const auto& [name, array] : group) add(array.bytes(), array.owner());
 }
 
-void MappedUse::add(const std::map<std::string, Group>& groups) {
+void MappedUse::add(const std::map<std::string, NamedArrays>& groups) {
     for (const auto& [port, group] : groups) add(group);
 }
 

@@ -44,15 +44,15 @@ public:
     MappedUse() = default;
     // `bytes` outlive it.
     explicit MappedUse(std::span<const std::byte> bytes) { add(bytes, nullptr); }
-    explicit MappedUse(const std::map<std::string, Group>& groups) { add(groups); }
+    explicit MappedUse(const std::map<std::string, NamedArrays>& groups) { add(groups); }
     ~MappedUse();
     MappedUse(const MappedUse&) = delete;
     MappedUse& operator=(const MappedUse&) = delete;
 
     // Nothing is done where they lie in no registered mapping, or in one that is watched already.
     void add(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
-    void add(const Group& group);
-    void add(const std::map<std::string, Group>& groups);
+    void add(const NamedArrays& group);
+    void add(const std::map<std::string, NamedArrays>& groups);
 
     // "'PATH' was cut from 8192 to 100 bytes": of a mapping that is not, or no longer, what the file was when it was mapped.
     [[nodiscard]] std::optional<std::string> changed() const;

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <utility>
 
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 #include "pipeline/core/error.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
@@ -27,20 +27,20 @@ constexpr std::size_t kMostSaid = 2000;
 constexpr int kAside = 64;
 
 struct Pipe {
-    Descriptor read_end, write_end;
+    UniqueFd read_end, write_end;
 
     Pipe() {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0)
             throw Error(ExitCode::Store, fmt::format("no pipe: {}", std::strerror(errno)));
-        read_end = Descriptor(ends[0]);
-        write_end = Descriptor(ends[1]);
+        read_end = UniqueFd(ends[0]);
+        write_end = UniqueFd(ends[1]);
     }
 };
 
 // Reads once; false at the end.
 template <typename Take>
-bool read_piece(const Descriptor& from, std::vector<std::byte>& buffer, const Take& take) {
+bool read_piece(const UniqueFd& from, std::vector<std::byte>& buffer, const Take& take) {
     const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) return true;
     if (got <= 0) return false;
@@ -63,7 +63,7 @@ ChildProcess::~ChildProcess() {
     (void)wait();
 }
 
-int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, Group group) {
+int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, ProcessGroup group) {
     std::vector<char*> arguments;
     for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
@@ -71,7 +71,7 @@ int ChildProcess::start(const std::string& program, const std::vector<std::strin
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     // By way of numbers that none of them is to have: one that is given could lie where another has to go.
-    std::vector<Descriptor> aside;
+    std::vector<UniqueFd> aside;
     for (const Given& one : given) {
         aside.emplace_back(::fcntl(one.descriptor, F_DUPFD_CLOEXEC, kAside));
         ::posix_spawn_file_actions_adddup2(&actions, aside.back().get(), one.as);
@@ -87,7 +87,7 @@ int ChildProcess::start(const std::string& program, const std::vector<std::strin
     ::posix_spawnattr_setsigmask(&attributes, &mask);
     ::posix_spawnattr_setpgroup(&attributes, 0);
     ::posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-                                                               (group == Group::Own ? POSIX_SPAWN_SETPGROUP : 0)));
+                                                               (group == ProcessGroup::Own ? POSIX_SPAWN_SETPGROUP : 0)));
     const int number = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), environ);
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
@@ -122,7 +122,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     Pipe err;
     ChildProcess child;
     const std::array given{ChildProcess::Given{out.write_end.get(), STDOUT_FILENO}, ChildProcess::Given{err.write_end.get(), STDERR_FILENO}};
-    if (const int number = child.start(argv[0], argv, given, ChildProcess::Group::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
+    if (const int number = child.start(argv[0], argv, given, ChildProcess::ProcessGroup::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
     out.write_end.close();
     err.write_end.close();
 

@@ -39,7 +39,7 @@ public:
         int descriptor;  // of ours
         int as;          // the number under which the program finds it
     };
-    enum class Group { Ours, Own };  // of processes: to which a terminal's signals go, too
+    enum class ProcessGroup { Ours, Own };  // of processes: to which a terminal's signals go, too
 
     ChildProcess() = default;
     ~ChildProcess();
@@ -48,7 +48,7 @@ public:
 
     // `program` is looked for in PATH; stdin is empty, other descriptors than those given are closed if they are ours. The program
     // meets the signals as if a shell had started it, whatever this process ignores or blocks. errno where it cannot be started.
-    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, Group group);
+    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, ProcessGroup group);
     void kill() const;
     [[nodiscard]] int wait();  // its status, as waitpid has it
 

@@ -10,10 +10,10 @@ namespace satdl {
 namespace {
 
 // What `device` says, if the node has such a parameter and may compute elsewhere than on the CPU.
-const Value* wish_of(const Node& node) {
+const ConfigValue* wish_of(const Node& node) {
     const ParamDescription* param = node.stage->description.param(ParamType::Device);
     if (param == nullptr) return nullptr;
-    const Value& wish = node.params.value(param->name);
+    const ConfigValue& wish = node.params.value(param->name);
     return wish.text() == "cpu" ? nullptr : &wish;
 }
 
@@ -56,7 +56,7 @@ std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Reque
     Diagnostics diagnostics;
     for (NodeId id = 0; id < dag.nodes.size(); ++id) {
         const Node& node = dag.nodes[id];
-        const Value* wish = wish_of(node);
+        const ConfigValue* wish = wish_of(node);
         if (wish == nullptr || selection.parts[id] == Part::Out) continue;
         auto answer = found.find(node.stage->library);
         if (answer == found.end()) answer = found.emplace(node.stage->library, libraries.find_gpu(*node.stage)).first;

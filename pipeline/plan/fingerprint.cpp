@@ -10,7 +10,7 @@ namespace satdl {
 namespace {
 
 // One spelling a value, by the type that the description declares: 0.40 and 4e-1 are one number, "7" as a text is no number.
-std::string canonical_param(const ParamDescription& param, const Value& value) {
+std::string canonical_param(const ParamDescription& param, const ConfigValue& value) {
     if (value.is_null()) return "null";
     if (param.type == ParamType::Integer) {
         if (const auto number = value.as_integer()) return std::to_string(*number);
@@ -19,7 +19,7 @@ std::string canonical_param(const ParamDescription& param, const Value& value) {
         if (const auto number = value.as_number()) return canonical_number(*number);
     }
     if (value.is_scalar() && (param.type == ParamType::Text || param.type == ParamType::Choice)) {
-        return Value::of_text(value.text()).canonical();
+        return ConfigValue::of_text(value.text()).canonical();
     }
     return value.canonical();
 }
@@ -31,7 +31,7 @@ bool stands_as_itself(const ParamDescription& param) {
 }
 
 void add_params(const Node& node, Recipe& recipe) {
-    static const Value kLeftOut;
+    static const ConfigValue kLeftOut;
     for (const ParamDescription& param : node.stage->description.params) {
         if (!stands_as_itself(param)) continue;
         const auto found = node.params.values().find(param.name);

@@ -37,15 +37,15 @@ std::string was_is(std::string_view name, std::string_view before, std::string_v
 struct LayerText {
     std::string name;
     std::string kind;
-    const Value* options = nullptr;
+    const ConfigValue* options = nullptr;
 };
 
-std::optional<std::vector<LayerText>> layers_of(const Value& list) {
+std::optional<std::vector<LayerText>> layers_of(const ConfigValue& list) {
     std::vector<LayerText> layers;
     if (!list.is_list()) return std::nullopt;
-    for (const Value& item : list.items()) {
+    for (const ConfigValue& item : list.items()) {
         LayerText layer;
-        for (const Value::Entry& entry : item.entries()) {
+        for (const ConfigValue::Entry& entry : item.entries()) {
             if (entry.key == "name") {
                 layer.name = entry.value.text();
             } else {
@@ -66,8 +66,8 @@ bool has(const std::vector<LayerText>& layers, std::string_view name) {
 // Nothing where the layers are the same.
 std::optional<std::string> layer_difference(const LayerText& before, const LayerText& now) {
     if (before.kind != now.kind) return fmt::format("layer {} was {}, is {}", now.name, before.kind, now.kind);
-    for (const Value::Entry& option : now.options->entries()) {
-        const Value* old = before.options->find(option.key);
+    for (const ConfigValue::Entry& option : now.options->entries()) {
+        const ConfigValue* old = before.options->find(option.key);
         const std::string text = option.value.canonical();
         if (old == nullptr) return fmt::format("layer {}: {} is new", now.name, option.key);
         if (old->canonical() != text) {
@@ -84,8 +84,8 @@ std::optional<std::string> network_difference(const std::string& before_text, co
     const auto read = [](const std::string& text) {
         return parse_yaml(std::make_shared<const SourceText>(SourceText{"recipe", text}));
     };
-    const Value before_list = read(before_text);
-    const Value now_list = read(now_text);
+    const ConfigValue before_list = read(before_text);
+    const ConfigValue now_list = read(now_text);
     const auto before = layers_of(before_list);
     const auto now = layers_of(now_list);
     if (!before || !now) return std::nullopt;

@@ -40,18 +40,18 @@ public:
     void log(LogLevel level, std::string_view message) override {
         observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
     }
-    [[nodiscard]] const Group* checkpoint() override {
-        const Group* const state = checkpoints_.last();
+    [[nodiscard]] const NamedArrays* checkpoint() override {
+        const NamedArrays* const state = checkpoints_.last();
         if (state != nullptr) read_.add(*state);
         return state;
     }
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_.due(epoch_ended); }
-    void keep_checkpoint(const Group& state, const Progress& at) override {
+    void keep_checkpoint(const NamedArrays& state, const Progress& at) override {
         read_.refuse_changed();
         if (const std::string trouble = checkpoints_.keep(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
-    void keep_end(const Group& state, const Progress& at) override {
+    void keep_end(const NamedArrays& state, const Progress& at) override {
         read_.refuse_changed();
         if (const std::string trouble = checkpoints_.keep_end(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }

@@ -12,7 +12,7 @@
 namespace satdl {
 namespace {
 
-std::uint64_t bytes_of(const Group& group) {
+std::uint64_t bytes_of(const NamedArrays& group) {
     std::uint64_t bytes = 0;
     for (const auto& [name, array] : group) bytes += array.bytes().size();
     return bytes;

@@ -43,7 +43,7 @@ void StageCheckpoints::load() {
     }
 }
 
-const Group* StageCheckpoints::last() {
+const NamedArrays* StageCheckpoints::last() {
     asked_ = true;
     return last_ ? &last_->state : nullptr;
 }
@@ -72,7 +72,7 @@ bool StageCheckpoints::due(bool epoch_ended) {
     return carrying_.clock.seconds() - kept_at_seconds_ >= wait;
 }
 
-std::string StageCheckpoints::keep(const Group& state, const Progress& at) {
+std::string StageCheckpoints::keep(const NamedArrays& state, const Progress& at) {
     if (carrying_.checkpoints == nullptr) return {};
     const double began = carrying_.clock.seconds();
     std::string trouble;
@@ -87,7 +87,7 @@ std::string StageCheckpoints::keep(const Group& state, const Progress& at) {
     return trouble;
 }
 
-std::string StageCheckpoints::keep_end(const Group& state, const Progress& at) {
+std::string StageCheckpoints::keep_end(const NamedArrays& state, const Progress& at) {
     if (!continuation_) return {};
     try {
         carrying_.ends->keep(continuation_->way, *planned_.key, place_of(at), state);

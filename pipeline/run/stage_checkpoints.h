@@ -16,7 +16,7 @@ public:
     StageCheckpoints(const Carrying& carrying, const PlannedNode& planned);
 
     // What the stage goes on from, once it has asked for it; nothing: it begins at the start.
-    [[nodiscard]] const Group* last();
+    [[nodiscard]] const NamedArrays* last();
     [[nodiscard]] std::string resumed_from() const;  // "" where it did not ask, or began at the start
     // What was found damaged, and what the stage goes on from instead.
     [[nodiscard]] std::vector<std::string> warnings() const;
@@ -27,9 +27,9 @@ public:
     // than 1 % of the stage's time.
     [[nodiscard]] bool due(bool epoch_ended);
     // Why it could not be kept; "" where it was.
-    [[nodiscard]] std::string keep(const Group& state, const Progress& at);
+    [[nodiscard]] std::string keep(const NamedArrays& state, const Progress& at);
     // The same of the state in which the stage ended; not kept where nothing could begin there.
-    [[nodiscard]] std::string keep_end(const Group& state, const Progress& at);
+    [[nodiscard]] std::string keep_end(const NamedArrays& state, const Progress& at);
 
 private:
     void load();

@@ -26,7 +26,7 @@ public:
     // `damaged`.
     [[nodiscard]] virtual std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged) = 0;
     // Durable when it returns. Throws FileError.
-    virtual void keep(const Recipe& recipe, const CheckpointPlace& place, const Group& state) = 0;
+    virtual void keep(const Recipe& recipe, const CheckpointPlace& place, const NamedArrays& state) = 0;
     virtual void drop(const Digest& key) = 0;  // all of this key; throws nothing
 };
 
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged) override {
         return folder_.load(key, damaged);
     }
-    void keep(const Recipe& recipe, const CheckpointPlace& place, const Group& state) override;
+    void keep(const Recipe& recipe, const CheckpointPlace& place, const NamedArrays& state) override;
     void drop(const Digest& key) override;
 
     [[nodiscard]] VerifiedFiles verify() { return folder_.verify(); }  // throws FileError

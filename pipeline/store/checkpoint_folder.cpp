@@ -183,7 +183,7 @@ VerifiedFiles CheckpointFolder::verify() {
     return verified;
 }
 
-bool CheckpointFolder::write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const Group& state,
+bool CheckpointFolder::write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const NamedArrays& state,
                              std::uint64_t number) {
     const Digest key = key_of(recipe);
     Recipe placed = recipe;

@@ -34,7 +34,7 @@ struct CheckpointPlace {
 
 struct Checkpoint {
     CheckpointPlace place;
-    Group state;
+    NamedArrays state;
 };
 
 struct VerifiedFiles {
@@ -62,7 +62,7 @@ public:
     // Every byte of every one; what is damaged is put into quarantine. Throws FileError.
     [[nodiscard]] VerifiedFiles verify();
     // Durable when it returns; false: the number is taken. `of`: the key of the node whose state it is. Throws FileError.
-    [[nodiscard]] bool write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const Group& state,
+    [[nodiscard]] bool write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const NamedArrays& state,
                              std::uint64_t number);
     void remove(const Digest& key, std::uint64_t number);  // throws FileError
 

@@ -21,7 +21,7 @@ std::optional<Checkpoint> DiskEnds::load(const Recipe& base, std::int64_t target
     return folder_.load(key_of(base), damaged, number_of(target));
 }
 
-void DiskEnds::keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const Group& state) {
+void DiskEnds::keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const NamedArrays& state) {
     const std::uint64_t number = number_of(place.epoch);
     const auto numbers = folder_.numbers_of(key_of(base));
     if (std::ranges::find(numbers, number) != numbers.end()) return;

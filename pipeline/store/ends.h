@@ -28,7 +28,7 @@ public:
     // to `damaged`.
     [[nodiscard]] virtual std::optional<Checkpoint> load(const Recipe& base, std::int64_t target, std::vector<std::string>& damaged) = 0;
     // Durable when it returns. `of`: the key of what ended there. Throws FileError.
-    virtual void keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const Group& state) = 0;
+    virtual void keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const NamedArrays& state) = 0;
 };
 
 class DiskEnds final : public Ends {
@@ -38,7 +38,7 @@ public:
 
     [[nodiscard]] std::optional<CheckpointPlace> farthest(const Recipe& base, std::int64_t target) override;
     [[nodiscard]] std::optional<Checkpoint> load(const Recipe& base, std::int64_t target, std::vector<std::string>& damaged) override;
-    void keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const Group& state) override;
+    void keep(const Recipe& base, const Digest& of, const CheckpointPlace& place, const NamedArrays& state) override;
 
     [[nodiscard]] std::vector<CheckpointFolder::Entry> entries() { return folder_.entries(); }
     [[nodiscard]] VerifiedFiles verify() { return folder_.verify(); }  // throws FileError

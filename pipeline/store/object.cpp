@@ -29,7 +29,7 @@ void check_path(const TensorRecord& tensor, PortKind kind) {
     if (!fine) throw Error(ExitCode::Store, fmt::format("no tensor can be kept under the name '{}'", printable(path)));
 }
 
-std::map<std::string, double> metrics_of(const Group& group) {
+std::map<std::string, double> metrics_of(const NamedArrays& group) {
     std::map<std::string, double> metrics;
     for (const auto& [name, array] : group) {
         if (array.dtype() == DType::Float64 && array.count() == 1) metrics.emplace(name, array.values<double>()[0]);

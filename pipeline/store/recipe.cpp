@@ -14,7 +14,7 @@ Digest key_of(const Recipe& recipe) {
     return sha256(text);
 }
 
-Digest port_digest(const Group& group) {
+Digest port_digest(const NamedArrays& group) {
     std::map<std::string, Digest> digests;
     for (const auto& [name, array] : group) digests.emplace(name, array.digest());
     return port_digest(digests);

@@ -26,7 +26,7 @@ using Recipe = std::vector<KeyPart>;
 [[nodiscard]] Digest key_of(const Recipe& recipe);
 
 // The digest of what a port carries: over the names, element types, shapes and bytes of its arrays.
-[[nodiscard]] Digest port_digest(const Group& group);
+[[nodiscard]] Digest port_digest(const NamedArrays& group);
 [[nodiscard]] Digest port_digest(const std::map<std::string, Digest>& arrays);  // the same, from each Array::digest()
 using PortDigests = std::map<std::string, Digest>;  // by output port
 [[nodiscard]] PortDigests port_digests(const Outcome& outcome);

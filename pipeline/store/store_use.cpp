@@ -13,12 +13,12 @@ namespace {
 
 std::filesystem::path lock_file(const std::filesystem::path& store_folder) { return store_folder / "in-use"; }
 
-Descriptor opened(const std::filesystem::path& path, int flags) {
-    return Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | flags, 0666));
+UniqueFd opened(const std::filesystem::path& path, int flags) {
+    return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | flags, 0666));
 }
 
 // Interrupted by a signal, it is asked again: what the signal wants is seen to by its handler.
-int lock(const Descriptor& file, int operation) {
+int lock(const UniqueFd& file, int operation) {
     int result = 0;
     do result = flock(file.get(), operation);
     while (result != 0 && errno == EINTR);
@@ -26,7 +26,7 @@ int lock(const Descriptor& file, int operation) {
 }
 
 // False: somebody else holds it.
-bool lock_alone(const Descriptor& file, const std::filesystem::path& path) {
+bool lock_alone(const UniqueFd& file, const std::filesystem::path& path) {
     if (!file) throw FileError(errno, "open", path);
     if (lock(file, LOCK_EX | LOCK_NB) == 0) return true;
     if (errno == EWOULDBLOCK) return false;
@@ -36,21 +36,21 @@ bool lock_alone(const Descriptor& file, const std::filesystem::path& path) {
 }  // namespace
 
 StoreUse StoreUse::shared(const std::filesystem::path& store_folder) {
-    Descriptor file = opened(lock_file(store_folder), O_CREAT);
+    UniqueFd file = opened(lock_file(store_folder), O_CREAT);
     if (file) lock(file, LOCK_SH);
     return StoreUse(std::move(file));
 }
 
 std::optional<StoreUse> StoreUse::alone(const std::filesystem::path& store_folder) {
     const auto path = lock_file(store_folder);
-    Descriptor file = opened(path, O_CREAT);
+    UniqueFd file = opened(path, O_CREAT);
     if (!lock_alone(file, path)) return std::nullopt;
     return StoreUse(std::move(file));
 }
 
 bool StoreUse::is_used(const std::filesystem::path& store_folder) {
     const auto path = lock_file(store_folder);
-    const Descriptor file = opened(path, 0);
+    const UniqueFd file = opened(path, 0);
     if (!file && errno == ENOENT) return false;
     return !lock_alone(file, path);
 }

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "pipeline/core/descriptor.h"
+#include "pipeline/core/unique_fd.h"
 
 namespace satdl {
 
@@ -28,8 +28,8 @@ public:
     StoreUse& operator=(StoreUse&&) = delete;
 
 private:
-    explicit StoreUse(Descriptor file) : file_(std::move(file)) {}
-    Descriptor file_;
+    explicit StoreUse(UniqueFd file) : file_(std::move(file)) {}
+    UniqueFd file_;
 };
 
 }  // namespace satdl

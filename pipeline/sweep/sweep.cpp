@@ -27,7 +27,7 @@ void check_known(const DagSource& source, const Settings& settings, const std::v
     mistakes.throw_if_any();
 }
 
-std::string text_of(const Value& value) {
+std::string text_of(const ConfigValue& value) {
     return value.is_scalar() ? value.text() : value.canonical();
 }
 
@@ -54,18 +54,18 @@ Positions positions_of(const DagSource& source, const Settings& settings, const 
     Positions points;
     std::set<std::vector<std::size_t>> seen;
     for (const SweepDesign::Point& point : design.points) {
-        std::map<std::string, Value> parameters;
+        std::map<std::string, ConfigValue> parameters;
         if (std::ranges::any_of(point.at, [](const auto& at) { return !at; }))
             for (auto& [name, value] : source.parameters(settings_at(design, point, settings))) parameters.emplace(name, value);
         std::vector<std::size_t>& positions = points.emplace_back();
         for (std::size_t i = 0; i < axes.size(); ++i) {
-            std::vector<Value>& values = axes[i].values;
+            std::vector<ConfigValue>& values = axes[i].values;
             if (point.at[i]) {
                 positions.push_back(*point.at[i]);
                 continue;
             }
-            const Value& value = parameters.at(axes[i].name);
-            const auto is_it = [&, text = value.canonical()](const Value& one) { return one.canonical() == text; };
+            const ConfigValue& value = parameters.at(axes[i].name);
+            const auto is_it = [&, text = value.canonical()](const ConfigValue& one) { return one.canonical() == text; };
             positions.push_back(static_cast<std::size_t>(std::ranges::find_if(values, is_it) - values.begin()));
             if (positions.back() == values.size()) values.push_back(value);
         }
@@ -161,7 +161,7 @@ std::vector<std::string> labels(const SweepAxis& axis) {
     };
     std::set<std::string> seen;
     std::vector<std::string> all;
-    for (const Value& value : axis.values) {
+    for (const ConfigValue& value : axis.values) {
         std::string text = text_of(value);
         const bool is_good =
             !text.empty() && text.size() <= kLongestLabel && std::all_of(text.begin(), text.end(), is_plain);

@@ -9,13 +9,13 @@ namespace satdl {
 namespace {
 
 // The values of one entry in YAML; their mistakes are told at its place.
-std::vector<Value> values_from_yaml(const Value::Entry& entry) {
-    const Value& value = entry.value;
+std::vector<ConfigValue> values_from_yaml(const ConfigValue::Entry& entry) {
+    const ConfigValue& value = entry.value;
     if (value.is_list()) {
         if (value.items().empty() || value.items().size() > kMostValues)
             refuse(value.place(), fmt::format("from 1 to {} values are needed", kMostValues));
         std::set<std::string> seen;
-        for (const Value& item : value.items())
+        for (const ConfigValue& item : value.items())
             if (!seen.insert(item.canonical()).second) refuse(item.place(), item.describe() + " stands twice");
         return value.items();
     }
@@ -35,11 +35,11 @@ SweepAxis parse_axis(const std::string& text) {
     return axis_of(parse_override(text, "--sweep"));
 }
 
-SweepAxis axis_from_yaml(const Value::Entry& entry) {
+SweepAxis axis_from_yaml(const ConfigValue::Entry& entry) {
     return {entry.key, values_from_yaml(entry), false, entry.key_place};
 }
 
-void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<Value>>& named) {
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<ConfigValue>>& named) {
     if (!named) {
         for (SweepAxis& axis : axes)
             axis.repeats = axis.name == "seed" || axis.name.ends_with(".seed") || axis.name.ends_with("_seed");
@@ -48,9 +48,9 @@ void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vec
     std::vector<std::string> names;
     for (SweepAxis& axis : axes) {
         names.push_back(axis.name);
-        axis.repeats = std::ranges::any_of(*named, [&](const Value& one) { return one.text() == axis.name; });
+        axis.repeats = std::ranges::any_of(*named, [&](const ConfigValue& one) { return one.text() == axis.name; });
     }
-    for (const Value& one : *named) {
+    for (const ConfigValue& one : *named) {
         const std::string& name = one.text();
         if ((name == "none" && named->size() == 1) || std::ranges::find(names, name) != names.end()) continue;
         refuse(one.place(), fmt::format("'{}' is to be repeated, but is not swept", printable(name)), did_you_mean(name, names));

@@ -12,7 +12,7 @@ namespace satdl {
 // One swept parameter, in the order given: noise_factor -> 0.1, 0.2, 0.4.
 struct SweepAxis {
     std::string name;
-    std::vector<Value> values;
+    std::vector<ConfigValue> values;
     bool repeats = false;  // a repetition of the same setting (a seed), not a setting: see mark_repetitions()
     Place place{};         // of its name
 };
@@ -20,10 +20,10 @@ struct SweepAxis {
 [[nodiscard]] SweepAxis axis_of(Override swept);
 [[nodiscard]] SweepAxis parse_axis(const std::string& text);  // of --sweep
 // A parameter and a list, or the text that may stand after a '=' on the command line. Throws Error{Usage} with its place.
-[[nodiscard]] SweepAxis axis_from_yaml(const Value::Entry& entry);
+[[nodiscard]] SweepAxis axis_from_yaml(const ConfigValue::Entry& entry);
 
 // Says which axes are repetitions: those that `named` names, if given ("none" alone: none of them); else those called
 // `seed`, or ending in `.seed` or `_seed`. Throws Error{Usage} for a name that no axis has (did you mean).
-void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<Value>>& named);
+void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<ConfigValue>>& named);
 
 }  // namespace satdl

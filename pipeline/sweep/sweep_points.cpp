@@ -28,7 +28,7 @@ void check_count(const Place& place, std::size_t points) {
 }
 
 // "0.1, 0.2 and 7 more"
-std::string listed(const std::vector<Value>& values) {
+std::string listed(const std::vector<ConfigValue>& values) {
     constexpr std::size_t kShown = 8;
     std::string text;
     for (std::size_t i = 0; i < std::min(kShown, values.size()); ++i)
@@ -38,24 +38,24 @@ std::string listed(const std::vector<Value>& values) {
 
 class SectionReader {
 public:
-    SweepDesign read(const Value& section) {
+    SweepDesign read(const ConfigValue& section) {
         if (!section.is_map() || section.entries().empty())
             refuse(section.place(), "'sweep' must be a map from parameters to values, not " + section.describe(),
                    "sweep: {noise_factor: [0.1, 0.2]}");
         if (!is_long_form(section)) {
             read_matrix(section);
         } else {
-            for (const Value::Entry& entry : section.entries())
+            for (const ConfigValue::Entry& entry : section.entries())
                 if (std::ranges::find(kKeys, entry.key) == kKeys.end()) unknown_key(entry);
-            if (const Value* matrix = section.find("matrix")) read_matrix(*matrix);
+            if (const ConfigValue* matrix = section.find("matrix")) read_matrix(*matrix);
             if (mistakes_.empty()) {  // else what they name may be missing for that alone
-                const Value* exclude = section.find("exclude");
+                const ConfigValue* exclude = section.find("exclude");
                 if (exclude != nullptr) read_exclude(*exclude);
                 if (exclude != nullptr && mistakes_.empty() && design_.points.empty() && !section.find("include"))
                     mistakes_.add(exclude->place(), "this leaves out every point of the matrix");
-                if (const Value* include = section.find("include")) read_include(*include);
+                if (const ConfigValue* include = section.find("include")) read_include(*include);
             }
-            if (const Value* repeat = section.find("repeat")) read_repeat(*repeat);
+            if (const ConfigValue* repeat = section.find("repeat")) read_repeat(*repeat);
         }
         if (mistakes_.empty() && design_.points.empty())
             mistakes_.add(section.place(), "this sweep has no points", "matrix: {noise_factor: [0.1, 0.2]}");
@@ -64,16 +64,16 @@ public:
     }
 
 private:
-    static bool is_long_form(const Value& section) {
-        return std::ranges::any_of(section.entries(), [](const Value::Entry& entry) {
+    static bool is_long_form(const ConfigValue& section) {
+        return std::ranges::any_of(section.entries(), [](const ConfigValue::Entry& entry) {
             const bool is_key = std::ranges::find(kKeys, entry.key) != kKeys.end();
-            const auto holds_map = [](const Value& value) { return value.is_map(); };
+            const auto holds_map = [](const ConfigValue& value) { return value.is_map(); };
             const bool is_like_one = entry.value.is_map() || std::ranges::any_of(entry.value.items(), holds_map);
             return is_key || (is_like_one && nearest(entry.key, kKeys));
         });
     }
 
-    void unknown_key(const Value::Entry& entry) {
+    void unknown_key(const ConfigValue::Entry& entry) {
         const bool is_axis = entry.value.is_list() && !nearest(entry.key, kKeys);
         mistakes_.add(entry.key_place, fmt::format("'sweep' has no key '{}'", printable(entry.key)),
                       is_axis ? "beside matrix, include, exclude and repeat, a parameter stands under 'matrix'"
@@ -84,14 +84,14 @@ private:
         for (const Diagnostic& one : error.diagnostics()) mistakes_.add(one.place, one.message, one.hint);
     }
 
-    void read_matrix(const Value& matrix) {
+    void read_matrix(const ConfigValue& matrix) {
         if (!matrix.is_map() || matrix.entries().empty()) {
             mistakes_.add(matrix.place(), "'matrix' must be a map from parameters to values, not " + matrix.describe(),
                           "matrix: {noise_factor: [0.1, 0.2], epochs: [5, 20]}");
             return;
         }
         std::vector<SweepAxis> axes;
-        for (const Value::Entry& entry : matrix.entries()) {
+        for (const ConfigValue::Entry& entry : matrix.entries()) {
             try {
                 axes.push_back(axis_from_yaml(entry));
             } catch (const Error& error) {
@@ -109,12 +109,12 @@ private:
         for (const SweepAxis& axis : design_.axes) {
             names_.push_back(axis.name);
             auto& positions = positions_.emplace_back();
-            for (const Value& value : axis.values) positions.emplace(value.canonical(), positions.size());
+            for (const ConfigValue& value : axis.values) positions.emplace(value.canonical(), positions.size());
         }
     }
 
     // Whether `list` is one of points; tells it where not.
-    bool is_list_of_points(std::string_view key, const Value& list) {
+    bool is_list_of_points(std::string_view key, const ConfigValue& list) {
         if (!list.is_list()) {
             mistakes_.add(list.place(), fmt::format("'{}' must be a list of points, not {}", key, list.describe()),
                           fmt::format("{}: [{{noise_factor: 0.1, epochs: 20}}]", key));
@@ -122,7 +122,7 @@ private:
         }
         if (list.items().size() > kMostEntries)
             mistakes_.add(list.place(), fmt::format("'{}' has over {} entries", key, kMostEntries));
-        for (const Value& item : list.items())
+        for (const ConfigValue& item : list.items())
             if (!item.is_map() || item.entries().empty())
                 mistakes_.add(item.place(), "a point is a map from parameters to values, not " +
                                                 (item.is_map() ? std::string("an empty one") : item.describe()),
@@ -136,9 +136,9 @@ private:
         return point.at[setting.first] == setting.second;
     }
 
-    void read_exclude(const Value& list) {
+    void read_exclude(const ConfigValue& list) {
         if (!is_list_of_points("exclude", list)) return;
-        for (const Value& item : list.items()) {
+        for (const ConfigValue& item : list.items()) {
             const auto settings = settings_of_matrix(item);
             if (!settings) continue;
             const auto is_named = [&](const SweepDesign::Point& point) {
@@ -151,9 +151,9 @@ private:
     }
 
     // What an entry of `exclude` names; nothing where it names no point (told).
-    std::optional<std::vector<Setting>> settings_of_matrix(const Value& item) {
+    std::optional<std::vector<Setting>> settings_of_matrix(const ConfigValue& item) {
         std::vector<Setting> settings;
-        for (const Value::Entry& entry : item.entries()) {
+        for (const ConfigValue::Entry& entry : item.entries()) {
             const auto axis = static_cast<std::size_t>(std::ranges::find(names_, entry.key) - names_.begin());
             if (axis == names_.size()) {
                 mistakes_.add(entry.key_place, fmt::format("'{}' is no axis of the matrix", printable(entry.key)),
@@ -173,11 +173,11 @@ private:
         return settings;
     }
 
-    void read_include(const Value& list) {
+    void read_include(const ConfigValue& list) {
         if (!is_list_of_points("include", list)) return;
-        for (const Value& item : list.items()) {
+        for (const ConfigValue& item : list.items()) {
             std::vector<Setting> own, added;
-            for (const Value::Entry& entry : item.entries()) {
+            for (const ConfigValue::Entry& entry : item.entries()) {
                 const Setting setting = setting_of(entry);
                 (setting.first < own_axes_ ? own : added).push_back(setting);
             }
@@ -186,7 +186,7 @@ private:
     }
 
     // An entry of `include` may name further parameters and values.
-    Setting setting_of(const Value::Entry& entry) {
+    Setting setting_of(const ConfigValue::Entry& entry) {
         const auto axis = static_cast<std::size_t>(std::ranges::find(names_, entry.key) - names_.begin());
         if (axis == names_.size()) {
             if (axis == kMostAxes) refuse(entry.key_place, fmt::format("over {} parameters are swept", kMostAxes));
@@ -221,12 +221,12 @@ private:
             for (const auto& [axis, position] : settings) point.at[axis] = position;
     }
 
-    void read_repeat(const Value& names) {
+    void read_repeat(const ConfigValue& names) {
         if (names.is_scalar()) {
             design_.repeat = {names};
             return;
         }
-        const bool are_names = std::ranges::all_of(names.items(), [](const Value& one) { return one.is_scalar(); });
+        const bool are_names = std::ranges::all_of(names.items(), [](const ConfigValue& one) { return one.is_scalar(); });
         if (!names.is_list() || names.items().empty() || !are_names)
             mistakes_.add(names.place(), "'repeat' names swept parameters, or is none",
                           "repeat: [seed], or for no repetitions: repeat: none");
@@ -280,7 +280,7 @@ SweepDesign product_of(const SweepDesign& slow, const SweepDesign& fast) {
     return design;
 }
 
-SweepDesign design_from_yaml(const Value& section) {
+SweepDesign design_from_yaml(const ConfigValue& section) {
     return SectionReader().read(section);
 }
 

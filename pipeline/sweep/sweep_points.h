@@ -27,7 +27,7 @@ struct SweepDesign {
     };
     std::vector<SweepAxis> axes;
     std::vector<Point> points;
-    std::optional<std::vector<Value>> repeat{};  // names, for mark_repetitions(); nothing: not said
+    std::optional<std::vector<ConfigValue>> repeat{};  // names, for mark_repetitions(); nothing: not said
 };
 
 // In declared order, the last axis fastest. Throws Error{Usage}: a parameter that is swept twice, over kMostPoints points (told
@@ -37,6 +37,6 @@ struct SweepDesign {
 [[nodiscard]] SweepDesign product_of(const SweepDesign& slow, const SweepDesign& fast);
 
 // The section `sweep:`. Throws Error{Usage} with all its mistakes but those that need the parameters.
-[[nodiscard]] SweepDesign design_from_yaml(const Value& section);
+[[nodiscard]] SweepDesign design_from_yaml(const ConfigValue& section);
 
 }  // namespace satdl

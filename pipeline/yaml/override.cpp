@@ -88,26 +88,26 @@ std::string_view function_of(std::string_view value) {
 }
 
 // The same value, its places in `source` instead of in the padded text that was parsed.
-Value placed_in(const Value& value, const std::shared_ptr<const SourceText>& source) {
+ConfigValue placed_in(const ConfigValue& value, const std::shared_ptr<const SourceText>& source) {
     const Place place{source, value.place().line, value.place().column};
     if (value.is_list()) {
-        std::vector<Value> items;
-        for (const Value& item : value.items()) items.push_back(placed_in(item, source));
-        return Value::list(std::move(items), place);
+        std::vector<ConfigValue> items;
+        for (const ConfigValue& item : value.items()) items.push_back(placed_in(item, source));
+        return ConfigValue::list(std::move(items), place);
     }
     if (value.is_map()) {
-        std::vector<Value::Entry> entries;
-        for (const Value::Entry& entry : value.entries())
+        std::vector<ConfigValue::Entry> entries;
+        for (const ConfigValue::Entry& entry : value.entries())
             entries.push_back(
                 {entry.key, {source, entry.key_place.line, entry.key_place.column}, placed_in(entry.value, source)});
-        return Value::map(std::move(entries), place);
+        return ConfigValue::map(std::move(entries), place);
     }
     return value.at(place);
 }
 
 // The YAML in [from, to) of the only line of `source`, with places in `source`.
 // What stands before the part becomes spaces, so that its columns are right in the whole text, too.
-Value parse_yaml_part(const std::shared_ptr<const SourceText>& source, std::size_t from, std::size_t to) {
+ConfigValue parse_yaml_part(const std::shared_ptr<const SourceText>& source, std::size_t from, std::size_t to) {
     const std::string part = source->text.substr(from, to == std::string::npos ? to : to - from);
     const auto padded = std::make_shared<const SourceText>(SourceText{source->name, std::string(from, ' ') + part});
     try {
@@ -124,12 +124,12 @@ class ValuesReader {
 public:
     explicit ValuesReader(std::shared_ptr<const SourceText> source) : source_(std::move(source)) {}
 
-    std::vector<Value> read(std::size_t from, std::size_t to) {
+    std::vector<ConfigValue> read(std::size_t from, std::size_t to) {
         if (text().substr(from, to - from).find_first_not_of(' ') == std::string_view::npos)
             refuse(at(from), "a value is missing here", "null for none, \"\" in quotes for an empty text");
         read_list(from, to);
         std::set<std::string> seen;
-        for (const Value& value : values_)
+        for (const ConfigValue& value : values_)
             if (!seen.insert(value.canonical()).second) refuse(value.place(), value.describe() + " stands twice");
         return std::move(values_);
     }
@@ -201,7 +201,7 @@ private:
             std::size_t end = end_of_value(from, to), first = from, last = end;
             trim(first, last);
             const std::string number(text().substr(first, last - first));
-            const bool is_number = Value::scalar(number).as_number().has_value();
+            const bool is_number = ConfigValue::scalar(number).as_number().has_value();
             const auto parsed = is_number ? decimal(number) : std::nullopt;
             if (!parsed)
                 refuse(at(first), is_number ? "this number has too many digits for a range" : "a range is made of numbers",
@@ -228,16 +228,16 @@ private:
                    other_sign ? "its step leads away from its stop" : "the stop is left out: it begins where it ends");
         }
         for (Wide value = first; by > 0 ? value < end : value > end; value += by)
-            add(Value::scalar(text_of(value, scale), false, place));
+            add(ConfigValue::scalar(text_of(value, scale), false, place));
     }
 
-    void add(Value value) {
+    void add(ConfigValue value) {
         if (values_.size() >= kMostValues) refuse(value.place(), fmt::format("over {} values", kMostValues));
         values_.push_back(std::move(value));
     }
 
     std::shared_ptr<const SourceText> source_;
-    std::vector<Value> values_;
+    std::vector<ConfigValue> values_;
     bool several_ = false;
 };
 
@@ -255,15 +255,15 @@ Override parse_override(const std::string& text, const std::string& where) {
         refuse({source, 1, 1}, "this is not 'parameter=value'",
                "as in: epochs=5, or several: noise_factor=0.1,0.2 or noise_factor=range(0.1,0.6,0.1)");
     ValuesReader reader(source);
-    std::vector<Value> values = reader.read(equals + 1, text.size());
+    std::vector<ConfigValue> values = reader.read(equals + 1, text.size());
     return {text.substr(0, equals), {source, 1, 1}, std::move(values), reader.several()};
 }
 
-std::vector<Value> parse_values(const Value& text) {
+std::vector<ConfigValue> parse_values(const ConfigValue& text) {
     try {
         const auto source = std::make_shared<const SourceText>(SourceText{"sweep", text.text()});
-        std::vector<Value> values = ValuesReader(source).read(0, source->text.size());
-        for (Value& one : values) one = one.at(text.place());
+        std::vector<ConfigValue> values = ValuesReader(source).read(0, source->text.size());
+        for (ConfigValue& one : values) one = one.at(text.place());
         return values;
     } catch (const Error& error) {
         const Diagnostic& first = error.diagnostics().front();

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
@@ -23,7 +23,7 @@ inline constexpr std::size_t kMostValues = 10'000;  // of one parameter, in a sw
 struct Override {
     std::string name;
     Place place;  // of the name
-    std::vector<Value> values;
+    std::vector<ConfigValue> values;
     bool several = false;  // as it is written: with a comma, range(...) or choice(...)
 };
 
@@ -35,6 +35,6 @@ struct Override {
 [[nodiscard]] Override parse_override(const std::string& text, const std::string& where);
 
 // What may stand after the '=', from a text in YAML, at whose place mistakes are told.
-[[nodiscard]] std::vector<Value> parse_values(const Value& text);
+[[nodiscard]] std::vector<ConfigValue> parse_values(const ConfigValue& text);
 
 }  // namespace satdl

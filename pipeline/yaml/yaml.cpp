@@ -30,9 +30,9 @@ struct GiveUp {};
 class Keys {
 public:
     // The earlier entry of this key, if there is one.
-    const Value::Entry* find(const std::vector<Value::Entry>& entries, const std::string& key) {
+    const ConfigValue::Entry* find(const std::vector<ConfigValue::Entry>& entries, const std::string& key) {
         if (entries.size() < kSmallMap) {
-            const auto is_it = [&](const Value::Entry& entry) { return entry.key == key; };
+            const auto is_it = [&](const ConfigValue::Entry& entry) { return entry.key == key; };
             const auto found = std::find_if(entries.begin(), entries.end(), is_it);
             return found == entries.end() ? nullptr : &*found;
         }
@@ -55,8 +55,8 @@ struct Open {
     YAML::anchor_t anchor = YAML::NullAnchor;
     std::size_t nodes_before = 0;
     std::size_t height = 0;  // of the highest of its values
-    std::vector<Value> items;
-    std::vector<Value::Entry> entries;
+    std::vector<ConfigValue> items;
+    std::vector<ConfigValue::Entry> entries;
     bool has_key = false;  // the last entry waits for its value
     bool skipped = false;  // ... and is dropped then: its key is not allowed
     YAML::Mark key_mark;
@@ -65,7 +65,7 @@ struct Open {
 
 // A value that an alias may stand for, and what that costs.
 struct Anchored {
-    Value value;
+    ConfigValue value;
     std::size_t nodes = 0;
     std::size_t height = 0;
 };
@@ -76,7 +76,7 @@ public:
         : source_(std::move(source)), limits_(limits), bom_(source_->text.starts_with("\xEF\xBB\xBF")) {}
 
     // The document, once it is read; throws what was wrong with it.
-    Value take() {
+    ConfigValue take() {
         if (diagnostics_.empty()) check_last_quote();
         if (diagnostics_.empty() && documents_ == 0)
             diagnostics_.add({source_}, "the file is empty", "a DAG file starts with 'stages:'; see docs/yaml.md");
@@ -123,7 +123,7 @@ public:
             mistake(open_.back().key_mark, fmt::format("'{}' has no value", printable(open_.back().entries.back().key)),
                     "write 'name: value'");
         count(mark, 1);
-        finish(Value::null(place(mark)), anchor, 1, 0);
+        finish(ConfigValue::null(place(mark)), anchor, 1, 0);
     }
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -146,7 +146,7 @@ public:
             check_escapes(mark, text);
             last_quoted_ = mark;
         }
-        Value value = Value::scalar(std::move(text), quoted, place(mark));
+        ConfigValue value = ConfigValue::scalar(std::move(text), quoted, place(mark));
         if (Open* map = waiting_for_key()) {
             if (anchor != YAML::NullAnchor) anchored_[anchor] = {value, 1, 0};
             return key(*map, mark, value);
@@ -252,7 +252,7 @@ private:
         return !open_.empty() && open_.back().is_map && !open_.back().has_key ? &open_.back() : nullptr;
     }
 
-    void key(Open& map, const YAML::Mark& mark, const Value& value) {
+    void key(Open& map, const YAML::Mark& mark, const ConfigValue& value) {
         if (!value.is_scalar()) {
             mistake(mark, "a key must be text, not " + value.describe(), "text that starts with '{' or '[' needs quotes");
             return begin_entry(map, mark, {}, true);
@@ -261,7 +261,7 @@ private:
         if (is_merge)
             mistake(mark, "the merge key '<<' is not supported",
                     "write the entries out, or share them as ${...} from params");
-        const Value::Entry* before = is_merge ? nullptr : map.keys.find(map.entries, value.text());
+        const ConfigValue::Entry* before = is_merge ? nullptr : map.keys.find(map.entries, value.text());
         if (before)
             mistake(mark, fmt::format("the key '{}' stands twice in this map", printable(value.text())),
                     "the first one: " + before->key_place.text());
@@ -294,19 +294,19 @@ private:
         Open closed = std::move(open_.back());
         open_.pop_back();
         const std::size_t nodes = nodes_ - closed.nodes_before;
-        Value value = closed.is_map ? Value::map(std::move(closed.entries), std::move(closed.place))
-                                    : Value::list(std::move(closed.items), std::move(closed.place));
+        ConfigValue value = closed.is_map ? ConfigValue::map(std::move(closed.entries), std::move(closed.place))
+                                    : ConfigValue::list(std::move(closed.items), std::move(closed.place));
         if (closed.is_key) return key(open_.back(), closed.mark, value);
         finish(std::move(value), closed.anchor, nodes, closed.height + 1);
     }
 
     // A value is whole: it goes to where it stands, and under its anchor.
-    void finish(Value value, YAML::anchor_t anchor, std::size_t nodes, std::size_t height) {
+    void finish(ConfigValue value, YAML::anchor_t anchor, std::size_t nodes, std::size_t height) {
         if (anchor != YAML::NullAnchor) anchored_[anchor] = {value, nodes, height};
         add(std::move(value), height);
     }
 
-    void add(Value value, std::size_t height) {
+    void add(ConfigValue value, std::size_t height) {
         if (open_.empty()) {
             root_ = std::move(value);
             return;
@@ -330,7 +330,7 @@ private:
     std::optional<YAML::Mark> last_quoted_;
     std::vector<Open> open_;
     std::unordered_map<YAML::anchor_t, Anchored> anchored_;
-    Value root_;
+    ConfigValue root_;
 };
 
 struct Closer {
@@ -343,7 +343,7 @@ struct Closer {
 
 }  // namespace
 
-Value parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits) {
+ConfigValue parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits) {
     if (source->text.size() > limits.bytes)
         refuse({source}, fmt::format("the file is larger than {} MiB", limits.bytes >> 20), "is this a YAML file?");
     if (auto found = unreadable(source)) throw Error(ExitCode::Usage, std::vector<Diagnostic>{std::move(*found)});
@@ -361,7 +361,7 @@ Value parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& lim
     return builder.take();
 }
 
-Value parse_yaml_file(const std::string& path, const YamlLimits& limits) {
+ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits) {
     const std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rb"));
     if (!file) cannot_read(path);
     auto source = std::make_shared<SourceText>();

@@ -1,4 +1,4 @@
-// Strict YAML: text to Value, over yaml-cpp's events.
+// Strict YAML: text to ConfigValue, over yaml-cpp's events.
 //
 // yaml-cpp lets much through that a user cannot have meant. This layer refuses it, with the place: a second document,
 // anything after the document's end, duplicate keys, tags, merge keys, recursion through anchors, control characters and
@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <string>
 
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 
@@ -20,9 +20,9 @@ struct YamlLimits {
 };
 
 // The one document in `source`. Throws Error{Usage} with the place of what it refuses; an empty document is refused too.
-[[nodiscard]] Value parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits = {});
+[[nodiscard]] ConfigValue parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits = {});
 
 // Reads the file first. Throws Error{Usage} naming the path where it cannot be read.
-[[nodiscard]] Value parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
+[[nodiscard]] ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
 
 }  // namespace satdl

@@ -58,7 +58,7 @@ public:
     void progress(const Progress&) override {}
     void log(LogLevel, std::string_view) override {}
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_ != nullptr && checkpoints_->due(epoch_ended); }
-    void keep_checkpoint(const Group& state, const Progress& at) override {
+    void keep_checkpoint(const NamedArrays& state, const Progress& at) override {
         const double began = run_.seconds();
         const std::string trouble = checkpoints_->keep(state, at);
         SATDL_CHECK(trouble.empty(), trouble);

@@ -17,7 +17,7 @@ namespace {
 
 using namespace satdl;
 
-Group numbers_group(const std::vector<double>& numbers) {
+NamedArrays numbers_group(const std::vector<double>& numbers) {
     return {{"", Array::of<double>({static_cast<std::int64_t>(numbers.size())}, numbers)}};
 }
 std::span<const double> numbers_of(const StageInputs& inputs, const std::string& port) {
@@ -80,13 +80,13 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
     context.log(LogLevel::Info, "starting \x1b[31mred\x1b[0m\r\n");
     double loss = 1 + std::abs(numbers_of(inputs, "x").front());
     std::int64_t done = 0;  // steps
-    if (const Group* state = context.checkpoint()) {
+    if (const NamedArrays* state = context.checkpoint()) {
         const auto kept = state->at("losses").values<double>();
         losses.assign(kept.begin(), kept.end());
         loss = state->at("loss").values<double>()[0];
         done = state->at("done").values<std::int64_t>()[0];
     }
-    const auto state_now = [&]() -> Group {
+    const auto state_now = [&]() -> NamedArrays {
         return {{"losses", Array::of<double>({static_cast<std::int64_t>(losses.size())}, losses)},
                 {"loss", Array::of<double>({1}, std::vector{loss})},
                 {"done", Array::of<std::int64_t>({1}, std::vector{done})}};
@@ -107,8 +107,8 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
         if (step == steps) losses.push_back(loss);
     }
     context.keep_end(state_now(), {epochs, epochs, steps, steps, true, {}});
-    const Group history{{"train/loss", Array::of<double>({epochs}, losses)}};
-    const Group metrics{{"loss", Array::of<double>({1}, std::vector{loss})}};
+    const NamedArrays history{{"train/loss", Array::of<double>({epochs}, losses)}};
+    const NamedArrays metrics{{"loss", Array::of<double>({1}, std::vector{loss})}};
     return {{{"history", history}, {"metrics", metrics}}, {}};
 }
 

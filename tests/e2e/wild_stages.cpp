@@ -76,7 +76,7 @@ void harm(const std::filesystem::path& path, const std::string& how) {
     if (how == "write_to") std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(-1, std::ios::end).put('x');
 }
 
-Outcome sum_of(const Group& x) {
+Outcome sum_of(const NamedArrays& x) {
     double sum = 0;
     for (const double value : x.at("").values<double>()) sum += value;
     return numbers({sum});
@@ -84,7 +84,7 @@ Outcome sum_of(const Group& x) {
 
 // The first call keeps x and fails; the second goes on from what was kept, of which it cuts the file.
 Array from_checkpoint(const Array& x, StageContext& context) {
-    if (const Group* const state = context.checkpoint()) {
+    if (const NamedArrays* const state = context.checkpoint()) {
         for (const auto& file : std::filesystem::directory_iterator(".satdl/checkpoints")) harm(file.path(), "cut");
         return state->at("x");
     }

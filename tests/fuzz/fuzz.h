@@ -34,7 +34,7 @@ void expect_result_or_error(const Read& read) {
     }
 }
 
-inline Value yaml(const std::string& name, std::string text) {
+inline ConfigValue yaml(const std::string& name, std::string text) {
     return parse_yaml(std::make_shared<const SourceText>(SourceText{name, std::move(text)}));
 }
 

@@ -24,7 +24,7 @@ Points random_points(std::mt19937& random, bool equal_keys) {
     for (int i = 0; i < 3; ++i) {
         shared.push_back(fmt::format("shared{}", i));
         const DagBuilder::Edges edges{{"x", i == 0 ? "" : shared[static_cast<std::size_t>(below(i))] + ".out"}};
-        builder.add(shared.back(), i == 0 ? "make" : "add", {{"k", Value::of(std::int64_t{i})}}, i == 0 ? DagBuilder::Edges{} : edges);
+        builder.add(shared.back(), i == 0 ? "make" : "add", {{"k", ConfigValue::of(std::int64_t{i})}}, i == 0 ? DagBuilder::Edges{} : edges);
         made.cohorts.emplace_back();
     }
     for (int point = 0; point < 6; ++point) {
@@ -34,7 +34,7 @@ Points random_points(std::mt19937& random, bool equal_keys) {
             const std::string name = fmt::format("p{}_{}", point, i);
             const std::int64_t k = equal_keys ? below(2) : 100 + 10 * point + i;
             // parity: of two points' outcomes many are the same, and so are then the keys of what reads them
-            builder.add(name, equal_keys && below(2) == 0 ? "parity" : "add", {{"k", Value::of(k)}},
+            builder.add(name, equal_keys && below(2) == 0 ? "parity" : "add", {{"k", ConfigValue::of(k)}},
                         {{"x", known[static_cast<std::size_t>(below(static_cast<int>(known.size())))] + ".out"}});
             known.push_back(name);
             made.cohorts.emplace_back(static_cast<std::size_t>(point));
@@ -116,7 +116,7 @@ TEST_CASE("One cohort at a time is one after the other, the shared stages before
     for (const char* stage : {"b", "c", "d"}) {
         for (std::size_t point = 0; point < 4; ++point) {
             const std::string before = stage[0] == 'b' ? "shared" : fmt::format("{}{}", static_cast<char>(stage[0] - 1), point);
-            builder.add(fmt::format("{}{}", stage, point), "add", {{"k", Value::of(static_cast<std::int64_t>(point + 1))}},
+            builder.add(fmt::format("{}{}", stage, point), "add", {{"k", ConfigValue::of(static_cast<std::int64_t>(point + 1))}},
                         {{"x", before + ".out"}});
             world.cohorts.emplace_back(point);
         }

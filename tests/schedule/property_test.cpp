@@ -76,8 +76,8 @@ public:
     [[nodiscard]] Dag build() const {
         DagBuilder builder;
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
-            std::map<std::string, Value> params{{"k", Value::of(nodes_[i].k)}};
-            if (!nodes_[i].path.empty()) params.emplace("path", Value::of_text(nodes_[i].path));
+            std::map<std::string, ConfigValue> params{{"k", ConfigValue::of(nodes_[i].k)}};
+            if (!nodes_[i].path.empty()) params.emplace("path", ConfigValue::of_text(nodes_[i].path));
             builder.add(fmt::format("n{}", i), nodes_[i].kind, std::move(params), nodes_[i].edges);
         }
         return builder.build();

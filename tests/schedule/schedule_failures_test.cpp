@@ -15,7 +15,7 @@ TEST_CASE("A stage that fails stops what depends on it; with keep_going the rest
         throw Error(ExitCode::StageFailed, "the loss is not a number", "lower the learning rate");
     };
     Dag dag = DagBuilder()
-                  .add("a", "read", {{"path", Value::of_text("one")}})
+                  .add("a", "read", {{"path", ConfigValue::of_text("one")}})
                   .add("b", "add", {}, {{"x", "a.out"}})
                   .add("c", "add", {}, {{"x", "b.out"}})
                   .add("d", "parity", {}, {{"x", "c.out"}})
@@ -35,10 +35,10 @@ TEST_CASE("Without keep_going nothing new starts after a failure, and what ran i
     DagBuilder builder;
     builder.add("a", "make");
     for (int i = 0; i < 30; ++i) {
-        builder.add(fmt::format("b{}", i), "add", {{"k", Value::of(std::int64_t{i})}},
+        builder.add(fmt::format("b{}", i), "add", {{"k", ConfigValue::of(std::int64_t{i})}},
                     {{"x", i == 0 ? std::string("a.out") : fmt::format("b{}.out", i - 1)}});
     }
-    builder.add("c", "make", {{"k", Value::of(std::int64_t{2})}});
+    builder.add("c", "make", {{"k", ConfigValue::of(std::int64_t{2})}});
     builder.add("d", "parity", {}, {{"x", "c.out"}});
     const Dag dag = builder.build();
     const int jobs = GENERATE(0, 1);  // a has the longest path: it starts, and fails, first

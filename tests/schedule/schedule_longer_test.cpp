@@ -13,7 +13,7 @@ Script walking(std::int64_t& began_at) {
     return [&began_at](const StageInputs&, StageContext& context) {
         const std::int64_t epochs = context.params().integer("steps");
         Numbers numbers;
-        if (const Group* state = context.checkpoint()) numbers = as_numbers(*state);
+        if (const NamedArrays* state = context.checkpoint()) numbers = as_numbers(*state);
         began_at = static_cast<std::int64_t>(numbers.size());
         while (std::ssize(numbers) < epochs) numbers.push_back(3 * std::ssize(numbers));
         context.keep_end(as_group(numbers), {.epoch = epochs, .epochs = epochs, .step = 10, .steps = 10, .epoch_ended = true, .metrics = {}});
@@ -22,7 +22,7 @@ Script walking(std::int64_t& began_at) {
 }
 
 Dag walk(std::int64_t steps, const std::string& way = "common") {
-    return DagBuilder().add("w", "walk", {{"steps", Value::of(steps)}, {"way", Value::of_text(way)}}).build();
+    return DagBuilder().add("w", "walk", {{"steps", ConfigValue::of(steps)}, {"way", ConfigValue::of_text(way)}}).build();
 }
 
 }  // namespace

@@ -39,8 +39,8 @@ TEST_CASE("Where an upstream run gives the bytes that it gave before, the rest i
     World world;
     const auto dag = [](std::int64_t k) {
         return DagBuilder()
-            .add("a", "read", {{"path", Value::of_text("one")}})
-            .add("b", "add", {{"k", Value::of(k)}}, {{"x", "a.out"}})
+            .add("a", "read", {{"path", ConfigValue::of_text("one")}})
+            .add("b", "add", {{"k", ConfigValue::of(k)}}, {{"x", "a.out"}})
             .add("c", "coarse", {}, {{"x", "b.out"}})
             .add("d", "add", {}, {{"x", "c.out"}})
             .build();
@@ -97,7 +97,7 @@ TEST_CASE("What is reused is loaded once, shared by its consumers, and only wher
         DagBuilder builder;
         builder.add("a", "make").add("unused", "parity", {}, {{"x", "a.out"}});
         for (std::int64_t i = 0; i < 6; ++i) {
-            builder.add(fmt::format("b{}", i), "add", {{"k", Value::of(k + i)}}, {{"x", "a.out"}});
+            builder.add(fmt::format("b{}", i), "add", {{"k", ConfigValue::of(k + i)}}, {{"x", "a.out"}});
         }
         return builder.build();
     };
@@ -129,7 +129,7 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
     dag.nodes[0].stage = &stage;
     const auto told = [&](const std::string& wanted, const std::string& bf16) {
         auto params = dag.nodes[0].params.values();
-        params["precision"] = Value::scalar(wanted);
+        params["precision"] = ConfigValue::scalar(wanted);
         dag.nodes[0].params = Params(std::move(params));
         world.machine.bf16 = bf16;
         world.observer.log.clear();
@@ -158,14 +158,14 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
     stage.description.params.push_back({.name = "precision", .type = ParamType::Precision});
     world.machine.gpus = {{stage.library, Gpu{"H1", "compute capability 9.0", true}}};
     DagBuilder builder;
-    for (const std::string name : {"a", "b", "c", "d"}) builder.add(name, "make", {{"k", Value::of(std::int64_t{name[0]})}});
+    for (const std::string name : {"a", "b", "c", "d"}) builder.add(name, "make", {{"k", ConfigValue::of(std::int64_t{name[0]})}});
     Dag dag = builder.build();
     std::atomic<int> on_gpu{0}, most_on_gpu{0}, misplaced{0};  // Catch's own checks are for one thread
     for (Node& node : dag.nodes) {
         node.stage = &stage;
         auto params = node.params.values();
-        params["device"] = Value::scalar(node.name == "a" ? "cpu" : node.name == "b" ? "auto" : "cuda");
-        params["precision"] = Value::scalar(node.name == "b" ? "auto" : "fp32");
+        params["device"] = ConfigValue::scalar(node.name == "a" ? "cpu" : node.name == "b" ? "auto" : "cuda");
+        params["precision"] = ConfigValue::scalar(node.name == "b" ? "auto" : "fp32");
         node.params = Params(std::move(params));
         world.executor.scripts[node.name] = [&, name = node.name](const StageInputs&, StageContext& context) {
             misplaced += context.device() != (name == "a" ? Device::Cpu : Device::Cuda);
@@ -196,7 +196,7 @@ TEST_CASE("What a stage says of its progress reaches the observer; its context h
         context.log(LogLevel::Info, "half way");
         return Outcome{{{"out", as_group({1})}}, {}};
     };
-    const Dag dag = DagBuilder().add("a", "make").add("b", "add", {{"threads", Value::scalar("3")}}, {{"x", "a.out"}}).build();
+    const Dag dag = DagBuilder().add("a", "make").add("b", "add", {{"threads", ConfigValue::scalar("3")}}, {{"x", "a.out"}}).build();
     (void)world.run(dag, any_jobs());
     REQUIRE(world.observer.progress.size() == 1);
     CHECK(world.observer.progress[0].step == 3);
@@ -228,8 +228,8 @@ TEST_CASE("Never more stages at once than jobs; the longest path first") {
     std::atomic<int> inside{0};
     std::atomic<int> most{0};
     DagBuilder builder;
-    for (std::int64_t i = 0; i < 24; ++i) builder.add(fmt::format("a{}", i), "make", {{"k", Value::of(i)}});
-    builder.add("z", "make", {{"k", Value::of(std::int64_t{99})}}).add("y", "parity", {}, {{"x", "z.out"}});
+    for (std::int64_t i = 0; i < 24; ++i) builder.add(fmt::format("a{}", i), "make", {{"k", ConfigValue::of(i)}});
+    builder.add("z", "make", {{"k", ConfigValue::of(std::int64_t{99})}}).add("y", "parity", {}, {{"x", "z.out"}});
     const Dag dag = builder.build();
     for (const Node& node : dag.nodes) {
         world.executor.scripts[node.name] = [&](const StageInputs&, StageContext&) {

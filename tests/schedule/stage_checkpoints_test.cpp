@@ -12,7 +12,7 @@ namespace {
 Script counting(std::atomic<bool>& stop, std::int64_t stop_at) {
     return [&stop, stop_at](const StageInputs&, StageContext& context) {
         std::int64_t count = 0;
-        if (const Group* state = context.checkpoint()) count = as_numbers(*state).front();
+        if (const NamedArrays* state = context.checkpoint()) count = as_numbers(*state).front();
         while (count < 10) {
             if (count == stop_at) stop = true;
             const Progress at{.epoch = 1, .epochs = 1, .step = count, .steps = 10, .metrics = {}};
@@ -96,7 +96,7 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
         explicit SlowCheckpoints(OwnClock& at) : clock(at) {}
         std::optional<CheckpointPlace> newest(const Digest&) override { return std::nullopt; }
         std::optional<Checkpoint> load(const Digest&, std::vector<std::string>&) override { return std::nullopt; }
-        void keep(const Recipe&, const CheckpointPlace&, const Group&) override { clock.now += 2; }
+        void keep(const Recipe&, const CheckpointPlace&, const NamedArrays&) override { clock.now += 2; }
         void drop(const Digest&) override {}
         OwnClock& clock;
     };

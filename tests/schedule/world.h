@@ -123,8 +123,8 @@ inline const NodeResult& result_of(const Dag& dag, const RunResult& result, cons
 
 inline Dag diamond() {
     return DagBuilder()
-        .add("a", "read", {{"path", Value::of_text("two")}})
-        .add("b", "add", {{"k", Value::of(std::int64_t{5})}}, {{"x", "a.out"}})
+        .add("a", "read", {{"path", ConfigValue::of_text("two")}})
+        .add("b", "add", {{"k", ConfigValue::of(std::int64_t{5})}}, {{"x", "a.out"}})
         .add("c", "split", {}, {{"x", "a.out"}})
         .add("d", "add", {}, {{"x", "b.out"}, {"y", "c.high"}})
         .build();
@@ -133,8 +133,8 @@ inline Dag diamond() {
 // a -> b -> c
 inline Dag chain() {
     return DagBuilder()
-        .add("a", "read", {{"path", Value::of_text("one")}})
-        .add("b", "add", {{"k", Value::of(std::int64_t{7})}}, {{"x", "a.out"}})
+        .add("a", "read", {{"path", ConfigValue::of_text("one")}})
+        .add("b", "add", {{"k", ConfigValue::of(std::int64_t{7})}}, {{"x", "a.out"}})
         .add("c", "add", {}, {{"x", "b.out"}})
         .build();
 }

@@ -16,11 +16,11 @@ Outcome compare(const StageInputs& inputs, const std::string& metric_name = "acc
     return stage.run(inputs, context);
 }
 
-Group metrics(double accuracy, double loss) {
+NamedArrays metrics(double accuracy, double loss) {
     return metrics_group({{"accuracy", accuracy}, {"loss", loss}, {"samples", 10}});
 }
 
-Group history(std::initializer_list<double> accuracy) {
+NamedArrays history(std::initializer_list<double> accuracy) {
     const auto epochs = static_cast<std::int64_t>(accuracy.size());
     return {{"val/accuracy", array<double>({epochs}, accuracy)}};
 }
@@ -71,7 +71,7 @@ TEST_CASE("curves stand side by side, also where one training was shorter") {
 }
 
 TEST_CASE("where both accuracies are reported, a note tells them apart") {
-    const Group both = metrics_group({{"accuracy", 0.9}, {"binary_accuracy", 0.98}});
+    const NamedArrays both = metrics_group({{"accuracy", 0.9}, {"binary_accuracy", 0.98}});
     const Outcome outcome = compare({{"baseline", both}, {"candidate", both}});
     CHECK(outcome.tables[0].rows[1] == Row{"test binary_accuracy", "98.00 %", "98.00 %", "+0.00 points"});
     CHECK_THAT(outcome.tables[0].notes.back(), Contains("binary_accuracy"));
@@ -83,6 +83,6 @@ TEST_CASE("a metric that is not there is named") {
 }
 
 TEST_CASE("the metrics of a training do as well as those of an evaluation") {
-    const Group training = metrics_group({{"val/accuracy", 0.75}, {"last/val/accuracy", 0.5}});
+    const NamedArrays training = metrics_group({{"val/accuracy", 0.75}, {"last/val/accuracy", 0.5}});
     CHECK(metric(compare({{"baseline", training}, {"candidate", training}}), "p") == 0.75);
 }

@@ -45,16 +45,16 @@ Task classifier(OptimiserOptions optimiser) {
 struct Trained {
     std::map<std::string, Array> weights, best;
     TrainingHistory history;
-    Group checkpoint;
+    NamedArrays checkpoint;
 };
 
-Trained trained_on(at::Device device, const Task& task, Precision precision, const Group* from = nullptr) {
+Trained trained_on(at::Device device, const Task& task, Precision precision, const NamedArrays* from = nullptr) {
     struct Context : TestContext {
-        const Group* from = nullptr;
-        [[nodiscard]] const Group* checkpoint() override { return from; }
-        void keep_checkpoint(const Group& state, const Progress&) override { kept = state; }
+        const NamedArrays* from = nullptr;
+        [[nodiscard]] const NamedArrays* checkpoint() override { return from; }
+        void keep_checkpoint(const NamedArrays& state, const Progress&) override { kept = state; }
         [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return epoch_ended && kept.empty(); }
-        Group kept;
+        NamedArrays kept;
     } context;
     context.from = from;
     const Net net(network_of(task.layers), task.input, precision, device);

@@ -30,7 +30,7 @@ StageInputs squares(std::int64_t samples) {
     std::vector<float> images(static_cast<std::size_t>(samples) * 64);
     const Stream stream(1, Purpose::Noise);
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = stream.uniform(i / 16) > 0.5 ? 1.0f : 0.0f;
-    const Group x = port(array<float>({samples, 1, 8, 8}, images));
+    const NamedArrays x = port(array<float>({samples, 1, 8, 8}, images));
     return {{"x", x}, {"target", x}, {"val_x", x}, {"val_target", x}};
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("a classifier in bf16 tells separate blobs apart") {
 TEST_CASE("a model is evaluated, looked into and fine-tuned in either precision") {
     const StageInputs inputs = squares(64);
     const Outcome trained = run(train_stage(), inputs, autoencoder("bf16"));
-    const Group& x = inputs.at("x");
+    const NamedArrays& x = inputs.at("x");
     const StageInputs to_evaluate{{"model", trained.outputs.at("model")}, {"x", x}, {"target", x}};
     const auto evaluated = [&](const std::string& precision) {
         return run(evaluate_stage(), to_evaluate, {{"loss", "mse"}, {"batch_size", "16"}, {"precision", precision}});

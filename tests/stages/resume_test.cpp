@@ -13,7 +13,7 @@ namespace {
 using Bytes = std::map<std::string, std::string>;
 
 // Of the outputs of a training that begins at `state`.
-Bytes finished(const Training& training, const Group& state) {
+Bytes finished(const Training& training, const NamedArrays& state) {
     const TestContext given(training.stage.description, training.given);
     KeepingContext context(given);
     context.begin_at = state;
@@ -60,7 +60,7 @@ void stop_again_and_again(const Training& training, std::int64_t stride) {
     const TestContext given(training.stage.description, training.given);
     KeepingContext whole(given);
     const Bytes expected = bytes_of(training.stage.run(training.inputs, whole));
-    std::optional<Group> state;
+    std::optional<NamedArrays> state;
     for (int interruptions = 0;; ++interruptions) {
         KeepingContext context(given, stride);
         context.begin_at = state;

@@ -22,7 +22,7 @@ public:
     // The stage's defaults, with `given` (YAML text by parameter) over them.
     TestContext(const StageDescription& description, const std::map<std::string, std::string>& given, int threads = 1)
         : threads_(threads) {
-        std::map<std::string, Value> values;
+        std::map<std::string, ConfigValue> values;
         for (const ParamDescription& param : description.params) {
             const auto found = given.find(param.name);
             if (found != given.end()) values[param.name] = parse(found->second);
@@ -42,7 +42,7 @@ public:
     void progress(const Progress& progress) override { reported.push_back(progress); }
     void log(LogLevel, std::string_view message) override { logged.emplace_back(message); }
 
-    static Value parse(const std::string& yaml) {
+    static ConfigValue parse(const std::string& yaml) {
         return parse_yaml(std::make_shared<SourceText>(SourceText{"test", yaml}));
     }
 
@@ -73,7 +73,7 @@ Array array(Shape shape, const std::vector<T>& values) {
     return Array::of<T>(std::move(shape), std::span<const T>(values));
 }
 
-inline Group port(Array array) { return {{"", std::move(array)}}; }
+inline NamedArrays port(Array array) { return {{"", std::move(array)}}; }
 
 template <typename T>
 std::vector<T> values_of(const Array& array) {

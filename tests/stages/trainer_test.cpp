@@ -60,7 +60,7 @@ TEST_CASE("an autoencoder of convolutions learns, and its validation loss is tha
     std::vector<float> images(64 * 64);
     const Stream stream(1, Purpose::Noise);
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = stream.uniform(i / 16) > 0.5 ? 1.0f : 0.0f;
-    const Group x = port(array<float>({64, 1, 8, 8}, images));
+    const NamedArrays x = port(array<float>({64, 1, 8, 8}, images));
     const StageInputs inputs{{"x", x}, {"target", x}, {"val_x", x}, {"val_target", x}};
     const Outcome trained = run(train_stage(), inputs,
                                 {{"net", "[{conv: 8, activation: relu}, {batch_norm: {momentum: 0.5}}, max_pool, {conv: 8}, "
@@ -194,7 +194,7 @@ TEST_CASE("a training that stops between two steps goes on from its state as if 
 TEST_CASE("fine-tuning begins with the base's layers, and leaves them alone where they are frozen") {
     const StageInputs inputs = blobs(200);
     const Outcome base = run(train_stage(), inputs, training());
-    const Group& model = base.outputs.at("model");
+    const NamedArrays& model = base.outputs.at("model");
     StageInputs more = inputs;
     more["base"] = model;
     Given given =

@@ -87,7 +87,7 @@ TEST_CASE("each metric has its own best epoch beside those of the monitored one 
 
 TEST_CASE("validation_fraction holds out the last samples, as if they had come as validation data") {
     const StageInputs all = blobs(100, false);
-    const auto part = [](const Group& group, std::int64_t first, std::int64_t count) {
+    const auto part = [](const NamedArrays& group, std::int64_t first, std::int64_t count) {
         return port(array_of(tensor_of(group.at("")).narrow(0, first, count).clone()));
     };
     const StageInputs split{{"x", part(all.at("x"), 0, 75)}, {"target", part(all.at("target"), 0, 75)},
@@ -210,7 +210,7 @@ TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without cla
     for (std::size_t i = 0; i < outputs.size(); ++i) right += (outputs[i] > 0.5f) == (classes[i / 3] == i % 3) ? 1 : 0;
     CHECK(metric(evaluated, "binary_accuracy") == Approx(right / 180));
 
-    const Group x = port(array<float>({2, 2}, {1, 0, 0, 1}));
+    const NamedArrays x = port(array<float>({2, 2}, {1, 0, 0, 1}));
     const Outcome copies = run(train_stage(), {{"x", x}, {"target", x}},
                                {{"net", "[{dense: 2}]"}, {"loss", "mse"}, {"epochs", "1"}});
     const Outcome without = run(evaluate_stage(), {{"model", copies.outputs.at("model")}, {"x", x}, {"target", x}},

@@ -11,8 +11,8 @@
 namespace satdl::stages {
 
 // Every array's bytes copied: a state that was written and read back shares nothing with the training that kept it.
-inline Group copied(const Group& group) {
-    Group copies;
+inline NamedArrays copied(const NamedArrays& group) {
+    NamedArrays copies;
     for (const auto& [name, array] : group) {
         const auto owner = std::make_shared<std::vector<std::byte>>(array.bytes().begin(), array.bytes().end());
         copies.emplace(name, Array(array.dtype(), array.shape(), std::span<const std::byte>(*owner), owner));
@@ -34,16 +34,16 @@ public:
     [[nodiscard]] bool stop_requested() const override { return asked_++ == stop_after_; }
     void progress(const Progress& at) override { steps += at.epoch_ended ? 0 : 1; }
     void log(LogLevel, std::string_view) override {}
-    [[nodiscard]] const Group* checkpoint() override { return begin_at ? &*begin_at : nullptr; }
+    [[nodiscard]] const NamedArrays* checkpoint() override { return begin_at ? &*begin_at : nullptr; }
     [[nodiscard]] bool checkpoint_due(bool) override { return keeps_all; }
-    void keep_checkpoint(const Group& state, const Progress& at) override { kept.push_back({copied(state), at}); }
-    void keep_end(const Group& state, const Progress& at) override { end = {copied(state), at}; }
+    void keep_checkpoint(const NamedArrays& state, const Progress& at) override { kept.push_back({copied(state), at}); }
+    void keep_end(const NamedArrays& state, const Progress& at) override { end = {copied(state), at}; }
 
     struct State {
-        Group state;
+        NamedArrays state;
         Progress place;
     };
-    std::optional<Group> begin_at;
+    std::optional<NamedArrays> begin_at;
     bool keeps_all = false;  // after every step and every epoch; else only where it is stopped
     std::vector<State> kept;
     std::optional<State> end;
@@ -79,7 +79,7 @@ inline Training autoencoder(const Given& more = {}) {
     std::vector<float> images(40 * 64);
     const Stream stream(1, Purpose::Noise);
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(stream.uniform(i));
-    const Group x = port(array<float>({40, 1, 8, 8}, images));
+    const NamedArrays x = port(array<float>({40, 1, 8, 8}, images));
     return with({train_stage(),
                  {{"x", x}, {"target", x}, {"val_x", x}, {"val_target", x}},
                  {{"net", "[{conv: 4, activation: relu}, {batch_norm: {momentum: 0.5}}, max_pool, {conv: 4}, upsample, "

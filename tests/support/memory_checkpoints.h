@@ -25,7 +25,7 @@ public:
         const auto found = kept_.find(key);
         return found == kept_.end() ? std::nullopt : std::optional(found->second.back());
     }
-    void keep(const Recipe& recipe, const CheckpointPlace& place, const Group& state) override {
+    void keep(const Recipe& recipe, const CheckpointPlace& place, const NamedArrays& state) override {
         const std::scoped_lock lock(mutex_);
         if (full) throw FileError(ENOSPC, "write", "checkpoints");
         kept_[key_of(recipe)].push_back({place, state});
@@ -59,7 +59,7 @@ public:
         const auto after = ends.upper_bound(target);
         return after == ends.begin() ? std::nullopt : std::optional(std::prev(after)->second);
     }
-    void keep(const Recipe& base, const Digest&, const CheckpointPlace& place, const Group& state) override {
+    void keep(const Recipe& base, const Digest&, const CheckpointPlace& place, const NamedArrays& state) override {
         const std::scoped_lock lock(mutex_);
         if (full) throw FileError(ENOSPC, "write", "ends");
         kept_[key_of(base)].try_emplace(place.epoch, Checkpoint{place, state});

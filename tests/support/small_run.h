@@ -28,12 +28,12 @@ inline const Files& small_files() {
 //             └────> trained ─┴> verdict
 inline Dag small_dag() {
     return DagBuilder()
-        .add("numbers", "read", {{"path", Value::scalar("numbers")}})
-        .add("sum", "add", {{"k", Value::scalar("3")}}, {{"x", "numbers.out"}})
+        .add("numbers", "read", {{"path", ConfigValue::scalar("numbers")}})
+        .add("sum", "add", {{"k", ConfigValue::scalar("3")}}, {{"x", "numbers.out"}})
         .add("halves", "split", {}, {{"x", "sum.out"}})
         .add("parity", "parity", {}, {{"x", "halves.low"}})
         .add("trained", "coarse", {}, {{"x", "sum.out"}})
-        .add("verdict", "add", {{"k", Value::scalar("1")}}, {{"x", "trained.out"}, {"y", "parity.out"}})
+        .add("verdict", "add", {{"k", ConfigValue::scalar("1")}}, {{"x", "trained.out"}, {"y", "parity.out"}})
         .build();
 }
 
@@ -52,7 +52,7 @@ public:
         const Numbers x = as_numbers(inputs.at("x"));
         std::int64_t epoch = 0;
         std::int64_t weight = 1;
-        if (const Group* kept = context.checkpoint()) {
+        if (const NamedArrays* kept = context.checkpoint()) {
             epoch = kept->at("at").values<std::int64_t>()[0];
             weight = kept->at("at").values<std::int64_t>()[1];
         }

@@ -23,10 +23,10 @@ namespace satdl::test {
 
 using Numbers = std::vector<std::int64_t>;
 
-inline Group as_group(const Numbers& numbers) {
+inline NamedArrays as_group(const Numbers& numbers) {
     return {{"", Array::of<std::int64_t>({static_cast<std::int64_t>(numbers.size())}, numbers)}};
 }
-inline Numbers as_numbers(const Group& group) {
+inline Numbers as_numbers(const NamedArrays& group) {
     const auto values = group.at("").values<std::int64_t>();
     return {values.begin(), values.end()};
 }
@@ -141,7 +141,7 @@ class DagBuilder {
 public:
     using Edges = std::vector<std::pair<std::string, std::string>>;
 
-    DagBuilder& add(const std::string& name, const std::string& kind, std::map<std::string, Value> params = {}, const Edges& edges = {}) {
+    DagBuilder& add(const std::string& name, const std::string& kind, std::map<std::string, ConfigValue> params = {}, const Edges& edges = {}) {
         Node node;
         node.name = name;
         node.group = name.substr(0, name.find('@'));
@@ -150,7 +150,7 @@ public:
         for (const ParamDescription& param : node.stage->description.params) {
             const auto given = params.find(param.name);
             if (given != params.end()) continue;
-            params.emplace(param.name, param.fallback && *param.fallback != "null" ? Value::scalar(*param.fallback) : Value());
+            params.emplace(param.name, param.fallback && *param.fallback != "null" ? ConfigValue::scalar(*param.fallback) : ConfigValue());
         }
         if (params.contains("path")) {
             SourceFile file;

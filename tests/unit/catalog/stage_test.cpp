@@ -17,13 +17,13 @@ TEST_CASE("ports and parameters of a description are found by name") {
 }
 
 TEST_CASE("parameters are read by their type") {
-    std::map<std::string, Value> values;
-    values.emplace("epochs", Value::of(std::int64_t{20}));
-    values.emplace("rate", Value::scalar("1e-3"));
-    values.emplace("freeze", Value::of(true));
-    values.emplace("loss", Value::scalar("mse"));
-    values.emplace("limit", Value::null());
-    values.emplace("net", Value::list({Value::scalar("flatten"), Value::scalar("relu")}));
+    std::map<std::string, ConfigValue> values;
+    values.emplace("epochs", ConfigValue::of(std::int64_t{20}));
+    values.emplace("rate", ConfigValue::scalar("1e-3"));
+    values.emplace("freeze", ConfigValue::of(true));
+    values.emplace("loss", ConfigValue::scalar("mse"));
+    values.emplace("limit", ConfigValue::null());
+    values.emplace("net", ConfigValue::list({ConfigValue::scalar("flatten"), ConfigValue::scalar("relu")}));
     const Params params(std::move(values));
     CHECK(params.integer("epochs") == 20);
     CHECK(params.number("epochs") == 20.0);

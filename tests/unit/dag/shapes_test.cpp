@@ -12,16 +12,16 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-Value word(const std::string& text, int line) {
+ConfigValue word(const std::string& text, int line) {
     static const auto source = std::make_shared<SourceText>(SourceText{"dag.yaml", ""});
-    return Value::scalar(text, true, Place{source, line, 1});
+    return ConfigValue::scalar(text, true, Place{source, line, 1});
 }
 
 Place at(int line) { return word("", line).place(); }
 
-Value layer(const std::string& kind, std::int64_t main, int line) {
+ConfigValue layer(const std::string& kind, std::int64_t main, int line) {
     const Place place = at(line);
-    return Value::map({{kind, place, Value::scalar(std::to_string(main), false, place)}}, place);
+    return ConfigValue::map({{kind, place, ConfigValue::scalar(std::to_string(main), false, place)}}, place);
 }
 
 CatalogEntry entry(StageDescription description) { return {std::move(description), "libtest_stages.so", {}}; }
@@ -75,7 +75,7 @@ struct Builder {
     }
 
     Builder& add(const std::string& name, const CatalogEntry& stage, const std::map<std::string, std::string>& inputs = {},
-                 std::map<std::string, Value> params = {}) {
+                 std::map<std::string, ConfigValue> params = {}) {
         Node node;
         node.name = name;
         node.stage = &stage;
@@ -87,15 +87,15 @@ struct Builder {
             const NodeId from = id(given->second.substr(0, dot));
             node.inputs.push_back({port.name, from, given->second.substr(dot + 1), node.place});
         }
-        for (const ParamDescription& param : stage.description.params) params.emplace(param.name, Value::null());
+        for (const ParamDescription& param : stage.description.params) params.emplace(param.name, ConfigValue::null());
         node.params = Params(std::move(params));
         dag.nodes.push_back(std::move(node));
         return *this;
     }
 
     Builder& load(const std::string& name, std::int64_t rows, std::int64_t limit = 0) {
-        std::map<std::string, Value> params{{"dataset", word("mnist", 1)}, {"split", word("train", 1)}};
-        if (limit > 0) params.emplace("limit", Value::of(limit));
+        std::map<std::string, ConfigValue> params{{"dataset", word("mnist", 1)}, {"split", word("train", 1)}};
+        if (limit > 0) params.emplace("limit", ConfigValue::of(limit));
         add(name, kinds.load, {}, std::move(params));
         for (const auto& [role, shape] : std::map<std::string, Shape>{{"images", {rows, 1, 28, 28}}, {"labels", {rows}}}) {
             SourceFile file;
@@ -125,11 +125,11 @@ struct Builder {
     }
 };
 
-std::map<std::string, Value> net(std::vector<Value> layers) { return {{"net", Value::list(std::move(layers), at(50))}}; }
+std::map<std::string, ConfigValue> net(std::vector<ConfigValue> layers) { return {{"net", ConfigValue::list(std::move(layers), at(50))}}; }
 
-const Value kConv = layer("conv", 4, 51);
-const Value kFlatten = Value::scalar("flatten", false, at(52));
-const Value kDense = layer("dense", 10, 53);
+const ConfigValue kConv = layer("conv", 4, 51);
+const ConfigValue kFlatten = ConfigValue::scalar("flatten", false, at(52));
+const ConfigValue kDense = layer("dense", 10, 53);
 
 Builder trained() {
     Builder b;

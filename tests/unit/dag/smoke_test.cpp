@@ -7,7 +7,7 @@ using namespace satdl;
 namespace {
 
 // What a smoke run makes of this value; "null" where it is null.
-std::string in_smoke(const ParamDescription& param, const Value& value) {
+std::string in_smoke(const ParamDescription& param, const ConfigValue& value) {
     CatalogEntry entry;
     entry.description.params = {param};
     Dag dag;
@@ -24,23 +24,23 @@ ParamDescription between(std::optional<double> least, std::optional<double> most
 }  // namespace
 
 TEST_CASE("a smoke run brings numbers within the bounds of their descriptions") {
-    CHECK(in_smoke(between({}, 128), Value::of(std::int64_t{60000})) == "128");
-    CHECK(in_smoke(between({}, 128), Value::of(std::int64_t{128})) == "128");
-    CHECK(in_smoke(between({}, 128), Value::of(std::int64_t{20})) == "20");
-    CHECK(in_smoke(between(1024, {}), Value::of(std::int64_t{32})) == "1024");
-    CHECK(in_smoke(between(1024, {}), Value::of(std::int64_t{4096})) == "4096");
-    CHECK(in_smoke(between(2, 5), Value::of(std::int64_t{1})) == "2");
-    CHECK(in_smoke(between(2, 5), Value::of(std::int64_t{6})) == "5");
-    CHECK(in_smoke({.name = "warmup_epochs", .type = ParamType::Number, .smoke_most = 0}, Value::of(2.5)) == "0");
+    CHECK(in_smoke(between({}, 128), ConfigValue::of(std::int64_t{60000})) == "128");
+    CHECK(in_smoke(between({}, 128), ConfigValue::of(std::int64_t{128})) == "128");
+    CHECK(in_smoke(between({}, 128), ConfigValue::of(std::int64_t{20})) == "20");
+    CHECK(in_smoke(between(1024, {}), ConfigValue::of(std::int64_t{32})) == "1024");
+    CHECK(in_smoke(between(1024, {}), ConfigValue::of(std::int64_t{4096})) == "4096");
+    CHECK(in_smoke(between(2, 5), ConfigValue::of(std::int64_t{1})) == "2");
+    CHECK(in_smoke(between(2, 5), ConfigValue::of(std::int64_t{6})) == "5");
+    CHECK(in_smoke({.name = "warmup_epochs", .type = ParamType::Number, .smoke_most = 0}, ConfigValue::of(2.5)) == "0");
 }
 
 TEST_CASE("in a smoke run a limit that was left out is the greatest") {
-    CHECK(in_smoke(between({}, 128), Value()) == "128");
-    CHECK(in_smoke(between(1024, {}), Value()) == "null");
+    CHECK(in_smoke(between({}, 128), ConfigValue()) == "128");
+    CHECK(in_smoke(between(1024, {}), ConfigValue()) == "null");
 }
 
 TEST_CASE("a smoke run leaves all other parameters as they are") {
-    CHECK(in_smoke(between({}, {}), Value::of(std::int64_t{60000})) == "60000");
-    CHECK(in_smoke(between({}, {}), Value()) == "null");
-    CHECK(in_smoke({.name = "net", .type = ParamType::Network}, Value::list({Value::of_text("flatten")})) == R"(["flatten"])");
+    CHECK(in_smoke(between({}, {}), ConfigValue::of(std::int64_t{60000})) == "60000");
+    CHECK(in_smoke(between({}, {}), ConfigValue()) == "null");
+    CHECK(in_smoke({.name = "net", .type = ParamType::Network}, ConfigValue::list({ConfigValue::of_text("flatten")})) == R"(["flatten"])");
 }

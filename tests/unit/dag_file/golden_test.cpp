@@ -48,7 +48,7 @@ std::string told(const std::filesystem::path& path) {
     };
     try {
         const DagSource source(path.filename(), read(path.filename()), read);
-        const Value* section = source.document().find("sweep");
+        const ConfigValue* section = source.document().find("sweep");
         if (section == nullptr) {
             (void)source.build(settings_of(text), catalog, datasets);
         } else {

@@ -23,13 +23,13 @@ struct SmallSweep {
 
     SmallSweep() {
         scoring.description.outputs = {{.name = "metrics", .kind = PortKind::Metrics}};
-        sweep.axes = {{"noise", {Value::of(0.1), Value::of(0.2)}, false}, {"net", {Value::of_text("a,b"), Value::of_text("7")}, false}};
+        sweep.axes = {{"noise", {ConfigValue::of(0.1), ConfigValue::of(0.2)}, false}, {"net", {ConfigValue::of_text("a,b"), ConfigValue::of_text("7")}, false}};
         add("make", plain, {});
         for (int point = 0; point < 4; ++point) {
             const NodeId score = add("score", scoring, {0});
             const NodeId fit = add("fit", scoring, {score});
-            const Value& noise = sweep.axes[0].values[static_cast<std::size_t>(point / 2)];
-            const Value& net = sweep.axes[1].values[static_cast<std::size_t>(point % 2)];
+            const ConfigValue& noise = sweep.axes[0].values[static_cast<std::size_t>(point / 2)];
+            const ConfigValue& net = sweep.axes[1].values[static_cast<std::size_t>(point % 2)];
             sweep.points.push_back(
                 {{{"noise", noise.canonical()}, {"net", net.canonical()}}, {0, score, fit}, {"make", "score", "fit"}});
             metrics[score] = {{"metrics", {{"loss", 0.5}}}};

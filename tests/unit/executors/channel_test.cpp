@@ -16,7 +16,7 @@ struct Both {
     Channel ours, theirs;
 
 private:
-    explicit Both(std::pair<Descriptor, Descriptor> ends) : ours(std::move(ends.first)), theirs(std::move(ends.second)) {}
+    explicit Both(std::pair<UniqueFd, UniqueFd> ends) : ours(std::move(ends.first)), theirs(std::move(ends.second)) {}
 };
 
 void send_raw(const Channel& channel, std::string_view bytes) { CHECK(::send(channel.descriptor(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size())); }
@@ -38,7 +38,7 @@ TEST_CASE("Messages come whole and in order, whatever their size and their bytes
 
 TEST_CASE("A file comes with its message, and is closed on exec") {
     Both both;
-    const Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     CHECK(both.ours.send("without"));
     CHECK(both.ours.send("with", file));
     CHECK_FALSE(both.theirs.receive()->file);

@@ -19,7 +19,7 @@ std::exception_ptr pointer_to(Thrown thrown) {
 }  // namespace
 
 TEST_CASE("A job comes out as it went in") {
-    const Value net = Value::list({Value::map({{"conv", {}, Value::scalar("16")}}), Value::null(), Value::of_text("16"), Value::of(0.1)});
+    const ConfigValue net = ConfigValue::list({ConfigValue::map({{"conv", {}, ConfigValue::scalar("16")}}), ConfigValue::null(), ConfigValue::of_text("16"), ConfigValue::of(0.1)});
     SourceFile file;
     file.role = "images";
     file.path = "data/\xff.idx";

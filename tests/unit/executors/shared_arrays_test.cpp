@@ -58,7 +58,7 @@ TEST_CASE("What does not fit what is said of it is not believed") {
         CHECK_THROWS_WITH(mapped(shared), Contains("came twice"));
     }
     SECTION("a file that somebody may still change") {
-        shared.file = Descriptor(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+        shared.file = UniqueFd(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
         CHECK_THROWS_WITH(mapped(shared), Contains("not sealed"));
     }
     SECTION("no file at all") {

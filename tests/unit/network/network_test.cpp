@@ -15,7 +15,7 @@ using namespace satdl;
 
 namespace {
 
-Value yaml(const std::string& text) { return parse_yaml(std::make_shared<SourceText>(SourceText{"net.yaml", text})); }
+ConfigValue yaml(const std::string& text) { return parse_yaml(std::make_shared<SourceText>(SourceText{"net.yaml", text})); }
 
 Network network(const std::string& text) {
     Diagnostics diagnostics;

@@ -172,7 +172,7 @@ TEST_CASE("An entry is used again when its mapping is gone, and a use keeps its 
     for (int i = 0; i < 100; ++i) {
         const Mapped mapped;
         const Array array = mapped.array();
-        if (i == 50) use.add(Group{{"", array}});
+        if (i == 50) use.add(NamedArrays{{"", array}});
         CHECK_FALSE(use.changed());
     }
     const Mapped cut;

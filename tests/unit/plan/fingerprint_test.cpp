@@ -37,12 +37,12 @@ CatalogEntry everything() {
     return {stage, "libsome_stages.so", {{"libtorch", "2.13.0+cpu"}}};
 }
 
-std::map<std::string, Value> params() {
-    return {{"rate", Value::scalar("0.40")},       {"epochs", Value::scalar("20")},   {"loss", Value::scalar("mse")},
-            {"freeze", Value::scalar("false")},    {"label", Value::scalar("07")},    {"net", Value()},
-            {"dataset", Value::scalar("mnist")},   {"split", Value::scalar("train")}, {"limit", Value()},
-            {"extra", Value::scalar("notes.txt")}, {"log_every", Value::scalar("5")}, {"threads", Value::scalar("auto")},
-            {"precision", Value::scalar("auto")},  {"device", Value::scalar("cpu")}};
+std::map<std::string, ConfigValue> params() {
+    return {{"rate", ConfigValue::scalar("0.40")},       {"epochs", ConfigValue::scalar("20")},   {"loss", ConfigValue::scalar("mse")},
+            {"freeze", ConfigValue::scalar("false")},    {"label", ConfigValue::scalar("07")},    {"net", ConfigValue()},
+            {"dataset", ConfigValue::scalar("mnist")},   {"split", ConfigValue::scalar("train")}, {"limit", ConfigValue()},
+            {"extra", ConfigValue::scalar("notes.txt")}, {"log_every", ConfigValue::scalar("5")}, {"threads", ConfigValue::scalar("auto")},
+            {"precision", ConfigValue::scalar("auto")},  {"device", ConfigValue::scalar("cpu")}};
 }
 
 struct Setting {
@@ -71,7 +71,7 @@ struct Setting {
     }
     void set(const std::string& name, const std::string& text) {
         auto values = dag.nodes[0].params.values();
-        values[name] = Value::scalar(text);
+        values[name] = ConfigValue::scalar(text);
         dag.nodes[0].params = Params(values);
     }
     [[nodiscard]] Recipe recipe() {
@@ -81,12 +81,12 @@ struct Setting {
     [[nodiscard]] Digest key() { return key_of(recipe()); }
 };
 
-Value network(const std::string& last_layer = "relu", std::int64_t filters = 64) {
-    const auto layer = [](const std::string& kind, const std::string& name, std::vector<Value::Entry> options) {
-        return Value::map({{kind, {}, Value::map(std::move(options))}, {"name", {}, Value::of_text(name)}});
+ConfigValue network(const std::string& last_layer = "relu", std::int64_t filters = 64) {
+    const auto layer = [](const std::string& kind, const std::string& name, std::vector<ConfigValue::Entry> options) {
+        return ConfigValue::map({{kind, {}, ConfigValue::map(std::move(options))}, {"name", {}, ConfigValue::of_text(name)}});
     };
-    return Value::list({layer("conv", "conv_1", {{"filters", {}, Value::of(std::int64_t{32})}}),
-                        layer("conv", "conv_2", {{"filters", {}, Value::of(filters)}, {"padding", {}, Value::scalar("same")}}),
+    return ConfigValue::list({layer("conv", "conv_1", {{"filters", {}, ConfigValue::of(std::int64_t{32})}}),
+                        layer("conv", "conv_2", {{"filters", {}, ConfigValue::of(filters)}, {"padding", {}, ConfigValue::scalar("same")}}),
                         layer(last_layer, last_layer + "_1", {})});
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("Two spellings of one value are one key") {
     Setting setting;
     const Digest key = setting.key();
     for (const char* text : {"4e-1", ".4", "0.4", "0.400"}) {
-        const auto number = Value::scalar(text).as_number();
+        const auto number = ConfigValue::scalar(text).as_number();
         if (!number) continue;
         setting.set("rate", text);
         CHECK(setting.key() == key);
@@ -238,24 +238,24 @@ TEST_CASE("The first difference is told in a user's words") {
 }
 
 TEST_CASE("Networks are compared layer by layer") {
-    const auto difference = [](const Value& before, const Value& now) {
+    const auto difference = [](const ConfigValue& before, const ConfigValue& now) {
         return first_difference({{"kind", "train"}, {"param net", before.canonical()}}, {{"kind", "train"}, {"param net", now.canonical()}});
     };
     CHECK(difference(network(), network("relu", 128)) == "net: layer conv_2: filters was 64, is 128");
     CHECK(difference(network(), network("tanh")) == "net: layer tanh_1 is new");
-    std::vector<Value> fewer = network().items();
+    std::vector<ConfigValue> fewer = network().items();
     fewer.pop_back();
-    CHECK(difference(network(), Value::list(fewer)) == "net: layer relu_1 is gone");
-    CHECK(difference(Value::list(fewer), network()) == "net: layer relu_1 is new");
-    std::vector<Value> turned = network().items();
+    CHECK(difference(network(), ConfigValue::list(fewer)) == "net: layer relu_1 is gone");
+    CHECK(difference(ConfigValue::list(fewer), network()) == "net: layer relu_1 is new");
+    std::vector<ConfigValue> turned = network().items();
     std::swap(turned[0], turned[1]);
-    CHECK(difference(network(), Value::list(turned)) == "net: layer conv_2 has moved");
+    CHECK(difference(network(), ConfigValue::list(turned)) == "net: layer conv_2 has moved");
 }
 
 TEST_CASE("Networks as they stand in recipes are compared by their options' names") {
     Diagnostics diagnostics;
     const auto parsed = [&](std::int64_t units) {
-        return to_value(parse_network(Value::list({Value::map({{"dense", {}, Value::of(units)}}), Value::scalar("relu")}), diagnostics));
+        return to_value(parse_network(ConfigValue::list({ConfigValue::map({{"dense", {}, ConfigValue::of(units)}}), ConfigValue::scalar("relu")}), diagnostics));
     };
     const Recipe before{{"kind", "train"}, {"param net", parsed(10).canonical()}};
     const Recipe now{{"kind", "train"}, {"param net", parsed(12).canonical()}};
@@ -264,7 +264,7 @@ TEST_CASE("Networks as they stand in recipes are compared by their options' name
 }
 
 TEST_CASE("The digest of a port covers names, element types, shapes and bytes") {
-    const Group group = as_group({1, 2, 3, 4});
+    const NamedArrays group = as_group({1, 2, 3, 4});
     const Digest digest = port_digest(group);
     CHECK(port_digest(as_group({1, 2, 3, 4})) == digest);
     CHECK(port_digest(as_group({1, 2, 3, 5})) != digest);

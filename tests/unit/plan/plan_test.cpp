@@ -15,13 +15,13 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-const Value k1 = Value::of(std::int64_t{1});
-const Value k2 = Value::of(std::int64_t{2});
+const ConfigValue k1 = ConfigValue::of(std::int64_t{1});
+const ConfigValue k2 = ConfigValue::of(std::int64_t{2});
 
 // a (a file) -> b -> c, and a -> d; e alone.
-DagBuilder small(const Value& k = k1, const std::string& path = "one") {
+DagBuilder small(const ConfigValue& k = k1, const std::string& path = "one") {
     return DagBuilder()
-        .add("a", "read", {{"path", Value::of_text(path)}})
+        .add("a", "read", {{"path", ConfigValue::of_text(path)}})
         .add("b", "add", {{"k", k}}, {{"x", "a.out"}})
         .add("c", "coarse", {}, {{"x", "b.out"}})
         .add("d", "parity", {}, {{"x", "a.out"}})
@@ -205,7 +205,7 @@ TEST_CASE("Targets that do not exist are told all at once, with what was meant")
 
 TEST_CASE("Source files that are missing or not as promised are told all at once") {
     World world;
-    Dag dag = small().add("f", "read", {{"path", Value::of_text("nowhere")}}).add("g", "read", {{"path", Value::of_text("images")}}).build();
+    Dag dag = small().add("f", "read", {{"path", ConfigValue::of_text("nowhere")}}).add("g", "read", {{"path", ConfigValue::of_text("images")}}).build();
     world.files["images"] = {1};
     dag.nodes[6].files[0].dataset = "mnist";
     dag.nodes[6].files[0].expected = sha256("what was published");
@@ -232,7 +232,7 @@ TEST_CASE("A file that many stages read is asked for once") {
     World world;
     Counting knowledge(world.store, world.files);
     DagBuilder builder;
-    for (int i = 0; i < 10; ++i) builder.add(fmt::format("a{}", i), "read", {{"path", Value::of_text("one")}});
+    for (int i = 0; i < 10; ++i) builder.add(fmt::format("a{}", i), "read", {{"path", ConfigValue::of_text("one")}});
     (void)make_plan(builder.build(), {}, world.machine, knowledge);
     CHECK(knowledge.asked == 1);
 }
@@ -253,7 +253,7 @@ TEST_CASE("The plan as text: action, name, because and expected seconds in colum
     world.knowledge.expect("add", 0.25);
     world.run(small(k1).build());
     const Dag dag = DagBuilder()
-                        .add("a", "read", {{"path", Value::of_text("one")}})
+                        .add("a", "read", {{"path", ConfigValue::of_text("one")}})
                         .add("longer", "add", {{"k", k1}}, {{"x", "a.out"}})
                         .add("c", "coarse", {{"k", k2}}, {{"x", "longer.out"}})
                         .build();
@@ -266,7 +266,7 @@ TEST_CASE("The plan as text: action, name, because and expected seconds in colum
 namespace {
 
 Dag walk(std::int64_t steps, const std::string& way = "common", std::int64_t k = 1) {
-    return DagBuilder().add("w", "walk", {{"steps", Value::of(steps)}, {"way", Value::of_text(way)}, {"k", Value::of(k)}}).build();
+    return DagBuilder().add("w", "walk", {{"steps", ConfigValue::of(steps)}, {"way", ConfigValue::of_text(way)}, {"k", ConfigValue::of(k)}}).build();
 }
 
 // As if such a walk, asked for `steps`, had ended after `reached`.

@@ -31,7 +31,7 @@ Dag chain() {
 
 Dag alone(int count) {
     DagBuilder builder;
-    for (std::int64_t i = 0; i < count; ++i) builder.add(fmt::format("a{}", i), "make", {{"k", Value::of(i)}});
+    for (std::int64_t i = 0; i < count; ++i) builder.add(fmt::format("a{}", i), "make", {{"k", ConfigValue::of(i)}});
     return builder.build();
 }
 
@@ -66,7 +66,7 @@ TEST_CASE("One cohort after the other takes as long as all of them, however many
     Cohorts cohorts{std::nullopt};
     builder.add("shared", "make");
     for (std::size_t point = 0; point < 4; ++point) {
-        builder.add(fmt::format("b{}", point), "add", {{"k", Value::of(static_cast<std::int64_t>(point))}}, {{"x", "shared.out"}});
+        builder.add(fmt::format("b{}", point), "add", {{"k", ConfigValue::of(static_cast<std::int64_t>(point))}}, {{"x", "shared.out"}});
         builder.add(fmt::format("c{}", point), "add", {}, {{"x", fmt::format("b{}.out", point)}});
         cohorts.insert(cohorts.end(), 2, point);
     }

@@ -20,13 +20,13 @@ using test::write_text;
 
 namespace {
 
-Group state_at(float number) {
+NamedArrays state_at(float number) {
     return {{"weights/conv_1.weight", test::array_of<float>({3}, {number, 2, 3})},
             {"history/val/loss", test::array_of<double>({2}, {0.5, 0.25})},
             {"position", test::array_of<std::int64_t>({2}, {7, 210})}};
 }
 
-bool same(const Group& one, const Group& other) { return port_digest(one) == port_digest(other); }
+bool same(const NamedArrays& one, const NamedArrays& other) { return port_digest(one) == port_digest(other); }
 
 CheckpointPlace at(std::int64_t epoch, std::int64_t step) { return {epoch, 20, step, 469}; }
 

@@ -25,7 +25,7 @@ Digest key_with(std::int64_t goal) { return sha256("a training of " + std::to_st
 
 CheckpointPlace end_of(std::int64_t reached, std::int64_t goal) { return {reached, goal, 469, 469}; }
 
-Group state_after(std::int64_t epochs) {
+NamedArrays state_after(std::int64_t epochs) {
     return {{"weights", test::array_of<float>({3}, {1, 2, static_cast<float>(epochs)})}, {"epoch", test::array_of<std::int64_t>({1}, {epochs})}};
 }
 

@@ -21,7 +21,7 @@ std::shared_ptr<const SourceText> source_of(std::string text) {
 
 std::string values(const std::string& text) {
     std::string all;
-    for (const Value& value : parse_axis(text).values) all += value.canonical() + " ";
+    for (const ConfigValue& value : parse_axis(text).values) all += value.canonical() + " ";
     return all;
 }
 
@@ -168,8 +168,8 @@ TEST_CASE("an axis is a repetition by its name, or because it is said to be one"
     const auto repeated = [](const Lines& texts, const std::optional<Lines>& named) {
         std::vector<SweepAxis> axes;
         for (const std::string& text : texts) axes.push_back(parse_axis(text));
-        std::vector<Value> names;
-        for (const std::string& name : named.value_or(Lines())) names.push_back(Value::of_text(name));
+        std::vector<ConfigValue> names;
+        for (const std::string& name : named.value_or(Lines())) names.push_back(ConfigValue::of_text(name));
         mark_repetitions(axes, named ? std::optional(names) : std::nullopt);
         Lines all;
         for (const SweepAxis& axis : axes)

@@ -12,7 +12,7 @@ using namespace satdl;
 
 namespace {
 
-Value parse(std::string text, const YamlLimits& limits = {}) {
+ConfigValue parse(std::string text, const YamlLimits& limits = {}) {
     return parse_yaml(std::make_shared<const SourceText>(SourceText{"a.yaml", std::move(text)}), limits);
 }
 
@@ -45,7 +45,7 @@ std::string repeat(const std::string& text, int times) {
 }  // namespace
 
 TEST_CASE("scalars, lists and maps come with their places, and plain apart from quoted") {
-    const Value value = parse("a: 1\nb: [x, '2']\nc:\n  d: ~\n  e: |\n    text\n  f:\n");
+    const ConfigValue value = parse("a: 1\nb: [x, '2']\nc:\n  d: ~\n  e: |\n    text\n  f:\n");
     REQUIRE(value.is_map());
     CHECK(value.find("a")->as_integer() == 1);
     CHECK(value.find("a")->place().line == 1);
@@ -72,7 +72,7 @@ TEST_CASE("columns count bytes, also after a byte order mark") {
 }
 
 TEST_CASE("${...} may stand plain anywhere, also within brackets, and moves nothing") {
-    const Value value = parse("{a: ${x}, b: [${y.z}, 1], c: pre${x}post$${x}, ${k}: 2, d: \"${x} {y}\"}");
+    const ConfigValue value = parse("{a: ${x}, b: [${y.z}, 1], c: pre${x}post$${x}, ${k}: 2, d: \"${x} {y}\"}");
     CHECK(value.find("a")->text() == "${x}");
     CHECK_FALSE(value.find("a")->quoted());
     CHECK(value.find("b")->items()[0].text() == "${y.z}");
@@ -86,13 +86,13 @@ TEST_CASE("${...} may stand plain anywhere, also within brackets, and moves noth
 }
 
 TEST_CASE("what starts like an escape of UTF-8 cannot fake a brace") {
-    const Value value = parse("a: \"\\xFE\\xFF\"");
+    const ConfigValue value = parse("a: \"\\xFE\\xFF\"");
     CHECK(value.find("a")->text() == "\xC3\xBE\xC3\xBF");
     CHECK(mistake("a: \xFE") == "1:4 this is not UTF-8");
 }
 
 TEST_CASE("an alias is what it stands for") {
-    const Value value = parse("a: &x [1, {b: 2}]\nc: *x\nd: [*x, *x]\ne: &n\nf: *n\n&k g: *k");
+    const ConfigValue value = parse("a: &x [1, {b: 2}]\nc: *x\nd: [*x, *x]\ne: &n\nf: *n\n&k g: *k");
     CHECK(value.find("c")->canonical() == "[1,{\"b\":2}]");
     CHECK(value.find("d")->items()[1].items()[1].find("b")->as_integer() == 2);
     CHECK(value.find("f")->is_null());

@@ -7,12 +7,12 @@
 
 namespace satdl {
 
-class Descriptor {
+class UniqueFd {
 public:
-    explicit Descriptor(int number = -1) : number_(number) {}
-    ~Descriptor() { close(); }
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
+    explicit UniqueFd(int number = -1) : number_(number) {}
+    ~UniqueFd() { close(); }
+    UniqueFd(UniqueFd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    UniqueFd& operator=(UniqueFd&& other) noexcept {
         if (this != &other) {
             close();
             number_ = std::exchange(other.number_, -1);

@@ -19,20 +19,20 @@
 
 namespace satdl {
 
-class Value {
+class ConfigValue {
 public:
     enum class Kind { Null, Scalar, List, Map };
     struct Entry;
 
-    Value() = default;
-    [[nodiscard]] static Value null(Place place = {});
-    [[nodiscard]] static Value scalar(std::string text, bool quoted = false, Place place = {});
-    [[nodiscard]] static Value list(std::vector<Value> items, Place place = {});
-    [[nodiscard]] static Value map(std::vector<Entry> entries, Place place = {});
-    [[nodiscard]] static Value of(std::int64_t number);
-    [[nodiscard]] static Value of(double number);
-    [[nodiscard]] static Value of(bool flag);
-    [[nodiscard]] static Value of_text(std::string text) { return scalar(std::move(text), true); }
+    ConfigValue() = default;
+    [[nodiscard]] static ConfigValue null(Place place = {});
+    [[nodiscard]] static ConfigValue scalar(std::string text, bool quoted = false, Place place = {});
+    [[nodiscard]] static ConfigValue list(std::vector<ConfigValue> items, Place place = {});
+    [[nodiscard]] static ConfigValue map(std::vector<Entry> entries, Place place = {});
+    [[nodiscard]] static ConfigValue of(std::int64_t number);
+    [[nodiscard]] static ConfigValue of(double number);
+    [[nodiscard]] static ConfigValue of(bool flag);
+    [[nodiscard]] static ConfigValue of_text(std::string text) { return scalar(std::move(text), true); }
 
     [[nodiscard]] Kind kind() const { return kind_; }
     [[nodiscard]] bool is_null() const { return kind_ == Kind::Null; }
@@ -42,10 +42,10 @@ public:
     [[nodiscard]] const Place& place() const { return place_; }
     [[nodiscard]] bool quoted() const { return quoted_; }
     [[nodiscard]] const std::string& text() const { return text_; }  // of a scalar; else ""
-    [[nodiscard]] const std::vector<Value>& items() const;           // of a list; else none
+    [[nodiscard]] const std::vector<ConfigValue>& items() const;           // of a list; else none
     [[nodiscard]] const std::vector<Entry>& entries() const;         // of a map, in the order written; else none
-    [[nodiscard]] const Value* find(std::string_view key) const;     // in a map; nullptr where there is none
-    [[nodiscard]] Value at(Place place) const;                       // the same value, said to stand at `place`
+    [[nodiscard]] const ConfigValue* find(std::string_view key) const;     // in a map; nullptr where there is none
+    [[nodiscard]] ConfigValue at(Place place) const;                       // the same value, said to stand at `place`
 
     // A plain (unquoted) scalar as a number or boolean; nothing where it is not one to the letter.
     [[nodiscard]] std::optional<std::int64_t> as_integer() const;  // -?(0|[1-9][0-9]*), within 64 bits
@@ -61,15 +61,15 @@ private:
     Kind kind_ = Kind::Null;
     bool quoted_ = false;
     std::string text_;
-    std::shared_ptr<const std::vector<Value>> items_;
+    std::shared_ptr<const std::vector<ConfigValue>> items_;
     std::shared_ptr<const std::vector<Entry>> entries_;
     Place place_;
 };
 
-struct Value::Entry {
+struct ConfigValue::Entry {
     std::string key;
     Place key_place;
-    Value value;
+    ConfigValue value;
 };
 
 // The shortest decimal text that reads back to the same double ("0.1", "1e-07"); integers without a point.

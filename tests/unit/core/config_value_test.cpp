@@ -1,4 +1,4 @@
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -8,8 +8,8 @@ using namespace satdl;
 
 namespace {
 
-Value plain(std::string text) {
-    return Value::scalar(std::move(text));
+ConfigValue plain(std::string text) {
+    return ConfigValue::scalar(std::move(text));
 }
 
 }  // namespace
@@ -24,8 +24,8 @@ TEST_CASE("an integer is read only where it is one to the letter") {
         INFO(text);
         CHECK_FALSE(plain(text).as_integer());
     }
-    CHECK_FALSE(Value::scalar("1", true).as_integer());
-    CHECK_FALSE(Value::null().as_integer());
+    CHECK_FALSE(ConfigValue::scalar("1", true).as_integer());
+    CHECK_FALSE(ConfigValue::null().as_integer());
 }
 
 TEST_CASE("a number is read only where it is one to the letter, and finite") {
@@ -38,7 +38,7 @@ TEST_CASE("a number is read only where it is one to the letter, and finite") {
         INFO(text);
         CHECK_FALSE(plain(text).as_number());
     }
-    CHECK_FALSE(Value::scalar("0.4", true).as_number());
+    CHECK_FALSE(ConfigValue::scalar("0.4", true).as_number());
 }
 
 TEST_CASE("only true and false are booleans") {
@@ -48,7 +48,7 @@ TEST_CASE("only true and false are booleans") {
         INFO(text);
         CHECK_FALSE(plain(text).as_boolean());
     }
-    CHECK_FALSE(Value::scalar("true", true).as_boolean());
+    CHECK_FALSE(ConfigValue::scalar("true", true).as_boolean());
 }
 
 TEST_CASE("the canonical text of a number is the shortest that reads back, whatever its spelling") {
@@ -72,34 +72,34 @@ TEST_CASE("the canonical text of a number is the shortest that reads back, whate
 }
 
 TEST_CASE("canonical text is JSON with sorted keys; only plain numbers, booleans and null are not strings") {
-    const Value value =
-        Value::map({{"b", {}, Value::list({plain("1"), plain("010"), Value::scalar("1", true), Value::null()})},
+    const ConfigValue value =
+        ConfigValue::map({{"b", {}, ConfigValue::list({plain("1"), plain("010"), ConfigValue::scalar("1", true), ConfigValue::null()})},
                     {"a", {}, plain("true")},
-                    {"c", {}, Value::of_text("say \"\\\n\"")},
-                    {"d", {}, Value::map({})},
-                    {"e", {}, Value::list({})}});
+                    {"c", {}, ConfigValue::of_text("say \"\\\n\"")},
+                    {"d", {}, ConfigValue::map({})},
+                    {"e", {}, ConfigValue::list({})}});
     CHECK(value.canonical() == R"({"a":true,"b":[1,"010","1",null],"c":"say \"\\\u000a\"","d":{},"e":[]})");
-    CHECK(Value::of(std::int64_t{3}).canonical() == "3");
-    CHECK(Value::of(0.5).canonical() == "0.5");
-    CHECK(Value::of(true).canonical() == "true");
-    CHECK(Value::of_text("true").canonical() == "\"true\"");
+    CHECK(ConfigValue::of(std::int64_t{3}).canonical() == "3");
+    CHECK(ConfigValue::of(0.5).canonical() == "0.5");
+    CHECK(ConfigValue::of(true).canonical() == "true");
+    CHECK(ConfigValue::of_text("true").canonical() == "\"true\"");
 }
 
 TEST_CASE("a value describes itself for a message") {
     CHECK(plain("3").describe() == "the number 3");
     CHECK(plain("abc").describe() == "the text 'abc'");
-    CHECK(Value::scalar("3", true).describe() == "the text '3'");
+    CHECK(ConfigValue::scalar("3", true).describe() == "the text '3'");
     CHECK(plain("true").describe() == "true");
-    CHECK(Value::null().describe() == "null");
-    CHECK(Value::list({}).describe() == "a list");
-    CHECK(Value::map({}).describe() == "a map");
-    CHECK(Value::of_text(std::string(1000, 'x')).describe().size() < 100);
-    CHECK(Value::of_text("\x1B").describe() == "the text '\\x1b'");
+    CHECK(ConfigValue::null().describe() == "null");
+    CHECK(ConfigValue::list({}).describe() == "a list");
+    CHECK(ConfigValue::map({}).describe() == "a map");
+    CHECK(ConfigValue::of_text(std::string(1000, 'x')).describe().size() < 100);
+    CHECK(ConfigValue::of_text("\x1B").describe() == "the text '\\x1b'");
 }
 
 TEST_CASE("a key is found in a map, and a value can be told to stand elsewhere") {
     const auto source = std::make_shared<const SourceText>(SourceText{"a", "x"});
-    const Value value = Value::map({{"a", {}, plain("1")}});
+    const ConfigValue value = ConfigValue::map({{"a", {}, plain("1")}});
     REQUIRE(value.find("a"));
     CHECK(value.find("a")->as_integer() == 1);
     CHECK_FALSE(value.find("b"));

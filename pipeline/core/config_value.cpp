@@ -1,4 +1,4 @@
-#include "pipeline/core/value.h"
+#include "pipeline/core/config_value.h"
 
 #include <fmt/format.h>
 
@@ -62,15 +62,15 @@ void append_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
-void append_canonical(std::string& out, const Value& value);
+void append_canonical(std::string& out, const ConfigValue& value);
 
-void append_map(std::string& out, const std::vector<Value::Entry>& entries) {
-    std::vector<const Value::Entry*> in_order;
+void append_map(std::string& out, const std::vector<ConfigValue::Entry>& entries) {
+    std::vector<const ConfigValue::Entry*> in_order;
     in_order.reserve(entries.size());
-    for (const Value::Entry& entry : entries) in_order.push_back(&entry);
+    for (const ConfigValue::Entry& entry : entries) in_order.push_back(&entry);
     std::sort(in_order.begin(), in_order.end(), [](const auto* a, const auto* b) { return a->key < b->key; });
     out += '{';
-    for (const Value::Entry* entry : in_order) {
+    for (const ConfigValue::Entry* entry : in_order) {
         if (entry != in_order.front()) out += ',';
         append_string(out, entry->key);
         out += ':';
@@ -79,16 +79,16 @@ void append_map(std::string& out, const std::vector<Value::Entry>& entries) {
     out += '}';
 }
 
-void append_list(std::string& out, const std::vector<Value>& items) {
+void append_list(std::string& out, const std::vector<ConfigValue>& items) {
     out += '[';
-    for (const Value& item : items) {
+    for (const ConfigValue& item : items) {
         if (&item != &items.front()) out += ',';
         append_canonical(out, item);
     }
     out += ']';
 }
 
-void append_scalar(std::string& out, const Value& value) {
+void append_scalar(std::string& out, const ConfigValue& value) {
     if (const auto integer = value.as_integer())
         out += fmt::format("{}", *integer);
     else if (const auto number = value.as_number())
@@ -99,18 +99,18 @@ void append_scalar(std::string& out, const Value& value) {
         append_string(out, value.text());
 }
 
-void append_canonical(std::string& out, const Value& value) {
+void append_canonical(std::string& out, const ConfigValue& value) {
     switch (value.kind()) {
-        case Value::Kind::Null:
+        case ConfigValue::Kind::Null:
             out += "null";
             break;
-        case Value::Kind::Scalar:
+        case ConfigValue::Kind::Scalar:
             append_scalar(out, value);
             break;
-        case Value::Kind::List:
+        case ConfigValue::Kind::List:
             append_list(out, value.items());
             break;
-        case Value::Kind::Map:
+        case ConfigValue::Kind::Map:
             append_map(out, value.entries());
             break;
     }
@@ -118,14 +118,14 @@ void append_canonical(std::string& out, const Value& value) {
 
 }  // namespace
 
-Value Value::null(Place place) {
-    Value value;
+ConfigValue ConfigValue::null(Place place) {
+    ConfigValue value;
     value.place_ = std::move(place);
     return value;
 }
 
-Value Value::scalar(std::string text, bool quoted, Place place) {
-    Value value;
+ConfigValue ConfigValue::scalar(std::string text, bool quoted, Place place) {
+    ConfigValue value;
     value.kind_ = Kind::Scalar;
     value.quoted_ = quoted;
     value.text_ = std::move(text);
@@ -133,74 +133,74 @@ Value Value::scalar(std::string text, bool quoted, Place place) {
     return value;
 }
 
-Value Value::list(std::vector<Value> items, Place place) {
-    Value value;
+ConfigValue ConfigValue::list(std::vector<ConfigValue> items, Place place) {
+    ConfigValue value;
     value.kind_ = Kind::List;
-    value.items_ = std::make_shared<const std::vector<Value>>(std::move(items));
+    value.items_ = std::make_shared<const std::vector<ConfigValue>>(std::move(items));
     value.place_ = std::move(place);
     return value;
 }
 
-Value Value::map(std::vector<Entry> entries, Place place) {
-    Value value;
+ConfigValue ConfigValue::map(std::vector<Entry> entries, Place place) {
+    ConfigValue value;
     value.kind_ = Kind::Map;
     value.entries_ = std::make_shared<const std::vector<Entry>>(std::move(entries));
     value.place_ = std::move(place);
     return value;
 }
 
-Value Value::of(std::int64_t number) {
+ConfigValue ConfigValue::of(std::int64_t number) {
     return scalar(fmt::format("{}", number));
 }
-Value Value::of(double number) {
+ConfigValue ConfigValue::of(double number) {
     return scalar(canonical_number(number));
 }
-Value Value::of(bool flag) {
+ConfigValue ConfigValue::of(bool flag) {
     return scalar(flag ? "true" : "false");
 }
 
-const std::vector<Value>& Value::items() const {
-    static const std::vector<Value> none;
+const std::vector<ConfigValue>& ConfigValue::items() const {
+    static const std::vector<ConfigValue> none;
     return items_ ? *items_ : none;
 }
 
-const std::vector<Value::Entry>& Value::entries() const {
+const std::vector<ConfigValue::Entry>& ConfigValue::entries() const {
     static const std::vector<Entry> none;
     return entries_ ? *entries_ : none;
 }
 
-const Value* Value::find(std::string_view key) const {
+const ConfigValue* ConfigValue::find(std::string_view key) const {
     for (const Entry& entry : entries())
         if (entry.key == key) return &entry.value;
     return nullptr;
 }
 
-Value Value::at(Place place) const {
-    Value value = *this;
+ConfigValue ConfigValue::at(Place place) const {
+    ConfigValue value = *this;
     value.place_ = std::move(place);
     return value;
 }
 
-std::optional<std::int64_t> Value::as_integer() const {
+std::optional<std::int64_t> ConfigValue::as_integer() const {
     if (!is_scalar() || quoted_ || !is_number(text_) || text_.find_first_of(".eE") != std::string::npos) return std::nullopt;
     return read<std::int64_t>(text_);
 }
 
-std::optional<double> Value::as_number() const {
+std::optional<double> ConfigValue::as_number() const {
     if (!is_scalar() || quoted_ || !is_number(text_)) return std::nullopt;
     const auto number = read<double>(text_);
     if (!number || !std::isfinite(*number)) return std::nullopt;
     return number;
 }
 
-std::optional<bool> Value::as_boolean() const {
+std::optional<bool> ConfigValue::as_boolean() const {
     if (!is_scalar() || quoted_) return std::nullopt;
     if (text_ == "true") return true;
     if (text_ == "false") return false;
     return std::nullopt;
 }
 
-std::string Value::describe() const {
+std::string ConfigValue::describe() const {
     constexpr std::size_t kLongest = 60;
     if (is_null()) return "null";
     if (is_list()) return "a list";
@@ -213,7 +213,7 @@ std::string Value::describe() const {
     return fmt::format("the text '{}{}'", printable(std::string_view(text_).substr(0, end)), rest);
 }
 
-std::string Value::canonical() const {
+std::string ConfigValue::canonical() const {
     std::string out;
     append_canonical(out, *this);
     return out;
