@@ -18,9 +18,9 @@
 
 #include "commands/shared/command.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/core/error.h"
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 #include "pipeline/os/sandbox.h"
 #include "pipeline/display/terminal.h"
 #include "pipeline/display/text.h"
@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
     setenv("OMP_WAIT_POLICY", "passive", 0);
     // For CUDA's cuBLAS: buffers of its own for each stream, without which it may give other bits each time.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
-    satdl::install_mapped_guard();
+    satdl::install_sigbus_guard();
     ends_otherwise = std::set_terminate(end_program);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {

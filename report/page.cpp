@@ -14,7 +14,7 @@ constexpr const char* kScripts[] = {"text.js",     "plots.js", "sweep.js",    "v
                                     "pictures.js", "graph.js", "evidence.js", "main.js"};
 
 std::string read_part(const std::filesystem::path& path, FileSystem& files) {
-    const auto identity = files.identity(path);
+    const auto identity = files.stamp(path);
     if (!identity) {
         throw Error(
             ExitCode::Usage, fmt::format("the report's page needs {}, which is not there", path.string()),

@@ -9,7 +9,7 @@
 #include <ranges>
 
 #include "commands/shared/session.h"
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/records/record.h"
 #include "pipeline/store/store_use.h"
 #include "pipeline/display/text.h"

@@ -48,7 +48,7 @@ Found found_by_stage(const std::string& what, const Results& results, FileSystem
     const std::size_t slash = what.find('/');
     Found found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
     found.path = results.path_of(found.stage);
-    if (files.identity(found.path)) return found;
+    if (files.stamp(found.path)) return found;
     const auto names = results.names();
     throw Error(
         ExitCode::Usage,

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "commands/shared/session.h"
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/network/layers.h"
 #include "pipeline/display/text.h"
 

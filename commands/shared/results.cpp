@@ -38,9 +38,9 @@ Results::Results(std::filesystem::path folder, const std::string& dag, FileSyste
     const std::string file = dag.empty() ? last_dag(folder) : file_name_of(dag);
     dag_ = name_from_file(file);
     folder_ = folder / file;
-    if (files_.identity(folder_)) return;
+    if (files_.stamp(folder_)) return;
     std::vector<std::string> known;
-    if (files_.identity(folder)) {
+    if (files_.stamp(folder)) {
         for (const auto& entry : files_.list(folder)) {
             if (entry.front() != '.') known.push_back(name_from_file(entry));
         }
@@ -66,7 +66,7 @@ std::filesystem::path Results::path_of(const std::string& stage) const {
 
 LinkedStage Results::stage(const std::string& name) const {
     LinkedStage stage{name, path_of(name), std::nullopt};
-    if (files_.identity(stage.path)) stage.header = read_header(files_, stage.path);
+    if (files_.stamp(stage.path)) stage.header = read_header(files_, stage.path);
     return stage;
 }
 

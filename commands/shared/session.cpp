@@ -4,22 +4,22 @@
 #include <spdlog/spdlog.h>
 
 #include "pipeline/plan/devices.h"
-#include "pipeline/os/dynamic_library.h"
-#include "pipeline/os/ownership.h"
+#include "pipeline/os/shared_library.h"
+#include "pipeline/os/file_trust.h"
 
 namespace satdl {
 
 namespace {
 
 std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files, Access access) {
-    if (access == Access::Write && !files.identity(folder)) files.make_folders(folder);
+    if (access == Access::Write && !files.stamp(folder)) files.make_folders(folder);
     return folder;
 }
 
 // HDF5 comes in with the first artifact that is written; the library stays.
 Hdf5LayoutFunction hdf5_layout() {
     const auto path = program_folder() / "libsatdl_hdf5.so";
-    const DynamicLibrary library(path);
+    const SharedLibrary library(path);
     const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
     if (function == nullptr)
         throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");

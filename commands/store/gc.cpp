@@ -93,7 +93,7 @@ Contents contents_of(OpenStore& open, const std::set<Digest>& used) {
     Contents contents;
     const double now = wall_time();
     for (const Digest& key : open.store().keys()) {
-        const auto identity = open.files().identity(open.store().path_of(key));
+        const auto identity = open.files().stamp(open.store().path_of(key));
         if (!identity) continue;
         ++contents.count;
         contents.bytes += identity->bytes;
@@ -159,7 +159,7 @@ std::vector<Leftover> leftovers_of(OpenStore& open, const GcOptions& options, co
     const double now = wall_time();
     const auto look_into = [&](const fs::path& folder, const auto& stays) {
         for (const std::string& name : open.files().list(folder)) {
-            const auto identity = open.files().identity(folder / name);
+            const auto identity = open.files().stamp(folder / name);
             if (!identity || stays(name)) continue;
             if (now - static_cast<double>(identity->modified_nanoseconds) / 1e9 < options.older_days * 86400) continue;
             found.push_back({folder / name, identity->bytes});
@@ -172,7 +172,7 @@ std::vector<Leftover> leftovers_of(OpenStore& open, const GcOptions& options, co
     });
     look_into(open.folder() / "quarantine", [&](const std::string& name) {
         const auto key = key_in(name);
-        return key && used.contains(*key) && !open.files().identity(open.store().path_of(*key));
+        return key && used.contains(*key) && !open.files().stamp(open.store().path_of(*key));
     });
     look_into(open.folder(), [](const std::string& name) { return !name.starts_with("index.sqlite.damaged-"); });
     return found;
@@ -256,7 +256,7 @@ ExitCode collect(const GcOptions& options) {
     if (options.dags.empty()) refuse_settings_alone(options.settings);
     OpenStore open(options.store, options.dry_run ? Access::Look : Access::Write);
     const std::string folder = printable(open.folder().string());
-    if (!open.files().identity(open.folder()))
+    if (!open.files().stamp(open.folder()))
         throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "--store names another");
     if (options.dry_run) return collect(options, open);
     const auto use = StoreUse::alone(open.folder());

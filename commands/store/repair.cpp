@@ -12,7 +12,7 @@
 #include "commands/shared/signals.h"
 #include "commands/shared/stage_executor.h"
 #include "pipeline/plan/devices.h"
-#include "pipeline/os/ownership.h"
+#include "pipeline/os/file_trust.h"
 #include "pipeline/plan/recipe_difference.h"
 #include "pipeline/run/schedule.h"
 #include "pipeline/display/text.h"
@@ -106,7 +106,7 @@ std::vector<Lost> lost_artifacts(OpenStore& open) {
     const fs::path folder = open.folder() / "quarantine";
     for (const std::string& name : open.files().list(folder)) {
         const auto key = Digest::from_hex(std::string_view(name).substr(0, name.find('.')));
-        if (!key || open.files().identity(open.store().path_of(*key))) continue;
+        if (!key || open.files().stamp(open.store().path_of(*key))) continue;
         auto& header = found[*key];
         try {
             ObjectHeader read = read_header(open.files(), folder / name);

@@ -42,7 +42,7 @@ private:
 // The store, else where it would be made.
 fs::path place_of(const fs::path& store, FileSystem& files) {
     fs::path place = fs::absolute(store);
-    while (!files.identity(place) && place.has_relative_path()) place = place.parent_path();
+    while (!files.stamp(place) && place.has_relative_path()) place = place.parent_path();
     return place;
 }
 

@@ -20,7 +20,7 @@ struct CatalogEntry {
     std::filesystem::path library;
     std::vector<std::pair<std::string, std::string>> numerics{};  // only where the stage is numeric
     bool finds_gpus = false;  // as its library does
-    std::optional<FileIdentity> identity{};  // of the library when the catalogue was made: no other may run
+    std::optional<FileStamp> identity{};  // of the library when the catalogue was made: no other may run
 };
 
 class Catalog {

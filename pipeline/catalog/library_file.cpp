@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "pipeline/catalog/elf.h"
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
@@ -78,11 +78,11 @@ void check_abi(const fs::path& library, std::span<const std::byte> file) {
 
 }  // namespace
 
-LibraryFile checked_library(const fs::path& library, const std::optional<FileIdentity>& planned) {
+LibraryFile checked_library(const fs::path& library, const std::optional<FileStamp>& planned) {
     const auto files = real_file_system();
-    const auto identity = files->identity(library);
+    const auto identity = files->stamp(library);
     if (!identity) throw FileError(ENOENT, "load", library);
-    const auto check_same = [&](const std::optional<FileIdentity>& now, const FileIdentity& before) {
+    const auto check_same = [&](const std::optional<FileStamp>& now, const FileStamp& before) {
         if (now != before) throw refused(library, "it was replaced since this run was planned", "run again: that plans with the new one");
     };
     if (planned) check_same(identity, *planned);
@@ -90,11 +90,11 @@ LibraryFile checked_library(const fs::path& library, const std::optional<FileIde
     check_writers(library, path, "file");
     check_writers(library, path.parent_path(), "folder");
     const MappedFile file = files->map(path);
-    const MappedUse use(file.bytes);
+    const MappingWatch use(file.bytes);
     check_abi(library, file.bytes);
     LibraryFile checked{*identity, sha256(file.bytes)};
     use.refuse_changed();
-    check_same(files->identity(library), checked.identity);
+    check_same(files->stamp(library), checked.identity);
     return checked;
 }
 

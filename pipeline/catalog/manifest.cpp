@@ -309,7 +309,7 @@ std::string manifest_json(const StageLibraryInfo& info) {
 
 LibraryManifest read_manifest(const std::filesystem::path& json_file) {
     LibraryManifest read = parse_manifest(text_of(json_file), json_file);
-    read.identity = real_file_system()->identity(read.library);
+    read.identity = real_file_system()->stamp(read.library);
     return read;
 }
 

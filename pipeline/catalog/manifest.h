@@ -20,7 +20,7 @@ struct LibraryManifest {
     std::vector<std::pair<std::string, std::string>> numerics;
     bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
     std::vector<StageDescription> stages;
-    std::optional<FileIdentity> identity{};  // of the library when the manifest was read, where it was there
+    std::optional<FileStamp> identity{};  // of the library when the manifest was read, where it was there
 };
 
 // JSON <-> manifest. Reading throws Error{Store} naming the file and what is wrong in it.

@@ -18,7 +18,7 @@ using satdl::ExitCode;
 // Under its name only when whole: a build that is interrupted leaves no half manifest.
 void write_manifest(const std::filesystem::path& library_path) {
     satdl::check_library_abi(library_path);
-    const satdl::DynamicLibrary library(library_path);
+    const satdl::SharedLibrary library(library_path);
     auto json_path = library_path;
     json_path.replace_extension(".json");
     auto part_path = json_path;

@@ -9,7 +9,7 @@
 
 namespace satdl {
 
-const StageLibraryInfo& stage_library_info(const DynamicLibrary& library) {
+const StageLibraryInfo& stage_library_info(const SharedLibrary& library) {
     using Describe = const StageLibraryInfo* (*)();
     const std::string path = printable(library.path().string());
     const auto describe = reinterpret_cast<Describe>(library.find("satdl_stage_library"));
@@ -23,7 +23,7 @@ const StageLibraryInfo& stage_library_info(const DynamicLibrary& library) {
 struct StageLibraries::Loaded {
     explicit Loaded(const std::filesystem::path& path) : library(path), info(&stage_library_info(library)) {}
 
-    DynamicLibrary library;
+    SharedLibrary library;
     const StageLibraryInfo* info;  // static data of the library, which stays loaded
 };
 
@@ -53,8 +53,8 @@ StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stag
 
 const LibraryFile& StageLibraries::checked(const CatalogEntry& stage) {
     const auto known = checked_.find(stage.library);
-    if (known != checked_.end() && real_file_system()->identity(stage.library) == known->second.identity) return known->second;
-    const std::optional<FileIdentity> planned = known != checked_.end() ? known->second.identity : stage.identity;
+    if (known != checked_.end() && real_file_system()->stamp(stage.library) == known->second.identity) return known->second;
+    const std::optional<FileStamp> planned = known != checked_.end() ? known->second.identity : stage.identity;
     return checked_.insert_or_assign(stage.library, checked_library(stage.library, planned)).first->second;
 }
 

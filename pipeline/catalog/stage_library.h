@@ -8,14 +8,14 @@
 #include <string>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/catalog/library_file.h"
 
 namespace satdl {
 
 // What a shared library says of itself. Precondition: its ABI was checked (library_file.h). Throws Error{Store} naming the file where
 // it is no stage library.
-[[nodiscard]] const StageLibraryInfo& stage_library_info(const DynamicLibrary& library);
+[[nodiscard]] const StageLibraryInfo& stage_library_info(const SharedLibrary& library);
 
 // Safe from any thread.
 class StageLibraries {

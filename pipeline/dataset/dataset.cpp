@@ -9,7 +9,7 @@
 #include <fstream>
 #include <set>
 
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/yaml/yaml.h"
 
 namespace satdl {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "pipeline/dataset/incoming.h"
-#include "pipeline/os/process.h"
+#include "pipeline/os/subprocess.h"
 
 namespace satdl {
 namespace {

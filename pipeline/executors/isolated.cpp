@@ -17,7 +17,7 @@
 #include "pipeline/core/error.h"
 #include "pipeline/executors/minder.h"
 #include "pipeline/executors/node_messages.h"
-#include "pipeline/os/process.h"
+#include "pipeline/os/subprocess.h"
 #include "pipeline/executors/shared_flag.h"
 #include "pipeline/executors/worker.h"
 

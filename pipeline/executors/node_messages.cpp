@@ -83,7 +83,7 @@ CatalogEntry stage_from(const Cbor& json) {
     stage.description = std::move(manifest.stages.at(0));
     stage.library = json.at("library").get<std::string>();
     stage.numerics = std::move(manifest.numerics);
-    if (const Cbor& id = json.at("identity"); !id.is_null()) stage.identity = FileIdentity{id.at(0), id.at(1), id.at(2), id.at(3), id.at(4)};
+    if (const Cbor& id = json.at("identity"); !id.is_null()) stage.identity = FileStamp{id.at(0), id.at(1), id.at(2), id.at(3), id.at(4)};
     return stage;
 }
 

@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/core/error.h"
 
 namespace satdl {

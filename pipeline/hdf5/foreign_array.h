@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "pipeline/core/array.h"
-#include "pipeline/os/process.h"
+#include "pipeline/os/subprocess.h"
 
 namespace satdl {
 

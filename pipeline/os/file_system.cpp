@@ -17,7 +17,7 @@
 #include <limits>
 #include <utility>
 
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 
 namespace satdl {
 namespace {
@@ -130,13 +130,13 @@ struct CloseFolder {
 
 class RealFileSystem final : public FileSystem {
 public:
-    std::optional<FileIdentity> identity(const fs::path& path) override {
+    std::optional<FileStamp> identity(const fs::path& path) override {
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0) {
             if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
             throw FileError(errno, "look at", path);
         }
-        return FileIdentity{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
+        return FileStamp{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
                             nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
     }
 
@@ -193,7 +193,7 @@ public:
 
     void write_new(const fs::path& path, std::uint64_t size, std::span<const Extent> extents) override {
         OpenFile file(path, O_WRONLY | O_CREAT | O_EXCL, "create", 0600);
-        MappedUse source;  // a stage may hand on what it was given
+        MappingWatch source;  // a stage may hand on what it was given
         try {
             for (const Extent& extent : extents) source.add(extent.bytes, nullptr);
             reserve(file, path, size);

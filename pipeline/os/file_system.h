@@ -18,14 +18,14 @@
 namespace satdl {
 
 // What tells one version of a file from another without reading it.
-struct FileIdentity {
+struct FileStamp {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
     std::uint64_t bytes = 0;
     std::int64_t modified_nanoseconds = 0;
     std::int64_t changed_nanoseconds = 0;
 
-    bool operator==(const FileIdentity&) const = default;
+    bool operator==(const FileStamp&) const = default;
 };
 
 struct Extent {
@@ -33,7 +33,7 @@ struct Extent {
     std::span<const std::byte> bytes;
 };
 
-// A file mapped read-only; unmapped with the last owner of `bytes`. Somebody may cut it meanwhile: see mapped_guard.h.
+// A file mapped read-only; unmapped with the last owner of `bytes`. Somebody may cut it meanwhile: see sigbus_guard.h.
 struct MappedFile {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
@@ -45,7 +45,7 @@ class FileSystem {
 public:
     virtual ~FileSystem() = default;
 
-    [[nodiscard]] virtual std::optional<FileIdentity> identity(const std::filesystem::path& path) = 0;  // follows links
+    [[nodiscard]] virtual std::optional<FileStamp> stamp(const std::filesystem::path& path) = 0;  // follows links
     // `bytes` from `offset` on; fewer where the file ends.
     [[nodiscard]] virtual std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) = 0;
     [[nodiscard]] virtual MappedFile map(const std::filesystem::path& path) = 0;

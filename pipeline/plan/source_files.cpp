@@ -75,7 +75,7 @@ std::vector<std::vector<Digest>> digests_of_files(const Dag& dag, const std::vec
 
 WatchedFiles::WatchedFiles(const Node& node, const std::vector<Digest>& digests, FileDigests& files)
     : node_(node), digests_(digests), files_(files) {
-    for (const SourceFile& file : node.files) before_.push_back(files_.file_identity(file));
+    for (const SourceFile& file : node.files) before_.push_back(files_.file_stamp(file));
 }
 
 // The digest tells what changed between the plan and the stage's end; the identity, what changed and was put back meanwhile.
@@ -84,7 +84,7 @@ std::optional<std::string> WatchedFiles::changed() const {
         if (!before_[i]) continue;
         const SourceFile& file = node_.files[i];
         try {
-            if (files_.file_identity(file) == before_[i] && files_.file_digest(file) == digests_[i]) continue;
+            if (files_.file_stamp(file) == before_[i] && files_.file_digest(file) == digests_[i]) continue;
         } catch (const Error&) {  // gone, or being written at this moment
         }
         return fmt::format("{} changed while the stage read it", subject(file));

@@ -17,7 +17,7 @@ public:
     virtual ~FileDigests() = default;
     [[nodiscard]] virtual Digest file_digest(const SourceFile& file) = 0;
     // What stat says of it now; nothing where nobody minds that it may change under a stage that reads it.
-    [[nodiscard]] virtual std::optional<FileIdentity> file_identity(const SourceFile& /*file*/) { return std::nullopt; }
+    [[nodiscard]] virtual std::optional<FileStamp> file_stamp(const SourceFile& /*file*/) { return std::nullopt; }
 };
 
 // By NodeId, one per Node::files, for the nodes that are wanted; each file is asked for once, however many nodes read it.
@@ -37,7 +37,7 @@ private:
     const Node& node_;
     const std::vector<Digest>& digests_;
     FileDigests& files_;
-    std::vector<std::optional<FileIdentity>> before_;  // one per Node::files
+    std::vector<std::optional<FileStamp>> before_;  // one per Node::files
 };
 
 }  // namespace satdl

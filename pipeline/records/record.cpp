@@ -76,7 +76,7 @@ fs::path record_path(const fs::path& store_folder, const std::string& name) {
 
 std::vector<std::string> recorded_runs(const fs::path& store_folder, FileSystem& files) {
     std::vector<std::string> ids = files.list(store_folder / "runs");
-    std::erase_if(ids, [&](const std::string& id) { return !files.identity(store_folder / "runs" / id / "events.jsonl"); });
+    std::erase_if(ids, [&](const std::string& id) { return !files.stamp(store_folder / "runs" / id / "events.jsonl"); });
     std::ranges::reverse(ids);
     return ids;
 }
@@ -111,7 +111,7 @@ Record checked_record(std::string_view text, std::string_view name) {
 
 std::string record_text(const fs::path& store_folder, const std::string& name, FileSystem& files) {
     const auto path = record_path(store_folder, name);
-    const auto identity = files.identity(path);
+    const auto identity = files.stamp(path);
     return identity ? files.read(path, 0, identity->bytes) : std::string();
 }
 

@@ -92,7 +92,7 @@ public:
         // Nothing ran: the last line says all.
         guarded([&] {
             const auto record = record_path(folders_.store, kReusedRuns);
-            if (!files_.identity(record.parent_path())) files_.make_folders(record.parent_path());
+            if (!files_.stamp(record.parent_path())) files_.make_folders(record.parent_path());
             files_.append(record, with_check(waiting_.back(), kReusedRuns) + '\n', false);
         });
     }
@@ -140,7 +140,7 @@ private:
         guarded([&] {
             const Digest state = state_digest(dag, result, folders_.results);
             const auto links = folders_.results / file_name_of(dag.name);
-            const bool links_there = files_.identity(links).has_value();
+            const bool links_there = files_.stamp(links).has_value();
             const auto before = index_.history(dag.name, kStateStage);
             if (result.count(NodeState::Ran) == 0 && links_there && before && before->key == state) {
                 files_.point_link(file_name_of(dag.name), folders_.results / ".last");

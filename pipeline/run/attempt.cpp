@@ -7,7 +7,7 @@
 
 #include "pipeline/plan/devices.h"
 #include "pipeline/core/error.h"
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 #include "pipeline/dag/outcome_check.h"
 #include "pipeline/run/stage_checkpoints.h"
 
@@ -16,7 +16,7 @@ namespace {
 
 class Context final : public StageContext {
 public:
-    Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned, MappedUse& read)
+    Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned, MappingWatch& read)
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]), read_(read),
           checkpoints_(carrying, planned) {
         if (const auto& timeout = node_.supervision.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
@@ -63,7 +63,7 @@ private:
     Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
-    MappedUse& read_;  // what the stage reads: its inputs, and what it goes on from
+    MappingWatch& read_;  // what the stage reads: its inputs, and what it goes on from
     std::optional<double> deadline_;
     StageCheckpoints checkpoints_;
 };
@@ -98,7 +98,7 @@ Attempt stopped(const Carrying& carrying, const Supervision& supervision, bool w
 }
 
 // The outcomes of a stage as values: every way in which it can end, its own words kept.
-Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, MappedUse& read,
+Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, MappingWatch& read,
                double& ended) {
     const Node& node = carrying.dag.nodes[planned.node];
     std::optional<Context> context;
@@ -124,7 +124,7 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
 
 // Whatever the stage made or said of it: it may have read zeros. Another attempt would be given the same.
 std::string spoiled(const std::string& change) {
-    return fmt::format("{} while the stage read it, so what it made is not used: {}", change, kAfterChange);
+    return fmt::format("{} while the stage read it, so what it made is not used: {}", change, kAfterFileChanged);
 }
 
 class SteadyClock final : public Clock {
@@ -139,7 +139,7 @@ public:
 Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
     const double started = carrying.clock.seconds();
     double ended = -1;
-    MappedUse read(inputs);
+    MappingWatch read(inputs);
     Attempt made = caught(carrying, observer, planned, inputs, read, ended);
     if (const auto change = read.changed(); change && made.state != NodeState::Stopped) made = failed(spoiled(*change), Failure::Lasting);
     made.library = carrying.executor.library(carrying.dag.nodes[planned.node]);

@@ -7,7 +7,7 @@
 
 #include "pipeline/plan/devices.h"
 #include "pipeline/core/error.h"
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 
 namespace satdl {
 namespace {
@@ -259,7 +259,7 @@ HeldOutcome NodeRunner::outcome_of(std::size_t position) {
 // Nothing also where it lies in a file that was changed since it was mapped.
 HeldOutcome NodeRunner::held_whole(std::size_t position) {
     HeldOutcome held = held_.find(position);
-    if (held != nullptr && MappedUse(held->outputs).changed()) return nullptr;
+    if (held != nullptr && MappingWatch(held->outputs).changed()) return nullptr;
     return held;
 }
 
@@ -307,7 +307,7 @@ void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
     std::string not_kept;
     bool different = false;
     try {
-        const MappedUse use(outcome.outputs);
+        const MappingWatch use(outcome.outputs);
         different = carrying_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
         if (carrying_.checkpoints != nullptr) carrying_.checkpoints->drop(*slot.planned.key);
     } catch (const Error& error) {

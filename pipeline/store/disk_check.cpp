@@ -57,7 +57,7 @@ Seen rename_replaces(const fs::path& folder, FileSystem& files) {
     write_file(files, folder / "old", "old");
     write_file(files, folder / "new", "new");
     files.rename(folder / "new", folder / "old");
-    const bool replaced = files.read(folder / "old", 0, 16) == "new" && !files.identity(folder / "new");
+    const bool replaced = files.read(folder / "old", 0, 16) == "new" && !files.stamp(folder / "new");
     return {replaced, replaced ? "whole, in one step" : "the old file is still there"};
 }
 
@@ -127,17 +127,17 @@ Seen edits_show(const fs::path& folder, FileSystem& files) {
     files.append(path, "a", false);
     const auto began = Clock::now();
     double seconds = 0;
-    for (const auto first = files.identity(path); seconds <= kEnough + 0.5;) {
+    for (const auto first = files.stamp(path); seconds <= kEnough + 0.5;) {
         std::fstream(path, std::ios::in | std::ios::out) << 'b';  // in place
         seconds = seconds_since(began);
-        if (files.identity(path) != first) break;
+        if (files.stamp(path) != first) break;
     }
     return {seconds <= kEnough, fmt::format("within {:.2g} ms", 1e3 * seconds)};
 }
 
 Seen names_are_told_apart(const fs::path& folder, FileSystem& files) {
     write_file(files, folder / "m1", "small");
-    const bool apart = !files.identity(folder / "M1");
+    const bool apart = !files.stamp(folder / "M1");
     write_file(files, folder / std::string(255, 'n'), "long");
     return {apart, apart ? "upper from lower case, up to 255 bytes" : "m1 and M1 are one file"};
 }

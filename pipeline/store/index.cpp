@@ -55,7 +55,7 @@ std::string_view bytes_of(const Digest& digest) {
     return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
 }
 
-std::string fields_of(const FileIdentity& identity) {
+std::string fields_of(const FileStamp& identity) {
     std::string text;
     const auto& [device, inode, bytes, modified, changed] = identity;
     for (const std::uint64_t number : {device, inode, bytes}) add_field(text, std::to_string(number));
@@ -115,7 +115,7 @@ void Index::remove_object(const Digest& key) {
     file_->access([&](IndexFile& file) { file.remove(IndexFile::Table::Objects, bytes_of(key)); });
 }
 
-std::optional<Digest> Index::file_digest(const fs::path& path, const FileIdentity& identity) {
+std::optional<Digest> Index::file_digest(const fs::path& path, const FileStamp& identity) {
     const std::string expected = fields_of(identity);
     return file_->access([&](IndexFile& file) -> std::optional<Digest> {
         const auto row = file.get(IndexFile::Table::Files, fs::absolute(path).lexically_normal().string());
@@ -124,7 +124,7 @@ std::optional<Digest> Index::file_digest(const fs::path& path, const FileIdentit
     });
 }
 
-void Index::put_file_digest(const fs::path& path, const FileIdentity& identity, const Digest& digest) {
+void Index::put_file_digest(const fs::path& path, const FileStamp& identity, const Digest& digest) {
     std::string fields = fields_of(identity);
     add_field(fields, digest.hex());
     file_->access([&](IndexFile& file) {

@@ -51,8 +51,8 @@ public:
     void put_object(const Digest& key, const IndexedObject& object);
     void remove_object(const Digest& key);
 
-    [[nodiscard]] std::optional<Digest> file_digest(const std::filesystem::path& path, const FileIdentity& identity);
-    void put_file_digest(const std::filesystem::path& path, const FileIdentity& identity, const Digest& digest);
+    [[nodiscard]] std::optional<Digest> file_digest(const std::filesystem::path& path, const FileStamp& identity);
+    void put_file_digest(const std::filesystem::path& path, const FileStamp& identity, const Digest& digest);
 
     [[nodiscard]] std::optional<StageHistory> history(const std::string& dag, const std::string& stage);
     void put_history(const std::string& dag, const std::string& stage, const StageHistory& history);

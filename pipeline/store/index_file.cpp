@@ -135,7 +135,7 @@ void IndexFile::adopt(SqliteConnection fresh) {
 
 void IndexFile::note_identity() {
     try {
-        opened_ = real_file_system()->identity(file_);
+        opened_ = real_file_system()->stamp(file_);
     } catch (const FileError& error) {
         throw SqliteFailure{SQLITE_IOERR, error.diagnostics().front().message};
     }
@@ -191,13 +191,13 @@ void IndexFile::recover(const SqliteFailure& failure) {
 bool IndexFile::move_aside() {
     try {
         const auto files = real_file_system();
-        const auto now = files->identity(file_);
+        const auto now = files->stamp(file_);
         if (!now || (opened_ && (now->device != opened_->device || now->inode != opened_->inode))) return true;
         int n = 1;
         const auto aside = [&] { return fmt::format("{}.damaged-{}", file_.string(), n); };
-        while (files->identity(aside())) ++n;
+        while (files->stamp(aside())) ++n;
         const std::string journal = file_.string() + "-journal";
-        if (files->identity(journal)) files->rename(journal, aside() + "-journal");
+        if (files->stamp(journal)) files->rename(journal, aside() + "-journal");
         files->rename(file_, aside());
         opened_.reset();
         *trouble_ += fmt::format("; it was moved to '{}' and is made anew", printable(aside()));

@@ -76,7 +76,7 @@ private:
     int damages_ = 0;
     int batches_ = 0;
     Transaction transaction_ = Transaction::None;
-    std::optional<FileIdentity> opened_;  // which file the connection is to
+    std::optional<FileStamp> opened_;  // which file the connection is to
     SqliteConnection connection_;         // none before the first write of a new index
     SqliteStatement row_statements_[3][3];  // by table: get, put, remove
     SqliteStatement put_duration_, duration_by_key_, duration_by_kind_;

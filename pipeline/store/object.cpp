@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 
 namespace satdl {
 namespace {
@@ -139,7 +139,7 @@ DamagedObject::DamagedObject(const std::filesystem::path& path, const std::strin
             "it is not used; the next run computes it again") {}
 
 void verify_object(const ObjectHeader& header, std::span<const std::byte> file, const std::filesystem::path& path) {
-    const MappedUse use(file);  // what is cut now reads as zeros
+    const MappingWatch use(file);  // what is cut now reads as zeros
     if (file.size() != header.file_bytes) {
         throw DamagedObject(path, fmt::format("it has {} bytes, but was written with {}", file.size(), header.file_bytes));
     }

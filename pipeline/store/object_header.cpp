@@ -219,7 +219,7 @@ std::string header_text(const ObjectHeader& header) {
 }
 
 ObjectHeader read_header(FileSystem& files, const std::filesystem::path& path) {
-    const auto identity = files.identity(path);
+    const auto identity = files.stamp(path);
     if (!identity) throw FileError(ENOENT, "find", path);
     try {
         return parse(read_start(files, path), identity->bytes);

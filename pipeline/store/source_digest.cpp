@@ -26,8 +26,8 @@ std::string named(const SourceFile& file) {
     throw Error(ExitCode::Store, std::vector{std::move(diagnostic)});
 }
 
-FileIdentity identity_of(const SourceFile& file, FileSystem& files) {
-    const auto identity = files.identity(file.path);
+FileStamp identity_of(const SourceFile& file, FileSystem& files) {
+    const auto identity = files.stamp(file.path);
     if (!identity) fail(file, " does not exist");
     return *identity;
 }
@@ -40,7 +40,7 @@ Digest as_promised(const SourceFile& file, const Digest& digest) {
     return digest;
 }
 
-Digest read_digest(const SourceFile& file, const FileIdentity& before, FileSystem& files) {
+Digest read_digest(const SourceFile& file, const FileStamp& before, FileSystem& files) {
     Sha256 digest;
     for (std::uint64_t at = 0; at < before.bytes;) {
         const std::string piece = files.read(file.path, at, kPieceBytes);
@@ -48,13 +48,13 @@ Digest read_digest(const SourceFile& file, const FileIdentity& before, FileSyste
         digest.update(piece);
         at += piece.size();
     }
-    if (files.identity(file.path) != before) {
+    if (files.stamp(file.path) != before) {
         fail(file, " changed while it was read", "run again when nobody writes it any more");
     }
     return digest.finish();
 }
 
-bool is_young(const FileIdentity& identity) {
+bool is_young(const FileStamp& identity) {
     using namespace std::chrono;
     const std::int64_t now = duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
     return std::max(identity.modified_nanoseconds, identity.changed_nanoseconds) > now - kYoungNanoseconds;
@@ -63,7 +63,7 @@ bool is_young(const FileIdentity& identity) {
 }  // namespace
 
 Digest source_digest(const SourceFile& file, Index& index, FileSystem& files) {
-    const FileIdentity identity = identity_of(file, files);
+    const FileStamp identity = identity_of(file, files);
     auto digest = index.file_digest(file.path, identity);
     if (!digest) {
         const bool remember = !is_young(identity);

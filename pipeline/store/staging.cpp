@@ -92,7 +92,7 @@ void Staging::sweep() {
         const std::string place = place_of_process(files_);
         for (const std::string& name : files_.list(folder_)) {
             const fs::path path = folder_ / name;
-            const auto identity = files_.identity(path);
+            const auto identity = files_.stamp(path);
             if (!identity) continue;
             const bool is_old = identity->modified_nanoseconds < now_nanoseconds() - kOldNanoseconds;
             if (!writer_lives(name, place).value_or(!is_old)) files_.remove(path);

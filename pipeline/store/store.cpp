@@ -31,8 +31,8 @@ fs::path DiskStore::path_of(const Digest& key) const {
 // What `read` finds in the key's object; nothing where there is none, also where it vanishes meanwhile. A damaged one is
 // quarantined on the way out.
 template <typename Function>
-auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(FileIdentity())) {
-    const auto found = files_.identity(path_of(key));
+auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(FileStamp())) {
+    const auto found = files_.stamp(path_of(key));
     if (!found) return std::nullopt;
     try {
         return read(*found);
@@ -54,7 +54,7 @@ ObjectHeader DiskStore::header_of(const Digest& key) {
 
 std::optional<PortDigests> DiskStore::find(const Digest& key) {
     const auto row = index_.object(key);
-    const auto found = files_.identity(path_of(key));
+    const auto found = files_.stamp(path_of(key));
     if (row && found && row->file_bytes == found->bytes) return row->ports;
     if (row) index_.remove_object(key);
     if (!found) return std::nullopt;
@@ -69,19 +69,19 @@ std::optional<PortDigests> DiskStore::find(const Digest& key) {
 }
 
 std::optional<ObjectHeader> DiskStore::header(const Digest& key) {
-    return guarded(key, [&](const FileIdentity&) { return std::optional(header_of(key)); });
+    return guarded(key, [&](const FileStamp&) { return std::optional(header_of(key)); });
 }
 
 std::optional<Outcome> DiskStore::load(const Digest& key) {
-    return guarded(key, [&](const FileIdentity& found) {
+    return guarded(key, [&](const FileStamp& found) {
         const ObjectHeader header = header_of(key);
         const MappedFile file = files_.map(path_of(key));
-        const auto verified = [&]() -> std::optional<FileIdentity> {
+        const auto verified = [&]() -> std::optional<FileStamp> {
             const std::scoped_lock lock(mutex_);
             const auto known = verified_.find(key);
             return known == verified_.end() ? std::nullopt : std::optional(known->second);
         }();
-        if (!verified || files_.identity(path_of(key)) != verified) {
+        if (!verified || files_.stamp(path_of(key)) != verified) {
             verify_object(header, file.bytes, path_of(key));
             const std::scoped_lock lock(mutex_);
             verified_[key] = found;
@@ -96,7 +96,7 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
     const fs::path path = path_of(key);
     prepare(path.parent_path());
     for (int tries = 0;; ++tries) {
-        const LinkResult linked = files_.identity(path)
+        const LinkResult linked = files_.stamp(path)
                                       ? LinkResult::AlreadyThere
                                       : staging_.write_and_link(image.header.file_bytes, image.extents, path);
         files_.sync_folder(path.parent_path());
@@ -167,16 +167,16 @@ void DiskStore::keep_out_of_git() {
 
 // Does nothing where another process has put a new object there meanwhile. Where it cannot be moved, it stays, and is found
 // again: it is never used.
-void DiskStore::quarantine(const Digest& key, const FileIdentity& found) {
+void DiskStore::quarantine(const Digest& key, const FileStamp& found) {
     index_.remove_object(key);
     try {
         const fs::path folder = folder_ / "quarantine";
-        const auto now = files_.identity(path_of(key));
+        const auto now = files_.stamp(path_of(key));
         if (!now || now->device != found.device || now->inode != found.inode) return;
         files_.make_folders(folder);
         int n = 1;
         const auto name = [&] { return folder / fmt::format("{}.{}{}", key.hex(), n, kExtension); };
-        while (files_.identity(name())) ++n;
+        while (files_.stamp(name())) ++n;
         files_.rename(path_of(key), name());
     } catch (const FileError&) {
     }

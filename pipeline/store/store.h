@@ -67,9 +67,9 @@ public:
 
 private:
     template <typename Function>
-    auto guarded(const Digest& key, Function read) -> decltype(read(FileIdentity()));
+    auto guarded(const Digest& key, Function read) -> decltype(read(FileStamp()));
     [[nodiscard]] ObjectHeader header_of(const Digest& key);
-    void quarantine(const Digest& key, const FileIdentity& found);
+    void quarantine(const Digest& key, const FileStamp& found);
     void prepare(const std::filesystem::path& object_folder);
     void sync_own_name();
     void keep_out_of_git();
@@ -82,7 +82,7 @@ private:
     Staging staging_;
     std::mutex mutex_;
     // Guarded by mutex_:
-    std::map<Digest, FileIdentity> verified_;        // by this process, and of which file
+    std::map<Digest, FileStamp> verified_;        // by this process, and of which file
     std::set<std::filesystem::path> prepared_;       // folders of objects that are there durably
 };
 

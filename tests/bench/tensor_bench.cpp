@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 #include "pipeline/store/store.h"
 
 namespace {
@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
     const fs::path folder = argv[1];
     const auto files = real_file_system();
     Index index(folder / "index.sqlite");
-    DynamicLibrary hdf5(program_folder() / "libsatdl_hdf5.so");
+    SharedLibrary hdf5(program_folder() / "libsatdl_hdf5.so");
     const auto layout = reinterpret_cast<Hdf5LayoutFunction>(hdf5.find(kHdf5LayoutSymbol));
     StageDescription description;
     description.kind = "bench";

@@ -41,8 +41,8 @@ public:
         return calls_;
     }
 
-    std::optional<FileIdentity> identity(const std::filesystem::path& path) override {
-        return call("identity", path, [&] { return below_.identity(path); });
+    std::optional<FileStamp> stamp(const std::filesystem::path& path) override {
+        return call("identity", path, [&] { return below_.stamp(path); });
     }
     std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
         return call("read", path, [&] { return below_.read(path, offset, bytes); });

@@ -48,7 +48,7 @@ public:
 
     [[nodiscard]] const std::vector<DiskEvent>& events() const { return events_; }
 
-    std::optional<FileIdentity> identity(const std::filesystem::path& path) override { return below_.identity(path); }
+    std::optional<FileStamp> stamp(const std::filesystem::path& path) override { return below_.stamp(path); }
     std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
         return below_.read(path, offset, bytes);
     }
@@ -72,7 +72,7 @@ public:
         note({.kind = DiskEvent::Kind::Move, .path = name(to), .from = name(from)});
     }
     void remove(const std::filesystem::path& path) override {
-        const bool was_there = below_.identity(path).has_value();
+        const bool was_there = below_.stamp(path).has_value();
         below_.remove(path);
         if (was_there) note({.kind = DiskEvent::Kind::Remove, .path = name(path)});
     }
@@ -82,7 +82,7 @@ public:
     }
     void make_folders(const std::filesystem::path& folder) override {
         std::vector<std::filesystem::path> missing;
-        for (auto at = folder; at != root_ && !below_.identity(at); at = at.parent_path()) missing.push_back(at);
+        for (auto at = folder; at != root_ && !below_.stamp(at); at = at.parent_path()) missing.push_back(at);
         below_.make_folders(folder);
         for (auto made = missing.rbegin(); made != missing.rend(); ++made) {
             note({.kind = DiskEvent::Kind::Make, .path = name(*made), .inode = Inode::Folder});
@@ -90,7 +90,7 @@ public:
         }
     }
     void append(const std::filesystem::path& path, std::string_view text, bool durable) override {
-        const auto before = below_.identity(path);
+        const auto before = below_.stamp(path);
         below_.append(path, text, durable);
         if (!before) note({.kind = DiskEvent::Kind::Make, .path = name(path)});
         note({.kind = DiskEvent::Kind::Write, .path = name(path), .bytes = std::string(text)});

@@ -98,7 +98,7 @@ public:
 
 private:
     static std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files) {
-        if (!files.identity(folder)) files.make_folders(folder);
+        if (!files.stamp(folder)) files.make_folders(folder);
         return folder;
     }
 

@@ -13,8 +13,8 @@ class TextFileSystem : public FileSystem {
 public:
     std::string text;
 
-    std::optional<FileIdentity> identity(const std::filesystem::path&) override {
-        return FileIdentity{1, 1, text.size(), 1, 1};
+    std::optional<FileStamp> stamp(const std::filesystem::path&) override {
+        return FileStamp{1, 1, text.size(), 1, 1};
     }
     std::string read(const std::filesystem::path&, std::uint64_t offset, std::size_t bytes) override {
         return offset < text.size() ? text.substr(offset, bytes) : std::string();

@@ -246,8 +246,8 @@ public:
         if (found == files_.end()) throw FileError(ENOENT, "open", file.path);
         return sha256(std::as_bytes(std::span(found->second)));
     }
-    [[nodiscard]] std::optional<FileIdentity> file_identity(const SourceFile& file) override {
-        return FileIdentity{1, 1, 1, 1, edits[file.path.string()]};
+    [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override {
+        return FileStamp{1, 1, 1, 1, edits[file.path.string()]};
     }
     [[nodiscard]] std::optional<double> expected_seconds(const Digest&, const std::string& kind) override {
         const auto found = seconds_.find(kind);

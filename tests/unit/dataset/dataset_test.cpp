@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "pipeline/dataset/dataset_fetch.h"
-#include "pipeline/os/process.h"
+#include "pipeline/os/subprocess.h"
 
 using namespace satdl;
 namespace fs = std::filesystem;

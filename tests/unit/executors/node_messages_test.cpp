@@ -29,7 +29,7 @@ TEST_CASE("A job comes out as it went in") {
     job.stage.description = {.kind = "train", .version = 3, .params = {{.name = "net", .type = ParamType::Network}}};
     job.stage.library = "lib.so";
     job.stage.numerics = {{"libtorch", "2"}};
-    job.stage.identity = FileIdentity{1, ~std::uint64_t{0}, 3, -4, 5};
+    job.stage.identity = FileStamp{1, ~std::uint64_t{0}, 3, -4, 5};
     job.params = Params({{"net", net}});
     job.threads = 7;
     job.precision = Precision::Bf16;

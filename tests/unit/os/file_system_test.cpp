@@ -90,16 +90,16 @@ TEST_CASE("identities tell one version of a file from another") {
     const TempFolder folder;
     const auto files = real_file_system();
     const auto path = folder.path() / "text";
-    CHECK_FALSE(files->identity(path));
-    CHECK_FALSE(files->identity(path / "below"));
+    CHECK_FALSE(files->stamp(path));
+    CHECK_FALSE(files->stamp(path / "below"));
     write_text(path, "one");
-    const auto first = files->identity(path);
+    const auto first = files->stamp(path);
     REQUIRE(first);
     CHECK(first->bytes == 3);
-    CHECK(files->identity(path) == first);
-    CHECK_FALSE(files->identity(path / "below a file"));
+    CHECK(files->stamp(path) == first);
+    CHECK_FALSE(files->stamp(path / "below a file"));
     write_text(path, "four");
-    CHECK(files->identity(path) != first);
+    CHECK(files->stamp(path) != first);
 }
 
 TEST_CASE("the first writer wins: a name that is taken stays as it is") {

@@ -18,7 +18,7 @@ public:
     enum class Thing { LinkReplaces, RenameCopies, ReadsZeros, SyncFails };
     explicit Otherwise(Thing thing) : thing_(thing) {}
 
-    std::optional<FileIdentity> identity(const std::filesystem::path& path) override { return real_->identity(path); }
+    std::optional<FileStamp> stamp(const std::filesystem::path& path) override { return real_->stamp(path); }
     std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
         std::string text = real_->read(path, offset, bytes);
         if (thing_ == Thing::ReadsZeros && text.size() > 5000) text[5000] = 0;

@@ -84,21 +84,21 @@ TEST_CASE("putting what is there already writes nothing") {
     const TempFolder folder;
     const auto file = folder.path() / "index.sqlite";
     fill(file, 3);
-    const auto before = real_file_system()->identity(file);
+    const auto before = real_file_system()->stamp(file);
     fill(file, 3);
-    CHECK(real_file_system()->identity(file) == before);
+    CHECK(real_file_system()->stamp(file) == before);
 }
 
 TEST_CASE("a digest of a file holds only for the very same stat") {
     const TempFolder folder;
     Index index(folder.path() / "index.sqlite");
-    const FileIdentity identity{1, 2, 3, 4, 5};
+    const FileStamp identity{1, 2, 3, 4, 5};
     index.put_file_digest("data/x", identity, digest_of(1));
     CHECK(index.file_digest("data/x", identity) == digest_of(1));
     CHECK(index.file_digest("data/../data/x", identity) == digest_of(1));
     CHECK_FALSE(index.file_digest("data/y", identity));
-    for (const FileIdentity other : {FileIdentity{9, 2, 3, 4, 5}, FileIdentity{1, 9, 3, 4, 5}, FileIdentity{1, 2, 9, 4, 5},
-                                     FileIdentity{1, 2, 3, 9, 5}, FileIdentity{1, 2, 3, 4, 9}}) {
+    for (const FileStamp other : {FileStamp{9, 2, 3, 4, 5}, FileStamp{1, 9, 3, 4, 5}, FileStamp{1, 2, 9, 4, 5},
+                                     FileStamp{1, 2, 3, 9, 5}, FileStamp{1, 2, 3, 4, 9}}) {
         CHECK_FALSE(index.file_digest("data/x", other));
     }
 }
@@ -267,7 +267,7 @@ TEST_CASE("a source file is read once, and again only when stat says that it cha
     write_text(file.path, "content");
     // Made long ago, so that it is remembered: only its ctime is young, so a first answer always reads.
     CHECK(source_digest(file, index, *files) == sha256("content"));
-    const auto identity = files->identity(file.path);
+    const auto identity = files->stamp(file.path);
     CHECK_FALSE(index.file_digest(file.path, *identity));  // young: a later edit could look the same
     index.put_file_digest(file.path, *identity, digest_of(1));
     CHECK(source_digest(file, index, *files) == digest_of(1));  // not read

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 #include "tests/support/command.h"
 #include "tests/support/hdf5_writer.h"
 #include "tests/support/sample_outcome.h"
@@ -216,7 +216,7 @@ TEST_CASE("a missing object is no damage") {
 }
 
 TEST_CASE("an object that is cut between its mapping and its verification is damaged, and ends no program") {
-    install_mapped_guard();
+    install_sigbus_guard();
     const TempFolder folder;
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(1), sample_outcome());

@@ -1,4 +1,4 @@
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 
 #include <catch2/catch.hpp>
 
@@ -9,9 +9,9 @@ using namespace satdl;
 
 TEST_CASE("a library that is not there, or is none, is refused by name") {
     const test::TempFolder folder;
-    CHECK_THROWS_WITH(DynamicLibrary(folder.path() / "libabsent.so"), Catch::Contains("libabsent.so"));
+    CHECK_THROWS_WITH(SharedLibrary(folder.path() / "libabsent.so"), Catch::Contains("libabsent.so"));
     test::write_text(folder.path() / "libgarbage.so", "this is not ELF");
-    CHECK_THROWS_AS(DynamicLibrary(folder.path() / "libgarbage.so"), Error);
+    CHECK_THROWS_AS(SharedLibrary(folder.path() / "libgarbage.so"), Error);
 }
 
 TEST_CASE("the programs lie where they were built") {

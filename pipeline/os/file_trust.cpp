@@ -1,4 +1,4 @@
-#include "pipeline/os/ownership.h"
+#include "pipeline/os/file_trust.h"
 
 #include <fmt/format.h>
 #include <pwd.h>

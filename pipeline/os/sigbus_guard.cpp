@@ -1,6 +1,6 @@
 // The list and the action before are static because a signal handler can reach nothing else. It reads the list without a lock: entries
 // are never freed, only used again, and one is valid while it has a beginning.
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -18,7 +18,7 @@
 
 namespace satdl {
 
-struct MappedUse::Mapping {
+struct MappingWatch::Mapping {
     std::atomic<std::uintptr_t> begin{0};  // 0: free
     std::atomic<std::uintptr_t> end{0};
     std::atomic<int> watchers{0};
@@ -33,7 +33,7 @@ struct MappedUse::Mapping {
 
 namespace {
 
-using Mapping = MappedUse::Mapping;
+using Mapping = MappingWatch::Mapping;
 
 std::atomic<Mapping*> all_mappings{nullptr};
 std::mutex registering;  // held by who changes the list
@@ -102,7 +102,7 @@ std::optional<std::string> change_of(const Mapping& mapping) {
 
 }  // namespace
 
-void install_mapped_guard() {
+void install_sigbus_guard() {
     page_bytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     struct sigaction action {};
     action.sa_sigaction = on_sigbus;
@@ -113,7 +113,7 @@ void install_mapped_guard() {
 
 void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status) {
     std::string last_words = fmt::format("satdl: '{}' was cut, or could no longer be read, while it was in use\n  {}\n",
-                                         printable(path.string()), kAfterChange);
+                                         printable(path.string()), kAfterFileChanged);
     const std::scoped_lock lock(registering);
     Mapping* mapping = first_mapping([](const Mapping& one) { return one.begin == 0; });
     if (mapping == nullptr) {
@@ -135,34 +135,34 @@ void unregister_mapping(const void* address) {
     if (mapping != nullptr) mapping->begin.store(0, std::memory_order_release);
 }
 
-MappedUse::~MappedUse() {
+MappingWatch::~MappingWatch() {
     for (const Watched& watched : watched_) --watched.mapping->watchers;
 }
 
-void MappedUse::add(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+void MappingWatch::add(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
     Mapping* const mapping = bytes.empty() ? nullptr : mapping_at(bytes.data());
     if (mapping == nullptr || std::ranges::find(watched_, mapping, &Watched::mapping) != watched_.end()) return;
     watched_.push_back({mapping, std::move(owner)});
     ++mapping->watchers;
 }
 
-void MappedUse::add(const NamedArrays& group) {
+void MappingWatch::add(const NamedArrays& group) {
     for (const auto& [name, array] : group) add(array.bytes(), array.owner());
 }
 
-void MappedUse::add(const std::map<std::string, NamedArrays>& groups) {
+void MappingWatch::add(const std::map<std::string, NamedArrays>& groups) {
     for (const auto& [port, group] : groups) add(group);
 }
 
-std::optional<std::string> MappedUse::changed() const {
+std::optional<std::string> MappingWatch::changed() const {
     for (const Watched& watched : watched_) {
         if (auto change = change_of(*watched.mapping)) return change;
     }
     return std::nullopt;
 }
 
-void MappedUse::refuse_changed() const {
-    if (const auto change = changed()) throw Error(ExitCode::Store, *change + " while it was in use", kAfterChange);
+void MappingWatch::refuse_changed() const {
+    if (const auto change = changed()) throw Error(ExitCode::Store, *change + " while it was in use", kAfterFileChanged);
 }
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-#include "pipeline/os/process.h"
+#include "pipeline/os/subprocess.h"
 
 #include <catch2/catch.hpp>
 #include <cerrno>

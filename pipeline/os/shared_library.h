@@ -7,13 +7,13 @@
 
 namespace satdl {
 
-class DynamicLibrary {
+class SharedLibrary {
 public:
     // RTLD_NOW | RTLD_LOCAL. Throws Error{Store} naming the file and the loader's reason.
-    explicit DynamicLibrary(const std::filesystem::path& path);
-    ~DynamicLibrary();  // leaves the code loaded: objects made by it may outlive this handle
-    DynamicLibrary(const DynamicLibrary&) = delete;
-    DynamicLibrary& operator=(const DynamicLibrary&) = delete;
+    explicit SharedLibrary(const std::filesystem::path& path);
+    ~SharedLibrary();  // leaves the code loaded: objects made by it may outlive this handle
+    SharedLibrary(const SharedLibrary&) = delete;
+    SharedLibrary& operator=(const SharedLibrary&) = delete;
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     // The symbol's address, or nullptr.

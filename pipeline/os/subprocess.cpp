@@ -1,4 +1,4 @@
-#include "pipeline/os/process.h"
+#include "pipeline/os/subprocess.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "pipeline/os/mapped_guard.h"
+#include "pipeline/os/sigbus_guard.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -46,7 +46,7 @@ struct Guard {
         struct sigaction plain {};
         plain.sa_handler = SIG_DFL;
         ::sigaction(SIGBUS, &plain, &before);
-        install_mapped_guard();
+        install_sigbus_guard();
     }
     ~Guard() { ::sigaction(SIGBUS, &before, nullptr); }
     Guard(const Guard&) = delete;
@@ -87,7 +87,7 @@ bool died_of(const Ended& ended, int signal) { return WIFSIGNALED(ended.status) 
 TEST_CASE("A mapping that is watched and cut reads as zeros, and says by how much it was cut") {
     const Guard guard;
     const Mapped mapped;
-    const MappedUse use(mapped.file.bytes);
+    const MappingWatch use(mapped.file.bytes);
     CHECK_FALSE(use.changed());
     mapped.cut(10'000);
     CHECK(read_at(mapped, 0) == 'a');
@@ -95,13 +95,13 @@ TEST_CASE("A mapping that is watched and cut reads as zeros, and says by how muc
     CHECK(read_at(mapped, 12'288) == '\0');
     CHECK(use.changed() == fmt::format("'{}' was cut from 8388608 to 10000 bytes", mapped.path.string()));
     CHECK_THROWS_WITH(use.refuse_changed(), Contains("was cut from 8388608 to 10000 bytes while it was in use") && Contains("the next run"));
-    CHECK(MappedUse(mapped.file.bytes.subspan(0, 1)).changed());  // also who comes later is told
+    CHECK(MappingWatch(mapped.file.bytes.subspan(0, 1)).changed());  // also who comes later is told
 }
 
 TEST_CASE("A mapping of which a page was lost stays suspect when the file is as long as before") {
     const Guard guard;
     const Mapped mapped;
-    const MappedUse use(mapped.file.bytes);
+    const MappingWatch use(mapped.file.bytes);
     mapped.cut(0);
     CHECK(read_at(mapped, 5000) == '\0');
     std::filesystem::remove(mapped.path);
@@ -111,18 +111,18 @@ TEST_CASE("A mapping of which a page was lost stays suspect when the file is as 
 TEST_CASE("A cut within a page and a write in place are found without a signal") {
     const Mapped cut, written, touched_elsewhere;
     cut.cut(kBytes - 8);
-    CHECK_THAT(MappedUse(cut.file.bytes).changed().value_or(""), Contains("was cut from 8388608 to 8388600 bytes"));
+    CHECK_THAT(MappingWatch(cut.file.bytes).changed().value_or(""), Contains("was cut from 8388608 to 8388600 bytes"));
     std::filesystem::last_write_time(written.path, std::filesystem::last_write_time(written.path) + std::chrono::seconds(1));
-    CHECK_THAT(MappedUse(written.file.bytes).changed().value_or(""), Contains("was written to"));
+    CHECK_THAT(MappingWatch(written.file.bytes).changed().value_or(""), Contains("was written to"));
     std::filesystem::rename(touched_elsewhere.path, touched_elsewhere.folder.path() / "moved");
     write_text(touched_elsewhere.path, "another file");
-    CHECK_FALSE(MappedUse(touched_elsewhere.file.bytes).changed());
+    CHECK_FALSE(MappingWatch(touched_elsewhere.file.bytes).changed());
 }
 
 TEST_CASE("Several threads that read what is gone, oneTBB's among them, all see zeros, and other mappings are left alone") {
     const Guard guard;
     const Mapped gone, there;
-    const MappedUse use(gone.file.bytes), other(there.file.bytes);
+    const MappingWatch use(gone.file.bytes), other(there.file.bytes);
     gone.cut(0);
     std::array<std::thread, 4> threads;
     std::array<Digest, 4> digests{};
@@ -145,7 +145,7 @@ TEST_CASE("Where nobody watches, one line names the file and the program ends as
     CHECK_THAT(ended.err, Contains("satdl: '") && Contains("a \\x1b[31mname' was cut, or could no longer be read, while it was in use\n") &&
                               Contains("the next run finds what is damaged"));
     const Ended watched_before = in_child([&] {
-        { const MappedUse use(mapped.file.bytes); }
+        { const MappingWatch use(mapped.file.bytes); }
         (void)read_at(mapped, 100);
     });
     CHECK(WIFEXITED(watched_before.status));
@@ -168,7 +168,7 @@ TEST_CASE("Any other SIGBUS ends the program as ever") {
 
 TEST_CASE("An entry is used again when its mapping is gone, and a use keeps its mapping") {
     const Guard guard;
-    MappedUse use;
+    MappingWatch use;
     for (int i = 0; i < 100; ++i) {
         const Mapped mapped;
         const Array array = mapped.array();
@@ -203,7 +203,7 @@ TEST_CASE("Nor is it taken for a want of memory where it goes to another process
     const Array array = mapped.array();
     (void)array.digest();
     mapped.cut(4096);
-    const MappedUse use(mapped.file.bytes);
+    const MappingWatch use(mapped.file.bytes);
     CHECK_THROWS_WITH(share({{"x", {{"", array}}}}), Contains("a file that they lie in can no longer be read"));
     CHECK(use.changed());
 }

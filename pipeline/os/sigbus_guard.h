@@ -2,7 +2,7 @@
 // without a word.
 //
 // Every mapping of file_system.h is registered here. Where a read meets a page that is gone and nobody watches the mapping, one line
-// names the file, and the program ends with the exit code of a bad store. Where a MappedUse watches it, the rest of the mapping reads
+// names the file, and the program ends with the exit code of a bad store. Where a MappingWatch watches it, the rest of the mapping reads
 // as zeros and is marked: who watches asks changed() before he believes anything that came of it. A SIGBUS from anywhere else is what it
 // was before.
 //
@@ -29,25 +29,25 @@
 namespace satdl {
 
 // What is to be done about a file that was.
-inline constexpr const char* kAfterChange = "the next run finds what is damaged, and makes it again";
+inline constexpr const char* kAfterFileChanged = "the next run finds what is damaged, and makes it again";
 
 // For the program's main, once. Without it, SIGBUS ends the program as ever.
-void install_mapped_guard();
+void install_sigbus_guard();
 
 // `status`: of the file when it was mapped.
 void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status);
 void unregister_mapping(const void* address);  // before it is unmapped; absent is fine
 
 // While one lives, reads of the mappings that it watches do not end the program.
-class MappedUse {
+class MappingWatch {
 public:
-    MappedUse() = default;
+    MappingWatch() = default;
     // `bytes` outlive it.
-    explicit MappedUse(std::span<const std::byte> bytes) { add(bytes, nullptr); }
-    explicit MappedUse(const std::map<std::string, NamedArrays>& groups) { add(groups); }
-    ~MappedUse();
-    MappedUse(const MappedUse&) = delete;
-    MappedUse& operator=(const MappedUse&) = delete;
+    explicit MappingWatch(std::span<const std::byte> bytes) { add(bytes, nullptr); }
+    explicit MappingWatch(const std::map<std::string, NamedArrays>& groups) { add(groups); }
+    ~MappingWatch();
+    MappingWatch(const MappingWatch&) = delete;
+    MappingWatch& operator=(const MappingWatch&) = delete;
 
     // Nothing is done where they lie in no registered mapping, or in one that is watched already.
     void add(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);

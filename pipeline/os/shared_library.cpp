@@ -1,4 +1,4 @@
-#include "pipeline/os/dynamic_library.h"
+#include "pipeline/os/shared_library.h"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 
 namespace satdl {
 
-DynamicLibrary::DynamicLibrary(const std::filesystem::path& path) : path_(path), handle_(nullptr) {
+SharedLibrary::SharedLibrary(const std::filesystem::path& path) : path_(path), handle_(nullptr) {
     // A name without a slash would be searched for in the system's folders: here a path is a path.
     handle_ = dlopen(std::filesystem::absolute(path_).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle_ != nullptr) return;
@@ -16,9 +16,9 @@ DynamicLibrary::DynamicLibrary(const std::filesystem::path& path) : path_(path),
     throw Error(ExitCode::Store, fmt::format("cannot load '{}': {}", printable(path_.string()), printable(reason)));
 }
 
-DynamicLibrary::~DynamicLibrary() = default;
+SharedLibrary::~SharedLibrary() = default;
 
-void* DynamicLibrary::find(const std::string& symbol) const {
+void* SharedLibrary::find(const std::string& symbol) const {
     return dlsym(handle_, symbol.c_str());
 }
 
