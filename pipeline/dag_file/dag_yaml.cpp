@@ -7,7 +7,7 @@
 #include "pipeline/dag_file/parameters.h"
 #include "pipeline/dag_file/stage_yaml.h"
 #include "pipeline/dag/type_inference.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
 namespace {

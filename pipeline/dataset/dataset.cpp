@@ -10,7 +10,7 @@
 #include <set>
 
 #include "pipeline/os/shared_library.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
 namespace {

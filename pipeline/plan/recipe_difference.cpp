@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
 namespace {

@@ -8,7 +8,7 @@
 #include "commands/shared/command.h"
 #include "pipeline/dag_file/dag_yaml.h"
 #include "pipeline/records/record.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace fs = std::filesystem;
 

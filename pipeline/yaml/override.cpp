@@ -6,7 +6,7 @@
 #include <charconv>
 #include <set>
 
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
 namespace {

@@ -10,7 +10,7 @@
 #include "pipeline/plan/plan.h"
 #include "pipeline/run/schedule.h"
 #include "pipeline/catalog/stage_library.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace {
 

@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "pipeline/core/error.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl::fuzz {
 

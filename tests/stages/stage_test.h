@@ -12,7 +12,7 @@
 
 #include "pipeline/network/network_parser.h"
 #include "pipeline/stage.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "stages/random.h"
 
 namespace satdl::stages {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "pipeline/dag_file/dag_yaml.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"
 
 namespace satdl {

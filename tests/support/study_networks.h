@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "pipeline/network/network_parser.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl::test {
 

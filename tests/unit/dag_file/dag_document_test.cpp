@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "pipeline/dag_file/dag_yaml.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"
 
 using namespace satdl;

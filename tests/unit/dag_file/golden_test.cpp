@@ -8,7 +8,7 @@
 
 #include "pipeline/dag_file/dag_yaml.h"
 #include "pipeline/sweep/sweep.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"
 
 using namespace satdl;

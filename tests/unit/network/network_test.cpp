@@ -8,7 +8,7 @@
 
 #include "pipeline/network/network_parser.h"
 #include "pipeline/network/network_summary.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "tests/support/study_networks.h"
 
 using namespace satdl;

@@ -6,7 +6,7 @@
 #include "pipeline/plan/machine.h"
 #include "pipeline/store/memory_store.h"
 #include "pipeline/network/network_parser.h"
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "tests/support/text_file_system.h"
 #include "tests/support/tiny_stages.h"
 

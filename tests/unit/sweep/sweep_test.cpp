@@ -6,7 +6,7 @@
 #include <random>
 #include <set>
 
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"
 
 using namespace satdl;

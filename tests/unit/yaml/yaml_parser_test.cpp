@@ -1,4 +1,4 @@
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "pipeline/yaml/yaml_text.h"
+#include "pipeline/yaml/yaml_preflight.h"
 
 #include <fmt/format.h>
 

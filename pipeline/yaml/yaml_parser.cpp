@@ -1,6 +1,6 @@
 // yaml-cpp's events are used, not its nodes: three times as fast, and aliases, duplicate keys and marks come to us as they
 // stand in the text.
-#include "pipeline/yaml/yaml.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -15,7 +15,7 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "pipeline/yaml/yaml_text.h"
+#include "pipeline/yaml/yaml_preflight.h"
 
 namespace satdl {
 namespace {
