@@ -3,7 +3,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/os/shared_library.h"
-#include "pipeline/network/layers.h"
+#include "pipeline/network/layer_kinds.h"
 #include "pipeline/display/text.h"
 
 namespace satdl {

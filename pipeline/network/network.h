@@ -8,7 +8,7 @@
 //     - {dense: 10, activation: softmax}
 //
 // A layer without a name gets its kind and its number among the layers of that kind: conv_1, conv_2, batch_norm_1, ... So
-// naming one layer does not rename the others. The layers and their options: layers.h, docs/networks.md.
+// naming one layer does not rename the others. The layers and their options: layer_kinds.h, docs/networks.md.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "pipeline/core/array.h"
-#include "pipeline/network/layers.h"
+#include "pipeline/network/layer_kinds.h"
 #include "pipeline/core/config_value.h"
 
 namespace satdl {

@@ -1,4 +1,4 @@
-// Lists of layers as YAML has them. Driven by the table in layers.h: no kind of layer has code of its own here.
+// Lists of layers as YAML has them. Driven by the table in layer_kinds.h: no kind of layer has code of its own here.
 #pragma once
 
 #include <cstddef>

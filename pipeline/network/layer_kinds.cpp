@@ -1,6 +1,6 @@
 // An option is bound to its field by the field's pointer, given as a template argument: type, choices, reading and writing
 // follow from it, and no kind needs code of its own.
-#include "pipeline/network/layers.h"
+#include "pipeline/network/layer_kinds.h"
 
 #include <fmt/format.h>
 
