@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_import.h"
 #include "stages/idx.h"
 #include "stages/npy.h"
 #include "stages/ports.h"
@@ -16,7 +16,7 @@ namespace satdl::stages {
 namespace {
 
 Array read_array(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
-    if (path.extension() == ".h5" || path.extension() == ".hdf5") return read_foreign_hdf5(path, name, limit);
+    if (path.extension() == ".h5" || path.extension() == ".hdf5") return import_hdf5(path, name, limit);
     if (!name.empty()) {
         throw stage_error(fmt::format("'array' chooses one of an HDF5 file; {} holds one alone", printable(path.string())),
                           "leave it out, or name a file that ends with .h5");

@@ -1,4 +1,4 @@
-// Makes the file that the tensors are to be in, in an Hdf5MemoryFile, and reports what HDF5 did: each tensor's place, and
+// Makes the file that the tensors are to be in, in an Hdf5MemoryDriver, and reports what HDF5 did: each tensor's place, and
 // the bytes that are HDF5's own.
 //
 // Written in the format of HDF5 1.8: everything since reads it, it has checksums over the metadata, and an attribute may be
@@ -15,7 +15,7 @@
 #include <type_traits>
 
 #include "pipeline/hdf5/hdf5_handle.h"
-#include "pipeline/hdf5/hdf5_memory_file.h"
+#include "pipeline/hdf5/hdf5_memory_driver.h"
 
 namespace satdl {
 namespace {
@@ -106,8 +106,8 @@ std::uint64_t make_dataset(hid_t file, const Hdf5Tensor& tensor, std::uint64_t u
 
 Hdf5Layout lay_out(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>& tensors,
                    const Attributes& root_attributes) {
-    Hdf5MemoryFile memory;
-    Hdf5Id driver(Hdf5MemoryFile::register_driver(), H5FDunregister, "register the driver");
+    Hdf5MemoryDriver memory;
+    Hdf5Id driver(Hdf5MemoryDriver::register_driver(), H5FDunregister, "register the driver");
     Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
     checked(memory.use(access.get(), driver.get()), "use the driver");
     checked(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), "set the format");

@@ -1,7 +1,7 @@
 // Files of arrays: IDX, .npy, and what the reader of strangers' HDF5 files says. The first byte says which, and the limit.
 #include <optional>
 
-#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_import.h"
 #include "stages/idx.h"
 #include "stages/npy.h"
 #include "tests/fuzz/fuzz.h"

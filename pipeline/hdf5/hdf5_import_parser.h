@@ -1,4 +1,4 @@
-// The half of foreign_array.h that parses: one array out of an HDF5 file that nobody vouches for. Runs in satdl-read-hdf5
+// The half of hdf5_import.h that parses: one array out of an HDF5 file that nobody vouches for. Runs in satdl-read-hdf5
 // alone, within a sandbox.
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "pipeline/hdf5/hdf5_memory_file.h"
+#include "pipeline/hdf5/hdf5_memory_driver.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,7 +16,7 @@ constexpr std::uint64_t round_up(std::uint64_t number, std::uint64_t multiple) {
 
 }  // namespace
 
-void Hdf5MemoryFile::write(std::uint64_t offset, std::string_view bytes) {
+void Hdf5MemoryDriver::write(std::uint64_t offset, std::string_view bytes) {
     if (bytes.empty()) return;
     auto extent = extents_.upper_bound(offset);
     if (extent != extents_.begin() && std::prev(extent)->first + std::prev(extent)->second.size() >= offset) {
@@ -35,7 +35,7 @@ void Hdf5MemoryFile::write(std::uint64_t offset, std::string_view bytes) {
     }
 }
 
-void Hdf5MemoryFile::read(std::uint64_t offset, char* bytes, std::size_t size) const {
+void Hdf5MemoryDriver::read(std::uint64_t offset, char* bytes, std::size_t size) const {
     std::memset(bytes, 0, size);
     auto extent = extents_.upper_bound(offset);
     if (extent != extents_.begin()) --extent;
@@ -47,7 +47,7 @@ void Hdf5MemoryFile::read(std::uint64_t offset, char* bytes, std::size_t size) c
     }
 }
 
-std::uint64_t Hdf5MemoryFile::allocate(bool raw_data, std::uint64_t size) {
+std::uint64_t Hdf5MemoryDriver::allocate(bool raw_data, std::uint64_t size) {
     if (!raw_data && slab_end_ - slab_ < size) {
         slab_ = round_up(std::max(end_, slab_end_), kMetadataAlignment);
         slab_end_ = slab_ + std::max(size, kSlabBytes);
@@ -59,14 +59,14 @@ std::uint64_t Hdf5MemoryFile::allocate(bool raw_data, std::uint64_t size) {
 }
 
 // HDF5 lengthens the last piece of a file in place, without asking `allocate`: what follows must keep clear of it.
-void Hdf5MemoryFile::set_end(std::uint64_t end) {
+void Hdf5MemoryDriver::set_end(std::uint64_t end) {
     end_ = end;
     slab_ = std::max(slab_, round_up(end, kMetadataAlignment));
     slab_end_ = std::max(slab_end_, slab_);
 }
 
 // HDF5 is C: nothing may be thrown through it, and only memory can run out here.
-H5FD_class_t Hdf5MemoryFile::driver_class() {
+H5FD_class_t Hdf5MemoryDriver::driver_class() {
     H5FD_class_t driver{};
 #ifdef H5FD_CLASS_VERSION
     driver.version = H5FD_CLASS_VERSION;
@@ -75,13 +75,13 @@ H5FD_class_t Hdf5MemoryFile::driver_class() {
     driver.name = "satdl_memory";
     driver.maxaddr = kMostBytes;
     driver.fc_degree = H5F_CLOSE_STRONG;
-    driver.fapl_size = sizeof(Hdf5MemoryFile*);
+    driver.fapl_size = sizeof(Hdf5MemoryDriver*);
     driver.open = [](const char*, unsigned, hid_t access_list, haddr_t) -> H5FD_t* {
         const void* const info = H5Pget_driver_info(access_list);
         if (info == nullptr) return nullptr;
-        return &(*static_cast<Hdf5MemoryFile* const*>(info))->handle_.hdf5_part;
+        return &(*static_cast<Hdf5MemoryDriver* const*>(info))->handle_.hdf5_part;
     };
-    driver.close = [](H5FD_t*) -> herr_t { return 0; };  // whoever made the Hdf5MemoryFile owns it
+    driver.close = [](H5FD_t*) -> herr_t { return 0; };  // whoever made the Hdf5MemoryDriver owns it
     driver.query = [](const H5FD_t*, unsigned long* flags) -> herr_t {
         *flags = 0;  // no aggregation or sieving of HDF5's own: `allocate` places things
         return 0;
@@ -116,13 +116,13 @@ H5FD_class_t Hdf5MemoryFile::driver_class() {
     return driver;
 }
 
-hid_t Hdf5MemoryFile::register_driver() {
+hid_t Hdf5MemoryDriver::register_driver() {
     const H5FD_class_t driver = driver_class();
     return H5FDregister(&driver);
 }
 
-herr_t Hdf5MemoryFile::use(hid_t access_list, hid_t driver) {
-    Hdf5MemoryFile* const self = this;
+herr_t Hdf5MemoryDriver::use(hid_t access_list, hid_t driver) {
+    Hdf5MemoryDriver* const self = this;
     return H5Pset_driver(access_list, driver, &self);
 }
 

@@ -1,5 +1,5 @@
 // What HDF5 says of the file is weighed before anything is allocated or read on its word.
-#include "pipeline/hdf5/hdf5_reading.h"
+#include "pipeline/hdf5/hdf5_import_parser.h"
 
 #include <fmt/format.h>
 #include <hdf5.h>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_import.h"
 #include "pipeline/hdf5/hdf5_handle.h"
 
 namespace satdl {

@@ -25,7 +25,7 @@ inline constexpr std::size_t kForeignMostDimensions = 32;
 // More bytes of array than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
 inline constexpr std::uint64_t kForeignMostExpansion = 1100;
 
-[[nodiscard]] std::string foreign_header(DType dtype, const Shape& shape);
+[[nodiscard]] std::string import_header(DType dtype, const Shape& shape);
 
 // Takes the other side's words piece by piece, as a ProcessSink; allocates nothing that the file's size does not warrant.
 class ForeignReceiver {
@@ -50,7 +50,7 @@ private:
 
 // The array `name` ("group/data"; "": the only one in the file), or its first `limit` entries along the first dimension.
 // Throws Error{Store} naming the file, whatever the file does to its reader.
-[[nodiscard]] Array read_foreign_hdf5(const std::filesystem::path& file, const std::string& name,
+[[nodiscard]] Array import_hdf5(const std::filesystem::path& file, const std::string& name,
                                       std::optional<std::int64_t> limit = {});
 
 }  // namespace satdl

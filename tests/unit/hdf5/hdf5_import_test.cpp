@@ -1,4 +1,4 @@
-#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_import.h"
 
 #include <sys/resource.h>
 
@@ -43,7 +43,7 @@ bool counts_up(const Array& array, T first = 0) {
 
 std::string error_of(const fs::path& path, const std::string& name = "") {
     try {
-        (void)read_foreign_hdf5(path, name);
+        (void)import_hdf5(path, name);
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Store);
         CHECK_THAT(error.what(), Contains(path.string()));
@@ -69,30 +69,30 @@ std::optional<Array> received(const std::string& message, std::uint64_t file_byt
 TEST_CASE("arrays of strangers' HDF5 files come as their bytes, however they are stored") {
     for (const char* name : {"plain.h5", "big_endian.h5", "gzip.h5"}) {
         INFO(name);
-        const Array array = read_foreign_hdf5(folder() / name, "");
+        const Array array = import_hdf5(folder() / name, "");
         CHECK(array.dtype() == DType::Float32);
         CHECK(array.shape() == Shape{4, 3, 2});
         CHECK(counts_up<float>(array));
-        CHECK(counts_up<float>(read_foreign_hdf5(folder() / name, "/data", 3)));
-        CHECK(read_foreign_hdf5(folder() / name, "data", 3).shape() == Shape{3, 3, 2});
-        CHECK(read_foreign_hdf5(folder() / name, "data", 100).shape() == Shape{4, 3, 2});
+        CHECK(counts_up<float>(import_hdf5(folder() / name, "/data", 3)));
+        CHECK(import_hdf5(folder() / name, "data", 3).shape() == Shape{3, 3, 2});
+        CHECK(import_hdf5(folder() / name, "data", 100).shape() == Shape{4, 3, 2});
     }
-    CHECK(counts_up<std::int32_t>(read_foreign_hdf5(folder() / "old.h5", "")));
-    CHECK(counts_up<std::uint8_t>(read_foreign_hdf5(folder() / "bytes.h5", "")));
-    CHECK(read_foreign_hdf5(folder() / "scalar.h5", "").values<std::int64_t>()[0] == 7);
-    CHECK(read_foreign_hdf5(folder() / "scalar.h5", "").shape().empty());
-    CHECK(read_foreign_hdf5(folder() / "none.h5", "").shape() == Shape{0, 3});
-    CHECK(counts_up<float>(read_foreign_hdf5(folder() / "several.h5", "a")));
-    CHECK(counts_up<float>(read_foreign_hdf5(folder() / "several.h5", "group/again/deeper/b"), 1));
+    CHECK(counts_up<std::int32_t>(import_hdf5(folder() / "old.h5", "")));
+    CHECK(counts_up<std::uint8_t>(import_hdf5(folder() / "bytes.h5", "")));
+    CHECK(import_hdf5(folder() / "scalar.h5", "").values<std::int64_t>()[0] == 7);
+    CHECK(import_hdf5(folder() / "scalar.h5", "").shape().empty());
+    CHECK(import_hdf5(folder() / "none.h5", "").shape() == Shape{0, 3});
+    CHECK(counts_up<float>(import_hdf5(folder() / "several.h5", "a")));
+    CHECK(counts_up<float>(import_hdf5(folder() / "several.h5", "group/again/deeper/b"), 1));
 }
 
 TEST_CASE("an array that comes in several pieces is whole and in order") {
     for (const char* name : {"contiguous", "chunks"}) {
         INFO(name);
-        const Array array = read_foreign_hdf5(folder() / "large.h5", name);
+        const Array array = import_hdf5(folder() / "large.h5", name);
         CHECK(array.shape() == Shape{3000, 5000});
         CHECK(counts_up<std::int32_t>(array));
-        CHECK(read_foreign_hdf5(folder() / "large.h5", name, 1).count() == 5000);
+        CHECK(import_hdf5(folder() / "large.h5", name, 1).count() == 5000);
     }
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its 
             if (round % 10 == 9) bytes.resize(random() % bytes.size());
             write(mutated, bytes);
             try {
-                const Array read = read_foreign_hdf5(mutated, array);
+                const Array read = import_hdf5(mutated, array);
                 CHECK(read.bytes().size() == static_cast<std::size_t>(read.count()) * size_of(read.dtype()));
                 CHECK(read.bytes().size() <= kForeignMostExpansion * bytes.size());
                 CHECK_FALSE(::memmem(read.bytes().data(), read.bytes().size(), "secret!!", 8));
@@ -169,7 +169,7 @@ TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its 
 
 TEST_CASE("what the reader says is believed no more than the file") {
     const std::string elements(24, 'x');
-    const std::string good = foreign_header(DType::Float32, {3, 2}) + elements;
+    const std::string good = import_header(DType::Float32, {3, 2}) + elements;
     for (std::size_t piece = 1; piece <= good.size(); ++piece) {
         const auto array = received(good, 1000, piece);
         REQUIRE(array);
@@ -177,8 +177,8 @@ TEST_CASE("what the reader says is believed no more than the file") {
     }
     for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK_FALSE(received(good.substr(0, cut), 1000, 7));
     CHECK_FALSE(received(good + "y", 1000, 7));
-    CHECK(received(foreign_header(DType::UInt8, {0, 5}), 1000, 3)->shape() == Shape{0, 5});
-    CHECK(received(foreign_header(DType::UInt8, {}) + "x", 1000, 3)->shape().empty());
+    CHECK(received(import_header(DType::UInt8, {0, 5}), 1000, 3)->shape() == Shape{0, 5});
+    CHECK(received(import_header(DType::UInt8, {}) + "x", 1000, 3)->shape().empty());
     CHECK_FALSE(received("satdl-array-2\n" + good.substr(14), 1000, 7));
     std::string other = good;
     other[kForeignMagic.size()] = 9;  // element type
@@ -186,7 +186,7 @@ TEST_CASE("what the reader says is believed no more than the file") {
     other = good;
     other[kForeignMagic.size() + 1] = 33;  // dimensions
     CHECK_FALSE(received(other, 1000, 7));
-    CHECK_FALSE(received(foreign_header(DType::UInt8, {1 << 30}), 1000, 7));  // more than the file's size warrants
-    CHECK_FALSE(received(foreign_header(DType::UInt8, {-1}), 1000, 7));
-    CHECK_FALSE(received(foreign_header(DType::Float64, {std::int64_t{1} << 40, std::int64_t{1} << 40}), 1000, 7));
+    CHECK_FALSE(received(import_header(DType::UInt8, {1 << 30}), 1000, 7));  // more than the file's size warrants
+    CHECK_FALSE(received(import_header(DType::UInt8, {-1}), 1000, 7));
+    CHECK_FALSE(received(import_header(DType::Float64, {std::int64_t{1} << 40, std::int64_t{1} << 40}), 1000, 7));
 }

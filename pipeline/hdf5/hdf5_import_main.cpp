@@ -1,4 +1,4 @@
-// satdl-read-hdf5 FILE NAME LIMIT|all: one array of a stranger's HDF5 file, on stdout, as pipeline/foreign_array.h agrees it.
+// satdl-read-hdf5 FILE NAME LIMIT|all: one array of a stranger's HDF5 file, on stdout, as pipeline/hdf5_import.h agrees it.
 // Started by the stage `read`, whose process never parses such a file itself.
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -12,8 +12,8 @@
 #include <new>
 
 #include "pipeline/core/error.h"
-#include "pipeline/hdf5/foreign_array.h"
-#include "pipeline/hdf5/hdf5_reading.h"
+#include "pipeline/hdf5/hdf5_import.h"
+#include "pipeline/hdf5/hdf5_import_parser.h"
 #include "pipeline/os/sandbox.h"
 
 namespace {
@@ -53,7 +53,7 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
     ForeignSink sink;
     sink.begin = [](DType dtype, const Shape& shape, std::uint64_t unpacked) {
         limit_cpu(kSpareSeconds + unpacked / kBytesPerSecond);
-        const std::string header = foreign_header(dtype, shape);
+        const std::string header = import_header(dtype, shape);
         write_all(std::as_bytes(std::span(header)));
     };
     sink.bytes = write_all;

@@ -1,4 +1,4 @@
-#include "pipeline/hdf5/foreign_array.h"
+#include "pipeline/hdf5/hdf5_import.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -45,7 +45,7 @@ Error refusal(const std::string& file, const ProcessResult& result) {
 
 }  // namespace
 
-std::string foreign_header(DType dtype, const Shape& shape) {
+std::string import_header(DType dtype, const Shape& shape) {
     std::string text(kForeignMagic);
     text += static_cast<char>(dtype);
     text += static_cast<char>(shape.size());
@@ -101,7 +101,7 @@ std::optional<Array> ForeignReceiver::array() const {
     return Array(dtype_, shape_, {storage_.get(), bytes_}, storage_);
 }
 
-Array read_foreign_hdf5(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
+Array import_hdf5(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
     const std::string file = printable(path.string());
     std::error_code failed;
     const std::uintmax_t file_bytes = std::filesystem::file_size(path, failed);

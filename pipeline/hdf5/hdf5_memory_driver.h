@@ -21,11 +21,11 @@ namespace satdl {
 
 inline constexpr std::uint64_t kTensorAlignment = 4096;
 
-class Hdf5MemoryFile {
+class Hdf5MemoryDriver {
 public:
-    Hdf5MemoryFile() { handle_.owner = this; }
-    Hdf5MemoryFile(const Hdf5MemoryFile&) = delete;
-    Hdf5MemoryFile& operator=(const Hdf5MemoryFile&) = delete;
+    Hdf5MemoryDriver() { handle_.owner = this; }
+    Hdf5MemoryDriver(const Hdf5MemoryDriver&) = delete;
+    Hdf5MemoryDriver& operator=(const Hdf5MemoryDriver&) = delete;
 
     // Registers the driver with HDF5; negative where HDF5 refuses. The caller unregisters it (H5FDunregister).
     [[nodiscard]] static hid_t register_driver();
@@ -44,11 +44,11 @@ public:
 private:
     struct Handle {        // what HDF5 holds; the part that it knows comes first
         H5FD_t hdf5_part{};
-        Hdf5MemoryFile* owner = nullptr;
+        Hdf5MemoryDriver* owner = nullptr;
     };
     static H5FD_class_t driver_class();
-    static Hdf5MemoryFile& of(H5FD_t* file) { return *reinterpret_cast<Handle*>(file)->owner; }
-    static const Hdf5MemoryFile& of(const H5FD_t* file) { return *reinterpret_cast<const Handle*>(file)->owner; }
+    static Hdf5MemoryDriver& of(H5FD_t* file) { return *reinterpret_cast<Handle*>(file)->owner; }
+    static const Hdf5MemoryDriver& of(const H5FD_t* file) { return *reinterpret_cast<const Handle*>(file)->owner; }
 
     Handle handle_;
     std::map<std::uint64_t, std::string> extents_;
