@@ -75,7 +75,7 @@ struct ParamDescription {
     // more than any.
     std::optional<double> smoke_least{}, smoke_most{};
     // An integer that says how far the stage goes and not which way: what it has done after n of them is the same however many are
-    // to come (epochs). A stage that goes farther then begins where a shorter one ended: see StageContext::keep_end().
+    // to come (epochs). A stage that goes farther then begins where a shorter one ended: see StageContext::keep_final_checkpoint().
     bool continues = false;
     std::vector<Need> continues_unless{};  // where one of these holds, the way depends on it all the same (a cosine schedule)
     bool operator==(const ParamDescription&) const = default;
@@ -238,7 +238,7 @@ public:
     virtual void keep_checkpoint(const NamedArrays& /*state*/, const Progress& /*at*/) {}
     // Of a stage with a parameter that `continues`, as the last thing that it does: `state` is a checkpoint at the end, `at.epoch` how
     // far it came, in that parameter's unit. One that goes farther begins there.
-    virtual void keep_end(const NamedArrays& /*state*/, const Progress& /*at*/) {}
+    virtual void keep_final_checkpoint(const NamedArrays& /*state*/, const Progress& /*at*/) {}
 };
 
 // Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.

@@ -27,7 +27,7 @@ Json or_null(const std::optional<double>& value) {
     return value ? number(*value) : Json(nullptr);
 }
 
-Json ports_json(const ObjectHeader& header) {
+Json ports_json(const ArtifactHeader& header) {
     Json ports = Json::array();
     for (const auto& [port, kind] : header.ports) {
         Json shape = nullptr;
@@ -46,7 +46,7 @@ Json ports_json(const ObjectHeader& header) {
     return ports;
 }
 
-Json metrics_json(const ObjectHeader& header) {
+Json metrics_json(const ArtifactHeader& header) {
     Json metrics = Json::object();
     for (const auto& [port, values] : header.metrics) {
         metrics[port] = Json::object();
@@ -55,7 +55,7 @@ Json metrics_json(const ObjectHeader& header) {
     return metrics;
 }
 
-Json tables_json(const ObjectHeader& header) {
+Json tables_json(const ArtifactHeader& header) {
     Json tables = Json::array();
     for (const auto& table : header.tables) {
         tables.push_back({{"title", table.title}, {"columns", table.columns}, {"rows", table.rows}, {"notes", table.notes}});
@@ -84,7 +84,7 @@ Json stage_json(const StageFacts& stage, Evidence& evidence) {
                  {"attempt", stage.attempt},
                  {"attempts", stage.attempts},
                  {"nondeterministic", stage.nondeterministic}};
-    if (const ObjectHeader* header = evidence.header(stage.name)) {
+    if (const ArtifactHeader* header = evidence.header(stage.name)) {
         json["bytes"] = header->file_bytes;
         json["ports"] = ports_json(*header);
         json["metrics"] = metrics_json(*header);
@@ -122,7 +122,7 @@ Json columns_json(const std::vector<EpochRow>& epochs) {
 Json curves_json(const RunFacts& run, Evidence& evidence) {
     Json curves = Json::array();
     for (const auto& stage : run.stages) {
-        const ObjectHeader* header = evidence.header(stage.name);
+        const ArtifactHeader* header = evidence.header(stage.name);
         bool kept = false;
         for (const auto& [port, kind] : header ? header->ports : std::map<std::string, PortKind>{}) {
             if (kind != PortKind::History) continue;

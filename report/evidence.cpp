@@ -23,7 +23,7 @@ auto Evidence::guarded(const std::string& stage, Read read) -> decltype(read(Dig
     return std::nullopt;
 }
 
-const ObjectHeader* Evidence::header(const std::string& stage) {
+const ArtifactHeader* Evidence::header(const std::string& stage) {
     auto known = headers_.find(stage);
     if (known == headers_.end()) {
         known = headers_.emplace(stage, guarded(stage, [&](const Digest& key) { return store_.header(key); })).first;
@@ -49,7 +49,7 @@ std::optional<Array> Evidence::array(const std::string& stage, const std::string
 }
 
 std::optional<Source> Evidence::source(const std::string& stage, const std::string& port) {
-    const ObjectHeader* found = header(stage);
+    const ArtifactHeader* found = header(stage);
     if (found == nullptr || !found->port_digests.contains(port)) return std::nullopt;
     return Source{stage, port, found->key, found->port_digests.at(port)};
 }

@@ -24,7 +24,7 @@ public:
     Evidence(RunFacts& run, Store& store) : run_(run), store_(store) {}
 
     // Nothing where the stage has no outcome in the store.
-    [[nodiscard]] const ObjectHeader* header(const std::string& stage);
+    [[nodiscard]] const ArtifactHeader* header(const std::string& stage);
     [[nodiscard]] std::optional<Array> array(const std::string& stage, const std::string& port);
     [[nodiscard]] std::optional<NamedArrays> group(const std::string& stage, const std::string& port);
     [[nodiscard]] std::optional<Source> source(const std::string& stage, const std::string& port);
@@ -38,7 +38,7 @@ private:
 
     RunFacts& run_;
     Store& store_;
-    std::map<std::string, std::optional<ObjectHeader>> headers_;
+    std::map<std::string, std::optional<ArtifactHeader>> headers_;
     std::map<std::string, std::optional<Outcome>> outcomes_;
     std::set<std::string> noted_;
 };

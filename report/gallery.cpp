@@ -102,7 +102,7 @@ Json noise_gallery(const std::string& noise_stage, const RunFacts& run, Evidence
     for (const auto& stage : run.stages) {
         const Reads* x = stage.kind == "features" ? evidence.input(stage.name, "x") : nullptr;
         if (x == nullptr || x->from != noise_stage) continue;
-        const ObjectHeader* header = evidence.header(stage.name);
+        const ArtifactHeader* header = evidence.header(stage.name);
         if (header == nullptr) continue;
         for (const auto& [port, kind] : header->ports) {
             if (kind == PortKind::Array) add("denoised", stage.name, port);

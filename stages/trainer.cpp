@@ -117,7 +117,7 @@ void Trainer::run(TrainingState& state) {
         keep_checkpoint(state);
         throw;
     }
-    if (all_finite(state.weights)) context_.keep_end(checkpoint_of(net_, trained_, state), place_in(state, true));
+    if (all_finite(state.weights)) context_.keep_final_checkpoint(checkpoint_of(net_, trained_, state), place_in(state, true));
 }
 
 // An update may spoil the weights one step before a loss tells: what is kept is good.

@@ -21,13 +21,13 @@ struct LsOptions {
 struct Row {
     std::string stage;
     std::string state;
-    std::optional<ObjectHeader> header;
+    std::optional<ArtifactHeader> header;
 };
 
-std::optional<ObjectHeader> header_or_none(Store& store, const Digest& key) {
+std::optional<ArtifactHeader> header_or_none(Store& store, const Digest& key) {
     try {
         return store.header(key);
-    } catch (const DamagedObject&) {
+    } catch (const DamagedArtifact&) {
         return std::nullopt;  // it has been put into quarantine: there is none
     }
 }
@@ -68,7 +68,7 @@ std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
     return rows;
 }
 
-std::string port_text(const ObjectHeader& header, const std::string& port, PortKind kind) {
+std::string port_text(const ArtifactHeader& header, const std::string& port, PortKind kind) {
     std::size_t tensors = 0;
     std::uint64_t bytes = 0;
     const TensorRecord* first = nullptr;

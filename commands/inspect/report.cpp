@@ -11,7 +11,7 @@
 #include "commands/shared/session.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/record.h"
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 #include "report/document.h"
 #include "report/page.h"
@@ -66,7 +66,7 @@ bool is_file(const std::string& what) { return std::filesystem::is_regular_file(
 // Where nobody uses the store, a run whose record has no end is dead. Where it cannot be told, it may be alive.
 bool may_be_alive(const std::filesystem::path& store_folder) {
     try {
-        return StoreUse::is_used(store_folder);
+        return StoreLock::is_used(store_folder);
     } catch (const FileError&) {
         return true;
     }

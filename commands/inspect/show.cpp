@@ -57,7 +57,7 @@ Found found_by_stage(const std::string& what, const Results& results, FileSystem
 }
 
 // The tensors that the user asked for.
-std::vector<TensorRecord> chosen_tensors(const ObjectHeader& header, const std::string& wanted) {
+std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std::string& wanted) {
     std::vector<TensorRecord> chosen;
     std::vector<std::string> paths;
     for (const auto& tensor : header.tensors) {
@@ -72,7 +72,7 @@ std::vector<TensorRecord> chosen_tensors(const ObjectHeader& header, const std::
     return chosen;
 }
 
-ShownTensor shown_tensor(const TensorRecord& record, const ObjectHeader& header, const Outcome& outcome) {
+ShownTensor shown_tensor(const TensorRecord& record, const ArtifactHeader& header, const Outcome& outcome) {
     const Array& array = outcome.outputs.at(record.port).at(record.name);
     ShownTensor shown{record, statistics_of(array), {}, {}};
     if (header.ports.at(record.port) == PortKind::Model && array.dtype() == DType::UInt8) {
@@ -102,7 +102,7 @@ void add_origins(Shown& shown, const Results& results) {
 }
 
 // The tensors that the user asked for, as pictures: those of array ports where none was named.
-std::string drawn_tensors(const ObjectHeader& header, const Outcome& outcome, const Found& found, std::int64_t count) {
+std::string drawn_tensors(const ArtifactHeader& header, const Outcome& outcome, const Found& found, std::int64_t count) {
     const std::string hint = "images are [N, H, W] or [N, C, H, W]; `satdl show` without --images tells the shapes";
     const Drawing drawing = drawing_on_stdout();
     std::string text;
@@ -123,10 +123,10 @@ std::string drawn_tensors(const ObjectHeader& header, const Outcome& outcome, co
 }
 
 // Of a file that the user named nobody knows that it ever was an artifact, and no run makes it again.
-ObjectHeader header_of(const Found& found, bool by_path, FileSystem& files) {
+ArtifactHeader header_of(const Found& found, bool by_path, FileSystem& files) {
     try {
         return read_header(files, found.path);
-    } catch (const DamagedObject& error) {
+    } catch (const DamagedArtifact& error) {
         if (!by_path) throw;
         throw Error(ExitCode::Store, error.diagnostics().front().message,
                     "an HDF5 file that satdl has not written is shown by h5dump, and read into a DAG by `kind: read`");
@@ -155,8 +155,8 @@ ExitCode show(const ShowOptions& options) {
     shown.path = found.path;
     shown.header = header_of(found, by_path, files);
     const MappedFile mapped = files.map(found.path);
-    verify_object(shown.header, mapped.bytes, found.path);
-    const Outcome outcome = view_object(shown.header, mapped);
+    verify_artifact(shown.header, mapped.bytes, found.path);
+    const Outcome outcome = view_artifact(shown.header, mapped);
     if (options.images > 0) {
         fmt::print("{}", drawn_tensors(shown.header, outcome, found, options.images));
         return ExitCode::Done;

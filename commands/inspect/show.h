@@ -7,7 +7,7 @@
 
 #include "commands/shared/command.h"
 #include "commands/shared/statistics.h"
-#include "pipeline/store/object.h"
+#include "pipeline/store/artifact.h"
 #include "pipeline/records/record.h"
 
 namespace satdl {
@@ -22,7 +22,7 @@ struct ShownTensor {
 struct Shown {
     std::string stage;  // "" where it was asked for by its path or key
     std::filesystem::path path;
-    ObjectHeader header;
+    ArtifactHeader header;
     std::optional<MadeIn> made;
     std::map<std::string, std::string> origins;  // key part "input images" -> "noisy@train.images"
     std::vector<ShownTensor> tensors;            // those that were asked for

@@ -15,7 +15,7 @@
 #include "pipeline/display/report.h"
 #include "pipeline/records/run_log.h"
 #include "pipeline/run/schedule.h"
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 #include "pipeline/display/sweep_table.h"
 #include "pipeline/display/text.h"
 
@@ -78,14 +78,14 @@ ExitCode run(RunOptions options) {
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
-    const auto use = options.dry_run ? std::nullopt : std::optional(StoreUse::shared(session.open().folder()));
+    const auto use = options.dry_run ? std::nullopt : std::optional(StoreLock::shared(session.open().folder()));
     const SweepQuestion question = question_of(options.sweep);
     const bool sweeping = options.sweep.sweeps();
     Sweep sweep = sweeping ? asked_sweep(options.sweep, session) : Sweep{};
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
 
-    Ends* const ends = options.no_ends ? nullptr : &session.open().ends();
+    FinalCheckpoints* const ends = options.no_ends ? nullptr : &session.open().final_checkpoints();
     StoreKnowledge knowledge = session.knowledge(dag, ends);
     const Plan plan = session.plan(dag, request_of(options), knowledge);
     check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });

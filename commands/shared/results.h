@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/store/object.h"
+#include "pipeline/store/artifact.h"
 
 namespace satdl {
 
 struct LinkedStage {
     std::string name;
     std::filesystem::path path;
-    std::optional<ObjectHeader> header;  // nothing where the link leads nowhere
+    std::optional<ArtifactHeader> header;  // nothing where the link leads nowhere
 };
 
 class Results {
@@ -24,7 +24,7 @@ public:
     [[nodiscard]] const std::string& dag() const { return dag_; }
     [[nodiscard]] std::vector<std::string> names() const;  // sorted
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
-    [[nodiscard]] LinkedStage stage(const std::string& name) const;  // throws DamagedObject
+    [[nodiscard]] LinkedStage stage(const std::string& name) const;  // throws DamagedArtifact
     // The stage and port that carry this digest now: "noisy@train.images"; "" where none does.
     [[nodiscard]] std::string origin_of(const Digest& port_digest) const;
 

@@ -95,7 +95,7 @@ OpenStore::OpenStore(const StoreOptions& options, Access access)
       index_(made(folder_, *files_, access) / "index.sqlite"),
       store_(folder_, *files_, index_, hdf5_layout),
       checkpoints_(folder_, *files_, hdf5_layout),
-      ends_(folder_, *files_, hdf5_layout) {}
+      final_checkpoints_(folder_, *files_, hdf5_layout) {}
 
 Session::Session(const DagOptions& dag, const StoreOptions& store, Access access)
     : catalog_(load_catalog(program_folder(), dag.stages)),

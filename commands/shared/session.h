@@ -63,7 +63,7 @@ public:
     [[nodiscard]] Index& index() { return index_; }
     [[nodiscard]] DiskStore& store() { return store_; }
     [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
-    [[nodiscard]] DiskEnds& ends() { return ends_; }
+    [[nodiscard]] DiskFinalCheckpoints& ends() { return final_checkpoints_; }
 
 private:
     const std::filesystem::path folder_;
@@ -71,7 +71,7 @@ private:
     Index index_;
     DiskStore store_;
     DiskCheckpoints checkpoints_;
-    DiskEnds ends_;
+    DiskFinalCheckpoints final_checkpoints_;
 };
 
 // A DAG file under its settings, and the store that it runs in.
@@ -93,10 +93,10 @@ public:
     // from then on machine() knows the answer.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
     // `ends`: of trainings, where longer ones may begin; null: none.
-    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag, Ends* ends) {
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag, FinalCheckpoints* ends) {
         return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
     }
-    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) { return knowledge(dag, &open().ends()); }
+    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) { return knowledge(dag, &open().final_checkpoints()); }
 
 private:
     const Catalog catalog_;

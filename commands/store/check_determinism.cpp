@@ -13,7 +13,7 @@
 #include "pipeline/os/subprocess.h"
 #include "pipeline/display/report.h"
 #include "pipeline/run/schedule.h"
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 
 namespace satdl {
@@ -95,7 +95,7 @@ ExitCode check(CheckOptions options) {
     make_what_is_missing(options);
     Session session(options.dag, options.store, Access::Look);
     session.refuse_files_of_others();
-    const StoreUse use = StoreUse::shared(session.open().folder());
+    const StoreLock use = StoreLock::shared(session.open().folder());
     const Dag dag = session.dag();
     const auto clock = steady_clock();
     const StopSignals signals;

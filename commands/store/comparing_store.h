@@ -28,7 +28,7 @@ public:
     explicit ComparingStore(Store& kept) : kept_(kept) {}
 
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
-    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override { return kept_.header(key); }
+    [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
     [[nodiscard]] std::optional<Outcome> load(const Digest& key) override { return kept_.load(key); }
     // Different where the other store has other bytes; New where it has none: then there was nothing to compare with.
     Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;

@@ -12,7 +12,7 @@
 #include "pipeline/records/events.h"
 #include "pipeline/records/record.h"
 #include "pipeline/display/report.h"
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 
 namespace fs = std::filesystem;
@@ -104,7 +104,7 @@ Contents contents_of(OpenStore& open, const std::set<Digest>& used) {
         artifact.age_days = (now - static_cast<double>(identity->modified_nanoseconds) / 1e9) / 86400;
         try {
             if (const auto header = open.store().header(key)) artifact.kind = kind_of(header->recipe);
-        } catch (const DamagedObject&) {
+        } catch (const DamagedArtifact&) {
             --contents.count;  // it is in quarantine now
             contents.bytes -= identity->bytes;
             continue;
@@ -138,12 +138,12 @@ std::vector<Artifact> chosen(std::vector<Artifact> artifacts, const GcOptions& o
 }
 
 // An end of a training goes with the artifact that was made with it; one whose artifact went before goes, too.
-std::vector<CheckpointFolder::Entry> ends_going(OpenStore& open, const std::vector<Artifact>& going) {
+std::vector<CheckpointFiles::Entry> ends_going(OpenStore& open, const std::vector<Artifact>& going) {
     std::set<Digest> staying;
     for (const Digest& key : open.store().keys()) staying.insert(key);
     for (const Artifact& artifact : going) staying.erase(artifact.key);
-    auto ends = open.ends().entries();
-    std::erase_if(ends, [&](const CheckpointFolder::Entry& end) { return staying.contains(end.of); });
+    auto ends = open.final_checkpoints().entries();
+    std::erase_if(ends, [&](const CheckpointFiles::Entry& end) { return staying.contains(end.of); });
     return ends;
 }
 
@@ -180,7 +180,7 @@ std::vector<Leftover> leftovers_of(OpenStore& open, const GcOptions& options, co
 
 struct Going {
     std::vector<Artifact> artifacts;
-    std::vector<CheckpointFolder::Entry> ends;
+    std::vector<CheckpointFiles::Entry> ends;
     std::vector<Leftover> leftovers;
 };
 
@@ -210,7 +210,7 @@ void tell(const GcOptions& options, const Going& going, std::size_t kept, std::u
         }
         const Json document = {{"removed", !options.dry_run}, {"artifacts", std::move(artifacts)},
                                {"bytes", bytes_of(going.artifacts)},
-                               {"ends", going.ends.size()}, {"ends_bytes", bytes_of(going.ends)},
+                               {"ends", going.final_checkpoints.size()}, {"ends_bytes", bytes_of(going.final_checkpoints)},
                                {"leftovers", going.leftovers.size()}, {"leftovers_bytes", bytes_of(going.leftovers)},
                                {"kept", kept}, {"kept_bytes", kept_bytes}};
         fmt::print("{}\n", dumped(document));
@@ -226,7 +226,7 @@ void tell(const GcOptions& options, const Going& going, std::size_t kept, std::u
         fmt::print("{}", table_text(table));
     }
     fmt::print("{} {} artifacts ({}){}{}, {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.artifacts.size(),
-               bytes_text(bytes_of(going.artifacts)), beside(going.ends, "end of a training", "ends of trainings"),
+               bytes_text(bytes_of(going.artifacts)), beside(going.final_checkpoints, "end of a training", "ends of trainings"),
                beside(going.leftovers, "leftover", "leftovers"), kept, bytes_text(kept_bytes));
 }
 
@@ -240,11 +240,11 @@ ExitCode collect(const GcOptions& options, OpenStore& open) {
     order_by_worth(contents.unused);
     Going going;
     going.artifacts = chosen(std::move(contents.unused), options, contents.bytes);
-    going.ends = ends_going(open, going.artifacts);
+    going.final_checkpoints = ends_going(open, going.artifacts);
     going.leftovers = leftovers_of(open, options, kept);
     if (!options.dry_run) {
         for (const Artifact& artifact : going.artifacts) open.store().erase(artifact.key);
-        for (const auto& end : going.ends) open.ends().erase(end);
+        for (const auto& end : going.final_checkpoints) open.final_checkpoints().erase(end);
         for (const Leftover& one : going.leftovers) open.files().remove(one.path);
     }
     tell(options, going, contents.count - going.artifacts.size(), contents.bytes - bytes_of(going.artifacts));
@@ -259,7 +259,7 @@ ExitCode collect(const GcOptions& options) {
     if (!open.files().stamp(open.folder()))
         throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "--store names another");
     if (options.dry_run) return collect(options, open);
-    const auto use = StoreUse::alone(open.folder());
+    const auto use = StoreLock::alone(open.folder());
     if (!use)
         throw Error(ExitCode::Store, fmt::format("a run uses the store '{}'", folder),
                     "collect when it has ended; -n may look at any time");

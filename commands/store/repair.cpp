@@ -102,16 +102,16 @@ std::string Lost::words() const {
 }
 
 std::vector<Lost> lost_artifacts(OpenStore& open) {
-    std::map<Digest, std::optional<ObjectHeader>> found;
+    std::map<Digest, std::optional<ArtifactHeader>> found;
     const fs::path folder = open.folder() / "quarantine";
     for (const std::string& name : open.files().list(folder)) {
         const auto key = Digest::from_hex(std::string_view(name).substr(0, name.find('.')));
         if (!key || open.files().stamp(open.store().path_of(*key))) continue;
         auto& header = found[*key];
         try {
-            ObjectHeader read = read_header(open.files(), folder / name);
+            ArtifactHeader read = read_header(open.files(), folder / name);
             if (read.key == *key) header = std::move(read);
-        } catch (const DamagedObject&) {
+        } catch (const DamagedArtifact&) {
         }
     }
     std::vector<Lost> lost;

@@ -12,7 +12,7 @@ namespace satdl {
 // An artifact that was put into quarantine and has not been made again since.
 struct Lost {
     Digest key;
-    std::optional<ObjectHeader> header;  // as far as it can still be read
+    std::optional<ArtifactHeader> header;  // as far as it can still be read
     std::string stage;                   // as the newest record names it; "" where none does
     std::string trouble;                 // why it was not repaired; "" where it was
 

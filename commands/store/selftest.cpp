@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "commands/shared/session.h"
-#include "pipeline/store/disk_check.h"
+#include "pipeline/store/file_system_probe.h"
 #include "pipeline/display/text.h"
 
 namespace fs = std::filesystem;
@@ -52,7 +52,7 @@ ExitCode selftest(const SelftestOptions& options) {
     const auto files = real_file_system();
     const fs::path place = place_of(options.store.store, *files);
     const TrialFolder trial(place);
-    const std::vector<DiskAnswer> answers = check_disk(trial.path(), *files);
+    const std::vector<DiskAnswer> answers = probe_file_system(trial.path(), *files);
     const bool usable = std::ranges::none_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; });
     if (options.json) {
         Json list = Json::array();

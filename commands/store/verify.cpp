@@ -10,7 +10,7 @@
 
 #include "commands/store/repair.h"
 #include "pipeline/records/record.h"
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 
 namespace satdl {
@@ -44,7 +44,7 @@ VerifiedFiles verified_artifacts(OpenStore& open) {
             if (!header || !open.store().load(key)) continue;  // somebody removed it meanwhile
             found.bytes += header->file_bytes;
             ++found.good;
-        } catch (const DamagedObject& error) {
+        } catch (const DamagedArtifact& error) {
             found.damaged.emplace_back(error.what());
         }
     }
@@ -73,7 +73,7 @@ Json to_json(const VerifiedFiles& found) { return {{"good", found.good}, {"bytes
 Json to_json(const Verified& found, const std::vector<Lost>& lost) {
     Json json = to_json(found.artifacts);
     json["checkpoints"] = to_json(found.checkpoints);
-    json["ends"] = to_json(found.ends);
+    json["ends"] = to_json(found.final_checkpoints);
     Json damaged = Json::array();
     for (const auto& [name, record] : found.records.damaged) damaged.push_back({{"record", name}, {"lines", record.damaged}});
     json["records"] = {{"good", found.records.good},
@@ -110,7 +110,7 @@ void tell(const Verified& found, bool repairing) {
     tell(found.artifacts, "artifact", "artifacts", repairing ? "" : ": in quarantine; --repair, or the next run, makes them again");
     tell(found.checkpoints, "checkpoint", "checkpoints",
          ": in quarantine, no repair needed: a stage goes on from the checkpoint before, or begins anew");
-    tell(found.ends, "end of a training", "ends of trainings",
+    tell(found.final_checkpoints, "end of a training", "ends of trainings",
          ": in quarantine, no repair needed: a longer training begins at the end before, or at the start");
     tell(found.records);
 }
@@ -129,14 +129,14 @@ void tell(const std::vector<Lost>& lost) {
 bool is_damaged(const Verified& found, const std::vector<Lost>& lost, bool repaired) {
     if (!found.records.damaged.empty()) return true;
     if (repaired) return std::ranges::any_of(lost, [](const Lost& one) { return !one.trouble.empty(); });
-    return !found.artifacts.damaged.empty() || !found.checkpoints.damaged.empty() || !found.ends.damaged.empty();
+    return !found.artifacts.damaged.empty() || !found.checkpoints.damaged.empty() || !found.final_checkpoints.damaged.empty();
 }
 
 ExitCode verify(VerifyOptions options) {
     options.repairs.quiet = options.json;
     OpenStore open(options.store, options.repair ? Access::Write : Access::Look);
-    const auto use = options.repair ? std::optional(StoreUse::shared(open.folder())) : std::nullopt;
-    const Verified found{verified_artifacts(open), open.checkpoints().verify(), open.ends().verify(), verified_records(open)};
+    const auto use = options.repair ? std::optional(StoreLock::shared(open.folder())) : std::nullopt;
+    const Verified found{verified_artifacts(open), open.checkpoints().verify(), open.final_checkpoints().verify(), verified_records(open)};
     if (!options.json) tell(found, options.repair);
     std::vector<Lost> lost;
     if (options.repair) lost = lost_artifacts(open);

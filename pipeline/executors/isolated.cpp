@@ -197,7 +197,7 @@ private:
         const auto state = groups.find("state");
         if (state == groups.end()) throw not_understood("a checkpoint without its state");
         const Progress at = progress_from(said.at("at"));
-        if (is_end) context_.keep_end(state->second, at);
+        if (is_end) context_.keep_final_checkpoint(state->second, at);
         else context_.keep_checkpoint(state->second, at);
         answer({{"kept", true}});
     }

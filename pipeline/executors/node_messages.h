@@ -2,7 +2,7 @@
 // NaN too, as they are.
 //
 //   satdl -> stage   the job; then answers: to "checkpoint" (has, the state), "due" (yes), "keep" (nothing)
-//   stage -> satdl   {"what": "progress" | "log" | "checkpoint" | "due" | "keep" | "keep_end" |
+//   stage -> satdl   {"what": "progress" | "log" | "checkpoint" | "due" | "keep" | "keep_final_checkpoint" |
 //                    "outcome" | "threw", ...}
 //
 // Arrays go beside a message, as shared_arrays.h has them. What comes from a stage's process may be anything: reading it throws

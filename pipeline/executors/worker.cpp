@@ -55,7 +55,7 @@ public:
         return answered().first.at("due");
     }
     void keep_checkpoint(const NamedArrays& state, const Progress& at) override { keep("keep", state, at); }
-    void keep_end(const NamedArrays& state, const Progress& at) override { keep("keep_end", state, at); }
+    void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override { keep("keep_end", state, at); }
 
     // Where nobody listens any more, there is nothing left to do.
     void say(const Cbor& message, const UniqueFd& file = UniqueFd()) {

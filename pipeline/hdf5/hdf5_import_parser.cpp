@@ -21,7 +21,7 @@ using Extents = std::vector<hsize_t>;
 
 constexpr std::uint64_t kMostChunkBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kPieceBytes = std::uint64_t{32} << 20;
-constexpr std::size_t kMostObjects = 10'000;
+constexpr std::size_t kMaxObjects = 10'000;
 constexpr std::size_t kMostDepth = 32;
 constexpr std::size_t kMostListed = 10;
 
@@ -59,8 +59,8 @@ public:
         std::vector<std::string> names;
         hsize_t position = 0;
         checked(H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &position, add_name, &names), "list a group");
-        if ((seen_ += names.size()) > kMostObjects || names.size() >= kMostObjects)
-            refuse(fmt::format("it has more than {} objects", kMostObjects), "say which is meant: array: group/name");
+        if ((seen_ += names.size()) > kMaxObjects || names.size() >= kMaxObjects)
+            refuse(fmt::format("it has more than {} objects", kMaxObjects), "say which is meant: array: group/name");
         for (const std::string& name : names) {
             if (link_at(group, name).type != H5L_TYPE_HARD) continue;
             const Hdf5Id object = opened(group, name);
@@ -79,7 +79,7 @@ private:
     static herr_t add_name(hid_t, const char* name, const H5L_info_t*, void* names) {
         auto& list = *static_cast<std::vector<std::string>*>(names);
         list.emplace_back(name);
-        return list.size() >= kMostObjects ? 1 : 0;
+        return list.size() >= kMaxObjects ? 1 : 0;
     }
 
     std::size_t seen_ = 0;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pipeline/store/ends.h"
+#include "pipeline/store/final_checkpoints.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/source_digest.h"
 #include "pipeline/store/store.h"
@@ -13,8 +13,8 @@ namespace satdl {
 class StoreKnowledge final : public Knowledge {
 public:
     // `ends`: null where nothing is to begin at one.
-    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, Ends* ends)
-        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), ends_(ends) {}
+    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, FinalCheckpoints* ends)
+        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override;
@@ -23,9 +23,9 @@ public:
     [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {
         return index_.seconds(key, kind);
     }
-    [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
-    [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
-        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation.way, continuation.goal);
+    [[nodiscard]] std::optional<CheckpointPosition> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
+    [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
+        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.way, continuation.goal);
     }
 
 private:
@@ -34,7 +34,7 @@ private:
     Index& index_;
     FileSystem& files_;
     Checkpoints& checkpoints_;
-    Ends* const ends_;
+    FinalCheckpoints* const final_checkpoints_;
 };
 
 // Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/store/checkpoint.h"
+#include "pipeline/store/checkpoints.h"
 #include "pipeline/plan/continuation.h"
 #include "pipeline/dag/dag.h"
 #include "pipeline/plan/machine.h"
@@ -40,7 +40,7 @@ struct PlannedNode {
     std::optional<Digest> key;
     std::optional<PortDigests> outputs;  // Reuse: what the store has
     std::optional<double> expected_seconds;
-    std::optional<CheckpointPlace> starts_from;  // Resume, Continue; `epochs` are its own
+    std::optional<CheckpointPosition> starts_from;  // Resume, Continue; `epochs` are its own
     bool forced = false;
     std::vector<Digest> file_digests;    // one per Node::files
 };
@@ -67,9 +67,9 @@ public:
     [[nodiscard]] virtual std::optional<LastTime> last_time(const Node& node) = 0;
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
     // Where an interrupted attempt under this key left off.
-    [[nodiscard]] virtual std::optional<CheckpointPlace> checkpoint(const Digest& /*key*/) { return std::nullopt; }
-    // Where the farthest kept end on the way is that is not beyond the goal.
-    [[nodiscard]] virtual std::optional<CheckpointPlace> end(const Continuation& /*continuation*/) { return std::nullopt; }
+    [[nodiscard]] virtual std::optional<CheckpointPosition> checkpoint(const Digest& /*key*/) { return std::nullopt; }
+    // Where the longest_prefix kept end on the way is that is not beyond the goal.
+    [[nodiscard]] virtual std::optional<CheckpointPosition> end(const Continuation& /*continuation*/) { return std::nullopt; }
 };
 
 // Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a dataset's file that is missing or

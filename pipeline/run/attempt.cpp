@@ -51,9 +51,9 @@ public:
         if (const std::string trouble = checkpoints_.keep(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
-    void keep_end(const NamedArrays& state, const Progress& at) override {
+    void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override {
         read_.refuse_changed();
-        if (const std::string trouble = checkpoints_.keep_end(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
+        if (const std::string trouble = checkpoints_.keep_final_checkpoint(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
     [[nodiscard]] const StageCheckpoints& checkpoints() const { return checkpoints_; }

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "pipeline/run/admission.h"
-#include "pipeline/store/checkpoint.h"
-#include "pipeline/store/ends.h"
+#include "pipeline/store/checkpoints.h"
+#include "pipeline/store/final_checkpoints.h"
 #include "pipeline/run/observer.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/store.h"
@@ -45,7 +45,7 @@ struct Carrying {  // what a schedule needs, borrowed
     Checkpoints* checkpoints = nullptr;   // null: none are kept
     double checkpoint_every_seconds = 60;  // within an epoch
     Cohorts cohorts{};                     // by NodeId
-    Ends* ends = nullptr;                  // null: none are kept, and nothing begins at one
+    FinalCheckpoints* ends = nullptr;                  // null: none are kept, and nothing begins at one
 };
 
 }  // namespace satdl

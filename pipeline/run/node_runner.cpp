@@ -248,7 +248,7 @@ HeldOutcome NodeRunner::outcome_of(std::size_t position) {
     std::string damage = "its artifact is gone from the store";
     try {
         if (auto outcome = carrying_.store.load(*slot.planned.key)) loaded = std::make_shared<const Outcome>(std::move(*outcome));
-    } catch (const DamagedObject& error) {
+    } catch (const DamagedArtifact& error) {
         damage = fmt::format("its artifact was damaged: {}", in_one_line(error));
     }
     if (loaded == nullptr) return make_again(position, damage);

@@ -14,7 +14,7 @@ constexpr double kShareOfTime = 0.005;
 constexpr double kFirstTakenSeconds = 0.005;  // until one was kept
 
 std::optional<Continuation> open_way(const Carrying& carrying, const PlannedNode& planned) {
-    if (carrying.ends == nullptr || !planned.recipe) return std::nullopt;
+    if (carrying.final_checkpoints == nullptr || !planned.recipe) return std::nullopt;
     auto continuation = continuation_of(carrying.dag.nodes[planned.node], *planned.recipe);
     return continuation && continuation->obstacle.empty() ? std::move(continuation) : std::nullopt;
 }
@@ -35,9 +35,9 @@ StageCheckpoints::StageCheckpoints(const Carrying& carrying, const PlannedNode& 
 void StageCheckpoints::load() {
     last_ = carrying_.checkpoints->load(*planned_.key, damaged_);
     if (!continuation_) return;
-    const auto end = carrying_.ends->farthest(continuation_->way, continuation_->goal);
+    const auto end = carrying_.final_checkpoints->longest_prefix(continuation_->way, continuation_->goal);
     if (!end || (last_ && !is_farther(*end, last_->place))) return;
-    if (auto state = carrying_.ends->load(continuation_->way, continuation_->goal, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
+    if (auto state = carrying_.final_checkpoints->load(continuation_->way, continuation_->goal, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
         last_ = std::move(state);
         last_->place.epochs = continuation_->goal;
     }
@@ -87,10 +87,10 @@ std::string StageCheckpoints::keep(const NamedArrays& state, const Progress& at)
     return trouble;
 }
 
-std::string StageCheckpoints::keep_end(const NamedArrays& state, const Progress& at) {
+std::string StageCheckpoints::keep_final_checkpoint(const NamedArrays& state, const Progress& at) {
     if (!continuation_) return {};
     try {
-        carrying_.ends->keep(continuation_->way, *planned_.key, place_of(at), state);
+        carrying_.final_checkpoints->keep(continuation_->way, *planned_.key, place_of(at), state);
     } catch (const Error& error) {
         return fmt::format("its end could not be kept, a longer one will begin at the start: {}", in_words(error));
     }

@@ -29,7 +29,7 @@ public:
     // Why it could not be kept; "" where it was.
     [[nodiscard]] std::string keep(const NamedArrays& state, const Progress& at);
     // The same of the state in which the stage ended; not kept where nothing could begin there.
-    [[nodiscard]] std::string keep_end(const NamedArrays& state, const Progress& at);
+    [[nodiscard]] std::string keep_final_checkpoint(const NamedArrays& state, const Progress& at);
 
 private:
     void load();
@@ -38,7 +38,7 @@ private:
     const PlannedNode& planned_;
     const std::optional<Continuation> continuation_;  // nothing also where it goes a way of its own
     std::optional<Checkpoint> last_;
-    std::optional<CheckpointPlace> kept_;  // by this attempt
+    std::optional<CheckpointPosition> kept_;  // by this attempt
     std::vector<std::string> damaged_;
     bool asked_ = false;
     double kept_at_seconds_ = 0;  // the last one, or the start

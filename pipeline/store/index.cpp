@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "pipeline/store/index_file.h"
+#include "pipeline/store/index_database.h"
 
 namespace satdl {
 namespace {
@@ -72,26 +72,26 @@ std::string history_name(const std::string& dag, const std::string& stage) {
 
 }  // namespace
 
-Index::Index(const fs::path& file) : file_(std::make_unique<IndexFile>(fs::absolute(file))) {
-    file_->access([](IndexFile& opened) { opened.open_existing(); });
+Index::Index(const fs::path& file) : file_(std::make_unique<IndexDatabase>(fs::absolute(file))) {
+    file_->access([](IndexDatabase& opened) { opened.open_existing(); });
 }
 
 Index::~Index() = default;
 
 bool Index::rebuilt() const {
-    return file_->access([](IndexFile& file) { return file.began_empty(); });
+    return file_->access([](IndexDatabase& file) { return file.began_empty(); });
 }
 
 std::optional<std::string> Index::trouble() const {
-    return file_->access([](IndexFile& file) { return file.trouble(); });
+    return file_->access([](IndexDatabase& file) { return file.trouble(); });
 }
 
-std::optional<IndexedObject> Index::object(const Digest& key) {
-    return file_->access([&](IndexFile& file) -> std::optional<IndexedObject> {
-        const auto row = file.get(IndexFile::Table::Objects, bytes_of(key));
+std::optional<IndexedArtifact> Index::object(const Digest& key) {
+    return file_->access([&](IndexDatabase& file) -> std::optional<IndexedArtifact> {
+        const auto row = file.get(IndexDatabase::Table::Objects, bytes_of(key));
         if (!row) return std::nullopt;
         Fields fields(*row);
-        IndexedObject object;
+        IndexedArtifact object;
         object.file_bytes = fields.number<std::uint64_t>();
         while (!fields.empty()) {
             const std::string port(fields.next());
@@ -101,24 +101,24 @@ std::optional<IndexedObject> Index::object(const Digest& key) {
     });
 }
 
-void Index::put_object(const Digest& key, const IndexedObject& object) {
+void Index::put_artifact(const Digest& key, const IndexedArtifact& object) {
     std::string fields;
     add_field(fields, std::to_string(object.file_bytes));
     for (const auto& [port, digest] : object.ports) {
         add_field(fields, port);
         add_field(fields, digest.hex());
     }
-    file_->access([&](IndexFile& file) { file.put(IndexFile::Table::Objects, bytes_of(key), fields); });
+    file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::Table::Objects, bytes_of(key), fields); });
 }
 
-void Index::remove_object(const Digest& key) {
-    file_->access([&](IndexFile& file) { file.remove(IndexFile::Table::Objects, bytes_of(key)); });
+void Index::remove_artifact(const Digest& key) {
+    file_->access([&](IndexDatabase& file) { file.remove(IndexDatabase::Table::Objects, bytes_of(key)); });
 }
 
 std::optional<Digest> Index::file_digest(const fs::path& path, const FileStamp& identity) {
     const std::string expected = fields_of(identity);
-    return file_->access([&](IndexFile& file) -> std::optional<Digest> {
-        const auto row = file.get(IndexFile::Table::Files, fs::absolute(path).lexically_normal().string());
+    return file_->access([&](IndexDatabase& file) -> std::optional<Digest> {
+        const auto row = file.get(IndexDatabase::Table::Files, fs::absolute(path).lexically_normal().string());
         if (!row || !row->starts_with(expected)) return std::nullopt;
         return Fields(std::string_view(*row).substr(expected.size())).digest();
     });
@@ -127,14 +127,14 @@ std::optional<Digest> Index::file_digest(const fs::path& path, const FileStamp& 
 void Index::put_file_digest(const fs::path& path, const FileStamp& identity, const Digest& digest) {
     std::string fields = fields_of(identity);
     add_field(fields, digest.hex());
-    file_->access([&](IndexFile& file) {
-        file.put(IndexFile::Table::Files, fs::absolute(path).lexically_normal().string(), fields);
+    file_->access([&](IndexDatabase& file) {
+        file.put(IndexDatabase::Table::Files, fs::absolute(path).lexically_normal().string(), fields);
     });
 }
 
 std::optional<StageHistory> Index::history(const std::string& dag, const std::string& stage) {
-    return file_->access([&](IndexFile& file) -> std::optional<StageHistory> {
-        const auto row = file.get(IndexFile::Table::History, history_name(dag, stage));
+    return file_->access([&](IndexDatabase& file) -> std::optional<StageHistory> {
+        const auto row = file.get(IndexDatabase::Table::History, history_name(dag, stage));
         if (!row) return std::nullopt;
         Fields fields(*row);
         StageHistory history;
@@ -160,28 +160,28 @@ void Index::put_history(const std::string& dag, const std::string& stage, const 
         add_field(fields, value);
         if (name == "kind") kind = value;
     }
-    file_->access([&](IndexFile& file) {
-        const bool wrote = file.put(IndexFile::Table::History, history_name(dag, stage), fields);
+    file_->access([&](IndexDatabase& file) {
+        const bool wrote = file.put(IndexDatabase::Table::History, history_name(dag, stage), fields);
         if (wrote && history.seconds > 0) file.put_duration(history.key, kind, history.seconds);
     });
 }
 
 std::optional<double> Index::seconds(const Digest& key, const std::string& kind) {
-    return file_->access([&](IndexFile& file) { return file.duration(key, kind); });
+    return file_->access([&](IndexDatabase& file) { return file.duration(key, kind); });
 }
 
 void Index::commit_so_far() {
-    file_->access([](IndexFile& file) { file.end_transaction(); });
+    file_->access([](IndexDatabase& file) { file.end_transaction(); });
 }
 
 Index::Batch::Batch(Index& index) : index_(index) {
-    index_.file_->access([](IndexFile& file) { file.begin_batch(); });
+    index_.file_->access([](IndexDatabase& file) { file.begin_batch(); });
 }
 
 Index::Batch::~Batch() {
     bool ended = false;
     try {
-        index_.file_->access([&ended](IndexFile& file) {
+        index_.file_->access([&ended](IndexDatabase& file) {
             if (!std::exchange(ended, true)) file.end_batch();  // once, also where committing fails
         });
     } catch (const std::bad_alloc&) {  // its rows are lost, and made anew from the objects

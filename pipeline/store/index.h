@@ -19,9 +19,9 @@
 
 namespace satdl {
 
-class IndexFile;
+class IndexDatabase;
 
-struct IndexedObject {
+struct IndexedArtifact {
     PortDigests ports;
     std::uint64_t file_bytes = 0;
 };
@@ -47,9 +47,9 @@ public:
     // Why it is not, or was not, what is on disk; for a warning.
     [[nodiscard]] std::optional<std::string> trouble() const;
 
-    [[nodiscard]] std::optional<IndexedObject> object(const Digest& key);
-    void put_object(const Digest& key, const IndexedObject& object);
-    void remove_object(const Digest& key);
+    [[nodiscard]] std::optional<IndexedArtifact> object(const Digest& key);
+    void put_artifact(const Digest& key, const IndexedArtifact& object);
+    void remove_artifact(const Digest& key);
 
     [[nodiscard]] std::optional<Digest> file_digest(const std::filesystem::path& path, const FileStamp& identity);
     void put_file_digest(const std::filesystem::path& path, const FileStamp& identity, const Digest& digest);
@@ -75,7 +75,7 @@ public:
     };
 
 private:
-    std::unique_ptr<IndexFile> file_;  // guarded by its own mutex: every call is safe from any thread
+    std::unique_ptr<IndexDatabase> file_;  // guarded by its own mutex: every call is safe from any thread
 };
 
 }  // namespace satdl

@@ -5,7 +5,7 @@
 namespace satdl {
 
 struct MemoryStore::Kept {
-    ObjectHeader header;
+    ArtifactHeader header;
     Outcome outcome;
 };
 
@@ -15,7 +15,7 @@ std::optional<PortDigests> MemoryStore::find(const Digest& key) {
     return found->port_digests;
 }
 
-std::optional<ObjectHeader> MemoryStore::header(const Digest& key) {
+std::optional<ArtifactHeader> MemoryStore::header(const Digest& key) {
     const std::scoped_lock lock(mutex_);
     const auto found = kept_.find(key);
     if (found == kept_.end()) return std::nullopt;
@@ -30,7 +30,7 @@ std::optional<Outcome> MemoryStore::load(const Digest& key) {
 }
 
 Published MemoryStore::publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
-    auto kept = std::make_shared<const Kept>(Kept{describe_object(recipe, description, outcome), outcome});
+    auto kept = std::make_shared<const Kept>(Kept{describe_artifact(recipe, description, outcome), outcome});
     const std::scoped_lock lock(mutex_);
     const auto [place, is_new] = kept_.emplace(kept->header.key, kept);
     if (is_new) return Published::New;

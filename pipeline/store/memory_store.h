@@ -12,7 +12,7 @@ namespace satdl {
 class MemoryStore final : public Store {
 public:
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
-    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override;
+    [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
     [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
     Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
     [[nodiscard]] std::vector<Digest> keys() override;

@@ -36,7 +36,7 @@ auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(FileS
     if (!found) return std::nullopt;
     try {
         return read(*found);
-    } catch (const DamagedObject&) {
+    } catch (const DamagedArtifact&) {
         quarantine(key, *found);
         throw;
     } catch (const FileError& error) {
@@ -45,10 +45,10 @@ auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(FileS
     }
 }
 
-ObjectHeader DiskStore::header_of(const Digest& key) {
+ArtifactHeader DiskStore::header_of(const Digest& key) {
     const fs::path path = path_of(key);
-    ObjectHeader header = read_header(files_, path);
-    if (header.key != key) throw DamagedObject(path, "it is the artifact of another key, " + header.key.hex());
+    ArtifactHeader header = read_header(files_, path);
+    if (header.key != key) throw DamagedArtifact(path, "it is the artifact of another key, " + header.key.hex());
     return header;
 }
 
@@ -56,25 +56,25 @@ std::optional<PortDigests> DiskStore::find(const Digest& key) {
     const auto row = index_.object(key);
     const auto found = files_.stamp(path_of(key));
     if (row && found && row->file_bytes == found->bytes) return row->ports;
-    if (row) index_.remove_object(key);
+    if (row) index_.remove_artifact(key);
     if (!found) return std::nullopt;
     try {
         const auto read = header(key);
         if (!read) return std::nullopt;
-        index_object(*read);
+        index_artifact(*read);
         return read->port_digests;
-    } catch (const DamagedObject&) {
+    } catch (const DamagedArtifact&) {
         return std::nullopt;
     }
 }
 
-std::optional<ObjectHeader> DiskStore::header(const Digest& key) {
+std::optional<ArtifactHeader> DiskStore::header(const Digest& key) {
     return guarded(key, [&](const FileStamp&) { return std::optional(header_of(key)); });
 }
 
 std::optional<Outcome> DiskStore::load(const Digest& key) {
     return guarded(key, [&](const FileStamp& found) {
-        const ObjectHeader header = header_of(key);
+        const ArtifactHeader header = header_of(key);
         const MappedFile file = files_.map(path_of(key));
         const auto verified = [&]() -> std::optional<FileStamp> {
             const std::scoped_lock lock(mutex_);
@@ -82,16 +82,16 @@ std::optional<Outcome> DiskStore::load(const Digest& key) {
             return known == verified_.end() ? std::nullopt : std::optional(known->second);
         }();
         if (!verified || files_.stamp(path_of(key)) != verified) {
-            verify_object(header, file.bytes, path_of(key));
+            verify_artifact(header, file.bytes, path_of(key));
             const std::scoped_lock lock(mutex_);
             verified_[key] = found;
         }
-        return std::optional(view_object(header, file));
+        return std::optional(view_artifact(header, file));
     });
 }
 
 Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
-    const ObjectImage image = make_object(recipe, description, outcome, layout_());
+    const ArtifactImage image = make_artifact(recipe, description, outcome, layout_());
     const Digest key = image.header.key;
     const fs::path path = path_of(key);
     prepare(path.parent_path());
@@ -101,16 +101,16 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
                                       : staging_.write_and_link(image.header.file_bytes, image.extents, path);
         files_.sync_folder(path.parent_path());
         if (linked == LinkResult::Linked) {
-            index_object(image.header);
+            index_artifact(image.header);
             return Published::New;
         }
         try {
             const auto first = header(key);
             if (first) {
-                index_object(*first);
+                index_artifact(*first);
                 return first->port_digests == image.header.port_digests ? Published::Same : Published::Different;
             }
-        } catch (const DamagedObject&) {
+        } catch (const DamagedArtifact&) {
             if (tries > 0) throw;  // it could not be moved away
         }
         if (tries > 2) throw FileError(ENOENT, "keep", path);  // it comes and goes
@@ -168,7 +168,7 @@ void DiskStore::keep_out_of_git() {
 // Does nothing where another process has put a new object there meanwhile. Where it cannot be moved, it stays, and is found
 // again: it is never used.
 void DiskStore::quarantine(const Digest& key, const FileStamp& found) {
-    index_.remove_object(key);
+    index_.remove_artifact(key);
     try {
         const fs::path folder = folder_ / "quarantine";
         const auto now = files_.stamp(path_of(key));
@@ -183,7 +183,7 @@ void DiskStore::quarantine(const Digest& key, const FileStamp& found) {
 }
 
 void DiskStore::erase(const Digest& key) {
-    index_.remove_object(key);
+    index_.remove_artifact(key);
     files_.remove(path_of(key));
 }
 
@@ -201,7 +201,7 @@ std::vector<Digest> DiskStore::keys() {
 }
 
 std::size_t DiskStore::reindex() {
-    std::vector<ObjectHeader> headers;
+    std::vector<ArtifactHeader> headers;
     for (const Digest& key : keys()) {
         try {
             headers.push_back(header_of(key));
@@ -209,12 +209,12 @@ std::size_t DiskStore::reindex() {
         }
     }
     const Index::Batch batch(index_);
-    for (const ObjectHeader& header : headers) index_object(header);
+    for (const ArtifactHeader& header : headers) index_artifact(header);
     return headers.size();
 }
 
-void DiskStore::index_object(const ObjectHeader& header) {
-    index_.put_object(header.key, {header.port_digests, header.file_bytes});
+void DiskStore::index_artifact(const ArtifactHeader& header) {
+    index_.put_artifact(header.key, {header.port_digests, header.file_bytes});
 }
 
 }  // namespace satdl

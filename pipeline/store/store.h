@@ -2,7 +2,7 @@
 //
 //   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
 //   tmp/                  being written, or left behind    runs/<id>/                 see run_log.h
-//   index.sqlite          disposable                in-use                       see store_use.h
+//   index.sqlite          disposable                in-use                       see store_lock.h
 //
 // An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
 // row in the index comes last. So whoever dies in between leaves nothing that looks like a result.
@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "pipeline/store/index.h"
-#include "pipeline/store/object.h"
+#include "pipeline/store/artifact.h"
 #include "pipeline/store/staging.h"
 
 namespace satdl {
@@ -37,9 +37,9 @@ public:
     virtual ~Store() = default;
     // The digests of a key's outcome, where the store has it. Does not read the tensors.
     [[nodiscard]] virtual std::optional<PortDigests> find(const Digest& key) = 0;
-    // All that the header says. Throws DamagedObject (then it has been quarantined); nothing where there is none.
-    [[nodiscard]] virtual std::optional<ObjectHeader> header(const Digest& key) = 0;
-    // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedObject (quarantined).
+    // All that the header says. Throws DamagedArtifact (then it has been quarantined); nothing where there is none.
+    [[nodiscard]] virtual std::optional<ArtifactHeader> header(const Digest& key) = 0;
+    // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedArtifact (quarantined).
     [[nodiscard]] virtual std::optional<Outcome> load(const Digest& key) = 0;
     // Durable when it returns. Throws FileError where it could not be kept.
     virtual Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) = 0;
@@ -53,13 +53,13 @@ public:
     DiskStore(std::filesystem::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout);
 
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
-    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override;
+    [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
     [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
     Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
 
-    // Absent is fine. Only for who has the store to himself (store_use.h).
+    // Absent is fine. Only for who has the store to himself (store_lock.h).
     void erase(const Digest& key);
 
     // Fills the index from the objects' headers; returns how many.
@@ -68,12 +68,12 @@ public:
 private:
     template <typename Function>
     auto guarded(const Digest& key, Function read) -> decltype(read(FileStamp()));
-    [[nodiscard]] ObjectHeader header_of(const Digest& key);
+    [[nodiscard]] ArtifactHeader header_of(const Digest& key);
     void quarantine(const Digest& key, const FileStamp& found);
     void prepare(const std::filesystem::path& object_folder);
     void sync_own_name();
     void keep_out_of_git();
-    void index_object(const ObjectHeader& header);
+    void index_artifact(const ArtifactHeader& header);
 
     const std::filesystem::path folder_;
     FileSystem& files_;

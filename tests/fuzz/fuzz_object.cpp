@@ -2,7 +2,7 @@
 // hit, are put right first; unless the input begins with '!', which is read as it stands.
 #include <nlohmann/json.hpp>
 
-#include "pipeline/store/object.h"
+#include "pipeline/store/artifact.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/text_file_system.h"
 
@@ -45,11 +45,11 @@ SATDL_FUZZER(text) {
     test::TextFileSystem files;
     files.text = text.starts_with('!') ? std::string(text.substr(1)) : put_right(text);
     fuzz::expect_result_or_error([&] {
-        const ObjectHeader header = read_header(files, "artifact");
+        const ArtifactHeader header = read_header(files, "artifact");
         const MappedFile mapped = files.map("artifact");
         for (const TensorRecord& tensor : header.tensors)
             if (tensor.offset > mapped.bytes.size() || tensor.bytes() > mapped.bytes.size() - tensor.offset) std::abort();
-        (void)view_object(header, mapped);
-        verify_object(header, mapped.bytes, "artifact");
+        (void)view_artifact(header, mapped);
+        verify_artifact(header, mapped.bytes, "artifact");
     });
 }

@@ -19,7 +19,7 @@ Outcome times(const StageInputs& inputs, StageContext& context) {
     return {{{"products", {{"", Array::of<double>(numbers.shape(), products)}}}}, {}};
 }
 
-// Ends as `how` says: for the tests of what satdl makes of it.
+// FinalCheckpoints as `how` says: for the tests of what satdl makes of it.
 Outcome end_badly(const StageInputs&, StageContext& context) {
     const std::string& how = context.params().text("how");
     if (how == "error") throw Error(ExitCode::StageFailed, "the numbers do not add up", "use others");

@@ -111,7 +111,7 @@ void check_found(SmallProcess& process, const std::vector<Digest>& altered, std:
             const auto outcome = process.store().load(key);
             CHECK_FALSE((outcome && is_altered));
             if (outcome) CHECK(port_digests(*outcome) == small_truth().outputs.at(stage));
-        } catch (const DamagedObject& error) {
+        } catch (const DamagedArtifact& error) {
             CHECK(is_altered);
             CHECK(std::string(error.what()).find(key.hex()) != std::string::npos);
             ++found;

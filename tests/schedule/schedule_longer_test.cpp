@@ -1,4 +1,4 @@
-#include "pipeline/store/ends.h"
+#include "pipeline/store/final_checkpoints.h"
 
 #include "world.h"
 
@@ -16,7 +16,7 @@ Script walking(std::int64_t& began_at) {
         if (const NamedArrays* state = context.checkpoint()) numbers = as_numbers(*state);
         began_at = static_cast<std::int64_t>(numbers.size());
         while (std::ssize(numbers) < epochs) numbers.push_back(3 * std::ssize(numbers));
-        context.keep_end(as_group(numbers), {.epoch = epochs, .epochs = epochs, .step = 10, .steps = 10, .epoch_ended = true, .metrics = {}});
+        context.keep_final_checkpoint(as_group(numbers), {.epoch = epochs, .epochs = epochs, .step = 10, .steps = 10, .epoch_ended = true, .metrics = {}});
         return Outcome{{{"out", as_group(numbers)}}, {}};
     };
 }
@@ -44,7 +44,7 @@ TEST_CASE("What goes farther begins where a shorter one ended, and comes to what
 
     (void)world.run(walk(9), jobs);
     CHECK(began_at == 5);
-    (void)world.run(walk(4), jobs);  // shorter than some: from the farthest that it passes
+    (void)world.run(walk(4), jobs);  // shorter than some: from the longest_prefix that it passes
     CHECK(began_at == 2);
     (void)world.run(walk(9), jobs, {.force = true});
     CHECK(began_at == 0);
@@ -55,7 +55,7 @@ TEST_CASE("What goes farther begins where a shorter one ended, and comes to what
 TEST_CASE("An end that cannot be kept is told, and the stage's outcome is kept all the same") {
     World world;
     std::int64_t began_at = -1;
-    world.ends.full = true;
+    world.final_checkpoints.full = true;
     world.executor.scripts["w"] = walking(began_at);
     CHECK(world.run(walk(2), any_jobs()).exit_code() == ExitCode::Done);
     REQUIRE(world.observer.log.size() == 1);

@@ -94,9 +94,9 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     };
     struct SlowCheckpoints final : Checkpoints {
         explicit SlowCheckpoints(OwnClock& at) : clock(at) {}
-        std::optional<CheckpointPlace> newest(const Digest&) override { return std::nullopt; }
+        std::optional<CheckpointPosition> newest(const Digest&) override { return std::nullopt; }
         std::optional<Checkpoint> load(const Digest&, std::vector<std::string>&) override { return std::nullopt; }
-        void keep(const Recipe&, const CheckpointPlace&, const NamedArrays&) override { clock.now += 2; }
+        void keep(const Recipe&, const CheckpointPosition&, const NamedArrays&) override { clock.now += 2; }
         void drop(const Digest&) override {}
         OwnClock& clock;
     };

@@ -29,13 +29,13 @@ public:
 class FaultyStore final : public Store {
 public:
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
-    [[nodiscard]] std::optional<ObjectHeader> header(const Digest& key) override { return kept_.header(key); }
+    [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
     [[nodiscard]] std::optional<Outcome> load(const Digest& key) override {
         const std::scoped_lock lock(mutex_);
         ++loads;
         if (damaged.erase(key) > 0) {
             kept_.erase(key);
-            throw DamagedObject(kept_.path_of(key), "tensor out: a bit is flipped");
+            throw DamagedArtifact(kept_.path_of(key), "tensor out: a bit is flipped");
         }
         return kept_.load(key);
     }
@@ -82,7 +82,7 @@ struct World {
     Files files{{"one", {1, 2, 3}}, {"two", {100, 200, 300, 400}}};
     FaultyStore store;
     MemoryCheckpoints checkpoints;
-    MemoryEnds ends;
+    MemoryFinalCheckpoints ends;
     TinyKnowledge knowledge{store, files, &checkpoints, &ends};
     ScriptedExecutor executor{files};
     Machine machine{16, "AVX2"};

@@ -37,7 +37,7 @@ public:
     [[nodiscard]] const NamedArrays* checkpoint() override { return begin_at ? &*begin_at : nullptr; }
     [[nodiscard]] bool checkpoint_due(bool) override { return keeps_all; }
     void keep_checkpoint(const NamedArrays& state, const Progress& at) override { kept.push_back({copied(state), at}); }
-    void keep_end(const NamedArrays& state, const Progress& at) override { end = {copied(state), at}; }
+    void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override { end = {copied(state), at}; }
 
     struct State {
         NamedArrays state;

@@ -8,14 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/store/checkpoint.h"
-#include "pipeline/store/ends.h"
+#include "pipeline/store/checkpoints.h"
+#include "pipeline/store/final_checkpoints.h"
 
 namespace satdl::test {
 
 class MemoryCheckpoints final : public Checkpoints {
 public:
-    [[nodiscard]] std::optional<CheckpointPlace> newest(const Digest& key) override {
+    [[nodiscard]] std::optional<CheckpointPosition> newest(const Digest& key) override {
         const std::scoped_lock lock(mutex_);
         const auto found = kept_.find(key);
         return found == kept_.end() ? std::nullopt : std::optional(found->second.back().place);
@@ -25,7 +25,7 @@ public:
         const auto found = kept_.find(key);
         return found == kept_.end() ? std::nullopt : std::optional(found->second.back());
     }
-    void keep(const Recipe& recipe, const CheckpointPlace& place, const NamedArrays& state) override {
+    void keep(const Recipe& recipe, const CheckpointPosition& place, const NamedArrays& state) override {
         const std::scoped_lock lock(mutex_);
         if (full) throw FileError(ENOSPC, "write", "checkpoints");
         kept_[key_of(recipe)].push_back({place, state});
@@ -46,9 +46,9 @@ private:
     std::map<Digest, std::vector<Checkpoint>> kept_;
 };
 
-class MemoryEnds final : public Ends {
+class MemoryFinalCheckpoints final : public FinalCheckpoints {
 public:
-    [[nodiscard]] std::optional<CheckpointPlace> farthest(const Recipe& base, std::int64_t target) override {
+    [[nodiscard]] std::optional<CheckpointPosition> longest_prefix(const Recipe& base, std::int64_t target) override {
         std::vector<std::string> damaged;
         const auto found = load(base, target, damaged);
         return found ? std::optional(found->place) : std::nullopt;
@@ -59,7 +59,7 @@ public:
         const auto after = ends.upper_bound(target);
         return after == ends.begin() ? std::nullopt : std::optional(std::prev(after)->second);
     }
-    void keep(const Recipe& base, const Digest&, const CheckpointPlace& place, const NamedArrays& state) override {
+    void keep(const Recipe& base, const Digest&, const CheckpointPosition& place, const NamedArrays& state) override {
         const std::scoped_lock lock(mutex_);
         if (full) throw FileError(ENOSPC, "write", "ends");
         kept_[key_of(base)].try_emplace(place.epoch, Checkpoint{place, state});

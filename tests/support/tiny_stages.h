@@ -233,8 +233,8 @@ private:
 // What was, from a store and a table of last times.
 class TinyKnowledge : public Knowledge {
 public:
-    TinyKnowledge(Store& store, const Files& files, Checkpoints* checkpoints = nullptr, Ends* ends = nullptr)
-        : store_(store), files_(files), checkpoints_(checkpoints), ends_(ends) {}
+    TinyKnowledge(Store& store, const Files& files, Checkpoints* checkpoints = nullptr, FinalCheckpoints* ends = nullptr)
+        : store_(store), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override {
@@ -253,11 +253,11 @@ public:
         const auto found = seconds_.find(kind);
         return found == seconds_.end() ? std::nullopt : std::optional(found->second);
     }
-    [[nodiscard]] std::optional<CheckpointPlace> checkpoint(const Digest& key) override {
+    [[nodiscard]] std::optional<CheckpointPosition> checkpoint(const Digest& key) override {
         return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
     }
-    [[nodiscard]] std::optional<CheckpointPlace> end(const Continuation& continuation) override {
-        return ends_ == nullptr ? std::nullopt : ends_->farthest(continuation.way, continuation.goal);
+    [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
+        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.way, continuation.goal);
     }
 
     void remember(const Dag& dag, const RunResult& result) {
@@ -275,7 +275,7 @@ private:
     Store& store_;
     const Files& files_;
     Checkpoints* checkpoints_;
-    Ends* ends_;
+    FinalCheckpoints* final_checkpoints_;
     std::map<std::string, LastTime> last_;
     std::map<std::string, double> seconds_;
 };

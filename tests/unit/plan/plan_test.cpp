@@ -32,7 +32,7 @@ struct World {
     Files files{{"one", {1, 2, 3}}};
     MemoryStore store;
     MemoryCheckpoints checkpoints;
-    MemoryEnds ends;
+    MemoryFinalCheckpoints ends;
     TinyKnowledge knowledge{store, files, &checkpoints, &ends};
     TinyExecutor executor{files};
     Machine machine{4, "AVX2"};
@@ -270,34 +270,34 @@ Dag walk(std::int64_t steps, const std::string& way = "common", std::int64_t k =
 }
 
 // As if such a walk, asked for `steps`, had ended after `reached`.
-void keep_end(World& world, const Dag& dag, std::int64_t reached) {
+void keep_final_checkpoint(World& world, const Dag& dag, std::int64_t reached) {
     const Plan plan = world.plan(dag);
     const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
     REQUIRE(continuation);
-    world.ends.keep(*continuation, *plan.nodes[0].key, {reached, continuation->goal, 10, 10}, as_group({reached}));
+    world.final_checkpoints.keep(*continuation, *plan.nodes[0].key, {reached, continuation->goal, 10, 10}, as_group({reached}));
 }
 
 }  // namespace
 
 TEST_CASE("What goes farther continues from the farthest end on its way, and says from where") {
     World world;
-    keep_end(world, walk(2), 2);
-    keep_end(world, walk(20), 20);
+    keep_final_checkpoint(world, walk(2), 2);
+    keep_final_checkpoint(world, walk(20), 20);
     CHECK(world.lines(walk(50)) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
     CHECK(world.lines(walk(20)) == Lines{"continue w: from step 20 of 20 (its own kept end)"});
     CHECK(world.lines(walk(19)) == Lines{"continue w: from step 2 of 19 (kept end of a shorter training)"});
     CHECK(world.lines(walk(1)) == Lines{"run w: never run"});
     CHECK(world.lines(walk(50, "common", 2)) == Lines{"run w: never run"});  // another way
     CHECK(world.lines(walk(50), {.force = true}) == Lines{"run w: forced"});
-    CHECK(world.plan(walk(50)).nodes[0].starts_from == CheckpointPlace{20, 50, 10, 10});
+    CHECK(world.plan(walk(50)).nodes[0].starts_from == CheckpointPosition{20, 50, 10, 10});
 
-    keep_end(world, walk(30), 7);  // one that ended before its goal
+    keep_final_checkpoint(world, walk(30), 7);  // one that ended before its goal
     CHECK(world.lines(walk(10)) == Lines{"continue w: from step 7 of 10 (kept end of a longer training, which stopped there)"});
 }
 
 TEST_CASE("Of a checkpoint and an end, the farther one counts") {
     World world;
-    keep_end(world, walk(20), 20);
+    keep_final_checkpoint(world, walk(20), 20);
     const Dag dag = walk(50);
     const Recipe recipe = *world.plan(dag).nodes[0].recipe;
     world.checkpoints.keep(recipe, {7, 50, 3, 10}, as_group({7}));
@@ -319,7 +319,7 @@ TEST_CASE("What goes farther and yet begins at the start says why") {
 TEST_CASE("Expected seconds of what continues: of the rest alone") {
     World world;
     world.run(walk(2));
-    keep_end(world, walk(2), 2);
+    keep_final_checkpoint(world, walk(2), 2);
     CHECK(world.plan(walk(4)).expected_seconds() == 0.5);  // as long as the first half, which took half a second
 }
 

@@ -20,7 +20,7 @@ class NamedObjects final : public Store {
 public:
     explicit NamedObjects(std::filesystem::path folder) : folder_(std::move(folder)) {}
     std::optional<PortDigests> find(const Digest&) override { return std::nullopt; }
-    std::optional<ObjectHeader> header(const Digest&) override { return std::nullopt; }
+    std::optional<ArtifactHeader> header(const Digest&) override { return std::nullopt; }
     std::optional<Outcome> load(const Digest&) override { return std::nullopt; }
     Published publish(const Recipe&, const StageDescription&, const Outcome&) override { return Published::New; }
     std::vector<Digest> keys() override { return {}; }

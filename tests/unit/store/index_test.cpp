@@ -22,20 +22,20 @@ Digest digest_of(int number) {
     return sha256(fmt::format("number {}", number));
 }
 
-IndexedObject object_of(int number) {
+IndexedArtifact object_of(int number) {
     const PortDigests ports{{"model", digest_of(number + 1000)}, {"metrics", digest_of(number + 2000)}};
     return {ports, static_cast<std::uint64_t>(number)};
 }
 
 bool has(Index& index, int number) {
-    const auto found = index.object(digest_of(number));
+    const auto found = index.artifact(digest_of(number));
     return found && found->ports == object_of(number).ports && found->file_bytes == static_cast<std::uint64_t>(number);
 }
 
 void fill(const std::filesystem::path& file, int count) {
     Index index(file);
     const Index::Batch batch(index);
-    for (int i = 0; i < count; ++i) index.put_object(digest_of(i), object_of(i));
+    for (int i = 0; i < count; ++i) index.put_artifact(digest_of(i), object_of(i));
 }
 
 void with_sqlite(const std::filesystem::path& file, const std::string& sql) {
@@ -52,30 +52,30 @@ TEST_CASE("what was put is there in the next process, and what was removed is no
     {
         Index index(folder.path() / "deep" / "index.sqlite");
         CHECK(index.rebuilt());
-        index.put_object(digest_of(1), object_of(1));
-        index.put_object(digest_of(2), object_of(2));
-        index.put_object(digest_of(2), object_of(3));
-        index.put_object(digest_of(4), object_of(4));
-        index.remove_object(digest_of(4));
-        index.remove_object(digest_of(5));
+        index.put_artifact(digest_of(1), object_of(1));
+        index.put_artifact(digest_of(2), object_of(2));
+        index.put_artifact(digest_of(2), object_of(3));
+        index.put_artifact(digest_of(4), object_of(4));
+        index.remove_artifact(digest_of(4));
+        index.remove_artifact(digest_of(5));
     }
     Index index(folder.path() / "deep" / "index.sqlite");
     CHECK_FALSE(index.rebuilt());
     CHECK_FALSE(index.trouble());
     CHECK(has(index, 1));
-    CHECK(index.object(digest_of(2))->file_bytes == 3);
-    CHECK_FALSE(index.object(digest_of(4)));
+    CHECK(index.artifact(digest_of(2))->file_bytes == 3);
+    CHECK_FALSE(index.artifact(digest_of(4)));
 }
 
 TEST_CASE("looking into an index that does not exist makes nothing") {
     const TempFolder folder;
     {
         Index index(folder.path() / "store" / "index.sqlite");
-        CHECK_FALSE(index.object(digest_of(1)));
+        CHECK_FALSE(index.artifact(digest_of(1)));
         CHECK_FALSE(index.history("dag", "stage"));
         CHECK_FALSE(index.seconds(digest_of(1), "train"));
         const Index::Batch batch(index);
-        CHECK_FALSE(index.object(digest_of(1)));
+        CHECK_FALSE(index.artifact(digest_of(1)));
     }
     CHECK_FALSE(std::filesystem::exists(folder.path() / "store"));
 }
@@ -145,13 +145,13 @@ TEST_CASE("whatever happened to its file, an index is empty or right, and works"
     }
     Index index(file);
     for (int i = 0; i < 200; ++i) {
-        const auto found = index.object(digest_of(i));
+        const auto found = index.artifact(digest_of(i));
         if (found) CHECK(has(index, i));
     }
     CHECK(index.rebuilt());
     CHECK(index.trouble().has_value() == is_damage);
     CHECK(std::filesystem::exists(folder.path() / "index.sqlite.damaged-1") == is_damage);
-    index.put_object(digest_of(7), object_of(7));
+    index.put_artifact(digest_of(7), object_of(7));
     CHECK(has(index, 7));
     Index again(file);
     CHECK_FALSE(again.rebuilt());
@@ -169,7 +169,7 @@ TEST_CASE("a flipped byte anywhere in the file never gives a wrong answer") {
         write_text(file, flipped);
         Index index(file);
         for (int i = 0; i < 12; ++i) {
-            const auto found = index.object(digest_of(i));
+            const auto found = index.artifact(digest_of(i));
             if (found && found->ports != object_of(i).ports) FAIL("byte " << at << " gave a wrong answer");
         }
     }
@@ -184,10 +184,10 @@ TEST_CASE("a cut at any place never gives a wrong answer") {
         write_text(file, whole.substr(0, at));
         Index index(file);
         for (int i = 0; i < 12; ++i) {
-            const auto found = index.object(digest_of(i));
+            const auto found = index.artifact(digest_of(i));
             if (found && found->ports != object_of(i).ports) FAIL("a cut at " << at << " gave a wrong answer");
         }
-        index.put_object(digest_of(1), object_of(1));
+        index.put_artifact(digest_of(1), object_of(1));
         CHECK(has(index, 1));
     }
 }
@@ -196,7 +196,7 @@ TEST_CASE("a place that cannot be written is served from memory, and says so") {
     const TempFolder folder;
     write_text(folder.path() / "file", "");
     Index index(folder.path() / "file" / "index.sqlite");  // below a file, no folder can be made
-    index.put_object(digest_of(1), object_of(1));
+    index.put_artifact(digest_of(1), object_of(1));
     CHECK(has(index, 1));
     CHECK(index.trouble());
 }
@@ -208,10 +208,10 @@ TEST_CASE("a batch is one transaction, whether it reads, writes or both") {
     Index other(file);
     {
         const Index::Batch outer(index);
-        CHECK_FALSE(index.object(digest_of(1)));
+        CHECK_FALSE(index.artifact(digest_of(1)));
         {
             const Index::Batch inner(index);
-            index.put_object(digest_of(1), object_of(1));
+            index.put_artifact(digest_of(1), object_of(1));
         }
         CHECK(has(index, 1));
     }
@@ -236,8 +236,8 @@ TEST_CASE("threads and processes share one index without an error") {
                     threads.emplace_back([&index, process, thread] {
                         for (int i = thread; i < kEach; i += 2) {
                             const Index::Batch batch(index);
-                            (void)index.object(digest_of(process * kEach + i));
-                            index.put_object(digest_of(process * kEach + i), object_of(process * kEach + i));
+                            (void)index.artifact(digest_of(process * kEach + i));
+                            index.put_artifact(digest_of(process * kEach + i), object_of(process * kEach + i));
                         }
                     });
                 }

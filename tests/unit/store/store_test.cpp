@@ -228,7 +228,7 @@ TEST_CASE("a damaged object is refused, moved to quarantine, and can be publishe
         overwrite(path, text);
         OpenStore other(folder.path());
         CHECK(other.store.find(key_number(1)));  // the index believes it: nothing was read yet
-        CHECK_THROWS_AS(other.store.load(key_number(1)), DamagedObject);
+        CHECK_THROWS_AS(other.store.load(key_number(1)), DamagedArtifact);
         CHECK_FALSE(std::filesystem::exists(path));
         CHECK(file_text(folder.path() / "quarantine" / fmt::format("{}.{}.h5", key_number(1).hex(), n)) == text);
         CHECK_FALSE(other.store.find(key_number(1)));
@@ -250,7 +250,7 @@ TEST_CASE("two objects that were swapped are found out") {
     std::filesystem::rename(folder.path() / "aside", two);
     OpenStore other(folder.path());
     CHECK_THROWS_WITH(other.store.load(key_number(1)), Catch::Contains("another key"));
-    CHECK_THROWS_AS(other.store.header(key_number(2)), DamagedObject);
+    CHECK_THROWS_AS(other.store.header(key_number(2)), DamagedArtifact);
 }
 
 TEST_CASE("a damaged object in the way of a new one gives way") {
@@ -271,7 +271,7 @@ TEST_CASE("an object that is replaced after it was verified is verified again") 
     std::string text = file_text(path);
     text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
     overwrite(path, text);
-    CHECK_THROWS_AS(open.store.load(key_number(1)), DamagedObject);
+    CHECK_THROWS_AS(open.store.load(key_number(1)), DamagedArtifact);
 }
 
 TEST_CASE("the index may be deleted, damaged or behind: the objects decide") {
@@ -293,14 +293,14 @@ TEST_CASE("the index may be deleted, damaged or behind: the objects decide") {
         OpenStore open(folder.path());
         std::filesystem::remove(open.store.path_of(key_number(1)));
         CHECK_FALSE(open.store.find(key_number(1)));
-        CHECK_FALSE(open.index.object(key_number(1)));
+        CHECK_FALSE(open.index.artifact(key_number(1)));
         CHECK(open.publish(1) == Published::New);
     }
     SECTION("an object without its row") {
         OpenStore open(folder.path());
-        open.index.remove_object(key_number(1));
+        open.index.remove_artifact(key_number(1));
         CHECK(open.store.find(key_number(1)));
-        CHECK(open.index.object(key_number(1)));
+        CHECK(open.index.artifact(key_number(1)));
     }
     SECTION("an object of another size than its row says") {
         OpenStore open(folder.path());
@@ -322,9 +322,9 @@ TEST_CASE("a new index is filled from the objects, the damaged ones left out") {
     }
     std::filesystem::remove(folder.path() / "index.sqlite");
     OpenStore open(folder.path());
-    CHECK(open.index.object(key_number(0)));
-    CHECK_FALSE(open.index.object(key_number(1)));
-    CHECK(open.index.object(key_number(2)));
+    CHECK(open.index.artifact(key_number(0)));
+    CHECK_FALSE(open.index.artifact(key_number(1)));
+    CHECK(open.index.artifact(key_number(2)));
     CHECK(open.store.reindex() == 2);
 }
 

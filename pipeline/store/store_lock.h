@@ -13,22 +13,22 @@
 
 namespace satdl {
 
-class StoreUse {
+class StoreLock {
 public:
     // Waits while garbage is being collected. Where the file cannot be made (a read-only store), nothing is held.
-    [[nodiscard]] static StoreUse shared(const std::filesystem::path& store_folder);
+    [[nodiscard]] static StoreLock shared(const std::filesystem::path& store_folder);
     // Nothing where somebody uses the store. Throws FileError where the file cannot be opened.
-    [[nodiscard]] static std::optional<StoreUse> alone(const std::filesystem::path& store_folder);
+    [[nodiscard]] static std::optional<StoreLock> alone(const std::filesystem::path& store_folder);
 
     // Whether somebody does at the moment. Makes no file. Throws FileError where it cannot be told.
     [[nodiscard]] static bool is_used(const std::filesystem::path& store_folder);
 
-    ~StoreUse();  // not inline: GCC 12 takes the descriptor of an empty optional for uninitialized
-    StoreUse(StoreUse&&) noexcept;
-    StoreUse& operator=(StoreUse&&) = delete;
+    ~StoreLock();  // not inline: GCC 12 takes the descriptor of an empty optional for uninitialized
+    StoreLock(StoreLock&&) noexcept;
+    StoreLock& operator=(StoreLock&&) = delete;
 
 private:
-    explicit StoreUse(UniqueFd file) : file_(std::move(file)) {}
+    explicit StoreLock(UniqueFd file) : file_(std::move(file)) {}
     UniqueFd file_;
 };
 

@@ -1,4 +1,4 @@
-#include "pipeline/store/checkpoint_folder.h"
+#include "pipeline/store/checkpoint_files.h"
 
 #include <fmt/format.h>
 
@@ -17,11 +17,11 @@ constexpr std::string_view kExtension = ".h5";
 constexpr const char* kPort = "state";
 
 // The parts that a checkpoint's recipe has at its end.
-constexpr std::array<std::pair<std::string_view, std::int64_t CheckpointPlace::*>, 4> kPlaceParts{{
-    {"checkpoint epoch", &CheckpointPlace::epoch},
-    {"checkpoint epochs", &CheckpointPlace::epochs},
-    {"checkpoint step", &CheckpointPlace::step},
-    {"checkpoint steps", &CheckpointPlace::steps},
+constexpr std::array<std::pair<std::string_view, std::int64_t CheckpointPosition::*>, 4> kPlaceParts{{
+    {"checkpoint epoch", &CheckpointPosition::epoch},
+    {"checkpoint epochs", &CheckpointPosition::epochs},
+    {"checkpoint step", &CheckpointPosition::step},
+    {"checkpoint steps", &CheckpointPosition::steps},
 }};
 constexpr std::string_view kOfPart = "checkpoint of";
 
@@ -38,27 +38,27 @@ std::int64_t number_in(std::string_view text) {
 }
 
 struct Header {
-    ObjectHeader object;
-    CheckpointPlace place;
+    ArtifactHeader object;
+    CheckpointPosition place;
     Digest of;
 };
 
-// The header of a checkpoint under this key. Throws DamagedObject where it is something else.
+// The header of a checkpoint under this key. Throws DamagedArtifact where it is something else.
 Header header_of(FileSystem& files, const fs::path& path, const Digest& key) {
     Header header{read_header(files, path), {}, {}};
     Recipe recipe = header.object.recipe;
     constexpr std::size_t kParts = kPlaceParts.size() + 1;
-    if (recipe.size() < kParts || recipe.back().name != kOfPart) throw DamagedObject(path, "it is no checkpoint");
+    if (recipe.size() < kParts || recipe.back().name != kOfPart) throw DamagedArtifact(path, "it is no checkpoint");
     const auto of = Digest::from_hex(recipe.back().value);
-    if (!of) throw DamagedObject(path, "it says of no key whose it is");
+    if (!of) throw DamagedArtifact(path, "it says of no key whose it is");
     header.of = *of;
     const std::size_t own = recipe.size() - kParts;
     for (std::size_t i = 0; i < kPlaceParts.size(); ++i) {
-        if (recipe[own + i].name != kPlaceParts[i].first) throw DamagedObject(path, "it is no checkpoint");
+        if (recipe[own + i].name != kPlaceParts[i].first) throw DamagedArtifact(path, "it is no checkpoint");
         header.place.*kPlaceParts[i].second = number_in(recipe[own + i].value);
     }
     recipe.resize(own);
-    if (key_of(recipe) != key) throw DamagedObject(path, "it is a checkpoint of another key");
+    if (key_of(recipe) != key) throw DamagedArtifact(path, "it is a checkpoint of another key");
     return header;
 }
 
@@ -67,10 +67,10 @@ struct Whole {
     MappedFile file;
 };
 
-// With every byte verified. Throws DamagedObject, FileError.
+// With every byte verified. Throws DamagedArtifact, FileError.
 Whole read_whole(FileSystem& files, const fs::path& path, const Digest& key) {
     Whole whole{header_of(files, path, key), files.map(path)};
-    verify_object(whole.header.object, whole.file.bytes, path);
+    verify_artifact(whole.header.object, whole.file.bytes, path);
     return whole;
 }
 
@@ -89,35 +89,35 @@ std::optional<std::pair<Digest, std::uint64_t>> parsed(std::string_view name) {
 
 }  // namespace
 
-double CheckpointPlace::share() const {
+double CheckpointPosition::share() const {
     const double all = static_cast<double>(epochs) * static_cast<double>(std::max<std::int64_t>(1, steps));
     if (all <= 0) return 0;
     const double done = static_cast<double>(epoch - 1) * static_cast<double>(std::max<std::int64_t>(1, steps)) + static_cast<double>(step);
     return std::clamp(done / all, 0.0, 1.0);
 }
 
-std::string CheckpointPlace::text() const {
+std::string CheckpointPosition::text() const {
     const std::string where = steps > 0 && step >= steps ? fmt::format("the end of epoch {}", epoch) : fmt::format("epoch {}, step {}", epoch, step);
     return fmt::format("{}, {:.0f} %", where, 100 * share());
 }
 
-CheckpointPlace place_of(const Progress& at) { return {at.epoch, at.epochs, at.epoch_ended ? at.steps : at.step, at.steps}; }
+CheckpointPosition place_of(const Progress& at) { return {at.epoch, at.epochs, at.epoch_ended ? at.steps : at.step, at.steps}; }
 
-bool is_farther(const CheckpointPlace& place, const CheckpointPlace& other) {
+bool is_farther(const CheckpointPosition& place, const CheckpointPosition& other) {
     return std::pair(place.epoch, place.step) > std::pair(other.epoch, other.step);
 }
 
-CheckpointFolder::CheckpointFolder(const fs::path& store_folder, const std::string& name, FileSystem& files,
+CheckpointFiles::CheckpointFiles(const fs::path& store_folder, const std::string& name, FileSystem& files,
                                    std::function<Hdf5LayoutFunction()> layout)
     : folder_(store_folder / name), quarantine_(store_folder / "quarantine"), files_(files), layout_(std::move(layout)),
       staging_(store_folder / "tmp", files) {}
 
-fs::path CheckpointFolder::path_of(const Digest& key, std::uint64_t number) const {
+fs::path CheckpointFiles::path_of(const Digest& key, std::uint64_t number) const {
     return folder_ / fmt::format("{}.{}{}", key.hex(), number, kExtension);
 }
 
 // Once: a plan asks for every stage that is to run. Called with mutex_ held.
-void CheckpointFolder::list() {
+void CheckpointFiles::list() {
     if (known_) return;
     known_.emplace();
     for (const std::string& name : files_.list(folder_)) {
@@ -125,7 +125,7 @@ void CheckpointFolder::list() {
     }
 }
 
-std::vector<std::uint64_t> CheckpointFolder::numbers_of(const Digest& key) {
+std::vector<std::uint64_t> CheckpointFiles::numbers_of(const Digest& key) {
     const std::scoped_lock lock(mutex_);
     list();
     const auto found = known_->find(key);
@@ -134,7 +134,7 @@ std::vector<std::uint64_t> CheckpointFolder::numbers_of(const Digest& key) {
     return numbers;
 }
 
-std::optional<CheckpointPlace> CheckpointFolder::newest(const Digest& key, std::uint64_t most) {
+std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std::uint64_t most) {
     try {
         for (const std::uint64_t number : numbers_of(key)) {
             if (number > most) continue;
@@ -148,14 +148,14 @@ std::optional<CheckpointPlace> CheckpointFolder::newest(const Digest& key, std::
     return std::nullopt;
 }
 
-std::optional<Checkpoint> CheckpointFolder::load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t most) {
+std::optional<Checkpoint> CheckpointFiles::load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t most) {
     for (const std::uint64_t number : numbers_of(key)) {
         if (number > most) continue;
         const fs::path path = path_of(key, number);
         try {
             const Whole whole = read_whole(files_, path, key);
-            return Checkpoint{whole.header.place, view_object(whole.header.object, whole.file).outputs.at(kPort)};
-        } catch (const DamagedObject& error) {
+            return Checkpoint{whole.header.place, view_artifact(whole.header.object, whole.file).outputs.at(kPort)};
+        } catch (const DamagedArtifact& error) {
             quarantine(path);
             damaged.emplace_back(error.diagnostics().front().message);
         } catch (const FileError&) {  // gone meanwhile, or it cannot be read: another one will do
@@ -164,7 +164,7 @@ std::optional<Checkpoint> CheckpointFolder::load(const Digest& key, std::vector<
     return std::nullopt;
 }
 
-VerifiedFiles CheckpointFolder::verify() {
+VerifiedFiles CheckpointFiles::verify() {
     VerifiedFiles verified;
     for (const std::string& name : files_.list(folder_)) {
         const auto found = parsed(name);
@@ -173,7 +173,7 @@ VerifiedFiles CheckpointFolder::verify() {
         try {
             verified.bytes += read_whole(files_, path, found->first).header.object.file_bytes;
             ++verified.good;
-        } catch (const DamagedObject& error) {
+        } catch (const DamagedArtifact& error) {
             quarantine(path);
             verified.damaged.emplace_back(error.diagnostics().front().message);
         } catch (const FileError& error) {
@@ -183,7 +183,7 @@ VerifiedFiles CheckpointFolder::verify() {
     return verified;
 }
 
-bool CheckpointFolder::write(const Recipe& recipe, const Digest& of, const CheckpointPlace& place, const NamedArrays& state,
+bool CheckpointFiles::write(const Recipe& recipe, const Digest& of, const CheckpointPosition& place, const NamedArrays& state,
                              std::uint64_t number) {
     const Digest key = key_of(recipe);
     Recipe placed = recipe;
@@ -191,7 +191,7 @@ bool CheckpointFolder::write(const Recipe& recipe, const Digest& of, const Check
     placed.push_back({std::string(kOfPart), of.hex()});
     Outcome outcome;
     outcome.outputs[kPort] = state;
-    const ObjectImage image = make_object(placed, description(), outcome, layout_());
+    const ArtifactImage image = make_artifact(placed, description(), outcome, layout_());
     prepare();
     if (staging_.write_and_link(image.header.file_bytes, image.extents, path_of(key, number)) == LinkResult::AlreadyThere) return false;
     files_.sync_folder(folder_);
@@ -202,13 +202,13 @@ bool CheckpointFolder::write(const Recipe& recipe, const Digest& of, const Check
     return true;
 }
 
-void CheckpointFolder::remove(const Digest& key, std::uint64_t number) {
+void CheckpointFiles::remove(const Digest& key, std::uint64_t number) {
     files_.remove(path_of(key, number));
     const std::scoped_lock lock(mutex_);
     if (known_) std::erase((*known_)[key], number);
 }
 
-std::vector<CheckpointFolder::Entry> CheckpointFolder::entries() {
+std::vector<CheckpointFiles::Entry> CheckpointFiles::entries() {
     std::vector<Entry> entries;
     for (const std::string& name : files_.list(folder_)) {
         const auto found = parsed(name);
@@ -223,7 +223,7 @@ std::vector<CheckpointFolder::Entry> CheckpointFolder::entries() {
     return entries;
 }
 
-void CheckpointFolder::prepare() {
+void CheckpointFiles::prepare() {
     const std::scoped_lock lock(mutex_);
     if (prepared_) return;
     staging_.prepare();
@@ -232,7 +232,7 @@ void CheckpointFolder::prepare() {
     prepared_ = true;
 }
 
-void CheckpointFolder::quarantine(const fs::path& path) {
+void CheckpointFiles::quarantine(const fs::path& path) {
     try {
         files_.make_folders(quarantine_);
         files_.rename(path, quarantine_ / fmt::format("{}-{}", folder_.filename().string(), path.filename().string()));

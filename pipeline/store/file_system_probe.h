@@ -28,6 +28,6 @@ struct DiskAnswer {
 
 // `folder` is there, empty, and the caller's to remove. Takes up to three seconds where times are coarse. Throws nothing that
 // the file system causes: that is an answer.
-[[nodiscard]] std::vector<DiskAnswer> check_disk(const std::filesystem::path& folder, FileSystem& files);
+[[nodiscard]] std::vector<DiskAnswer> probe_file_system(const std::filesystem::path& folder, FileSystem& files);
 
 }  // namespace satdl

@@ -16,7 +16,7 @@
 
 #include "pipeline/os/file_system.h"
 #include "pipeline/hdf5/hdf5_layout.h"
-#include "pipeline/store/object_header.h"
+#include "pipeline/store/artifact_header.h"
 #include "pipeline/store/recipe.h"
 #include "pipeline/stage.h"
 
@@ -24,28 +24,28 @@ namespace satdl {
 
 // All that is known of an outcome before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests
 // are taken here. Precondition: the outcome fits the description. Throws Error{Store} for names that HDF5 cannot hold.
-[[nodiscard]] ObjectHeader describe_object(const Recipe& recipe, const StageDescription& description,
+[[nodiscard]] ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& description,
                                            const Outcome& outcome);
 
 // An artifact ready to be written: a pure function of its content.
-struct ObjectImage {
-    ObjectImage() = default;
-    ObjectImage(ObjectImage&&) = default;  // no copies: `extents` would still look into the original
-    ObjectImage& operator=(ObjectImage&&) = default;
+struct ArtifactImage {
+    ArtifactImage() = default;
+    ArtifactImage(ArtifactImage&&) = default;  // no copies: `extents` would still look into the original
+    ArtifactImage& operator=(ArtifactImage&&) = default;
 
-    ObjectHeader header;
+    ArtifactHeader header;
     std::string header_bytes;
     Hdf5Layout layout;
     std::vector<Extent> extents;  // header, metadata and tensors: views into this image and into the outcome's arrays
 };
 
-// As describe_object, and for texts that are not UTF-8. The outcome must outlive the image.
-[[nodiscard]] ObjectImage make_object(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
+// As describe_artifact, and for texts that are not UTF-8. The outcome must outlive the image.
+[[nodiscard]] ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
                                       Hdf5LayoutFunction layout);
 
-// Every byte against its digest, gaps against zero. Throws DamagedObject naming the tensor.
-void verify_object(const ObjectHeader& header, std::span<const std::byte> file, const std::filesystem::path& path);
+// Every byte against its digest, gaps against zero. Throws DamagedArtifact naming the tensor.
+void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> file, const std::filesystem::path& path);
 // The outcome, its arrays views into `file`.
-[[nodiscard]] Outcome view_object(const ObjectHeader& header, const MappedFile& file);
+[[nodiscard]] Outcome view_artifact(const ArtifactHeader& header, const MappedFile& file);
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-#include "pipeline/store/disk_check.h"
+#include "pipeline/store/file_system_probe.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -66,7 +66,7 @@ std::vector<std::string> not_held(const std::vector<DiskAnswer>& answers) {
 
 TEST_CASE("On a usual file system a store can be kept") {
     const TempFolder folder;
-    const auto answers = check_disk(folder.path(), *real_file_system());
+    const auto answers = probe_file_system(folder.path(), *real_file_system());
     CHECK(answers.size() == 10);
     CHECK(std::ranges::none_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; }));
 }
@@ -81,7 +81,7 @@ TEST_CASE("A file system that does one thing otherwise is found out") {
     }));
     const TempFolder folder;
     Otherwise files(thing);
-    const auto answers = check_disk(folder.path(), files);
+    const auto answers = probe_file_system(folder.path(), files);
     const auto found = not_held(answers);
     CHECK(std::ranges::count(found, question) == 1);
     CHECK(std::ranges::any_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; }));
@@ -93,6 +93,6 @@ TEST_CASE("Whatever call fails is an answer, and no exception") {
         const auto real = real_file_system();
         test::FaultyFileSystem files(*real);
         files.fail(number, EIO);
-        CHECK(not_held(check_disk(folder.path(), files)).size() >= 1);
+        CHECK(not_held(probe_file_system(folder.path(), files)).size() >= 1);
     }
 }

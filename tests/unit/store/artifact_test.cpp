@@ -1,4 +1,4 @@
-#include "pipeline/store/object.h"
+#include "pipeline/store/artifact.h"
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
@@ -23,15 +23,15 @@ using test::TempFolder;
 namespace {
 
 void write_object(const std::filesystem::path& path, const Recipe& recipe, const Outcome& outcome) {
-    const ObjectImage image = make_object(recipe, sample_description(), outcome, test::hdf5_writer());
+    const ArtifactImage image = make_artifact(recipe, sample_description(), outcome, test::hdf5_writer());
     real_file_system()->write_new(path, image.header.file_bytes, image.extents);
 }
 
 Outcome read_whole(FileSystem& files, const std::filesystem::path& path) {
-    const ObjectHeader header = read_header(files, path);
+    const ArtifactHeader header = read_header(files, path);
     const MappedFile file = files.map(path);
-    verify_object(header, file.bytes, path);
-    return view_object(header, file);
+    verify_artifact(header, file.bytes, path);
+    return view_artifact(header, file);
 }
 
 Outcome read_whole(const std::filesystem::path& path) {
@@ -58,7 +58,7 @@ bool is_refused(test::TextFileSystem& files) {
     try {
         (void)read_whole(files, "object.h5");
         return false;
-    } catch (const DamagedObject&) {
+    } catch (const DamagedArtifact&) {
         return true;
     }
 }
@@ -80,7 +80,7 @@ TEST_CASE("the header tells all without the tensors being read") {
     const TempFolder folder;
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(3), sample_outcome());
-    const ObjectHeader header = read_header(*real_file_system(), path);
+    const ArtifactHeader header = read_header(*real_file_system(), path);
     CHECK(header.key == key_of(sample_recipe(3)));
     CHECK(header.recipe == sample_recipe(3));
     CHECK(header.port_digests == port_digests(sample_outcome()));
@@ -206,7 +206,7 @@ TEST_CASE("names that HDF5 cannot hold, and texts that are not UTF-8, are told")
     for (const std::string& name : {""s, "."s, "a//b"s, "/a"s, "a/.."s, "nul\0byte"s, "\xff\xfe"s}) {
         Outcome outcome = sample_outcome();
         outcome.outputs["model"][name] = test::array_of<float>({1}, {1});
-        CHECK_THROWS_AS(make_object(sample_recipe(), sample_description(), outcome, test::hdf5_writer()), Error);
+        CHECK_THROWS_AS(make_artifact(sample_recipe(), sample_description(), outcome, test::hdf5_writer()), Error);
     }
 }
 
@@ -221,13 +221,13 @@ TEST_CASE("an object that is cut between its mapping and its verification is dam
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(1), sample_outcome());
     const auto files = real_file_system();
-    const ObjectHeader header = read_header(*files, path);
+    const ArtifactHeader header = read_header(*files, path);
     for (const std::uint64_t bytes : {header.file_bytes - 1, header.file_bytes / 2, std::uint64_t{4096}, std::uint64_t{0}}) {
         const MappedFile file = files->map(path);
         const std::string whole = file_text(path);
         std::filesystem::permissions(path, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
         std::filesystem::resize_file(path, bytes);
-        CHECK_THROWS_AS(verify_object(header, file.bytes, path), DamagedObject);
+        CHECK_THROWS_AS(verify_artifact(header, file.bytes, path), DamagedArtifact);
         test::write_text(path, whole);
     }
 }

@@ -1,4 +1,4 @@
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -35,27 +35,27 @@ bool lock_alone(const UniqueFd& file, const std::filesystem::path& path) {
 
 }  // namespace
 
-StoreUse StoreUse::shared(const std::filesystem::path& store_folder) {
+StoreLock StoreLock::shared(const std::filesystem::path& store_folder) {
     UniqueFd file = opened(lock_file(store_folder), O_CREAT);
     if (file) lock(file, LOCK_SH);
-    return StoreUse(std::move(file));
+    return StoreLock(std::move(file));
 }
 
-std::optional<StoreUse> StoreUse::alone(const std::filesystem::path& store_folder) {
+std::optional<StoreLock> StoreLock::alone(const std::filesystem::path& store_folder) {
     const auto path = lock_file(store_folder);
     UniqueFd file = opened(path, O_CREAT);
     if (!lock_alone(file, path)) return std::nullopt;
-    return StoreUse(std::move(file));
+    return StoreLock(std::move(file));
 }
 
-bool StoreUse::is_used(const std::filesystem::path& store_folder) {
+bool StoreLock::is_used(const std::filesystem::path& store_folder) {
     const auto path = lock_file(store_folder);
     const UniqueFd file = opened(path, 0);
     if (!file && errno == ENOENT) return false;
     return !lock_alone(file, path);
 }
 
-StoreUse::~StoreUse() = default;
-StoreUse::StoreUse(StoreUse&&) noexcept = default;
+StoreLock::~StoreLock() = default;
+StoreLock::StoreLock(StoreLock&&) noexcept = default;
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-#include "pipeline/store/ends.h"
+#include "pipeline/store/final_checkpoints.h"
 
 #include <catch2/catch.hpp>
 
@@ -23,7 +23,7 @@ Recipe base(int way = 1) { return test::sample_recipe(way); }
 
 Digest key_with(std::int64_t goal) { return sha256("a training of " + std::to_string(goal)); }
 
-CheckpointPlace end_of(std::int64_t reached, std::int64_t goal) { return {reached, goal, 469, 469}; }
+CheckpointPosition end_of(std::int64_t reached, std::int64_t goal) { return {reached, goal, 469, 469}; }
 
 NamedArrays state_after(std::int64_t epochs) {
     return {{"weights", test::array_of<float>({3}, {1, 2, static_cast<float>(epochs)})}, {"epoch", test::array_of<std::int64_t>({1}, {epochs})}};
@@ -37,15 +37,15 @@ struct Process {
     }
     std::unique_ptr<FileSystem> files = real_file_system();
     FaultyFileSystem faulty;
-    DiskEnds ends;
+    DiskFinalCheckpoints ends;
     std::vector<std::string> damaged;
 };
 
 // How far the end is at which something of `goal` epochs would begin; 0: at the start.
 std::int64_t begins_at(const TempFolder& folder, std::int64_t goal, int way = 1) {
     Process process(folder);
-    const auto place = process.ends.farthest(base(way), goal);
-    const auto loaded = process.ends.load(base(way), goal, process.damaged);
+    const auto place = process.final_checkpoints.longest_prefix(base(way), goal);
+    const auto loaded = process.final_checkpoints.load(base(way), goal, process.damaged);
     REQUIRE(place.has_value() == loaded.has_value());
     if (!place) return 0;
     CHECK(*place == loaded->place);
@@ -75,7 +75,7 @@ TEST_CASE("the farthest end that is not beyond the goal is taken, of the same wa
 TEST_CASE("an end is never changed, whoever comes second") {
     const TempFolder folder;
     Process one(folder), other(folder);
-    CHECK_FALSE(other.ends.farthest(base(), 20));
+    CHECK_FALSE(other.final_checkpoints.longest_prefix(base(), 20));
     one.keep(20, 20);
     const auto names = one.files->list(folder.path() / "ends");
     REQUIRE(names.size() == 1);
@@ -93,14 +93,14 @@ TEST_CASE("an end says whose it is, and goes when it is told to") {
     process.keep(20, 20);
     process.keep(7, 30);
     write_text(folder.path() / "ends" / "notes.txt", "not ours");
-    auto entries = process.ends.entries();
+    auto entries = process.final_checkpoints.entries();
     REQUIRE(entries.size() == 2);
-    std::erase_if(entries, [](const CheckpointFolder::Entry& entry) { return entry.of != key_with(20); });
+    std::erase_if(entries, [](const CheckpointFiles::Entry& entry) { return entry.of != key_with(20); });
     REQUIRE(entries.size() == 1);
     CHECK(entries[0].number == 20);
     CHECK(entries[0].bytes > 4096);
-    process.ends.erase(entries[0]);
-    CHECK(process.ends.farthest(base(), 50)->epoch == 7);
+    process.final_checkpoints.erase(entries[0]);
+    CHECK(process.final_checkpoints.longest_prefix(base(), 50)->epoch == 7);
     CHECK(begins_at(folder, 50) == 7);
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("a damaged end is put into quarantine and told, and the one before it 
     std::filesystem::remove(path);
     write_text(path, text);
     Process process(folder);
-    const auto loaded = process.ends.load(base(), 50, process.damaged);
+    const auto loaded = process.final_checkpoints.load(base(), 50, process.damaged);
     REQUIRE(loaded);
     CHECK(loaded->place.epoch == 5);
     REQUIRE(process.damaged.size() == 1);

@@ -16,11 +16,11 @@
 
 namespace satdl {
 
-class IndexFile {
+class IndexDatabase {
 public:
     enum class Table { Objects, Files, History };
 
-    explicit IndexFile(std::filesystem::path file) : file_(std::move(file)) {}
+    explicit IndexDatabase(std::filesystem::path file) : file_(std::move(file)) {}
 
     // Runs `use`, one caller at a time. Where SQLite or a row fails in it, the file is moved aside or replaced by memory,
     // and `use` runs again, on what is then empty.

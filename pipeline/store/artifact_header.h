@@ -25,7 +25,7 @@ struct TensorRecord {
     [[nodiscard]] std::string path() const;  // in HDF5: "images", "model/conv_1.weight"
 };
 
-struct ObjectHeader {
+struct ArtifactHeader {
     Digest key;
     Recipe recipe;
     std::map<std::string, PortKind> ports;
@@ -40,16 +40,16 @@ struct ObjectHeader {
 };
 
 // The header as it stands at the file's start, without the zeros that fill the user block.
-[[nodiscard]] std::string header_text(const ObjectHeader& header);
+[[nodiscard]] std::string header_text(const ArtifactHeader& header);
 
 // What is wrong with an artifact's bytes.
-class DamagedObject : public Error {
+class DamagedArtifact : public Error {
 public:
-    DamagedObject(const std::filesystem::path& path, const std::string& what);
+    DamagedArtifact(const std::filesystem::path& path, const std::string& what);
 };
 
 // The header alone, from the file's first bytes: it has the digest that it says, it is the header of its own key, and what
-// it says is possible. Throws DamagedObject; FileError where the file cannot be read.
-[[nodiscard]] ObjectHeader read_header(FileSystem& files, const std::filesystem::path& path);
+// it says is possible. Throws DamagedArtifact; FileError where the file cannot be read.
+[[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);
 
 }  // namespace satdl

@@ -1,6 +1,6 @@
 // To JSON and back. Reading believes nothing: the digest is checked before the JSON is parsed, and then
 // every number against the file's length, so that no reader can be led outside of it.
-#include "pipeline/store/object_header.h"
+#include "pipeline/store/artifact_header.h"
 
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@ constexpr std::size_t kFirstRead = 4096;
 constexpr std::size_t kMostHeaderBytes = std::size_t{64} << 20;
 constexpr std::uint64_t kLeastUserBlock = 4096;
 
-// What parsing throws; only the words go into a DamagedObject.
+// What parsing throws; only the words go into a DamagedArtifact.
 struct Impossible {
     std::string what;
 };
@@ -54,7 +54,7 @@ Json tensor_json(const TensorRecord& tensor) {
             {"offset", tensor.offset}};
 }
 
-Json header_json(const ObjectHeader& header) {
+Json header_json(const ArtifactHeader& header) {
     Json json;
     json["key"] = header.key.hex();
     json["recipe"] = Json::array();
@@ -119,8 +119,8 @@ Table table_from(const Json& json) {
             json.at("rows").get<std::vector<std::vector<std::string>>>(), json.at("notes").get<std::vector<std::string>>()};
 }
 
-ObjectHeader header_from(const Json& json) {
-    ObjectHeader header;
+ArtifactHeader header_from(const Json& json) {
+    ArtifactHeader header;
     header.key = digest_from(json.at("key"));
     for (const Json& part : json.at("recipe")) {
         header.recipe.push_back({part.at(0).get<std::string>(), part.at(1).get<std::string>()});
@@ -144,7 +144,7 @@ ObjectHeader header_from(const Json& json) {
 }
 
 // Every piece lies in the file, behind the user block, clear of the others.
-void check_places(const ObjectHeader& header, std::uint64_t header_bytes) {
+void check_places(const ArtifactHeader& header, std::uint64_t header_bytes) {
     if (header.user_block_bytes < kLeastUserBlock || !std::has_single_bit(header.user_block_bytes) ||
         header_bytes > header.user_block_bytes || header.user_block_bytes > header.file_bytes) {
         throw Impossible{"its user block is of an impossible size"};
@@ -180,7 +180,7 @@ std::string read_start(FileSystem& files, const std::filesystem::path& path) {
     return text;
 }
 
-ObjectHeader parse(std::string_view text, std::uint64_t file_bytes) {
+ArtifactHeader parse(std::string_view text, std::uint64_t file_bytes) {
     if (!text.starts_with(kMagic) || text.size() < kPrefixBytes || text[kPrefixBytes - 1] != '\n') {
         throw Impossible{"it does not begin as an object of satdl does"};
     }
@@ -190,7 +190,7 @@ ObjectHeader parse(std::string_view text, std::uint64_t file_bytes) {
     if (sha256(rest).hex() != text.substr(kMagic.size(), 64)) {
         throw Impossible{"its header does not have the digest that it was written with"};
     }
-    ObjectHeader header = header_from(Json::parse(rest));
+    ArtifactHeader header = header_from(Json::parse(rest));
     if (header.file_bytes != file_bytes) {
         throw Impossible{fmt::format("it has {} bytes, but was written with {}", file_bytes, header.file_bytes)};
     }
@@ -209,7 +209,7 @@ std::string TensorRecord::path() const {
     return name.empty() ? port : port + "/" + name;
 }
 
-std::string header_text(const ObjectHeader& header) {
+std::string header_text(const ArtifactHeader& header) {
     try {
         const std::string rest = header_json(header).dump() + "\n";
         return fmt::format("{}{}\n{}", kMagic, sha256(rest).hex(), rest);
@@ -218,19 +218,19 @@ std::string header_text(const ObjectHeader& header) {
     }
 }
 
-ObjectHeader read_header(FileSystem& files, const std::filesystem::path& path) {
+ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path) {
     const auto identity = files.stamp(path);
     if (!identity) throw FileError(ENOENT, "find", path);
     try {
         return parse(read_start(files, path), identity->bytes);
     } catch (const Impossible& impossible) {
-        throw DamagedObject(path, impossible.what);
+        throw DamagedArtifact(path, impossible.what);
     } catch (const Json::exception&) {
-        throw DamagedObject(path, "its header is not the JSON that satdl writes");
+        throw DamagedArtifact(path, "its header is not the JSON that satdl writes");
     } catch (const FileError&) {
         throw;
     } catch (const Error&) {  // a shape that cannot be counted
-        throw DamagedObject(path, "its header says what cannot be");
+        throw DamagedArtifact(path, "its header says what cannot be");
     }
 }
 

@@ -1,4 +1,4 @@
-#include "pipeline/store/checkpoint.h"
+#include "pipeline/store/checkpoints.h"
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ NamedArrays state_at(float number) {
 
 bool same(const NamedArrays& one, const NamedArrays& other) { return port_digest(one) == port_digest(other); }
 
-CheckpointPlace at(std::int64_t epoch, std::int64_t step) { return {epoch, 20, step, 469}; }
+CheckpointPosition at(std::int64_t epoch, std::int64_t step) { return {epoch, 20, step, 469}; }
 
 const Recipe kRecipe = test::sample_recipe(1);
 const Digest kKey = key_of(kRecipe);
@@ -69,7 +69,7 @@ TEST_CASE("a place is told in words") {
     CHECK(at(7, 210).text() == "epoch 7, step 210, 32 %");
     CHECK(at(7, 469).text() == "the end of epoch 7, 35 %");
     CHECK(place_of({.epoch = 7, .epochs = 20, .step = 0, .steps = 469, .epoch_ended = true, .metrics = {}}) == at(7, 469));
-    CHECK(CheckpointPlace{}.share() == 0);
+    CHECK(CheckpointPosition{}.share() == 0);
 }
 
 TEST_CASE("the next process goes on from the last checkpoint; two are kept, and none of another key is seen") {

@@ -1,4 +1,4 @@
-#include "pipeline/store/object.h"
+#include "pipeline/store/artifact.h"
 
 #include <fmt/format.h>
 
@@ -38,13 +38,13 @@ std::map<std::string, double> metrics_of(const NamedArrays& group) {
 }
 
 // For people who open the file with h5py or h5dump; satdl reads its own header alone.
-Attributes root_attributes(const ObjectHeader& header, const StageDescription& description) {
+Attributes root_attributes(const ArtifactHeader& header, const StageDescription& description) {
     nlohmann::ordered_json recipe = nlohmann::ordered_json::object();
     for (const auto& [name, value] : header.recipe) recipe[name] = value;
     return {{"satdl_key", header.key.hex()}, {"satdl_kind", description.kind}, {"satdl_recipe", recipe.dump()}};
 }
 
-std::vector<Hdf5Tensor> hdf5_tensors(const ObjectHeader& header) {
+std::vector<Hdf5Tensor> hdf5_tensors(const ArtifactHeader& header) {
     std::vector<Hdf5Tensor> tensors;
     for (const TensorRecord& tensor : header.tensors) {
         tensors.push_back({tensor.path(), tensor.dtype, tensor.shape, {{"sha256", tensor.digest.hex()}}});
@@ -52,7 +52,7 @@ std::vector<Hdf5Tensor> hdf5_tensors(const ObjectHeader& header) {
     return tensors;
 }
 
-void take_places(ObjectHeader& header, const Hdf5Layout& layout) {
+void take_places(ArtifactHeader& header, const Hdf5Layout& layout) {
     for (std::size_t i = 0; i < header.tensors.size(); ++i) header.tensors[i].offset = layout.offsets[i];
     header.file_bytes = layout.file_bytes;
     header.metadata.clear();
@@ -65,7 +65,7 @@ void take_places(ObjectHeader& header, const Hdf5Layout& layout) {
 }
 
 // Enough for the header whatever the places turn out to be, unless HDF5's metadata falls into very many pieces.
-std::uint64_t first_user_block(ObjectHeader header) {
+std::uint64_t first_user_block(ArtifactHeader header) {
     constexpr std::uint64_t kWidest = ~std::uint64_t{0};
     for (TensorRecord& tensor : header.tensors) tensor.offset = kWidest;
     header.file_bytes = header.user_block_bytes = kWidest;
@@ -73,7 +73,7 @@ std::uint64_t first_user_block(ObjectHeader header) {
     return std::max(kLeastUserBlock, std::bit_ceil(header_text(header).size()));
 }
 
-std::vector<Extent> extents_of(const ObjectImage& image, const Outcome& outcome) {
+std::vector<Extent> extents_of(const ArtifactImage& image, const Outcome& outcome) {
     std::vector<Extent> extents{{0, std::as_bytes(std::span(image.header_bytes))}};
     for (const auto& [offset, bytes] : image.layout.metadata) extents.push_back({offset, std::as_bytes(std::span(bytes))});
     for (const TensorRecord& tensor : image.header.tensors) {
@@ -95,8 +95,8 @@ std::span<const std::byte> tensor_bytes(const TensorRecord& tensor, std::span<co
 
 }  // namespace
 
-ObjectHeader describe_object(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
-    ObjectHeader header;
+ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
+    ArtifactHeader header;
     header.key = key_of(recipe);
     header.recipe = recipe;
     header.tables = outcome.tables;
@@ -117,10 +117,10 @@ ObjectHeader describe_object(const Recipe& recipe, const StageDescription& descr
     return header;
 }
 
-ObjectImage make_object(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
+ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
                         Hdf5LayoutFunction layout) {
-    ObjectImage image;
-    image.header = describe_object(recipe, description, outcome);
+    ArtifactImage image;
+    image.header = describe_artifact(recipe, description, outcome);
     const auto tensors = hdf5_tensors(image.header);
     const auto attributes = root_attributes(image.header, description);
     for (std::uint64_t block = first_user_block(image.header);; block *= 2) {
@@ -134,30 +134,30 @@ ObjectImage make_object(const Recipe& recipe, const StageDescription& descriptio
     return image;
 }
 
-DamagedObject::DamagedObject(const std::filesystem::path& path, const std::string& what)
+DamagedArtifact::DamagedArtifact(const std::filesystem::path& path, const std::string& what)
     : Error(ExitCode::Store, fmt::format("the artifact '{}' is damaged: {}", printable(path.string()), what),
             "it is not used; the next run computes it again") {}
 
-void verify_object(const ObjectHeader& header, std::span<const std::byte> file, const std::filesystem::path& path) {
+void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> file, const std::filesystem::path& path) {
     const MappingWatch use(file);  // what is cut now reads as zeros
     if (file.size() != header.file_bytes) {
-        throw DamagedObject(path, fmt::format("it has {} bytes, but was written with {}", file.size(), header.file_bytes));
+        throw DamagedArtifact(path, fmt::format("it has {} bytes, but was written with {}", file.size(), header.file_bytes));
     }
     std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces = header.metadata;
     const std::string start = header_text(header);
     if (!std::ranges::equal(file.first(start.size()), std::as_bytes(std::span(start)))) {
-        throw DamagedObject(path, "its header is not the one that was read before");
+        throw DamagedArtifact(path, "its header is not the one that was read before");
     }
     pieces.emplace_back(0, start.size());
 
     Sha256 metadata;
     for (const auto& [offset, bytes] : header.metadata) metadata.update(file.subspan(offset, bytes));
     if (metadata.finish() != header.metadata_digest) {
-        throw DamagedObject(path, "HDF5's own part does not have the digest that it was written with");
+        throw DamagedArtifact(path, "HDF5's own part does not have the digest that it was written with");
     }
     for (const TensorRecord& tensor : header.tensors) {
         if (Array(tensor.dtype, tensor.shape, tensor_bytes(tensor, file), nullptr).digest() != tensor.digest) {
-            throw DamagedObject(path, fmt::format("the tensor '{}' does not have the digest that it was written with",
+            throw DamagedArtifact(path, fmt::format("the tensor '{}' does not have the digest that it was written with",
                                                   printable(tensor.path())));
         }
         pieces.emplace_back(tensor.offset, tensor.bytes());
@@ -168,12 +168,12 @@ void verify_object(const ObjectHeader& header, std::span<const std::byte> file, 
     pieces.emplace_back(header.file_bytes, 0);
     for (const auto& [offset, bytes] : pieces) {
         const bool is_gap = all_zero(file.subspan(end, offset - end));
-        if (!is_gap) throw DamagedObject(path, "between its parts, something is not zero");
+        if (!is_gap) throw DamagedArtifact(path, "between its parts, something is not zero");
         end = offset + bytes;
     }
 }
 
-Outcome view_object(const ObjectHeader& header, const MappedFile& file) {
+Outcome view_artifact(const ArtifactHeader& header, const MappedFile& file) {
     Outcome outcome;
     outcome.tables = header.tables;
     for (const auto& [port, kind] : header.ports) outcome.outputs[port];

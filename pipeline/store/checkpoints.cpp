@@ -1,4 +1,4 @@
-#include "pipeline/store/checkpoint.h"
+#include "pipeline/store/checkpoints.h"
 
 #include <utility>
 
@@ -13,7 +13,7 @@ DiskCheckpoints::DiskCheckpoints(const std::filesystem::path& store_folder, File
                                  std::function<Hdf5LayoutFunction()> layout)
     : folder_(store_folder, "checkpoints", files, std::move(layout)) {}
 
-void DiskCheckpoints::keep(const Recipe& recipe, const CheckpointPlace& place, const NamedArrays& state) {
+void DiskCheckpoints::keep(const Recipe& recipe, const CheckpointPosition& place, const NamedArrays& state) {
     const Digest key = key_of(recipe);
     std::vector<std::uint64_t> numbers = folder_.numbers_of(key);
     std::uint64_t number = numbers.empty() ? 1 : numbers.front() + 1;

@@ -1,4 +1,4 @@
-#include "pipeline/store/index_file.h"
+#include "pipeline/store/index_database.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -55,7 +55,7 @@ SqliteFailure damaged_row(const std::string& what) {
     return SqliteFailure{SQLITE_CORRUPT, what};
 }
 
-std::optional<std::string> IndexFile::get(Table table, std::string_view name) {
+std::optional<std::string> IndexDatabase::get(Table table, std::string_view name) {
     if (connection_ == nullptr) return std::nullopt;
     begin_reading();
     const int number = static_cast<int>(table);
@@ -67,7 +67,7 @@ std::optional<std::string> IndexFile::get(Table table, std::string_view name) {
     return std::string(text);
 }
 
-bool IndexFile::put(Table table, std::string_view name, const std::string& text) {
+bool IndexDatabase::put(Table table, std::string_view name, const std::string& text) {
     if (get(table, name) == text) return false;
     begin_writing();
     const int number = static_cast<int>(table);
@@ -77,7 +77,7 @@ bool IndexFile::put(Table table, std::string_view name, const std::string& text)
     return true;
 }
 
-void IndexFile::remove(Table table, std::string_view name) {
+void IndexDatabase::remove(Table table, std::string_view name) {
     if (!get(table, name)) return;
     begin_writing();
     const int number = static_cast<int>(table);
@@ -85,13 +85,13 @@ void IndexFile::remove(Table table, std::string_view name) {
     (void)use.blob(name).step();
 }
 
-void IndexFile::put_duration(const Digest& key, const std::string& kind, double seconds) {
+void IndexDatabase::put_duration(const Digest& key, const std::string& kind, double seconds) {
     begin_writing();
     SqliteUse use(connection_.get(), put_duration_, kPutDuration);
     (void)use.blob(bytes_of(key)).text(kind).number(seconds).step();
 }
 
-std::optional<double> IndexFile::duration(const Digest& key, const std::string& kind) {
+std::optional<double> IndexDatabase::duration(const Digest& key, const std::string& kind) {
     if (connection_ == nullptr) return std::nullopt;
     begin_reading();
     SqliteUse by_key(connection_.get(), duration_by_key_, kDurationByKey);
@@ -101,18 +101,18 @@ std::optional<double> IndexFile::duration(const Digest& key, const std::string& 
     return std::nullopt;
 }
 
-void IndexFile::end_batch() {
+void IndexDatabase::end_batch() {
     if (--batches_ == 0) end_transaction();
 }
 
-void IndexFile::open_existing() {
+void IndexDatabase::open_existing() {
     if (in_memory_ || connection_ != nullptr) return;
     std::error_code ignored;
     if (fs::exists(file_, ignored)) connect(0);
     else began_empty_ = true;
 }
 
-void IndexFile::connect(int flags) {
+void IndexDatabase::connect(int flags) {
     adopt(open_sqlite(file_.string(), flags));
     note_identity();
     if (sqlite3_db_readonly(connection_.get(), "main") == 1) throw SqliteFailure{SQLITE_READONLY, "it may not be written"};
@@ -128,12 +128,12 @@ void IndexFile::connect(int flags) {
     execute_sqlite(connection_.get(), "COMMIT");
 }
 
-void IndexFile::adopt(SqliteConnection fresh) {
+void IndexDatabase::adopt(SqliteConnection fresh) {
     disconnect();
     connection_ = std::move(fresh);
 }
 
-void IndexFile::note_identity() {
+void IndexDatabase::note_identity() {
     try {
         opened_ = real_file_system()->stamp(file_);
     } catch (const FileError& error) {
@@ -141,7 +141,7 @@ void IndexFile::note_identity() {
     }
 }
 
-void IndexFile::disconnect() {
+void IndexDatabase::disconnect() {
     for (auto& table : row_statements_) {
         for (SqliteStatement& statement : table) statement.reset();
     }
@@ -150,14 +150,14 @@ void IndexFile::disconnect() {
     connection_.reset();
 }
 
-void IndexFile::begin_reading() {
+void IndexDatabase::begin_reading() {
     if (batches_ == 0 || transaction_ != Transaction::None) return;
     execute_sqlite(connection_.get(), "BEGIN");
     transaction_ = Transaction::Reading;
 }
 
 // A transaction that has read is never turned into a writing one: two processes that try would wait for each other.
-void IndexFile::begin_writing() {
+void IndexDatabase::begin_writing() {
     if (connection_ == nullptr) {
         std::error_code ignored;  // where there is no folder, opening fails
         fs::create_directories(file_.parent_path(), ignored);
@@ -169,11 +169,11 @@ void IndexFile::begin_writing() {
     transaction_ = Transaction::Writing;
 }
 
-void IndexFile::end_transaction() {
+void IndexDatabase::end_transaction() {
     if (std::exchange(transaction_, Transaction::None) != Transaction::None) execute_sqlite(connection_.get(), "COMMIT");
 }
 
-void IndexFile::recover(const SqliteFailure& failure) {
+void IndexDatabase::recover(const SqliteFailure& failure) {
     const int code = failure.code & 0xff;
     SATDL_CHECK(code != SQLITE_MISUSE && !in_memory_, "SQLite: " + failure.what);
     disconnect();
@@ -188,7 +188,7 @@ void IndexFile::recover(const SqliteFailure& failure) {
 
 // A journal left behind would be rolled back into the new file, so it goes along. Nothing is moved where another process has
 // already put a new file there.
-bool IndexFile::move_aside() {
+bool IndexDatabase::move_aside() {
     try {
         const auto files = real_file_system();
         const auto now = files->stamp(file_);

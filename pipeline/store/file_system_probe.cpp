@@ -1,4 +1,4 @@
-#include "pipeline/store/disk_check.h"
+#include "pipeline/store/file_system_probe.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 #include <fstream>
 
 #include "pipeline/store/index.h"
-#include "pipeline/store/store_use.h"
+#include "pipeline/store/store_lock.h"
 
 namespace satdl {
 namespace {
@@ -88,7 +88,7 @@ public:
         if (::pipe2(told.data(), O_CLOEXEC) != 0) throw FileError(errno, "make a pipe for", folder);
         child_ = ::fork();
         if (child_ == 0) {
-            const StoreUse use = StoreUse::shared(folder);
+            const StoreLock use = StoreLock::shared(folder);
             const char done = '.';
             if (::write(told[1], &done, 1) == 1) ::pause();
             ::_exit(0);
@@ -114,9 +114,9 @@ private:
 Seen locks_hold(const fs::path& folder, FileSystem&) {
     {
         const Sharer sharer(folder);
-        if (StoreUse::alone(folder)) return {false, "flock lets two processes in"};
+        if (StoreLock::alone(folder)) return {false, "flock lets two processes in"};
     }
-    const bool freed = StoreUse::alone(folder).has_value();
+    const bool freed = StoreLock::alone(folder).has_value();
     return {freed, freed ? "between processes; a dead one's is gone" : "a dead process still holds its lock"};
 }
 
@@ -154,7 +154,7 @@ Seen links_point(const fs::path& folder, FileSystem& files) {
 Seen index_works(const fs::path& folder, FileSystem&) {
     const fs::path path = folder / "index.sqlite";
     const Digest key = sha256("key");
-    Index(path).put_object(key, {{{"port", key}}, 1});
+    Index(path).put_artifact(key, {{{"port", key}}, 1});
     Index again(path);
     const bool there = again.object(key).has_value();
     return {there && !again.trouble(), there ? "SQLite, written and read again" : again.trouble().value_or("what was written is not there")};
@@ -184,7 +184,7 @@ constexpr std::array kQuestions{
 
 }  // namespace
 
-std::vector<DiskAnswer> check_disk(const fs::path& folder, FileSystem& files) {
+std::vector<DiskAnswer> probe_file_system(const fs::path& folder, FileSystem& files) {
     std::vector<DiskAnswer> answers;
     for (const Question& question : kQuestions) {
         Seen seen;
