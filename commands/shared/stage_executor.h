@@ -3,7 +3,7 @@
 #pragma once
 
 #include "pipeline/executors/isolated.h"
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 
 namespace satdl {
 
@@ -14,7 +14,7 @@ public:
     explicit StageExecutor(Isolate isolate = Isolate::WhereAsked) : isolate_(isolate) {}
 
     [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
-        if (isolate_ == Isolate::All || node.supervision.isolated()) return isolated_.execute(node, inputs, context);
+        if (isolate_ == Isolate::All || node.policy.isolated()) return isolated_.execute(node, inputs, context);
         return libraries_.function(*node.stage)(inputs, context);
     }
     [[nodiscard]] std::optional<Digest> library(const Node& node) override { return libraries_.digest(*node.stage); }

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "pipeline/catalog/supervision.h"
+#include "pipeline/catalog/execution_policy.h"
 
 namespace satdl {
 namespace {

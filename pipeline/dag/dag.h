@@ -9,7 +9,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/stage.h"
-#include "pipeline/catalog/supervision.h"
+#include "pipeline/catalog/execution_policy.h"
 
 namespace satdl {
 
@@ -31,7 +31,7 @@ struct Node {
     std::vector<Input> inputs;            // in the order of the description's ports
     std::vector<SourceFile> files;        // of Dataset and File parameters
     std::string about;                    // `about:` of the stage, for people
-    Supervision supervision;              // not in its key
+    ExecutionPolicy policy;              // not in its key
     Place place;
 };
 

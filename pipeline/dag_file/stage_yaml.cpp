@@ -137,7 +137,7 @@ StageReader::ReadStage StageReader::read(NodeId id) {
         if (about && !about->is_scalar()) diagnostics_.add(about->place(), "'about' must be text, not " + about->describe());
         if (about) node.about = about->text();
     }
-    node.supervision = read_supervision(*declared.body, declared.locals, interpolation_, diagnostics_);
+    node.policy = read_supervision(*declared.body, declared.locals, interpolation_, diagnostics_);
     StageParams params = params_.read(declared.stage->description, *declared.body, declared.locals, declared.place);
     node.params = std::move(params.params);
     node.files = std::move(params.files);

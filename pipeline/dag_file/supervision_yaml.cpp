@@ -16,8 +16,8 @@ public:
     Reader(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics)
         : body_(body), locals_(locals), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
-    Supervision read() {
-        Supervision read;
+    ExecutionPolicy read() {
+        ExecutionPolicy read;
         if (const auto retries = value("retries")) read.retries = count(*retries);
         if (const auto delay = value("retry_delay")) read.retry_delay_seconds = seconds("retry_delay", *delay, 0).value_or(0);
         if (const auto timeout = value("timeout")) read.timeout_seconds = seconds("timeout", *timeout, 1e-3);
@@ -81,7 +81,7 @@ private:
 
 }  // namespace
 
-Supervision read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
+ExecutionPolicy read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
     return Reader(body, locals, interpolation, diagnostics).read();
 }
 

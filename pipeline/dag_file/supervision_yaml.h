@@ -2,12 +2,12 @@
 #pragma once
 
 #include "pipeline/dag_file/interpolation.h"
-#include "pipeline/catalog/supervision.h"
+#include "pipeline/catalog/execution_policy.h"
 
 namespace satdl {
 
 // Mistakes go to `diagnostics`, with their places; what they stand for is then left at its default.
-[[nodiscard]] Supervision read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation,
+[[nodiscard]] ExecutionPolicy read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation,
                                            Diagnostics& diagnostics);
 
 }  // namespace satdl

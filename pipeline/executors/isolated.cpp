@@ -66,7 +66,7 @@ public:
         const std::array given{ChildProcess::Given{their_output.get(), STDOUT_FILENO}, ChildProcess::Given{their_output.get(), STDERR_FILENO},
                                ChildProcess::Given{theirs.get(), kWorkerChannel}, ChildProcess::Given{their_life.get(), kWorkerLifeline},
                                ChildProcess::Given{stop_.file().get(), kWorkerStop}};
-        const auto memory = node.supervision.memory_bytes.value_or(0);
+        const auto memory = node.policy.memory_bytes.value_or(0);
         const std::vector<std::string> argv{"satdl", std::string(kWorkerCommand), node.name, std::to_string(memory)};
         if (const int number = minder_.start(program, argv, given, ChildProcess::ProcessGroup::Own)) throw not_started(number);
         channel_.emplace(std::move(ours));
@@ -121,10 +121,10 @@ private:
 
     void look_after() {
         if (context_.stop_requested()) stop_.raise();
-        const Supervision& supervision = node_.supervision;
-        if (!supervision.timeout_seconds || killed_) return;
+        const ExecutionPolicy& policy = node_.policy;
+        if (!policy.timeout_seconds || killed_) return;
         const std::chrono::duration<double> ran = Clock::now() - started_;
-        if (ran.count() < *supervision.timeout_seconds + supervision.grace_seconds()) return;
+        if (ran.count() < *policy.timeout_seconds + policy.grace_seconds()) return;
         killed_ = true;
         end_now();
     }
@@ -217,14 +217,14 @@ private:
     }
 
     [[nodiscard]] std::string limit_text(const WorkerEnd& end) const {
-        return fmt::format("its limit is {} ({})", memory_text(*node_.supervision.memory_bytes), name_of(end.limit));
+        return fmt::format("its limit is {} ({})", memory_text(*node_.policy.memory_bytes), name_of(end.limit));
     }
 
     [[nodiscard]] std::string death(const std::optional<WorkerEnd>& end) const {
-        const Supervision& supervision = node_.supervision;
+        const ExecutionPolicy& policy = node_.policy;
         if (killed_) {
             return fmt::format("it ran longer than its timeout of {:g} s, was asked to stop, and was killed {:g} s later",
-                               *supervision.timeout_seconds, supervision.grace_seconds());
+                               *policy.timeout_seconds, policy.grace_seconds());
         }
         if (!end) return "its process was ended from outside, and the one that minds it, too";
         if (end->out_of_memory) return fmt::format("the kernel ended it for want of memory: {}", limit_text(*end));

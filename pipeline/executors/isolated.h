@@ -7,7 +7,7 @@
 #include <string>
 
 #include "pipeline/run/executor.h"
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 
 namespace satdl {
 

@@ -15,8 +15,8 @@
 #include "pipeline/executors/minder.h"
 #include "pipeline/executors/node_messages.h"
 #include "pipeline/executors/shared_flag.h"
-#include "pipeline/catalog/stage_library.h"
-#include "pipeline/catalog/supervision.h"
+#include "pipeline/catalog/library_loader.h"
+#include "pipeline/catalog/execution_policy.h"
 
 namespace satdl {
 namespace {

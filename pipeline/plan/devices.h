@@ -15,7 +15,7 @@
 #include "pipeline/dag/dag.h"
 #include "pipeline/plan/machine.h"
 #include "pipeline/plan/selection.h"
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 
 namespace satdl {
 

@@ -19,7 +19,7 @@ public:
     Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned, MappingWatch& read)
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]), read_(read),
           checkpoints_(carrying, planned) {
-        if (const auto& timeout = node_.supervision.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
+        if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
         for (const Told& told : told_of(node_, carrying.machine)) log(told.level, told.words);
         for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
@@ -86,14 +86,14 @@ Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome ou
     return made;
 }
 
-Attempt stopped(const Carrying& carrying, const Supervision& supervision, bool was_asked) {
+Attempt stopped(const Carrying& carrying, const ExecutionPolicy& supervision, bool was_asked) {
     if (carrying.stop.load(std::memory_order_relaxed)) {
         Attempt made;
         made.state = NodeState::Stopped;
         return made;
     }
     if (!was_asked) return failed("it stopped, though nobody had asked it to", Failure::Passing);
-    return failed(fmt::format("it ran longer than its timeout of {:g} s, and was asked to stop", *supervision.timeout_seconds),
+    return failed(fmt::format("it ran longer than its timeout of {:g} s, and was asked to stop", *policy.timeout_seconds),
                   Failure::Passing);
 }
 
@@ -110,7 +110,7 @@ Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& 
         made.resumed_from = context->checkpoints().resumed_from();
         return made;
     } catch (const Stopped&) {
-        return stopped(carrying, node.supervision, context && context->stop_requested());
+        return stopped(carrying, node.policy, context && context->stop_requested());
     } catch (const Error& error) {
         const std::string checkpoint = context ? context->checkpoints().after_failure() : "";
         return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),

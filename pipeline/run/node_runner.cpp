@@ -351,7 +351,7 @@ void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attem
     result = NodeResult{.node = slot.planned.node, .state = made.state, .because = slot.planned.because, .key = slot.planned.key,
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
                         .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error),
-                        .attempt = made.number, .attempts = carrying_.dag.nodes[slot.planned.node].supervision.retries + 1,
+                        .attempt = made.number, .attempts = carrying_.dag.nodes[slot.planned.node].policy.retries + 1,
                         .library = made.library, .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);

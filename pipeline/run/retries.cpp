@@ -25,14 +25,14 @@ void wait(double seconds, const std::atomic<bool>& stop) {
 }  // namespace
 
 Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
-    const Supervision& supervision = carrying.dag.nodes[planned.node].supervision;
-    const int attempts = supervision.retries + 1;
+    const ExecutionPolicy& policy = carrying.dag.nodes[planned.node].policy;
+    const int attempts = policy.retries + 1;
     PlannedNode now = planned;
     for (int number = 1;; ++number) {
         Attempt made = attempt(carrying, observer, now, inputs);
         made.number = number;
         if (made.failure != Failure::Passing || number == attempts || carrying.stop.load(std::memory_order_relaxed)) return made;
-        const double delay = supervision.retry_delay_seconds;
+        const double delay = policy.retry_delay_seconds;
         observer.stage_log(carrying.dag, planned.node, LogLevel::Warning,
                            fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
                                        first_line(made.error), number + 1,

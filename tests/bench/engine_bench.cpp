@@ -9,7 +9,7 @@
 #include "pipeline/store/memory_store.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/run/schedule.h"
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace {

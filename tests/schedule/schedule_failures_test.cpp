@@ -75,7 +75,7 @@ TEST_CASE("What fails in passing is tried again as often as it may be, and every
     const auto run = [&](int good_call, const std::function<void()>& failure) {
         World world;
         Dag dag = chain();
-        dag.nodes[2].supervision.retries = 2;
+        dag.nodes[2].policy.retries = 2;
         calls = 0;
         world.executor.scripts["c"] = [&, good_call](const StageInputs& inputs, StageContext&) -> Outcome {
             if (++calls != good_call) failure();
@@ -99,7 +99,7 @@ TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure an
     World world;
     const int jobs = any_jobs();
     Dag dag = chain();
-    dag.nodes[2].supervision.timeout_seconds = 5;
+    dag.nodes[2].policy.timeout_seconds = 5;
     world.executor.scripts["c"] = [](const StageInputs&, StageContext& context) -> Outcome {
         while (!context.stop_requested()) {
         }

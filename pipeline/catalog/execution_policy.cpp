@@ -1,4 +1,4 @@
-#include "pipeline/catalog/supervision.h"
+#include "pipeline/catalog/execution_policy.h"
 
 #include <fmt/format.h>
 
@@ -28,7 +28,7 @@ std::optional<double> measured(std::string_view text, std::span<const Unit> unit
 
 }  // namespace
 
-double Supervision::grace_seconds() const { return std::clamp(*timeout_seconds / 10, 1.0, 30.0); }
+double ExecutionPolicy::grace_seconds() const { return std::clamp(*timeout_seconds / 10, 1.0, 30.0); }
 
 std::optional<double> seconds_from_text(std::string_view text) { return measured(text, kTimes); }
 

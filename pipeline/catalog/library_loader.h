@@ -9,18 +9,18 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/os/shared_library.h"
-#include "pipeline/catalog/library_file.h"
+#include "pipeline/catalog/library_check.h"
 
 namespace satdl {
 
-// What a shared library says of itself. Precondition: its ABI was checked (library_file.h). Throws Error{Store} naming the file where
+// What a shared library says of itself. Precondition: its ABI was checked (library_check.h). Throws Error{Store} naming the file where
 // it is no stage library.
 [[nodiscard]] const StageLibraryInfo& stage_library_info(const SharedLibrary& library);
 
 // Safe from any thread.
 class StageLibraries {
 public:
-    // The library's file, which may be loaded; nothing is loaded. What it throws: library_file.h. A library is read once; later calls
+    // The library's file, which may be loaded; nothing is loaded. What it throws: library_check.h. A library is read once; later calls
     // look whether it is still the same file.
     [[nodiscard]] LibraryFile file(const CatalogEntry& stage);
     // The function of a stage. Throws Error{Store}: as file(); or the library cannot be loaded, lacks the stage, or is another one than

@@ -1,4 +1,4 @@
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 
 #include <catch2/catch.hpp>
 

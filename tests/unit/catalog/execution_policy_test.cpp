@@ -1,4 +1,4 @@
-#include "pipeline/catalog/supervision.h"
+#include "pipeline/catalog/execution_policy.h"
 
 #include <catch2/catch.hpp>
 
@@ -34,9 +34,9 @@ TEST_CASE("An amount of memory is a number and its unit, in powers of 1024") {
 
 TEST_CASE("A process has a tenth of its timeout to stop, from a second to half a minute") {
     const auto grace = [](double seconds) {
-        Supervision supervision;
-        supervision.timeout_seconds = seconds;
-        return supervision.grace_seconds();
+        ExecutionPolicy policy;
+        policy.timeout_seconds = seconds;
+        return policy.grace_seconds();
     };
     CHECK(grace(0.5) == 1);
     CHECK(grace(90) == 9);

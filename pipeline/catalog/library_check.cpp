@@ -1,4 +1,4 @@
-#include "pipeline/catalog/library_file.h"
+#include "pipeline/catalog/library_check.h"
 
 #include <fmt/format.h>
 #include <grp.h>

@@ -1,7 +1,7 @@
 // The manifest was written when the library was built, the library is loaded when a stage must run: in between, somebody may have
 // built anew, or installed another LibTorch under it. The two are compared before the first stage of a library runs. Between the look at
 // the file and dlopen it could be swapped by who may write to its folder: only the user and root, by then.
-#include "pipeline/catalog/stage_library.h"
+#include "pipeline/catalog/library_loader.h"
 
 #include <fmt/format.h>
 

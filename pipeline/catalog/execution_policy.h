@@ -10,13 +10,13 @@
 
 namespace satdl {
 
-struct Supervision {
+struct ExecutionPolicy {
     int retries = 0;  // further attempts, after one that failed
     double retry_delay_seconds = 0;
     std::optional<double> timeout_seconds;      // of one attempt
     std::optional<std::uint64_t> memory_bytes;  // of one attempt, which then has a process of its own
     bool isolate = false;                       // a process of its own in any case
-    bool operator==(const Supervision&) const = default;
+    bool operator==(const ExecutionPolicy&) const = default;
 
     [[nodiscard]] bool isolated() const { return isolate || memory_bytes.has_value(); }
     // Precondition: there is a timeout. How long a process has to stop, once it was asked to, before it is killed: a tenth of
