@@ -1,4 +1,4 @@
-// Every source ends in the same place, IncomingFile, which takes size and SHA-256 of the
+// Every source ends in the same place, VerifiedDownload, which takes size and SHA-256 of the
 // uncompressed bytes: so no source has to be trusted, and a mirror may compress as it likes.
 #include "pipeline/dataset/dataset_fetch.h"
 
@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "pipeline/dataset/incoming.h"
+#include "pipeline/dataset/verified_download.h"
 #include "pipeline/os/subprocess.h"
 
 namespace satdl {
@@ -48,12 +48,12 @@ private:
     const Dataset& dataset_;
     FetchObserver& observer_;
     std::unique_ptr<FileSystem> files_;
-    std::optional<IncomingFolder> incoming_;
+    std::optional<DownloadFolder> incoming_;
     std::optional<fs::path> npm_archive_;
     std::vector<std::string> tried_;  // lines for the message
 };
 
-ProcessSink append_to(IncomingFile& file) {
+ProcessSink append_to(VerifiedDownload& file) {
     return [&file](std::span<const std::byte> bytes) { return file.append(bytes); };
 }
 
@@ -183,7 +183,7 @@ Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
     {
         // gzip adds at most a thousandth to what it cannot compress
         const auto most = static_cast<std::uint64_t>(file.bytes) + static_cast<std::uint64_t>(file.bytes) / 1000 + 4096;
-        IncomingFile archive(compressed, most, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
+        VerifiedDownload archive(compressed, most, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
             if (done < next) return;
             observer_.bytes(file.name + ".gz", done, 0);
             next = done + kProgressBytes;
@@ -200,7 +200,7 @@ Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
 
 Try Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& fill) {
     const auto total = static_cast<std::uint64_t>(file.bytes);
-    IncomingFile incoming(incoming_->path() / file.name, total, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
+    VerifiedDownload incoming(incoming_->path() / file.name, total, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
         if (done < next && done < total) return;
         observer_.bytes(file.name, done, total);
         next = done + kProgressBytes;

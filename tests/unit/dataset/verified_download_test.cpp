@@ -1,4 +1,4 @@
-#include "pipeline/dataset/incoming.h"
+#include "pipeline/dataset/verified_download.h"
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -19,10 +19,10 @@ TEST_CASE("a folder of incoming files goes with its owner, and no other owner sw
     const TempFolder folder;
     fs::path first;
     {
-        const IncomingFolder living(folder.path());
+        const DownloadFolder living(folder.path());
         first = living.path();
         std::ofstream(first / "part") << "half";
-        const IncomingFolder other(folder.path());
+        const DownloadFolder other(folder.path());
         CHECK(other.path() != first);
         CHECK(fs::exists(first / "part"));
     }
@@ -34,7 +34,7 @@ TEST_CASE("what a dead process left is swept, other files are not touched") {
     fs::create_directories(folder.path() / ".tmp-dead" / "deep");
     std::ofstream(folder.path() / ".tmp-file") << "a file of the user's";
     std::ofstream(folder.path() / "data") << "x";
-    const IncomingFolder incoming(folder.path());
+    const DownloadFolder incoming(folder.path());
     CHECK_FALSE(fs::exists(folder.path() / ".tmp-dead"));
     CHECK(fs::exists(folder.path() / ".tmp-file"));
     CHECK(fs::exists(folder.path() / "data"));
@@ -42,10 +42,10 @@ TEST_CASE("what a dead process left is swept, other files are not touched") {
 
 TEST_CASE("an incoming file takes its digest on the way and appears only when it is published") {
     const TempFolder folder;
-    const IncomingFolder incoming(folder.path());
+    const DownloadFolder incoming(folder.path());
     const auto files = real_file_system();
     std::uint64_t told = 0;
-    IncomingFile file(incoming.path() / "a", 6, [&](std::uint64_t done) { told = done; });
+    VerifiedDownload file(incoming.path() / "a", 6, [&](std::uint64_t done) { told = done; });
     CHECK(file.append(bytes_of("abc")));
     CHECK(file.append(bytes_of("def")));
     CHECK_FALSE(file.append(bytes_of("g")));

@@ -15,12 +15,12 @@ namespace satdl {
 
 // `folder`/.tmp-XXXXXX, removed with everything in it when this ends. Its owner holds a lock on it while it lives, so that
 // the next one can tell a dead process's from a living one's; process numbers would not tell, nor hold across containers.
-class IncomingFolder {
+class DownloadFolder {
 public:
-    explicit IncomingFolder(const std::filesystem::path& folder);
-    ~IncomingFolder();
-    IncomingFolder(const IncomingFolder&) = delete;
-    IncomingFolder& operator=(const IncomingFolder&) = delete;
+    explicit DownloadFolder(const std::filesystem::path& folder);
+    ~DownloadFolder();
+    DownloadFolder(const DownloadFolder&) = delete;
+    DownloadFolder& operator=(const DownloadFolder&) = delete;
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -30,14 +30,14 @@ private:
 };
 
 // Bytes are appended, never more than `most`; afterwards publish(), or nothing stays.
-class IncomingFile {
+class VerifiedDownload {
 public:
     using Progress = std::function<void(std::uint64_t)>;  // bytes so far
 
-    IncomingFile(std::filesystem::path path, std::uint64_t most, Progress progress);
-    ~IncomingFile();
-    IncomingFile(const IncomingFile&) = delete;
-    IncomingFile& operator=(const IncomingFile&) = delete;
+    VerifiedDownload(std::filesystem::path path, std::uint64_t most, Progress progress);
+    ~VerifiedDownload();
+    VerifiedDownload(const VerifiedDownload&) = delete;
+    VerifiedDownload& operator=(const VerifiedDownload&) = delete;
 
     // False: more than `most` bytes. Throws FileError.
     [[nodiscard]] bool append(std::span<const std::byte> bytes);

@@ -1,4 +1,4 @@
-#include "pipeline/dataset/incoming.h"
+#include "pipeline/dataset/verified_download.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -41,7 +41,7 @@ void sweep(const fs::path& folder) {
 
 }  // namespace
 
-IncomingFolder::IncomingFolder(const fs::path& folder) {
+DownloadFolder::DownloadFolder(const fs::path& folder) {
     sweep(folder);
     // A sweep of another process may come between making the folder and locking it: then another one is made.
     for (int attempt = 0; attempt < 10 && lock_ < 0; ++attempt) {
@@ -53,13 +53,13 @@ IncomingFolder::IncomingFolder(const fs::path& folder) {
     if (lock_ < 0) throw FileError(EAGAIN, "lock a folder in", folder);
 }
 
-IncomingFolder::~IncomingFolder() {
+DownloadFolder::~DownloadFolder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
     ::close(lock_);
 }
 
-IncomingFile::IncomingFile(fs::path path, std::uint64_t most, Progress progress)
+VerifiedDownload::VerifiedDownload(fs::path path, std::uint64_t most, Progress progress)
     : path_(std::move(path)),
       most_(most),
       progress_(std::move(progress)),
@@ -67,11 +67,11 @@ IncomingFile::IncomingFile(fs::path path, std::uint64_t most, Progress progress)
     if (descriptor_ < 0) throw FileError(errno, "make", path_);
 }
 
-IncomingFile::~IncomingFile() {
+VerifiedDownload::~VerifiedDownload() {
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-bool IncomingFile::append(std::span<const std::byte> bytes) {
+bool VerifiedDownload::append(std::span<const std::byte> bytes) {
     if (bytes.size() > most_ - bytes_) return false;
     hash_.update(bytes);
     for (auto rest = bytes; !rest.empty();) {
@@ -85,7 +85,7 @@ bool IncomingFile::append(std::span<const std::byte> bytes) {
     return true;
 }
 
-void IncomingFile::publish(FileSystem& files, const fs::path& to) {
+void VerifiedDownload::publish(FileSystem& files, const fs::path& to) {
     if (::fsync(descriptor_) != 0) throw FileError(errno, "make durable", path_);
     if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) throw FileError(errno, "close", path_);
     files.rename(path_, to);
