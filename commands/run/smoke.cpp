@@ -8,7 +8,7 @@
 #include "commands/run/tables.h"
 #include "pipeline/store/memory_store.h"
 #include "pipeline/run/schedule.h"
-#include "pipeline/dag/smoke.h"
+#include "pipeline/dag/smoke_dag.h"
 #include "pipeline/display/text.h"
 
 namespace satdl {

@@ -1,4 +1,4 @@
-#include "pipeline/dag/smoke.h"
+#include "pipeline/dag/smoke_dag.h"
 
 #include <catch2/catch.hpp>
 
