@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "commands/shared/command.h"
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "pipeline/records/record.h"
 #include "pipeline/yaml/yaml_parser.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "pipeline/sweep/sweep_points.h"
 
 namespace satdl {

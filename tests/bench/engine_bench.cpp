@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "pipeline/store/memory_store.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/run/schedule.h"

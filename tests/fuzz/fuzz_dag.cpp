@@ -1,5 +1,5 @@
 // YAML to Dag: a DAG file, and after a line "---8<---" the one file that it may include.
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/small_catalog.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"
 

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "small_dag.h"
 
 using namespace satdl;

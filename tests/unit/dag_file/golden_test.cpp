@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "pipeline/sweep/sweep.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"

@@ -12,7 +12,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/dag/dag.h"
-#include "pipeline/dag_file/stage_params.h"
+#include "pipeline/dag_file/stage_param_reader.h"
 
 namespace satdl {
 

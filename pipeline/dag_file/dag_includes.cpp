@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/dag_document.h"
+#include "pipeline/dag_file/dag_includes.h"
 
 #include <fmt/format.h>
 

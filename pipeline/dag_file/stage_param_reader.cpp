@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/stage_params.h"
+#include "pipeline/dag_file/stage_param_reader.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/parameters.h"
+#include "pipeline/dag_file/parameter_layers.h"
 
 #include <fmt/format.h>
 

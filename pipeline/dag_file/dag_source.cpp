@@ -1,11 +1,11 @@
 // Everything that is wrong with a file is told in one run: reading goes on past a mistake, and what flows along the edges is
 // inferred for the part of the DAG that has none.
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 
 #include <fmt/format.h>
 
-#include "pipeline/dag_file/parameters.h"
-#include "pipeline/dag_file/stage_yaml.h"
+#include "pipeline/dag_file/parameter_layers.h"
+#include "pipeline/dag_file/stage_reader.h"
 #include "pipeline/dag/type_inference.h"
 #include "pipeline/yaml/yaml_parser.h"
 

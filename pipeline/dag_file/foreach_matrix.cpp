@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/expansion.h"
+#include "pipeline/dag_file/foreach_matrix.h"
 
 #include <fmt/format.h>
 

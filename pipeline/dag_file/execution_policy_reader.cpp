@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/supervision_yaml.h"
+#include "pipeline/dag_file/execution_policy_reader.h"
 
 #include <fmt/format.h>
 
@@ -81,7 +81,7 @@ private:
 
 }  // namespace
 
-ExecutionPolicy read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
+ExecutionPolicy read_execution_policy(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation, Diagnostics& diagnostics) {
     return Reader(body, locals, interpolation, diagnostics).read();
 }
 

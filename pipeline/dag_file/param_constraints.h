@@ -9,6 +9,6 @@ namespace satdl {
 
 // Checks ParamDescription::needs, excludes and below. False where something was told, each at the parameter's place.
 // Precondition: the parameters are checked, defaults filled in.
-[[nodiscard]] bool check_relations(const Node& node, Diagnostics& diagnostics);
+[[nodiscard]] bool check_constraints(const Node& node, Diagnostics& diagnostics);
 
 }  // namespace satdl

@@ -1,10 +1,10 @@
-#include "pipeline/dag_file/dag_document.h"
+#include "pipeline/dag_file/dag_includes.h"
 
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
 
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "small_catalog.h"
 

@@ -7,7 +7,7 @@
 namespace satdl {
 
 // Mistakes go to `diagnostics`, with their places; what they stand for is then left at its default.
-[[nodiscard]] ExecutionPolicy read_supervision(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation,
+[[nodiscard]] ExecutionPolicy read_execution_policy(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation,
                                            Diagnostics& diagnostics);
 
 }  // namespace satdl

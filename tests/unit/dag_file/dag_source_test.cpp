@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/dag_yaml.h"
+#include "pipeline/dag_file/dag_source.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/dag_file/param_relations.h"
+#include "pipeline/dag_file/param_constraints.h"
 
 #include <fmt/format.h>
 
@@ -9,9 +9,9 @@
 namespace satdl {
 namespace {
 
-class Relations {
+class Constraints {
 public:
-    Relations(const Node& node, Diagnostics& diagnostics)
+    Constraints(const Node& node, Diagnostics& diagnostics)
         : node_(node), stage_(node.stage->description), diagnostics_(diagnostics) {}
 
     bool check() {
@@ -76,6 +76,6 @@ private:
 
 }  // namespace
 
-bool check_relations(const Node& node, Diagnostics& diagnostics) { return Relations(node, diagnostics).check(); }
+bool check_constraints(const Node& node, Diagnostics& diagnostics) { return Constraints(node, diagnostics).check(); }
 
 }  // namespace satdl

@@ -1,12 +1,12 @@
-#include "pipeline/dag_file/stage_yaml.h"
+#include "pipeline/dag_file/stage_reader.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "pipeline/dag_file/expansion.h"
-#include "pipeline/dag_file/param_relations.h"
-#include "pipeline/dag_file/supervision_yaml.h"
+#include "pipeline/dag_file/foreach_matrix.h"
+#include "pipeline/dag_file/param_constraints.h"
+#include "pipeline/dag_file/execution_policy_reader.h"
 
 namespace satdl {
 namespace {
@@ -137,12 +137,12 @@ StageReader::ReadStage StageReader::read(NodeId id) {
         if (about && !about->is_scalar()) diagnostics_.add(about->place(), "'about' must be text, not " + about->describe());
         if (about) node.about = about->text();
     }
-    node.policy = read_supervision(*declared.body, declared.locals, interpolation_, diagnostics_);
+    node.policy = read_execution_policy(*declared.body, declared.locals, interpolation_, diagnostics_);
     StageParams params = params_.read(declared.stage->description, *declared.body, declared.locals, declared.place);
     node.params = std::move(params.params);
     node.files = std::move(params.files);
     result.good = read_inputs(declared, node) && params.good;
-    if (result.good) result.good = check_relations(node, diagnostics_);
+    if (result.good) result.good = check_constraints(node, diagnostics_);
     return result;
 }
 

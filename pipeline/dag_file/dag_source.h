@@ -3,7 +3,7 @@
 //
 //   name: full
 //   numerics: exact | portable
-//   include:  [common/data.yaml]                # see dag_document.h
+//   include:  [common/data.yaml]                # see dag_includes.h
 //   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
 //   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
 //   networks: {conv_dae: [layers...]}
@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "pipeline/dag/dag.h"
-#include "pipeline/dag_file/dag_document.h"
+#include "pipeline/dag_file/dag_includes.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/yaml/override.h"
 
