@@ -7,7 +7,7 @@
 //   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
 //   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
 //   networks: {conv_dae: [layers...]}
-//   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep_points.h
+//   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep_design.h
 //   stages:
 //     mnist:  {foreach: [train, test], do: {kind: load, dataset: mnist, split: "${item}"}}     # mnist@train, mnist@test
 //     grid:   {matrix: {a: [1, 2], b: [x, y]}, do: {...${item.a}...}}                          # grid@1,x

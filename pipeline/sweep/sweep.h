@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "pipeline/dag_file/dag_source.h"
-#include "pipeline/sweep/sweep_points.h"
+#include "pipeline/sweep/sweep_design.h"
 
 namespace satdl {
 

@@ -1,4 +1,4 @@
-#include "pipeline/sweep/sweep_points.h"
+#include "pipeline/sweep/sweep_design.h"
 
 #include <fmt/format.h>
 
