@@ -103,14 +103,14 @@ ExitCode explain(ExplainOptions options) {
         throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", options.dag.file, printable(stage)),
                     did_you_mean(stage, dag.names()));
     }
-    StoreKnowledge knowledge = session.knowledge(dag);
+    StoreCacheView cache = session.cache(dag);
     Request request;
     request.targets = {node->name};
-    const Plan plan = session.plan(dag, request, knowledge);
+    const Plan plan = session.plan(dag, request, cache);
     const auto id = static_cast<NodeId>(node - dag.nodes.data());
     const PlannedNode& planned = *plan.find(id);
 
-    const auto last = knowledge.last_time(*node);
+    const auto last = cache.previous_run(*node);
     const auto parts =
         planned.recipe ? compared(last ? last->recipe : Recipe{}, *planned.recipe) : std::vector<Difference>{};
     const auto waiting = waits_for(dag, plan, id);

@@ -34,8 +34,8 @@ ExitCode draw(GraphOptions options) {
     const Dag dag = session.dag();
     Graph graph = graph_of(dag);
     if (options.status) {
-        StoreKnowledge knowledge = session.knowledge(dag);
-        add_plan(graph, session.plan(dag, {}, knowledge));
+        StoreCacheView cache = session.cache(dag);
+        add_plan(graph, session.plan(dag, {}, cache));
     }
     fmt::print("{}", options.format == "svg"       ? to_svg(graph, dag.name)
                      : options.format == "mermaid" ? to_mermaid(graph)

@@ -37,8 +37,8 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
     name = dag.name;
-    StoreKnowledge knowledge = session.knowledge(dag);
-    const Plan plan = session.plan(dag, {}, knowledge);
+    StoreCacheView cache = session.cache(dag);
+    const Plan plan = session.plan(dag, {}, cache);
     OpenStore& open = session.open();
     std::vector<Row> rows;
     for (const auto& planned : plan.nodes) {

@@ -46,9 +46,9 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     dag_options.file = file;
     Session session(dag_options, options.store, Access::Look);
     const Dag dag = session.dag();
-    StoreKnowledge knowledge = session.knowledge(dag);
+    StoreCacheView cache = session.cache(dag);
     OpenStore& open = session.open();
-    RunFacts planned = facts_of_plan(dag, session.plan(dag, {}, knowledge), session.machine().cores);
+    RunFacts planned = facts_of_plan(dag, session.plan(dag, {}, cache), session.machine().cores);
     for (const auto& id : recorded_runs(open.folder(), open.files()) | std::views::take(kRecordsToSearch)) {
         RunFacts run = facts_of_run(open.folder(), id, open.files());
         if (is_of(run, planned)) return run;

@@ -29,10 +29,10 @@ ExitCode status(StatusOptions options) {
     take_settings(options.targets, options.dag);
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
-    StoreKnowledge knowledge = session.knowledge(dag);
+    StoreCacheView cache = session.cache(dag);
     Request request;
     request.targets = options.targets;
-    const Plan plan = session.plan(dag, request, knowledge);
+    const Plan plan = session.plan(dag, request, cache);
     if (options.json) {
         fmt::print("{}\n", dumped(plan_json(dag, plan)));
     } else {

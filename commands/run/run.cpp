@@ -86,8 +86,8 @@ ExitCode run(RunOptions options) {
     const Dag& dag = sweep.dag;
 
     FinalCheckpoints* const ends = options.no_ends ? nullptr : &session.open().final_checkpoints();
-    StoreKnowledge knowledge = session.knowledge(dag, ends);
-    const Plan plan = session.plan(dag, request_of(options), knowledge);
+    StoreCacheView cache = session.cache(dag, ends);
+    const Plan plan = session.plan(dag, request_of(options), cache);
     check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
     const Limits limits = limits_of(options, session.machine());
     const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
@@ -100,7 +100,7 @@ ExitCode run(RunOptions options) {
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
-    check_disk_space(bytes_to_write(dag, plan, knowledge), open.folder(), open.files());
+    check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);
@@ -109,7 +109,7 @@ ExitCode run(RunOptions options) {
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
     StageExecutor executor(isolation(options));
     const StopSignals signals;
-    const Carrying carrying{dag,       plan,   session.machine(), open.store(), knowledge, executor,
+    const Carrying carrying{dag,       plan,   session.machine(), open.store(), cache, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
                             only_points(sweep), ends};
     const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, limits) : run_serially(carrying, {});

@@ -109,14 +109,14 @@ ExitCode run_smoke(const RunOptions& options) {
 
     const auto files = real_file_system();
     MemoryStore store;
-    FreshKnowledge knowledge(store, *files);
-    const Plan plan = session.plan(dag, request_of(options), knowledge);
+    EmptyCacheView cache(store, *files);
+    const Plan plan = session.plan(dag, request_of(options), cache);
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();
     StageExecutor executor(isolation(options));
     const StopSignals signals;
-    const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
+    const Carrying carrying{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
     const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));
 
     if (options.json || options.quiet) tell_failures(dag, result);

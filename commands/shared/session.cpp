@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "pipeline/plan/devices.h"
+#include "pipeline/plan/placement.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/file_trust.h"
 
@@ -115,12 +115,12 @@ OpenStore& Session::open() {
     return *open_;
 }
 
-Plan Session::plan(const Dag& dag, const Request& request, Knowledge& knowledge) {
+Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {
     StageLibraries libraries;
     machine_.gpus = find_gpus(dag, request, libraries);
-    if (open_ == nullptr) return make_plan(dag, request, machine_, knowledge);
+    if (open_ == nullptr) return make_plan(dag, request, machine_, cache);
     const Index::Batch one_transaction(open().index());
-    Plan plan = make_plan(dag, request, machine_, knowledge);
+    Plan plan = make_plan(dag, request, machine_, cache);
     if (const auto trouble = open().index().trouble()) spdlog::warn("{}", printable(*trouble));
     return plan;
 }

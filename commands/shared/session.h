@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "commands/shared/command.h"
-#include "pipeline/plan/knowledge.h"
+#include "pipeline/plan/cache_view.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/store.h"
 #include "pipeline/sweep/sweep.h"
@@ -91,12 +91,12 @@ public:
     }
     // The plan; says what is wrong with the index, if anything is. A stage that may compute on a GPU has its library asked first,
     // from then on machine() knows the answer.
-    [[nodiscard]] Plan plan(const Dag& dag, const Request& request, Knowledge& knowledge);
+    [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
     // `ends`: of trainings, where longer ones may begin; null: none.
-    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag, FinalCheckpoints* ends) {
-        return StoreKnowledge(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
+    [[nodiscard]] StoreCacheView cache(const Dag& dag, FinalCheckpoints* ends) {
+        return StoreCacheView(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
     }
-    [[nodiscard]] StoreKnowledge knowledge(const Dag& dag) { return knowledge(dag, &open().final_checkpoints()); }
+    [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints()); }
 
 private:
     const Catalog catalog_;

@@ -106,13 +106,13 @@ ExitCode check(CheckOptions options) {
 
     std::vector<Finding> findings;
     for (const Round& round : rounds) {
-        StoreKnowledge knowledge = session.knowledge(dag);
-        const Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, knowledge);
+        StoreCacheView cache = session.cache(dag);
+        const Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, cache);
         ComparingStore store(session.open().store());
         if (!options.json) fmt::print("\nagain, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
         StageExecutor executor;
-        const Carrying carrying{dag, plan, session.machine(), store, knowledge, executor, *display, *clock, signals.stop()};
+        const Carrying carrying{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
         const RunResult result = run_on_flow_graph(carrying, with_memory(round.limits, session.machine()));
         if (const auto code = signals.exit_code()) return *code;
         for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order

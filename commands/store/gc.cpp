@@ -73,8 +73,8 @@ void add_planned(const GcOptions& options, const std::string& dag_file, std::set
     dag_options.file = dag_file;
     Session session(dag_options, options.store, Access::Look);
     const Dag dag = session.dag();
-    StoreKnowledge knowledge = session.knowledge(dag);
-    for (const auto& planned : session.plan(dag, {}, knowledge).nodes)
+    StoreCacheView cache = session.cache(dag);
+    for (const auto& planned : session.plan(dag, {}, cache).nodes)
         if (planned.key) kept.insert(*planned.key);
 }
 

@@ -11,9 +11,9 @@
 #include "pipeline/records/recorded_dag.h"
 #include "commands/shared/signals.h"
 #include "commands/shared/stage_executor.h"
-#include "pipeline/plan/devices.h"
+#include "pipeline/plan/placement.h"
 #include "pipeline/os/file_trust.h"
-#include "pipeline/plan/recipe_difference.h"
+#include "pipeline/plan/recipe_diff.h"
 #include "pipeline/run/schedule.h"
 #include "pipeline/display/text.h"
 
@@ -71,12 +71,12 @@ private:
         for (const Lost* one : lost) request.targets.push_back(one->stage);
         StageLibraries libraries;
         machine_.gpus = find_gpus(dag, request, libraries);
-        StoreKnowledge knowledge(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
-        const Plan plan = make_plan(dag, request, machine_, knowledge);
+        StoreCacheView cache(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
+        const Plan plan = make_plan(dag, request, machine_, cache);
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.quiet ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
         StageExecutor executor;
-        const Carrying carrying{dag,      plan,   machine_,        open_.store(),        knowledge, executor,
+        const Carrying carrying{dag,      plan,   machine_,        open_.store(),        cache, executor,
                                 *display, *clock, signals_.stop(), &open_.checkpoints()};
         Limits limits = with_memory({}, machine_);
         limits.keep_going = true;

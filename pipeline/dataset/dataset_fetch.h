@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// Told while fetching: what happens now, in words ("trying the Debian package ..."), or bytes of a file.
+// Notice while fetching: what happens now, in words ("trying the Debian package ..."), or bytes of a file.
 class FetchObserver {
 public:
     virtual ~FetchObserver() = default;

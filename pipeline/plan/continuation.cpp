@@ -22,7 +22,7 @@ std::optional<Continuation> continuation_of(const Node& node, const Recipe& reci
     Continuation continuation{param->name, node.params.integer(param->name), without(recipe, "param " + param->name), {}};
     for (const ParamDescription::Need& need : param->continues_unless) {
         if (!need.is_met(node.params)) continue;
-        continuation.obstacle = fmt::format("{} {} depends on {}", need.param, printable(node.params.value(need.param).text()), param->name);
+        continuation.blocker = fmt::format("{} {} depends on {}", need.param, printable(node.params.value(need.param).text()), param->name);
         break;
     }
     return continuation;
@@ -31,7 +31,7 @@ std::optional<Continuation> continuation_of(const Node& node, const Recipe& reci
 std::optional<std::int64_t> goal_of(const Recipe& recipe, const Continuation& continuation) {
     const std::string part = "param " + continuation.param;
     const auto found = std::ranges::find(recipe, part, &KeyPart::name);
-    if (found == recipe.end() || without(recipe, part) != continuation.way) return std::nullopt;
+    if (found == recipe.end() || without(recipe, part) != continuation.base_recipe) return std::nullopt;
     std::int64_t goal = 0;
     const auto [end, error] = std::from_chars(found->value.data(), found->value.data() + found->value.size(), goal);
     return error == std::errc() ? std::optional(goal) : std::nullopt;

@@ -14,8 +14,8 @@ namespace satdl {
 struct Continuation {
     std::string param;      // that says how far: "epochs"
     std::int64_t goal = 0;  // its value
-    Recipe way;             // the recipe without it: the same for all that go this way
-    std::string obstacle;   // "schedule cosine depends on epochs": then the way is its own, and it begins at the start; else ""
+    Recipe base_recipe;             // the recipe without it: the same for all that go this way
+    std::string blocker;   // "schedule cosine depends on epochs": then the way is its own, and it begins at the start; else ""
 };
 
 // Nothing where no parameter of the stage continues.

@@ -8,18 +8,18 @@ namespace satdl {
 namespace {
 
 // An outcome made again by force is most likely the one that is there.
-bool is_sure_to_be_written(const Node& node, const PlannedNode& planned, Knowledge& knowledge) {
+bool is_sure_to_be_written(const Node& node, const PlannedNode& planned, CacheView& cache) {
     if (planned.forced) return false;
-    if (planned.action == Action::Unknown) return !knowledge.last_time(node);
+    if (planned.action == Action::Unknown) return !cache.previous_run(node);
     return may_run(planned.action);
 }
 
 }  // namespace
 
-std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, Knowledge& knowledge) {
+std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, CacheView& cache) {
     std::uint64_t bytes = 0;
     for (const PlannedNode& planned : plan.nodes) {
-        if (!is_sure_to_be_written(dag.nodes[planned.node], planned, knowledge)) continue;
+        if (!is_sure_to_be_written(dag.nodes[planned.node], planned, cache)) continue;
         for (const auto& [port, type] : plan.types[planned.node]) bytes += expected_bytes(type);
     }
     return bytes;

@@ -11,7 +11,7 @@
 
 namespace satdl {
 
-[[nodiscard]] std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, Knowledge& knowledge);
+[[nodiscard]] std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, CacheView& cache);
 
 // Throws Error{Store} that names the bytes that are missing.
 void check_disk_space(std::uint64_t bytes, const std::filesystem::path& store_folder, FileSystem& files);

@@ -16,7 +16,7 @@ struct Machine {
     std::string cpu = {};  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
     std::uint64_t memory_bytes = 0;  // 0: unknown
     std::string bf16 = {};           // the instructions that compute in bf16: "AVX512-BF16", "AMX-BF16"; empty: there are none
-    // By stage library: the GPU that its stages find, or why there is none. Only of libraries that a plan had to ask (devices.h).
+    // By stage library: the GPU that its stages find, or why there is none. Only of libraries that a plan had to ask (placement.h).
     std::map<std::filesystem::path, GpuAnswer> gpus = {};
 };
 // Cores from the affinity mask, memory from the kernel, both capped by the container's; the CPU from cpuid, capped by

@@ -8,25 +8,25 @@
 #include <iterator>
 #include <utility>
 
-#include "pipeline/plan/devices.h"
-#include "pipeline/plan/fingerprint.h"
-#include "pipeline/plan/recipe_difference.h"
+#include "pipeline/plan/placement.h"
+#include "pipeline/plan/stage_key.h"
+#include "pipeline/plan/recipe_diff.h"
 #include "pipeline/dag/type_inference.h"
 
 namespace satdl {
 namespace {
 
-std::string reason_to_run(const Recipe& recipe, const std::optional<LastTime>& last) {
+std::string reason_to_run(const Recipe& recipe, const std::optional<PreviousRun>& last) {
     if (!last) return "never run";
     const std::string difference = first_difference(last->recipe, recipe);
     return difference.empty() ? "its artifact is missing from the store" : difference;
 }
 
 // A training that is longer than the last time, and begins at the start all the same.
-std::string why_from_the_start(const Continuation& continuation, const std::optional<LastTime>& last) {
+std::string why_from_the_start(const Continuation& continuation, const std::optional<PreviousRun>& last) {
     const auto before = last ? goal_of(last->recipe, continuation) : std::nullopt;
-    if (!before || *before >= continuation.goal) return "";
-    return "; from the start: " + (continuation.obstacle.empty() ? "the shorter one's end is not kept" : continuation.obstacle);
+    if (!before || *before >= continuation.target) return "";
+    return "; from the start: " + (continuation.blocker.empty() ? "the shorter one's end is not kept" : continuation.blocker);
 }
 
 std::string_view singular(std::string_view plural) { return plural.substr(0, plural.size() - (plural.ends_with('s') ? 1 : 0)); }
@@ -37,25 +37,25 @@ std::string_view whose_end(std::int64_t its_goal, std::int64_t goal) {
 }
 
 // Where it begins, and because of what it runs at all. Precondition: recipe and key are known, and it is to run.
-void decide_start(const Node& node, PlannedNode& planned, const std::optional<LastTime>& last, Knowledge& knowledge) {
+void decide_start(const Node& node, PlannedNode& planned, const std::optional<PreviousRun>& last, CacheView& cache) {
     planned.because = reason_to_run(*planned.recipe, last);
     if (last) planned.expected_seconds = last->seconds;
-    planned.starts_from = knowledge.checkpoint(*planned.key);
+    planned.starts_from = cache.checkpoint(*planned.key);
     if (planned.starts_from) {
         planned.action = Action::Resume;
         planned.because = fmt::format("from {}, where it was interrupted", planned.starts_from->text());
     }
     const auto continuation = continuation_of(node, *planned.recipe);
     if (!continuation) return;
-    const auto end = continuation->obstacle.empty() ? knowledge.end(*continuation) : std::nullopt;
+    const auto end = continuation->blocker.empty() ? cache.end(*continuation) : std::nullopt;
     if (end && (!planned.starts_from || is_farther(*end, *planned.starts_from))) {
         planned.action = Action::Continue;
-        planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->goal,
-                                      whose_end(end->epochs, continuation->goal));
+        planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->target,
+                                      whose_end(end->epochs, continuation->target));
         if (planned.expected_seconds && goal_of(last->recipe, *continuation) == end->epochs)
-            *planned.expected_seconds *= static_cast<double>(continuation->goal) / static_cast<double>(end->epochs);
+            *planned.expected_seconds *= static_cast<double>(continuation->target) / static_cast<double>(end->epochs);
         planned.starts_from = end;
-        planned.starts_from->epochs = continuation->goal;
+        planned.starts_from->epochs = continuation->target;
     } else if (!planned.starts_from) {
         planned.because += why_from_the_start(*continuation, last);
     }
@@ -63,19 +63,19 @@ void decide_start(const Node& node, PlannedNode& planned, const std::optional<La
 
 class Planner {
 public:
-    Planner(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge)
-        : dag_(dag), machine_(machine), knowledge_(knowledge), selection_(select(dag, request)), facts_(dag.nodes.size()) {}
+    Planner(const Dag& dag, const Request& request, const Machine& machine, CacheView& cache)
+        : dag_(dag), machine_(machine), cache_(cache), selection_(select(dag, request)), facts_(dag.nodes.size()) {}
 
     Plan make() {
         Diagnostics diagnostics;
         plan_.types = infer_types(dag_, diagnostics);
         diagnostics.throw_if_any();
         std::vector<bool> taken_in;
-        for (const Part part : selection_.parts) taken_in.push_back(part != Part::Out);
-        file_digests_ = digests_of_files(dag_, taken_in, knowledge_);
+        for (const Part part : selection_.parts) taken_in.push_back(part != Part::Excluded);
+        file_digests_ = digests_of_files(dag_, taken_in, cache_);
         for (NodeId id = 0; id < dag_.nodes.size(); ++id) {
-            if (selection_.parts[id] == Part::Source) look_up(id);
-            if (selection_.parts[id] == Part::In) plan(id);
+            if (selection_.parts[id] == Part::ReadOnly) look_up(id);
+            if (selection_.parts[id] == Part::Included) plan(id);
         }
         return std::move(plan_);
     }
@@ -123,7 +123,7 @@ private:
         Fact& fact = facts_[id];
         if (const auto inputs = inputs_of(dag_.nodes[id])) {
             planned.forced = false;
-            decide(dag_, planned, *inputs, machine_, knowledge_);
+            decide(dag_, planned, *inputs, machine_, cache_);
             if (planned.action == Action::Reuse) {
                 fact.outputs = planned.outputs;
                 plan_.nodes.push_back(std::move(planned));
@@ -138,7 +138,7 @@ private:
         const Node& node = dag_.nodes[id];
         PlannedNode planned = begin(id);
         if (const auto inputs = inputs_of(node)) {
-            decide(dag_, planned, *inputs, machine_, knowledge_);
+            decide(dag_, planned, *inputs, machine_, cache_);
         } else if (auto obstacle = obstacle_to(node)) {
             planned.action = Action::Blocked;
             planned.because = std::move(*obstacle);
@@ -156,10 +156,10 @@ private:
 
     void expect(const Node& node, PlannedNode& planned) {
         if (!planned.expected_seconds) {
-            if (const auto last = knowledge_.last_time(node)) planned.expected_seconds = last->seconds;
+            if (const auto last = cache_.previous_run(node)) planned.expected_seconds = last->seconds;
         }
         if (!planned.expected_seconds) {
-            planned.expected_seconds = knowledge_.expected_seconds(planned.key.value_or(Digest{}), node.stage->description.kind);
+            planned.expected_seconds = cache_.expected_seconds(planned.key.value_or(Digest{}), node.stage->description.kind);
         }
         if (planned.starts_from && planned.expected_seconds) *planned.expected_seconds *= 1 - planned.starts_from->share();
     }
@@ -176,7 +176,7 @@ private:
             const Fact& fact = facts_[input.from];
             if (!fact.unavailable) continue;
             const std::string from = fmt::format("its input {} comes from {}, which", input.port, name(input.from));
-            if (selection_.parts[input.from] == Part::In) return from + " is blocked itself";
+            if (selection_.parts[input.from] == Part::Included) return from + " is blocked itself";
             if (fact.runs) {
                 return fmt::format("{} may have to run again after {}: leave out -s, or name it too", from, name(*fact.runs));
             }
@@ -189,7 +189,7 @@ private:
 
     const Dag& dag_;
     const Machine& machine_;
-    Knowledge& knowledge_;
+    CacheView& cache_;
     const Selection selection_;
     std::vector<std::vector<Digest>> file_digests_;  // by NodeId
     std::vector<Fact> facts_;                        // by NodeId
@@ -210,12 +210,12 @@ std::string_view name_of(Action action) {
     return "";
 }
 
-Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge) {
-    return Planner(dag, request, machine, knowledge).make();
+Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, CacheView& cache) {
+    return Planner(dag, request, machine, cache).make();
 }
 
 void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine,
-            Knowledge& knowledge) {
+            CacheView& cache) {
     const Node& node = dag.nodes[planned.node];
     const bool was_unknown = planned.action == Action::Unknown;
     planned.recipe = recipe_of(dag, node, planned.threads, machine, inputs, planned.file_digests);
@@ -225,10 +225,10 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
         planned.because = "forced";
         return;
     }
-    planned.outputs = knowledge.outcome(*planned.key);
-    const auto last = knowledge.last_time(node);
+    planned.outputs = cache.outcome(*planned.key);
+    const auto last = cache.previous_run(node);
     if (!planned.outputs) {
-        decide_start(node, planned, last, knowledge);
+        decide_start(node, planned, last, cache);
         return;
     }
     planned.action = Action::Reuse;

@@ -13,7 +13,7 @@
 #include "pipeline/dag/port_type.h"
 #include "pipeline/store/recipe.h"
 #include "pipeline/plan/selection.h"
-#include "pipeline/plan/source_files.h"
+#include "pipeline/plan/source_file_digests.h"
 
 namespace satdl {
 
@@ -57,14 +57,14 @@ struct Plan {
 };
 
 // What was: in the run, the index and the store; in tests, a table.
-struct LastTime {
+struct PreviousRun {
     Recipe recipe;
     std::optional<double> seconds;
 };
-class Knowledge : public FileDigests {
+class CacheView : public FileDigests {
 public:
     [[nodiscard]] virtual std::optional<PortDigests> outcome(const Digest& key) = 0;
-    [[nodiscard]] virtual std::optional<LastTime> last_time(const Node& node) = 0;
+    [[nodiscard]] virtual std::optional<PreviousRun> previous_run(const Node& node) = 0;
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
     // Where an interrupted attempt under this key left off.
     [[nodiscard]] virtual std::optional<CheckpointPosition> checkpoint(const Digest& /*key*/) { return std::nullopt; }
@@ -74,11 +74,11 @@ public:
 
 // Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a dataset's file that is missing or
 // is not what its manifest says.
-[[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, Knowledge& knowledge);
+[[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, CacheView& cache);
 
 // Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse, Run, Resume or Continue),
 // outputs, because.
-void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, Knowledge& knowledge);
+void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, CacheView& cache);
 
 // The plan as text, one node a line, aligned: action, name, because, expected seconds.
 [[nodiscard]] std::string to_text(const Plan& plan, const Dag& dag);

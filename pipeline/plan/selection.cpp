@@ -54,7 +54,7 @@ Selection select(const Dag& dag, const Request& request) {
     diagnostics.throw_if_any();
     const std::size_t count = dag.nodes.size();
     if (request.targets.empty() && request.single.empty() && request.downstream.empty()) {
-        return {std::vector<Part>(count, Part::In), std::vector<bool>(count, request.force)};
+        return {std::vector<Part>(count, Part::Included), std::vector<bool>(count, request.force)};
     }
 
     std::vector<bool> whole = marked(dag, downstream);
@@ -65,10 +65,10 @@ Selection select(const Dag& dag, const Request& request) {
     std::vector<bool> sources = alone;
     add_ancestors(dag, sources);
 
-    Selection selection{std::vector<Part>(count, Part::Out), std::vector<bool>(count, false)};
+    Selection selection{std::vector<Part>(count, Part::Excluded), std::vector<bool>(count, false)};
     for (NodeId id = 0; id < count; ++id) {
-        if (whole[id] || alone[id]) selection.parts[id] = Part::In;
-        else if (sources[id]) selection.parts[id] = Part::Source;
+        if (whole[id] || alone[id]) selection.parts[id] = Part::Included;
+        else if (sources[id]) selection.parts[id] = Part::ReadOnly;
     }
     for (const Ids* named : {&targets, &single, &downstream}) {
         for (const NodeId id : *named) selection.forced[id] = request.force;

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <exception>
 
-#include "pipeline/plan/devices.h"
+#include "pipeline/plan/placement.h"
 #include "pipeline/core/error.h"
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/dag/outcome_check.h"
@@ -20,7 +20,7 @@ public:
         : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]), read_(read),
           checkpoints_(carrying, planned) {
         if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
-        for (const Told& told : told_of(node_, carrying.machine)) log(told.level, told.words);
+        for (const Notice& told : placement_notices(node_, carrying.machine)) log(told.level, told.text);
         for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
 

@@ -37,7 +37,7 @@ struct Carrying {  // what a schedule needs, borrowed
     const Plan& plan;
     const Machine& machine;
     Store& store;
-    Knowledge& knowledge;  // asked by one thread at a time
+    CacheView& cache;  // asked by one thread at a time
     Executor& executor;
     Observer& observer;
     Clock& clock;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "pipeline/plan/devices.h"
+#include "pipeline/plan/placement.h"
 #include "pipeline/core/error.h"
 #include "pipeline/os/sigbus_guard.h"
 
@@ -112,7 +112,7 @@ void NodeRunner::decide_now(std::size_t position) {
         }
     }
     const std::scoped_lock lock(knowledge_mutex_);
-    decide(carrying_.dag, slot.planned, inputs, carrying_.machine, carrying_.knowledge);
+    decide(carrying_.dag, slot.planned, inputs, carrying_.machine, carrying_.cache);
 }
 
 // Two nodes of one key (two stages that became the same by cutoff) run once.
@@ -208,7 +208,7 @@ Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInput
     const Node& node = carrying_.dag.nodes[planned.node];
     if (node.files.empty()) return attempt_with_retries(carrying_, observer_, planned, inputs);
     std::unique_lock lock(knowledge_mutex_);
-    const WatchedFiles watched(node, planned.file_digests, carrying_.knowledge);
+    const WatchedFiles watched(node, planned.file_digests, carrying_.cache);
     lock.unlock();
     Attempt made = attempt_with_retries(carrying_, observer_, planned, inputs);
     if (made.state != NodeState::Ran) return made;

@@ -13,10 +13,10 @@ namespace {
 constexpr double kShareOfTime = 0.005;
 constexpr double kFirstTakenSeconds = 0.005;  // until one was kept
 
-std::optional<Continuation> open_way(const Carrying& carrying, const PlannedNode& planned) {
+std::optional<Continuation> open_continuation(const Carrying& carrying, const PlannedNode& planned) {
     if (carrying.final_checkpoints == nullptr || !planned.recipe) return std::nullopt;
     auto continuation = continuation_of(carrying.dag.nodes[planned.node], *planned.recipe);
-    return continuation && continuation->obstacle.empty() ? std::move(continuation) : std::nullopt;
+    return continuation && continuation->blocker.empty() ? std::move(continuation) : std::nullopt;
 }
 
 std::string in_words(const Error& error) { return error.diagnostics().front().message; }
@@ -24,7 +24,7 @@ std::string in_words(const Error& error) { return error.diagnostics().front().me
 }  // namespace
 
 StageCheckpoints::StageCheckpoints(const Carrying& carrying, const PlannedNode& planned)
-    : carrying_(carrying), planned_(planned), continuation_(open_way(carrying, planned)), keeping_seconds_(kFirstTakenSeconds) {
+    : carrying_(carrying), planned_(planned), continuation_(open_continuation(carrying, planned)), keeping_seconds_(kFirstTakenSeconds) {
     if (carrying_.checkpoints == nullptr || !planned_.key) return;
     kept_at_seconds_ = carrying_.clock.seconds();
     if (planned_.forced) carrying_.checkpoints->drop(*planned_.key);
@@ -35,9 +35,9 @@ StageCheckpoints::StageCheckpoints(const Carrying& carrying, const PlannedNode& 
 void StageCheckpoints::load() {
     last_ = carrying_.checkpoints->load(*planned_.key, damaged_);
     if (!continuation_) return;
-    const auto end = carrying_.final_checkpoints->longest_prefix(continuation_->way, continuation_->goal);
+    const auto end = carrying_.final_checkpoints->longest_prefix(continuation_->base_recipe, continuation_->goal);
     if (!end || (last_ && !is_farther(*end, last_->place))) return;
-    if (auto state = carrying_.final_checkpoints->load(continuation_->way, continuation_->goal, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
+    if (auto state = carrying_.final_checkpoints->load(continuation_->base_recipe, continuation_->goal, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
         last_ = std::move(state);
         last_->place.epochs = continuation_->goal;
     }
@@ -90,7 +90,7 @@ std::string StageCheckpoints::keep(const NamedArrays& state, const Progress& at)
 std::string StageCheckpoints::keep_final_checkpoint(const NamedArrays& state, const Progress& at) {
     if (!continuation_) return {};
     try {
-        carrying_.final_checkpoints->keep(continuation_->way, *planned_.key, place_of(at), state);
+        carrying_.final_checkpoints->keep(continuation_->base_recipe, *planned_.key, place_of(at), state);
     } catch (const Error& error) {
         return fmt::format("its end could not be kept, a longer one will begin at the start: {}", in_words(error));
     }

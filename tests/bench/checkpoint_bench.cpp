@@ -28,8 +28,8 @@ constexpr std::int64_t kBatch = 128, kSteps = 100, kEpochs = 30;  // of a traini
 // A stage of a run, as far as checkpoints are concerned.
 struct Run {
     explicit Run(const std::filesystem::path& folder)
-        : dag(test::DagBuilder().add("m", "make").build()), knowledge(store, no_files), executor(no_files),
-          plan(make_plan(dag, {}, machine, knowledge)), checkpoints(folder, *files, test::hdf5_writer), clock(steady_clock()) {}
+        : dag(test::DagBuilder().add("m", "make").build()), cache(store, no_files), executor(no_files),
+          plan(make_plan(dag, {}, machine, cache)), checkpoints(folder, *files, test::hdf5_writer), clock(steady_clock()) {}
 
     double seconds() { return clock->seconds(); }
 
@@ -37,7 +37,7 @@ struct Run {
     const Dag dag;
     const Machine machine;
     MemoryStore store;
-    test::TinyKnowledge knowledge;
+    test::TinyCacheView cache;
     test::TinyExecutor executor;
     Observer observer;
     const Plan plan;
@@ -45,7 +45,7 @@ struct Run {
     DiskCheckpoints checkpoints;
     const std::unique_ptr<Clock> clock;
     const std::atomic<bool> stop{false};
-    const Carrying carrying{dag, plan, machine, store, knowledge, executor, observer, *clock, stop, &checkpoints};
+    const Carrying carrying{dag, plan, machine, store, cache, executor, observer, *clock, stop, &checkpoints};
 };
 
 class Context final : public StageContext {

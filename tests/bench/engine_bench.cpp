@@ -19,11 +19,11 @@ using namespace satdl;
 constexpr int kNodes = 2000;
 
 // Nothing is known from before: every node runs.
-class NothingKnown final : public Knowledge {
+class NothingKnown final : public CacheView {
 public:
     explicit NothingKnown(Store& store) : store_(store) {}
     std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
-    std::optional<LastTime> last_time(const Node&) override { return {}; }
+    std::optional<PreviousRun> previous_run(const Node&) override { return {}; }
     Digest file_digest(const SourceFile&) override { return {}; }
     std::optional<double> expected_seconds(const Digest&, const std::string&) override { return {}; }
 
@@ -85,11 +85,11 @@ int main() {
     Observer nobody;
     for (int repetition = 0; repetition < 12; ++repetition) {
         MemoryStore store;
-        NothingKnown knowledge(store);
+        NothingKnown cache(store);
         const double engine = seconds_of([&] {
-            const Plan plan = make_plan(dag, {}, machine, knowledge);
+            const Plan plan = make_plan(dag, {}, machine, cache);
             const RunResult result =
-                run_on_flow_graph({dag, plan, machine, store, knowledge, executor, nobody, *clock, stop}, {});
+                run_on_flow_graph({dag, plan, machine, store, cache, executor, nobody, *clock, stop}, {});
             SATDL_CHECK(result.count(NodeState::Ran) == kNodes, "every node runs");
         });
         const Node& node = dag.nodes.back();

@@ -1,5 +1,5 @@
 // Preloaded (LD_PRELOAD) into a real satdl: counts what it and its libraries allocate while main runs, and lets one allocation fail as if
-// there were no memory left. What the loader allocates before main is not what is tried. Told by the environment:
+// there were no memory left. What the loader allocates before main is not what is tried. Notice by the environment:
 //
 //   SATDL_MEMORY_COUNTER=FILE  8 bytes, at first zero: how many there were. Required; shared by all processes that count
 //   SATDL_MEMORY_IN=worker     those of `satdl exec-node` count, else those of every other satdl

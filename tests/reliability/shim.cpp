@@ -1,6 +1,6 @@
 // Preloaded (LD_PRELOAD) into a real satdl: stands between it, with every library that it uses, and the C library, counts the calls
 // that touch files below one folder, and makes one of them fail. What goes past the engine's own seam (SQLite, spdlog, the C++
-// library) is counted here as well. Told by the environment:
+// library) is counted here as well. Notice by the environment:
 //
 //   SATDL_SHIM_ROOT=FOLDER    whose files count (required: without it nothing is counted)
 //   SATDL_SHIM_CALLS=a,b      only these calls count

@@ -10,7 +10,7 @@
 #include <random>
 #include <set>
 
-#include "pipeline/plan/fingerprint.h"
+#include "pipeline/plan/stage_key.h"
 #include "pipeline/store/memory_store.h"
 #include "pipeline/run/schedule.h"
 #include "tests/support/tiny_stages.h"
@@ -115,9 +115,9 @@ Numbers random_content(RandomDag& random) {
 
 // One store with its history, run by one schedule.
 struct Side {
-    explicit Side(const Files& files) : knowledge(store, files), executor(files) {}
+    explicit Side(const Files& files) : cache(store, files), executor(files) {}
     MemoryStore store;
-    TinyKnowledge knowledge;
+    TinyCacheView cache;
     TinyExecutor executor;
 };
 
@@ -125,15 +125,15 @@ const Machine kMachine{16, "AVX2"};
 
 // jobs 0: the serial twin.
 RunResult run(Side& side, const Dag& dag, int jobs, Workers& workers) {
-    const Plan plan = make_plan(dag, {}, kMachine, side.knowledge);
+    const Plan plan = make_plan(dag, {}, kMachine, side.cache);
     Observer silent;
     TickingClock clock;
     const std::atomic<bool> stop{false};
-    const Carrying carrying{dag, plan, kMachine, side.store, side.knowledge, side.executor, silent, clock, stop};
+    const Carrying carrying{dag, plan, kMachine, side.store, side.cache, side.executor, silent, clock, stop};
     Limits limits;
     limits.jobs = jobs;
     RunResult result = jobs == 0 ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits, workers);
-    side.knowledge.remember(dag, result);
+    side.cache.remember(dag, result);
     return result;
 }
 

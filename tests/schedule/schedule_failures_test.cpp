@@ -130,7 +130,7 @@ TEST_CASE("Stopped before it began, a run starts nothing; what is reused is stil
     World world;
     const Dag dag = chain();
     (void)world.run(dag, kSerial);
-    world.store.erase(*make_plan(dag, {}, world.machine, world.knowledge).nodes[1].key);
+    world.store.erase(*make_plan(dag, {}, world.machine, world.cache).nodes[1].key);
     world.stop = true;
     const RunResult result = world.run(dag, any_jobs());
     CHECK(states(dag, result)[0] == "a reused: nothing changed");

@@ -57,7 +57,7 @@ TEST_CASE("What a stage made of a file that changed under it is not used, also w
     const Dag dag = chain();
     const bool put_back = GENERATE(false, true);
     world.executor.scripts["a"] = [&](const StageInputs&, StageContext&) {
-        ++world.knowledge.edits["one"];
+        ++world.cache.edits["one"];
         if (!put_back) world.files["one"] = {4, 5, 6};
         return Outcome{{{"out", as_group({7, 8, 9})}}, {}};
     };

@@ -40,7 +40,7 @@ TEST_CASE("A stopped stage goes on from its checkpoint, which is dropped when it
     CHECK(world.checkpoints.newest(*b.key)->step == 4);
 
     world.stop = false;
-    const Plan plan = make_plan(dag, {}, world.machine, world.knowledge);
+    const Plan plan = make_plan(dag, {}, world.machine, world.cache);
     CHECK(plan.nodes[1].action == Action::Resume);
     CHECK(plan.nodes[1].because == "from epoch 1, step 4, 40 %, where it was interrupted");
     world.executor.scripts["b"] = counting(world.stop, -1);
@@ -102,10 +102,10 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     };
     World world;
     const Dag dag = chain();
-    const Plan plan = make_plan(dag, {}, world.machine, world.knowledge);
+    const Plan plan = make_plan(dag, {}, world.machine, world.cache);
     OwnClock clock;
     SlowCheckpoints slow(clock);
-    const Carrying carrying{dag, plan, world.machine, world.store, world.knowledge, world.executor, world.observer, clock, world.stop, &slow};
+    const Carrying carrying{dag, plan, world.machine, world.store, world.cache, world.executor, world.observer, clock, world.stop, &slow};
     StageCheckpoints checkpoints(carrying, plan.nodes[0]);
     CHECK_FALSE(checkpoints.due(true));
     clock.now = 2;

@@ -83,7 +83,7 @@ struct World {
     FaultyStore store;
     MemoryCheckpoints checkpoints;
     MemoryFinalCheckpoints ends;
-    TinyKnowledge knowledge{store, files, &checkpoints, &ends};
+    TinyCacheView cache{store, files, &checkpoints, &ends};
     ScriptedExecutor executor{files};
     Machine machine{16, "AVX2"};
     Noting observer;
@@ -94,11 +94,11 @@ struct World {
 
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
-        const Plan plan = make_plan(dag, request, machine, knowledge);
-        const Carrying carrying{dag, plan, machine, store, knowledge, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
+        const Plan plan = make_plan(dag, request, machine, cache);
+        const Carrying carrying{dag, plan, machine, store, cache, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
         limits.jobs = jobs;
         RunResult result = jobs == kSerial ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits);
-        knowledge.remember(dag, result);
+        cache.remember(dag, result);
         return result;
     }
 };

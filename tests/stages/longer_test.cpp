@@ -106,8 +106,8 @@ TEST_CASE("a cosine's rates depend on how many epochs there are: the description
         const auto continuation = continuation_of(node, {{"param epochs", "3"}, {"param seed", "7"}});
         REQUIRE(continuation);
         CHECK(continuation->param == "epochs");
-        CHECK(continuation->goal == 3);
-        CHECK(continuation->obstacle == (schedule == "cosine" ? "schedule cosine depends on epochs" : ""));
+        CHECK(continuation->target == 3);
+        CHECK(continuation->blocker == (schedule == "cosine" ? "schedule cosine depends on epochs" : ""));
     }
 }
 

@@ -85,15 +85,15 @@ public:
     [[nodiscard]] RunResult run(Observer* observer = nullptr) {
         const Dag dag = small_dag();
         const Machine machine{2, "AVX2"};
-        TinyKnowledge knowledge(store_, small_files(), &checkpoints_);
-        const Plan plan = make_plan(dag, {}, machine, knowledge);
+        TinyCacheView cache(store_, small_files(), &checkpoints_);
+        const Plan plan = make_plan(dag, {}, machine, cache);
         const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_);
         std::vector<Observer*> told{record.get()};
         if (observer != nullptr) told.push_back(observer);
         const auto all = tell_all(told);
         TickingClock clock;
         const std::atomic<bool> stop{false};
-        return run_serially({dag, plan, machine, store_, knowledge, executor_, *all, clock, stop, &checkpoints_, 60, {}}, {});
+        return run_serially({dag, plan, machine, store_, cache, executor_, *all, clock, stop, &checkpoints_, 60, {}}, {});
     }
 
 private:

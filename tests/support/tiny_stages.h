@@ -231,13 +231,13 @@ private:
 };
 
 // What was, from a store and a table of last times.
-class TinyKnowledge : public Knowledge {
+class TinyCacheView : public CacheView {
 public:
-    TinyKnowledge(Store& store, const Files& files, Checkpoints* checkpoints = nullptr, FinalCheckpoints* ends = nullptr)
+    TinyCacheView(Store& store, const Files& files, Checkpoints* checkpoints = nullptr, FinalCheckpoints* ends = nullptr)
         : store_(store), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
-    [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override {
+    [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override {
         const auto found = last_.find(node.name);
         return found == last_.end() ? std::nullopt : std::optional(found->second);
     }
@@ -257,7 +257,7 @@ public:
         return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
     }
     [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
-        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.way, continuation.goal);
+        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.base_recipe, continuation.target);
     }
 
     void remember(const Dag& dag, const RunResult& result) {
@@ -276,7 +276,7 @@ private:
     const Files& files_;
     Checkpoints* checkpoints_;
     FinalCheckpoints* final_checkpoints_;
-    std::map<std::string, LastTime> last_;
+    std::map<std::string, PreviousRun> last_;
     std::map<std::string, double> seconds_;
 };
 

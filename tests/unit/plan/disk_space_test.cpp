@@ -51,22 +51,22 @@ TEST_CASE("what is sure to be written counts, and nothing else") {
     const Dag dag = DagBuilder().add("a", "make").add("b", "add", {}, {{"x", "a.out"}}).add("c", "add", {}, {{"x", "b.out"}}).build();
     const Files files;
     MemoryStore store;
-    TinyKnowledge knowledge(store, files);
-    Plan plan = make_plan(dag, {}, Machine{}, knowledge);
+    TinyCacheView cache(store, files);
+    Plan plan = make_plan(dag, {}, Machine{}, cache);
     for (NodeTypes& types : plan.types) types["out"] = array_type(DType::Int64, {10});
-    CHECK(bytes_to_write(dag, plan, knowledge) == 240);  // a runs, and b and c never ran
+    CHECK(bytes_to_write(dag, plan, cache) == 240);  // a runs, and b and c never ran
     plan.nodes[2].action = Action::Reuse;
-    CHECK(bytes_to_write(dag, plan, knowledge) == 160);
+    CHECK(bytes_to_write(dag, plan, cache) == 160);
     plan.nodes[0].action = Action::Continue;  // from the end of a shorter one: its outcome is new all the same
-    CHECK(bytes_to_write(dag, plan, knowledge) == 160);
+    CHECK(bytes_to_write(dag, plan, cache) == 160);
     plan.nodes[0].forced = true;
-    CHECK(bytes_to_write(dag, plan, knowledge) == 80);
+    CHECK(bytes_to_write(dag, plan, cache) == 80);
     RunResult last;
     last.nodes.emplace_back();
     last.nodes.back().node = 1;
     last.nodes.back().state = NodeState::Ran;
-    knowledge.remember(dag, last);  // b ran before: it may turn out unchanged
-    CHECK(bytes_to_write(dag, plan, knowledge) == 0);
+    cache.remember(dag, last);  // b ran before: it may turn out unchanged
+    CHECK(bytes_to_write(dag, plan, cache) == 0);
 }
 
 TEST_CASE("a run that cannot fit is refused with the bytes that are missing") {

@@ -33,19 +33,19 @@ struct World {
     MemoryStore store;
     MemoryCheckpoints checkpoints;
     MemoryFinalCheckpoints ends;
-    TinyKnowledge knowledge{store, files, &checkpoints, &ends};
+    TinyCacheView cache{store, files, &checkpoints, &ends};
     TinyExecutor executor{files};
     Machine machine{4, "AVX2"};
     std::atomic<bool> stop{false};
 
-    Plan plan(const Dag& dag, const Request& request = {}) { return make_plan(dag, request, machine, knowledge); }
+    Plan plan(const Dag& dag, const Request& request = {}) { return make_plan(dag, request, machine, cache); }
     void run(const Dag& dag, const Request& request = {}) {
         const Plan made = plan(dag, request);
         Observer silent;
         TickingClock clock;
-        const RunResult result = run_serially({dag, made, machine, store, knowledge, executor, silent, clock, stop}, {});
+        const RunResult result = run_serially({dag, made, machine, store, cache, executor, silent, clock, stop}, {});
         REQUIRE(result.exit_code() == ExitCode::Done);
-        knowledge.remember(dag, result);
+        cache.remember(dag, result);
     }
     // "run b: never run", one line a node.
     std::vector<std::string> lines(const Dag& dag, const Request& request = {}) {
@@ -119,13 +119,13 @@ TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did n
     PlannedNode c = world.plan(dag).nodes[2];
     REQUIRE(c.action == Action::Unknown);
     SECTION("the same") {
-        decide(dag, c, {digests->at("out")}, world.machine, world.knowledge);
+        decide(dag, c, {digests->at("out")}, world.machine, world.cache);
         CHECK(c.action == Action::Reuse);
         CHECK(c.because == "its inputs came out the same");
         CHECK(c.outputs.has_value());
     }
     SECTION("others") {
-        decide(dag, c, {sha256("others")}, world.machine, world.knowledge);
+        decide(dag, c, {sha256("others")}, world.machine, world.cache);
         CHECK(c.action == Action::Run);
         CHECK(c.because == "input x changed");
         CHECK(c.key == key_of(*c.recipe));
@@ -224,24 +224,24 @@ TEST_CASE("Source files that are missing or not as promised are told all at once
 }
 
 TEST_CASE("A file that many stages read is asked for once") {
-    struct Counting final : TinyKnowledge {
-        using TinyKnowledge::TinyKnowledge;
+    struct Counting final : TinyCacheView {
+        using TinyCacheView::TinyCacheView;
         int asked = 0;
-        Digest file_digest(const SourceFile& file) override { return ++asked, TinyKnowledge::file_digest(file); }
+        Digest file_digest(const SourceFile& file) override { return ++asked, TinyCacheView::file_digest(file); }
     };
     World world;
-    Counting knowledge(world.store, world.files);
+    Counting cache(world.store, world.files);
     DagBuilder builder;
     for (int i = 0; i < 10; ++i) builder.add(fmt::format("a{}", i), "read", {{"path", ConfigValue::of_text("one")}});
-    (void)make_plan(builder.build(), {}, world.machine, knowledge);
-    CHECK(knowledge.asked == 1);
+    (void)make_plan(builder.build(), {}, world.machine, cache);
+    CHECK(cache.asked == 1);
 }
 
 TEST_CASE("Expected seconds are the history's, their sum is known where all of them are") {
     World world;
     const Dag dag = small(k1).build();
     CHECK_FALSE(world.plan(dag).expected_seconds().has_value());
-    for (const char* kind : {"read", "add", "coarse", "parity", "make"}) world.knowledge.expect(kind, 1.5);
+    for (const char* kind : {"read", "add", "coarse", "parity", "make"}) world.cache.expect(kind, 1.5);
     CHECK(world.plan(dag).expected_seconds() == 7.5);
     world.run(dag);
     CHECK(world.plan(dag).expected_seconds() == 0.0);
@@ -249,8 +249,8 @@ TEST_CASE("Expected seconds are the history's, their sum is known where all of t
 
 TEST_CASE("The plan as text: action, name, because and expected seconds in columns") {
     World world;
-    world.knowledge.expect("coarse", 12.4);
-    world.knowledge.expect("add", 0.25);
+    world.cache.expect("coarse", 12.4);
+    world.cache.expect("add", 0.25);
     world.run(small(k1).build());
     const Dag dag = DagBuilder()
                         .add("a", "read", {{"path", ConfigValue::of_text("one")}})
@@ -274,7 +274,7 @@ void keep_final_checkpoint(World& world, const Dag& dag, std::int64_t reached) {
     const Plan plan = world.plan(dag);
     const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
     REQUIRE(continuation);
-    world.final_checkpoints.keep(*continuation, *plan.nodes[0].key, {reached, continuation->goal, 10, 10}, as_group({reached}));
+    world.final_checkpoints.keep(*continuation, *plan.nodes[0].key, {reached, continuation->target, 10, 10}, as_group({reached}));
 }
 
 }  // namespace

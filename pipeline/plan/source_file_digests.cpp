@@ -1,4 +1,4 @@
-#include "pipeline/plan/source_files.h"
+#include "pipeline/plan/source_file_digests.h"
 
 #include <fmt/format.h>
 

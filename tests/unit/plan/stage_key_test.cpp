@@ -1,5 +1,5 @@
-#include "pipeline/plan/devices.h"
-#include "pipeline/plan/fingerprint.h"
+#include "pipeline/plan/placement.h"
+#include "pipeline/plan/stage_key.h"
 
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
-#include "pipeline/plan/recipe_difference.h"
+#include "pipeline/plan/recipe_diff.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;

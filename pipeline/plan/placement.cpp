@@ -1,4 +1,4 @@
-#include "pipeline/plan/devices.h"
+#include "pipeline/plan/placement.h"
 
 #include <fmt/format.h>
 
@@ -22,17 +22,17 @@ bool is_auto(const Node& node, ParamType type) {
     return param != nullptr && node.params.text(param->name) == "auto";
 }
 
-std::optional<Told> told_of_device(const Node& node, const Machine& machine) {
+std::optional<Notice> told_of_device(const Node& node, const Machine& machine) {
     if (wish_of(node) == nullptr) return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
     if (gpu != nullptr) {
         const std::string_view chosen = is_auto(node, ParamType::Device) ? "auto: " : "";
-        return Told{LogLevel::Info, fmt::format("computes on cuda ({}{}, {})", chosen, gpu->name, gpu->numerics)};
+        return Notice{LogLevel::Info, fmt::format("computes on cuda ({}{}, {})", chosen, gpu->name, gpu->numerics)};
     }
-    return Told{LogLevel::Info, fmt::format("computes on the CPU (auto: {})", std::get<NoGpu>(machine.gpus.at(node.stage->library)).because)};
+    return Notice{LogLevel::Info, fmt::format("computes on the CPU (auto: {})", std::get<NoGpu>(machine.gpus.at(node.stage->library)).because)};
 }
 
-std::optional<Told> told_of_precision(const Node& node, const Machine& machine) {
+std::optional<Notice> told_of_precision(const Node& node, const Machine& machine) {
     const ParamDescription* param = node.stage->description.param(ParamType::Precision);
     if (param == nullptr || node.params.text(param->name) == "fp32") return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
@@ -41,9 +41,9 @@ std::optional<Told> told_of_precision(const Node& node, const Machine& machine) 
     if (gpu != nullptr) here = fmt::format("this GPU has {} for it", has_bf16 ? "instructions" : "no instructions");
     else here = has_bf16 ? "this CPU has " + machine.bf16 : "this CPU has neither AVX512-BF16 nor AMX-BF16";
     if (is_auto(node, ParamType::Precision))
-        return Told{LogLevel::Info, fmt::format("computes in {} (auto: {})", has_bf16 ? "bf16" : "fp32", here)};
-    if (has_bf16) return Told{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
-    return Told{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would take fp32",
+        return Notice{LogLevel::Info, fmt::format("computes in {} (auto: {})", has_bf16 ? "bf16" : "fp32", here)};
+    if (has_bf16) return Notice{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
+    return Notice{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would take fp32",
                                                gpu != nullptr ? "" : "15-25 times ", here, param->name)};
 }
 
@@ -57,7 +57,7 @@ std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Reque
     for (NodeId id = 0; id < dag.nodes.size(); ++id) {
         const Node& node = dag.nodes[id];
         const ConfigValue* wish = wish_of(node);
-        if (wish == nullptr || selection.parts[id] == Part::Out) continue;
+        if (wish == nullptr || selection.parts[id] == Part::Excluded) continue;
         auto answer = found.find(node.stage->library);
         if (answer == found.end()) answer = found.emplace(node.stage->library, libraries.find_gpu(*node.stage)).first;
         const NoGpu* none = std::get_if<NoGpu>(&answer->second);
@@ -71,8 +71,8 @@ std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Reque
     return found;
 }
 
-std::vector<Told> told_of(const Node& node, const Machine& machine) {
-    std::vector<Told> told;
+std::vector<Notice> placement_notices(const Node& node, const Machine& machine) {
+    std::vector<Notice> told;
     for (auto&& one : {told_of_device(node, machine), told_of_precision(node, machine)})
         if (one) told.push_back(*one);
     return told;

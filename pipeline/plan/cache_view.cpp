@@ -1,11 +1,11 @@
-#include "pipeline/plan/knowledge.h"
+#include "pipeline/plan/cache_view.h"
 
 namespace satdl {
 
-std::optional<LastTime> StoreKnowledge::last_time(const Node& node) {
+std::optional<PreviousRun> StoreCacheView::previous_run(const Node& node) {
     auto history = index_.history(dag_, node.name);
     if (!history) return std::nullopt;
-    LastTime last;
+    PreviousRun last;
     last.recipe = std::move(history->recipe);
     if (history->seconds > 0) last.seconds = history->seconds;
     return last;

@@ -1,10 +1,10 @@
-#include "pipeline/plan/fingerprint.h"
+#include "pipeline/plan/stage_key.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "pipeline/plan/devices.h"
+#include "pipeline/plan/placement.h"
 
 namespace satdl {
 namespace {

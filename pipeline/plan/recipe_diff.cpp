@@ -1,6 +1,6 @@
 // Networks are compared layer by layer: two recipes hold a network as one long line of JSON each, and that both differ helps
 // nobody. JSON is YAML, so the strict reader of the YAML room reads the lines back.
-#include "pipeline/plan/recipe_difference.h"
+#include "pipeline/plan/recipe_diff.h"
 
 #include <fmt/format.h>
 

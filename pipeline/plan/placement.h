@@ -35,11 +35,11 @@ inline constexpr std::int64_t kParallelCost = 50'000'000;
 // Nothing for a stage without such a parameter.
 [[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
 
-struct Told {
+struct Notice {
     LogLevel level = LogLevel::Info;
     std::string words;
 };
 // What was chosen for a node, and why. Nothing of cpu and fp32 that were asked for by name.
-[[nodiscard]] std::vector<Told> told_of(const Node& node, const Machine& machine);
+[[nodiscard]] std::vector<Notice> placement_notices(const Node& node, const Machine& machine);
 
 }  // namespace satdl

@@ -10,14 +10,14 @@
 
 namespace satdl {
 
-class StoreKnowledge final : public Knowledge {
+class StoreCacheView final : public CacheView {
 public:
     // `ends`: null where nothing is to begin at one.
-    StoreKnowledge(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, FinalCheckpoints* ends)
+    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, FinalCheckpoints* ends)
         : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
-    [[nodiscard]] std::optional<LastTime> last_time(const Node& node) override;
+    [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override;
     [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }
     [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override { return files_.stamp(file.path); }
     [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {
@@ -25,7 +25,7 @@ public:
     }
     [[nodiscard]] std::optional<CheckpointPosition> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
     [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
-        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.way, continuation.goal);
+        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.base_recipe, continuation.target);
     }
 
 private:
@@ -38,12 +38,12 @@ private:
 };
 
 // Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.
-class FreshKnowledge final : public Knowledge {
+class EmptyCacheView final : public CacheView {
 public:
-    FreshKnowledge(Store& store, FileSystem& files) : store_(store), files_(files) {}
+    EmptyCacheView(Store& store, FileSystem& files) : store_(store), files_(files) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
-    [[nodiscard]] std::optional<LastTime> last_time(const Node&) override { return std::nullopt; }
+    [[nodiscard]] std::optional<PreviousRun> previous_run(const Node&) override { return std::nullopt; }
     [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, files_); }
     [[nodiscard]] std::optional<double> expected_seconds(const Digest&, const std::string&) override { return std::nullopt; }
 
