@@ -14,7 +14,7 @@
 #include "pipeline/plan/disk_space.h"
 #include "pipeline/display/report.h"
 #include "pipeline/records/run_log.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
 #include "pipeline/display/sweep_table.h"
 #include "pipeline/display/text.h"
@@ -104,15 +104,15 @@ ExitCode run(RunOptions options) {
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);
-    const auto all = tell_all({record.get(), display.get()});
+    const auto all = broadcast({record.get(), display.get()});
     SweepStart with_points(*all, sweep, load, info.id);
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
     StageExecutor executor(isolation(options));
     const StopSignals signals;
-    const Carrying carrying{dag,       plan,   session.machine(), open.store(), cache, executor,
+    const RunContext run{dag,       plan,   session.machine(), open.store(), cache, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
                             only_points(sweep), ends};
-    const RunResult result = has_work(plan) ? run_on_flow_graph(carrying, limits) : run_serially(carrying, {});
+    const RunResult result = has_work(plan) ? run_on_flow_graph(run, limits) : run_serially(run, {});
 
     tell_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) tell_tables(options, dag, result, open.store());

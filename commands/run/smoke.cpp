@@ -7,7 +7,7 @@
 #include "commands/shared/signals.h"
 #include "commands/run/tables.h"
 #include "pipeline/store/memory_store.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 #include "pipeline/dag/smoke_dag.h"
 #include "pipeline/display/text.h"
 
@@ -116,8 +116,8 @@ ExitCode run_smoke(const RunOptions& options) {
                                                        : std::make_unique<SmokeLines>();
     StageExecutor executor(isolation(options));
     const StopSignals signals;
-    const Carrying carrying{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
-    const RunResult result = run_on_flow_graph(carrying, limits_of(options, session.machine()));
+    const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
+    const RunResult result = run_on_flow_graph(run, limits_of(options, session.machine()));
 
     if (options.json || options.quiet) tell_failures(dag, result);
     else print_line(smoke_line(dag, result, clock->seconds() - began));

@@ -48,7 +48,7 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
 
 void tell_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
-    if (!result.not_told.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", result.not_told);
+    if (!result.observer_error.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", result.observer_error);
     for (const auto& node : result.nodes) {
         const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)

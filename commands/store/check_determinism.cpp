@@ -12,7 +12,7 @@
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/subprocess.h"
 #include "pipeline/display/report.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 
@@ -112,8 +112,8 @@ ExitCode check(CheckOptions options) {
         if (!options.json) fmt::print("\nagain, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
         StageExecutor executor;
-        const Carrying carrying{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
-        const RunResult result = run_on_flow_graph(carrying, with_memory(round.limits, session.machine()));
+        const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
+        const RunResult result = run_on_flow_graph(run, with_memory(round.limits, session.machine()));
         if (const auto code = signals.exit_code()) return *code;
         for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order
             if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));

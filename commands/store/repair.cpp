@@ -14,7 +14,7 @@
 #include "pipeline/plan/placement.h"
 #include "pipeline/os/file_trust.h"
 #include "pipeline/plan/recipe_diff.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 #include "pipeline/display/text.h"
 
 namespace fs = std::filesystem;
@@ -76,11 +76,11 @@ private:
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.quiet ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
         StageExecutor executor;
-        const Carrying carrying{dag,      plan,   machine_,        open_.store(),        cache, executor,
+        const RunContext run{dag,      plan,   machine_,        open_.store(),        cache, executor,
                                 *display, *clock, signals_.stop(), &open_.checkpoints()};
         Limits limits = with_memory({}, machine_);
         limits.keep_going = true;
-        const RunResult result = run_on_flow_graph(carrying, limits);
+        const RunResult result = run_on_flow_graph(run, limits);
         for (Lost* one : lost) {
             for (const NodeResult& node : result.nodes)
                 if (dag.nodes[node.node].name == one->stage) one->trouble = trouble_of(*one, node);

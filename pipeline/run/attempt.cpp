@@ -9,36 +9,36 @@
 #include "pipeline/core/error.h"
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/dag/outcome_check.h"
-#include "pipeline/run/stage_checkpoints.h"
+#include "pipeline/run/attempt_checkpoints.h"
 
 namespace satdl {
 namespace {
 
 class Context final : public StageContext {
 public:
-    Context(const Carrying& carrying, Observer& observer, const PlannedNode& planned, MappingWatch& read)
-        : carrying_(carrying), observer_(observer), planned_(planned), node_(carrying.dag.nodes[planned.node]), read_(read),
-          checkpoints_(carrying, planned) {
-        if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = carrying.clock.seconds() + *timeout;
-        for (const Notice& told : placement_notices(node_, carrying.machine)) log(told.level, told.text);
+    Context(const RunContext& run, Observer& observer, const PlannedNode& planned, MappingWatch& read)
+        : run_(run), observer_(observer), planned_(planned), node_(run.dag.nodes[planned.node]), read_(read),
+          checkpoints_(run, planned) {
+        if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = run.clock.seconds() + *timeout;
+        for (const Notice& told : placement_notices(node_, run.machine)) log(told.level, told.text);
         for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
 
     [[nodiscard]] const Params& params() const override { return node_.params; }
     [[nodiscard]] int threads() const override { return planned_.threads; }
     [[nodiscard]] Precision precision() const override {
-        return resolve_precision(node_, carrying_.machine).value_or(Precision::Fp32);
+        return resolve_precision(node_, run_.machine).value_or(Precision::Fp32);
     }
     [[nodiscard]] Device device() const override {
-        return gpu_of(node_, carrying_.machine) != nullptr ? Device::Cuda : Device::Cpu;
+        return gpu_of(node_, run_.machine) != nullptr ? Device::Cuda : Device::Cpu;
     }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return node_.files; }
     [[nodiscard]] bool stop_requested() const override {
-        return carrying_.stop.load(std::memory_order_relaxed) || (deadline_ && carrying_.clock.seconds() > *deadline_);
+        return run_.stop.load(std::memory_order_relaxed) || (deadline_ && run_.clock.seconds() > *deadline_);
     }
-    void progress(const Progress& progress) override { observer_.stage_progress(carrying_.dag, planned_.node, progress); }
+    void progress(const Progress& progress) override { observer_.stage_progress(run_.dag, planned_.node, progress); }
     void log(LogLevel level, std::string_view message) override {
-        observer_.stage_log(carrying_.dag, planned_.node, level, std::string(message));
+        observer_.stage_log(run_.dag, planned_.node, level, std::string(message));
     }
     [[nodiscard]] const NamedArrays* checkpoint() override {
         const NamedArrays* const state = checkpoints_.last();
@@ -56,16 +56,16 @@ public:
         if (const std::string trouble = checkpoints_.keep_final_checkpoint(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
     }
 
-    [[nodiscard]] const StageCheckpoints& checkpoints() const { return checkpoints_; }
+    [[nodiscard]] const AttemptCheckpoints& checkpoints() const { return checkpoints_; }
 
 private:
-    const Carrying& carrying_;
+    const RunContext& run_;
     Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
     MappingWatch& read_;  // what the stage reads: its inputs, and what it goes on from
     std::optional<double> deadline_;
-    StageCheckpoints checkpoints_;
+    AttemptCheckpoints checkpoints_;
 };
 
 Attempt failed(std::string error, Failure failure) {
@@ -75,9 +75,9 @@ Attempt failed(std::string error, Failure failure) {
     return made;
 }
 
-Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome outcome) {
-    const StageDescription& description = carrying.dag.nodes[planned.node].stage->description;
-    if (const auto fault = contradiction(description, carrying.plan.types[planned.node], outcome))
+Attempt checked(const RunContext& run, const PlannedNode& planned, Outcome outcome) {
+    const StageDescription& description = run.dag.nodes[planned.node].stage->description;
+    if (const auto fault = contradiction(description, run.plan.types[planned.node], outcome))
         return failed(fmt::format("what it returned is not what its description declares: {}", *fault), Failure::Lasting);
     Attempt made;
     made.digests = port_digests(outcome);
@@ -86,8 +86,8 @@ Attempt checked(const Carrying& carrying, const PlannedNode& planned, Outcome ou
     return made;
 }
 
-Attempt stopped(const Carrying& carrying, const ExecutionPolicy& supervision, bool was_asked) {
-    if (carrying.stop.load(std::memory_order_relaxed)) {
+Attempt stopped(const RunContext& run, const ExecutionPolicy& supervision, bool was_asked) {
+    if (run.stop.load(std::memory_order_relaxed)) {
         Attempt made;
         made.state = NodeState::Stopped;
         return made;
@@ -98,19 +98,19 @@ Attempt stopped(const Carrying& carrying, const ExecutionPolicy& supervision, bo
 }
 
 // The outcomes of a stage as values: every way in which it can end, its own words kept.
-Attempt caught(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, MappingWatch& read,
+Attempt caught(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, MappingWatch& read,
                double& ended) {
-    const Node& node = carrying.dag.nodes[planned.node];
+    const Node& node = run.dag.nodes[planned.node];
     std::optional<Context> context;
     try {
-        context.emplace(carrying, observer, planned, read);
-        Outcome outcome = carrying.executor.execute(node, inputs, *context);
-        ended = carrying.clock.seconds();
-        Attempt made = checked(carrying, planned, std::move(outcome));
+        context.emplace(run, observer, planned, read);
+        Outcome outcome = run.executor.execute(node, inputs, *context);
+        ended = run.clock.seconds();
+        Attempt made = checked(run, planned, std::move(outcome));
         made.resumed_from = context->checkpoints().resumed_from();
         return made;
     } catch (const Stopped&) {
-        return stopped(carrying, node.policy, context && context->stop_requested());
+        return stopped(run, node.policy, context && context->stop_requested());
     } catch (const Error& error) {
         const std::string checkpoint = context ? context->checkpoints().after_failure() : "";
         return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),
@@ -136,14 +136,14 @@ public:
 
 }  // namespace
 
-Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
-    const double started = carrying.clock.seconds();
+Attempt attempt(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
+    const double started = run.clock.seconds();
     double ended = -1;
     MappingWatch read(inputs);
-    Attempt made = caught(carrying, observer, planned, inputs, read, ended);
+    Attempt made = caught(run, observer, planned, inputs, read, ended);
     if (const auto change = read.changed(); change && made.state != NodeState::Stopped) made = failed(spoiled(*change), Failure::Lasting);
-    made.library = carrying.executor.library(carrying.dag.nodes[planned.node]);
-    made.seconds = (ended < 0 ? carrying.clock.seconds() : ended) - started;
+    made.library = run.executor.library(run.dag.nodes[planned.node]);
+    made.seconds = (ended < 0 ? run.clock.seconds() : ended) - started;
     return made;
 }
 

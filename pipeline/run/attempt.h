@@ -22,12 +22,12 @@ struct Attempt {
     std::string error;                       // Failed: the stage's own words, or ours
     Failure failure = Failure::None;
     std::optional<Digest> library;           // SHA-256 of the file whose code ran, where the executor knows
-    int number = 1;                          // which attempt it is (retries.h)
+    int number = 1;                          // which attempt it is (retry.h)
     std::string resumed_from;                // where it went on from, if not from the start
     double seconds = 0;
 };
 
 // Throws nothing that a stage throws. `observer` is told of progress and log lines.
-[[nodiscard]] Attempt attempt(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs);
+[[nodiscard]] Attempt attempt(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs);
 
 }  // namespace satdl

@@ -32,7 +32,7 @@ public:
 };
 [[nodiscard]] std::unique_ptr<Clock> steady_clock();
 
-struct Carrying {  // what a schedule needs, borrowed
+struct RunContext {  // what a schedule needs, borrowed
     const Dag& dag;
     const Plan& plan;
     const Machine& machine;

@@ -53,11 +53,11 @@ struct NodeRunner::Slot {
     std::size_t waits_for = 0;  // the node whose follower it is, if it is one
 };
 
-NodeRunner::NodeRunner(const Carrying& carrying, const Limits& limits)
-    : carrying_(carrying), limits_(limits), observer_(carrying.observer), begin_seconds_(carrying.clock.seconds()),
-      graph_(carrying.dag, carrying.plan), held_(graph_.users()) {
-    for (const PlannedNode& planned : carrying.plan.nodes) slots_.push_back(std::make_unique<Slot>(planned));
-    observer_.run_started(carrying_.dag, carrying_.plan);
+NodeRunner::NodeRunner(const RunContext& run, const Limits& limits)
+    : run_(run), limits_(limits), observer_(run.observer), begin_seconds_(run.clock.seconds()),
+      graph_(run.dag, run.plan), held_(graph_.users()) {
+    for (const PlannedNode& planned : run.plan.nodes) slots_.push_back(std::make_unique<Slot>(planned));
+    observer_.run_started(run_.dag, run_.plan);
 }
 
 NodeRunner::~NodeRunner() = default;
@@ -94,7 +94,7 @@ std::optional<std::string> NodeRunner::lost_producer(std::size_t position) {
     const std::scoped_lock lock(mutex_);
     for (const std::size_t producer : graph_[position].producers) {
         const NodeResult& result = slots_[producer]->result;
-        const std::string& name = carrying_.dag.nodes[result.node].name;
+        const std::string& name = run_.dag.nodes[result.node].name;
         if (result.state == NodeState::Failed) return fmt::format("needs {}, which failed", name);
         if (result.state == NodeState::Stopped) return fmt::format("needs {}, which was stopped", name);
         if (result.state == NodeState::Skipped) return result.because;
@@ -107,12 +107,12 @@ void NodeRunner::decide_now(std::size_t position) {
     std::vector<Digest> inputs;
     {
         const std::scoped_lock lock(mutex_);
-        for (const Input& input : carrying_.dag.nodes[slot.planned.node].inputs) {
+        for (const Input& input : run_.dag.nodes[slot.planned.node].inputs) {
             inputs.push_back(slots_[graph_.position_of(input.from)]->result.outputs->at(input.from_port));
         }
     }
     const std::scoped_lock lock(knowledge_mutex_);
-    decide(carrying_.dag, slot.planned, inputs, carrying_.machine, carrying_.cache);
+    decide(run_.dag, slot.planned, inputs, run_.machine, run_.cache);
 }
 
 // Two nodes of one key (two stages that became the same by cutoff) run once.
@@ -137,9 +137,9 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
         }
         slot.planned.outputs = leader.result.outputs;
         made_by = claim->second;
-        because = fmt::format("{} has just made the same", carrying_.dag.nodes[leader.planned.node].name);
+        because = fmt::format("{} has just made the same", run_.dag.nodes[leader.planned.node].name);
     }
-    if (HeldOutcome outcome = held_.find(made_by)) held_.put_loaded(position, std::move(outcome));
+    if (LiveOutput outcome = held_.find(made_by)) held_.put_loaded(position, std::move(outcome));
     end_without_running(position, NodeState::Reused, std::move(because));
     return Step::Settled;
 }
@@ -155,26 +155,26 @@ std::vector<std::size_t> NodeRunner::take_followers(std::size_t position) {
 }
 
 std::optional<std::string> NodeRunner::winding_down() {
-    if (carrying_.stop.load(std::memory_order_relaxed)) return "the run was stopped before it could start";
+    if (run_.stop.load(std::memory_order_relaxed)) return "the run was stopped before it could start";
     const std::scoped_lock lock(mutex_);
     if (!failed_ || limits_.keep_going) return std::nullopt;
-    return fmt::format("not started, since {} failed", carrying_.dag.nodes[*failed_].name);
+    return fmt::format("not started, since {} failed", run_.dag.nodes[*failed_].name);
 }
 
 // ---- running ----------------------------------------------------------------------------------------------------------
 
 Need NodeRunner::need(std::size_t position) {
     const Slot& slot = *slots_[position];
-    const Node& node = carrying_.dag.nodes[slot.planned.node];
+    const Node& node = run_.dag.nodes[slot.planned.node];
     std::uint64_t input_bytes = 0;
     for (const Input& input : node.inputs) {
-        const HeldOutcome held = held_.find(graph_.position_of(input.from));
-        input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(carrying_.plan.types[input.from], input.from_port);
+        const LiveOutput held = held_.find(graph_.position_of(input.from));
+        input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.plan.types[input.from], input.from_port);
     }
     const StageDescription& description = node.stage->description;
     const double bytes = static_cast<double>(description.memory_fixed_bytes) +
                          description.memory_per_input_byte * static_cast<double>(input_bytes);
-    return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes)), gpu_of(node, carrying_.machine) != nullptr};
+    return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes)), gpu_of(node, run_.machine) != nullptr};
 }
 
 NodeRunner::Kept NodeRunner::execute(std::size_t position) {
@@ -189,8 +189,8 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
             end_without_running(position, NodeState::Skipped, std::move(*obstacle));
             return Kept::Nothing;
         }
-        observer_.stage_started(carrying_.dag, slot.planned);
-        started_seconds = carrying_.clock.seconds() - begin_seconds_;
+        observer_.stage_started(run_.dag, slot.planned);
+        started_seconds = run_.clock.seconds() - begin_seconds_;
         made = attempt_watched(slot.planned, inputs);
     } catch (const std::exception& error) {
         made.error = fmt::format("it could not be given its inputs: {}", describe(error));
@@ -205,12 +205,12 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
 
 // What a stage makes of a file that changes under it would stand under the key of what the file was.
 Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInputs& inputs) {
-    const Node& node = carrying_.dag.nodes[planned.node];
-    if (node.files.empty()) return attempt_with_retries(carrying_, observer_, planned, inputs);
+    const Node& node = run_.dag.nodes[planned.node];
+    if (node.files.empty()) return run_with_retries(run_, observer_, planned, inputs);
     std::unique_lock lock(knowledge_mutex_);
-    const WatchedFiles watched(node, planned.file_digests, carrying_.cache);
+    const WatchedFiles watched(node, planned.file_digests, run_.cache);
     lock.unlock();
-    Attempt made = attempt_with_retries(carrying_, observer_, planned, inputs);
+    Attempt made = run_with_retries(run_, observer_, planned, inputs);
     if (made.state != NodeState::Ran) return made;
     lock.lock();
     if (const auto changed = watched.changed()) {
@@ -226,8 +226,8 @@ Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInput
 
 // Nothing where all inputs are there, else why the node cannot run.
 std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs& inputs) {
-    for (const Input& input : carrying_.dag.nodes[slots_[position]->planned.node].inputs) {
-        const HeldOutcome held = outcome_of(graph_.position_of(input.from));
+    for (const Input& input : run_.dag.nodes[slots_[position]->planned.node].inputs) {
+        const LiveOutput held = outcome_of(graph_.position_of(input.from));
         if (held == nullptr) {
             if (auto lost = lost_producer(position)) return lost;
             return winding_down().value_or(fmt::format("its input {} could not be had", input.port));
@@ -238,16 +238,16 @@ std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs&
 }
 
 // From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
-HeldOutcome NodeRunner::outcome_of(std::size_t position) {
+LiveOutput NodeRunner::outcome_of(std::size_t position) {
     Slot& slot = *slots_[position];
-    if (HeldOutcome held = held_whole(position)) return held;
+    if (LiveOutput held = held_whole(position)) return held;
     const std::scoped_lock loading(slot.loading);
-    if (HeldOutcome held = held_whole(position)) return held;
+    if (LiveOutput held = held_whole(position)) return held;
     if (!has_outcome(position)) return nullptr;  // another consumer has tried, and it could not be made again
-    HeldOutcome loaded;
+    LiveOutput loaded;
     std::string damage = "its artifact is gone from the store";
     try {
-        if (auto outcome = carrying_.store.load(*slot.planned.key)) loaded = std::make_shared<const Outcome>(std::move(*outcome));
+        if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const Outcome>(std::move(*outcome));
     } catch (const DamagedArtifact& error) {
         damage = fmt::format("its artifact was damaged: {}", in_one_line(error));
     }
@@ -257,8 +257,8 @@ HeldOutcome NodeRunner::outcome_of(std::size_t position) {
 }
 
 // Nothing also where it lies in a file that was changed since it was mapped.
-HeldOutcome NodeRunner::held_whole(std::size_t position) {
-    HeldOutcome held = held_.find(position);
+LiveOutput NodeRunner::held_whole(std::size_t position) {
+    LiveOutput held = held_.find(position);
     if (held != nullptr && MappingWatch(held->outputs).changed()) return nullptr;
     return held;
 }
@@ -270,13 +270,13 @@ bool NodeRunner::has_outcome(std::size_t position) {
 }
 
 // What was reused turns out not to be there: it is made again in this run, and must come out as it was recorded.
-HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& damage) {
+LiveOutput NodeRunner::make_again(std::size_t position, const std::string& damage) {
     Slot& slot = *slots_[position];
     StageInputs inputs;
     if (winding_down() || gather(position, inputs)) return nullptr;
-    observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
-    observer_.stage_started(carrying_.dag, slot.planned);
-    const double started_seconds = carrying_.clock.seconds() - begin_seconds_;
+    observer_.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
+    observer_.stage_started(run_.dag, slot.planned);
+    const double started_seconds = run_.clock.seconds() - begin_seconds_;
     Attempt made = attempt_watched(slot.planned, inputs);
     {
         const std::scoped_lock lock(mutex_);
@@ -286,7 +286,7 @@ HeldOutcome NodeRunner::make_again(std::size_t position, const std::string& dama
         }
         slot.planned.because = damage;
     }
-    const HeldOutcome outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
+    const LiveOutput outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
     end_attempt(position, started_seconds, std::move(made));
     if (outcome != nullptr) keep(position);
     else tell_finished(position);
@@ -303,20 +303,20 @@ void NodeRunner::keep(std::size_t position) {
 
 void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
     Slot& slot = *slots_[position];
-    const Node& node = carrying_.dag.nodes[slot.planned.node];
+    const Node& node = run_.dag.nodes[slot.planned.node];
     std::string not_kept;
     bool different = false;
     try {
         const MappingWatch use(outcome.outputs);
-        different = carrying_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
-        if (carrying_.checkpoints != nullptr) carrying_.checkpoints->drop(*slot.planned.key);
+        different = run_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
+        if (run_.checkpoints != nullptr) run_.checkpoints->drop(*slot.planned.key);
     } catch (const Error& error) {
         not_kept = in_one_line(error);
     } catch (const std::exception& error) {
         not_kept = describe(error);
     }
     if (different) {
-        observer_.stage_log(carrying_.dag, slot.planned.node, LogLevel::Warning,
+        observer_.stage_log(run_.dag, slot.planned.node, LogLevel::Warning,
                             "it is not deterministic: the store has other bytes of it for the same inputs and parameters, and keeps those");
     }
     const std::scoped_lock lock(mutex_);
@@ -351,7 +351,7 @@ void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attem
     result = NodeResult{.node = slot.planned.node, .state = made.state, .because = slot.planned.because, .key = slot.planned.key,
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
                         .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error),
-                        .attempt = made.number, .attempts = carrying_.dag.nodes[slot.planned.node].policy.retries + 1,
+                        .attempt = made.number, .attempts = run_.dag.nodes[slot.planned.node].policy.retries + 1,
                         .library = made.library, .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
@@ -368,7 +368,7 @@ void NodeRunner::tell_finished(std::size_t position) {
         const std::scoped_lock lock(mutex_);
         result = slots_[position]->result;
     }
-    observer_.stage_finished(carrying_.dag, result);
+    observer_.stage_finished(run_.dag, result);
 }
 
 RunResult NodeRunner::finish() {
@@ -377,11 +377,11 @@ RunResult NodeRunner::finish() {
         SATDL_CHECK(slot->ended, "every node has ended");
         result.nodes.push_back(slot->result);
     }
-    result.seconds = carrying_.clock.seconds() - begin_seconds_;
-    result.stopped = carrying_.stop.load(std::memory_order_relaxed) || result.count(NodeState::Stopped) > 0;
-    result.not_told = observer_.not_told();
-    observer_.run_finished(carrying_.dag, result);
-    result.not_told = observer_.not_told();
+    result.seconds = run_.clock.seconds() - begin_seconds_;
+    result.stopped = run_.stop.load(std::memory_order_relaxed) || result.count(NodeState::Stopped) > 0;
+    result.observer_error = observer_.observer_error();
+    observer_.run_finished(run_.dag, result);
+    result.observer_error = observer_.observer_error();
     return result;
 }
 

@@ -17,9 +17,9 @@
 #include "pipeline/run/admission.h"
 #include "pipeline/run/attempt.h"
 #include "pipeline/run/executor.h"
-#include "pipeline/run/held_outcomes.h"
+#include "pipeline/run/live_outputs.h"
 #include "pipeline/run/plan_graph.h"
-#include "pipeline/run/retries.h"
+#include "pipeline/run/retry.h"
 
 namespace satdl {
 
@@ -32,7 +32,7 @@ public:
     };
     enum class Kept { Nothing, Later };  // Later: keep() must follow; consumers need not wait for it
 
-    NodeRunner(const Carrying& carrying, const Limits& limits);
+    NodeRunner(const RunContext& run, const Limits& limits);
     ~NodeRunner();
     NodeRunner(const NodeRunner&) = delete;
     NodeRunner& operator=(const NodeRunner&) = delete;
@@ -60,10 +60,10 @@ private:
 
     [[nodiscard]] Attempt attempt_watched(const PlannedNode& planned, const StageInputs& inputs);
     [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
-    [[nodiscard]] HeldOutcome outcome_of(std::size_t position);
-    [[nodiscard]] HeldOutcome held_whole(std::size_t position);
+    [[nodiscard]] LiveOutput outcome_of(std::size_t position);
+    [[nodiscard]] LiveOutput held_whole(std::size_t position);
     [[nodiscard]] bool has_outcome(std::size_t position);
-    [[nodiscard]] HeldOutcome make_again(std::size_t position, const std::string& damage);
+    [[nodiscard]] LiveOutput make_again(std::size_t position, const std::string& damage);
     void publish(std::size_t position, const Outcome& outcome);
 
     void end_without_running(std::size_t position, NodeState state, std::string text);
@@ -71,12 +71,12 @@ private:
     void release_producers(std::size_t position);
     void tell_finished(std::size_t position);
 
-    const Carrying& carrying_;
+    const RunContext& run_;
     const Limits limits_;
-    OneAtATime observer_;
+    SerializedObserver observer_;
     const double begin_seconds_;
     const PlanGraph graph_;
-    HeldOutcomes held_;
+    LiveOutputs held_;
     std::vector<std::unique_ptr<Slot>> slots_;  // by position; each guarded as Slot says
 
     std::mutex knowledge_mutex_;  // held while carrying_.knowledge is asked

@@ -11,9 +11,9 @@
 namespace satdl {
 namespace {
 
-class TellAll final : public Observer {
+class BroadcastObserver final : public Observer {
 public:
-    explicit TellAll(std::vector<Observer*> observers) : observers_(std::move(observers)) {}
+    explicit BroadcastObserver(std::vector<Observer*> observers) : observers_(std::move(observers)) {}
 
     void run_started(const Dag& dag, const Plan& plan) override {
         each([&](Observer& observer) { observer.run_started(dag, plan); });
@@ -85,13 +85,13 @@ ExitCode RunResult::exit_code() const {
     // A node is skipped because of another's failure, a signal (whose exit code is the caller's), or a plan that was blocked.
     if (count(NodeState::Failed) > 0 || (!stopped && count(NodeState::Skipped) > 0)) return ExitCode::StageFailed;
     const bool lost = std::ranges::any_of(nodes, [](const NodeResult& node) { return !node.not_kept.empty(); });
-    return lost || !not_told.empty() ? ExitCode::Store : ExitCode::Done;
+    return lost || !observer_error.empty() ? ExitCode::Store : ExitCode::Done;
 }
 
-std::unique_ptr<Observer> tell_all(std::vector<Observer*> observers) { return std::make_unique<TellAll>(std::move(observers)); }
+std::unique_ptr<Observer> broadcast(std::vector<Observer*> observers) { return std::make_unique<BroadcastObserver>(std::move(observers)); }
 
 template <typename Call>
-void OneAtATime::tell(Call&& call) {
+void SerializedObserver::tell(Call&& call) {
     const std::scoped_lock lock(mutex_);
     std::string thrown;
     try {
@@ -101,34 +101,34 @@ void OneAtATime::tell(Call&& call) {
     } catch (...) {
         thrown = "an observer threw something that is no exception";
     }
-    if (not_told_.empty()) not_told_ = std::move(thrown);
+    if (observer_error_.empty()) observer_error_ = std::move(thrown);
 }
 
-void OneAtATime::run_started(const Dag& dag, const Plan& plan) {
+void SerializedObserver::run_started(const Dag& dag, const Plan& plan) {
     tell([&] { observer_.run_started(dag, plan); });
 }
-void OneAtATime::stage_started(const Dag& dag, const PlannedNode& planned) {
+void SerializedObserver::stage_started(const Dag& dag, const PlannedNode& planned) {
     tell([&] { observer_.stage_started(dag, planned); });
 }
-void OneAtATime::stage_progress(const Dag& dag, NodeId node, const Progress& progress) {
+void SerializedObserver::stage_progress(const Dag& dag, NodeId node, const Progress& progress) {
     tell([&] { observer_.stage_progress(dag, node, progress); });
 }
-void OneAtATime::stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) {
+void SerializedObserver::stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) {
     tell([&] { observer_.stage_log(dag, node, level, message); });
 }
-void OneAtATime::stage_finished(const Dag& dag, const NodeResult& result) {
+void SerializedObserver::stage_finished(const Dag& dag, const NodeResult& result) {
     tell([&] { observer_.stage_finished(dag, result); });
 }
-void OneAtATime::run_finished(const Dag& dag, const RunResult& result) {
+void SerializedObserver::run_finished(const Dag& dag, const RunResult& result) {
     tell([&] { observer_.run_finished(dag, result); });
 }
-void OneAtATime::sweep_event(const Dag& dag, const std::string& line) {
+void SerializedObserver::sweep_event(const Dag& dag, const std::string& line) {
     tell([&] { observer_.sweep_event(dag, line); });
 }
 
-std::string OneAtATime::not_told() {
+std::string SerializedObserver::observer_error() {
     const std::scoped_lock lock(mutex_);
-    return not_told_;
+    return observer_error_;
 }
 
 }  // namespace satdl

@@ -1,6 +1,6 @@
 // Who is told what happens in a run: a terminal, plain lines, JSON lines, the run's record.
 //
-// Calls come one at a time, but from any thread (the schedule sees to that: OneAtATime); an observer must not block for long.
+// Calls come one at a time, but from any thread (the schedule sees to that: SerializedObserver); an observer must not block for long.
 // stage_finished comes when the node's outcome is kept, which may be after its consumers have started. It comes once a node,
 // with one exception: a reused artifact that turns out damaged when it is read is made again, and is told a second time.
 #pragma once
@@ -43,7 +43,7 @@ struct RunResult {
     std::vector<NodeResult> nodes;  // in the plan's order
     double seconds = 0;
     bool stopped = false;           // by a signal
-    std::string not_told;           // what an observer threw first (a record that could not be written); the run went on
+    std::string observer_error;           // what an observer threw first (a record that could not be written); the run went on
     [[nodiscard]] std::size_t count(NodeState state) const;
     [[nodiscard]] ExitCode exit_code() const;  // Done, StageFailed, Store (something was not kept); signals are the caller's
 };
@@ -65,12 +65,12 @@ public:
 };
 
 // Tells several, in order. Each is told, even where one before it throws; then the first exception goes on.
-[[nodiscard]] std::unique_ptr<Observer> tell_all(std::vector<Observer*> observers);
+[[nodiscard]] std::unique_ptr<Observer> broadcast(std::vector<Observer*> observers);
 
 // What a schedule tells, it tells through this: one call at a time, and nothing thrown back into the run.
-class OneAtATime final : public Observer {
+class SerializedObserver final : public Observer {
 public:
-    explicit OneAtATime(Observer& observer) : observer_(observer) {}
+    explicit SerializedObserver(Observer& observer) : observer_(observer) {}
     void run_started(const Dag& dag, const Plan& plan) override;
     void stage_started(const Dag& dag, const PlannedNode& planned) override;
     void stage_progress(const Dag& dag, NodeId node, const Progress& progress) override;
@@ -80,7 +80,7 @@ public:
     void sweep_event(const Dag& dag, const std::string& line) override;
 
     // What the observer threw first; "" where it threw nothing.
-    [[nodiscard]] std::string not_told();
+    [[nodiscard]] std::string observer_error();
 
 private:
     template <typename Call>
@@ -88,7 +88,7 @@ private:
 
     Observer& observer_;
     std::mutex mutex_;
-    std::string not_told_;  // guarded by mutex_
+    std::string observer_error_;  // guarded by mutex_
 };
 
 }  // namespace satdl

@@ -9,7 +9,7 @@
 
 #include "pipeline/plan/machine.h"
 #include "pipeline/store/memory_store.h"
-#include "pipeline/run/stage_checkpoints.h"
+#include "pipeline/run/attempt_checkpoints.h"
 #include "stages/initialise.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"
@@ -45,12 +45,12 @@ struct Run {
     DiskCheckpoints checkpoints;
     const std::unique_ptr<Clock> clock;
     const std::atomic<bool> stop{false};
-    const Carrying carrying{dag, plan, machine, store, cache, executor, observer, *clock, stop, &checkpoints};
+    const RunContext run{dag, plan, machine, store, cache, executor, observer, *clock, stop, &checkpoints};
 };
 
 class Context final : public StageContext {
 public:
-    Context(Run& run, StageCheckpoints* checkpoints) : run_(run), checkpoints_(checkpoints) {}
+    Context(Run& run, AttemptCheckpoints* checkpoints) : run_(run), checkpoints_(checkpoints) {}
     [[nodiscard]] const Params& params() const override { return params_; }
     [[nodiscard]] int threads() const override { return 1; }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return files_; }
@@ -69,7 +69,7 @@ public:
 
 private:
     Run& run_;
-    StageCheckpoints* const checkpoints_;
+    AttemptCheckpoints* const checkpoints_;
     Params params_;
     std::vector<SourceFile> files_;
 };
@@ -97,7 +97,7 @@ void bench_m2(Run& run) {
     const Net net(test::network_from(test::kM2), {1, 28, 28});
     const Samples samples{at::rand({kSteps * kBatch, 1, 28, 28}), at::randint(10, {kSteps * kBatch}, at::kLong)};
     for (int pair = 0; pair < kPairs; ++pair) {
-        StageCheckpoints checkpoints(run.carrying, run.plan.nodes[0]);
+        AttemptCheckpoints checkpoints(run.run, run.plan.nodes[0]);
         Context keeping(run, &checkpoints), without(run, nullptr);
         const double with_seconds = train(net, samples, run, keeping);
         const double without_seconds = train(net, samples, run, without);
@@ -109,7 +109,7 @@ void bench_m2(Run& run) {
 void bench_m1(Run& run) {
     const Net net(test::network_from(test::kM1), {1, 28, 28});
     const at::Tensor x = at::rand({kBatch, 1, 28, 28});
-    StageCheckpoints checkpoints(run.carrying, run.plan.nodes[0]);
+    AttemptCheckpoints checkpoints(run.run, run.plan.nodes[0]);
     Context keeping(run, &checkpoints);
     TrainingOptions options;
     options.batch_size = kBatch;
@@ -119,7 +119,7 @@ void bench_m1(Run& run) {
     for (int i = 0; i < kPairs; ++i) {
         keeping.keeping_seconds = 0;
         trainer.keep_checkpoint(state);
-        std::printf("%.9f %.9f\n", keeping.keeping_seconds, run.carrying.checkpoint_every_seconds);
+        std::printf("%.9f %.9f\n", keeping.keeping_seconds, run.run.checkpoint_every_seconds);
     }
 }
 

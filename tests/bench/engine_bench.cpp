@@ -8,7 +8,7 @@
 #include "pipeline/dag_file/dag_source.h"
 #include "pipeline/store/memory_store.h"
 #include "pipeline/plan/plan.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 #include "pipeline/catalog/library_loader.h"
 #include "pipeline/yaml/yaml_parser.h"
 

@@ -24,7 +24,7 @@ struct Seen {
     std::size_t clean = 0, told = 0;
 
     void operator()(const std::optional<RunResult>& result) {
-        const bool all_well = result && (result->exit_code() == ExitCode::Done || result->stopped) && result->not_told.empty();
+        const bool all_well = result && (result->exit_code() == ExitCode::Done || result->stopped) && result->observer_error.empty();
         ++(all_well ? clean : told);
         if (result) CHECK(small_truth().contradicted_by(*result) == "");
     }

@@ -12,7 +12,7 @@
 
 #include "pipeline/plan/stage_key.h"
 #include "pipeline/store/memory_store.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;
@@ -129,10 +129,10 @@ RunResult run(Side& side, const Dag& dag, int jobs, Workers& workers) {
     Observer silent;
     TickingClock clock;
     const std::atomic<bool> stop{false};
-    const Carrying carrying{dag, plan, kMachine, side.store, side.cache, side.executor, silent, clock, stop};
+    const RunContext run{dag, plan, kMachine, side.store, side.cache, side.executor, silent, clock, stop};
     Limits limits;
     limits.jobs = jobs;
-    RunResult result = jobs == 0 ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits, workers);
+    RunResult result = jobs == 0 ? run_serially(run, limits) : run_on_flow_graph(run, limits, workers);
     side.cache.remember(dag, result);
     return result;
 }

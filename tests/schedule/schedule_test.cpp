@@ -1,5 +1,5 @@
 // The flow graph at 1 to 16 jobs and its serial twin: each case runs under all of them.
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 
 #include <thread>
 
@@ -210,7 +210,7 @@ TEST_CASE("An observer that throws does not stop the run; the result tells of it
     world.observer.throws = true;
     const RunResult result = world.run(chain(), any_jobs());
     CHECK(result.count(NodeState::Ran) == 3);
-    CHECK(result.not_told == "the record cannot be written");
+    CHECK(result.observer_error == "the record cannot be written");
     CHECK(result.exit_code() == ExitCode::Store);
 }
 

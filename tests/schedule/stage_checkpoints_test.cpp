@@ -1,4 +1,4 @@
-#include "pipeline/run/stage_checkpoints.h"
+#include "pipeline/run/attempt_checkpoints.h"
 
 #include "world.h"
 
@@ -105,8 +105,8 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     const Plan plan = make_plan(dag, {}, world.machine, world.cache);
     OwnClock clock;
     SlowCheckpoints slow(clock);
-    const Carrying carrying{dag, plan, world.machine, world.store, world.cache, world.executor, world.observer, clock, world.stop, &slow};
-    StageCheckpoints checkpoints(carrying, plan.nodes[0]);
+    const RunContext run{dag, plan, world.machine, world.store, world.cache, world.executor, world.observer, clock, world.stop, &slow};
+    AttemptCheckpoints checkpoints(run, plan.nodes[0]);
     CHECK_FALSE(checkpoints.due(true));
     clock.now = 2;
     CHECK(checkpoints.due(true));         // the end of an epoch

@@ -95,9 +95,9 @@ struct World {
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
         const Plan plan = make_plan(dag, request, machine, cache);
-        const Carrying carrying{dag, plan, machine, store, cache, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
+        const RunContext run{dag, plan, machine, store, cache, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
         limits.jobs = jobs;
-        RunResult result = jobs == kSerial ? run_serially(carrying, limits) : run_on_flow_graph(carrying, limits);
+        RunResult result = jobs == kSerial ? run_serially(run, limits) : run_on_flow_graph(run, limits);
         cache.remember(dag, result);
         return result;
     }

@@ -90,7 +90,7 @@ public:
         const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_);
         std::vector<Observer*> told{record.get()};
         if (observer != nullptr) told.push_back(observer);
-        const auto all = tell_all(told);
+        const auto all = broadcast(told);
         TickingClock clock;
         const std::atomic<bool> stop{false};
         return run_serially({dag, plan, machine, store_, cache, executor_, *all, clock, stop, &checkpoints_, 60, {}}, {});
@@ -179,7 +179,7 @@ inline std::string wrong_after(const std::filesystem::path& root, const std::opt
     for (const NodeResult& node : result->nodes) {
         if (!node.error.empty() || !node.not_kept.empty()) return "a stage failed: " + node.error + node.not_kept;
     }
-    if (result->exit_code() != ExitCode::Done || !result->not_told.empty()) return "the run did not end well: " + result->not_told;
+    if (result->exit_code() != ExitCode::Done || !result->observer_error.empty()) return "the run did not end well: " + result->observer_error;
     if (std::string other = truth.contradicted_by(*result); !other.empty()) return other;
     if (texts_below(root / "store/objects") != truth.objects) return "the store holds other bytes";
     for (const auto& [stage, key] : truth.keys) {

@@ -17,7 +17,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/dag/dag.h"
 #include "pipeline/plan/plan.h"
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 
 namespace satdl::test {
 

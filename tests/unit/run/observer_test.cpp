@@ -62,7 +62,7 @@ const std::vector<std::string> kEverything{"run started", "started 3", "progress
 TEST_CASE("Every observer is told everything, in order") {
     Noting first;
     Noting second;
-    tell_everything(*tell_all({&first, &second}));
+    tell_everything(*broadcast({&first, &second}));
     CHECK(first.notes == kEverything);
     CHECK(second.notes == kEverything);
 }
@@ -71,7 +71,7 @@ TEST_CASE("An observer that throws keeps none of the others from being told, and
     Noting bad;
     bad.throws = true;
     Noting good;
-    const auto all = tell_all({&bad, &good});
+    const auto all = broadcast({&bad, &good});
     CHECK_THROWS_WITH(all->run_started(Dag{}, Plan{}), "no room for run started");
     CHECK(good.notes == std::vector<std::string>{"run started"});
 }
@@ -79,16 +79,16 @@ TEST_CASE("An observer that throws keeps none of the others from being told, and
 TEST_CASE("One at a time: nothing is thrown back into the run, and the first exception is remembered") {
     Noting bad;
     bad.throws = true;
-    OneAtATime gate(bad);
-    CHECK(gate.not_told().empty());
+    SerializedObserver gate(bad);
+    CHECK(gate.observer_error().empty());
     tell_everything(gate);
     CHECK(bad.notes == kEverything);
-    CHECK(gate.not_told() == "no room for run started");
+    CHECK(gate.observer_error() == "no room for run started");
 }
 
 TEST_CASE("One at a time: calls from many threads never overlap") {
     Noting noting;
-    OneAtATime gate(noting);
+    SerializedObserver gate(noting);
     const Dag dag;
     std::vector<std::thread> threads;
     for (int thread = 0; thread < 4; ++thread) {
@@ -110,7 +110,7 @@ TEST_CASE("A run's exit code says whether a stage failed, or something could not
     lost.nodes[0].not_kept = "the disk is full";
     CHECK(lost.exit_code() == ExitCode::Store);
     RunResult silent = run_of({NodeState::Ran});
-    silent.not_told = "the record could not be written";
+    silent.observer_error = "the record could not be written";
     CHECK(silent.exit_code() == ExitCode::Store);
     RunResult interrupted = run_of({NodeState::Ran, NodeState::Stopped, NodeState::Skipped});
     interrupted.stopped = true;

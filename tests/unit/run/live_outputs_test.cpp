@@ -1,4 +1,4 @@
-#include "pipeline/run/held_outcomes.h"
+#include "pipeline/run/live_outputs.h"
 
 #include <catch2/catch.hpp>
 
@@ -8,13 +8,13 @@ using namespace satdl;
 
 namespace {
 
-HeldOutcome three_numbers() { return std::make_shared<const Outcome>(Outcome{{{"out", test::as_group({1, 2, 3})}}, {}}); }
+LiveOutput three_numbers() { return std::make_shared<const Outcome>(Outcome{{{"out", test::as_group({1, 2, 3})}}, {}}); }
 
 }  // namespace
 
 TEST_CASE("What was made is held until its last user is done and it is written, in either order") {
-    HeldOutcomes held({2});
-    HeldOutcome outcome = three_numbers();
+    LiveOutputs held({2});
+    LiveOutput outcome = three_numbers();
     const std::weak_ptr<const Outcome> watched = outcome;
     held.put_made(0, std::move(outcome));
     CHECK(held.bytes() == 24);
@@ -36,7 +36,7 @@ TEST_CASE("What was made is held until its last user is done and it is written, 
 }
 
 TEST_CASE("What was loaded is held for the users that are left, and costs no memory that could not be had back") {
-    HeldOutcomes held({1, 0});
+    LiveOutputs held({1, 0});
     held.put_loaded(0, three_numbers());
     held.put_loaded(1, three_numbers());
     CHECK(held.find(0) != nullptr);
@@ -47,7 +47,7 @@ TEST_CASE("What was loaded is held for the users that are left, and costs no mem
 }
 
 TEST_CASE("What nobody uses is freed when it is written") {
-    HeldOutcomes held({0});
+    LiveOutputs held({0});
     held.put_made(0, three_numbers());
     CHECK(held.find(0) != nullptr);
     held.written(0);

@@ -8,7 +8,7 @@ namespace satdl {
 
 // The last attempt. Between two of them it waits in this thread, holding on to its cores and memory; a run that is stopped tries no
 // more. An attempt goes on from the checkpoint of the one before it. Throws nothing that a stage throws.
-[[nodiscard]] Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const PlannedNode& planned,
+[[nodiscard]] Attempt run_with_retries(const RunContext& run, Observer& observer, const PlannedNode& planned,
                                            const StageInputs& inputs);
 
 }  // namespace satdl

@@ -8,7 +8,7 @@
 //
 // oneTBB's own ways of failing are kept out (exceptions, which deadlock a lightweight node, and cancellation): bodies throw
 // nothing, the outcome of a node is a value, and stopping is a flag that NodeRunner looks at.
-#include "pipeline/run/schedule.h"
+#include "pipeline/run/scheduler.h"
 
 #include <tbb/flow_graph.h>
 #include <tbb/global_control.h>
@@ -37,8 +37,8 @@ auto isolated(Body&& body) {
 
 class FlowGraphRun {
 public:
-    FlowGraphRun(NodeRunner& runner, const Limits& limits, const Carrying& carrying)
-        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, carrying.machine.cores), by_position(carrying.cohorts, carrying.plan)),
+    FlowGraphRun(NodeRunner& runner, const Limits& limits, const RunContext& run)
+        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, run.machine.cores), by_position(run.cohorts, run.plan)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
           keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
         for (std::size_t node = 0; node < links_.count(); ++node) {
@@ -139,23 +139,23 @@ Workers::~Workers() = default;
 
 void Workers::run(const std::function<void()>& body) { arena_->arena.execute(body); }
 
-RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Workers& workers) {
-    NodeRunner runner(carrying, limits);
-    workers.run([&] { FlowGraphRun(runner, limits, carrying).run(); });
+RunResult run_on_flow_graph(const RunContext& run, const Limits& limits, Workers& workers) {
+    NodeRunner runner(run, limits);
+    workers.run([&] { FlowGraphRun(runner, limits, run).run(); });
     return runner.finish();
 }
 
-RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits) {
-    const bool idle = std::ranges::none_of(carrying.plan.nodes, [](const PlannedNode& planned) {
+RunResult run_on_flow_graph(const RunContext& run, const Limits& limits) {
+    const bool idle = std::ranges::none_of(run.plan.nodes, [](const PlannedNode& planned) {
         return may_run(planned.action);
     });
-    if (idle) return run_serially(carrying, limits);
-    Workers workers(carrying.machine, limits);
-    return run_on_flow_graph(carrying, limits, workers);
+    if (idle) return run_serially(run, limits);
+    Workers workers(run.machine, limits);
+    return run_on_flow_graph(run, limits, workers);
 }
 
-RunResult run_serially(const Carrying& carrying, const Limits& limits) {
-    NodeRunner runner(carrying, limits);
+RunResult run_serially(const RunContext& run, const Limits& limits) {
+    NodeRunner runner(run, limits);
     for (std::size_t node = 0; node < runner.graph().count(); ++node) {
         if (runner.settle(node) != NodeRunner::Step::Run) continue;
         if (runner.execute(node) == NodeRunner::Kept::Later) runner.keep(node);

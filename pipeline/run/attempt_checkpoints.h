@@ -10,10 +10,10 @@
 namespace satdl {
 
 // Used by the thread that runs the stage.
-class StageCheckpoints {
+class AttemptCheckpoints {
 public:
     // A forced node begins anew: what an interrupted attempt left is dropped.
-    StageCheckpoints(const Carrying& carrying, const PlannedNode& planned);
+    AttemptCheckpoints(const RunContext& run, const PlannedNode& planned);
 
     // What the stage goes on from, once it has asked for it; nothing: it begins at the start.
     [[nodiscard]] const NamedArrays* last();
@@ -34,7 +34,7 @@ public:
 private:
     void load();
 
-    const Carrying& carrying_;
+    const RunContext& run_;
     const PlannedNode& planned_;
     const std::optional<Continuation> continuation_;  // nothing also where it goes a way of its own
     std::optional<Checkpoint> last_;

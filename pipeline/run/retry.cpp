@@ -1,4 +1,4 @@
-#include "pipeline/run/retries.h"
+#include "pipeline/run/retry.h"
 
 #include <fmt/format.h>
 
@@ -24,21 +24,21 @@ void wait(double seconds, const std::atomic<bool>& stop) {
 
 }  // namespace
 
-Attempt attempt_with_retries(const Carrying& carrying, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
-    const ExecutionPolicy& policy = carrying.dag.nodes[planned.node].policy;
+Attempt run_with_retries(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
+    const ExecutionPolicy& policy = run.dag.nodes[planned.node].policy;
     const int attempts = policy.retries + 1;
     PlannedNode now = planned;
     for (int number = 1;; ++number) {
-        Attempt made = attempt(carrying, observer, now, inputs);
+        Attempt made = attempt(run, observer, now, inputs);
         made.number = number;
-        if (made.failure != Failure::Passing || number == attempts || carrying.stop.load(std::memory_order_relaxed)) return made;
+        if (made.failure != Failure::Passing || number == attempts || run.stop.load(std::memory_order_relaxed)) return made;
         const double delay = policy.retry_delay_seconds;
-        observer.stage_log(carrying.dag, planned.node, LogLevel::Warning,
+        observer.stage_log(run.dag, planned.node, LogLevel::Warning,
                            fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
                                        first_line(made.error), number + 1,
                                        delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
-        wait(delay, carrying.stop);
-        if (carrying.stop.load(std::memory_order_relaxed)) return made;
+        wait(delay, run.stop);
+        if (run.stop.load(std::memory_order_relaxed)) return made;
         now.forced = false;  // what the last attempt kept as a checkpoint is of this run
     }
 }

@@ -33,9 +33,9 @@ private:
 };
 
 // Where nothing is to run, no thread is started.
-[[nodiscard]] RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits);
-[[nodiscard]] RunResult run_on_flow_graph(const Carrying& carrying, const Limits& limits, Workers& workers);
+[[nodiscard]] RunResult run_on_flow_graph(const RunContext& run, const Limits& limits);
+[[nodiscard]] RunResult run_on_flow_graph(const RunContext& run, const Limits& limits, Workers& workers);
 // The same results, one node after the other, in the DAG's order.
-[[nodiscard]] RunResult run_serially(const Carrying& carrying, const Limits& limits);
+[[nodiscard]] RunResult run_serially(const RunContext& run, const Limits& limits);
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-#include "pipeline/run/held_outcomes.h"
+#include "pipeline/run/live_outputs.h"
 
 #include <utility>
 
@@ -15,16 +15,16 @@ std::uint64_t bytes_of(const Outcome& outcome) {
 
 }  // namespace
 
-HeldOutcomes::HeldOutcomes(const std::vector<std::size_t>& users) : holdings_(users.size()) {
+LiveOutputs::LiveOutputs(const std::vector<std::size_t>& users) : holdings_(users.size()) {
     for (std::size_t node = 0; node < users.size(); ++node) holdings_[node].users = users[node];
 }
 
-HeldOutcome HeldOutcomes::find(std::size_t node) {
+LiveOutput LiveOutputs::find(std::size_t node) {
     const std::scoped_lock lock(mutex_);
     return holdings_[node].outcome;
 }
 
-void HeldOutcomes::put_made(std::size_t node, HeldOutcome outcome) {
+void LiveOutputs::put_made(std::size_t node, LiveOutput outcome) {
     const std::uint64_t bytes = bytes_of(*outcome);
     const std::scoped_lock lock(mutex_);
     Holding& holding = holdings_[node];
@@ -33,32 +33,32 @@ void HeldOutcomes::put_made(std::size_t node, HeldOutcome outcome) {
     bytes_ += bytes - std::exchange(holding.bytes, bytes);
 }
 
-void HeldOutcomes::put_loaded(std::size_t node, HeldOutcome outcome) {
+void LiveOutputs::put_loaded(std::size_t node, LiveOutput outcome) {
     const std::scoped_lock lock(mutex_);
     if (holdings_[node].users > 0) holdings_[node].outcome = std::move(outcome);
 }
 
-void HeldOutcomes::written(std::size_t node) {
-    HeldOutcome freed;
+void LiveOutputs::written(std::size_t node) {
+    LiveOutput freed;
     const std::scoped_lock lock(mutex_);
     holdings_[node].to_be_written = false;
     freed = let_go_if_done(holdings_[node]);
 }
 
-void HeldOutcomes::user_done(std::size_t node) {
-    HeldOutcome freed;
+void LiveOutputs::user_done(std::size_t node) {
+    LiveOutput freed;
     const std::scoped_lock lock(mutex_);
     --holdings_[node].users;
     freed = let_go_if_done(holdings_[node]);
 }
 
-HeldOutcome HeldOutcomes::let_go_if_done(Holding& holding) {
+LiveOutput LiveOutputs::let_go_if_done(Holding& holding) {
     if (holding.users > 0 || holding.to_be_written) return nullptr;
     bytes_ -= std::exchange(holding.bytes, 0);
     return std::exchange(holding.outcome, nullptr);
 }
 
-std::uint64_t HeldOutcomes::bytes() {
+std::uint64_t LiveOutputs::bytes() {
     const std::scoped_lock lock(mutex_);
     return bytes_;
 }

@@ -11,30 +11,30 @@
 
 namespace satdl {
 
-using HeldOutcome = std::shared_ptr<const Outcome>;
+using LiveOutput = std::shared_ptr<const Outcome>;
 
 // Safe from any thread. Nodes are numbers from 0.
-class HeldOutcomes {
+class LiveOutputs {
 public:
     // `users`: by node, how many consumers may want its outcome.
-    explicit HeldOutcomes(const std::vector<std::size_t>& users);
+    explicit LiveOutputs(const std::vector<std::size_t>& users);
 
-    [[nodiscard]] HeldOutcome find(std::size_t node);
-    void put_made(std::size_t node, HeldOutcome outcome);    // held until written(), too
-    void put_loaded(std::size_t node, HeldOutcome outcome);  // dropped at once where no consumer is left
+    [[nodiscard]] LiveOutput find(std::size_t node);
+    void put_made(std::size_t node, LiveOutput outcome);    // held until written(), too
+    void put_loaded(std::size_t node, LiveOutput outcome);  // dropped at once where no consumer is left
     void written(std::size_t node);                          // or given up
     void user_done(std::size_t node);
     [[nodiscard]] std::uint64_t bytes();  // of what was made: mapped files cost nothing that could not be had back
 
 private:
     struct Holding {
-        HeldOutcome outcome;
+        LiveOutput outcome;
         std::size_t users = 0;
         bool to_be_written = false;
         std::uint64_t bytes = 0;
     };
     // With mutex_ held. What it returns is to be let go without the lock: freeing tensors takes time.
-    [[nodiscard]] HeldOutcome let_go_if_done(Holding& holding);
+    [[nodiscard]] LiveOutput let_go_if_done(Holding& holding);
 
     std::mutex mutex_;
     std::vector<Holding> holdings_;  // guarded by mutex_
