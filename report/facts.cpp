@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 
 namespace satdl {
 

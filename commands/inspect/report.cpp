@@ -10,7 +10,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/os/shared_library.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 #include "report/document.h"

@@ -8,7 +8,7 @@
 #include "commands/shared/command.h"
 #include "commands/shared/statistics.h"
 #include "pipeline/store/artifact.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 
 namespace satdl {
 

@@ -13,7 +13,7 @@
 #include "commands/run/tell_sweep.h"
 #include "pipeline/plan/disk_space.h"
 #include "pipeline/display/report.h"
-#include "pipeline/records/run_log.h"
+#include "pipeline/records/run_recorder.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
 #include "pipeline/display/sweep_table.h"

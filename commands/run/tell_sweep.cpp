@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "pipeline/records/events.h"
+#include "pipeline/records/json_events.h"
 #include "pipeline/run/forecast.h"
 #include "pipeline/display/sweep_table.h"
 #include "pipeline/display/text.h"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "pipeline/run/admission.h"
-#include "pipeline/records/events.h"
+#include "pipeline/records/json_events.h"
 #include "pipeline/run/executor.h"
 #include "pipeline/run/observer.h"
 

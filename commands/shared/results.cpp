@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "pipeline/records/run_log.h"
+#include "pipeline/records/run_recorder.h"
 
 namespace satdl {
 

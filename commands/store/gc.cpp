@@ -9,8 +9,8 @@
 #include <set>
 
 #include "commands/shared/session.h"
-#include "pipeline/records/events.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/json_events.h"
+#include "pipeline/records/run_record.h"
 #include "pipeline/display/report.h"
 #include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"

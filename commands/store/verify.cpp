@@ -9,7 +9,7 @@
 #include <map>
 
 #include "commands/store/repair.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
 #include "pipeline/display/text.h"
 

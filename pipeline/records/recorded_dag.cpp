@@ -7,7 +7,7 @@
 
 #include "commands/shared/command.h"
 #include "pipeline/dag_file/dag_source.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace fs = std::filesystem;

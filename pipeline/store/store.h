@@ -1,7 +1,7 @@
 // What a store of outcomes promises, and the one on disk.
 //
 //   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
-//   tmp/                  being written, or left behind    runs/<id>/                 see run_log.h
+//   tmp/                  being written, or left behind    runs/<id>/                 see run_recorder.h
 //   index.sqlite          disposable                in-use                       see store_lock.h
 //
 // An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its

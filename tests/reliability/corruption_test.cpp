@@ -5,7 +5,7 @@
 #include <random>
 
 #include "pipeline/store/recipe.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 #include "tests/support/small_run.h"
 
 using namespace satdl;

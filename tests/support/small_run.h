@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "pipeline/plan/machine.h"
-#include "pipeline/records/run_log.h"
+#include "pipeline/records/run_recorder.h"
 #include "tests/support/hdf5_writer.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_stages.h"

@@ -1,11 +1,11 @@
-#include "pipeline/records/run_log.h"
+#include "pipeline/records/run_recorder.h"
 
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;

@@ -1,4 +1,4 @@
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/records/events.h"
+#include "pipeline/records/json_events.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

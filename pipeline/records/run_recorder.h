@@ -1,4 +1,4 @@
-// Writes the records of runs: runs/<id>/events.jsonl, one event a line (events.h) with its check (record.h), and runs/<id>/log.txt for
+// Writes the records of runs: runs/<id>/events.jsonl, one event a line (json_events.h) with its check (run_record.h), and runs/<id>/log.txt for
 // people.
 //
 // What differs from run to run (when, where, seconds) stands here and never in an object. Events are appended while the run
@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/records/events.h"
+#include "pipeline/records/json_events.h"
 #include "pipeline/store/index.h"
 #include "pipeline/store/store.h"
 

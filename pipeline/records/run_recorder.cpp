@@ -1,4 +1,4 @@
-#include "pipeline/records/run_log.h"
+#include "pipeline/records/run_recorder.h"
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
-#include "pipeline/records/record.h"
+#include "pipeline/records/run_record.h"
 
 namespace satdl {
 
