@@ -24,7 +24,7 @@
 #include "pipeline/os/sandbox.h"
 #include "pipeline/display/terminal.h"
 #include "pipeline/display/text.h"
-#include "pipeline/executors/worker.h"
+#include "pipeline/executors/worker_process.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 // user or the stage wants that.
 #pragma once
 
-#include "pipeline/executors/isolated.h"
+#include "pipeline/executors/process_executor.h"
 #include "pipeline/catalog/library_loader.h"
 
 namespace satdl {
@@ -22,7 +22,7 @@ public:
 private:
     const Isolate isolate_;
     StageLibraries libraries_;
-    Isolated isolated_{libraries_};
+    ProcessExecutor isolated_{libraries_};
 };
 
 }  // namespace satdl

@@ -55,7 +55,7 @@ std::vector<Digest> block_digests(std::span<const std::byte> bytes) {
         for (std::size_t i = 0; i < digests.size(); ++i) digests[i] = sha256(block(bytes, i));
         return digests;
     }
-    // Isolated: a thread that waits here must not start an unrelated stage meanwhile, under whatever lock the caller holds.
+    // ProcessExecutor: a thread that waits here must not start an unrelated stage meanwhile, under whatever lock the caller holds.
     tbb::this_task_arena::isolate([&] {
         tbb::parallel_for(std::size_t{0}, digests.size(), [&](std::size_t i) { digests[i] = sha256(block(bytes, i)); });
     });

@@ -101,7 +101,7 @@ MemoryLimit::MemoryLimit(std::optional<std::uint64_t> bytes)
 
 bool MemoryLimit::make_group(const fs::path& parent, LimitKind kind) {
     const fs::path group = parent / fmt::format("satdl-{}", ::getpid());
-    ::rmdir(group.c_str());  // that of a minder of this number that was killed
+    ::rmdir(group.c_str());  // that of a reaper of this number that was killed
     if (::mkdir(group.c_str(), 0755) != 0) return false;
     const bool second = kind == LimitKind::CgroupV2;
     if (!put(group / (second ? "memory.max" : "memory.limit_in_bytes"), std::to_string(bytes_))) {
@@ -138,7 +138,7 @@ void MemoryLimit::limit_data(std::uint64_t bytes) {
     (void)::setrlimit(RLIMIT_DATA, &limit);
 }
 
-bool MemoryLimit::has_struck() const {
+bool MemoryLimit::oom_killed() const {
     if (kind_ != LimitKind::CgroupV2 && kind_ != LimitKind::CgroupV1) return false;
     const char* const name = kind_ == LimitKind::CgroupV2 ? "memory.events" : "memory.oom_control";
     for (const std::string& line : lines_of((group_ / name).c_str()))

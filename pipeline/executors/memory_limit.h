@@ -31,7 +31,7 @@ public:
     // Of the calling process, and of each that it starts.
     static void limit_data(std::uint64_t bytes);
     // Whether the kernel has ended a process because the group had no memory left.
-    [[nodiscard]] bool has_struck() const;
+    [[nodiscard]] bool oom_killed() const;
 
 private:
     [[nodiscard]] bool make_group(const std::filesystem::path& parent, LimitKind kind);

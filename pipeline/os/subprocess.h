@@ -1,7 +1,7 @@
 // Another program, run to its end: for the few things that Debian's own tools do best (gzip, tar, curl, npm).
 //
 // Arguments are a list and never pass a shell, so no name of a file or a package can become a command. What the program
-// writes comes to us through a pipe: if this process dies, the other dies of SIGPIPE at its next write, and needs no minder.
+// writes comes to us through a pipe: if this process dies, the other dies of SIGPIPE at its next write, and needs no reaper.
 #pragma once
 
 #include <sys/types.h>

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/executors/channel.h"
+#include "pipeline/executors/message_channel.h"
 #include "pipeline/executors/shared_arrays.h"
 
 namespace satdl {

@@ -1,4 +1,4 @@
-#include "pipeline/executors/channel.h"
+#include "pipeline/executors/message_channel.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

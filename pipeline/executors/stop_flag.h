@@ -13,18 +13,18 @@
 
 namespace satdl {
 
-class SharedFlag {
+class StopFlag {
 public:
-    SharedFlag() : SharedFlag(made()) {}
+    StopFlag() : StopFlag(made()) {}
     // The one behind a descriptor that another process has made and given.
-    explicit SharedFlag(UniqueFd file) : file_(std::move(file)) {
+    explicit StopFlag(UniqueFd file) : file_(std::move(file)) {
         void* const page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
         if (page == MAP_FAILED) throw Error(ExitCode::Store, "no memory can be shared with another process");
         flag_ = static_cast<Flag*>(page);
     }
-    ~SharedFlag() { ::munmap(flag_, kBytes); }
-    SharedFlag(const SharedFlag&) = delete;
-    SharedFlag& operator=(const SharedFlag&) = delete;
+    ~StopFlag() { ::munmap(flag_, kBytes); }
+    StopFlag(const StopFlag&) = delete;
+    StopFlag& operator=(const StopFlag&) = delete;
 
     [[nodiscard]] const UniqueFd& file() const { return file_; }
     void raise() { flag_->store(1, std::memory_order_relaxed); }

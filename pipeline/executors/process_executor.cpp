@@ -1,4 +1,4 @@
-#include "pipeline/executors/isolated.h"
+#include "pipeline/executors/process_executor.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,11 +15,11 @@
 #include <utility>
 
 #include "pipeline/core/error.h"
-#include "pipeline/executors/minder.h"
-#include "pipeline/executors/node_messages.h"
+#include "pipeline/executors/reaper.h"
+#include "pipeline/executors/worker_protocol.h"
 #include "pipeline/os/subprocess.h"
-#include "pipeline/executors/shared_flag.h"
-#include "pipeline/executors/worker.h"
+#include "pipeline/executors/stop_flag.h"
+#include "pipeline/executors/worker_process.h"
 
 namespace satdl {
 namespace {
@@ -72,7 +72,7 @@ public:
         channel_.emplace(std::move(ours));
         lifeline_ = std::move(our_life);
     }
-    // The minder must not be killed: it has to end all the others first.
+    // The reaper must not be killed: it has to end all the others first.
     ~StageProcess() {
         if (!lifeline_) return;
         lifeline_.close();
@@ -100,7 +100,7 @@ private:
         return Error(ExitCode::StageFailed, fmt::format("its process sent something that cannot be understood: {}", printable(what)));
     }
 
-    // Until the minder has closed the lifeline: then nothing is left of the stage's process but what it has sent.
+    // Until the reaper has closed the lifeline: then nothing is left of the stage's process but what it has sent.
     void attend() {
         enum { kChannel, kOutput, kLifeline };
         std::array<pollfd, 3> all{{{channel_->descriptor(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};
@@ -129,7 +129,7 @@ private:
         end_now();
     }
 
-    // The minder ends all, tells how it was, and closes the lifeline for its part.
+    // The reaper ends all, tells how it was, and closes the lifeline for its part.
     void end_now() { ::shutdown(lifeline_.get(), SHUT_WR); }
 
     // Each says whether more can come.
@@ -241,14 +241,14 @@ private:
     const Node& node_;
     StageContext& context_;
     const Clock::time_point started_ = Clock::now();
-    SharedFlag stop_;
+    StopFlag stop_;
     UniqueFd output_, lifeline_;
     ChildProcess minder_;
     std::optional<Channel> channel_;
 
     Lines lines_;
     std::deque<std::string> last_;
-    std::string said_at_end_;  // by the minder
+    std::string said_at_end_;  // by the reaper
     bool killed_ = false;      // at the end of its timeout's grace
     std::optional<std::pair<SharedGroups, std::vector<Table>>> outcome_;
     Cbor thrown_;  // null: nothing
@@ -256,7 +256,7 @@ private:
 
 }  // namespace
 
-Outcome Isolated::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
+Outcome ProcessExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
     NodeJob job{*node.stage, context.params(), context.threads(), context.precision(), context.device(), context.files(), share(inputs)};
     job.stage.identity = libraries_.file(*node.stage).identity;
     return StageProcess(node, context, program_).run(job);

@@ -1,4 +1,4 @@
-#include "pipeline/executors/node_messages.h"
+#include "pipeline/executors/worker_protocol.h"
 
 #include <algorithm>
 #include <new>

@@ -1,4 +1,4 @@
-#include "pipeline/executors/minder.h"
+#include "pipeline/executors/reaper.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::array kHeard{SIGCHLD, SIGINT, SIGTERM, SIGHUP};
 
-struct Go {  // from the minder to the worker, once it is under its limit
+struct Go {  // from the reaper to the worker, once it is under its limit
     LimitKind limit;
 };
 
@@ -48,9 +48,9 @@ std::vector<pid_t> children() {
     return found;
 }
 
-class Minder {
+class Reaper {
 public:
-    Minder(UniqueFd lifeline, pid_t worker) : lifeline_(std::move(lifeline)), worker_(worker) {}
+    Reaper(UniqueFd lifeline, pid_t worker) : lifeline_(std::move(lifeline)), worker_(worker) {}
 
     // Until the worker has ended, or shall.
     void watch(const UniqueFd& signals) {
@@ -106,15 +106,15 @@ void mind(UniqueFd lifeline, pid_t worker, std::optional<std::uint64_t> memory_b
     MemoryLimit limit(memory_bytes);
     const Go said{limit.take_in(worker)};
     if (::write(go.get(), &said, sizeof said) != sizeof said) ::kill(worker, SIGKILL);
-    Minder minder(std::move(lifeline), worker);
-    minder.watch(signals);
-    minder.end_all();
-    minder.tell(said.limit, limit.has_struck());
+    Reaper reaper(std::move(lifeline), worker);
+    reaper.watch(signals);
+    reaper.end_all();
+    reaper.tell(said.limit, limit.oom_killed());
 }
 
-LimitKind begin_work(pid_t minder, const UniqueFd& go, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
+LimitKind begin_work(pid_t reaper, const UniqueFd& go, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != minder) ::_exit(1);
+    if (::getppid() != reaper) ::_exit(1);
     ::setpgid(0, 0);
     ::sigprocmask(SIG_SETMASK, &mask, nullptr);
     Go said{};
@@ -125,7 +125,7 @@ LimitKind begin_work(pid_t minder, const UniqueFd& go, const sigset_t& mask, std
 
 }  // namespace
 
-LimitKind become_minded(UniqueFd lifeline, std::optional<std::uint64_t> memory_bytes, std::span<UniqueFd* const> of_worker) {
+LimitKind fork_under_reaper(UniqueFd lifeline, std::optional<std::uint64_t> memory_bytes, std::span<UniqueFd* const> of_worker) {
     sigset_t heard, before;
     sigemptyset(&heard);
     for (const int signal : kHeard) sigaddset(&heard, signal);
@@ -135,10 +135,10 @@ LimitKind become_minded(UniqueFd lifeline, std::optional<std::uint64_t> memory_b
     if (!signals || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         throw Error(ExitCode::Store, std::string("a stage's process cannot be minded: ") + std::strerror(errno));
     const UniqueFd read_end(pipe[0]), write_end(pipe[1]);
-    const pid_t minder = ::getpid();
+    const pid_t reaper = ::getpid();
     const pid_t worker = ::fork();
     if (worker < 0) throw Error(ExitCode::Store, std::string("a stage's process cannot be started: ") + std::strerror(errno));
-    if (worker == 0) return begin_work(minder, read_end, before, memory_bytes);
+    if (worker == 0) return begin_work(reaper, read_end, before, memory_bytes);
     ::setpgid(worker, worker);
     for (UniqueFd* const descriptor : of_worker) descriptor->close();
     mind(std::move(lifeline), worker, memory_bytes, signals, write_end);

@@ -1,5 +1,5 @@
 // Stages executed in processes of their own, from outside: what crashes, exits, hangs or eats all memory fails its stage, and nothing
-// else. worker.h is the other end; minder.h sees to it that nothing survives.
+// else. worker_process.h is the other end; reaper.h sees to it that nothing survives.
 //
 // The outcome is the same to the last byte as that of a stage executed in this process. Inputs and outputs are copied once each.
 #pragma once
@@ -11,10 +11,10 @@
 
 namespace satdl {
 
-class Isolated final : public Executor {
+class ProcessExecutor final : public Executor {
 public:
     // `program`: this program, or another one that answers to run_worker().
-    explicit Isolated(StageLibraries& libraries, std::string program = "/proc/self/exe")
+    explicit ProcessExecutor(StageLibraries& libraries, std::string program = "/proc/self/exe")
         : libraries_(libraries), program_(std::move(program)) {}
 
     // Throws what the stage threw (what is no exception as something that is none), and Error{StageFailed}, with the last that it said,

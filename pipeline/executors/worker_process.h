@@ -1,6 +1,6 @@
-// The process of one stage, from inside: satdl started anew as `satdl exec-node STAGE MEMORY`, by isolated.h and nobody else.
+// The process of one stage, from inside: satdl started anew as `satdl exec-node STAGE MEMORY`, by process_executor.h and nobody else.
 //
-// It becomes minded (minder.h), is told its job, loads the stage library itself, runs the stage and hands its outcome back. Being a new
+// It becomes minded (reaper.h), is told its job, loads the stage library itself, runs the stage and hands its outcome back. Being a new
 // program and no fork of a running one, it inherits no thread, lock or state of LibTorch, oneTBB or OpenMP.
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "pipeline/executors/worker.h"
+#include "pipeline/executors/worker_process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "pipeline/core/error.h"
-#include "pipeline/executors/minder.h"
-#include "pipeline/executors/node_messages.h"
-#include "pipeline/executors/shared_flag.h"
+#include "pipeline/executors/reaper.h"
+#include "pipeline/executors/worker_protocol.h"
+#include "pipeline/executors/stop_flag.h"
 #include "pipeline/catalog/library_loader.h"
 #include "pipeline/catalog/execution_policy.h"
 
@@ -24,7 +24,7 @@ namespace {
 // The engine as the stage sees it: what it cannot answer itself it asks for over the channel.
 class Context final : public StageContext {
 public:
-    Context(const NodeJob& job, Channel& channel, const SharedFlag& stop) : job_(job), channel_(channel), stop_(stop) {}
+    Context(const NodeJob& job, Channel& channel, const StopFlag& stop) : job_(job), channel_(channel), stop_(stop) {}
 
     [[nodiscard]] const Params& params() const override { return job_.params; }
     [[nodiscard]] int threads() const override { return job_.threads; }
@@ -76,11 +76,11 @@ private:
 
     const NodeJob& job_;
     Channel& channel_;
-    const SharedFlag& stop_;
+    const StopFlag& stop_;
     std::optional<Groups> checkpoint_;  // once it was asked for; none: an empty map
 };
 
-void run_stage(Channel& channel, const SharedFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
+void run_stage(Channel& channel, const StopFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
     auto message = channel.receive();
     if (!message) return;
     const NodeJob job = job_from(unpacked(message->bytes), std::move(message->file));
@@ -122,9 +122,9 @@ int run_worker(int argc, char** argv) {
         UniqueFd socket(kWorkerChannel), stop_file(kWorkerStop);
         const std::optional<std::uint64_t> memory_bytes = memory != 0 ? std::optional(memory) : std::nullopt;
         const std::array of_worker{&socket, &stop_file};
-        const LimitKind limit = become_minded(UniqueFd(kWorkerLifeline), memory_bytes, of_worker);
+        const LimitKind limit = fork_under_reaper(UniqueFd(kWorkerLifeline), memory_bytes, of_worker);
         Channel channel(std::move(socket));
-        const SharedFlag stop(std::move(stop_file));
+        const StopFlag stop(std::move(stop_file));
         run_stage(channel, stop, limit, memory_bytes);
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", describe(error));
