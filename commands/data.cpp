@@ -7,8 +7,8 @@
 #include "commands/shared/command.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/dataset/dataset_fetch.h"
-#include "pipeline/display/terminal.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/progress_display.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -22,8 +22,8 @@
 #include "pipeline/core/error.h"
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/os/sandbox.h"
-#include "pipeline/display/terminal.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/progress_display.h"
+#include "pipeline/display/text_format.h"
 #include "pipeline/executors/worker_process.h"
 
 namespace {

@@ -1,11 +1,11 @@
 // satdl graph: the DAG as a picture, for Graphviz, for Mermaid, or drawn here as SVG.
-#include "pipeline/display/graph.h"
+#include "pipeline/display/dag_diagram.h"
 
 #include <fmt/format.h>
 
 #include "commands/shared/session.h"
-#include "pipeline/display/graph_svg.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/diagram_svg.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -20,9 +20,9 @@ struct GraphOptions {
 };
 
 // What a run would do with each node, and how long that takes as far as the history tells.
-void add_plan(Graph& graph, const Plan& plan) {
+void add_plan(Diagram& graph, const Plan& plan) {
     for (const auto& planned : plan.nodes) {
-        GraphNode& node = graph.nodes[planned.node];
+        DiagramNode& node = graph.nodes[planned.node];
         node.state = name_of(planned.action);
         if (planned.expected_seconds) node.note = duration_text(*planned.expected_seconds);
     }
@@ -32,7 +32,7 @@ ExitCode draw(GraphOptions options) {
     take_only_settings(options.parameters, options.dag);
     Session session(options.dag, options.store, Access::Look);
     const Dag dag = session.dag();
-    Graph graph = graph_of(dag);
+    Diagram graph = graph_of(dag);
     if (options.status) {
         StoreCacheView cache = session.cache(dag);
         add_plan(graph, session.plan(dag, {}, cache));

@@ -4,7 +4,7 @@
 #include "commands/shared/plan_json.h"
 #include "commands/shared/results.h"
 #include "commands/shared/session.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

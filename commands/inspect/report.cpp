@@ -12,7 +12,7 @@
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 #include "report/document.h"
 #include "report/page.h"
 

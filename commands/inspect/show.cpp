@@ -8,7 +8,7 @@
 #include "commands/shared/results.h"
 #include "commands/shared/session.h"
 #include "commands/inspect/show_images.h"
-#include "pipeline/display/terminal.h"
+#include "pipeline/display/progress_display.h"
 
 namespace satdl {
 

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "commands/shared/statistics.h"
-#include "pipeline/display/terminal.h"
+#include "pipeline/display/progress_display.h"
 #include "report/escape.h"
 
 namespace satdl {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "pipeline/core/array.h"
-#include "pipeline/display/picture.h"
+#include "pipeline/display/terminal_image.h"
 
 namespace satdl {
 

@@ -3,9 +3,9 @@
 #include <ctime>
 
 #include "commands/inspect/show.h"
-#include "pipeline/display/report.h"
+#include "pipeline/display/run_summary.h"
 #include "pipeline/display/sparkline.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -4,7 +4,7 @@
 #include "commands/shared/session.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/network/layer_kinds.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -12,12 +12,12 @@
 #include "commands/run/tables.h"
 #include "commands/run/tell_sweep.h"
 #include "pipeline/plan/disk_space.h"
-#include "pipeline/display/report.h"
+#include "pipeline/display/run_summary.h"
 #include "pipeline/records/run_recorder.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/sweep_table.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/sweep_output.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

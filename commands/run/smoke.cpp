@@ -9,7 +9,7 @@
 #include "pipeline/store/memory_store.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/dag/smoke_dag.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

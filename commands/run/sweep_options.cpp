@@ -15,7 +15,7 @@ namespace {
 
 // The metrics of the stages that run or are reused, by the stage's name in the single DAG.
 struct Reported {
-    std::vector<std::string> columns;  // as sweep_report() calls them
+    std::vector<std::string> columns;  // as summarise_sweep() calls them
     bool may_be_more = false;          // only running can tell
 };
 

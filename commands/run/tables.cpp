@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "commands/shared/command.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -7,8 +7,8 @@
 
 #include "pipeline/records/json_events.h"
 #include "pipeline/run/forecast.h"
-#include "pipeline/display/sweep_table.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/sweep_output.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -37,7 +37,7 @@ void write_csv(const std::string& path, const std::string& csv) {
     if (!file) throw Error(ExitCode::Usage, fmt::format("cannot write {}", path));
 }
 
-void refuse_unknown(const SweepReport& report, const RunResult& result) {
+void refuse_unknown(const SweepSummary& report, const RunResult& result) {
     const bool complete = std::ranges::all_of(result.nodes, [](const NodeResult& node) {
         return node.state == NodeState::Ran || node.state == NodeState::Reused;
     });
@@ -122,7 +122,7 @@ void tell_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, co
         const bool is_there = outcome && outcome->key && (outcome->state == NodeState::Ran || outcome->state == NodeState::Reused);
         return is_there ? metrics_in(store, *outcome->key) : Metrics{};
     };
-    const SweepReport report = sweep_report(sweep, metrics_of, outcomes, question);
+    const SweepSummary report = summarise_sweep(sweep, metrics_of, outcomes, question);
     Json fields = {{"run", run}, {"dag", sweep.dag.name}};
     fields.update(Json::parse(to_json(report, sweep, outcomes)));
     observer.sweep_event(sweep.dag, event_line("sweep", fields));

@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "pipeline/display/terminal.h"
+#include "pipeline/display/progress_display.h"
 
 namespace satdl {
 

@@ -11,10 +11,10 @@
 #include "commands/shared/stage_executor.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/subprocess.h"
-#include "pipeline/display/report.h"
+#include "pipeline/display/run_summary.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -11,9 +11,9 @@
 #include "commands/shared/session.h"
 #include "pipeline/records/json_events.h"
 #include "pipeline/records/run_record.h"
-#include "pipeline/display/report.h"
+#include "pipeline/display/run_summary.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace fs = std::filesystem;
 

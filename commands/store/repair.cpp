@@ -15,7 +15,7 @@
 #include "pipeline/os/file_trust.h"
 #include "pipeline/plan/recipe_diff.h"
 #include "pipeline/run/scheduler.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace fs = std::filesystem;
 

@@ -6,7 +6,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/store/file_system_probe.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace fs = std::filesystem;
 

@@ -11,7 +11,7 @@
 #include "commands/store/repair.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "pipeline/display/graph.h"
+#include "pipeline/display/dag_diagram.h"
 
 namespace satdl {
 
 // Text from the DAG file is escaped. Classes begin with "dag-", so that a page's own style is not met; a page may style
 // "dag-node" and "dag-STATE" (dag-ran, dag-failed, ...) anew.
-[[nodiscard]] std::string to_svg(const Graph& graph, const std::string& title);
+[[nodiscard]] std::string to_svg(const Diagram& graph, const std::string& title);
 
 // `& < > " '` as entities, control characters and bad UTF-8 as \xNN: for text and attributes of XML and HTML.
 [[nodiscard]] std::string escaped_for_xml(std::string_view text);

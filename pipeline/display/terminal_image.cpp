@@ -1,4 +1,4 @@
-#include "pipeline/display/picture.h"
+#include "pipeline/display/terminal_image.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/display/graph_layout.h"
+#include "pipeline/display/diagram_layout.h"
 
 #include <algorithm>
 #include <numeric>
@@ -21,20 +21,20 @@ struct Item {
 
 class Layered {
 public:
-    Layered(const Graph& graph, const std::vector<double>& widths) : graph_(graph), widths_(widths) {
+    Layered(const Diagram& graph, const std::vector<double>& widths) : graph_(graph), widths_(widths) {
         items_.resize(graph.nodes.size());
-        for (const Graph::Edge& edge : graph.edges)
+        for (const Diagram::Edge& edge : graph.edges)
             items_[edge.to].column = std::max(items_[edge.to].column, items_[edge.from].column + 1);
         std::size_t skipped = 0;
-        for (const Graph::Edge& edge : graph.edges) skipped += items_[edge.to].column - items_[edge.from].column - 1;
-        for (const Graph::Edge& edge : graph.edges) add_way(edge, skipped <= kMostPlaces);
+        for (const Diagram::Edge& edge : graph.edges) skipped += items_[edge.to].column - items_[edge.from].column - 1;
+        for (const Diagram::Edge& edge : graph.edges) add_way(edge, skipped <= kMostPlaces);
         for (std::size_t i = 0; i < items_.size(); ++i) {
             if (columns_.size() <= items_[i].column) columns_.resize(items_[i].column + 1);
             columns_[items_[i].column].push_back(i);
         }
     }
 
-    GraphLayout layout() {
+    DiagramLayout layout() {
         for (auto& column : columns_) stack(column);
         for (int sweep = 0; sweep < kSweeps; ++sweep) {
             for (std::size_t c = 1; c < columns_.size(); ++c) settle(columns_[c], &Item::before);
@@ -44,7 +44,7 @@ public:
     }
 
 private:
-    void add_way(const Graph::Edge& edge, bool with_places) {
+    void add_way(const Diagram::Edge& edge, bool with_places) {
         std::vector<std::size_t> way{edge.from};
         for (std::size_t c = items_[edge.from].column + 1; with_places && c < items_[edge.to].column; ++c) {
             way.push_back(items_.size());
@@ -87,8 +87,8 @@ private:
         for (const std::size_t one : column) items_[one].y -= shift / static_cast<double>(column.size());
     }
 
-    GraphLayout placed() const {
-        GraphLayout layout;
+    DiagramLayout placed() const {
+        DiagramLayout layout;
         std::vector<double> width(columns_.size()), left(columns_.size());
         for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
             width[items_[i].column] = std::max(width[items_[i].column], widths_[i]);
@@ -115,7 +115,7 @@ private:
         return layout;
     }
 
-    const Graph& graph_;
+    const Diagram& graph_;
     const std::vector<double>& widths_;
     std::vector<Item> items_;  // the nodes, then the places of long arrows
     std::vector<std::vector<std::size_t>> columns_;
@@ -125,7 +125,7 @@ private:
 
 }  // namespace
 
-GraphLayout layout_of(const Graph& graph, const std::vector<double>& widths) {
+DiagramLayout layout_of(const Diagram& graph, const std::vector<double>& widths) {
     return Layered(graph, widths).layout();
 }
 

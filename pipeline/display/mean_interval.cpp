@@ -1,4 +1,4 @@
-#include "pipeline/display/student_t.h"
+#include "pipeline/display/mean_interval.h"
 
 #include <cmath>
 #include <numbers>

@@ -1,10 +1,10 @@
-#include "pipeline/display/report.h"
+#include "pipeline/display/run_summary.h"
 
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

@@ -1,4 +1,4 @@
-#include "pipeline/display/sweep_report.h"
+#include "pipeline/display/sweep_summary.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/display/sweep_table.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/sweep_output.h"
+#include "pipeline/display/text_format.h"
 
 using namespace satdl;
 
@@ -47,12 +47,12 @@ struct SmallSweep {
         return sweep.dag.nodes.size() - 1;
     }
 
-    [[nodiscard]] SweepReport report(const SweepQuestion& question = {}) const {
+    [[nodiscard]] SweepSummary report(const SweepQuestion& question = {}) const {
         const auto of_node = [this](NodeId node) {
             const auto found = metrics.find(node);
             return found == metrics.end() ? Metrics{} : found->second;
         };
-        return sweep_report(sweep, of_node, outcomes, question);
+        return summarise_sweep(sweep, of_node, outcomes, question);
     }
 };
 

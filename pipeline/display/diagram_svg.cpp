@@ -1,10 +1,10 @@
-#include "pipeline/display/graph_svg.h"
+#include "pipeline/display/diagram_svg.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "pipeline/display/graph_layout.h"
+#include "pipeline/display/diagram_layout.h"
 
 namespace satdl {
 namespace {
@@ -38,7 +38,7 @@ std::string shortened(const std::string& name) {
     return name.substr(0, at) + "…";
 }
 
-std::string second_line(const GraphNode& node) {
+std::string second_line(const DiagramNode& node) {
     std::string line = node.kind;
     for (const std::string& more : {node.state, node.note})
         if (!more.empty()) line += " · " + more;
@@ -46,13 +46,13 @@ std::string second_line(const GraphNode& node) {
 }
 
 // The state as part of a class's name: letters only.
-std::string class_of(const GraphNode& node) {
+std::string class_of(const DiagramNode& node) {
     const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
     if (node.state.empty() || !std::ranges::all_of(node.state, is_letter)) return "dag-node";
     return "dag-node dag-" + node.state;
 }
 
-std::string drawn(const GraphNode& node, const GraphLayout::Box& box) {
+std::string drawn(const DiagramNode& node, const DiagramLayout::Box& box) {
     const double middle = box.x + box.width / 2;
     return fmt::format(
         "<g class=\"{}\"><title>{}: {}</title><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"6\"/>"
@@ -62,7 +62,7 @@ std::string drawn(const GraphNode& node, const GraphLayout::Box& box) {
 }
 
 // From side to side of columns curved, through a column straight; with a head at its end.
-std::string drawn(const std::vector<GraphLayout::Point>& line) {
+std::string drawn(const std::vector<DiagramLayout::Point>& line) {
     std::string path = fmt::format("M{:.1f} {:.1f}", line.front().x, line.front().y);
     for (std::size_t i = 1; i < line.size(); ++i) {
         const auto& a = line[i - 1];
@@ -93,13 +93,13 @@ std::string escaped_for_xml(std::string_view text) {
     return escaped;
 }
 
-std::string to_svg(const Graph& graph, const std::string& title) {
+std::string to_svg(const Diagram& graph, const std::string& title) {
     std::vector<double> widths;
-    for (const GraphNode& node : graph.nodes) {
+    for (const DiagramNode& node : graph.nodes) {
         const auto letters = std::max(characters(shortened(printable(node.name))), characters(second_line(node)));
         widths.push_back(std::max(kNarrowest, kCharacter * static_cast<double>(letters) + kPadding));
     }
-    const GraphLayout layout = layout_of(graph, widths);
+    const DiagramLayout layout = layout_of(graph, widths);
     std::string svg = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"dag\" role=\"img\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
         "width=\"{0:.0f}\" height=\"{1:.0f}\">\n<title>{2}</title>\n{3}",

@@ -1,4 +1,4 @@
-#include "pipeline/display/graph.h"
+#include "pipeline/display/dag_diagram.h"
 
 #include <fmt/format.h>
 
@@ -35,7 +35,7 @@ std::string escaped_for_mermaid(std::string_view text) {
 }
 
 // "reuse, 12 s": what stands below a node's kind; "" where nothing does.
-std::string state_text(const GraphNode& node) {
+std::string state_text(const DiagramNode& node) {
     return node.state + (node.state.empty() || node.note.empty() ? "" : ", ") + node.note;
 }
 
@@ -48,8 +48,8 @@ std::string colour_of(std::string_view state) {
 
 }  // namespace
 
-Graph graph_of(const Dag& dag) {
-    Graph graph;
+Diagram graph_of(const Dag& dag) {
+    Diagram graph;
     std::set<std::pair<NodeId, NodeId>> seen;
     for (NodeId id = 0; id < dag.nodes.size(); ++id) {
         const Node& node = dag.nodes[id];
@@ -60,25 +60,25 @@ Graph graph_of(const Dag& dag) {
     return graph;
 }
 
-std::string to_dot(const Graph& graph, const std::string& name) {
+std::string to_dot(const Diagram& graph, const std::string& name) {
     std::string text = fmt::format("digraph {} {{\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\"];\n",
                                    quoted_for_dot(name));
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-        const GraphNode& node = graph.nodes[i];
+        const DiagramNode& node = graph.nodes[i];
         std::string label = quoted_for_dot(node.name);
         label.pop_back();
         for (const std::string& line : {node.kind, state_text(node)})
             if (!line.empty()) label += "\\n" + quoted_for_dot(line).substr(1, quoted_for_dot(line).size() - 2);
         text += fmt::format("  n{} [label={}\", fillcolor=\"{}\"];\n", i, label, colour_of(node.state));
     }
-    for (const Graph::Edge& edge : graph.edges) text += fmt::format("  n{} -> n{};\n", edge.from, edge.to);
+    for (const Diagram::Edge& edge : graph.edges) text += fmt::format("  n{} -> n{};\n", edge.from, edge.to);
     return text + "}\n";
 }
 
-std::string to_mermaid(const Graph& graph) {
+std::string to_mermaid(const Diagram& graph) {
     std::string text = "flowchart LR\n";
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-        const GraphNode& node = graph.nodes[i];
+        const DiagramNode& node = graph.nodes[i];
         std::string label = escaped_for_mermaid(node.name);
         for (const std::string& line : {node.kind, state_text(node)})
             if (!line.empty()) label += "<br/>" + escaped_for_mermaid(line);
@@ -86,7 +86,7 @@ std::string to_mermaid(const Graph& graph) {
         if (!node.state.empty())
             text += fmt::format("    style n{} fill:{},color:#000\n", i, colour_of(node.state));
     }
-    for (const Graph::Edge& edge : graph.edges) text += fmt::format("    n{} --> n{}\n", edge.from, edge.to);
+    for (const Diagram::Edge& edge : graph.edges) text += fmt::format("    n{} --> n{}\n", edge.from, edge.to);
     return text;
 }
 

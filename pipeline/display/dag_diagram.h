@@ -9,26 +9,26 @@
 
 namespace satdl {
 
-struct GraphNode {
+struct DiagramNode {
     std::string name;   // "noisy@train"
     std::string kind;   // "add_noise"
     std::string state;  // "" or a word for its colour: reuse, run, unknown, blocked; reused, ran, failed, skipped
     std::string note;   // a line more, as "12 s"; or ""
 };
 
-struct Graph {
+struct Diagram {
     struct Edge {
         std::size_t from = 0, to = 0;  // positions in `nodes`, from < to
     };
-    std::vector<GraphNode> nodes;  // in topological order
+    std::vector<DiagramNode> nodes;  // in topological order
     std::vector<Edge> edges;       // each pair once
 };
 
 // The nodes of the DAG, by their position; states and notes are the caller's to fill in.
-[[nodiscard]] Graph graph_of(const Dag& dag);
+[[nodiscard]] Diagram graph_of(const Dag& dag);
 
 // Names may hold anything: what means something to the format is escaped.
-[[nodiscard]] std::string to_dot(const Graph& graph, const std::string& name);
-[[nodiscard]] std::string to_mermaid(const Graph& graph);
+[[nodiscard]] std::string to_dot(const Diagram& graph, const std::string& name);
+[[nodiscard]] std::string to_mermaid(const Diagram& graph);
 
 }  // namespace satdl

@@ -1,19 +1,19 @@
-#include "pipeline/display/graph.h"
+#include "pipeline/display/dag_diagram.h"
 
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
 
-#include "pipeline/display/graph_layout.h"
-#include "pipeline/display/graph_svg.h"
+#include "pipeline/display/diagram_layout.h"
+#include "pipeline/display/diagram_svg.h"
 
 using namespace satdl;
 using Catch::Contains;
 
 namespace {
 
-Graph diamond() {
-    Graph graph;
+Diagram diamond() {
+    Diagram graph;
     for (const char* name : {"a", "b", "c", "d"}) graph.nodes.push_back({name, "kind", "", ""});
     graph.edges = {{0, 1}, {0, 2}, {1, 3}, {2, 3}, {0, 3}};
     return graph;
@@ -22,7 +22,7 @@ Graph diamond() {
 }  // namespace
 
 TEST_CASE("a graph for Graphviz and for Mermaid, to the letter") {
-    Graph graph;
+    Diagram graph;
     graph.nodes = {{"a", "load", "reuse", "2 s"}, {"b", "train", "", ""}};
     graph.edges = {{0, 1}};
     CHECK(to_dot(graph, "g") ==
@@ -35,7 +35,7 @@ TEST_CASE("a graph for Graphviz and for Mermaid, to the letter") {
 }
 
 TEST_CASE("names mean nothing to the format in which they are drawn") {
-    Graph graph;
+    Diagram graph;
     graph.nodes = {{"<script>\"\\'&\x1b#`", "k", "\" onload=x", ""}};
     CHECK_THAT(to_dot(graph, "a\"b"), Contains(R"(digraph "a\"b")") && Contains(R"([label="<script>\"\\'&\\x1b#`\nk)"));
     CHECK_THAT(to_mermaid(graph), Contains("#lt;script#gt;#quot;\\'#amp;\\x1b#35;#96;"));
@@ -45,8 +45,8 @@ TEST_CASE("names mean nothing to the format in which they are drawn") {
 }
 
 TEST_CASE("boxes stand in columns behind all that they need, and never on each other") {
-    const Graph graph = diamond();
-    const GraphLayout layout = layout_of(graph, {90, 120, 100, 90});
+    const Diagram graph = diamond();
+    const DiagramLayout layout = layout_of(graph, {90, 120, 100, 90});
     REQUIRE(layout.boxes.size() == 4);
     CHECK(layout.boxes[1].x == layout.boxes[2].x);
     for (std::size_t i = 0; i < graph.edges.size(); ++i) {
@@ -69,7 +69,7 @@ TEST_CASE("boxes stand in columns behind all that they need, and never on each o
 
 TEST_CASE("an empty graph, one node and a wide sweep are drawn") {
     CHECK_THAT(to_svg({}, "empty"), Contains("<svg") && Contains("</svg>"));
-    Graph wide;
+    Diagram wide;
     wide.nodes.push_back({"first", "k", "", ""});
     for (std::size_t i = 1; i <= 300; ++i) {
         wide.nodes.push_back({fmt::format("n{}", i), "k", "ran", "1 s"});

@@ -7,11 +7,11 @@
 
 #include <vector>
 
-#include "pipeline/display/graph.h"
+#include "pipeline/display/dag_diagram.h"
 
 namespace satdl {
 
-struct GraphLayout {
+struct DiagramLayout {
     struct Point {
         double x = 0, y = 0;
     };
@@ -24,6 +24,6 @@ struct GraphLayout {
 };
 
 // `widths`: of each node's box.
-[[nodiscard]] GraphLayout layout_of(const Graph& graph, const std::vector<double>& widths);
+[[nodiscard]] DiagramLayout layout_of(const Diagram& graph, const std::vector<double>& widths);
 
 }  // namespace satdl

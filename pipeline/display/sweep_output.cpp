@@ -1,4 +1,4 @@
-#include "pipeline/display/sweep_table.h"
+#include "pipeline/display/sweep_output.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -47,7 +47,7 @@ std::string sample_text(const Sample& sample, std::size_t row_n) {
 }
 
 // "m1 failed: no luck", on one line; of several the first, and how many there are.
-std::string error_text(const SweepReport& report, const std::vector<std::size_t>& points) {
+std::string error_text(const SweepSummary& report, const std::vector<std::size_t>& points) {
     std::string first;
     std::size_t failed = 0;
     for (const std::size_t point : points) {
@@ -62,12 +62,12 @@ std::string error_text(const SweepReport& report, const std::vector<std::size_t>
     return failed < 2 ? first : fmt::format("{} (and {} more)", first, failed - 1);
 }
 
-std::size_t failed_points(const SweepReport& report, const std::vector<std::size_t>& points) {
+std::size_t failed_points(const SweepSummary& report, const std::vector<std::size_t>& points) {
     return static_cast<std::size_t>(
         std::ranges::count_if(points, [&](std::size_t point) { return !report.points[point].failures.empty(); }));
 }
 
-std::vector<std::string> cells_of(const SweepReport& report, const SweepReport::Row& row, bool any_failed) {
+std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary::Row& row, bool any_failed) {
     std::vector<std::string> cells;
     for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
         if (!report.axes[axis].repeats) cells.push_back(setting_text(report.points[row.points.front()].settings[axis]));
@@ -84,7 +84,7 @@ std::vector<std::string> cells_of(const SweepReport& report, const SweepReport::
 }
 
 // "noise_factor=0.1: ", where there is more than one row.
-std::string setting_label(const SweepReport& report, const SweepReport::Row& row) {
+std::string setting_label(const SweepSummary& report, const SweepSummary::Row& row) {
     if (report.rows.size() == 1) return {};
     std::string text;
     for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
@@ -95,7 +95,7 @@ std::string setting_label(const SweepReport& report, const SweepReport::Row& row
     return text + ": ";
 }
 
-std::vector<std::string> notes_of(const SweepReport& report) {
+std::vector<std::string> notes_of(const SweepSummary& report) {
     std::vector<std::string> notes;
     if (report.sorted_by && report.best) {
         notes.push_back(fmt::format("sorted by {}, {} first", report.metrics[*report.sorted_by],
@@ -147,7 +147,7 @@ Json stages_json(const SweepPoint& point, const Dag& dag, const std::vector<std:
     return stages;
 }
 
-Json point_json(const SweepReport& report, const SweepReport::Point& point, const Dag& dag) {
+Json point_json(const SweepSummary& report, const SweepSummary::Point& point, const Dag& dag) {
     Json metrics = Json::object(), failures = Json::array();
     for (std::size_t i = 0; i < point.metrics.size(); ++i) metrics[report.metrics[i]] = number_json(point.metrics[i]);
     for (const auto& failure : point.failures)
@@ -158,7 +158,7 @@ Json point_json(const SweepReport& report, const SweepReport::Point& point, cons
             {"failures", std::move(failures)}};
 }
 
-Json row_json(const SweepReport& report, const SweepReport::Row& row) {
+Json row_json(const SweepSummary& report, const SweepSummary::Row& row) {
     Json metrics = Json::object(), paired = Json::array();
     for (std::size_t i = 0; i < row.metrics.size(); ++i) {
         const Sample& sample = row.metrics[i];
@@ -193,7 +193,7 @@ Json row_json(const SweepReport& report, const SweepReport::Row& row) {
 
 }  // namespace
 
-Table to_table(const SweepReport& report) {
+Table to_table(const SweepSummary& report) {
     const bool any_failed =
         std::ranges::any_of(report.points, [](const auto& point) { return !point.failures.empty(); });
     Table table;
@@ -209,7 +209,7 @@ Table to_table(const SweepReport& report) {
     return table;
 }
 
-std::string to_csv(const SweepReport& report) {
+std::string to_csv(const SweepSummary& report) {
     Table table;
     for (const SweepAxis& axis : report.axes) table.columns.push_back(axis.name);
     table.columns.insert(table.columns.end(), report.metrics.begin(), report.metrics.end());
@@ -245,7 +245,7 @@ std::string sweep_started_json(const Sweep& sweep) {
     return dumped({{"axes", axes_json(sweep.axes)}, {"points", std::move(points)}});
 }
 
-std::string to_json(const SweepReport& report, const Sweep& sweep, const std::vector<std::optional<NodeOutcome>>& outcomes) {
+std::string to_json(const SweepSummary& report, const Sweep& sweep, const std::vector<std::optional<NodeOutcome>>& outcomes) {
     Json points = Json::array(), rows = Json::array();
     for (std::size_t i = 0; i < report.points.size(); ++i) {
         points.push_back(point_json(report, report.points[i], sweep.dag));

@@ -1,11 +1,11 @@
-#include "pipeline/display/terminal.h"
+#include "pipeline/display/progress_display.h"
 
 #include <catch2/catch.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 using namespace satdl;
 

@@ -1,4 +1,4 @@
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 #include <catch2/catch.hpp>
 #include <limits>

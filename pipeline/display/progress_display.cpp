@@ -1,7 +1,7 @@
 // Redrawing goes by "cursor up, each line anew, clear the rest" over the rows of the block: no alternate screen, no scroll
 // region and no hidden cursor, so nothing has to be restored when the program is killed. Clearing all of the block first
 // was rejected: it flickers, and tmux keeps what is cleared from the screen's first row on in its history.
-#include "pipeline/display/terminal.h"
+#include "pipeline/display/progress_display.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -13,8 +13,8 @@
 #include <mutex>
 #include <thread>
 
-#include "pipeline/display/progress.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/progress_tracker.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

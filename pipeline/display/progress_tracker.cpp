@@ -1,4 +1,4 @@
-#include "pipeline/display/progress.h"
+#include "pipeline/display/progress_tracker.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "pipeline/display/sparkline.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 

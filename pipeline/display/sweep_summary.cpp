@@ -1,4 +1,4 @@
-#include "pipeline/display/sweep_report.h"
+#include "pipeline/display/sweep_summary.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <set>
 
 #include "pipeline/network/metric_names.h"
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -51,7 +51,7 @@ public:
         report_.axes = sweep.axes;
     }
 
-    SweepReport report(const std::function<Metrics(NodeId)>& metrics_of,
+    SweepSummary report(const std::function<Metrics(NodeId)>& metrics_of,
                        const std::vector<std::optional<NodeOutcome>>& outcomes) {
         gather(metrics_of);
         choose_columns();
@@ -115,7 +115,7 @@ private:
         std::map<std::string, std::size_t> column_of;
         for (std::size_t i = 0; i < report_.metrics.size(); ++i) column_of.emplace(report_.metrics[i], i);
         for (std::size_t i = 0; i < sweep_.points.size(); ++i) {
-            SweepReport::Point point;
+            SweepSummary::Point point;
             for (const auto& setting : sweep_.points[i].values) point.settings.push_back(setting.second);
             point.metrics.resize(report_.metrics.size());
             for (const auto& [name, value] : found_[i]) {
@@ -140,7 +140,7 @@ private:
             if (is_new) report_.rows.emplace_back();
             report_.rows[found->second].points.push_back(i);
         }
-        for (SweepReport::Row& row : report_.rows) {
+        for (SweepSummary::Row& row : report_.rows) {
             for (std::size_t column = 0; column < report_.metrics.size(); ++column) {
                 std::vector<double> values;
                 for (const std::size_t point : row.points) {
@@ -152,7 +152,7 @@ private:
         }
     }
 
-    SweepReport::Paired paired(const SweepReport::Row& row, std::size_t a, std::size_t b) const {
+    SweepSummary::Paired paired(const SweepSummary::Row& row, std::size_t a, std::size_t b) const {
         std::vector<double> differences;
         for (const std::size_t point : row.points) {
             const auto& first = report_.points[point].metrics[a];
@@ -167,7 +167,7 @@ private:
     void sort_rows() {
         if (report_.sorted_by && report_.best) {
             const double sign = *report_.best == Best::Max ? -1 : 1;
-            const auto rank = [&](const SweepReport::Row& row) {
+            const auto rank = [&](const SweepSummary::Row& row) {
                 const auto& mean = row.metrics[*report_.sorted_by].mean;
                 return mean && !std::isnan(*mean) ? std::optional(sign * *mean) : std::nullopt;
             };
@@ -176,7 +176,7 @@ private:
                 return first && (!second || *first < *second);
             });
             const bool any = !report_.rows.empty() && rank(report_.rows.front());
-            for (SweepReport::Row& row : report_.rows) row.best = any && rank(row) == rank(report_.rows.front());
+            for (SweepSummary::Row& row : report_.rows) row.best = any && rank(row) == rank(report_.rows.front());
         }
         for (std::size_t row = 0; row < report_.rows.size(); ++row) {
             for (const std::size_t point : report_.rows[row].points) report_.points[point].row = row;
@@ -185,7 +185,7 @@ private:
 
     const Sweep& sweep_;
     const SweepQuestion& question_;
-    SweepReport report_;
+    SweepSummary report_;
     std::vector<std::vector<Named>> found_;                 // by point
     std::vector<std::pair<std::size_t, std::size_t>> pairs_;  // columns
 };
@@ -218,16 +218,16 @@ std::optional<Best> usual_best(std::string_view metric) {
     return std::nullopt;
 }
 
-bool SweepReport::repeats() const {
+bool SweepSummary::repeats() const {
     return std::ranges::any_of(axes, &SweepAxis::repeats);
 }
 
-SweepReport sweep_report(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
+SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
                          const std::vector<std::optional<NodeOutcome>>& outcomes, const SweepQuestion& question) {
     return Reporter(sweep, question).report(metrics_of, outcomes);
 }
 
-std::string words(const SweepReport& report, const SweepReport::Paired& paired) {
+std::string words(const SweepSummary& report, const SweepSummary::Paired& paired) {
     const std::string &a = report.metrics[paired.a], &b = report.metrics[paired.b];
     const std::string difference = fmt::format("{} - {}", b, a);
     if (!paired.difference.mean) return difference + ": no point has both";

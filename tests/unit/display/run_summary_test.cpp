@@ -1,11 +1,11 @@
-#include "pipeline/display/report.h"
+#include "pipeline/display/run_summary.h"
 
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/display/text.h"
+#include "pipeline/display/text_format.h"
 
 using namespace satdl;
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "pipeline/run/observer.h"
-#include "pipeline/display/student_t.h"
+#include "pipeline/display/mean_interval.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {
@@ -39,12 +39,12 @@ enum class Best { Max, Min };
 [[nodiscard]] std::optional<Best> usual_best(std::string_view metric);
 
 struct SweepQuestion {
-    std::vector<std::string> metrics;  // columns: "compare.p", or "p": of every stage that has it; none: see sweep_report()
+    std::vector<std::string> metrics;  // columns: "compare.p", or "p": of every stage that has it; none: see summarise_sweep()
     std::optional<Best> best;          // which way the first of them is good; none: as usual for its name
     std::vector<std::pair<std::string, std::string>> paired;  // (A, B): B - A; none: p and p0 of each stage that has both
 };
 
-struct SweepReport {
+struct SweepSummary {
     struct Failure {
         NodeId node = 0;
         std::string error;
@@ -82,10 +82,10 @@ struct SweepReport {
 
 // `metrics_of` gives a node's metrics, or none where it has no outcome; `outcomes` is by NodeId. Columns without a
 // question: the metrics of the stages that nobody reads.
-[[nodiscard]] SweepReport sweep_report(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
+[[nodiscard]] SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
                                        const std::vector<std::optional<NodeOutcome>>& outcomes, const SweepQuestion& question);
 
 // "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be told from zero"
-[[nodiscard]] std::string words(const SweepReport& report, const SweepReport::Paired& paired);
+[[nodiscard]] std::string words(const SweepSummary& report, const SweepSummary::Paired& paired);
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-#include "pipeline/display/progress.h"
+#include "pipeline/display/progress_tracker.h"
 
 #include <catch2/catch.hpp>
 
