@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "commands/shared/plan_json.h"
-#include "commands/shared/results.h"
+#include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
 #include "pipeline/display/text_format.h"
 
@@ -58,7 +58,7 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
 // Of the run that left the links.
 std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
     const auto files = real_file_system();
-    const Results results(options.store.results, options.dag_name, *files);
+    const ResultLinks results(options.store.results, options.dag_name, *files);
     name = results.dag();
     std::vector<Row> rows;
     for (const auto& stage : results.names()) {

@@ -5,7 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include "commands/shared/results.h"
+#include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
 #include "commands/inspect/show_images.h"
 #include "pipeline/display/progress_display.h"
@@ -44,7 +44,7 @@ std::optional<Found> found_by_key(const std::string& what, OpenStore& open) {
     return Found{{}, open.store().path_of(keys.front()), {}};
 }
 
-Found found_by_stage(const std::string& what, const Results& results, FileSystem& files) {
+Found found_by_stage(const std::string& what, const ResultLinks& results, FileSystem& files) {
     const std::size_t slash = what.find('/');
     Found found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
     found.path = results.path_of(found.stage);
@@ -91,7 +91,7 @@ void add_history(Shown& shown, const Outcome& outcome) {
     }
 }
 
-void add_origins(Shown& shown, const Results& results) {
+void add_origins(Shown& shown, const ResultLinks& results) {
     constexpr std::string_view kInput = "input ";
     for (const auto& part : shown.header.recipe) {
         if (!part.name.starts_with(kInput)) continue;
@@ -138,7 +138,7 @@ ExitCode show(const ShowOptions& options) {
         throw Error(ExitCode::Usage, "--images draws, and --json has no pictures", "leave one of them out");
     OpenStore open(options.store, Access::Look);
     FileSystem& files = open.files();
-    std::optional<Results> results;
+    std::optional<ResultLinks> results;
     Found found;
     const bool by_path = std::filesystem::is_regular_file(options.what);
     if (by_path) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "commands/shared/command.h"
-#include "commands/shared/statistics.h"
+#include "commands/shared/tensor_statistics.h"
 #include "pipeline/store/artifact.h"
 #include "pipeline/records/run_record.h"
 

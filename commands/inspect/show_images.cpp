@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "commands/shared/statistics.h"
+#include "commands/shared/tensor_statistics.h"
 #include "pipeline/display/progress_display.h"
 #include "report/escape.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "commands/shared/display.h"
+#include "commands/shared/run_display.h"
 #include "commands/shared/stage_executor.h"
 #include "commands/run/sweep_options.h"
 

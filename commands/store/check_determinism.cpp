@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "commands/store/comparing_store.h"
-#include "commands/shared/display.h"
+#include "commands/shared/run_display.h"
 #include "commands/shared/session.h"
 #include "commands/shared/signals.h"
 #include "commands/shared/stage_executor.h"

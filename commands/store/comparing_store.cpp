@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "commands/shared/statistics.h"
+#include "commands/shared/tensor_statistics.h"
 
 namespace satdl {
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "commands/shared/display.h"
+#include "commands/shared/run_display.h"
 #include "pipeline/records/recorded_dag.h"
 #include "commands/shared/signals.h"
 #include "commands/shared/stage_executor.h"

@@ -1,11 +1,11 @@
-#include "commands/run/smoke.h"
+#include "commands/run/smoke_run.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "commands/shared/signals.h"
-#include "commands/run/tables.h"
+#include "commands/run/run_output.h"
 #include "pipeline/store/memory_store.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/dag/smoke_dag.h"

@@ -1,4 +1,4 @@
-#include "commands/run/tell_sweep.h"
+#include "commands/run/sweep_messages.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "commands/shared/display.h"
+#include "commands/shared/run_display.h"
 
 #include <unistd.h>
 

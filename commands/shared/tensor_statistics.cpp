@@ -1,5 +1,5 @@
 // Two passes, in double: the one-pass formula loses everything where the mean is large against the deviation.
-#include "commands/shared/statistics.h"
+#include "commands/shared/tensor_statistics.h"
 
 #include <algorithm>
 #include <cmath>

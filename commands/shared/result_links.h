@@ -16,10 +16,10 @@ struct LinkedStage {
     std::optional<ArtifactHeader> header;  // nothing where the link leads nowhere
 };
 
-class Results {
+class ResultLinks {
 public:
     // Of the DAG of this name, or ("") of the one that ran last. Throws Error{Usage} where there is none.
-    Results(std::filesystem::path folder, const std::string& dag, FileSystem& files);
+    ResultLinks(std::filesystem::path folder, const std::string& dag, FileSystem& files);
 
     [[nodiscard]] const std::string& dag() const { return dag_; }
     [[nodiscard]] std::vector<std::string> names() const;  // sorted

@@ -1,4 +1,4 @@
-#include "commands/shared/results.h"
+#include "commands/shared/result_links.h"
 
 #include <fmt/format.h>
 
@@ -34,7 +34,7 @@ std::string last_dag(const std::filesystem::path& folder) {
 
 }  // namespace
 
-Results::Results(std::filesystem::path folder, const std::string& dag, FileSystem& files) : files_(files) {
+ResultLinks::ResultLinks(std::filesystem::path folder, const std::string& dag, FileSystem& files) : files_(files) {
     const std::string file = dag.empty() ? last_dag(folder) : file_name_of(dag);
     dag_ = name_from_file(file);
     folder_ = folder / file;
@@ -50,7 +50,7 @@ Results::Results(std::filesystem::path folder, const std::string& dag, FileSyste
                 did_you_mean(dag_, known));
 }
 
-std::vector<std::string> Results::names() const {
+std::vector<std::string> ResultLinks::names() const {
     std::vector<std::string> names;
     for (const std::string& file : files_.list(folder_)) {
         if (file.size() > kSuffix.size() && file.ends_with(kSuffix)) {
@@ -60,17 +60,17 @@ std::vector<std::string> Results::names() const {
     return names;
 }
 
-std::filesystem::path Results::path_of(const std::string& stage) const {
+std::filesystem::path ResultLinks::path_of(const std::string& stage) const {
     return folder_ / (file_name_of(stage) + std::string(kSuffix));
 }
 
-LinkedStage Results::stage(const std::string& name) const {
+LinkedStage ResultLinks::stage(const std::string& name) const {
     LinkedStage stage{name, path_of(name), std::nullopt};
     if (files_.stamp(stage.path)) stage.header = read_header(files_, stage.path);
     return stage;
 }
 
-std::string Results::origin_of(const Digest& port_digest) const {
+std::string ResultLinks::origin_of(const Digest& port_digest) const {
     for (const auto& name : names()) {
         const auto linked = stage(name);
         if (!linked.header) continue;

@@ -1,4 +1,4 @@
-#include "commands/run/tables.h"
+#include "commands/run/run_output.h"
 
 #include <fmt/format.h>
 
