@@ -5,7 +5,7 @@
 
 #include "stages/classification.h"
 #include "stages/device.h"
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"

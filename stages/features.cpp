@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "stages/device.h"
-#include "stages/model.h"
-#include "stages/net.h"
+#include "stages/model_arrays.h"
+#include "stages/torch_network.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"

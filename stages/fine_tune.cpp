@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "stages/device.h"
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "stages/net.h"
+#include "stages/torch_network.h"
 
 namespace satdl::stages {
 

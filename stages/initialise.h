@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "stages/net.h"
+#include "stages/torch_network.h"
 
 namespace satdl::stages {
 

@@ -15,7 +15,7 @@
 #include <optional>
 #include <string>
 
-#include "stages/net.h"
+#include "stages/torch_network.h"
 
 namespace satdl::stages {
 

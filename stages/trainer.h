@@ -12,10 +12,10 @@
 
 #include "stages/gradients.h"
 #include "stages/loss.h"
-#include "stages/net.h"
+#include "stages/torch_network.h"
 #include "stages/optimiser.h"
-#include "stages/schedule.h"
-#include "stages/stopping.h"
+#include "stages/learning_rate.h"
+#include "stages/early_stopping.h"
 
 namespace satdl::stages {
 

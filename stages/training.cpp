@@ -7,7 +7,7 @@
 
 #include "stages/class_weights.h"
 #include "stages/device.h"
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
 #include "stages/training_summary.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "stages/initialise.h"
-#include "stages/net.h"
+#include "stages/torch_network.h"
 
 using namespace satdl;
 using namespace satdl::stages;

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "stage_test.h"
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 #include "stages/random.h"
 #include "stages/stages.h"
 

@@ -2,7 +2,7 @@
 #include "torch_test.h"
 
 #include "stages/initialise.h"
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 #include "stages/stages.h"
 
 using namespace satdl;

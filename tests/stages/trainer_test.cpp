@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "stages/initialise.h"
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"

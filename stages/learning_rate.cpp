@@ -1,4 +1,4 @@
-#include "stages/schedule.h"
+#include "stages/learning_rate.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "stages/stopping.h"
+#include "stages/early_stopping.h"
 
 namespace satdl::stages {
 

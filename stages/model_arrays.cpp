@@ -1,5 +1,5 @@
 // Read back by a JSON library and not as YAML: a stage library has no YAML, and what was written is JSON.
-#include "stages/model.h"
+#include "stages/model_arrays.h"
 
 #include <fmt/format.h>
 

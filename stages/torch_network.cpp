@@ -1,4 +1,4 @@
-#include "stages/net.h"
+#include "stages/torch_network.h"
 
 #include <fmt/format.h>
 
