@@ -13,10 +13,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // With more of a kind than this, pictures and matrices of the first ones stand for all, and the page says so.
-constexpr std::size_t kMostMatrices = 24;
-constexpr std::size_t kMostPictured = 8;
-constexpr std::size_t kMostPairs = 4;
-constexpr std::size_t kMostNoise = 2;
+constexpr std::size_t kMaxMatrices = 24;
+constexpr std::size_t kMaxPictured = 8;
+constexpr std::size_t kMaxPairs = 4;
+constexpr std::size_t kMaxNoise = 2;
 
 Json number(double value) {
     if (std::isfinite(value)) return value;
@@ -168,7 +168,7 @@ public:
     Classifiers(RunFacts& run, Evidence& evidence) : run_(run) {
         for (const auto& stage : run.stages) {
             if (stage.kind != "evaluate") continue;
-            if (graded_.size() == kMostMatrices) {
+            if (graded_.size() == kMaxMatrices) {
                 ++left_out_;
                 continue;
             }
@@ -178,7 +178,7 @@ public:
             run.missing.push_back(
                 fmt::format("confusion matrices and pictures of {} more evaluate stages: this page shows those of "
                             "the first {}",
-                            left_out_, kMostMatrices));
+                            left_out_, kMaxMatrices));
         }
     }
 
@@ -197,7 +197,7 @@ public:
     [[nodiscard]] Json wrong() const {
         Json json = Json::array();
         for (const auto& one : graded_) {
-            if (json.size() == kMostPictured) break;
+            if (json.size() == kMaxPictured) break;
             json.push_back({{"stage", one.stage}, {"pictures", most_wrong(one)}, {"sources", sources_json(one.sources)}});
         }
         return json;
@@ -213,10 +213,10 @@ public:
             const Graded* second = read_by(stage, "candidate");
             if (first == nullptr || second == nullptr || first->labels != second->labels) continue;
             compared = true;
-            if (json.size() < kMostPairs) json.push_back(pair_json(*first, *second, &stage));
+            if (json.size() < kMaxPairs) json.push_back(pair_json(*first, *second, &stage));
         }
         for (std::size_t i = 0; !compared && i < graded_.size(); ++i) {
-            for (std::size_t j = i + 1; j < graded_.size() && json.size() < kMostPairs; ++j) {
+            for (std::size_t j = i + 1; j < graded_.size() && json.size() < kMaxPairs; ++j) {
                 if (same_data(graded_[i], graded_[j])) json.push_back(pair_json(graded_[i], graded_[j], nullptr));
             }
         }
@@ -247,7 +247,7 @@ private:
 Json noise_json(const RunFacts& run, Evidence& evidence) {
     std::vector<Json> with_denoised, others;
     for (const auto& stage : run.stages) {
-        if (stage.kind != "add_noise" || with_denoised.size() == kMostNoise) continue;
+        if (stage.kind != "add_noise" || with_denoised.size() == kMaxNoise) continue;
         if (Json gallery = noise_gallery(stage.name, run, evidence); !gallery.is_null()) {
             (gallery["columns"].size() > 2 ? with_denoised : others).push_back(std::move(gallery));
         }

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kMostSide = 256;     // pixels
+constexpr std::int64_t kMaxSide = 256;     // pixels
 constexpr std::int64_t kNoiseColumns = 10;  // pictures
 constexpr std::size_t kWrongPictures = 24;
 constexpr std::size_t kDifferingPictures = 12;  // of each kind
@@ -43,7 +43,7 @@ Json source_json(const Source& source) {
 bool is_pictures(const Array& array) {
     const Shape& shape = array.shape();
     if (shape.size() != 3 && !(shape.size() == 4 && shape[1] == 1)) return false;
-    const auto fits = [](std::int64_t side) { return side >= 2 && side <= kMostSide; };
+    const auto fits = [](std::int64_t side) { return side >= 2 && side <= kMaxSide; };
     const bool drawn = array.dtype() == DType::UInt8 || array.dtype() == DType::Float32 || array.dtype() == DType::Float64;
     return drawn && shape[0] > 0 && fits(shape[shape.size() - 2]) && fits(shape.back());
 }

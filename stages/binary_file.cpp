@@ -35,9 +35,9 @@ void BinaryFile::skip(std::uint64_t bytes) {
 }
 
 void BinaryFile::expect_array(DType dtype, const Shape& shape) const {
-    if (shape.size() > kMostDimensions) {
+    if (shape.size() > kMaxDimensions) {
         throw error(fmt::format("its header names {} dimensions", shape.size()),
-                    fmt::format("an array has at most {}; is this file what its name says?", kMostDimensions));
+                    fmt::format("an array has at most {}; is this file what its name says?", kMaxDimensions));
     }
     std::uint64_t bytes = size_of(dtype);
     bool too_many = false;

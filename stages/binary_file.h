@@ -13,7 +13,7 @@
 
 namespace satdl::stages {
 
-inline constexpr std::size_t kMostDimensions = 32;  // HDF5's own limit: more could not be kept
+inline constexpr std::size_t kMaxDimensions = 32;  // HDF5's own limit: more could not be kept
 
 class BinaryFile {
 public:
@@ -23,7 +23,7 @@ public:
     // Fills `bytes`; `what` is what they are, for the message where the file ends before.
     void read(std::span<std::byte> bytes, const std::string& what);
     void skip(std::uint64_t bytes);
-    // Throws unless exactly one array of this type and shape is left, of at most kMostDimensions.
+    // Throws unless exactly one array of this type and shape is left, of at most kMaxDimensions.
     void expect_array(DType dtype, const Shape& shape) const;
     // "<path>: <message>"
     [[nodiscard]] Error error(const std::string& message, std::string hint = {}) const;

@@ -14,7 +14,7 @@
 namespace satdl::stages {
 namespace {
 
-constexpr std::uint32_t kMostIndex = 1u << 24;
+constexpr std::uint32_t kMaxIndex = 1u << 24;
 
 // Natural logarithm of a positive normal number. Method and coefficients: fdlibm's e_log.c; error below one ulp.
 double logarithm(double x) {
@@ -61,7 +61,7 @@ Stream::Stream(std::int64_t seed, Purpose purpose, std::uint32_t index, std::uin
     : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(static_cast<std::uint64_t>(seed) >> 32)},
       stream_(static_cast<std::uint32_t>(purpose) << 24 | index),
       time_(time) {
-    SATDL_CHECK(index < kMostIndex, "a random stream's index needs more than 24 bits");
+    SATDL_CHECK(index < kMaxIndex, "a random stream's index needs more than 24 bits");
 }
 
 std::array<double, 2> Stream::normal_pair(std::uint64_t pair) const {

@@ -37,7 +37,7 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
         }
     }
     std::vector<std::pair<std::string, Table>> tables;
-    if (final_ones.size() > kMostTables) return tables;
+    if (final_ones.size() > kMaxTables) return tables;
     for (const NodeResult* node : final_ones) {
         const auto header = store.header(*node->key);
         if (!header) continue;

@@ -11,8 +11,8 @@
 namespace satdl {
 
 // Of the stages that nobody reads and of those named as targets, whether they ran now or were reused: they come from the
-// objects' headers. Nothing where there are more than kMostTables such stages; `satdl show STAGE` has each one's.
-inline constexpr std::size_t kMostTables = 16;
+// objects' headers. Nothing where there are more than kMaxTables such stages; `satdl show STAGE` has each one's.
+inline constexpr std::size_t kMaxTables = 16;
 [[nodiscard]] std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const RunResult& result,
                                                                       const std::vector<std::string>& targets, Store& store);
 

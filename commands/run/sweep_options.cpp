@@ -115,7 +115,7 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
     command
         .add_option("--max-parallel", options.max_parallel,
                     "points at the same time, at most; what several points share counts for none; default: as the cores admit")
-        ->check(CLI::Range(std::size_t{1}, kMostPoints))
+        ->check(CLI::Range(std::size_t{1}, kMaxPoints))
         ->type_name("N");
     command.add_flag("--fail-fast", options.fail_fast, "the first stage that fails ends the sweep; default: the other points go on");
 }

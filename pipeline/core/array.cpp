@@ -31,7 +31,7 @@ const DTypeTraits& traits_of(DType dtype) {
     return kTraits.at(static_cast<std::size_t>(dtype));
 }
 
-constexpr std::int64_t kMostElements = std::int64_t{1} << 62;
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 62;
 
 }  // namespace
 
@@ -60,7 +60,7 @@ std::int64_t element_count(const Shape& shape) {
     if (std::ranges::find(shape, 0) != shape.end()) return 0;
     std::int64_t count = 1;
     for (const std::int64_t extent : shape) {
-        if (extent > kMostElements / count) {
+        if (extent > kMaxElements / count) {
             throw Error(ExitCode::Usage, "the shape " + shape_text(shape) + " has more elements than can be counted");
         }
         count *= extent;

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kLineWidth = 110;    // of a shown line; longer ones are cut around the caret
 constexpr std::size_t kOriginWidth = 60;   // of the line that a value comes from
-constexpr std::size_t kMostTold = 50;      // errors of one run; the rest are counted
-constexpr std::size_t kMostKnown = 12;     // candidates listed where none is near
+constexpr std::size_t kMaxTold = 50;      // errors of one run; the rest are counted
+constexpr std::size_t kMaxKnown = 12;     // candidates listed where none is near
 constexpr std::size_t kLongestName = 200;  // longer ones are not compared: the distance is quadratic
 
 std::string spaces(std::size_t count) {
@@ -92,11 +92,11 @@ void keep_first_of_each(std::vector<Diagnostic>& told) {
 
 std::string render_all(const std::vector<Diagnostic>& diagnostics) {
     std::string text;
-    for (std::size_t i = 0; i < diagnostics.size() && i < kMostTold; ++i) {
+    for (std::size_t i = 0; i < diagnostics.size() && i < kMaxTold; ++i) {
         if (i > 0) text += '\n';
         text += render(diagnostics[i]);
     }
-    if (diagnostics.size() > kMostTold) text += fmt::format("\nand {} more errors", diagnostics.size() - kMostTold);
+    if (diagnostics.size() > kMaxTold) text += fmt::format("\nand {} more errors", diagnostics.size() - kMaxTold);
     return text;
 }
 
@@ -217,11 +217,11 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
     if (const auto near = nearest(name, candidates)) return fmt::format("did you mean '{}'?", printable(*near));
     if (candidates.empty()) return {};
     std::string text = "known: ";
-    for (std::size_t i = 0; i < candidates.size() && i < kMostKnown; ++i) {
+    for (std::size_t i = 0; i < candidates.size() && i < kMaxKnown; ++i) {
         if (i > 0) text += ", ";
         text += printable(candidates[i]);
     }
-    if (candidates.size() > kMostKnown) text += fmt::format(" and {} more", candidates.size() - kMostKnown);
+    if (candidates.size() > kMaxKnown) text += fmt::format(" and {} more", candidates.size() - kMaxKnown);
     return text;
 }
 

@@ -17,7 +17,7 @@ namespace satdl {
 namespace {
 
 constexpr std::int64_t kUnknown = -1;
-constexpr std::int64_t kMostClasses = 10'000;  // with more of them, their names are left to the run
+constexpr std::int64_t kMaxClasses = 10'000;  // with more of them, their names are left to the run
 
 // The shape rules of a description, by position of the port.
 struct StageRules {
@@ -448,7 +448,7 @@ std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRul
     if (layers.empty() || layers.size() != model->network->layers.size()) return std::nullopt;
     LossFacts facts{node_.params.text(rule.loss), last_activation(*model->network), layers.back().output,
                     is_integral(*target->type->dtype) && target->type->shape->size() == 1};
-    if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMostClasses)) return std::nullopt;
+    if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMaxClasses)) return std::nullopt;
     return facts;
 }
 

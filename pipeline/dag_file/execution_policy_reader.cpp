@@ -5,9 +5,9 @@
 namespace satdl {
 namespace {
 
-constexpr int kMostRetries = 100;
-constexpr double kMostSeconds = 366.0 * 86400;
-constexpr std::uint64_t kLeastMemory = 16 << 20;  // a process that has just begun
+constexpr int kMaxRetries = 100;
+constexpr double kMaxSeconds = 366.0 * 86400;
+constexpr std::uint64_t kMinMemory = 16 << 20;  // a process that has just begun
 constexpr const char* kTimeHint = "a number and a unit (ms, s, m, h, d), as 90s or 2h";
 constexpr const char* kMemoryHint = "a number and a unit (MB, GB, TB), as 500MB or 4GB";
 
@@ -44,22 +44,22 @@ private:
 
     int count(const ConfigValue& value) {
         const auto number = value.as_integer();
-        if (number && *number >= 0 && *number <= kMostRetries) return static_cast<int>(*number);
-        tell(value, "retries", "a whole number", fmt::format("from 0 to {}: how often it is tried again", kMostRetries));
+        if (number && *number >= 0 && *number <= kMaxRetries) return static_cast<int>(*number);
+        tell(value, "retries", "a whole number", fmt::format("from 0 to {}: how often it is tried again", kMaxRetries));
         return 0;
     }
 
     std::optional<double> seconds(std::string_view key, const ConfigValue& value, double least) {
         const auto read = value.is_scalar() ? seconds_from_text(value.text()) : std::nullopt;
-        if (read && *read >= least && *read <= kMostSeconds) return read;
+        if (read && *read >= least && *read <= kMaxSeconds) return read;
         tell(value, key, "a time", read ? fmt::format("from {} to 366d", least > 0 ? "1ms" : "0s") : kTimeHint);
         return std::nullopt;
     }
 
     std::optional<std::uint64_t> bytes(const ConfigValue& value) {
         const auto read = value.is_scalar() ? bytes_from_text(value.text()) : std::nullopt;
-        if (read && *read >= kLeastMemory) return read;
-        tell(value, "memory", "an amount of memory", read ? fmt::format("at least {}", memory_text(kLeastMemory)) : kMemoryHint);
+        if (read && *read >= kMinMemory) return read;
+        tell(value, "memory", "an amount of memory", read ? fmt::format("at least {}", memory_text(kMinMemory)) : kMemoryHint);
         return std::nullopt;
     }
 

@@ -67,8 +67,8 @@ std::vector<ExpandedItem> expand_matrix(const ConfigValue& axes, Diagnostics& di
     std::vector<ExpandedItem> product{{"", ConfigValue::map({}, axes.place()), {}}};
     for (const ConfigValue::Entry& axis : axes.entries()) {
         const std::vector<ExpandedItem> items = expand_foreach(axis.value, diagnostics);
-        if (product.size() * items.size() > kMostExpanded) {
-            diagnostics.add(axis.key_place, fmt::format("this matrix has more than {} stages", kMostExpanded));
+        if (product.size() * items.size() > kMaxExpanded) {
+            diagnostics.add(axis.key_place, fmt::format("this matrix has more than {} stages", kMaxExpanded));
             return {};
         }
         std::vector<ExpandedItem> longer;

@@ -12,7 +12,7 @@
 
 namespace satdl {
 
-inline constexpr std::size_t kMostExpanded = 100'000;  // stages of one `foreach` or `matrix`
+inline constexpr std::size_t kMaxExpanded = 100'000;  // stages of one `foreach` or `matrix`
 
 struct ExpandedItem {
     std::string suffix;  // what follows the '@'

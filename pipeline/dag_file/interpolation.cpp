@@ -7,7 +7,7 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostInserted = 1'000'000;  // values: references can nest into a bomb as aliases can
+constexpr std::size_t kMaxInserted = 1'000'000;  // values: references can nest into a bomb as aliases can
 constexpr std::size_t kLongestText = 1 << 16;     // of a scalar that references are pasted into
 constexpr std::size_t kDeepest = 100;             // parameters that refer to each other
 
@@ -250,9 +250,9 @@ std::optional<ConfigValue> Interpolation::parameter(const std::string& path, con
 }
 
 bool Interpolation::is_affordable(const ConfigValue& value, const Reference& reference) {
-    if (inserted_ <= kMostInserted) inserted_ += count(value, kMostInserted - inserted_);
-    if (inserted_ <= kMostInserted) return true;
-    tell(reference, fmt::format("the '${{...}}' of this file grow to more than {} values", kMostInserted), {});
+    if (inserted_ <= kMaxInserted) inserted_ += count(value, kMaxInserted - inserted_);
+    if (inserted_ <= kMaxInserted) return true;
+    tell(reference, fmt::format("the '${{...}}' of this file grow to more than {} values", kMaxInserted), {});
     return false;
 }
 

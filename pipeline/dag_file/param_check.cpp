@@ -10,7 +10,7 @@
 namespace satdl {
 namespace {
 
-constexpr std::int64_t kMostThreads = 256;
+constexpr std::int64_t kMaxThreads = 256;
 
 std::string_view wanted(const ParamDescription& param) {
     switch (param.type) {
@@ -122,7 +122,7 @@ CheckedParam checked_threads(const ParamDescription& param, const ConfigValue& v
     if (value.is_scalar() && value.text() == "auto") return {ConfigValue::scalar("auto", true, value.place()), {}};
     ParamDescription bounded = param;
     bounded.least = 1;
-    bounded.most = static_cast<double>(kMostThreads);
+    bounded.most = static_cast<double>(kMaxThreads);
     return checked_number(bounded, value);
 }
 

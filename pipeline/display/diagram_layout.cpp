@@ -9,7 +9,7 @@ namespace {
 constexpr double kBoxHeight = 44, kLineHeight = 10;       // of a node; of an arrow that passes through a column
 constexpr double kRowGap = 14, kColumnGap = 56, kMargin = 12;
 constexpr int kSweeps = 8;
-constexpr std::size_t kMostPlaces = 20'000;  // beyond, arrows that skip columns are drawn straight
+constexpr std::size_t kMaxPlaces = 20'000;  // beyond, arrows that skip columns are drawn straight
 
 // A node, or the place of a long arrow in a column.
 struct Item {
@@ -27,7 +27,7 @@ public:
             items_[edge.to].column = std::max(items_[edge.to].column, items_[edge.from].column + 1);
         std::size_t skipped = 0;
         for (const Diagram::Edge& edge : graph.edges) skipped += items_[edge.to].column - items_[edge.from].column - 1;
-        for (const Diagram::Edge& edge : graph.edges) add_way(edge, skipped <= kMostPlaces);
+        for (const Diagram::Edge& edge : graph.edges) add_way(edge, skipped <= kMaxPlaces);
         for (std::size_t i = 0; i < items_.size(); ++i) {
             if (columns_.size() <= items_[i].column) columns_.resize(items_[i].column + 1);
             columns_[items_[i].column].push_back(i);

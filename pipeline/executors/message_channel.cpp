@@ -16,10 +16,10 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 28;  // of a message
+constexpr std::size_t kMaxBytes = std::size_t{1} << 28;  // of a message
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
 constexpr int kPiecesAtOnce = 64;      // more than a socket holds; whoever sends without end does not keep us
-constexpr std::size_t kMostFiles = 8;  // waiting for their messages
+constexpr std::size_t kMaxFiles = 8;  // waiting for their messages
 
 struct Head {
     std::uint64_t bytes;
@@ -93,7 +93,7 @@ Channel::Read Channel::read_some(int flags) {
             files_.emplace_back(number);
         }
     }
-    if ((header.msg_flags & MSG_CTRUNC) != 0 || files_.size() > kMostFiles) broken_ = true;
+    if ((header.msg_flags & MSG_CTRUNC) != 0 || files_.size() > kMaxFiles) broken_ = true;
     buffer_.append(bytes.data(), static_cast<std::size_t>(got));
     return broken_ ? Read::End : Read::Some;
 }
@@ -101,7 +101,7 @@ Channel::Read Channel::read_some(int flags) {
 std::optional<Message> Channel::take() {
     if (broken_ || buffer_.size() < kHeadBytes) return std::nullopt;
     const Head head = head_in(buffer_);
-    if (head.bytes > kMostBytes || head.files > 1 || files_.size() < head.files) {
+    if (head.bytes > kMaxBytes || head.files > 1 || files_.size() < head.files) {
         broken_ = true;
         return std::nullopt;
     }

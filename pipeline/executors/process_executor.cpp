@@ -29,7 +29,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kLookMilliseconds = 20;    // for a request to stop, and the time
 constexpr int kPiecesAtOnce = 64;        // of output: whoever writes without end is to be stopped and timed, too
 constexpr std::size_t kLastLines = 10;
-constexpr std::size_t kMostOfLine = 2000;
+constexpr std::size_t kMaxOfLine = 2000;
 
 // What a process writes to stdout and stderr, line by line.
 class Lines {
@@ -37,8 +37,8 @@ public:
     template <typename Take>
     void add(std::string_view text, const Take& take) {
         line_ += text;
-        for (std::size_t end; (end = line_.find('\n')) != std::string::npos || line_.size() > kMostOfLine;) {
-            end = std::min(end, kMostOfLine);
+        for (std::size_t end; (end = line_.find('\n')) != std::string::npos || line_.size() > kMaxOfLine;) {
+            end = std::min(end, kMaxOfLine);
             take(line_.substr(0, end));
             line_.erase(0, end + (line_[end] == '\n' ? 1 : 0));
         }
@@ -205,7 +205,7 @@ private:
     void answer(const Cbor& message, const UniqueFd& file = UniqueFd()) { (void)channel_->send(packed(message), file); }
 
     void note(std::string line) {
-        last_.push_back(printable(std::string_view(line).substr(0, kMostOfLine)));
+        last_.push_back(printable(std::string_view(line).substr(0, kMaxOfLine)));
         if (last_.size() > kLastLines) last_.pop_front();
     }
 

@@ -16,7 +16,7 @@ namespace satdl {
 namespace {
 
 constexpr std::uint64_t kAlignment = 4096;
-constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;
+constexpr std::size_t kMaxAtOnce = std::size_t{1} << 30;
 constexpr int kSealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 Error no_memory(const char* what) {
@@ -30,7 +30,7 @@ Error not_believed(const std::string& what) {
 
 void write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) {
     while (!bytes.empty()) {
-        const ssize_t done = ::pwrite(file, bytes.data(), std::min(bytes.size(), kMostAtOnce), static_cast<off_t>(offset));
+        const ssize_t done = ::pwrite(file, bytes.data(), std::min(bytes.size(), kMaxAtOnce), static_cast<off_t>(offset));
         if (done < 0 && errno == EINTR) continue;
         if (done < 0 && errno == EFAULT)
             throw Error(ExitCode::Store, "arrays cannot be handed to another process: a file that they lie in can no longer be read");

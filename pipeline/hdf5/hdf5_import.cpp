@@ -15,7 +15,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kFixedBytes = kForeignMagic.size() + 2;
-constexpr std::uint64_t kMostOfSmallFiles = 1 << 20;
+constexpr std::uint64_t kMaxOfSmallFiles = 1 << 20;
 
 // What became of a reader that gave no array.
 Error refusal(const std::string& file, const ProcessResult& result) {
@@ -72,7 +72,7 @@ bool ForeignReceiver::start() {
         if (!empty && __builtin_mul_overflow(bytes, extent, &bytes)) return false;
     }
     if (empty) bytes = 0;
-    if (bytes > kMostOfSmallFiles && bytes / kForeignMostExpansion > file_bytes_) return false;
+    if (bytes > kMaxOfSmallFiles && bytes / kForeignMostExpansion > file_bytes_) return false;
     bytes_ = bytes;
     storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
     return true;

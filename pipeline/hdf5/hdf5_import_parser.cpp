@@ -19,11 +19,11 @@ namespace {
 
 using Extents = std::vector<hsize_t>;
 
-constexpr std::uint64_t kMostChunkBytes = std::uint64_t{128} << 20;
+constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kPieceBytes = std::uint64_t{32} << 20;
 constexpr std::size_t kMaxObjects = 10'000;
-constexpr std::size_t kMostDepth = 32;
-constexpr std::size_t kMostListed = 10;
+constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxListed = 10;
 
 [[noreturn]] void refuse(std::string message, std::string hint) {
     throw Error(ExitCode::Store, std::vector<Diagnostic>{{{}, std::move(message), std::move(hint)}});
@@ -55,7 +55,7 @@ Hdf5Id opened(hid_t group, const std::string& name) {
 class Search {
 public:
     void look_into(hid_t group, const std::string& path, std::size_t depth) {
-        if (depth > kMostDepth) return;
+        if (depth > kMaxDepth) return;
         std::vector<std::string> names;
         hsize_t position = 0;
         checked(H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &position, add_name, &names), "list a group");
@@ -92,9 +92,9 @@ std::string only_array(hid_t file) {
     if (search.found.size() == 1) return search.found.front();
     if (search.found.empty()) refuse("it holds no array", "`h5ls -r FILE` lists what it has");
     std::string names;
-    for (std::size_t i = 0; i < search.found.size() && i < kMostListed; ++i)
+    for (std::size_t i = 0; i < search.found.size() && i < kMaxListed; ++i)
         names += (i > 0 ? ", " : "") + printable(search.found[i]);
-    if (search.found.size() > kMostListed) names += ", ...";
+    if (search.found.size() > kMaxListed) names += ", ...";
     refuse(fmt::format("it holds {} arrays: {}", search.found.size(), names), "say which is meant: array: NAME");
 }
 
@@ -106,7 +106,7 @@ Hdf5Id open_array(hid_t file, const std::string& path) {
         if (end > at) names.push_back(path.substr(at, end - at));
         at = end + 1;
     }
-    if (names.empty() || names.size() > kMostDepth) refuse(fmt::format("it has no '{}'", printable(path)), "array: group/name");
+    if (names.empty() || names.size() > kMaxDepth) refuse(fmt::format("it has no '{}'", printable(path)), "array: group/name");
     const auto descend = [](const auto& self, hid_t group, std::span<const std::string> rest) -> Hdf5Id {
         if (rest.size() == 1) {
             check_link(link_at(group, rest[0]), rest[0]);
@@ -212,8 +212,8 @@ void weigh_chunks(hid_t dataset, hid_t space, hid_t list, std::uint64_t stored, 
         std::ranges::find(array.chunk, 0u) != array.chunk.end())
         refuse("its chunks do not go with its shape", "is the file whole?");
     const std::uint64_t chunk_bytes = size_in_bytes(array.chunk, size_of(array.dtype));
-    if (chunk_bytes > kMostChunkBytes)
-        refuse(fmt::format("its chunks {} take more than {} MiB each", text_of(array.chunk), kMostChunkBytes >> 20),
+    if (chunk_bytes > kMaxChunkBytes)
+        refuse(fmt::format("its chunks {} take more than {} MiB each", text_of(array.chunk), kMaxChunkBytes >> 20),
                "write it with smaller ones: h5repack -l CHUNK=...");
     if (array.unpacked == 0) return;
     const std::uint64_t wanted = chunks_of(array.extents, array.chunk, file_bytes);
@@ -330,7 +330,7 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, cons
                std::optional<std::int64_t> limit, const ForeignSink& sink) {
     close_all_doors();
     const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
-    checked(H5Pset_cache(access.get(), 0, 521, kMostChunkBytes, 1.0), "set the cache");
+    checked(H5Pset_cache(access.get(), 0, 521, kMaxChunkBytes, 1.0), "set the cache");
     const Hdf5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it: is it HDF5, and whole?");
     const Hdf5Id dataset = open_array(file.get(), name.empty() ? only_array(file.get()) : name);
     const Weighed array = weighed(dataset.get(), file_bytes);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint64_t kSlabBytes = 4096;
 constexpr std::uint64_t kMetadataAlignment = 8;
-constexpr haddr_t kMostBytes = haddr_t{1} << 62;
+constexpr haddr_t kMaxBytes = haddr_t{1} << 62;
 
 constexpr std::uint64_t round_up(std::uint64_t number, std::uint64_t multiple) {
     return (number + multiple - 1) / multiple * multiple;
@@ -73,7 +73,7 @@ H5FD_class_t Hdf5MemoryDriver::driver_class() {
     driver.value = static_cast<H5FD_class_value_t>(0x5A7);
 #endif
     driver.name = "satdl_memory";
-    driver.maxaddr = kMostBytes;
+    driver.maxaddr = kMaxBytes;
     driver.fc_degree = H5F_CLOSE_STRONG;
     driver.fapl_size = sizeof(Hdf5MemoryDriver*);
     driver.open = [](const char*, unsigned, hid_t access_list, haddr_t) -> H5FD_t* {

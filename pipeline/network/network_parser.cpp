@@ -10,7 +10,7 @@
 namespace satdl {
 namespace {
 
-constexpr std::int64_t kMostRepeats = 1000;
+constexpr std::int64_t kMaxRepeats = 1000;
 constexpr std::size_t kLongestName = 64;
 
 bool is_name(std::string_view text) {
@@ -96,16 +96,16 @@ void Reader::repeat(const ConfigValue& map, std::vector<Layer>& layers) {
     }
     const ConfigValue& count = *map.find("repeat");
     const auto times = count.as_integer();
-    if (!times || *times < 1 || *times > kMostRepeats)
+    if (!times || *times < 1 || *times > kMaxRepeats)
         diagnostics_.add(count.place(),
-                         fmt::format("repeat wants an integer from 1 to {}, not {}", kMostRepeats, count.describe()));
+                         fmt::format("repeat wants an integer from 1 to {}, not {}", kMaxRepeats, count.describe()));
     const ConfigValue* body = map.find("layers");
     if (body == nullptr) {
         diagnostics_.add(map.place(), "repeat needs `layers`", "write `{repeat: 2, layers: [...]}`");
         return;
     }
     const std::vector<Layer> once = list(*body, "layers");
-    if (!times || *times < 1 || *times > kMostRepeats) return;
+    if (!times || *times < 1 || *times > kMaxRepeats) return;
     for (const Layer& layer : once) {
         if (layer.name.empty() || *times == 1) continue;
         diagnostics_.add(
@@ -113,8 +113,8 @@ void Reader::repeat(const ConfigValue& map, std::vector<Layer>& layers) {
             fmt::format("a layer that is repeated cannot be named: '{}' would stand {} times", layer.name, *times),
             "leave the name out, or write the layers one by one");
     }
-    if (once.size() * static_cast<std::size_t>(*times) > kMostLayers) {
-        diagnostics_.add(count.place(), fmt::format("a network has at most {} layers", kMostLayers));
+    if (once.size() * static_cast<std::size_t>(*times) > kMaxLayers) {
+        diagnostics_.add(count.place(), fmt::format("a network has at most {} layers", kMaxLayers));
         return;
     }
     for (std::int64_t round = 0; round < *times; ++round) layers.insert(layers.end(), once.begin(), once.end());
@@ -254,9 +254,9 @@ void name_layers(std::vector<Layer>& layers, Diagnostics& diagnostics) {
 
 Network parse_network(const ConfigValue& list, Diagnostics& diagnostics) {
     Network network{Reader(diagnostics).list(list, "a network")};
-    if (network.layers.size() > kMostLayers) {
-        diagnostics.add(list.place(), fmt::format("a network has at most {} layers", kMostLayers));
-        network.layers.resize(kMostLayers);
+    if (network.layers.size() > kMaxLayers) {
+        diagnostics.add(list.place(), fmt::format("a network has at most {} layers", kMaxLayers));
+        network.layers.resize(kMaxLayers);
     }
     name_layers(network.layers, diagnostics);
     return network;

@@ -8,7 +8,7 @@
 namespace satdl {
 
 // More layers than this are refused: nested repeats could ask for billions.
-inline constexpr std::size_t kMostLayers = 10'000;
+inline constexpr std::size_t kMaxLayers = 10'000;
 
 // Reads a list of layers; every mistake (unknown layer or option, wrong type, out of range, double name) goes to
 // `diagnostics`, with its place.

@@ -11,8 +11,8 @@ namespace satdl {
 namespace {
 
 constexpr std::int64_t kUnknown = -1;
-constexpr std::int64_t kMostElements = std::int64_t{1} << 40;  // of one sample's output
-constexpr std::int64_t kMostCount = std::int64_t{1} << 48;     // so that the sum over a network cannot overflow
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;  // of one sample's output
+constexpr std::int64_t kMaxCount = std::int64_t{1} << 48;     // so that the sum over a network cannot overflow
 
 // Zero where a factor is zero; else unknown where one is unknown.
 std::int64_t product(std::initializer_list<std::int64_t> factors) {
@@ -20,7 +20,7 @@ std::int64_t product(std::initializer_list<std::int64_t> factors) {
     std::int64_t result = 1;
     for (const std::int64_t factor : factors) {
         if (factor == kUnknown) return kUnknown;
-        if (__builtin_mul_overflow(result, factor, &result) || result > kMostCount) return kMostCount;
+        if (__builtin_mul_overflow(result, factor, &result) || result > kMaxCount) return kMaxCount;
     }
     return result;
 }
@@ -44,7 +44,7 @@ class Summary {
 public:
     Summary(const Layer& layer, const Shape& input) : input_(input), made_{layer.name, layer.kind(), input, 0, 0, 0} {
         std::visit([this](const auto& spec) { of(spec); }, layer.spec);
-        if (wants_.empty() && elements(made_.output) > kMostElements) wants_ = "an input whose output fits into memory";
+        if (wants_.empty() && elements(made_.output) > kMaxElements) wants_ = "an input whose output fits into memory";
     }
 
     [[nodiscard]] const std::string& wants() const { return wants_; }

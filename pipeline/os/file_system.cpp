@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 // Of one write. The disk starts on each while the next is copied, which halves the time until fsync returns.
 constexpr std::size_t kWriteBytes = std::size_t{8} << 20;
-constexpr int kMostLinkTries = 20;
+constexpr int kMaxLinkTries = 20;
 
 template <typename Call>
 auto retry_interrupted(Call call) {
@@ -277,7 +277,7 @@ public:
             const int number = errno;
             if (made) ::unlink(fresh.c_str());
             const bool met_another = number == (made ? ENOENT : EEXIST);
-            if (!met_another || tries == kMostLinkTries) throw FileError(number, "make the link", link);
+            if (!met_another || tries == kMaxLinkTries) throw FileError(number, "make the link", link);
         }
     }
 

@@ -23,7 +23,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
-constexpr std::size_t kMostSaid = 2000;
+constexpr std::size_t kMaxSaid = 2000;
 constexpr int kAside = 64;
 
 struct Pipe {
@@ -131,7 +131,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     std::vector<std::byte> buffer(kPieceBytes);
     const auto listen = [&](std::span<const std::byte> piece) {
         said.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-        if (said.size() > 2 * kMostSaid) said.erase(0, said.size() - kMostSaid);
+        if (said.size() > 2 * kMaxSaid) said.erase(0, said.size() - kMaxSaid);
     };
     std::array<pollfd, 2> both{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
     while (wanted && (both[0].fd >= 0 || both[1].fd >= 0)) {
@@ -144,7 +144,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     const int status = child.wait();
     ProcessResult result;
     while (!said.empty() && said.back() == '\n') said.pop_back();
-    if (said.size() > kMostSaid) said.erase(0, said.size() - kMostSaid);
+    if (said.size() > kMaxSaid) said.erase(0, said.size() - kMaxSaid);
     std::ranges::replace(said, '\n', ' ');
     result.said = printable(said);
     if (!wanted) result.kind = ProcessResult::Kind::Cut;

@@ -92,7 +92,7 @@ const Gpu* gpu_of(const Node& node, const Machine& machine) {
 
 int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
     constexpr std::int64_t kBatch = 128;
-    constexpr int kMostByItself = 16;
+    constexpr int kMaxByItself = 16;
     const ParamDescription* param = node.stage->description.param(ParamType::Threads);
     if (param == nullptr) return 1;
     const auto found = node.params.values().find(param->name);
@@ -100,7 +100,7 @@ int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& 
         if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
     }
     if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
-    return std::min(machine.cores, kMostByItself);
+    return std::min(machine.cores, kMaxByItself);
 }
 
 std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {

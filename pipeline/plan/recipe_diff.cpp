@@ -21,10 +21,10 @@ const KeyPart* find(const Recipe& recipe, std::string_view name) {
 
 // A value for a line of text: without the quotes of JSON, and not too long.
 std::string shown(std::string_view canonical) {
-    constexpr std::size_t kMost = 48;
+    constexpr std::size_t kMax = 48;
     if (canonical.size() >= 2 && canonical.front() == '"') canonical = canonical.substr(1, canonical.size() - 2);
     if (canonical == "null") return "not given";
-    if (canonical.size() > kMost) return printable(canonical.substr(0, kMost)) + "...";
+    if (canonical.size() > kMax) return printable(canonical.substr(0, kMax)) + "...";
     return printable(canonical);
 }
 

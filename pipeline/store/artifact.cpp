@@ -14,7 +14,7 @@ namespace satdl {
 namespace {
 
 using Attributes = std::vector<std::pair<std::string, std::string>>;
-constexpr std::uint64_t kLeastUserBlock = 4096;
+constexpr std::uint64_t kMinUserBlock = 4096;
 
 // HDF5 cuts a name at a NUL, drops "." and splits at '/'.
 void check_path(const TensorRecord& tensor, PortKind kind) {
@@ -70,7 +70,7 @@ std::uint64_t first_user_block(ArtifactHeader header) {
     for (TensorRecord& tensor : header.tensors) tensor.offset = kWidest;
     header.file_bytes = header.user_block_bytes = kWidest;
     header.metadata.assign(header.tensors.size() + 8, {kWidest, kWidest});
-    return std::max(kLeastUserBlock, std::bit_ceil(header_text(header).size()));
+    return std::max(kMinUserBlock, std::bit_ceil(header_text(header).size()));
 }
 
 std::vector<Extent> extents_of(const ArtifactImage& image, const Outcome& outcome) {

@@ -19,8 +19,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kMagic = "satdl-object-1\n";
 constexpr std::size_t kPrefixBytes = kMagic.size() + 64 + 1;  // magic, digest in hex, newline
 constexpr std::size_t kFirstRead = 4096;
-constexpr std::size_t kMostHeaderBytes = std::size_t{64} << 20;
-constexpr std::uint64_t kLeastUserBlock = 4096;
+constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 20;
+constexpr std::uint64_t kMinUserBlock = 4096;
 
 // What parsing throws; only the words go into a DamagedArtifact.
 struct Impossible {
@@ -145,7 +145,7 @@ ArtifactHeader header_from(const Json& json) {
 
 // Every piece lies in the file, behind the user block, clear of the others.
 void check_places(const ArtifactHeader& header, std::uint64_t header_bytes) {
-    if (header.user_block_bytes < kLeastUserBlock || !std::has_single_bit(header.user_block_bytes) ||
+    if (header.user_block_bytes < kMinUserBlock || !std::has_single_bit(header.user_block_bytes) ||
         header_bytes > header.user_block_bytes || header.user_block_bytes > header.file_bytes) {
         throw Impossible{"its user block is of an impossible size"};
     }
@@ -155,7 +155,7 @@ void check_places(const ArtifactHeader& header, std::uint64_t header_bytes) {
         if (static_cast<std::uint64_t>(element_count(tensor.shape)) > header.file_bytes) {
             throw Impossible{"a tensor is larger than the file"};
         }
-        if (tensor.offset % kLeastUserBlock != 0) throw Impossible{"a tensor is not aligned"};
+        if (tensor.offset % kMinUserBlock != 0) throw Impossible{"a tensor is not aligned"};
         pieces.emplace_back(tensor.offset, tensor.bytes());
     }
     std::ranges::sort(pieces);
@@ -172,7 +172,7 @@ void check_places(const ArtifactHeader& header, std::uint64_t header_bytes) {
 std::string read_start(FileSystem& files, const std::filesystem::path& path) {
     std::string text = files.read(path, 0, kFirstRead);
     const auto is_cut = [&] { return text.size() >= kFirstRead && text.find('\n', kPrefixBytes) == std::string::npos; };
-    while (is_cut() && text.size() < kMostHeaderBytes) {
+    while (is_cut() && text.size() < kMaxHeaderBytes) {
         const std::string more = files.read(path, text.size(), text.size());
         if (more.empty()) break;
         text += more;

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFormat = 1;       // user_version
-constexpr int kMostDamages = 3;  // then memory serves: a disk that damages what is written will not stop at that
+constexpr int kMaxDamages = 3;  // then memory serves: a disk that damages what is written will not stop at that
 constexpr std::size_t kCheckDigits = 16;
 
 constexpr const char* kSchema =
@@ -180,7 +180,7 @@ void IndexDatabase::recover(const SqliteFailure& failure) {
     trouble_ = fmt::format("the index '{}' cannot be used: {}", printable(file_.string()), printable(failure.what));
     began_empty_ = true;
     const bool is_damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
-    if (is_damaged && ++damages_ <= kMostDamages && move_aside()) return;
+    if (is_damaged && ++damages_ <= kMaxDamages && move_aside()) return;
     in_memory_ = true;
     adopt(open_sqlite(":memory:", SQLITE_OPEN_CREATE));
     execute_sqlite(connection_.get(), kSchema);

@@ -12,8 +12,8 @@ namespace {
 std::vector<ConfigValue> values_from_yaml(const ConfigValue::Entry& entry) {
     const ConfigValue& value = entry.value;
     if (value.is_list()) {
-        if (value.items().empty() || value.items().size() > kMostValues)
-            refuse(value.place(), fmt::format("from 1 to {} values are needed", kMostValues));
+        if (value.items().empty() || value.items().size() > kMaxValues)
+            refuse(value.place(), fmt::format("from 1 to {} values are needed", kMaxValues));
         std::set<std::string> seen;
         for (const ConfigValue& item : value.items())
             if (!seen.insert(item.canonical()).second) refuse(item.place(), item.describe() + " stands twice");

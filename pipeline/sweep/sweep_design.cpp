@@ -9,13 +9,13 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostAxes = 100;
-constexpr std::size_t kMostEntries = 10'000;  // of `include`, of `exclude`
+constexpr std::size_t kMaxAxes = 100;
+constexpr std::size_t kMaxEntries = 10'000;  // of `include`, of `exclude`
 
 const std::vector<std::string> kKeys = {"matrix", "include", "exclude", "repeat"};
 
 void check_axes(const std::vector<SweepAxis>& axes) {
-    if (axes.size() > kMostAxes) refuse(axes[kMostAxes].place, fmt::format("over {} parameters are swept", kMostAxes));
+    if (axes.size() > kMaxAxes) refuse(axes[kMaxAxes].place, fmt::format("over {} parameters are swept", kMaxAxes));
     std::set<std::string> seen;
     for (const SweepAxis& axis : axes) {
         SATDL_CHECK(!axis.values.empty(), "an axis has values");
@@ -24,7 +24,7 @@ void check_axes(const std::vector<SweepAxis>& axes) {
 }
 
 void check_count(const Place& place, std::size_t points) {
-    if (points > kMostPoints) refuse(place, fmt::format("this sweep has over {} points", kMostPoints));
+    if (points > kMaxPoints) refuse(place, fmt::format("this sweep has over {} points", kMaxPoints));
 }
 
 // "0.1, 0.2 and 7 more"
@@ -120,8 +120,8 @@ private:
                           fmt::format("{}: [{{noise_factor: 0.1, epochs: 20}}]", key));
             return false;
         }
-        if (list.items().size() > kMostEntries)
-            mistakes_.add(list.place(), fmt::format("'{}' has over {} entries", key, kMostEntries));
+        if (list.items().size() > kMaxEntries)
+            mistakes_.add(list.place(), fmt::format("'{}' has over {} entries", key, kMaxEntries));
         for (const ConfigValue& item : list.items())
             if (!item.is_map() || item.entries().empty())
                 mistakes_.add(item.place(), "a point is a map from parameters to values, not " +
@@ -189,7 +189,7 @@ private:
     Setting setting_of(const ConfigValue::Entry& entry) {
         const auto axis = static_cast<std::size_t>(std::ranges::find(names_, entry.key) - names_.begin());
         if (axis == names_.size()) {
-            if (axis == kMostAxes) refuse(entry.key_place, fmt::format("over {} parameters are swept", kMostAxes));
+            if (axis == kMaxAxes) refuse(entry.key_place, fmt::format("over {} parameters are swept", kMaxAxes));
             names_.push_back(entry.key);
             positions_.emplace_back();
             design_.axes.push_back({entry.key, {}, false, entry.key_place});
@@ -248,7 +248,7 @@ SweepDesign product_of(std::vector<SweepAxis> axes) {
     SweepDesign design{{}, {SweepDesign::Point{}}};
     std::size_t count = 1;
     for (const SweepAxis& axis : axes) {
-        count *= axis.values.size();  // each has at most kMostValues, and `count` was checked
+        count *= axis.values.size();  // each has at most kMaxValues, and `count` was checked
         check_count(axis.place, count);
     }
     for (const SweepAxis& axis : axes) {

@@ -18,7 +18,7 @@
 
 namespace satdl {
 
-inline constexpr std::size_t kMostPoints = 10'000;  // of one sweep
+inline constexpr std::size_t kMaxPoints = 10'000;  // of one sweep
 
 struct SweepDesign {
     struct Point {
@@ -30,7 +30,7 @@ struct SweepDesign {
     std::optional<std::vector<ConfigValue>> repeat{};  // names, for mark_repetitions(); nothing: not said
 };
 
-// In declared order, the last axis fastest. Throws Error{Usage}: a parameter that is swept twice, over kMostPoints points (told
+// In declared order, the last axis fastest. Throws Error{Usage}: a parameter that is swept twice, over kMaxPoints points (told
 // before any is made).
 [[nodiscard]] SweepDesign product_of(std::vector<SweepAxis> axes);
 // Every point of one with every point of the other; throws as product_of().

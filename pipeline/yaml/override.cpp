@@ -11,7 +11,7 @@
 namespace satdl {
 namespace {
 
-constexpr int kMostDigits = 15;  // of a range's numbers, before and after the point: then __int128 holds every step
+constexpr int kMaxDigits = 15;  // of a range's numbers, before and after the point: then __int128 holds every step
 
 using Wide = __int128;
 
@@ -27,7 +27,7 @@ Wide power_of_ten(int exponent) {
     return power;
 }
 
-// A number as it is written; nothing where it has more than kMostDigits on either side of the point.
+// A number as it is written; nothing where it has more than kMaxDigits on either side of the point.
 std::optional<Decimal> decimal(std::string_view text) {
     Decimal number;
     const bool negative = text.starts_with('-');
@@ -39,7 +39,7 @@ std::optional<Decimal> decimal(std::string_view text) {
             after_point = true;
             continue;
         }
-        if (++significant > 2 * kMostDigits) return std::nullopt;
+        if (++significant > 2 * kMaxDigits) return std::nullopt;
         number.digits = number.digits * 10 + (text[0] - '0');
         number.scale += after_point;
     }
@@ -47,13 +47,13 @@ std::optional<Decimal> decimal(std::string_view text) {
     if (!text.empty()) {
         text.remove_prefix(text.substr(1).starts_with('+') ? 2 : 1);
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exponent);
-        if (error != std::errc() || std::abs(exponent) > 2 * kMostDigits) return std::nullopt;
+        if (error != std::errc() || std::abs(exponent) > 2 * kMaxDigits) return std::nullopt;
     }
     number.scale -= exponent;
-    for (; number.scale < 0 && significant <= 2 * kMostDigits; ++number.scale, ++significant) number.digits *= 10;
+    for (; number.scale < 0 && significant <= 2 * kMaxDigits; ++number.scale, ++significant) number.digits *= 10;
     for (; number.scale > 0 && number.digits % 10 == 0; --number.scale) number.digits /= 10;
-    if (number.scale < 0 || number.scale > kMostDigits) return std::nullopt;
-    if (number.digits >= power_of_ten(kMostDigits + number.scale)) return std::nullopt;
+    if (number.scale < 0 || number.scale > kMaxDigits) return std::nullopt;
+    if (number.digits >= power_of_ten(kMaxDigits + number.scale)) return std::nullopt;
     if (negative) number.digits = -number.digits;
     return number;
 }
@@ -232,7 +232,7 @@ private:
     }
 
     void add(ConfigValue value) {
-        if (values_.size() >= kMostValues) refuse(value.place(), fmt::format("over {} values", kMostValues));
+        if (values_.size() >= kMaxValues) refuse(value.place(), fmt::format("over {} values", kMaxValues));
         values_.push_back(std::move(value));
     }
 

@@ -18,7 +18,7 @@
 
 namespace satdl {
 
-inline constexpr std::size_t kMostValues = 10'000;  // of one parameter, in a sweep
+inline constexpr std::size_t kMaxValues = 10'000;  // of one parameter, in a sweep
 
 struct Override {
     std::string name;
@@ -31,7 +31,7 @@ struct Override {
 [[nodiscard]] bool is_override(std::string_view argument);
 
 // `where`: what the text is called in messages, as "--set". Throws Error{Usage} with a caret in the text: no name or value, an
-// empty range, a step of zero or of the wrong sign, a value that stands twice, over kMostValues.
+// empty range, a step of zero or of the wrong sign, a value that stands twice, over kMaxValues.
 [[nodiscard]] Override parse_override(const std::string& text, const std::string& where);
 
 // What may stand after the '=', from a text in YAML, at whose place mistakes are told.

@@ -20,7 +20,7 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMostMistakes = 100;  // then reading stops
+constexpr std::size_t kMaxMistakes = 100;  // then reading stops
 constexpr std::size_t kSmallMap = 16;       // keys that are searched one by one
 
 // Thrown to leave yaml-cpp's parser; what is wrong is in the diagnostics already.
@@ -208,7 +208,7 @@ private:
 
     void mistake(const YAML::Mark& mark, std::string message, std::string hint = {}) {
         diagnostics_.add(place(mark), std::move(message), std::move(hint));
-        if (diagnostics_.found().size() >= kMostMistakes) throw GiveUp();
+        if (diagnostics_.found().size() >= kMaxMistakes) throw GiveUp();
     }
 
     [[noreturn]] void give_up(const YAML::Mark& mark, std::string message, std::string hint) {

@@ -39,7 +39,7 @@
 
 namespace {
 
-constexpr int kMostDescriptors = 4096;
+constexpr int kMaxDescriptors = 4096;
 
 struct Orders {
     std::string root, calls, trace;
@@ -79,7 +79,7 @@ const Orders& orders() {
 }
 
 std::atomic<long> counted{0};
-std::array<std::atomic<bool>, kMostDescriptors> ours{};  // descriptors of files below the root
+std::array<std::atomic<bool>, kMaxDescriptors> ours{};  // descriptors of files below the root
 
 bool is_below_root(const char* path) {
     const std::string& root = orders().root;
@@ -94,9 +94,9 @@ bool is_below_root(const char* path) {
     return whole == root || whole.starts_with(root + "/");
 }
 
-bool is_ours(int descriptor) { return descriptor >= 0 && descriptor < kMostDescriptors && ours[static_cast<std::size_t>(descriptor)]; }
+bool is_ours(int descriptor) { return descriptor >= 0 && descriptor < kMaxDescriptors && ours[static_cast<std::size_t>(descriptor)]; }
 void note(int descriptor, bool is_one) {
-    if (descriptor >= 0 && descriptor < kMostDescriptors) ours[static_cast<std::size_t>(descriptor)] = is_one;
+    if (descriptor >= 0 && descriptor < kMaxDescriptors) ours[static_cast<std::size_t>(descriptor)] = is_one;
 }
 
 std::string name_of(int descriptor) {
