@@ -183,7 +183,7 @@ private:
 
 using StageInputs = std::map<std::string, NamedArrays>;  // by port; optional ports that are not connected are absent
 
-struct Outcome {
+struct StageOutput {
     std::map<std::string, NamedArrays> outputs;  // every declared output, by port
     std::vector<Table> tables;
 };
@@ -242,7 +242,7 @@ public:
 };
 
 // Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.
-using StageFunction = Outcome (*)(const StageInputs& inputs, StageContext& context);
+using StageFunction = StageOutput (*)(const StageInputs& inputs, StageContext& context);
 
 struct StageEntry {
     StageDescription description;

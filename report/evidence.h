@@ -39,7 +39,7 @@ private:
     RunFacts& run_;
     Store& store_;
     std::map<std::string, std::optional<ArtifactHeader>> headers_;
-    std::map<std::string, std::optional<Outcome>> outcomes_;
+    std::map<std::string, std::optional<StageOutput>> outcomes_;
     std::set<std::string> noted_;
 };
 

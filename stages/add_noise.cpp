@@ -19,7 +19,7 @@ constexpr std::int64_t kGrain = 1 << 14;  // elements; even, for normal numbers 
 
 float noisy(float x, double noise) { return static_cast<float>(std::clamp(x + noise, 0.0, 1.0)); }
 
-Outcome run(const StageInputs& inputs, StageContext& context) {
+StageOutput run(const StageInputs& inputs, StageContext& context) {
     const Array& images = array_at(inputs, "images");
     const double factor = context.params().number("noise_factor");
     const Stream stream(context.params().integer("seed"), Purpose::Noise, 0, word_of(context.params().text("stream")));

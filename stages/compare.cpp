@@ -132,7 +132,7 @@ double required(const Side& side, const std::string& metric) {
     throw stage_error(fmt::format("{} has no metric '{}'", side.name, metric), did_you_mean(metric, names));
 }
 
-Outcome run(const StageInputs& inputs, StageContext& context) {
+StageOutput run(const StageInputs& inputs, StageContext& context) {
     const std::string& metric = context.params().text("metric");
     const Side baseline = side_of(inputs, context.params(), "baseline");
     const Side candidate = side_of(inputs, context.params(), "candidate");
@@ -141,7 +141,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     Numbers numbers{{"p", p}, {"p0", p0}, {"difference", p0 - p}};
     if (const auto gap = gap_of(baseline, metric)) numbers.emplace_back("gap/p", *gap);
     if (const auto gap = gap_of(candidate, metric)) numbers.emplace_back("gap/p0", *gap);
-    Outcome outcome{{{"metrics", metrics_group(numbers)}}, {}};
+    StageOutput outcome{{{"metrics", metrics_group(numbers)}}, {}};
     if (Table table = curves(baseline, candidate, metric); !table.rows.empty()) outcome.tables.push_back(std::move(table));
     outcome.tables.push_back(comparison(baseline, candidate, metric, p, p0));
     return outcome;

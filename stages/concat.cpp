@@ -21,7 +21,7 @@ void check_fit(const Array& first, const Array& second) {
                       "the element type, and every extent but the first, must be the same");
 }
 
-Outcome run(const StageInputs& inputs, StageContext&) {
+StageOutput run(const StageInputs& inputs, StageContext&) {
     const Array& first = array_at(inputs, "first");
     const Array& second = array_at(inputs, "second");
     check_fit(first, second);

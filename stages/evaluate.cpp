@@ -18,7 +18,7 @@ std::span<const std::int64_t> values_of(const at::Tensor& classes) {
     return {classes.data_ptr<std::int64_t>(), static_cast<std::size_t>(classes.numel())};
 }
 
-Outcome run(const StageInputs& inputs, StageContext& context) {
+StageOutput run(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
@@ -37,7 +37,7 @@ Outcome run(const StageInputs& inputs, StageContext& context) {
     const MetricSums sums = evaluate(net, weights, objective, samples, params.integer("batch_size"), context, &predictions);
 
     Numbers metrics = objective.means(sums);
-    Outcome outcome{{{"predictions", one_array(array_of(predictions.outputs))}}, {}};
+    StageOutput outcome{{{"predictions", one_array(array_of(predictions.outputs))}}, {}};
     Confusion confusion;
     if (objective.has_classes()) {
         confusion = confusion_of(values_of(samples.target), values_of(predictions.classes), objective.classes());

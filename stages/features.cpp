@@ -11,7 +11,7 @@
 namespace satdl::stages {
 namespace {
 
-Outcome run(const StageInputs& inputs, StageContext& context) {
+StageOutput run(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const at::NoGradGuard no_grad;
     const Params& params = context.params();

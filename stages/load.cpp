@@ -27,7 +27,7 @@ Shape essential(const Shape& shape) {
     return result;
 }
 
-std::int64_t samples_in(const Outcome& outcome, const std::string& port) {
+std::int64_t samples_in(const StageOutput& outcome, const std::string& port) {
     const Shape& shape = outcome.outputs.at(port).at("").shape();
     return shape.empty() ? 1 : shape.front();
 }
@@ -51,10 +51,10 @@ Array read_as_promised(const SourceFile& file, std::optional<std::int64_t> limit
     return Array(array.dtype(), std::move(shape), array.bytes(), array.owner());
 }
 
-Outcome run(const StageInputs&, StageContext& context) {
+StageOutput run(const StageInputs&, StageContext& context) {
     std::optional<std::int64_t> limit;
     if (context.params().given("limit")) limit = context.params().integer("limit");
-    Outcome outcome;
+    StageOutput outcome;
     for (const std::string port : {"images", "labels"}) {
         outcome.outputs[port] = one_array(read_as_promised(file_of(context, port), limit));
     }

@@ -20,7 +20,7 @@ void divide(std::span<const T> from, std::span<float> to, float scale, int threa
     });
 }
 
-Outcome run(const StageInputs& inputs, StageContext& context) {
+StageOutput run(const StageInputs& inputs, StageContext& context) {
     const Array& images = array_at(inputs, "images");
     const auto scale = static_cast<float>(context.params().number("scale"));
     FreshArray result(DType::Float32, images.shape());

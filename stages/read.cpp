@@ -24,7 +24,7 @@ Array read_array(const std::filesystem::path& path, const std::string& name, std
     return path.extension() == ".npy" ? read_npy(path, limit) : read_idx(path, limit);
 }
 
-Outcome run(const StageInputs&, StageContext& context) {
+StageOutput run(const StageInputs&, StageContext& context) {
     SATDL_CHECK(context.files().size() == 1, "the stage reads one file");
     const std::filesystem::path& path = context.files().front().path;
     std::optional<std::int64_t> limit;

@@ -10,7 +10,7 @@
 namespace satdl::stages {
 namespace {
 
-Outcome run(const StageInputs& inputs, StageContext& context) {
+StageOutput run(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const TrainingOptions options = training_options(params);

@@ -243,7 +243,7 @@ TrainingData training_data(const StageInputs& inputs, double validation_fraction
     return data;
 }
 
-Outcome train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs, StageContext& context) {
+StageOutput train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs, StageContext& context) {
     const Params& params = context.params();
     TrainingData data = training_data(inputs, params.number("validation_fraction"));
     check_samples(net, data.train, "x", "target");

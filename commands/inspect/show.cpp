@@ -72,7 +72,7 @@ std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std
     return chosen;
 }
 
-ShownTensor shown_tensor(const TensorRecord& record, const ArtifactHeader& header, const Outcome& outcome) {
+ShownTensor shown_tensor(const TensorRecord& record, const ArtifactHeader& header, const StageOutput& outcome) {
     const Array& array = outcome.outputs.at(record.port).at(record.name);
     ShownTensor shown{record, statistics_of(array), {}, {}};
     if (header.ports.at(record.port) == PortKind::Model && array.dtype() == DType::UInt8) {
@@ -84,7 +84,7 @@ ShownTensor shown_tensor(const TensorRecord& record, const ArtifactHeader& heade
     return shown;
 }
 
-void add_history(Shown& shown, const Outcome& outcome) {
+void add_history(Shown& shown, const StageOutput& outcome) {
     for (const auto& [port, kind] : shown.header.ports) {
         if (kind != PortKind::History) continue;
         for (const auto& [name, column] : outcome.outputs.at(port)) shown.history[port][name] = numbers_of(column);
@@ -102,7 +102,7 @@ void add_origins(Shown& shown, const ResultLinks& results) {
 }
 
 // The tensors that the user asked for, as pictures: those of array ports where none was named.
-std::string drawn_tensors(const ArtifactHeader& header, const Outcome& outcome, const Found& found, std::int64_t count) {
+std::string drawn_tensors(const ArtifactHeader& header, const StageOutput& outcome, const Found& found, std::int64_t count) {
     const std::string hint = "images are [N, H, W] or [N, C, H, W]; `satdl show` without --images tells the shapes";
     const Drawing drawing = drawing_on_stdout();
     std::string text;
@@ -156,7 +156,7 @@ ExitCode show(const ShowOptions& options) {
     shown.header = header_of(found, by_path, files);
     const MappedFile mapped = files.map(found.path);
     verify_artifact(shown.header, mapped.bytes, found.path);
-    const Outcome outcome = view_artifact(shown.header, mapped);
+    const StageOutput outcome = view_artifact(shown.header, mapped);
     if (options.images > 0) {
         fmt::print("{}", drawn_tensors(shown.header, outcome, found, options.images));
         return ExitCode::Done;

@@ -112,10 +112,10 @@ Metrics metrics_in(Store& store, const Digest& key) {
 
 void tell_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuestion& question,
                 const RunResult& result, Store& store, Observer& observer, const std::string& run) {
-    std::vector<std::optional<NodeOutcome>> outcomes(sweep.dag.nodes.size());
+    std::vector<std::optional<NodeStatus>> outcomes(sweep.dag.nodes.size());
     for (const NodeResult& node : result.nodes) {
         const bool failed = node.state == NodeState::Failed;
-        outcomes[node.node] = NodeOutcome{node.state, node.key, failed ? node.error : ""};
+        outcomes[node.node] = NodeStatus{node.state, node.key, failed ? node.error : ""};
     }
     const auto metrics_of = [&](NodeId node) -> Metrics {
         const auto& outcome = outcomes[node];

@@ -13,7 +13,7 @@ class StageExecutor final : public Executor {
 public:
     explicit StageExecutor(Isolate isolate = Isolate::WhereAsked) : isolate_(isolate) {}
 
-    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+    [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         if (isolate_ == Isolate::All || node.policy.isolated()) return isolated_.execute(node, inputs, context);
         return libraries_.function(*node.stage)(inputs, context);
     }

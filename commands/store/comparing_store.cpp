@@ -38,7 +38,7 @@ std::string TensorDifference::words() const {
     return text;
 }
 
-std::optional<TensorDifference> difference_of(const Outcome& a, const Outcome& b) {
+std::optional<TensorDifference> difference_of(const StageOutput& a, const StageOutput& b) {
     std::optional<TensorDifference> first;
     std::size_t differing = 0, tensors = 0;
     for (const auto& [port, group] : a.outputs) {
@@ -62,7 +62,7 @@ std::optional<TensorDifference> difference_of(const Outcome& a, const Outcome& b
     return first;
 }
 
-Published ComparingStore::publish(const Recipe& recipe, const StageDescription&, const Outcome& outcome) {
+Published ComparingStore::publish(const Recipe& recipe, const StageDescription&, const StageOutput& outcome) {
     const Digest key = key_of(recipe);
     const auto before = kept_.load(key);
     Comparison comparison{before.has_value(), before ? difference_of(*before, outcome) : std::nullopt};

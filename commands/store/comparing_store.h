@@ -21,7 +21,7 @@ struct TensorDifference {
     double most = 0;             // |a - b|, the greatest; infinite where one is a number and the other none
     std::string words() const;
 };
-[[nodiscard]] std::optional<TensorDifference> difference_of(const Outcome& a, const Outcome& b);
+[[nodiscard]] std::optional<TensorDifference> difference_of(const StageOutput& a, const StageOutput& b);
 
 class ComparingStore final : public Store {
 public:
@@ -29,9 +29,9 @@ public:
 
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
-    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override { return kept_.load(key); }
+    [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override { return kept_.load(key); }
     // Different where the other store has other bytes; New where it has none: then there was nothing to compare with.
-    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;
     [[nodiscard]] std::vector<Digest> keys() override { return kept_.keys(); }
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override { return kept_.path_of(key); }
 

@@ -65,7 +65,7 @@ Words in_names(const PortDescription& port, const NamedArrays& group) {
 }  // namespace
 
 std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
-                                         const Outcome& outcome) {
+                                         const StageOutput& outcome) {
     for (const auto& [name, group] : outcome.outputs) {
         if (description.output(name) == nullptr) return fmt::format("output '{}' was never declared", name);
     }

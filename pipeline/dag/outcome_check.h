@@ -10,6 +10,6 @@ namespace satdl {
 
 // What a stage returned, against its description and `expected`: the first contradiction in words, or nothing.
 [[nodiscard]] std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
-                                                       const Outcome& outcome);
+                                                       const StageOutput& outcome);
 
 }  // namespace satdl

@@ -93,7 +93,7 @@ std::string finished_text(const Dag& dag, const NodeResult& result, const std::s
     switch (result.state) {
         case NodeState::Ran:
         case NodeState::Stopped:
-            return fmt::format("{} {}{} {} {}{}", name, outcome_of(result),
+            return fmt::format("{} {}{} {} {}{}", name, state_word(result),
                                result.resumed_from.empty() ? "" : fmt::format(" from {} and ran", result.resumed_from),
                                result.state == NodeState::Ran ? "in" : "after", duration_text(result.seconds), metrics);
         case NodeState::Failed:

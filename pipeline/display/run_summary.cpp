@@ -32,7 +32,7 @@ Table summary_table(const Dag& dag, const RunResult& result) {
     const auto add = [&](const NodeResult& node) {
         const bool timed =
             node.state == NodeState::Ran || node.state == NodeState::Failed || node.state == NodeState::Stopped;
-        table.rows.push_back({dag.nodes[node.node].name, std::string(outcome_of(node)),
+        table.rows.push_back({dag.nodes[node.node].name, std::string(state_word(node)),
                               timed ? fmt::format("{:.2f}", node.seconds) : "-", remark(node)});
     };
     std::size_t reused = 0;

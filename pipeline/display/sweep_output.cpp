@@ -133,7 +133,7 @@ Json settings_json(const std::vector<SweepAxis>& axes, const std::vector<std::st
 }
 
 // Stage of the single DAG -> the merged DAG's, and what became of it.
-Json stages_json(const SweepPoint& point, const Dag& dag, const std::vector<std::optional<NodeOutcome>>* outcomes) {
+Json stages_json(const SweepPoint& point, const Dag& dag, const std::vector<std::optional<NodeStatus>>* outcomes) {
     Json stages = Json::object();
     for (std::size_t i = 0; i < point.nodes.size(); ++i) {
         Json stage = {{"stage", dag.nodes[point.nodes[i]].name}};
@@ -245,7 +245,7 @@ std::string sweep_started_json(const Sweep& sweep) {
     return dumped({{"axes", axes_json(sweep.axes)}, {"points", std::move(points)}});
 }
 
-std::string to_json(const SweepSummary& report, const Sweep& sweep, const std::vector<std::optional<NodeOutcome>>& outcomes) {
+std::string to_json(const SweepSummary& report, const Sweep& sweep, const std::vector<std::optional<NodeStatus>>& outcomes) {
     Json points = Json::array(), rows = Json::array();
     for (std::size_t i = 0; i < report.points.size(); ++i) {
         points.push_back(point_json(report, report.points[i], sweep.dag));

@@ -15,6 +15,6 @@ namespace satdl {
 // docs/json.md, events `sweep_started` and `sweep`: objects without `event` and `wall_time`.
 [[nodiscard]] std::string sweep_started_json(const Sweep& sweep);
 [[nodiscard]] std::string to_json(const SweepSummary& report, const Sweep& sweep,
-                                  const std::vector<std::optional<NodeOutcome>>& outcomes);
+                                  const std::vector<std::optional<NodeStatus>>& outcomes);
 
 }  // namespace satdl

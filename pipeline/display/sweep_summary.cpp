@@ -52,7 +52,7 @@ public:
     }
 
     SweepSummary report(const std::function<Metrics(NodeId)>& metrics_of,
-                       const std::vector<std::optional<NodeOutcome>>& outcomes) {
+                       const std::vector<std::optional<NodeStatus>>& outcomes) {
         gather(metrics_of);
         choose_columns();
         make_points(outcomes);
@@ -111,7 +111,7 @@ private:
         return static_cast<std::size_t>(found - report_.metrics.begin());
     }
 
-    void make_points(const std::vector<std::optional<NodeOutcome>>& outcomes) {
+    void make_points(const std::vector<std::optional<NodeStatus>>& outcomes) {
         std::map<std::string, std::size_t> column_of;
         for (std::size_t i = 0; i < report_.metrics.size(); ++i) column_of.emplace(report_.metrics[i], i);
         for (std::size_t i = 0; i < sweep_.points.size(); ++i) {
@@ -223,7 +223,7 @@ bool SweepSummary::repeats() const {
 }
 
 SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                         const std::vector<std::optional<NodeOutcome>>& outcomes, const SweepQuestion& question) {
+                         const std::vector<std::optional<NodeStatus>>& outcomes, const SweepQuestion& question) {
     return Reporter(sweep, question).report(metrics_of, outcomes);
 }
 

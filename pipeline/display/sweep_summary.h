@@ -27,7 +27,7 @@ using Metrics = std::map<std::string, std::map<std::string, double>>;
 [[nodiscard]] bool calls_column(std::string_view name, std::string_view column);
 
 // What became of one node of the merged DAG; nothing where the run did not take it in, or has not come to it yet.
-struct NodeOutcome {
+struct NodeStatus {
     NodeState state = NodeState::Skipped;
     std::optional<Digest> key;
     std::string error;  // Failed: the whole message
@@ -83,7 +83,7 @@ struct SweepSummary {
 // `metrics_of` gives a node's metrics, or none where it has no outcome; `outcomes` is by NodeId. Columns without a
 // question: the metrics of the stages that nobody reads.
 [[nodiscard]] SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                                       const std::vector<std::optional<NodeOutcome>>& outcomes, const SweepQuestion& question);
+                                       const std::vector<std::optional<NodeStatus>>& outcomes, const SweepQuestion& question);
 
 // "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be told from zero"
 [[nodiscard]] std::string words(const SweepSummary& report, const SweepSummary::Paired& paired);

@@ -81,7 +81,7 @@ public:
     StageProcess(const StageProcess&) = delete;
     StageProcess& operator=(const StageProcess&) = delete;
 
-    Outcome run(const NodeJob& job) {
+    StageOutput run(const NodeJob& job) {
         (void)channel_->send(packed(to_cbor(job)), job.inputs.file);  // where it is gone already, its end says why
         attend();
         if (outcome_) return {mapped(outcome_->first), std::move(outcome_->second)};
@@ -256,7 +256,7 @@ private:
 
 }  // namespace
 
-Outcome ProcessExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
+StageOutput ProcessExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
     NodeJob job{*node.stage, context.params(), context.threads(), context.precision(), context.device(), context.files(), share(inputs)};
     job.stage.identity = libraries_.file(*node.stage).identity;
     return StageProcess(node, context, program_).run(job);

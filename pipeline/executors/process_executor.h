@@ -19,7 +19,7 @@ public:
 
     // Throws what the stage threw (what is no exception as something that is none), and Error{StageFailed}, with the last that it said,
     // where its process ended otherwise. A stage that does not stop within its grace after its timeout is killed.
-    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override;
+    [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override;
     [[nodiscard]] std::optional<Digest> library(const Node& node) override { return libraries_.digest(*node.stage); }
 
 private:

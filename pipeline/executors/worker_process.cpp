@@ -89,7 +89,7 @@ void run_stage(Channel& channel, const StopFlag& stop, LimitKind limit, std::opt
     try {
         if (memory_bytes)
             context.log(LogLevel::Debug, fmt::format("its memory is limited to {} ({})", memory_text(*memory_bytes), name_of(limit)));
-        const Outcome outcome = libraries.function(job.stage)(mapped(job.inputs), context);
+        const StageOutput outcome = libraries.function(job.stage)(mapped(job.inputs), context);
         std::fflush(nullptr);
         const SharedGroups outputs = share(outcome.outputs);
         context.say({{"what", "outcome"}, {"outputs", to_cbor(outputs)}, {"tables", to_cbor(outcome.tables)}}, outputs.file);

@@ -134,7 +134,7 @@ void JsonEvents::stage_log(const Dag& dag, NodeId node, LogLevel level, const st
 void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
     Json json = event("stage");
     json["stage"] = dag.nodes[result.node].name;
-    json["outcome"] = outcome_of(result);
+    json["outcome"] = state_word(result);
     json["key"] = result.key ? Json(result.key->hex()) : Json(nullptr);
     json["seconds"] = result.seconds;
     json["because"] = result.because;

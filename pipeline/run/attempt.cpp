@@ -75,13 +75,13 @@ Attempt failed(std::string error, Failure failure) {
     return made;
 }
 
-Attempt checked(const RunContext& run, const PlannedNode& planned, Outcome outcome) {
+Attempt checked(const RunContext& run, const PlannedNode& planned, StageOutput outcome) {
     const StageDescription& description = run.dag.nodes[planned.node].stage->description;
     if (const auto fault = contradiction(description, run.plan.types[planned.node], outcome))
         return failed(fmt::format("what it returned is not what its description declares: {}", *fault), Failure::Lasting);
     Attempt made;
     made.digests = port_digests(outcome);
-    made.outcome = std::make_shared<const Outcome>(std::move(outcome));
+    made.outcome = std::make_shared<const StageOutput>(std::move(outcome));
     made.state = NodeState::Ran;
     return made;
 }
@@ -104,7 +104,7 @@ Attempt caught(const RunContext& run, Observer& observer, const PlannedNode& pla
     std::optional<Context> context;
     try {
         context.emplace(run, observer, planned, read);
-        Outcome outcome = run.executor.execute(node, inputs, *context);
+        StageOutput outcome = run.executor.execute(node, inputs, *context);
         ended = run.clock.seconds();
         Attempt made = checked(run, planned, std::move(outcome));
         made.resumed_from = context->checkpoints().resumed_from();

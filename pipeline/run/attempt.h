@@ -17,7 +17,7 @@ enum class Failure {
 
 struct Attempt {
     NodeState state = NodeState::Failed;     // Ran, Failed or Stopped
-    std::shared_ptr<const Outcome> outcome;  // Ran: with every declared output, as declared
+    std::shared_ptr<const StageOutput> outcome;  // Ran: with every declared output, as declared
     PortDigests digests;                     // Ran
     std::string error;                       // Failed: the stage's own words, or ours
     Failure failure = Failure::None;

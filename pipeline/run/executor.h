@@ -19,7 +19,7 @@ class Executor {
 public:
     virtual ~Executor() = default;
     // Throws Error (the stage's own words), Stopped, or anything that the stage threw.
-    [[nodiscard]] virtual Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) = 0;
+    [[nodiscard]] virtual StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) = 0;
     // SHA-256 of the file whose code it executed for this node; nothing where no file is known.
     [[nodiscard]] virtual std::optional<Digest> library(const Node& /*node*/) { return std::nullopt; }
 };

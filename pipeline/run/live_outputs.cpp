@@ -5,7 +5,7 @@
 namespace satdl {
 namespace {
 
-std::uint64_t bytes_of(const Outcome& outcome) {
+std::uint64_t bytes_of(const StageOutput& outcome) {
     std::uint64_t bytes = 0;
     for (const auto& [port, group] : outcome.outputs) {
         for (const auto& [name, array] : group) bytes += array.bytes().size();

@@ -11,7 +11,7 @@
 
 namespace satdl {
 
-using LiveOutput = std::shared_ptr<const Outcome>;
+using LiveOutput = std::shared_ptr<const StageOutput>;
 
 // Safe from any thread. Nodes are numbers from 0.
 class LiveOutputs {

@@ -18,7 +18,7 @@ std::uint64_t bytes_of(const NamedArrays& group) {
     return bytes;
 }
 
-std::uint64_t bytes_of(const Outcome& outcome, const std::string& port) {
+std::uint64_t bytes_of(const StageOutput& outcome, const std::string& port) {
     const auto group = outcome.outputs.find(port);
     return group == outcome.outputs.end() ? 0 : bytes_of(group->second);
 }
@@ -227,7 +227,7 @@ Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInput
 // Nothing where all inputs are there, else why the node cannot run.
 std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs& inputs) {
     for (const Input& input : run_.dag.nodes[slots_[position]->planned.node].inputs) {
-        const LiveOutput held = outcome_of(graph_.position_of(input.from));
+        const LiveOutput held = output_of(graph_.position_of(input.from));
         if (held == nullptr) {
             if (auto lost = lost_producer(position)) return lost;
             return winding_down().value_or(fmt::format("its input {} could not be had", input.port));
@@ -238,7 +238,7 @@ std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs&
 }
 
 // From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
-LiveOutput NodeRunner::outcome_of(std::size_t position) {
+LiveOutput NodeRunner::output_of(std::size_t position) {
     Slot& slot = *slots_[position];
     if (LiveOutput held = held_whole(position)) return held;
     const std::scoped_lock loading(slot.loading);
@@ -247,7 +247,7 @@ LiveOutput NodeRunner::outcome_of(std::size_t position) {
     LiveOutput loaded;
     std::string damage = "its artifact is gone from the store";
     try {
-        if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const Outcome>(std::move(*outcome));
+        if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const StageOutput>(std::move(*outcome));
     } catch (const DamagedArtifact& error) {
         damage = fmt::format("its artifact was damaged: {}", in_one_line(error));
     }
@@ -301,7 +301,7 @@ void NodeRunner::keep(std::size_t position) {
     tell_finished(position);
 }
 
-void NodeRunner::publish(std::size_t position, const Outcome& outcome) {
+void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
     Slot& slot = *slots_[position];
     const Node& node = run_.dag.nodes[slot.planned.node];
     std::string not_kept;

@@ -60,11 +60,11 @@ private:
 
     [[nodiscard]] Attempt attempt_watched(const PlannedNode& planned, const StageInputs& inputs);
     [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
-    [[nodiscard]] LiveOutput outcome_of(std::size_t position);
+    [[nodiscard]] LiveOutput output_of(std::size_t position);
     [[nodiscard]] LiveOutput held_whole(std::size_t position);
     [[nodiscard]] bool has_outcome(std::size_t position);
     [[nodiscard]] LiveOutput make_again(std::size_t position, const std::string& damage);
-    void publish(std::size_t position, const Outcome& outcome);
+    void publish(std::size_t position, const StageOutput& outcome);
 
     void end_without_running(std::size_t position, NodeState state, std::string text);
     void end_attempt(std::size_t position, double started_seconds, Attempt made);

@@ -67,7 +67,7 @@ std::string_view name_of(NodeState state) {
     return "";
 }
 
-std::string_view outcome_of(const NodeResult& result) {
+std::string_view state_word(const NodeResult& result) {
     return result.state == NodeState::Ran && !result.resumed_from.empty() ? "resumed" : name_of(result.state);
 }
 

@@ -37,7 +37,7 @@ struct NodeResult {
 };
 
 // What people and programs are told: the state's name, or "resumed".
-[[nodiscard]] std::string_view outcome_of(const NodeResult& result);
+[[nodiscard]] std::string_view state_word(const NodeResult& result);
 
 struct RunResult {
     std::vector<NodeResult> nodes;  // in the plan's order

@@ -73,7 +73,7 @@ std::uint64_t first_user_block(ArtifactHeader header) {
     return std::max(kMinUserBlock, std::bit_ceil(header_text(header).size()));
 }
 
-std::vector<Extent> extents_of(const ArtifactImage& image, const Outcome& outcome) {
+std::vector<Extent> extents_of(const ArtifactImage& image, const StageOutput& outcome) {
     std::vector<Extent> extents{{0, std::as_bytes(std::span(image.header_bytes))}};
     for (const auto& [offset, bytes] : image.layout.metadata) extents.push_back({offset, std::as_bytes(std::span(bytes))});
     for (const TensorRecord& tensor : image.header.tensors) {
@@ -95,7 +95,7 @@ std::span<const std::byte> tensor_bytes(const TensorRecord& tensor, std::span<co
 
 }  // namespace
 
-ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
+ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
     ArtifactHeader header;
     header.key = key_of(recipe);
     header.recipe = recipe;
@@ -117,7 +117,7 @@ ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& d
     return header;
 }
 
-ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
+ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome,
                         Hdf5LayoutFunction layout) {
     ArtifactImage image;
     image.header = describe_artifact(recipe, description, outcome);
@@ -173,8 +173,8 @@ void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> fi
     }
 }
 
-Outcome view_artifact(const ArtifactHeader& header, const MappedFile& file) {
-    Outcome outcome;
+StageOutput view_artifact(const ArtifactHeader& header, const MappedFile& file) {
+    StageOutput outcome;
     outcome.tables = header.tables;
     for (const auto& [port, kind] : header.ports) outcome.outputs[port];
     for (const TensorRecord& tensor : header.tensors) {

@@ -25,7 +25,7 @@ namespace satdl {
 // All that is known of an outcome before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests
 // are taken here. Precondition: the outcome fits the description. Throws Error{Store} for names that HDF5 cannot hold.
 [[nodiscard]] ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& description,
-                                           const Outcome& outcome);
+                                           const StageOutput& outcome);
 
 // An artifact ready to be written: a pure function of its content.
 struct ArtifactImage {
@@ -40,12 +40,12 @@ struct ArtifactImage {
 };
 
 // As describe_artifact, and for texts that are not UTF-8. The outcome must outlive the image.
-[[nodiscard]] ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const Outcome& outcome,
+[[nodiscard]] ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome,
                                       Hdf5LayoutFunction layout);
 
 // Every byte against its digest, gaps against zero. Throws DamagedArtifact naming the tensor.
 void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> file, const std::filesystem::path& path);
 // The outcome, its arrays views into `file`.
-[[nodiscard]] Outcome view_artifact(const ArtifactHeader& header, const MappedFile& file);
+[[nodiscard]] StageOutput view_artifact(const ArtifactHeader& header, const MappedFile& file);
 
 }  // namespace satdl

@@ -189,7 +189,7 @@ bool CheckpointFiles::write(const Recipe& recipe, const Digest& of, const Checkp
     Recipe placed = recipe;
     for (const auto& [name, member] : kPlaceParts) placed.push_back({std::string(name), std::to_string(place.*member)});
     placed.push_back({std::string(kOfPart), of.hex()});
-    Outcome outcome;
+    StageOutput outcome;
     outcome.outputs[kPort] = state;
     const ArtifactImage image = make_artifact(placed, description(), outcome, layout_());
     prepare();

@@ -6,7 +6,7 @@ namespace satdl {
 
 struct MemoryStore::Kept {
     ArtifactHeader header;
-    Outcome outcome;
+    StageOutput outcome;
 };
 
 std::optional<PortDigests> MemoryStore::find(const Digest& key) {
@@ -22,14 +22,14 @@ std::optional<ArtifactHeader> MemoryStore::header(const Digest& key) {
     return found->second->header;
 }
 
-std::optional<Outcome> MemoryStore::load(const Digest& key) {
+std::optional<StageOutput> MemoryStore::load(const Digest& key) {
     const std::scoped_lock lock(mutex_);
     const auto found = kept_.find(key);
     if (found == kept_.end()) return std::nullopt;
     return found->second->outcome;
 }
 
-Published MemoryStore::publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
+Published MemoryStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
     auto kept = std::make_shared<const Kept>(Kept{describe_artifact(recipe, description, outcome), outcome});
     const std::scoped_lock lock(mutex_);
     const auto [place, is_new] = kept_.emplace(kept->header.key, kept);

@@ -13,8 +13,8 @@ class MemoryStore final : public Store {
 public:
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
-    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
-    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
     void erase(const Digest& key);

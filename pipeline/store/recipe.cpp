@@ -28,7 +28,7 @@ Digest port_digest(const std::map<std::string, Digest>& arrays) {
     return sha256(text);
 }
 
-PortDigests port_digests(const Outcome& outcome) {
+PortDigests port_digests(const StageOutput& outcome) {
     PortDigests digests;
     for (const auto& [port, group] : outcome.outputs) digests.emplace(port, port_digest(group));
     return digests;

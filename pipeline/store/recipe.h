@@ -29,6 +29,6 @@ using Recipe = std::vector<KeyPart>;
 [[nodiscard]] Digest port_digest(const NamedArrays& group);
 [[nodiscard]] Digest port_digest(const std::map<std::string, Digest>& arrays);  // the same, from each Array::digest()
 using PortDigests = std::map<std::string, Digest>;  // by output port
-[[nodiscard]] PortDigests port_digests(const Outcome& outcome);
+[[nodiscard]] PortDigests port_digests(const StageOutput& outcome);
 
 }  // namespace satdl

@@ -72,7 +72,7 @@ std::optional<ArtifactHeader> DiskStore::header(const Digest& key) {
     return guarded(key, [&](const FileStamp&) { return std::optional(header_of(key)); });
 }
 
-std::optional<Outcome> DiskStore::load(const Digest& key) {
+std::optional<StageOutput> DiskStore::load(const Digest& key) {
     return guarded(key, [&](const FileStamp& found) {
         const ArtifactHeader header = header_of(key);
         const MappedFile file = files_.map(path_of(key));
@@ -90,7 +90,7 @@ std::optional<Outcome> DiskStore::load(const Digest& key) {
     });
 }
 
-Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) {
+Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
     const ArtifactImage image = make_artifact(recipe, description, outcome, layout_());
     const Digest key = image.header.key;
     const fs::path path = path_of(key);

@@ -40,9 +40,9 @@ public:
     // All that the header says. Throws DamagedArtifact (then it has been quarantined); nothing where there is none.
     [[nodiscard]] virtual std::optional<ArtifactHeader> header(const Digest& key) = 0;
     // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedArtifact (quarantined).
-    [[nodiscard]] virtual std::optional<Outcome> load(const Digest& key) = 0;
+    [[nodiscard]] virtual std::optional<StageOutput> load(const Digest& key) = 0;
     // Durable when it returns. Throws FileError where it could not be kept.
-    virtual Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) = 0;
+    virtual Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) = 0;
     [[nodiscard]] virtual std::vector<Digest> keys() = 0;
     [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;
 };
@@ -54,8 +54,8 @@ public:
 
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
-    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override;
-    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override;
+    [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override;
+    Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
 

@@ -5,17 +5,17 @@ namespace {
 
 using namespace satdl;
 
-Outcome one_number(double number) {
-    Outcome outcome;
+StageOutput one_number(double number) {
+    StageOutput outcome;
     outcome.outputs["y"][""] = Array::of<double>({1}, std::span<const double>(&number, 1));
     return outcome;
 }
 
-Outcome run_source(const StageInputs&, StageContext& context) {
+StageOutput run_source(const StageInputs&, StageContext& context) {
     return one_number(static_cast<double>(context.params().integer("value")));
 }
 
-Outcome run_tiny(const StageInputs& inputs, StageContext& context) {
+StageOutput run_tiny(const StageInputs& inputs, StageContext& context) {
     return one_number(inputs.at("x").at("").values<double>()[0] + static_cast<double>(context.params().integer("value")));
 }
 

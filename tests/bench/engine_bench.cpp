@@ -33,7 +33,7 @@ private:
 
 class DirectExecutor final : public Executor {
 public:
-    Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+    StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         return libraries_.function(*node.stage)(inputs, context);
     }
 

@@ -26,11 +26,11 @@ double seconds_of(const auto& work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Outcome images(std::uint32_t seed) {
+StageOutput images(std::uint32_t seed) {
     const std::size_t count = std::size_t{60000} * 28 * 28;
     auto values = std::make_shared<std::vector<float>>(count);
     for (std::size_t i = 0; i < count; ++i) (*values)[i] = static_cast<float>((i * 2654435761u + seed) >> 8 & 0xffff) / 65536;
-    Outcome outcome;
+    StageOutput outcome;
     outcome.outputs["images"][""] = Array(DType::Float32, {60000, 1, 28, 28}, std::as_bytes(std::span(*values)), values);
     return outcome;
 }
@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     description.outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, 1, 28, 28]"}};
 
     for (std::uint32_t repetition = 0; repetition < 7; ++repetition) {
-        const Outcome outcome = images(repetition);
+        const StageOutput outcome = images(repetition);
         const std::span<const std::byte> bytes = outcome.outputs.at("images").at("").bytes();
         std::ofstream(folder / "plain", std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
         copy_and_sync(folder / "plain", folder / "warm-up");

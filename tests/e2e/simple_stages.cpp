@@ -25,7 +25,7 @@ std::span<const double> numbers_of(const StageInputs& inputs, const std::string&
 }
 
 // count numbers from `first` on.
-Outcome count_up(const StageInputs&, StageContext& context) {
+StageOutput count_up(const StageInputs&, StageContext& context) {
     std::vector<double> numbers;
     for (std::int64_t i = 0; i < context.params().integer("count"); ++i)
         numbers.push_back(context.params().number("first") + static_cast<double>(i));
@@ -33,7 +33,7 @@ Outcome count_up(const StageInputs&, StageContext& context) {
 }
 
 // The bytes of a file, and then some time in which somebody may change it.
-Outcome bytes_of(const StageInputs&, StageContext& context) {
+StageOutput bytes_of(const StageInputs&, StageContext& context) {
     std::ifstream file(context.files().front().path, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     if (text.empty()) throw Error(ExitCode::StageFailed, "the file has no bytes");
@@ -45,7 +45,7 @@ Outcome bytes_of(const StageInputs&, StageContext& context) {
 }
 
 // Two images, from dark to light, up to `most`.
-Outcome images(const StageInputs&, StageContext& context) {
+StageOutput images(const StageInputs&, StageContext& context) {
     const std::int64_t channels = context.params().integer("channels");
     const Shape shape = channels == 0 ? Shape{2, 2, 3} : Shape{2, channels, 2, 3};
     std::vector<double> values;
@@ -55,7 +55,7 @@ Outcome images(const StageInputs&, StageContext& context) {
     return {{{"images", {{"", Array::of<double>(shape, values)}}}, {"numbers", numbers_group(values)}}, {}};
 }
 
-Outcome add(const StageInputs& inputs, StageContext& context) {
+StageOutput add(const StageInputs& inputs, StageContext& context) {
     std::vector<double> sums;
     const auto x = numbers_of(inputs, "x");
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -65,7 +65,7 @@ Outcome add(const StageInputs& inputs, StageContext& context) {
 }
 
 // Keeps the sign alone: what is above may change and this stays the same.
-Outcome sign(const StageInputs& inputs, StageContext&) {
+StageOutput sign(const StageInputs& inputs, StageContext&) {
     std::vector<double> signs;
     for (const double number : numbers_of(inputs, "x")) signs.push_back(number > 0 ? 1 : number < 0 ? -1 : 0);
     return {{{"numbers", numbers_group(signs)}}, {}};
@@ -73,7 +73,7 @@ Outcome sign(const StageInputs& inputs, StageContext&) {
 
 // A training that learns nothing: epochs of `milliseconds` each, metrics, a history, and a name that no log may take
 // literally.
-Outcome pretend(const StageInputs& inputs, StageContext& context) {
+StageOutput pretend(const StageInputs& inputs, StageContext& context) {
     const std::int64_t epochs = context.params().integer("epochs");
     const std::int64_t steps = 10;
     std::vector<double> losses;
@@ -113,7 +113,7 @@ Outcome pretend(const StageInputs& inputs, StageContext& context) {
 }
 
 // One number beside another, as a table.
-Outcome against(const StageInputs& inputs, StageContext&) {
+StageOutput against(const StageInputs& inputs, StageContext&) {
     const double a = inputs.at("a").at("loss").values<double>()[0];
     const double b = inputs.at("b").at("loss").values<double>()[0];
     Table table{.title = "A against B",
@@ -123,12 +123,12 @@ Outcome against(const StageInputs& inputs, StageContext&) {
     return {{{"metrics", {{"difference", Array::of<double>({1}, std::vector{a - b})}}}}, {table}};
 }
 
-Outcome fail(const StageInputs&, StageContext& context) {
+StageOutput fail(const StageInputs&, StageContext& context) {
     throw Error(ExitCode::StageFailed, context.params().text("message"));
 }
 
 // Another number each time.
-Outcome dice(const StageInputs& inputs, StageContext&) {
+StageOutput dice(const StageInputs& inputs, StageContext&) {
     std::vector<double> thrown(numbers_of(inputs, "x").size());
     std::random_device device;
     for (double& one : thrown) one = device();
@@ -136,7 +136,7 @@ Outcome dice(const StageInputs& inputs, StageContext&) {
 }
 
 // Hears no request to stop: after its words it sleeps, and looks at nothing.
-Outcome deaf(const StageInputs&, StageContext& context) {
+StageOutput deaf(const StageInputs&, StageContext& context) {
     context.log(LogLevel::Info, "deaf from here on");
     std::this_thread::sleep_for(std::chrono::hours(1));
     return {};

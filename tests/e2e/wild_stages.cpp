@@ -22,7 +22,7 @@ namespace {
 
 using namespace satdl;
 
-Outcome numbers(const std::vector<double>& values) {
+StageOutput numbers(const std::vector<double>& values) {
     const Array array = Array::of<double>({static_cast<std::int64_t>(values.size())}, values);
     return {{{"numbers", {{"", array}}}}, {}};
 }
@@ -76,7 +76,7 @@ void harm(const std::filesystem::path& path, const std::string& how) {
     if (how == "write_to") std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(-1, std::ios::end).put('x');
 }
 
-Outcome sum_of(const NamedArrays& x) {
+StageOutput sum_of(const NamedArrays& x) {
     double sum = 0;
     for (const double value : x.at("").values<double>()) sum += value;
     return numbers({sum});
@@ -93,7 +93,7 @@ Array from_checkpoint(const Array& x, StageContext& context) {
     throw Error(ExitCode::StageFailed, "not yet");
 }
 
-Outcome wild(const StageInputs& inputs, StageContext& context) {
+StageOutput wild(const StageInputs& inputs, StageContext& context) {
     const std::string& how = context.params().text("how");
     const std::string& note = context.params().text("note");
     context.log(LogLevel::Info, "about to " + how);
@@ -132,7 +132,7 @@ Outcome wild(const StageInputs& inputs, StageContext& context) {
     if (how == "cut" || how == "cut_tail" || how == "write_to") harm(note, how);
     if (how == "cut_then_keep") {
         harm(note, "cut");
-        const Outcome sum = sum_of(inputs.at("x"));
+        const StageOutput sum = sum_of(inputs.at("x"));
         context.keep_checkpoint({{"sum", sum.outputs.at("numbers").at("")}}, {});
         return sum;
     }

@@ -11,7 +11,7 @@ namespace {
 using namespace satdl;
 
 // numbers: any shape -> the same shape, each times `factor`.
-Outcome times(const StageInputs& inputs, StageContext& context) {
+StageOutput times(const StageInputs& inputs, StageContext& context) {
     const Array& numbers = inputs.at("numbers").at("");
     const double factor = context.params().number("factor");
     std::vector<double> products;
@@ -20,7 +20,7 @@ Outcome times(const StageInputs& inputs, StageContext& context) {
 }
 
 // FinalCheckpoints as `how` says: for the tests of what satdl makes of it.
-Outcome end_badly(const StageInputs&, StageContext& context) {
+StageOutput end_badly(const StageInputs&, StageContext& context) {
     const std::string& how = context.params().text("how");
     if (how == "error") throw Error(ExitCode::StageFailed, "the numbers do not add up", "use others");
     if (how == "stopped") throw Stopped{};

@@ -77,7 +77,7 @@ TEST_CASE("Never more cohorts in flight than may be, whatever fails, and the res
                 const std::scoped_lock lock(mutex);
                 if (cohort) ++left[*cohort];
                 if (failing.contains(name)) throw std::runtime_error("no luck");
-                return Outcome{{{"out", as_group({static_cast<std::int64_t>(id)})}}, {}};
+                return StageOutput{{{"out", as_group({static_cast<std::int64_t>(id)})}}, {}};
             };
         }
         if (round % 2 == 0) failing.clear();

@@ -11,7 +11,7 @@ using Catch::Matchers::Contains;
 TEST_CASE("A stage that fails stops what depends on it; with keep_going the rest goes on") {
     World world;
     world.limits.keep_going = true;
-    world.executor.scripts["b"] = [](const StageInputs&, StageContext&) -> Outcome {
+    world.executor.scripts["b"] = [](const StageInputs&, StageContext&) -> StageOutput {
         throw Error(ExitCode::StageFailed, "the loss is not a number", "lower the learning rate");
     };
     Dag dag = DagBuilder()
@@ -31,7 +31,7 @@ TEST_CASE("A stage that fails stops what depends on it; with keep_going the rest
 
 TEST_CASE("Without keep_going nothing new starts after a failure, and what ran is kept") {
     World world;
-    world.executor.scripts["a"] = [](const StageInputs&, StageContext&) -> Outcome { throw std::runtime_error("index 7"); };
+    world.executor.scripts["a"] = [](const StageInputs&, StageContext&) -> StageOutput { throw std::runtime_error("index 7"); };
     DagBuilder builder;
     builder.add("a", "make");
     for (int i = 0; i < 30; ++i) {
@@ -57,14 +57,14 @@ TEST_CASE("Whatever a stage throws is told as that stage's failure") {
         const Dag dag = chain();
         return result_of(dag, world.run(dag, jobs), "c").error;
     };
-    CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw std::bad_alloc(); }) ==
+    CHECK(message([](const StageInputs&, StageContext&) -> StageOutput { throw std::bad_alloc(); }) ==
           "out of memory");
-    CHECK(message([](const StageInputs&, StageContext&) -> Outcome { throw 7; }) ==
+    CHECK(message([](const StageInputs&, StageContext&) -> StageOutput { throw 7; }) ==
           "it threw something that is no exception");
-    CHECK(message([](const StageInputs&, StageContext&) -> Outcome {
+    CHECK(message([](const StageInputs&, StageContext&) -> StageOutput {
               throw std::runtime_error("size mismatch\nException raised from here at there.cpp:1\nframe #0");
           }) == "size mismatch");
-    CHECK_THAT(message([](const StageInputs&, StageContext&) { return Outcome{}; }),
+    CHECK_THAT(message([](const StageInputs&, StageContext&) { return StageOutput{}; }),
                Contains("is not what its description declares") && Contains("out"));
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("What fails in passing is tried again as often as it may be, and every
         Dag dag = chain();
         dag.nodes[2].policy.retries = 2;
         calls = 0;
-        world.executor.scripts["c"] = [&, good_call](const StageInputs& inputs, StageContext&) -> Outcome {
+        world.executor.scripts["c"] = [&, good_call](const StageInputs& inputs, StageContext&) -> StageOutput {
             if (++calls != good_call) failure();
             return {{{"out", inputs.at("x")}}, {}};
         };
@@ -100,7 +100,7 @@ TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure an
     const int jobs = any_jobs();
     Dag dag = chain();
     dag.nodes[2].policy.timeout_seconds = 5;
-    world.executor.scripts["c"] = [](const StageInputs&, StageContext& context) -> Outcome {
+    world.executor.scripts["c"] = [](const StageInputs&, StageContext& context) -> StageOutput {
         while (!context.stop_requested()) {
         }
         throw Stopped{};
@@ -113,7 +113,7 @@ TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure an
 
 TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, what was done is kept") {
     World world;
-    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> Outcome {
+    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> StageOutput {
         world.stop = true;
         while (!context.stop_requested()) std::this_thread::yield();
         throw Stopped{};

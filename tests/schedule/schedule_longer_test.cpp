@@ -17,7 +17,7 @@ Script walking(std::int64_t& began_at) {
         began_at = static_cast<std::int64_t>(numbers.size());
         while (std::ssize(numbers) < epochs) numbers.push_back(3 * std::ssize(numbers));
         context.keep_final_checkpoint(as_group(numbers), {.epoch = epochs, .epochs = epochs, .step = 10, .steps = 10, .epoch_ended = true, .metrics = {}});
-        return Outcome{{{"out", as_group(numbers)}}, {}};
+        return StageOutput{{{"out", as_group(numbers)}}, {}};
     };
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("What goes farther begins where a shorter one ended, and comes to what
     CHECK(began_at == 2);
     const NodeResult& w = longer.nodes[0];
     CHECK(w.because == "from step 2 of 5 (kept end of a shorter training)");
-    CHECK(outcome_of(w) == "resumed");
+    CHECK(state_word(w) == "resumed");
     CHECK(w.resumed_from == "the end of epoch 2, 40 %");
     CHECK(w.outputs == alone.run(walk(5), jobs).nodes[0].outputs);
 

@@ -34,7 +34,7 @@ TEST_CASE("A damaged artifact that comes out otherwise when made again fails, na
     const RunResult before = world.run(dag, jobs);
     world.store.erase(*result_of(dag, before, "d").key);
     world.store.damaged = {*result_of(dag, before, "b").key};
-    world.executor.scripts["b"] = [](const StageInputs&, StageContext&) { return Outcome{{{"out", as_group({9})}}, {}}; };
+    world.executor.scripts["b"] = [](const StageInputs&, StageContext&) { return StageOutput{{{"out", as_group({9})}}, {}}; };
     const RunResult after = world.run(dag, jobs);
     CHECK_THAT(result_of(dag, after, "b").error, Contains("it is not deterministic") && Contains("a bit is flipped"));
     CHECK(result_of(dag, after, "d").because == "needs b, which failed");
@@ -59,7 +59,7 @@ TEST_CASE("What a stage made of a file that changed under it is not used, also w
     world.executor.scripts["a"] = [&](const StageInputs&, StageContext&) {
         ++world.cache.edits["one"];
         if (!put_back) world.files["one"] = {4, 5, 6};
-        return Outcome{{{"out", as_group({7, 8, 9})}}, {}};
+        return StageOutput{{{"out", as_group({7, 8, 9})}}, {}};
     };
     const RunResult result = world.run(dag, any_jobs());
     CHECK(result.exit_code() == ExitCode::StageFailed);
@@ -74,7 +74,7 @@ TEST_CASE("Other bytes under the same key are told as nondeterminism; the first 
     const int jobs = any_jobs();
     const Dag dag = chain();
     const RunResult before = world.run(dag, jobs);
-    world.executor.scripts["c"] = [](const StageInputs&, StageContext&) { return Outcome{{{"out", as_group({9})}}, {}}; };
+    world.executor.scripts["c"] = [](const StageInputs&, StageContext&) { return StageOutput{{{"out", as_group({9})}}, {}}; };
     const RunResult after = world.run(dag, jobs, {.targets = {"c"}, .force = true});
     CHECK(result_of(dag, after, "c").nondeterministic);
     CHECK(world.store.find(*result_of(dag, before, "c").key) == result_of(dag, before, "c").outputs);

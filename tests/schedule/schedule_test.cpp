@@ -77,12 +77,12 @@ TEST_CASE("An outcome is freed when its last consumer is done and it is on disk"
     bool a_at_c = true;
     world.executor.scripts["b"] = [&](const StageInputs& inputs, StageContext&) {
         of_a = inputs.at("x").at("").owner();
-        return Outcome{{{"out", as_group({1, 2})}}, {}};
+        return StageOutput{{{"out", as_group({1, 2})}}, {}};
     };
     world.executor.scripts["c"] = [&](const StageInputs& inputs, StageContext&) {
         of_b = inputs.at("x").at("").owner();
         a_at_c = !of_a.expired();
-        return Outcome{{{"out", as_group({3})}}, {}};
+        return StageOutput{{{"out", as_group({3})}}, {}};
     };
     const int jobs = any_jobs();
     (void)world.run(chain(), jobs);
@@ -136,7 +136,7 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
         std::string computed_in;
         world.executor.scripts["a"] = [&](const StageInputs&, StageContext& context) {
             computed_in = name_of(context.precision());
-            return Outcome{{{"out", as_group({1})}}, {}};
+            return StageOutput{{{"out", as_group({1})}}, {}};
         };
         (void)world.run(dag, any_jobs(), {.force = true});
         CHECK(world.observer.log.size() <= 1);
@@ -174,7 +174,7 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
                 std::this_thread::yield();
                 --on_gpu;
             }
-            return Outcome{{{"out", as_group({1})}}, {}};
+            return StageOutput{{{"out", as_group({1})}}, {}};
         };
     }
     CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
@@ -194,7 +194,7 @@ TEST_CASE("What a stage says of its progress reaches the observer; its context h
         progress.step = context.threads();
         context.progress(progress);
         context.log(LogLevel::Info, "half way");
-        return Outcome{{{"out", as_group({1})}}, {}};
+        return StageOutput{{{"out", as_group({1})}}, {}};
     };
     const Dag dag = DagBuilder().add("a", "make").add("b", "add", {{"threads", ConfigValue::scalar("3")}}, {{"x", "a.out"}}).build();
     (void)world.run(dag, any_jobs());
@@ -237,7 +237,7 @@ TEST_CASE("Never more stages at once than jobs; the longest path first") {
             for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
             std::this_thread::yield();
             --inside;
-            return Outcome{{{"out", as_group({1})}}, {}};
+            return StageOutput{{{"out", as_group({1})}}, {}};
         };
     }
     CHECK(world.run(dag, jobs).count(NodeState::Ran) == 26);

@@ -23,7 +23,7 @@ Script counting(std::atomic<bool>& stop, std::int64_t stop_at) {
             if (context.checkpoint_due(false)) context.keep_checkpoint(as_group({count}), at);
             ++count;
         }
-        return Outcome{{{"out", as_group({count})}}, {}};
+        return StageOutput{{{"out", as_group({count})}}, {}};
     };
 }
 
@@ -46,9 +46,9 @@ TEST_CASE("A stopped stage goes on from its checkpoint, which is dropped when it
     world.executor.scripts["b"] = counting(world.stop, -1);
     const RunResult resumed = world.run(dag, jobs);
     CHECK(result_of(dag, resumed, "b").state == NodeState::Ran);
-    CHECK(outcome_of(result_of(dag, resumed, "b")) == "resumed");
+    CHECK(state_word(result_of(dag, resumed, "b")) == "resumed");
     CHECK(result_of(dag, resumed, "b").resumed_from == "epoch 1, step 4, 40 %");
-    CHECK(outcome_of(result_of(dag, resumed, "c")) == "ran");
+    CHECK(state_word(result_of(dag, resumed, "c")) == "ran");
     CHECK(world.checkpoints.count(*b.key) == 0);
 }
 
@@ -63,14 +63,14 @@ TEST_CASE("A forced stage begins anew, and a stage that asks for no checkpoint i
         bool anew = false;
         world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) {
             anew = context.checkpoint() == nullptr;
-            return Outcome{{{"out", as_group({10})}}, {}};
+            return StageOutput{{{"out", as_group({10})}}, {}};
         };
-        CHECK(outcome_of(result_of(dag, world.run(dag, jobs, {.targets = {"b"}, .force = true}), "b")) == "ran");
+        CHECK(state_word(result_of(dag, world.run(dag, jobs, {.targets = {"b"}, .force = true}), "b")) == "ran");
         CHECK(anew);
     }
     SECTION("not asked for") {
-        world.executor.scripts["b"] = [](const StageInputs&, StageContext&) { return Outcome{{{"out", as_group({10})}}, {}}; };
-        CHECK(outcome_of(result_of(dag, world.run(dag, jobs), "b")) == "ran");
+        world.executor.scripts["b"] = [](const StageInputs&, StageContext&) { return StageOutput{{{"out", as_group({10})}}, {}}; };
+        CHECK(state_word(result_of(dag, world.run(dag, jobs), "b")) == "ran");
     }
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("A checkpoint that cannot be kept is told, and the stage goes on") {
     world.checkpoints.full = true;
     world.executor.scripts["b"] = [](const StageInputs&, StageContext& context) {
         context.keep_checkpoint(as_group({1}), {.epoch = 1, .epochs = 1, .step = 1, .steps = 10, .metrics = {}});
-        return Outcome{{{"out", as_group({10})}}, {}};
+        return StageOutput{{{"out", as_group({10})}}, {}};
     };
     const Dag dag = chain();
     CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
@@ -125,7 +125,7 @@ TEST_CASE("The error of a stage that keeps checkpoints names the last one") {
     World world;
     const int jobs = any_jobs();
     std::int64_t steps = 4;
-    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> Outcome {
+    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> StageOutput {
         static_cast<void>(context.checkpoint());
         if (steps > 0) context.keep_checkpoint(as_group({steps}), {.epoch = 1, .epochs = 1, .step = steps, .steps = 10, .metrics = {}});
         throw Error(ExitCode::StageFailed, "the loss is nan");

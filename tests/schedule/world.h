@@ -11,15 +11,15 @@
 namespace satdl::test {
 
 using Names = std::vector<std::string>;
-using Script = std::function<Outcome(const StageInputs&, StageContext&)>;
+using Script = std::function<StageOutput(const StageInputs&, StageContext&)>;
 
 // Tiny stages, except for nodes that have a script.
 class ScriptedExecutor final : public TinyExecutor {
 public:
     using TinyExecutor::TinyExecutor;
-    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+    [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         const auto script = scripts.find(node.name);
-        Outcome plain = TinyExecutor::execute(node, inputs, context);
+        StageOutput plain = TinyExecutor::execute(node, inputs, context);
         return script == scripts.end() ? plain : script->second(inputs, context);
     }
     std::map<std::string, Script> scripts;  // set before the run
@@ -30,7 +30,7 @@ class FaultyStore final : public Store {
 public:
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
-    [[nodiscard]] std::optional<Outcome> load(const Digest& key) override {
+    [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override {
         const std::scoped_lock lock(mutex_);
         ++loads;
         if (damaged.erase(key) > 0) {
@@ -39,7 +39,7 @@ public:
         }
         return kept_.load(key);
     }
-    Published publish(const Recipe& recipe, const StageDescription& description, const Outcome& outcome) override {
+    Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override {
         if (full) throw FileError(ENOSPC, "write", "objects");
         if (forgets) return Published::New;
         return kept_.publish(recipe, description, outcome);

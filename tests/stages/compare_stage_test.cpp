@@ -10,7 +10,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-Outcome compare(const StageInputs& inputs, const std::string& metric_name = "accuracy") {
+StageOutput compare(const StageInputs& inputs, const std::string& metric_name = "accuracy") {
     const StageEntry stage = compare_stage();
     TestContext context(stage.description, {{"baseline_name", "M2"}, {"candidate_name", "M3"}, {"metric", metric_name}});
     return stage.run(inputs, context);
@@ -30,7 +30,7 @@ using Row = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("compare says who wins, by how much, and who over-fits more") {
-    const Outcome outcome = compare({{"baseline", metrics(0.88, 0.33)},
+    const StageOutput outcome = compare({{"baseline", metrics(0.88, 0.33)},
                                      {"candidate", metrics(0.925, 0.25)},
                                      {"baseline_train", metrics(0.92, 0.2)},
                                      {"candidate_train", metrics(0.985, 0.05)}});
@@ -53,15 +53,15 @@ TEST_CASE("compare says who wins, by how much, and who over-fits more") {
 }
 
 TEST_CASE("of losses, the lower one is better") {
-    const Outcome outcome = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.8, 0.3)}}, "loss");
+    const StageOutput outcome = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.8, 0.3)}}, "loss");
     CHECK(outcome.tables[0].notes[0] == "P0 is worse than P: M3 falls behind M2 by 0.1000 of loss");
     CHECK(outcome.tables[0].rows[0][0] == "test loss");
-    const Outcome same = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.9, 0.3)}});
+    const StageOutput same = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.9, 0.3)}});
     CHECK(same.tables[0].notes[0] == "P0 = P: M3 and M2 have the same accuracy");
 }
 
 TEST_CASE("curves stand side by side, also where one training was shorter") {
-    const Outcome outcome = compare({{"baseline", metrics(0.9, 0.2)},
+    const StageOutput outcome = compare({{"baseline", metrics(0.9, 0.2)},
                                      {"candidate", metrics(0.8, 0.3)},
                                      {"baseline_history", history({0.5, 0.6})},
                                      {"candidate_history", history({0.7})}});
@@ -72,7 +72,7 @@ TEST_CASE("curves stand side by side, also where one training was shorter") {
 
 TEST_CASE("where both accuracies are reported, a note tells them apart") {
     const NamedArrays both = metrics_group({{"accuracy", 0.9}, {"binary_accuracy", 0.98}});
-    const Outcome outcome = compare({{"baseline", both}, {"candidate", both}});
+    const StageOutput outcome = compare({{"baseline", both}, {"candidate", both}});
     CHECK(outcome.tables[0].rows[1] == Row{"test binary_accuracy", "98.00 %", "98.00 %", "+0.00 points"});
     CHECK_THAT(outcome.tables[0].notes.back(), Contains("binary_accuracy"));
 }

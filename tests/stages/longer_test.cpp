@@ -14,7 +14,7 @@ using namespace satdl::stages;
 namespace {
 
 struct Ended {
-    Outcome outcome;
+    StageOutput outcome;
     std::optional<KeepingContext::State> end;
     std::int64_t steps = 0;
 };

@@ -18,7 +18,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-Array images_of(const Outcome& outcome) { return outcome.outputs.at("images").at(""); }
+Array images_of(const StageOutput& outcome) { return outcome.outputs.at("images").at(""); }
 
 SourceFile source(const std::string& role, const std::string& bytes, DType dtype, Shape shape) {
     const auto path = std::filesystem::temp_directory_path() / ("satdl_" + std::to_string(::getpid()) + "_" + role);
@@ -100,7 +100,7 @@ TEST_CASE("load gives images the shape that the manifest promises, and at most `
     TestContext context(stage.description, {{"dataset", "tiny"}, {"limit", "2"}});
     context.files_ = {source("images", images_header + "abcdef", DType::UInt8, {3, 1, 1, 2}),
                       source("labels", labels_header + "xyz", DType::UInt8, {3})};
-    const Outcome outcome = stage.run({}, context);
+    const StageOutput outcome = stage.run({}, context);
     CHECK(images_of(outcome).shape() == Shape{2, 1, 1, 2});
     CHECK(values_of<std::uint8_t>(images_of(outcome)) == std::vector<std::uint8_t>{'a', 'b', 'c', 'd'});
     CHECK(values_of<std::uint8_t>(outcome.outputs.at("labels").at("")) == std::vector<std::uint8_t>{'x', 'y'});

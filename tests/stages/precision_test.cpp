@@ -87,8 +87,8 @@ TEST_CASE("what a convolution or dense layer gives in bf16 are numbers of bf16, 
 
 TEST_CASE("an autoencoder in bf16 learns as it does in fp32, and its model is float32") {
     const StageInputs inputs = squares(64);
-    const Outcome plain = run(train_stage(), inputs, autoencoder("fp32"));
-    const Outcome mixed = run(train_stage(), inputs, autoencoder("bf16"));
+    const StageOutput plain = run(train_stage(), inputs, autoencoder("fp32"));
+    const StageOutput mixed = run(train_stage(), inputs, autoencoder("bf16"));
     CHECK(bytes_of(mixed) != bytes_of(plain));
     CHECK(column(mixed, "val/loss").back() < 0.7 * column(mixed, "val/loss").front());
     CHECK(metric(mixed, "val/loss") == Approx(metric(plain, "val/loss")).epsilon(0.1));
@@ -100,7 +100,7 @@ TEST_CASE("an autoencoder in bf16 learns as it does in fp32, and its model is fl
 }
 
 TEST_CASE("a classifier in bf16 tells separate blobs apart") {
-    const Outcome outcome = run(train_stage(), blobs(600),
+    const StageOutput outcome = run(train_stage(), blobs(600),
                                 {{"net", "[flatten, {dense: 16, activation: relu}, {batch_norm: {momentum: 0.9}}, "
                                          "{dense: 3, activation: softmax}]"},
                                  {"loss", "cross_entropy"}, {"epochs", "4"}, {"batch_size", "32"}, {"learning_rate", "0.02"},
@@ -110,19 +110,19 @@ TEST_CASE("a classifier in bf16 tells separate blobs apart") {
 
 TEST_CASE("a model is evaluated, looked into and fine-tuned in either precision") {
     const StageInputs inputs = squares(64);
-    const Outcome trained = run(train_stage(), inputs, autoencoder("bf16"));
+    const StageOutput trained = run(train_stage(), inputs, autoencoder("bf16"));
     const NamedArrays& x = inputs.at("x");
     const StageInputs to_evaluate{{"model", trained.outputs.at("model")}, {"x", x}, {"target", x}};
     const auto evaluated = [&](const std::string& precision) {
         return run(evaluate_stage(), to_evaluate, {{"loss", "mse"}, {"batch_size", "16"}, {"precision", precision}});
     };
-    const Outcome mixed = evaluated("bf16");
+    const StageOutput mixed = evaluated("bf16");
     CHECK(metric(mixed, "loss") == metric(trained, "val/loss"));
     CHECK(metric(evaluated("fp32"), "loss") == Approx(metric(mixed, "loss")).epsilon(0.02));
     CHECK(metric(evaluated("fp32"), "loss") != metric(mixed, "loss"));
 
     const StageInputs to_features{{"model", trained.outputs.at("model")}, {"x", x}};
-    const Outcome features = run(features_stage(), to_features, {{"batch_size", "16"}, {"precision", "bf16"}});
+    const StageOutput features = run(features_stage(), to_features, {{"batch_size", "16"}, {"precision", "bf16"}});
     CHECK(values_of<float>(features.outputs.at("features").at("")) == values_of<float>(mixed.outputs.at("predictions").at("")));
 
     StageInputs to_fine_tune = inputs;

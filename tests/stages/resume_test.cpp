@@ -65,7 +65,7 @@ void stop_again_and_again(const Training& training, std::int64_t stride) {
         KeepingContext context(given, stride);
         context.begin_at = state;
         try {
-            const Outcome outcome = training.stage.run(training.inputs, context);
+            const StageOutput outcome = training.stage.run(training.inputs, context);
             CHECK(bytes_of(outcome) == expected);
             CHECK(interruptions > 0);
             return;

@@ -106,21 +106,21 @@ inline StageInputs blobs(std::int64_t samples, bool with_validation = true) {
 // Parameters by name, as YAML.
 using Given = std::map<std::string, std::string>;
 
-inline Outcome run(const StageEntry& stage, const StageInputs& inputs, const Given& given, int threads = 1) {
+inline StageOutput run(const StageEntry& stage, const StageInputs& inputs, const Given& given, int threads = 1) {
     TestContext context(stage.description, given, threads);
     return stage.run(inputs, context);
 }
 
-inline std::vector<double> column(const Outcome& outcome, const std::string& name) {
+inline std::vector<double> column(const StageOutput& outcome, const std::string& name) {
     return values_of<double>(outcome.outputs.at("history").at(name));
 }
 
-inline double metric(const Outcome& outcome, const std::string& name) {
+inline double metric(const StageOutput& outcome, const std::string& name) {
     return outcome.outputs.at("metrics").at(name).values<double>()[0];
 }
 
 // Every byte of every output, so that two outcomes can be compared.
-inline std::map<std::string, std::string> bytes_of(const Outcome& outcome) {
+inline std::map<std::string, std::string> bytes_of(const StageOutput& outcome) {
     std::map<std::string, std::string> bytes;
     for (const auto& [port_name, group] : outcome.outputs) {
         for (const auto& [name, array] : group) {

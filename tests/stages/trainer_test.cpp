@@ -31,7 +31,7 @@ Given training(Given more = {}) {
 }  // namespace
 
 TEST_CASE("a classifier learns to tell separate blobs apart") {
-    const Outcome outcome = run(train_stage(), blobs(600), training());
+    const StageOutput outcome = run(train_stage(), blobs(600), training());
     CHECK(metric(outcome, "val/accuracy") > 0.95);
     CHECK(column(outcome, "epoch") == std::vector<double>{1, 2, 3, 4});
     CHECK(column(outcome, "step") == std::vector<double>{19, 38, 57, 76});
@@ -51,7 +51,7 @@ TEST_CASE("a network of two layers learns XOR, with every optimiser") {
                       {"epochs", "300"},
                       {"batch_size", "4"},
                       {"seed", "3"}};
-    const Outcome outcome = run(train_stage(), inputs, given);
+    const StageOutput outcome = run(train_stage(), inputs, given);
     CHECK(metric(outcome, "train/binary_accuracy") == 1);
     CHECK(metric(outcome, "train/loss") < 0.05);
 }
@@ -62,22 +62,22 @@ TEST_CASE("an autoencoder of convolutions learns, and its validation loss is tha
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = stream.uniform(i / 16) > 0.5 ? 1.0f : 0.0f;
     const NamedArrays x = port(array<float>({64, 1, 8, 8}, images));
     const StageInputs inputs{{"x", x}, {"target", x}, {"val_x", x}, {"val_target", x}};
-    const Outcome trained = run(train_stage(), inputs,
+    const StageOutput trained = run(train_stage(), inputs,
                                 {{"net", "[{conv: 8, activation: relu}, {batch_norm: {momentum: 0.5}}, max_pool, {conv: 8}, "
                                          "upsample, {conv: 1, activation: sigmoid, name: out}]"},
                                  {"loss", "mse"}, {"epochs", "10"}, {"batch_size", "16"}, {"learning_rate", "0.01"}});
     CHECK(column(trained, "val/loss").back() < 0.7 * column(trained, "val/loss").front());
     const StageInputs to_evaluate{{"model", trained.outputs.at("model")}, {"x", x}, {"target", x}};
-    const Outcome evaluated = run(evaluate_stage(), to_evaluate, {{"loss", "mse"}, {"batch_size", "16"}});
+    const StageOutput evaluated = run(evaluate_stage(), to_evaluate, {{"loss", "mse"}, {"batch_size", "16"}});
     CHECK(metric(evaluated, "loss") == metric(trained, "val/loss"));
     CHECK(metric(evaluated, "samples") == 64);
     CHECK(evaluated.outputs.at("predictions").at("").shape() == Shape{64, 1, 8, 8});
 
     const StageInputs to_features{{"model", trained.outputs.at("model")}, {"x", x}};
-    const Outcome last = run(features_stage(), to_features, {{"batch_size", "16"}});
+    const StageOutput last = run(features_stage(), to_features, {{"batch_size", "16"}});
     CHECK(values_of<float>(last.outputs.at("features").at("")) ==
           values_of<float>(evaluated.outputs.at("predictions").at("")));
-    const Outcome middle = run(features_stage(), to_features, {{"layer", "max_pool_1"}, {"batch_size", "24"}});
+    const StageOutput middle = run(features_stage(), to_features, {{"layer", "max_pool_1"}, {"batch_size", "24"}});
     CHECK(middle.outputs.at("features").at("").shape() == Shape{64, 8, 4, 4});
     CHECK_THROWS_WITH(run(features_stage(), to_features, {{"layer", "max_pol_1"}}), Contains("max_pool_1"));
 }
@@ -136,7 +136,7 @@ TEST_CASE("the model holds the weights of the best epoch, batch norm's statistic
     for (const std::string monitor : {"auto", "val_accuracy", "train/loss"}) {
         Given monitored = given;
         monitored["monitor"] = monitor;
-        const Outcome trained = run(train_stage(), inputs, monitored);
+        const StageOutput trained = run(train_stage(), inputs, monitored);
         const std::string name = monitor == "auto" ? "val/loss" : monitor == "val_accuracy" ? "val/accuracy" : monitor;
         const std::vector<double> values = column(trained, name);
         const auto best = name == "val/accuracy" ? std::ranges::max_element(values) : std::ranges::min_element(values);
@@ -146,7 +146,7 @@ TEST_CASE("the model holds the weights of the best epoch, batch norm's statistic
 
         const StageInputs to_evaluate{{"model", trained.outputs.at("model")}, {"x", inputs.at("val_x")},
                                       {"target", inputs.at("val_target")}};
-        const Outcome evaluated = run(evaluate_stage(), to_evaluate, {{"loss", "cross_entropy"}, {"batch_size", "32"}});
+        const StageOutput evaluated = run(evaluate_stage(), to_evaluate, {{"loss", "cross_entropy"}, {"batch_size", "32"}});
         CHECK(metric(evaluated, "loss") == metric(trained, "val/loss"));
         CHECK(metric(evaluated, "accuracy") == metric(trained, "val/accuracy"));
     }
@@ -193,19 +193,19 @@ TEST_CASE("a training that stops between two steps goes on from its state as if 
 
 TEST_CASE("fine-tuning begins with the base's layers, and leaves them alone where they are frozen") {
     const StageInputs inputs = blobs(200);
-    const Outcome base = run(train_stage(), inputs, training());
+    const StageOutput base = run(train_stage(), inputs, training());
     const NamedArrays& model = base.outputs.at("model");
     StageInputs more = inputs;
     more["base"] = model;
     Given given =
         training({{"net", "[{dense: 8, activation: relu}, {dense: 3, activation: softmax}]"}, {"until", "batch_norm_1"}});
-    const auto weights = [](const Outcome& outcome, const std::string& name) {
+    const auto weights = [](const StageOutput& outcome, const std::string& name) {
         return values_of<float>(outcome.outputs.at("model").at(name));
     };
     for (const bool freeze : {true, false}) {
         INFO(freeze);
         given["freeze"] = freeze ? "true" : "false";
-        const Outcome tuned = run(fine_tune_stage(), more, given);
+        const StageOutput tuned = run(fine_tune_stage(), more, given);
         for (const std::string name : {"hidden.weight", "batch_norm_1.weight", "batch_norm_1.running_mean"}) {
             CHECK((weights(tuned, name) == values_of<float>(model.at(name))) == freeze);
         }

@@ -26,7 +26,7 @@ Given training(Given more = {}) {
     return given;
 }
 
-std::vector<float> first_kernel(const Outcome& outcome) {
+std::vector<float> first_kernel(const StageOutput& outcome) {
     return values_of<float>(outcome.outputs.at("model").at("dense_1.weight"));
 }
 
@@ -56,7 +56,7 @@ TEST_CASE("a training that no longer improves stops early, and says why") {
     const StageEntry stage = train_stage();
     const Given given = training({{"learning_rate", "0"}, {"epochs", "9"}, {"patience", "3"}});
     TestContext context(stage.description, given);
-    const Outcome outcome = stage.run(blobs(60), context);
+    const StageOutput outcome = stage.run(blobs(60), context);
     CHECK(column(outcome, "epoch").size() == 4);
     CHECK(metric(outcome, "stopped_early") == 1);
     CHECK(metric(outcome, "last_epoch") == 4);
@@ -65,13 +65,13 @@ TEST_CASE("a training that no longer improves stops early, and says why") {
     CHECK(context.logged == std::vector<std::string>{reason});
     CHECK(outcome.tables.at(0).notes.at(0) == reason);
 
-    const Outcome whole = run(stage, blobs(60), training());
+    const StageOutput whole = run(stage, blobs(60), training());
     CHECK(metric(whole, "stopped_early") == 0);
     CHECK(whole.tables.at(0).notes.at(0) == "ended after epoch 3, the last");
 }
 
 TEST_CASE("each metric has its own best epoch beside those of the monitored one and the last") {
-    const Outcome outcome =
+    const StageOutput outcome =
         run(train_stage(), blobs(120), training({{"learning_rate", "2"}, {"optimiser", "sgd"}, {"epochs", "8"}}));
     for (const std::string name : {"train/loss", "train/accuracy", "val/loss", "val/accuracy"}) {
         INFO(name);
@@ -101,8 +101,8 @@ TEST_CASE("validation_fraction holds out the last samples, as if they had come a
 TEST_CASE("several batches to an update learn what one large batch learns") {
     const StageInputs inputs = blobs(200);  // 32 does not divide it: the last update of an epoch has fewer samples
     for (const std::string optimiser : {"sgd", "adam"}) {
-        const Outcome large = run(train_stage(), inputs, training({{"optimiser", optimiser}}));
-        const Outcome small =
+        const StageOutput large = run(train_stage(), inputs, training({{"optimiser", optimiser}}));
+        const StageOutput small =
             run(train_stage(), inputs, training({{"optimiser", optimiser}, {"batch_size", "8"}, {"accumulate", "4"}}));
         CHECK(column(small, "step") == column(large, "step"));
         const std::vector<float> found = first_kernel(small), wanted = first_kernel(large);
@@ -156,7 +156,7 @@ TEST_CASE("a training that stops between two batches of one update goes on as if
 TEST_CASE("class weights turn the training towards a class, and must be as many as there are classes") {
     const StageInputs inputs = blobs(90);
     const auto second_class_recall = [&](const std::string& weights) {
-        const Outcome trained = run(train_stage(), inputs, training({{"class_weights", weights}, {"epochs", "1"}}));
+        const StageOutput trained = run(train_stage(), inputs, training({{"class_weights", weights}, {"epochs", "1"}}));
         return metric(run(evaluate_stage(),
                           {{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}},
                           {{"loss", "cross_entropy"}}),
@@ -174,14 +174,14 @@ TEST_CASE("class weights turn the training towards a class, and must be as many 
 TEST_CASE("what a training and an evaluation report is what planning says they will") {
     const StageInputs inputs = blobs(60);
     const LossFacts facts{"cross_entropy", Activation::Softmax, {3}, true};
-    const Outcome trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    const StageOutput trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
     std::vector<std::string> wanted{"epoch", "lr", "step"}, found;
     for (const std::string& name : training_metrics(facts)) wanted.push_back("train/" + name);
     for (const std::string& name : training_metrics(facts)) wanted.push_back("val/" + name);
     for (const auto& [name, array] : trained.outputs.at("history")) found.push_back(name);
     CHECK_THAT(found, Catch::Matchers::UnorderedEquals(wanted));
 
-    const Outcome evaluated = run(
+    const StageOutput evaluated = run(
         evaluate_stage(), {{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}},
         {{"loss", "cross_entropy"}});
     wanted = evaluation_metrics(facts);
@@ -193,9 +193,9 @@ TEST_CASE("what a training and an evaluation report is what planning says they w
 
 TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without classes it is empty") {
     const StageInputs inputs = blobs(60);
-    const Outcome trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    const StageOutput trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
     const StageInputs model{{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}};
-    const Outcome evaluated = run(evaluate_stage(), model, {{"loss", "cross_entropy"}, {"batch_size", "7"}});
+    const StageOutput evaluated = run(evaluate_stage(), model, {{"loss", "cross_entropy"}, {"batch_size", "7"}});
     const Array& confusion = evaluated.outputs.at("confusion").at("");
     CHECK(confusion.shape() == Shape{3, 3});
     const std::vector<std::int64_t> counts = values_of<std::int64_t>(confusion);
@@ -211,9 +211,9 @@ TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without cla
     CHECK(metric(evaluated, "binary_accuracy") == Approx(right / 180));
 
     const NamedArrays x = port(array<float>({2, 2}, {1, 0, 0, 1}));
-    const Outcome copies = run(train_stage(), {{"x", x}, {"target", x}},
+    const StageOutput copies = run(train_stage(), {{"x", x}, {"target", x}},
                                {{"net", "[{dense: 2}]"}, {"loss", "mse"}, {"epochs", "1"}});
-    const Outcome without = run(evaluate_stage(), {{"model", copies.outputs.at("model")}, {"x", x}, {"target", x}},
+    const StageOutput without = run(evaluate_stage(), {{"model", copies.outputs.at("model")}, {"x", x}, {"target", x}},
                                 {{"loss", "mse"}});
     CHECK(without.outputs.at("confusion").at("").shape() == Shape{0, 0});
 }

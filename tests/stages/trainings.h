@@ -91,7 +91,7 @@ inline Training autoencoder(const Given& more = {}) {
 // As M3: on top of a trained autoencoder.
 inline Training fine_tuning(const Given& more = {}) {
     const Training base = autoencoder();
-    const Outcome trained = run(base.stage, base.inputs, base.given);
+    const StageOutput trained = run(base.stage, base.inputs, base.given);
     std::vector<std::uint8_t> classes;
     for (std::uint8_t i = 0; i < 40; ++i) classes.push_back(i % 3);
     return with({fine_tune_stage(),

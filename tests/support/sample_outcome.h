@@ -36,9 +36,9 @@ Array array_of(Shape shape, std::vector<T> values) {
     return Array::of<T>(std::move(shape), std::span<const T>(values));
 }
 
-inline Outcome sample_outcome(float first = 1.5F) {
+inline StageOutput sample_outcome(float first = 1.5F) {
     const std::string architecture = R"([{"conv":32}])";
-    Outcome outcome;
+    StageOutput outcome;
     outcome.outputs["images"][""] = array_of<float>({2, 3}, {first, 2, 3, 4, 5, 6});
     outcome.outputs["nothing"][""] = array_of<float>({0, 28}, {});
     outcome.outputs["scalar"][""] = array_of<std::int64_t>({}, {-7});
@@ -52,7 +52,7 @@ inline Outcome sample_outcome(float first = 1.5F) {
     return outcome;
 }
 
-inline bool equal(const Outcome& one, const Outcome& other) {
+inline bool equal(const StageOutput& one, const StageOutput& other) {
     if (port_digests(one) != port_digests(other) || one.tables.size() != other.tables.size()) return false;
     for (std::size_t i = 0; i < one.tables.size(); ++i) {
         if (one.tables[i].title != other.tables[i].title || one.tables[i].rows != other.tables[i].rows) return false;

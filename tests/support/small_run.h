@@ -47,7 +47,7 @@ public:
     int stop_after = 0;                                 // epochs; 0: never
     std::function<void(int epoch)> after_checkpoint{};  // told when one is kept
 
-    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+    [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         if (node.name != "trained") return TinyExecutor::execute(node, inputs, context);
         const Numbers x = as_numbers(inputs.at("x"));
         std::int64_t epoch = 0;
@@ -63,7 +63,7 @@ public:
             if (after_checkpoint) after_checkpoint(static_cast<int>(epoch));
             if (epoch == stop_after) throw Stopped{};
         }
-        Outcome outcome;
+        StageOutput outcome;
         outcome.outputs.emplace("out", as_group({weight, epoch}));
         return outcome;
     }

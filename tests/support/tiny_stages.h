@@ -191,7 +191,7 @@ class TinyExecutor : public Executor {
 public:
     explicit TinyExecutor(const Files& files) : files_(files) {}
 
-    [[nodiscard]] Outcome execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
+    [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         {
             const std::scoped_lock lock(mutex_);
             ran_.push_back(node.name);
@@ -199,7 +199,7 @@ public:
         std::map<std::string, Numbers> in;
         for (const auto& [port, group] : inputs) in.emplace(port, as_numbers(group));
         const Numbers file = node.files.empty() ? Numbers{} : files_.at(context.files().at(0).path.string());
-        Outcome outcome;
+        StageOutput outcome;
         const auto& stage = tiny_stages().at(node.stage->description.kind);
         for (const auto& [port, numbers] : stage.run(context.params().integer("k"), in, file)) {
             outcome.outputs.emplace(port, as_group(numbers));

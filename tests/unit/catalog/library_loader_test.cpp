@@ -42,7 +42,7 @@ TEST_CASE("A stage of a user's own library runs, and its manifest is what the bu
     const std::vector<double> numbers{1, 2, 3.5};
     const StageInputs inputs{{"numbers", {{"", Array::of<double>({3}, numbers)}}}};
     Context context({{"factor", ConfigValue::of(2.0)}});
-    const Outcome outcome = times(inputs, context);
+    const StageOutput outcome = times(inputs, context);
     const auto products = outcome.outputs.at("products").at("").values<double>();
     CHECK(std::vector<double>(products.begin(), products.end()) == std::vector<double>{2, 4, 7});
 }

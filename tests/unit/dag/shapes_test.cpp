@@ -258,13 +258,13 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
         return Array::of<float>(std::move(shape), values);
     };
     const std::vector<std::uint8_t> json{'{', '}'};
-    Outcome good;
+    StageOutput good;
     good.outputs = {{"images", {{"", images({3, 2})}}},
                     {"metrics", {{"loss", numbers({1})}}},
                     {"history", {{"epoch", numbers({5})}, {"loss", numbers({5})}}},
                     {"model", {{"architecture", Array::of<std::uint8_t>({2}, json)}}}};
     const auto told = [&](const auto& change) {
-        Outcome outcome = good;
+        StageOutput outcome = good;
         change(outcome.outputs);
         return contradiction(stage, expected, outcome).value_or("");
     };

@@ -19,7 +19,7 @@ struct SmallSweep {
     CatalogEntry plain, scoring;
     Sweep sweep;
     std::map<NodeId, Metrics> metrics;
-    std::vector<std::optional<NodeOutcome>> outcomes;
+    std::vector<std::optional<NodeStatus>> outcomes;
 
     SmallSweep() {
         scoring.description.outputs = {{.name = "metrics", .kind = PortKind::Metrics}};
@@ -76,7 +76,7 @@ TEST_CASE("A point that failed has its error in the table, empty cells in CSV an
     SmallSweep small;
     const NodeId lost = small.sweep.points[1].nodes[2];
     small.metrics.erase(lost);
-    small.outcomes[lost] = NodeOutcome{NodeState::Failed, std::nullopt, "no luck"};
+    small.outcomes[lost] = NodeStatus{NodeState::Failed, std::nullopt, "no luck"};
     small.metrics[small.sweep.points[2].nodes[2]]["metrics"]["loss"] = std::numeric_limits<double>::quiet_NaN();
     const auto report = small.report();
     CHECK(to_csv(report) ==

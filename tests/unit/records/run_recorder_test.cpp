@@ -21,8 +21,8 @@ public:
     explicit NamedObjects(std::filesystem::path folder) : folder_(std::move(folder)) {}
     std::optional<PortDigests> find(const Digest&) override { return std::nullopt; }
     std::optional<ArtifactHeader> header(const Digest&) override { return std::nullopt; }
-    std::optional<Outcome> load(const Digest&) override { return std::nullopt; }
-    Published publish(const Recipe&, const StageDescription&, const Outcome&) override { return Published::New; }
+    std::optional<StageOutput> load(const Digest&) override { return std::nullopt; }
+    Published publish(const Recipe&, const StageDescription&, const StageOutput&) override { return Published::New; }
     std::vector<Digest> keys() override { return {}; }
     std::filesystem::path path_of(const Digest& key) const override { return folder_ / (key.short_hex() + ".h5"); }
 

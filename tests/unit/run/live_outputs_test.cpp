@@ -8,14 +8,14 @@ using namespace satdl;
 
 namespace {
 
-LiveOutput three_numbers() { return std::make_shared<const Outcome>(Outcome{{{"out", test::as_group({1, 2, 3})}}, {}}); }
+LiveOutput three_numbers() { return std::make_shared<const StageOutput>(StageOutput{{{"out", test::as_group({1, 2, 3})}}, {}}); }
 
 }  // namespace
 
 TEST_CASE("What was made is held until its last user is done and it is written, in either order") {
     LiveOutputs held({2});
     LiveOutput outcome = three_numbers();
-    const std::weak_ptr<const Outcome> watched = outcome;
+    const std::weak_ptr<const StageOutput> watched = outcome;
     held.put_made(0, std::move(outcome));
     CHECK(held.bytes() == 24);
     held.user_done(0);

@@ -22,32 +22,32 @@ using test::TempFolder;
 
 namespace {
 
-void write_object(const std::filesystem::path& path, const Recipe& recipe, const Outcome& outcome) {
+void write_object(const std::filesystem::path& path, const Recipe& recipe, const StageOutput& outcome) {
     const ArtifactImage image = make_artifact(recipe, sample_description(), outcome, test::hdf5_writer());
     real_file_system()->write_new(path, image.header.file_bytes, image.extents);
 }
 
-Outcome read_whole(FileSystem& files, const std::filesystem::path& path) {
+StageOutput read_whole(FileSystem& files, const std::filesystem::path& path) {
     const ArtifactHeader header = read_header(files, path);
     const MappedFile file = files.map(path);
     verify_artifact(header, file.bytes, path);
     return view_artifact(header, file);
 }
 
-Outcome read_whole(const std::filesystem::path& path) {
+StageOutput read_whole(const std::filesystem::path& path) {
     return read_whole(*real_file_system(), path);
 }
 
-std::string object_text(const Recipe& recipe, const Outcome& outcome) {
+std::string object_text(const Recipe& recipe, const StageOutput& outcome) {
     const TempFolder folder;
     write_object(folder.path() / "object.h5", recipe, outcome);
     return file_text(folder.path() / "object.h5");
 }
 
 // One tensor of each sort that lies in the file in its own way: few pages, so that every byte can be tried.
-Outcome small_outcome() {
-    const Outcome whole = sample_outcome();
-    Outcome small;
+StageOutput small_outcome() {
+    const StageOutput whole = sample_outcome();
+    StageOutput small;
     small.tables = whole.tables;
     for (const char* const port : {"nothing", "scalar", "history"}) small.outputs[port] = whole.outputs.at(port);
     return small;
@@ -69,7 +69,7 @@ TEST_CASE("an outcome comes back from its object, mapped, with tables and all") 
     const TempFolder folder;
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(), sample_outcome());
-    const Outcome outcome = read_whole(path);
+    const StageOutput outcome = read_whole(path);
     CHECK(test::equal(outcome, sample_outcome()));
     CHECK(outcome.outputs.at("nothing").at("").shape() == Shape{0, 28});
     CHECK(outcome.outputs.at("scalar").at("").values<std::int64_t>()[0] == -7);
@@ -190,7 +190,7 @@ TEST_CASE("garbage in place of an object is refused, not believed") {
 
 TEST_CASE("a header longer than one page finds its place") {
     const TempFolder folder;
-    Outcome outcome = sample_outcome();
+    StageOutput outcome = sample_outcome();
     for (int i = 0; i < 100; ++i) {
         outcome.outputs["model"][fmt::format("layer_{}.weight", i)] = test::array_of<float>({2}, {static_cast<float>(i), 1});
     }
@@ -204,7 +204,7 @@ TEST_CASE("a header longer than one page finds its place") {
 TEST_CASE("names that HDF5 cannot hold, and texts that are not UTF-8, are told") {
     using namespace std::string_literals;
     for (const std::string& name : {""s, "."s, "a//b"s, "/a"s, "a/.."s, "nul\0byte"s, "\xff\xfe"s}) {
-        Outcome outcome = sample_outcome();
+        StageOutput outcome = sample_outcome();
         outcome.outputs["model"][name] = test::array_of<float>({1}, {1});
         CHECK_THROWS_AS(make_artifact(sample_recipe(), sample_description(), outcome, test::hdf5_writer()), Error);
     }
