@@ -53,7 +53,7 @@ std::string_view name_of(PortKind kind) {
     return "history";
 }
 
-bool ParamDescription::Need::is_met(const Params& params) const {
+bool ParamDescription::Condition::is_met(const Params& params) const {
     const ConfigValue& value = params.value(param);
     if (!values.empty()) return std::ranges::find(values, value.text()) != values.end();
     return !value.is_null() && value.text() != "false" && !(value.as_number() && *value.as_number() == 0);

@@ -60,13 +60,13 @@ struct ParamDescription {
     std::string help{};                     // one line
     bool changes_result = true;             // false: not in the key
     // Where it makes sense. Elsewhere a value other than its default is refused before anything runs.
-    struct Need {
+    struct Condition {
         std::string param{};                // another parameter, which must have ...
         std::vector<std::string> values{};  // ... one of these values; none: any but null, false and 0
         [[nodiscard]] bool is_met(const Params& params) const;
-        bool operator==(const Need&) const = default;
+        bool operator==(const Condition&) const = default;
     };
-    std::vector<Need> needs{};            // all of them
+    std::vector<Condition> needs{};            // all of them
     std::vector<std::string> excludes{};  // parameters that are then left at their defaults, inputs that are not connected
     std::string below{};                  // a number that is less than that of this parameter
     // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` where that is its default.
@@ -77,7 +77,7 @@ struct ParamDescription {
     // An integer that says how far the stage goes and not which way: what it has done after n of them is the same however many are
     // to come (epochs). A stage that goes farther then begins where a shorter one ended: see StageContext::keep_final_checkpoint().
     bool continues = false;
-    std::vector<Need> continues_unless{};  // where one of these holds, the way depends on it all the same (a cosine schedule)
+    std::vector<Condition> continues_unless{};  // where one of these holds, the way depends on it all the same (a cosine schedule)
     bool operator==(const ParamDescription&) const = default;
 };
 

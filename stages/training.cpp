@@ -25,14 +25,14 @@ ParamDescription whole(std::string name, std::string fallback, double least, std
             .most = 1e6, .unit = std::move(unit), .help = std::move(help)};
 }
 
-ParamDescription with(ParamDescription param, std::vector<ParamDescription::Need> needs) {
+ParamDescription with(ParamDescription param, std::vector<ParamDescription::Condition> needs) {
     param.needs = std::move(needs);
     return param;
 }
 
 // What an update of the weights is.
 std::vector<ParamDescription> optimiser_params() {
-    const ParamDescription::Need adam{"optimiser", {"adam", "adamw"}}, sgd{"optimiser", {"sgd"}};
+    const ParamDescription::Condition adam{"optimiser", {"adam", "adamw"}}, sgd{"optimiser", {"sgd"}};
     ParamDescription by_norm =
         number("clip_norm", "null", 1e-12, 1e12, "gradients shrink to at most this norm, all together");
     by_norm.excludes = {"clip_value"};

@@ -44,7 +44,7 @@ struct Manifest {
 // required(key, field): always there; optional(key, field, fallback): left out where it equals the fallback.
 
 template <typename Archive>
-void visit(Archive& archive, ParamDescription::Need& need) {
+void visit(Archive& archive, ParamDescription::Condition& need) {
     archive.required("param", need.param);
     archive.optional("values", need.values);
 }

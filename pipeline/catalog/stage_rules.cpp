@@ -130,7 +130,7 @@ private:
     Fault of_relations(const ParamDescription& param) const {
         const auto missing = [](const std::string& what) { return fmt::format("names '{}', which is not there", what); };
         for (const auto* needs : {&param.needs, &param.continues_unless}) {
-            for (const ParamDescription::Need& need : *needs)
+            for (const ParamDescription::Condition& need : *needs)
                 if (d_.param(need.param) == nullptr) return missing(need.param);
         }
         for (const std::string& other : param.excludes) {

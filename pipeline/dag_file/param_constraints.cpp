@@ -17,7 +17,7 @@ public:
     bool check() {
         for (const ParamDescription& param : stage_.params) {
             if (!asks(param)) continue;
-            for (const ParamDescription::Need& need : param.needs) check_need(param, need);
+            for (const ParamDescription::Condition& need : param.needs) check_need(param, need);
             for (const std::string& other : param.excludes) check_exclusion(param, other);
             if (!param.below.empty()) check_below(param);
         }
@@ -40,7 +40,7 @@ private:
         good_ = false;
     }
 
-    void check_need(const ParamDescription& param, const ParamDescription::Need& need) {
+    void check_need(const ParamDescription& param, const ParamDescription::Condition& need) {
         if (need.is_met(node_.params)) return;
         const ConfigValue& other = node_.params.value(need.param);
         if (need.values.empty())

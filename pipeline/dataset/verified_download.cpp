@@ -59,7 +59,7 @@ DownloadFolder::~DownloadFolder() {
     ::close(lock_);
 }
 
-VerifiedDownload::VerifiedDownload(fs::path path, std::uint64_t most, Progress progress)
+VerifiedDownload::VerifiedDownload(fs::path path, std::uint64_t most, DownloadProgress progress)
     : path_(std::move(path)),
       most_(most),
       progress_(std::move(progress)),

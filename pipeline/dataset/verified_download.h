@@ -32,9 +32,9 @@ private:
 // Bytes are appended, never more than `most`; afterwards publish(), or nothing stays.
 class VerifiedDownload {
 public:
-    using Progress = std::function<void(std::uint64_t)>;  // bytes so far
+    using DownloadProgress = std::function<void(std::uint64_t)>;  // bytes so far
 
-    VerifiedDownload(std::filesystem::path path, std::uint64_t most, Progress progress);
+    VerifiedDownload(std::filesystem::path path, std::uint64_t most, DownloadProgress progress);
     ~VerifiedDownload();
     VerifiedDownload(const VerifiedDownload&) = delete;
     VerifiedDownload& operator=(const VerifiedDownload&) = delete;
@@ -50,7 +50,7 @@ public:
 private:
     std::filesystem::path path_;
     const std::uint64_t most_;
-    Progress progress_;
+    DownloadProgress progress_;
     int descriptor_;
     std::uint64_t bytes_ = 0;
     Sha256 hash_;

@@ -20,7 +20,7 @@ std::optional<Continuation> continuation_of(const Node& node, const Recipe& reci
     const auto param = std::ranges::find_if(params, &ParamDescription::continues);
     if (param == params.end() || !node.params.given(param->name)) return std::nullopt;
     Continuation continuation{param->name, node.params.integer(param->name), without(recipe, "param " + param->name), {}};
-    for (const ParamDescription::Need& need : param->continues_unless) {
+    for (const ParamDescription::Condition& need : param->continues_unless) {
         if (!need.is_met(node.params)) continue;
         continuation.blocker = fmt::format("{} {} depends on {}", need.param, printable(node.params.value(need.param).text()), param->name);
         break;

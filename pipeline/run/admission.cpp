@@ -18,9 +18,9 @@ std::optional<std::size_t> Admission::cohort_of(std::size_t node) const {
     return node < cohorts_.size() ? cohorts_[node] : std::nullopt;
 }
 
-void Admission::offer(std::size_t node, const Need& need, double priority) {
+void Admission::offer(std::size_t node, const ResourceRequest& need, double priority) {
     const std::scoped_lock lock(mutex_);
-    const Place place{-priority, node};
+    const QueuePosition place{-priority, node};
     asked_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpu}, place};
     const auto cohort = cohort_of(node);
     if (cohort && !in_flight_.contains(*cohort)) {
@@ -31,7 +31,7 @@ void Admission::offer(std::size_t node, const Need& need, double priority) {
     }
 }
 
-bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
+bool Admission::fits(const ResourceRequest& need, std::uint64_t held_bytes) const {
     if (running_ == 0) return true;
     if (limits_.jobs > 0 && running_ >= static_cast<std::size_t>(limits_.jobs)) return false;
     if (cores_taken_ + need.threads > cores_) return false;
@@ -39,9 +39,9 @@ bool Admission::fits(const Need& need, std::uint64_t held_bytes) const {
 }
 
 // But for those that wait for the GPU.
-std::optional<Admission::Place> Admission::first_of(const std::set<Place>& places) const {
+std::optional<Admission::QueuePosition> Admission::first_of(const std::set<QueuePosition>& places) const {
     const auto found = std::ranges::find_if(
-        places, [&](const Place& place) { return !gpu_taken_ || !asked_.at(place.second).need.gpu; });
+        places, [&](const QueuePosition& place) { return !gpu_taken_ || !asked_.at(place.second).need.gpu; });
     return found == places.end() ? std::nullopt : std::optional(*found);
 }
 
@@ -64,9 +64,9 @@ std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
 }
 
 void Admission::start(std::size_t node) {
-    Asked& asked = asked_.at(node);
+    Waiter& asked = asked_.at(node);
     if (const auto cohort = cohort_of(node); cohort && in_flight_.insert(*cohort).second) {
-        for (const Place& place : std::exchange(held_of_[*cohort], {}))
+        for (const QueuePosition& place : std::exchange(held_of_[*cohort], {}))
             if (held_back_.erase(place) > 0) waiting_.insert(place);
     }
     waiting_.erase(asked.place);

@@ -34,7 +34,7 @@ struct Limits {
 using Cohorts = std::vector<std::optional<std::size_t>>;
 
 // What a stage takes while it runs.
-struct Need {
+struct ResourceRequest {
     int threads = 1;
     std::uint64_t bytes = 0;
     bool gpu = false;
@@ -46,7 +46,7 @@ public:
     Admission(const Limits& limits, int cores, Cohorts cohorts = {});
 
     // `priority`: seconds that the rest of the run takes at least, once this starts. Ties go by `node`.
-    void offer(std::size_t node, const Need& need, double priority);
+    void offer(std::size_t node, const ResourceRequest& need, double priority);
     // Those that start now, given the bytes of the tensors that are held between stages.
     [[nodiscard]] std::vector<std::size_t> admit(std::uint64_t held_bytes);
     void finished(std::size_t node);  // what was admitted has given its cores and memory back
@@ -55,16 +55,16 @@ public:
     void awaited(std::size_t node, std::size_t other);
 
 private:
-    using Place = std::pair<double, std::size_t>;  // (-priority, node): the first goes first
-    struct Asked {
-        Need need;
-        Place place;
+    using QueuePosition = std::pair<double, std::size_t>;  // (-priority, node): the first goes first
+    struct Waiter {
+        ResourceRequest need;
+        QueuePosition place;
         bool runs = false;
     };
 
-    [[nodiscard]] bool fits(const Need& need, std::uint64_t held_bytes) const;
+    [[nodiscard]] bool fits(const ResourceRequest& need, std::uint64_t held_bytes) const;
     [[nodiscard]] std::optional<std::size_t> cohort_of(std::size_t node) const;
-    [[nodiscard]] std::optional<Place> first_of(const std::set<Place>& places) const;
+    [[nodiscard]] std::optional<QueuePosition> first_of(const std::set<QueuePosition>& places) const;
     [[nodiscard]] std::optional<std::size_t> next() const;
     void start(std::size_t node);
     void leave_cohort(std::size_t node);
@@ -73,10 +73,10 @@ private:
     const int cores_;
 
     std::mutex mutex_;  // guards all below
-    std::set<Place> waiting_;
-    std::set<Place> held_back_;           // waiting, of cohorts that are not in flight
-    std::map<std::size_t, std::vector<Place>> held_of_;  // by cohort: those held back, perhaps no longer
-    std::map<std::size_t, Asked> asked_;  // what waits or runs
+    std::set<QueuePosition> waiting_;
+    std::set<QueuePosition> held_back_;           // waiting, of cohorts that are not in flight
+    std::map<std::size_t, std::vector<QueuePosition>> held_of_;  // by cohort: those held back, perhaps no longer
+    std::map<std::size_t, Waiter> asked_;  // what waits or runs
     std::size_t running_ = 0;
     int cores_taken_ = 0;
     std::uint64_t bytes_taken_ = 0;

@@ -163,7 +163,7 @@ std::optional<std::string> NodeRunner::winding_down() {
 
 // ---- running ----------------------------------------------------------------------------------------------------------
 
-Need NodeRunner::need(std::size_t position) {
+ResourceRequest NodeRunner::need(std::size_t position) {
     const Slot& slot = *slots_[position];
     const Node& node = run_.dag.nodes[slot.planned.node];
     std::uint64_t input_bytes = 0;

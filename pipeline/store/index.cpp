@@ -88,7 +88,7 @@ std::optional<std::string> Index::trouble() const {
 
 std::optional<IndexedArtifact> Index::object(const Digest& key) {
     return file_->access([&](IndexDatabase& file) -> std::optional<IndexedArtifact> {
-        const auto row = file.get(IndexDatabase::Table::Objects, bytes_of(key));
+        const auto row = file.get(IndexDatabase::IndexTable::Objects, bytes_of(key));
         if (!row) return std::nullopt;
         Fields fields(*row);
         IndexedArtifact object;
@@ -108,17 +108,17 @@ void Index::put_artifact(const Digest& key, const IndexedArtifact& object) {
         add_field(fields, port);
         add_field(fields, digest.hex());
     }
-    file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::Table::Objects, bytes_of(key), fields); });
+    file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Objects, bytes_of(key), fields); });
 }
 
 void Index::remove_artifact(const Digest& key) {
-    file_->access([&](IndexDatabase& file) { file.remove(IndexDatabase::Table::Objects, bytes_of(key)); });
+    file_->access([&](IndexDatabase& file) { file.remove(IndexDatabase::IndexTable::Objects, bytes_of(key)); });
 }
 
 std::optional<Digest> Index::file_digest(const fs::path& path, const FileStamp& identity) {
     const std::string expected = fields_of(identity);
     return file_->access([&](IndexDatabase& file) -> std::optional<Digest> {
-        const auto row = file.get(IndexDatabase::Table::Files, fs::absolute(path).lexically_normal().string());
+        const auto row = file.get(IndexDatabase::IndexTable::Files, fs::absolute(path).lexically_normal().string());
         if (!row || !row->starts_with(expected)) return std::nullopt;
         return Fields(std::string_view(*row).substr(expected.size())).digest();
     });
@@ -128,13 +128,13 @@ void Index::put_file_digest(const fs::path& path, const FileStamp& identity, con
     std::string fields = fields_of(identity);
     add_field(fields, digest.hex());
     file_->access([&](IndexDatabase& file) {
-        file.put(IndexDatabase::Table::Files, fs::absolute(path).lexically_normal().string(), fields);
+        file.put(IndexDatabase::IndexTable::Files, fs::absolute(path).lexically_normal().string(), fields);
     });
 }
 
 std::optional<StageHistory> Index::history(const std::string& dag, const std::string& stage) {
     return file_->access([&](IndexDatabase& file) -> std::optional<StageHistory> {
-        const auto row = file.get(IndexDatabase::Table::History, history_name(dag, stage));
+        const auto row = file.get(IndexDatabase::IndexTable::History, history_name(dag, stage));
         if (!row) return std::nullopt;
         Fields fields(*row);
         StageHistory history;
@@ -161,7 +161,7 @@ void Index::put_history(const std::string& dag, const std::string& stage, const 
         if (name == "kind") kind = value;
     }
     file_->access([&](IndexDatabase& file) {
-        const bool wrote = file.put(IndexDatabase::Table::History, history_name(dag, stage), fields);
+        const bool wrote = file.put(IndexDatabase::IndexTable::History, history_name(dag, stage), fields);
         if (wrote && history.seconds > 0) file.put_duration(history.key, kind, history.seconds);
     });
 }

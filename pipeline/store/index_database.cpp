@@ -55,7 +55,7 @@ SqliteFailure damaged_row(const std::string& what) {
     return SqliteFailure{SQLITE_CORRUPT, what};
 }
 
-std::optional<std::string> IndexDatabase::get(Table table, std::string_view name) {
+std::optional<std::string> IndexDatabase::get(IndexTable table, std::string_view name) {
     if (connection_ == nullptr) return std::nullopt;
     begin_reading();
     const int number = static_cast<int>(table);
@@ -67,7 +67,7 @@ std::optional<std::string> IndexDatabase::get(Table table, std::string_view name
     return std::string(text);
 }
 
-bool IndexDatabase::put(Table table, std::string_view name, const std::string& text) {
+bool IndexDatabase::put(IndexTable table, std::string_view name, const std::string& text) {
     if (get(table, name) == text) return false;
     begin_writing();
     const int number = static_cast<int>(table);
@@ -77,7 +77,7 @@ bool IndexDatabase::put(Table table, std::string_view name, const std::string& t
     return true;
 }
 
-void IndexDatabase::remove(Table table, std::string_view name) {
+void IndexDatabase::remove(IndexTable table, std::string_view name) {
     if (!get(table, name)) return;
     begin_writing();
     const int number = static_cast<int>(table);

@@ -18,7 +18,7 @@ namespace satdl {
 
 class IndexDatabase {
 public:
-    enum class Table { Objects, Files, History };
+    enum class IndexTable { Objects, Files, History };
 
     explicit IndexDatabase(std::filesystem::path file) : file_(std::move(file)) {}
 
@@ -42,10 +42,10 @@ public:
     [[nodiscard]] bool began_empty() const { return began_empty_; }
     [[nodiscard]] const std::optional<std::string>& trouble() const { return trouble_; }
 
-    [[nodiscard]] std::optional<std::string> get(Table table, std::string_view name);
+    [[nodiscard]] std::optional<std::string> get(IndexTable table, std::string_view name);
     // Writes nothing where that is there already; says whether it wrote.
-    bool put(Table table, std::string_view name, const std::string& text);
-    void remove(Table table, std::string_view name);
+    bool put(IndexTable table, std::string_view name, const std::string& text);
+    void remove(IndexTable table, std::string_view name);
 
     void put_duration(const Digest& key, const std::string& kind, double seconds);
     [[nodiscard]] std::optional<double> duration(const Digest& key, const std::string& kind);
