@@ -54,7 +54,7 @@ struct ParamDescription {
     ParamType type = ParamType::Text;
     // The default, as YAML text; none: the parameter must be given ("null": may be left out).
     std::optional<std::string> fallback{};
-    std::optional<double> least{}, most{};  // inclusive range of numbers
+    std::optional<double> min{}, max{};  // inclusive range of numbers
     std::vector<std::string> choices{};
     std::string unit{};
     std::string help{};                     // one line
@@ -73,7 +73,7 @@ struct ParamDescription {
     std::vector<std::string> metric_of{};
     // A smoke run (`satdl run --smoke`) brings a number within these, so that the stage is done in a moment; null counts as
     // more than any.
-    std::optional<double> smoke_least{}, smoke_most{};
+    std::optional<double> smoke_min{}, smoke_max{};
     // An integer that says how far the stage goes and not which way: what it has done after n of them is the same however many are
     // to come (epochs). A stage that goes farther then begins where a shorter one ended: see StageContext::keep_final_checkpoint().
     bool continues = false;
@@ -273,7 +273,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 5;
+inline constexpr int kStageAbi = 6;
 
 }  // namespace satdl
 

@@ -50,7 +50,7 @@ StageEntry features_stage() {
             .outputs = {{.name = "features", .dtypes = {DType::Float32}, .shape = "network(model, x, layer)",
                          .help = "the layer's output, its activation applied"}},
             .params = {{.name = "layer", .fallback = "null", .help = "the layer's name (default: the last)"},
-                       {.name = "batch_size", .type = ParamType::Integer, .fallback = "128", .least = 1, .most = 1e6,
+                       {.name = "batch_size", .type = ParamType::Integer, .fallback = "128", .min = 1, .max = 1e6,
                         .unit = "samples", .help = "samples at a time; may change the last bits"},
                        {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
                         .help = "cores to use; changes the last bits"},

@@ -61,14 +61,14 @@ void Objective::check_fit(const at::Tensor& target) const {
 void Objective::check_labels(const at::Tensor& target) const {
     if (target.numel() == 0) return;
     const std::int64_t classes = output_[0] == 1 ? 2 : output_[0];  // one output: yes or no
-    const auto least = target.min().item<std::int64_t>();
-    const auto most = target.max().item<std::int64_t>();
-    if (least < 0 || most >= classes) {
+    const auto min = target.min().item<std::int64_t>();
+    const auto max = target.max().item<std::int64_t>();
+    if (min < 0 || max >= classes) {
         const auto strays = at::nonzero(target.lt(0).logical_or(target.ge(classes)));
         throw stage_error(
             fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {}); the first of {} "
                         "that are none of them is at entry {}",
-                        least, most, classes, classes - 1, strays.size(0), strays[0][0].item<std::int64_t>()),
+                        min, max, classes, classes - 1, strays.size(0), strays[0][0].item<std::int64_t>()),
             "give the last layer one output a class, or check the file that the targets come from");
     }
     if (loss_ == LossKind::CrossEntropy && output_[0] == 1) {

@@ -15,14 +15,14 @@
 namespace satdl::stages {
 namespace {
 
-ParamDescription number(std::string name, std::string fallback, double least, double most, std::string help) {
-    return {.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback), .least = least,
-            .most = most, .help = std::move(help)};
+ParamDescription number(std::string name, std::string fallback, double min, double max, std::string help) {
+    return {.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback), .min = min,
+            .max = max, .help = std::move(help)};
 }
 
-ParamDescription whole(std::string name, std::string fallback, double least, std::string unit, std::string help) {
-    return {.name = std::move(name), .type = ParamType::Integer, .fallback = std::move(fallback), .least = least,
-            .most = 1e6, .unit = std::move(unit), .help = std::move(help)};
+ParamDescription whole(std::string name, std::string fallback, double min, std::string unit, std::string help) {
+    return {.name = std::move(name), .type = ParamType::Integer, .fallback = std::move(fallback), .min = min,
+            .max = 1e6, .unit = std::move(unit), .help = std::move(help)};
 }
 
 ParamDescription with(ParamDescription param, std::vector<ParamDescription::Condition> needs) {
@@ -57,8 +57,8 @@ std::vector<ParamDescription> optimiser_params() {
         {.name = "class_weights",
          .type = ParamType::Numbers,
          .fallback = "null",
-         .least = 0,
-         .most = 1e6,
+         .min = 0,
+         .max = 1e6,
          .choices = {"balanced"},
          .help = "how much each class counts in the training loss; balanced: rare ones as much as frequent ones",
          .needs = {{"loss", {"cross_entropy", "binary_cross_entropy"}}}},
@@ -70,7 +70,7 @@ std::vector<ParamDescription> schedule_params() {
     ParamDescription warmup = number("warmup_epochs", "0", 0, 1e6, "the rate first rises linearly for so long");
     warmup.unit = "epochs";
     warmup.below = "epochs";
-    warmup.smoke_most = 0;
+    warmup.smoke_max = 0;
     ParamDescription every =
         with(number("step_epochs", "10", 1e-6, 1e6, "how long a rate is kept"), {{"schedule", {"step"}}});
     every.unit = "epochs";
@@ -167,11 +167,11 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
 
 std::vector<ParamDescription> training_params() {
     ParamDescription epochs = whole("epochs", "20", 1, "", "how often every training sample is seen");
-    epochs.smoke_most = 1;
+    epochs.smoke_max = 1;
     epochs.continues = true;
     epochs.continues_unless = {{"schedule", {"cosine"}}};
     ParamDescription batch_size = whole("batch_size", "128", 1, "samples", "samples a step");
-    batch_size.smoke_least = 8 * kSmokeSamples;  // one step, even where several sources were put together
+    batch_size.smoke_min = 8 * kSmokeSamples;  // one step, even where several sources were put together
     std::vector<ParamDescription> params{
         {.name = "net", .type = ParamType::Network, .help = "the layers, or the name of a network under `networks:`"},
         {.name = "loss",

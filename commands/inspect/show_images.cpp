@@ -30,11 +30,11 @@ Images images_of(const Array& array, std::int64_t count) {
     const Array first(array.dtype(), {wanted, size}, array.bytes().first(static_cast<std::size_t>(wanted * size) * size_of(array.dtype())),
                       array.owner());
     const std::vector<double> numbers = numbers_of(first);
-    double least = INFINITY, most = -INFINITY;
+    double min = INFINITY, max = -INFINITY;
     for (const double number : numbers) {
-        if (std::isfinite(number)) least = std::min(least, number), most = std::max(most, number);
+        if (std::isfinite(number)) min = std::min(min, number), max = std::max(max, number);
     }
-    if (least < 0 || most > 1) images.black = least + 0.0, images.white = most + 0.0;  // no -0
+    if (min < 0 || max > 1) images.black = min + 0.0, images.white = max + 0.0;  // no -0
     const double range = images.white > images.black ? images.white - images.black : 1;
     for (std::int64_t i = 0; i < wanted; ++i) {
         Picture& picture = images.drawn.emplace_back(Picture{in_one, static_cast<int>(height), static_cast<int>(width), {}});

@@ -37,7 +37,7 @@ Table tensor_table(const Shown& shown) {
     for (const auto& tensor : shown.tensors) {
         const Statistics& numbers = tensor.statistics;
         table.rows.push_back({tensor.record.path(), std::string(name_of(tensor.record.dtype)),
-                              shape_text(tensor.record.shape), number_text(numbers.least), number_text(numbers.most),
+                              shape_text(tensor.record.shape), number_text(numbers.min), number_text(numbers.max),
                               number_text(numbers.mean), number_text(numbers.deviation), std::to_string(numbers.nan_count)});
     }
     return table;
@@ -122,8 +122,8 @@ Json shown_json(const Shown& shown) {
                            {"dtype", name_of(tensor.record.dtype)},
                            {"shape", tensor.record.shape},
                            {"digest", tensor.record.digest.hex()},
-                           {"min", numbers.least},
-                           {"max", numbers.most},
+                           {"min", numbers.min},
+                           {"max", numbers.max},
                            {"mean", numbers.mean},
                            {"std", numbers.deviation},
                            {"nan", numbers.nan_count}});

@@ -29,12 +29,12 @@ std::string type_text(const ParamDescription& param) {
     if (param.type == ParamType::Device) return "cpu | cuda | auto";
     std::string text(name_of(param.type));
     const auto number = [](double value) { return canonical_number(value); };
-    if (param.least && param.most)
-        text += fmt::format(" {}..{}", number(*param.least), number(*param.most));
-    else if (param.least)
-        text += fmt::format(" >= {}", number(*param.least));
-    else if (param.most)
-        text += fmt::format(" <= {}", number(*param.most));
+    if (param.min && param.max)
+        text += fmt::format(" {}..{}", number(*param.min), number(*param.max));
+    else if (param.min)
+        text += fmt::format(" >= {}", number(*param.min));
+    else if (param.max)
+        text += fmt::format(" <= {}", number(*param.max));
     if (!param.choices.empty()) text += " | " + joined(param.choices, " | ");
     return param.unit.empty() ? text : fmt::format("{} ({})", text, param.unit);
 }
@@ -92,13 +92,13 @@ Json stage_json(const CatalogEntry& entry) {
         params.push_back({{"name", param.name},
                           {"type", name_of(param.type)},
                           {"default", or_null(param.fallback)},
-                          {"least", or_null(param.least)},
-                          {"most", or_null(param.most)},
+                          {"min", or_null(param.min)},
+                          {"max", or_null(param.max)},
                           {"choices", param.choices},
                           {"unit", param.unit},
                           {"help", param.help},
-                          {"smoke_least", or_null(param.smoke_least)},
-                          {"smoke_most", or_null(param.smoke_most)},
+                          {"smoke_min", or_null(param.smoke_min)},
+                          {"smoke_max", or_null(param.smoke_max)},
                           {"continues", param.continues}});
     }
     return {{"kind", stage.kind},

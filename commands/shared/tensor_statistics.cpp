@@ -13,7 +13,7 @@ template <typename T>
 Statistics statistics_of_values(std::span<const T> values) {
     Statistics found;
     found.count = static_cast<std::int64_t>(values.size());
-    double sum = 0, least = std::numeric_limits<double>::infinity(), most = -least;
+    double sum = 0, min = std::numeric_limits<double>::infinity(), max = -min;
     for (const T value : values) {
         const auto number = static_cast<double>(value);
         if (std::isnan(number)) {
@@ -21,13 +21,13 @@ Statistics statistics_of_values(std::span<const T> values) {
             continue;
         }
         sum += number;
-        least = std::min(least, number);
-        most = std::max(most, number);
+        min = std::min(min, number);
+        max = std::max(max, number);
     }
     const std::int64_t numbers = found.count - found.nan_count;
     if (numbers == 0) return found;
-    found.least = least;
-    found.most = most;
+    found.min = min;
+    found.max = max;
     found.mean = sum / static_cast<double>(numbers);
     double squares = 0;
     for (const T value : values) {

@@ -17,7 +17,7 @@ void compare_elements(const Array& a, const Array& b, TensorDifference& differen
     difference.count = a.count();
     if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
         difference.elements = difference.count;
-        difference.most = std::numeric_limits<double>::infinity();
+        difference.max = std::numeric_limits<double>::infinity();
         return;
     }
     const std::size_t width = size_of(a.dtype());
@@ -26,14 +26,14 @@ void compare_elements(const Array& a, const Array& b, TensorDifference& differen
         if (std::ranges::equal(a.bytes().subspan(i * width, width), b.bytes().subspan(i * width, width))) continue;
         ++difference.elements;
         const double apart = std::abs(first[i] - second[i]);
-        difference.most = std::max(difference.most, std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart);
+        difference.max = std::max(difference.max, std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart);
     }
 }
 
 }  // namespace
 
 std::string TensorDifference::words() const {
-    std::string text = fmt::format("{}: {} of {} elements, by up to {:.3g}", tensor, elements, count, most);
+    std::string text = fmt::format("{}: {} of {} elements, by up to {:.3g}", tensor, elements, count, max);
     if (differing > 1) text += fmt::format("; in all, {} of {} tensors differ", differing, tensors);
     return text;
 }

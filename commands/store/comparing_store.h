@@ -18,7 +18,7 @@ struct TensorDifference {
     std::size_t tensors = 1;     // of how many
     std::int64_t elements = 0;   // of this one: how many differ
     std::int64_t count = 0;      // of how many
-    double most = 0;             // |a - b|, the greatest; infinite where one is a number and the other none
+    double max = 0;             // |a - b|, the greatest; infinite where one is a number and the other none
     std::string words() const;
 };
 [[nodiscard]] std::optional<TensorDifference> difference_of(const StageOutput& a, const StageOutput& b);

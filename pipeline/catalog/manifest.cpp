@@ -54,8 +54,8 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.required("name", param.name);
     archive.required("type", param.type);
     archive.optional("default", param.fallback);
-    archive.optional("least", param.least);
-    archive.optional("most", param.most);
+    archive.optional("min", param.min);
+    archive.optional("max", param.max);
     archive.optional("choices", param.choices);
     archive.optional("unit", param.unit);
     archive.optional("help", param.help);
@@ -64,8 +64,8 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("excludes", param.excludes);
     archive.optional("below", param.below);
     archive.optional("metric_of", param.metric_of);
-    archive.optional("smoke_least", param.smoke_least);
-    archive.optional("smoke_most", param.smoke_most);
+    archive.optional("smoke_min", param.smoke_min);
+    archive.optional("smoke_max", param.smoke_max);
     archive.optional("continues", param.continues);
     archive.optional("continues_unless", param.continues_unless);
 }

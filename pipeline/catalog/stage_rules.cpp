@@ -98,7 +98,7 @@ private:
         if (param.type != ParamType::Numbers && (param.type == ParamType::Choice) != !param.choices.empty())
             return "has choices exactly if its type is choice";
         const auto finite = [](const std::optional<double>& bound) { return !bound || std::isfinite(*bound); };
-        if (!finite(param.least) || !finite(param.most)) return "has a range that is not finite";
+        if (!finite(param.min) || !finite(param.max)) return "has a range that is not finite";
         if (param.type == ParamType::Choice && param.fallback && *param.fallback != "null" &&
             std::ranges::find(param.choices, *param.fallback) == param.choices.end())
             return fmt::format("has the default '{}', which is none of its choices", *param.fallback);
@@ -108,14 +108,14 @@ private:
     }
 
     static Fault of_smoke(const ParamDescription& param) {
-        for (const std::optional<double>& bound : {param.smoke_least, param.smoke_most}) {
+        for (const std::optional<double>& bound : {param.smoke_min, param.smoke_max}) {
             if (!bound) continue;
             if (param.type != ParamType::Integer && param.type != ParamType::Number)
                 return "has a bound for smoke runs, but is no number";
-            if (!std::isfinite(*bound) || *bound < param.least.value_or(*bound) || *bound > param.most.value_or(*bound))
+            if (!std::isfinite(*bound) || *bound < param.min.value_or(*bound) || *bound > param.max.value_or(*bound))
                 return "has a bound for smoke runs that is out of its range";
         }
-        if (param.smoke_least && param.smoke_most && *param.smoke_least > *param.smoke_most)
+        if (param.smoke_min && param.smoke_max && *param.smoke_min > *param.smoke_max)
             return "has bounds for smoke runs that leave nothing between them";
         return std::nullopt;
     }

@@ -8,8 +8,8 @@ namespace {
 ConfigValue for_smoke(const ParamDescription& param, const ConfigValue& value) {
     const auto number = value.as_number();
     const auto instead = [&](double bound) { return ConfigValue::scalar(canonical_number(bound), false, value.place()); };
-    if (param.smoke_most && (!number || *number > *param.smoke_most)) return instead(*param.smoke_most);
-    if (param.smoke_least && number && *number < *param.smoke_least) return instead(*param.smoke_least);
+    if (param.smoke_max && (!number || *number > *param.smoke_max)) return instead(*param.smoke_max);
+    if (param.smoke_min && number && *number < *param.smoke_min) return instead(*param.smoke_min);
     return value;
 }
 

@@ -49,10 +49,10 @@ private:
         return 0;
     }
 
-    std::optional<double> seconds(std::string_view key, const ConfigValue& value, double least) {
+    std::optional<double> seconds(std::string_view key, const ConfigValue& value, double min) {
         const auto read = value.is_scalar() ? seconds_from_text(value.text()) : std::nullopt;
-        if (read && *read >= least && *read <= kMaxSeconds) return read;
-        tell(value, key, "a time", read ? fmt::format("from {} to 366d", least > 0 ? "1ms" : "0s") : kTimeHint);
+        if (read && *read >= min && *read <= kMaxSeconds) return read;
+        tell(value, key, "a time", read ? fmt::format("from {} to 366d", min > 0 ? "1ms" : "0s") : kTimeHint);
         return std::nullopt;
     }
 

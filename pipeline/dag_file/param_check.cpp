@@ -93,17 +93,17 @@ ParamMistake wrong_type(const ParamDescription& param, const ConfigValue& value)
 }
 
 std::optional<ParamMistake> out_of_range(const ParamDescription& param, double number) {
-    const bool low = param.least && number < *param.least, high = param.most && number > *param.most;
+    const bool low = param.min && number < *param.min, high = param.max && number > *param.max;
     if (!low && !high) return std::nullopt;
     const std::string unit = param.unit.empty() ? "" : " " + param.unit;
     std::string range;
-    if (param.least && param.most)
+    if (param.min && param.max)
         range =
-            fmt::format("must lie between {} and {}{}", canonical_number(*param.least), canonical_number(*param.most), unit);
-    else if (param.least)
-        range = fmt::format("must be at least {}{}", canonical_number(*param.least), unit);
+            fmt::format("must lie between {} and {}{}", canonical_number(*param.min), canonical_number(*param.max), unit);
+    else if (param.min)
+        range = fmt::format("must be at least {}{}", canonical_number(*param.min), unit);
     else
-        range = fmt::format("must be at most {}{}", canonical_number(*param.most), unit);
+        range = fmt::format("must be at most {}{}", canonical_number(*param.max), unit);
     return ParamMistake{fmt::format("'{}' is {}, but {}", param.name, canonical_number(number), range), about(param)};
 }
 
@@ -121,8 +121,8 @@ CheckedParam checked_number(const ParamDescription& param, const ConfigValue& va
 CheckedParam checked_threads(const ParamDescription& param, const ConfigValue& value) {
     if (value.is_scalar() && value.text() == "auto") return {ConfigValue::scalar("auto", true, value.place()), {}};
     ParamDescription bounded = param;
-    bounded.least = 1;
-    bounded.most = static_cast<double>(kMaxThreads);
+    bounded.min = 1;
+    bounded.max = static_cast<double>(kMaxThreads);
     return checked_number(bounded, value);
 }
 

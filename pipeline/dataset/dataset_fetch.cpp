@@ -182,8 +182,8 @@ Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
     ProcessResult got;
     {
         // gzip adds at most a thousandth to what it cannot compress
-        const auto most = static_cast<std::uint64_t>(file.bytes) + static_cast<std::uint64_t>(file.bytes) / 1000 + 4096;
-        VerifiedDownload archive(compressed, most, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
+        const auto max = static_cast<std::uint64_t>(file.bytes) + static_cast<std::uint64_t>(file.bytes) / 1000 + 4096;
+        VerifiedDownload archive(compressed, max, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
             if (done < next) return;
             observer_.bytes(file.name + ".gz", done, 0);
             next = done + kProgressBytes;

@@ -59,9 +59,9 @@ DownloadFolder::~DownloadFolder() {
     ::close(lock_);
 }
 
-VerifiedDownload::VerifiedDownload(fs::path path, std::uint64_t most, DownloadProgress progress)
+VerifiedDownload::VerifiedDownload(fs::path path, std::uint64_t max, DownloadProgress progress)
     : path_(std::move(path)),
-      most_(most),
+      most_(max),
       progress_(std::move(progress)),
       descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
     if (descriptor_ < 0) throw FileError(errno, "make", path_);

@@ -34,7 +34,7 @@ class VerifiedDownload {
 public:
     using DownloadProgress = std::function<void(std::uint64_t)>;  // bytes so far
 
-    VerifiedDownload(std::filesystem::path path, std::uint64_t most, DownloadProgress progress);
+    VerifiedDownload(std::filesystem::path path, std::uint64_t max, DownloadProgress progress);
     ~VerifiedDownload();
     VerifiedDownload(const VerifiedDownload&) = delete;
     VerifiedDownload& operator=(const VerifiedDownload&) = delete;

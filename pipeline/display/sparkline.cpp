@@ -41,19 +41,19 @@ std::vector<double> thinned(std::span<const double> values, std::size_t parts) {
 std::string sparkline(std::span<const double> values, int width) {
     SATDL_CHECK(width > 0, "a sparkline has room for a bar");
     const std::vector<double> bars = thinned(values, std::min(values.size(), static_cast<std::size_t>(width)));
-    double least = std::numeric_limits<double>::infinity(), most = -least;
+    double min = std::numeric_limits<double>::infinity(), max = -min;
     for (const double bar : bars) {
         if (!std::isfinite(bar)) continue;
-        least = std::min(least, bar);
-        most = std::max(most, bar);
+        min = std::min(min, bar);
+        max = std::max(max, bar);
     }
-    const double range = most / 2 - least / 2;  // halves: no overflow
+    const double range = max / 2 - min / 2;  // halves: no overflow
     std::string text;
     for (const double bar : bars) {
         if (!std::isfinite(bar)) {
             text += kNoNumber;
         } else {
-            const double share = range > 0 ? (bar / 2 - least / 2) / range : 0.49;
+            const double share = range > 0 ? (bar / 2 - min / 2) / range : 0.49;
             text += kBars[std::min<std::size_t>(static_cast<std::size_t>(share * kBars.size()), kBars.size() - 1)];
         }
     }

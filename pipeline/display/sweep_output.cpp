@@ -72,12 +72,12 @@ std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary
     for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
         if (!report.axes[axis].repeats) cells.push_back(setting_text(report.points[row.points.front()].settings[axis]));
     }
-    std::size_t most = 0;
-    for (const Sample& sample : row.metrics) most = std::max(most, sample.n);
+    std::size_t max = 0;
+    for (const Sample& sample : row.metrics) max = std::max(max, sample.n);
     if (report.repeats()) {
-        cells.push_back(most == row.points.size() ? fmt::format("{}", most) : fmt::format("{} of {}", most, row.points.size()));
+        cells.push_back(max == row.points.size() ? fmt::format("{}", max) : fmt::format("{} of {}", max, row.points.size()));
     }
-    for (const Sample& sample : row.metrics) cells.push_back(sample_text(sample, report.repeats() ? most : sample.n));
+    for (const Sample& sample : row.metrics) cells.push_back(sample_text(sample, report.repeats() ? max : sample.n));
     if (report.sorted_by && report.best) cells.emplace_back(row.best ? "best" : "");
     if (any_failed) cells.push_back(error_text(report, row.points));
     return cells;

@@ -195,11 +195,11 @@ struct Weighed {
     std::uint64_t unpacked = 0;   // bytes of all chunks, or of the array
 };
 
-std::uint64_t chunks_of(const Extents& extents, const Extents& chunk, std::uint64_t most) {
+std::uint64_t chunks_of(const Extents& extents, const Extents& chunk, std::uint64_t max) {
     std::uint64_t count = 1;
     for (std::size_t axis = 0; axis < extents.size(); ++axis) {
         const std::uint64_t along = extents[axis] / chunk[axis] + (extents[axis] % chunk[axis] != 0 ? 1 : 0);
-        if (__builtin_mul_overflow(count, along, &count) || count > most)
+        if (__builtin_mul_overflow(count, along, &count) || count > max)
             refuse(fmt::format("its shape {} takes more chunks than the file has bytes", text_of(extents)), "is the file whole?");
     }
     return count;

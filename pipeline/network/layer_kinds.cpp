@@ -106,10 +106,10 @@ LayerOption option(std::string name, std::string help) {
 }
 
 template <auto Field>
-LayerOption option(std::string name, double least, double most, std::string help) {
+LayerOption option(std::string name, double min, double max, std::string help) {
     LayerOption made = option<Field>(std::move(name), std::move(help));
-    made.least = least;
-    made.most = most;
+    made.min = min;
+    made.max = max;
     return made;
 }
 
@@ -224,7 +224,7 @@ std::string wanted(const LayerOption& option) {
         case LayerOption::Type::Integer:
         case LayerOption::Type::Number:
             return fmt::format("{} from {} to {}", option.type == LayerOption::Type::Integer ? "an integer" : "a number",
-                               canonical_number(option.least.value_or(0)), canonical_number(option.most.value_or(0)));
+                               canonical_number(option.min.value_or(0)), canonical_number(option.max.value_or(0)));
         case LayerOption::Type::Boolean: return "true or false";
         case LayerOption::Type::Choice: break;
     }

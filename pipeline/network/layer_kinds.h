@@ -82,7 +82,7 @@ struct LayerOption {
     std::string name;
     Type type = Type::Integer;
     std::string help;                   // one line
-    std::optional<double> least, most;  // inclusive range of numbers
+    std::optional<double> min, max;  // inclusive range of numbers
     std::vector<std::string> choices;
     bool required = false;
     std::string same_as;                // the option whose value it takes where it is not given; or ""

@@ -206,7 +206,7 @@ void Reader::options(const LayerDescription& description, const ConfigValue::Ent
 bool Reader::set(const LayerDescription& description, const LayerOption& option, const ConfigValue& value, LayerSpec& spec) {
     const auto number = value.as_number();
     const bool in_range =
-        !number || ((!option.least || *number >= *option.least) && (!option.most || *number <= *option.most));
+        !number || ((!option.min || *number >= *option.min) && (!option.max || *number <= *option.max));
     LayerSpec changed = spec;
     if (in_range && option.set(changed, value)) {
         spec = std::move(changed);

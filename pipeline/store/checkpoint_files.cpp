@@ -134,10 +134,10 @@ std::vector<std::uint64_t> CheckpointFiles::numbers_of(const Digest& key) {
     return numbers;
 }
 
-std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std::uint64_t most) {
+std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std::uint64_t max) {
     try {
         for (const std::uint64_t number : numbers_of(key)) {
-            if (number > most) continue;
+            if (number > max) continue;
             try {
                 return header_of(files_, path_of(key, number), key).place;
             } catch (const Error&) {  // gone meanwhile, or damaged: load() tells
@@ -148,9 +148,9 @@ std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std
     return std::nullopt;
 }
 
-std::optional<Checkpoint> CheckpointFiles::load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t most) {
+std::optional<Checkpoint> CheckpointFiles::load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t max) {
     for (const std::uint64_t number : numbers_of(key)) {
-        if (number > most) continue;
+        if (number > max) continue;
         const fs::path path = path_of(key, number);
         try {
             const Whole whole = read_whole(files_, path, key);

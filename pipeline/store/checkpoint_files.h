@@ -55,10 +55,10 @@ public:
     // The greatest first. Throws FileError.
     [[nodiscard]] std::vector<std::uint64_t> numbers_of(const Digest& key);
     // Where the greatest that is at most `most` is, by its header; nothing where there is none. Throws nothing.
-    [[nodiscard]] std::optional<CheckpointPosition> newest(const Digest& key, std::uint64_t most = kAny);
+    [[nodiscard]] std::optional<CheckpointPosition> newest(const Digest& key, std::uint64_t max = kAny);
     // The greatest that is at most `most` and whose every byte is as it was written. What is wrong with greater ones, which are put
     // into quarantine, comes to `damaged`.
-    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t most = kAny);
+    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t max = kAny);
     // Every byte of every one; what is damaged is put into quarantine. Throws FileError.
     [[nodiscard]] VerifiedFiles verify();
     // Durable when it returns; false: the number is taken. `of`: the key of the node whose state it is. Throws FileError.

@@ -157,7 +157,7 @@ StageLibraryInfo simple() {
         return PortDescription{.name = name, .kind = PortKind::Metrics, .help = "loss"};
     };
     const ParamDescription epochs{
-        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .least = 1, .help = "how many", .smoke_most = 1};
+        .name = "epochs", .type = ParamType::Integer, .fallback = "2", .min = 1, .help = "how many", .smoke_max = 1};
     const ParamDescription device{.name = "device", .type = ParamType::Device, .fallback = "cpu", .help = "where it pretends"};
     ParamDescription on_and_on = epochs;
     on_and_on.continues = true;
@@ -173,7 +173,7 @@ StageLibraryInfo simple() {
                        {.name = "milliseconds",
                         .type = ParamType::Integer,
                         .fallback = "10",
-                        .least = 0,
+                        .min = 0,
                         .unit = "ms",
                         .help = "of an epoch"},
                        {.name = "way",
@@ -196,10 +196,10 @@ StageLibraryInfo simple() {
                           {.name = "count",
                            .type = ParamType::Integer,
                            .fallback = "4",
-                           .least = 1,
-                           .most = 1e6,
+                           .min = 1,
+                           .max = 1e6,
                            .help = "how many",
-                           .smoke_most = 3}}},
+                           .smoke_max = 3}}},
               count_up},
              {{.kind = "bytes_of",
                .help = "the bytes of a file as numbers",
@@ -208,7 +208,7 @@ StageLibraryInfo simple() {
                           {.name = "milliseconds",
                            .type = ParamType::Integer,
                            .fallback = "0",
-                           .least = 0,
+                           .min = 0,
                            .unit = "ms",
                            .help = "before it ends",
                            .changes_result = false}}},
@@ -216,7 +216,7 @@ StageLibraryInfo simple() {
              {{.kind = "images",
                .help = "two images, from dark to light",
                .outputs = {{.name = "images", .dtypes = {DType::Float64}, .shape = "[2, ...]", .help = "2 x 3 pixels"}, numbers},
-               .params = {{.name = "channels", .type = ParamType::Integer, .fallback = "1", .least = 0, .help = "0: no axis for them"},
+               .params = {{.name = "channels", .type = ParamType::Integer, .fallback = "1", .min = 0, .help = "0: no axis for them"},
                           {.name = "most", .type = ParamType::Number, .fallback = "1", .help = "the lightest pixel"}}},
               images},
              {{.kind = "add",

@@ -56,7 +56,7 @@ TEST_CASE("Never more cohorts in flight than may be, whatever fails, and the res
         world.limits.cohorts = 1 + random() % 3;
         std::mutex mutex;
         std::map<std::size_t, int> entered, left;
-        std::size_t most = 0;
+        std::size_t max = 0;
         std::set<std::string> failing;
         for (NodeId id = 0; id < points.dag.nodes.size(); ++id) {
             const std::string name = points.dag.nodes[id].name;
@@ -71,7 +71,7 @@ TEST_CASE("Never more cohorts in flight than may be, whatever fails, and the res
                         const int to_come = failing.empty() ? points.sizes[one] : count;  // who knows what else is skipped
                         in_flight += left[one] < to_come;
                     }
-                    most = std::max(most, in_flight);
+                    max = std::max(max, in_flight);
                 }
                 std::this_thread::yield();
                 const std::scoped_lock lock(mutex);
@@ -82,7 +82,7 @@ TEST_CASE("Never more cohorts in flight than may be, whatever fails, and the res
         }
         if (round % 2 == 0) failing.clear();
         const RunResult result = world.run(points.dag, 1 + static_cast<int>(random() % 8));
-        CHECK(most <= world.limits.cohorts);
+        CHECK(max <= world.limits.cohorts);
         World serial;
         serial.limits = world.limits;
         serial.executor.scripts = world.executor.scripts;

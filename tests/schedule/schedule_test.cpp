@@ -226,7 +226,7 @@ TEST_CASE("Never more stages at once than jobs; the longest path first") {
     World world;
     const int jobs = GENERATE(1, 2, 4);
     std::atomic<int> inside{0};
-    std::atomic<int> most{0};
+    std::atomic<int> max{0};
     DagBuilder builder;
     for (std::int64_t i = 0; i < 24; ++i) builder.add(fmt::format("a{}", i), "make", {{"k", ConfigValue::of(i)}});
     builder.add("z", "make", {{"k", ConfigValue::of(std::int64_t{99})}}).add("y", "parity", {}, {{"x", "z.out"}});
@@ -234,14 +234,14 @@ TEST_CASE("Never more stages at once than jobs; the longest path first") {
     for (const Node& node : dag.nodes) {
         world.executor.scripts[node.name] = [&](const StageInputs&, StageContext&) {
             const int now = ++inside;
-            for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
+            for (int seen = max; now > seen && !max.compare_exchange_weak(seen, now);) {}
             std::this_thread::yield();
             --inside;
             return StageOutput{{{"out", as_group({1})}}, {}};
         };
     }
     CHECK(world.run(dag, jobs).count(NodeState::Ran) == 26);
-    CHECK(most <= jobs);
+    CHECK(max <= jobs);
 }
 
 TEST_CASE("An empty plan is a run, too") {

@@ -14,7 +14,7 @@ inline Catalog small_catalog() {
     StageDescription load{.kind = "load", .help = "a split of a dataset"};
     load.params = {{.name = "dataset", .type = ParamType::Dataset, .help = "which dataset"},
                    {.name = "split", .type = ParamType::Text, .fallback = "train", .help = "which of its splits"},
-                   {.name = "limit", .type = ParamType::Integer, .fallback = "null", .least = 1, .help = "at most so many"}};
+                   {.name = "limit", .type = ParamType::Integer, .fallback = "null", .min = 1, .help = "at most so many"}};
     load.outputs = {{.name = "images", .dtypes = {DType::UInt8}, .shape = "dataset(images)"},
                     {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)"}};
 
@@ -26,7 +26,7 @@ inline Catalog small_catalog() {
     normalise.inputs = {
         {.name = "images", .dtypes = {DType::UInt8, DType::Float32}, .shape = "[N, ...]", .help = "raw images"}};
     normalise.params = {
-        {.name = "scale", .type = ParamType::Number, .fallback = "255", .least = 1e-9, .help = "the divisor"}};
+        {.name = "scale", .type = ParamType::Number, .fallback = "255", .min = 1e-9, .help = "the divisor"}};
     normalise.outputs = {kFloatImages};
 
     StageDescription add_noise{.kind = "add_noise", .help = "clip(x + noise_factor * N(0,1), 0, 1)"};
@@ -34,8 +34,8 @@ inline Catalog small_catalog() {
     add_noise.params = {{.name = "noise_factor",
                          .type = ParamType::Number,
                          .fallback = "0.4",
-                         .least = 0,
-                         .most = 10,
+                         .min = 0,
+                         .max = 10,
                          .help = "standard deviation of the noise"},
                         {.name = "seed", .type = ParamType::Integer, .fallback = "0"}};
     add_noise.outputs = {kFloatImages};
@@ -47,7 +47,7 @@ inline Catalog small_catalog() {
     train.params = {
         {.name = "net", .type = ParamType::Network, .help = "the layers"},
         {.name = "loss", .type = ParamType::Choice, .choices = {"mse", "cross_entropy"}, .help = "what is minimised"},
-        {.name = "epochs", .type = ParamType::Integer, .fallback = "20", .least = 1, .most = 100000, .unit = "epochs"},
+        {.name = "epochs", .type = ParamType::Integer, .fallback = "20", .min = 1, .max = 100000, .unit = "epochs"},
         {.name = "shuffle", .type = ParamType::Boolean, .fallback = "true"},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto"},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
@@ -55,14 +55,14 @@ inline Catalog small_catalog() {
         {.name = "optimiser", .type = ParamType::Choice, .fallback = "adam", .choices = {"adam", "sgd"}},
         {.name = "momentum", .type = ParamType::Number, .fallback = "0", .needs = {{"optimiser", {"sgd"}}}},
         {.name = "monitor", .fallback = "auto", .metric_of = {"history"}},
-        {.name = "patience", .type = ParamType::Integer, .fallback = "null", .least = 1,
+        {.name = "patience", .type = ParamType::Integer, .fallback = "null", .min = 1,
          .help = "end when monitor has not improved for so long"},
         {.name = "min_delta", .type = ParamType::Number, .fallback = "0", .needs = {{"patience", {}}}},
-        {.name = "warmup_epochs", .type = ParamType::Number, .fallback = "0", .least = 0,
+        {.name = "warmup_epochs", .type = ParamType::Number, .fallback = "0", .min = 0,
          .help = "the rate rises for so long", .below = "epochs"},
         {.name = "validation_fraction", .type = ParamType::Number, .fallback = "0", .help = "the last share validates",
          .excludes = {"val_x"}},
-        {.name = "class_weights", .type = ParamType::Numbers, .fallback = "null", .least = 0, .choices = {"balanced"},
+        {.name = "class_weights", .type = ParamType::Numbers, .fallback = "null", .min = 0, .choices = {"balanced"},
          .help = "how much each class counts"}};
     const PortDescription::MetricsRule reported{.loss = "loss", .target = "target", .model = "model", .training = true,
                                                 .validation = "val_x", .fraction = "validation_fraction"};

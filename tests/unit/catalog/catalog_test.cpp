@@ -41,16 +41,16 @@ StageLibraryInfo everything() {
         {.name = "rate",
          .type = ParamType::Number,
          .fallback = "1e-3",
-         .least = 1e-12,
-         .most = 0.1,
+         .min = 1e-12,
+         .max = 0.1,
          .unit = "per step",
          .help = "h",
          .needs = {{"loss", {"mse"}}, {"until", {}}},
          .excludes = {"val_x", "until"},
          .below = "rate",
          .metric_of = {"metrics", "history"},
-         .smoke_least = 1e-6,
-         .smoke_most = 0.01},
+         .smoke_min = 1e-6,
+         .smoke_max = 0.01},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
         {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
@@ -219,14 +219,14 @@ TEST_CASE("bounds for smoke runs are those of a number, within its range") {
         return fault_of({.kind = "stage", .help = "h", .params = {param}});
     };
     using Type = ParamType;
-    CHECK(fault_with_param({.type = Type::Text, .smoke_most = 1}) == "parameter 'more' has a bound for smoke runs, but is no number");
-    CHECK(fault_with_param({.type = Type::Integer, .least = 2, .smoke_most = 1}) ==
+    CHECK(fault_with_param({.type = Type::Text, .smoke_max = 1}) == "parameter 'more' has a bound for smoke runs, but is no number");
+    CHECK(fault_with_param({.type = Type::Integer, .min = 2, .smoke_max = 1}) ==
           "parameter 'more' has a bound for smoke runs that is out of its range");
-    CHECK(fault_with_param({.type = Type::Number, .most = 2, .smoke_least = 3}) ==
+    CHECK(fault_with_param({.type = Type::Number, .max = 2, .smoke_min = 3}) ==
           "parameter 'more' has a bound for smoke runs that is out of its range");
-    CHECK(fault_with_param({.type = Type::Number, .smoke_least = 3, .smoke_most = 2}) ==
+    CHECK(fault_with_param({.type = Type::Number, .smoke_min = 3, .smoke_max = 2}) ==
           "parameter 'more' has bounds for smoke runs that leave nothing between them");
-    CHECK_FALSE(fault_with_param({.type = Type::Integer, .least = 1, .most = 9, .smoke_least = 1, .smoke_most = 9}));
+    CHECK_FALSE(fault_with_param({.type = Type::Integer, .min = 1, .max = 9, .smoke_min = 1, .smoke_max = 9}));
 }
 
 TEST_CASE("the rules of shapes are read to the letter") {

@@ -17,8 +17,8 @@ std::string in_smoke(const ParamDescription& param, const ConfigValue& value) {
     return for_smoke(dag).nodes[0].params.value(param.name).canonical();
 }
 
-ParamDescription between(std::optional<double> least, std::optional<double> most) {
-    return {.name = "n", .type = ParamType::Integer, .fallback = "null", .smoke_least = least, .smoke_most = most};
+ParamDescription between(std::optional<double> min, std::optional<double> max) {
+    return {.name = "n", .type = ParamType::Integer, .fallback = "null", .smoke_min = min, .smoke_max = max};
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ TEST_CASE("a smoke run brings numbers within the bounds of their descriptions") 
     CHECK(in_smoke(between(1024, {}), ConfigValue::of(std::int64_t{4096})) == "4096");
     CHECK(in_smoke(between(2, 5), ConfigValue::of(std::int64_t{1})) == "2");
     CHECK(in_smoke(between(2, 5), ConfigValue::of(std::int64_t{6})) == "5");
-    CHECK(in_smoke({.name = "warmup_epochs", .type = ParamType::Number, .smoke_most = 0}, ConfigValue::of(2.5)) == "0");
+    CHECK(in_smoke({.name = "warmup_epochs", .type = ParamType::Number, .smoke_max = 0}, ConfigValue::of(2.5)) == "0");
 }
 
 TEST_CASE("in a smoke run a limit that was left out is the greatest") {
