@@ -18,13 +18,13 @@
 
 #include "commands/shared/command.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/os/shared_library.h"
 #include "pipeline/core/error.h"
-#include "pipeline/os/sigbus_guard.h"
-#include "pipeline/os/sandbox.h"
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/worker_process.h"
+#include "pipeline/os/sandbox.h"
+#include "pipeline/os/shared_library.h"
+#include "pipeline/os/sigbus_guard.h"
 
 namespace {
 

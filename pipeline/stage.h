@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "pipeline/core/array.h"
-#include "pipeline/network/network.h"
-#include "pipeline/core/table.h"
 #include "pipeline/core/config_value.h"
+#include "pipeline/core/table.h"
+#include "pipeline/network/network.h"
 
 namespace satdl {
 

@@ -3,10 +3,10 @@
 
 #include "stages/device.h"
 #include "stages/model_arrays.h"
-#include "stages/torch_network.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/torch_network.h"
 
 namespace satdl::stages {
 namespace {

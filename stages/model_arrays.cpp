@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "pipeline/network/network_parser.h"
 #include "stages/ports.h"
 
 namespace satdl::stages {

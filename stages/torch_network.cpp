@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/network/network_summary.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
 

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "stages/gradients.h"
-#include "stages/loss.h"
-#include "stages/torch_network.h"
-#include "stages/optimiser.h"
-#include "stages/learning_rate.h"
 #include "stages/early_stopping.h"
+#include "stages/gradients.h"
+#include "stages/learning_rate.h"
+#include "stages/loss.h"
+#include "stages/optimiser.h"
+#include "stages/torch_network.h"
 
 namespace satdl::stages {
 

@@ -5,8 +5,8 @@
 
 #include "commands/shared/plan_json.h"
 #include "commands/shared/session.h"
-#include "pipeline/store/recipe.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/store/recipe.h"
 
 namespace satdl {
 
@@ -96,7 +96,7 @@ ExitCode explain(ExplainOptions options) {
         throw Error(ExitCode::Usage, fmt::format("explain takes one stage, not {}", options.stages.size()),
                     "as in: satdl explain dags/full.yaml m1 noise_factor=0.2");
     const std::string& stage = options.stages.front();
-    Session session(options.dag, options.store, Access::Look);
+    Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     const Node* node = dag.find(stage);
     if (node == nullptr) {

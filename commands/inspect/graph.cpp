@@ -30,7 +30,7 @@ void add_plan(Diagram& graph, const Plan& plan) {
 
 ExitCode draw(GraphOptions options) {
     take_only_settings(options.parameters, options.dag);
-    Session session(options.dag, options.store, Access::Look);
+    Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     Diagram graph = graph_of(dag);
     if (options.status) {

@@ -34,7 +34,7 @@ std::optional<ArtifactHeader> header_or_none(Store& store, const Digest& key) {
 
 // Of a DAG file: each stage with what the store has under the key that it would have now, else what it last had.
 std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
-    Session session(options.dag, options.store, Access::Look);
+    Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     name = dag.name;
     StoreCacheView cache = session.cache(dag);

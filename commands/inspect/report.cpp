@@ -9,10 +9,10 @@
 #include <ranges>
 
 #include "commands/shared/session.h"
+#include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text_format.h"
 #include "report/document.h"
 #include "report/page.h"
 
@@ -44,7 +44,7 @@ bool is_of(const RunFacts& run, const RunFacts& planned) {
 RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     DagOptions dag_options = options.dag;
     dag_options.file = file;
-    Session session(dag_options, options.store, Access::Look);
+    Session session(dag_options, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     StoreCacheView cache = session.cache(dag);
     OpenStore& open = session.open();
@@ -89,7 +89,7 @@ void tell_interrupted(RunFacts& run, OpenStore& open) {
 
 RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     if (is_file(what)) return facts_of_dag(what, options);
-    OpenStore open(options.store, Access::Look);
+    OpenStore open(options.store.store, Access::ReadOnly);
     RunFacts run = facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
     tell_interrupted(run, open);
     return run;
@@ -158,7 +158,7 @@ ExitCode report(ReportOptions options) {
     for (const auto& what : all) {
         RunFacts facts = facts_of(what, options);
         title += (title.empty() ? "" : ", ") + (facts.dag.empty() ? facts.id : facts.dag);  // its name may be damaged
-        OpenStore open(options.store, Access::Look);
+        OpenStore open(options.store.store, Access::ReadOnly);
         document["runs"].push_back(run_document(std::move(facts), open.store()));
     }
     if (options.json) {

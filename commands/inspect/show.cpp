@@ -5,9 +5,9 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "commands/inspect/show_images.h"
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
-#include "commands/inspect/show_images.h"
 #include "pipeline/display/progress_display.h"
 
 namespace satdl {
@@ -136,7 +136,7 @@ ArtifactHeader header_of(const Found& found, bool by_path, FileSystem& files) {
 ExitCode show(const ShowOptions& options) {
     if (options.json && options.images > 0)
         throw Error(ExitCode::Usage, "--images draws, and --json has no pictures", "leave one of them out");
-    OpenStore open(options.store, Access::Look);
+    OpenStore open(options.store.store, Access::ReadOnly);
     FileSystem& files = open.files();
     std::optional<ResultLinks> results;
     Found found;

@@ -7,8 +7,8 @@
 
 #include "commands/shared/command.h"
 #include "commands/shared/tensor_statistics.h"
-#include "pipeline/store/artifact.h"
 #include "pipeline/records/run_record.h"
+#include "pipeline/store/artifact.h"
 
 namespace satdl {
 

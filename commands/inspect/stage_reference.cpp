@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "commands/shared/session.h"
-#include "pipeline/os/shared_library.h"
-#include "pipeline/network/layer_kinds.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/network/layer_kinds.h"
+#include "pipeline/os/shared_library.h"
 
 namespace satdl {
 

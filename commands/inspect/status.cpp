@@ -27,7 +27,7 @@ Table plan_table(const Dag& dag, const Plan& plan) {
 
 ExitCode status(StatusOptions options) {
     take_settings(options.targets, options.dag);
-    Session session(options.dag, options.store, Access::Look);
+    Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     StoreCacheView cache = session.cache(dag);
     Request request;

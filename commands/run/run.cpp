@@ -4,20 +4,20 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "commands/shared/plan_json.h"
 #include "commands/run/run_options.h"
-#include "commands/shared/signals.h"
-#include "commands/run/smoke_run.h"
-#include "commands/shared/stage_executor.h"
 #include "commands/run/run_output.h"
+#include "commands/run/smoke_run.h"
 #include "commands/run/sweep_messages.h"
-#include "pipeline/plan/disk_space.h"
+#include "commands/shared/plan_json.h"
+#include "commands/shared/signals.h"
 #include "pipeline/display/run_summary.h"
+#include "pipeline/display/sweep_output.h"
+#include "pipeline/display/text_format.h"
+#include "pipeline/executors/stage_executor.h"
+#include "pipeline/plan/disk_space.h"
 #include "pipeline/records/run_recorder.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/sweep_output.h"
-#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -77,7 +77,7 @@ ExitCode run(RunOptions options) {
     if (options.smoke) return run_smoke(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
-    Session session(options.dag, options.store, options.dry_run ? Access::Look : Access::Write);
+    Session session(options.dag, options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
     const auto use = options.dry_run ? std::nullopt : std::optional(StoreLock::shared(session.open().folder()));
     const SweepQuestion question = question_of(options.sweep);
     const bool sweeping = options.sweep.sweeps();

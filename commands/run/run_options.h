@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "commands/shared/run_display.h"
-#include "commands/shared/stage_executor.h"
 #include "commands/run/sweep_options.h"
+#include "commands/shared/run_display.h"
+#include "pipeline/executors/stage_executor.h"
 
 namespace satdl {
 

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
-#include "commands/shared/signals.h"
 #include "commands/run/run_output.h"
-#include "pipeline/store/memory_store.h"
-#include "pipeline/run/scheduler.h"
+#include "commands/shared/signals.h"
 #include "pipeline/dag/smoke_dag.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/run/scheduler.h"
+#include "pipeline/store/memory_store.h"
 
 namespace satdl {
 
@@ -102,7 +102,7 @@ ExitCode run_smoke(const RunOptions& options) {
     refuse_beside_smoke(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
-    Session session(options.dag, options.store, Access::None);
+    Session session(options.dag, options.store, std::nullopt);
     session.refuse_files_of_others();
     (void)question_of(options.sweep);
     const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());

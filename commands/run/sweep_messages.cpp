@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <fstream>
 
-#include "pipeline/records/json_events.h"
-#include "pipeline/run/forecast.h"
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/records/json_events.h"
+#include "pipeline/run/forecast.h"
 
 namespace satdl {
 

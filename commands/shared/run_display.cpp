@@ -39,9 +39,4 @@ std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Cl
     return can_redraw(STDOUT_FILENO) ? progress_bars(screen) : plain_lines(screen);
 }
 
-Limits with_memory(Limits limits, const Machine& machine) {
-    if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
-    return limits;
-}
-
 }  // namespace satdl

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "pipeline/run/admission.h"
 #include "pipeline/records/json_events.h"
+#include "pipeline/run/admission.h"
 #include "pipeline/run/executor.h"
 #include "pipeline/run/observer.h"
 
@@ -22,8 +22,5 @@ enum class Shown {
 
 // In one write, and at once: other programs read along.
 void print_line(const std::string& line);
-
-// Where no memory is named, four fifths of the machine's.
-[[nodiscard]] Limits with_memory(Limits limits, const Machine& machine);
 
 }  // namespace satdl

@@ -3,28 +3,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "pipeline/plan/placement.h"
-#include "pipeline/os/shared_library.h"
 #include "pipeline/os/file_trust.h"
+#include "pipeline/os/shared_library.h"
+#include "pipeline/plan/placement.h"
 
 namespace satdl {
 
 namespace {
-
-std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files, Access access) {
-    if (access == Access::Write && !files.stamp(folder)) files.make_folders(folder);
-    return folder;
-}
-
-// HDF5 comes in with the first artifact that is written; the library stays.
-Hdf5LayoutFunction hdf5_layout() {
-    const auto path = program_folder() / "libsatdl_hdf5.so";
-    const SharedLibrary library(path);
-    const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
-    if (function == nullptr)
-        throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
-    return function;
-}
 
 Settings settings_of(const DagOptions& options) {
     Settings settings;
@@ -89,22 +74,14 @@ void refuse_settings_alone(const DagOptions& options) {
                 "name it before them: dags/full.yaml noise_factor=0.2");
 }
 
-OpenStore::OpenStore(const StoreOptions& options, Access access)
-    : folder_(options.store),
-      files_(real_file_system()),
-      index_(made(folder_, *files_, access) / "index.sqlite"),
-      store_(folder_, *files_, index_, hdf5_layout),
-      checkpoints_(folder_, *files_, hdf5_layout),
-      final_checkpoints_(folder_, *files_, hdf5_layout) {}
-
-Session::Session(const DagOptions& dag, const StoreOptions& store, Access access)
+Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access)
     : catalog_(load_catalog(program_folder(), dag.stages)),
       datasets_(dataset_folders(dag.file)),
       source_(dag.file),
       settings_(settings_of(dag)),
       trust_(dag.trust),
       machine_(this_machine()),
-      open_(access == Access::None ? nullptr : std::make_unique<OpenStore>(store, access)) {}
+      open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr) {}
 
 void Session::refuse_files_of_others() const {
     if (!trust_) satdl::refuse_files_of_others(source_.files(), trusted_owners(), owner_of);

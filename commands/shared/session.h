@@ -4,13 +4,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "commands/shared/command.h"
 #include "pipeline/plan/cache_view.h"
 #include "pipeline/plan/plan.h"
-#include "pipeline/store/store.h"
+#include "pipeline/store/open_store.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {
@@ -47,43 +48,17 @@ void take_only_settings(std::vector<std::string> arguments, DagOptions& options)
 // Throws Error{Usage} where there are settings, but no DAG file that they could be for.
 void refuse_settings_alone(const DagOptions& options);
 
-enum class Access {
-    None,  // no store at all
-    Look,  // a store that is not there is not made
-    Write,
-};
-
-// A store with its index. One whose index was lost is indexed anew when it is opened.
-class OpenStore {
-public:
-    OpenStore(const StoreOptions& options, Access access);
-
-    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
-    [[nodiscard]] FileSystem& files() { return *files_; }
-    [[nodiscard]] Index& index() { return index_; }
-    [[nodiscard]] DiskStore& store() { return store_; }
-    [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
-    [[nodiscard]] DiskFinalCheckpoints& ends() { return final_checkpoints_; }
-
-private:
-    const std::filesystem::path folder_;
-    const std::unique_ptr<FileSystem> files_;
-    Index index_;
-    DiskStore store_;
-    DiskCheckpoints checkpoints_;
-    DiskFinalCheckpoints final_checkpoints_;
-};
-
 // A DAG file under its settings, and the store that it runs in.
 class Session {
 public:
-    Session(const DagOptions& dag, const StoreOptions& store, Access access);
+    // `access`: nullopt for a session that opens no store.
+    Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access);
 
     // Throws Error{Usage} where a file of the DAG belongs to somebody else, unless the user trusts it.
     void refuse_files_of_others() const;
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
-    [[nodiscard]] OpenStore& open();  // not with Access::None
+    [[nodiscard]] OpenStore& open();  // not without Access
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
@@ -105,7 +80,7 @@ private:
     const Settings settings_;
     const bool trust_;
     Machine machine_;
-    const std::unique_ptr<OpenStore> open_;  // null with Access::None
+    const std::unique_ptr<OpenStore> open_;  // null without Access
 };
 
 }  // namespace satdl

@@ -1,8 +1,8 @@
 // satdl cache: the store itself: every byte of it verified (verify), what nobody needs removed (gc), its index made anew.
 #include <fmt/format.h>
 
-#include "commands/store/gc.h"
 #include "commands/shared/session.h"
+#include "commands/store/gc.h"
 #include "commands/store/verify.h"
 
 namespace satdl {
@@ -10,7 +10,7 @@ namespace satdl {
 namespace {
 
 ExitCode reindex(const StoreOptions& options) {
-    OpenStore open(options, Access::Write);
+    OpenStore open(options.store, Access::ReadWrite);
     fmt::print("{} objects indexed\n", open.store().reindex());
     return ExitCode::Done;
 }

@@ -4,17 +4,17 @@
 // side by side as the cores admit; nothing of that is kept.
 #include <fmt/format.h>
 
-#include "commands/store/comparing_store.h"
 #include "commands/shared/run_display.h"
 #include "commands/shared/session.h"
 #include "commands/shared/signals.h"
-#include "commands/shared/stage_executor.h"
+#include "commands/store/comparing_store.h"
+#include "pipeline/display/run_summary.h"
+#include "pipeline/display/text_format.h"
+#include "pipeline/executors/stage_executor.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/subprocess.h"
-#include "pipeline/display/run_summary.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -93,7 +93,7 @@ void tell(const CheckOptions& options, const std::string& dag, const std::vector
 ExitCode check(CheckOptions options) {
     take_settings(options.stages, options.dag);
     make_what_is_missing(options);
-    Session session(options.dag, options.store, Access::Look);
+    Session session(options.dag, options.store, Access::ReadOnly);
     session.refuse_files_of_others();
     const StoreLock use = StoreLock::shared(session.open().folder());
     const Dag dag = session.dag();
@@ -113,7 +113,7 @@ ExitCode check(CheckOptions options) {
         const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
         StageExecutor executor;
         const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
-        const RunResult result = run_on_flow_graph(run, with_memory(round.limits, session.machine()));
+        const RunResult result = run_on_flow_graph(run, default_limits(round.limits, session.machine()));
         if (const auto code = signals.exit_code()) return *code;
         for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order
             if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));

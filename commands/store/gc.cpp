@@ -9,11 +9,11 @@
 #include <set>
 
 #include "commands/shared/session.h"
+#include "pipeline/display/run_summary.h"
+#include "pipeline/display/text_format.h"
 #include "pipeline/records/json_events.h"
 #include "pipeline/records/run_record.h"
-#include "pipeline/display/run_summary.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text_format.h"
 
 namespace fs = std::filesystem;
 
@@ -71,7 +71,7 @@ void add_recorded(OpenStore& open, std::size_t runs, std::set<Digest>& kept) {
 void add_planned(const GcOptions& options, const std::string& dag_file, std::set<Digest>& kept) {
     DagOptions dag_options = options.settings;
     dag_options.file = dag_file;
-    Session session(dag_options, options.store, Access::Look);
+    Session session(dag_options, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     StoreCacheView cache = session.cache(dag);
     for (const auto& planned : session.plan(dag, {}, cache).nodes)
@@ -142,9 +142,9 @@ std::vector<CheckpointFiles::Entry> ends_going(OpenStore& open, const std::vecto
     std::set<Digest> staying;
     for (const Digest& key : open.store().keys()) staying.insert(key);
     for (const Artifact& artifact : going) staying.erase(artifact.key);
-    auto ends = open.final_checkpoints().entries();
-    std::erase_if(ends, [&](const CheckpointFiles::Entry& end) { return staying.contains(end.of); });
-    return ends;
+    auto entries = open.final_checkpoints().entries();
+    std::erase_if(entries, [&](const CheckpointFiles::Entry& end) { return staying.contains(end.of); });
+    return entries;
 }
 
 // A file that no run will read again.
@@ -180,7 +180,7 @@ std::vector<Leftover> leftovers_of(OpenStore& open, const GcOptions& options, co
 
 struct Going {
     std::vector<Artifact> artifacts;
-    std::vector<CheckpointFiles::Entry> ends;
+    std::vector<CheckpointFiles::Entry> final_checkpoints;
     std::vector<Leftover> leftovers;
 };
 
@@ -254,7 +254,7 @@ ExitCode collect(const GcOptions& options, OpenStore& open) {
 // Alone in the store, where it is more than a look.
 ExitCode collect(const GcOptions& options) {
     if (options.dags.empty()) refuse_settings_alone(options.settings);
-    OpenStore open(options.store, options.dry_run ? Access::Look : Access::Write);
+    OpenStore open(options.store.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
     const std::string folder = printable(open.folder().string());
     if (!open.files().stamp(open.folder()))
         throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "--store names another");

@@ -8,14 +8,14 @@
 #include <set>
 
 #include "commands/shared/run_display.h"
-#include "pipeline/records/recorded_dag.h"
 #include "commands/shared/signals.h"
-#include "commands/shared/stage_executor.h"
-#include "pipeline/plan/placement.h"
-#include "pipeline/os/file_trust.h"
-#include "pipeline/plan/recipe_diff.h"
-#include "pipeline/run/scheduler.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/executors/stage_executor.h"
+#include "pipeline/os/file_trust.h"
+#include "pipeline/plan/placement.h"
+#include "pipeline/plan/recipe_diff.h"
+#include "pipeline/records/recorded_dag.h"
+#include "pipeline/run/scheduler.h"
 
 namespace fs = std::filesystem;
 
@@ -78,7 +78,7 @@ private:
         StageExecutor executor;
         const RunContext run{dag,      plan,   machine_,        open_.store(),        cache, executor,
                                 *display, *clock, signals_.stop(), &open_.checkpoints()};
-        Limits limits = with_memory({}, machine_);
+        Limits limits = default_limits({}, machine_);
         limits.keep_going = true;
         const RunResult result = run_on_flow_graph(run, limits);
         for (Lost* one : lost) {

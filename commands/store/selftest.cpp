@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "commands/shared/session.h"
-#include "pipeline/store/file_system_probe.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/store/file_system_probe.h"
 
 namespace fs = std::filesystem;
 

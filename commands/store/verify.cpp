@@ -9,9 +9,9 @@
 #include <map>
 
 #include "commands/store/repair.h"
+#include "pipeline/display/text_format.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
-#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -31,7 +31,7 @@ struct VerifiedRecords {
 };
 
 struct Verified {
-    VerifiedFiles artifacts, checkpoints, ends;
+    VerifiedFiles artifacts, checkpoints, final_checkpoints;
     VerifiedRecords records;
 };
 
@@ -134,7 +134,7 @@ bool is_damaged(const Verified& found, const std::vector<Lost>& lost, bool repai
 
 ExitCode verify(VerifyOptions options) {
     options.repairs.quiet = options.json;
-    OpenStore open(options.store, options.repair ? Access::Write : Access::Look);
+    OpenStore open(options.store.store, options.repair ? Access::ReadWrite : Access::ReadOnly);
     const auto use = options.repair ? std::optional(StoreLock::shared(open.folder())) : std::nullopt;
     const Verified found{verified_artifacts(open), open.checkpoints().verify(), open.final_checkpoints().verify(), verified_records(open)};
     if (!options.json) tell(found, options.repair);

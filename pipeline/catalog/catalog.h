@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/os/file_system.h"
 #include "pipeline/catalog/manifest.h"
+#include "pipeline/os/file_system.h"
 #include "pipeline/stage.h"
 
 namespace satdl {

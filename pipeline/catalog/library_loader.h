@@ -8,8 +8,8 @@
 #include <string>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/os/shared_library.h"
 #include "pipeline/catalog/library_check.h"
+#include "pipeline/os/shared_library.h"
 
 namespace satdl {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/stage.h"
 #include "pipeline/catalog/execution_policy.h"
+#include "pipeline/stage.h"
 
 namespace satdl {
 

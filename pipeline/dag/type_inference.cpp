@@ -9,9 +9,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/metric_names.h"
 #include "pipeline/network/network_summary.h"
-#include "pipeline/catalog/stage_rules.h"
 
 namespace satdl {
 namespace {

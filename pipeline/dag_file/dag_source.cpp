@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/dag/type_inference.h"
 #include "pipeline/dag_file/parameter_layers.h"
 #include "pipeline/dag_file/stage_reader.h"
-#include "pipeline/dag/type_inference.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {

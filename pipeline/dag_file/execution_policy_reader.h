@@ -1,8 +1,8 @@
 // What a stage's map in a DAG file says of its supervision.
 #pragma once
 
-#include "pipeline/dag_file/interpolation.h"
 #include "pipeline/catalog/execution_policy.h"
+#include "pipeline/dag_file/interpolation.h"
 
 namespace satdl {
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
-#include "pipeline/catalog/stage_rules.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {

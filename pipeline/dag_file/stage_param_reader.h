@@ -9,9 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "pipeline/dataset/dataset.h"
 #include "pipeline/dag_file/interpolation.h"
 #include "pipeline/dag_file/param_check.h"
+#include "pipeline/dataset/dataset.h"
 #include "pipeline/stage.h"
 
 namespace satdl {

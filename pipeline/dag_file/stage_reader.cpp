@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "pipeline/dag_file/execution_policy_reader.h"
 #include "pipeline/dag_file/foreach_matrix.h"
 #include "pipeline/dag_file/param_constraints.h"
-#include "pipeline/dag_file/execution_policy_reader.h"
 
 namespace satdl {
 namespace {

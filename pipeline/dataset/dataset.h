@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/core/config_value.h"
 #include "pipeline/core/digest.h"
 #include "pipeline/os/file_system.h"
 #include "pipeline/stage.h"
-#include "pipeline/core/config_value.h"
 
 namespace satdl {
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <set>
 
-#include "pipeline/network/metric_names.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/network/metric_names.h"
 
 namespace satdl {
 

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/run/observer.h"
 #include "pipeline/display/mean_interval.h"
+#include "pipeline/run/observer.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {

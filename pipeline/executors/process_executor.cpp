@@ -16,10 +16,10 @@
 
 #include "pipeline/core/error.h"
 #include "pipeline/executors/reaper.h"
-#include "pipeline/executors/worker_protocol.h"
-#include "pipeline/os/subprocess.h"
 #include "pipeline/executors/stop_flag.h"
 #include "pipeline/executors/worker_process.h"
+#include "pipeline/executors/worker_protocol.h"
+#include "pipeline/os/subprocess.h"
 
 namespace satdl {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "pipeline/run/executor.h"
 #include "pipeline/catalog/library_loader.h"
+#include "pipeline/run/executor.h"
 
 namespace satdl {
 

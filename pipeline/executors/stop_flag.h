@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <utility>
 
-#include "pipeline/core/unique_fd.h"
 #include "pipeline/core/error.h"
+#include "pipeline/core/unique_fd.h"
 
 namespace satdl {
 

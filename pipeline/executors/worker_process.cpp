@@ -11,12 +11,12 @@
 #include <cstring>
 #include <utility>
 
+#include "pipeline/catalog/execution_policy.h"
+#include "pipeline/catalog/library_loader.h"
 #include "pipeline/core/error.h"
 #include "pipeline/executors/reaper.h"
-#include "pipeline/executors/worker_protocol.h"
 #include "pipeline/executors/stop_flag.h"
-#include "pipeline/catalog/library_loader.h"
-#include "pipeline/catalog/execution_policy.h"
+#include "pipeline/executors/worker_protocol.h"
 
 namespace satdl {
 namespace {

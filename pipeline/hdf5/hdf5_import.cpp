@@ -8,8 +8,8 @@
 #include <new>
 #include <utility>
 
-#include "pipeline/os/shared_library.h"
 #include "pipeline/core/error.h"
+#include "pipeline/os/shared_library.h"
 
 namespace satdl {
 namespace {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/hdf5/hdf5_import.h"
 #include "pipeline/hdf5/hdf5_handle.h"
+#include "pipeline/hdf5/hdf5_import.h"
 
 namespace satdl {
 namespace {

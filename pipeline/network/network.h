@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "pipeline/core/array.h"
-#include "pipeline/network/layer_kinds.h"
 #include "pipeline/core/config_value.h"
+#include "pipeline/network/layer_kinds.h"
 
 namespace satdl {
 

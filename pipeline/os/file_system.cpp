@@ -130,7 +130,7 @@ struct CloseFolder {
 
 class RealFileSystem final : public FileSystem {
 public:
-    std::optional<FileStamp> identity(const fs::path& path) override {
+    std::optional<FileStamp> stamp(const fs::path& path) override {
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0) {
             if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;

@@ -14,8 +14,8 @@
 #include <cstring>
 #include <utility>
 
-#include "pipeline/core/unique_fd.h"
 #include "pipeline/core/error.h"
+#include "pipeline/core/unique_fd.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "pipeline/store/final_checkpoints.h"
 #include "pipeline/plan/plan.h"
+#include "pipeline/store/final_checkpoints.h"
 #include "pipeline/store/source_digest.h"
 #include "pipeline/store/store.h"
 

@@ -13,7 +13,7 @@ namespace satdl {
 
 struct Continuation {
     std::string param;      // that says how far: "epochs"
-    std::int64_t goal = 0;  // its value
+    std::int64_t target = 0;  // its value
     Recipe base_recipe;             // the recipe without it: the same for all that go this way
     std::string blocker;   // "schedule cosine depends on epochs": then the way is its own, and it begins at the start; else ""
 };

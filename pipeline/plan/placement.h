@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/catalog/library_loader.h"
 #include "pipeline/dag/dag.h"
 #include "pipeline/plan/machine.h"
 #include "pipeline/plan/selection.h"
-#include "pipeline/catalog/library_loader.h"
 
 namespace satdl {
 
@@ -37,7 +37,7 @@ inline constexpr std::int64_t kParallelCost = 50'000'000;
 
 struct Notice {
     LogLevel level = LogLevel::Info;
-    std::string words;
+    std::string text;
 };
 // What was chosen for a node, and why. Nothing of cpu and fp32 that were asked for by name.
 [[nodiscard]] std::vector<Notice> placement_notices(const Node& node, const Machine& machine);

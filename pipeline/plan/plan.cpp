@@ -8,10 +8,10 @@
 #include <iterator>
 #include <utility>
 
-#include "pipeline/plan/placement.h"
-#include "pipeline/plan/stage_key.h"
-#include "pipeline/plan/recipe_diff.h"
 #include "pipeline/dag/type_inference.h"
+#include "pipeline/plan/placement.h"
+#include "pipeline/plan/recipe_diff.h"
+#include "pipeline/plan/stage_key.h"
 
 namespace satdl {
 namespace {

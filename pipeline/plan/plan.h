@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/store/checkpoints.h"
-#include "pipeline/plan/continuation.h"
 #include "pipeline/dag/dag.h"
-#include "pipeline/plan/machine.h"
 #include "pipeline/dag/port_type.h"
-#include "pipeline/store/recipe.h"
+#include "pipeline/plan/continuation.h"
+#include "pipeline/plan/machine.h"
 #include "pipeline/plan/selection.h"
 #include "pipeline/plan/source_file_digests.h"
+#include "pipeline/store/checkpoints.h"
+#include "pipeline/store/recipe.h"
 
 namespace satdl {
 

@@ -17,9 +17,9 @@ struct Request {
 };
 
 enum class Part {
-    Out,     // not taken in
-    Source,  // an ancestor of a single stage: its outcome may be taken from the store, but it may not run
-    In,
+    Excluded,
+    ReadOnly,  // an ancestor of a single stage: its output may be taken from the store, but it may not run
+    Included,
 };
 
 struct Selection {  // both by NodeId

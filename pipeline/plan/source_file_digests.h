@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/dag/dag.h"
 #include "pipeline/core/digest.h"
+#include "pipeline/dag/dag.h"
 #include "pipeline/os/file_system.h"
 
 namespace satdl {

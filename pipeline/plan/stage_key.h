@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "pipeline/dag/dag.h"
 #include "pipeline/core/digest.h"
+#include "pipeline/dag/dag.h"
 #include "pipeline/plan/machine.h"
 #include "pipeline/store/recipe.h"
 

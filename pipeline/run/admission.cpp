@@ -109,4 +109,9 @@ void Admission::leave_cohort(std::size_t node) {
     if (--to_do_.at(*cohort) == 0) in_flight_.erase(*cohort);
 }
 
+Limits default_limits(Limits limits, const Machine& machine) {
+    if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
+    return limits;
+}
+
 }  // namespace satdl

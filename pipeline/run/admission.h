@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/plan/machine.h"
+
 namespace satdl {
 
 struct Limits {
@@ -28,6 +30,9 @@ struct Limits {
     bool keep_going = false;         // -k: a failure stops only what depends on it
     std::size_t cohorts = 0;         // in flight, at most; 0: no limit
 };
+
+// `limits`, with four fifths of the machine's memory where they name none.
+[[nodiscard]] Limits default_limits(Limits limits, const Machine& machine);
 
 // By node: its cohort, if it has one; none at all where it is empty. What a node of a cohort needs is of the same cohort or of none,
 // and what has none needs nothing that has one: so what is in flight never waits for what must not start.

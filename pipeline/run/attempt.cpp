@@ -5,10 +5,10 @@
 #include <chrono>
 #include <exception>
 
-#include "pipeline/plan/placement.h"
 #include "pipeline/core/error.h"
-#include "pipeline/os/sigbus_guard.h"
 #include "pipeline/dag/outcome_check.h"
+#include "pipeline/os/sigbus_guard.h"
+#include "pipeline/plan/placement.h"
 #include "pipeline/run/attempt_checkpoints.h"
 
 namespace satdl {
@@ -86,7 +86,7 @@ Attempt checked(const RunContext& run, const PlannedNode& planned, StageOutput o
     return made;
 }
 
-Attempt stopped(const RunContext& run, const ExecutionPolicy& supervision, bool was_asked) {
+Attempt stopped(const RunContext& run, const ExecutionPolicy& policy, bool was_asked) {
     if (run.stop.load(std::memory_order_relaxed)) {
         Attempt made;
         made.state = NodeState::Stopped;

@@ -35,11 +35,11 @@ AttemptCheckpoints::AttemptCheckpoints(const RunContext& run, const PlannedNode&
 void AttemptCheckpoints::load() {
     last_ = run_.checkpoints->load(*planned_.key, damaged_);
     if (!continuation_) return;
-    const auto end = run_.final_checkpoints->longest_prefix(continuation_->base_recipe, continuation_->goal);
+    const auto end = run_.final_checkpoints->longest_prefix(continuation_->base_recipe, continuation_->target);
     if (!end || (last_ && !is_farther(*end, last_->place))) return;
-    if (auto state = run_.final_checkpoints->load(continuation_->base_recipe, continuation_->goal, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
+    if (auto state = run_.final_checkpoints->load(continuation_->base_recipe, continuation_->target, damaged_); state && (!last_ || is_farther(state->place, last_->place))) {
         last_ = std::move(state);
-        last_->place.epochs = continuation_->goal;
+        last_->place.epochs = continuation_->target;
     }
 }
 

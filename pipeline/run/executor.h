@@ -5,11 +5,11 @@
 #include <memory>
 #include <optional>
 
+#include "pipeline/plan/plan.h"
 #include "pipeline/run/admission.h"
+#include "pipeline/run/observer.h"
 #include "pipeline/store/checkpoints.h"
 #include "pipeline/store/final_checkpoints.h"
-#include "pipeline/run/observer.h"
-#include "pipeline/plan/plan.h"
 #include "pipeline/store/store.h"
 
 namespace satdl {
@@ -45,7 +45,7 @@ struct RunContext {  // what a schedule needs, borrowed
     Checkpoints* checkpoints = nullptr;   // null: none are kept
     double checkpoint_every_seconds = 60;  // within an epoch
     Cohorts cohorts{};                     // by NodeId
-    FinalCheckpoints* ends = nullptr;                  // null: none are kept, and nothing begins at one
+    FinalCheckpoints* final_checkpoints = nullptr;               // null: none are kept, and nothing begins at one
 };
 
 }  // namespace satdl

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "pipeline/plan/placement.h"
 #include "pipeline/core/error.h"
 #include "pipeline/os/sigbus_guard.h"
+#include "pipeline/plan/placement.h"
 
 namespace satdl {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "pipeline/run/admission.h"
 #include "pipeline/plan/plan.h"
+#include "pipeline/run/admission.h"
 
 namespace satdl {
 

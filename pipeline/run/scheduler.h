@@ -8,9 +8,9 @@
 #include <functional>
 #include <memory>
 
+#include "pipeline/plan/machine.h"
 #include "pipeline/run/admission.h"
 #include "pipeline/run/executor.h"
-#include "pipeline/plan/machine.h"
 #include "pipeline/run/observer.h"
 
 namespace satdl {

@@ -14,11 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/os/file_system.h"
 #include "pipeline/hdf5/hdf5_layout.h"
+#include "pipeline/os/file_system.h"
+#include "pipeline/stage.h"
 #include "pipeline/store/artifact_header.h"
 #include "pipeline/store/recipe.h"
-#include "pipeline/stage.h"
 
 namespace satdl {
 

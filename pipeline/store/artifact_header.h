@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "pipeline/os/file_system.h"
-#include "pipeline/store/recipe.h"
 #include "pipeline/stage.h"
+#include "pipeline/store/recipe.h"
 
 namespace satdl {
 

@@ -156,7 +156,7 @@ Seen index_works(const fs::path& folder, FileSystem&) {
     const Digest key = sha256("key");
     Index(path).put_artifact(key, {{{"port", key}}, 1});
     Index again(path);
-    const bool there = again.object(key).has_value();
+    const bool there = again.artifact(key).has_value();
     return {there && !again.trouble(), there ? "SQLite, written and read again" : again.trouble().value_or("what was written is not there")};
 }
 

@@ -86,7 +86,7 @@ std::optional<std::string> Index::trouble() const {
     return file_->access([](IndexDatabase& file) { return file.trouble(); });
 }
 
-std::optional<IndexedArtifact> Index::object(const Digest& key) {
+std::optional<IndexedArtifact> Index::artifact(const Digest& key) {
     return file_->access([&](IndexDatabase& file) -> std::optional<IndexedArtifact> {
         const auto row = file.get(IndexDatabase::IndexTable::Objects, bytes_of(key));
         if (!row) return std::nullopt;

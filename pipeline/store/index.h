@@ -14,8 +14,8 @@
 
 #include "pipeline/core/digest.h"
 #include "pipeline/os/file_system.h"
-#include "pipeline/store/recipe.h"
 #include "pipeline/stage.h"
+#include "pipeline/store/recipe.h"
 
 namespace satdl {
 
@@ -47,7 +47,7 @@ public:
     // Why it is not, or was not, what is on disk; for a warning.
     [[nodiscard]] std::optional<std::string> trouble() const;
 
-    [[nodiscard]] std::optional<IndexedArtifact> object(const Digest& key);
+    [[nodiscard]] std::optional<IndexedArtifact> artifact(const Digest& key);
     void put_artifact(const Digest& key, const IndexedArtifact& object);
     void remove_artifact(const Digest& key);
 

@@ -3,8 +3,8 @@
 
 #include "pipeline/core/digest.h"
 #include "pipeline/os/file_system.h"
-#include "pipeline/store/index.h"
 #include "pipeline/stage.h"
+#include "pipeline/store/index.h"
 
 namespace satdl {
 

@@ -53,7 +53,7 @@ ArtifactHeader DiskStore::header_of(const Digest& key) {
 }
 
 std::optional<PortDigests> DiskStore::find(const Digest& key) {
-    const auto row = index_.object(key);
+    const auto row = index_.artifact(key);
     const auto found = files_.stamp(path_of(key));
     if (row && found && row->file_bytes == found->bytes) return row->ports;
     if (row) index_.remove_artifact(key);

@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/store/index.h"
 #include "pipeline/store/artifact.h"
+#include "pipeline/store/index.h"
 #include "pipeline/store/staging.h"
 
 namespace satdl {

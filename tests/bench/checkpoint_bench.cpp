@@ -8,8 +8,8 @@
 #include <string>
 
 #include "pipeline/plan/machine.h"
-#include "pipeline/store/memory_store.h"
 #include "pipeline/run/attempt_checkpoints.h"
+#include "pipeline/store/memory_store.h"
 #include "stages/initialise.h"
 #include "stages/tensor.h"
 #include "stages/trainer.h"

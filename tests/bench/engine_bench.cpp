@@ -5,11 +5,11 @@
 #include <filesystem>
 
 #include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/library_loader.h"
 #include "pipeline/dag_file/dag_source.h"
-#include "pipeline/store/memory_store.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/run/scheduler.h"
-#include "pipeline/catalog/library_loader.h"
+#include "pipeline/store/memory_store.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace {

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "pipeline/store/recipe.h"
 #include "pipeline/records/run_record.h"
+#include "pipeline/store/recipe.h"
 #include "tests/support/small_run.h"
 
 using namespace satdl;

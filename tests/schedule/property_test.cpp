@@ -11,8 +11,8 @@
 #include <set>
 
 #include "pipeline/plan/stage_key.h"
-#include "pipeline/store/memory_store.h"
 #include "pipeline/run/scheduler.h"
+#include "pipeline/store/memory_store.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;

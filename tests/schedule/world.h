@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "pipeline/store/memory_store.h"
 #include "tests/support/memory_checkpoints.h"
 #include "tests/support/tiny_stages.h"
 

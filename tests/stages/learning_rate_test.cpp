@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include "stages/learning_rate.h"
 #include "stages/early_stopping.h"
+#include "stages/learning_rate.h"
 
 using namespace satdl::stages;
 

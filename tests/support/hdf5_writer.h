@@ -1,8 +1,8 @@
 // The HDF5 writer as the programs load it.
 #pragma once
 
-#include "pipeline/os/shared_library.h"
 #include "pipeline/hdf5/hdf5_layout.h"
+#include "pipeline/os/shared_library.h"
 
 namespace satdl::test {
 

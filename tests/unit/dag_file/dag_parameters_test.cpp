@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "pipeline/dag_file/dag_source.h"
-#include "small_dag.h"
+#include "tests/support/small_dag.h"
 
 using namespace satdl;
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "small_dag.h"
+#include "tests/support/small_dag.h"
 
 using namespace satdl;
 

@@ -9,7 +9,7 @@
 #include "pipeline/dag_file/dag_source.h"
 #include "pipeline/sweep/sweep.h"
 #include "pipeline/yaml/yaml_parser.h"
-#include "small_catalog.h"
+#include "tests/support/small_catalog.h"
 
 using namespace satdl;
 

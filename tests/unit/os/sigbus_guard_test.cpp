@@ -10,8 +10,8 @@
 #include <functional>
 #include <thread>
 
-#include "pipeline/os/file_system.h"
 #include "pipeline/executors/shared_arrays.h"
+#include "pipeline/os/file_system.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;

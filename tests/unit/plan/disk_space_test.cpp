@@ -3,9 +3,9 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "pipeline/network/network_parser.h"
 #include "pipeline/plan/machine.h"
 #include "pipeline/store/memory_store.h"
-#include "pipeline/network/network_parser.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "tests/support/text_file_system.h"
 #include "tests/support/tiny_stages.h"

@@ -55,7 +55,7 @@ std::string refused(const Dag& dag, const Request& request = {}) {
 
 Words told(const Dag& dag, const Machine& machine) {
     Words words;
-    for (const Notice& one : placement_notices(dag.nodes[0], machine)) words.push_back((one.level == LogLevel::Warning ? "warning: " : "") + one.words);
+    for (const Notice& one : placement_notices(dag.nodes[0], machine)) words.push_back((one.level == LogLevel::Warning ? "warning: " : "") + one.text);
     return words;
 }
 

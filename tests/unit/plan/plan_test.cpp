@@ -1,6 +1,6 @@
 #include "pipeline/plan/machine.h"
-#include "pipeline/store/memory_store.h"
 #include "pipeline/plan/plan.h"
+#include "pipeline/store/memory_store.h"
 
 #include <fmt/format.h>
 
@@ -32,8 +32,8 @@ struct World {
     Files files{{"one", {1, 2, 3}}};
     MemoryStore store;
     MemoryCheckpoints checkpoints;
-    MemoryFinalCheckpoints ends;
-    TinyCacheView cache{store, files, &checkpoints, &ends};
+    MemoryFinalCheckpoints final_checkpoints;
+    TinyCacheView cache{store, files, &checkpoints, &final_checkpoints};
     TinyExecutor executor{files};
     Machine machine{4, "AVX2"};
     std::atomic<bool> stop{false};
@@ -274,7 +274,7 @@ void keep_final_checkpoint(World& world, const Dag& dag, std::int64_t reached) {
     const Plan plan = world.plan(dag);
     const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
     REQUIRE(continuation);
-    world.final_checkpoints.keep(*continuation, *plan.nodes[0].key, {reached, continuation->target, 10, 10}, as_group({reached}));
+    world.final_checkpoints.keep(continuation->base_recipe, *plan.nodes[0].key, {reached, continuation->target, 10, 10}, as_group({reached}));
 }
 
 }  // namespace

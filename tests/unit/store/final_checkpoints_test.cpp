@@ -31,13 +31,13 @@ NamedArrays state_after(std::int64_t epochs) {
 
 // A process with its view of a store's ends.
 struct Process {
-    explicit Process(const TempFolder& folder) : faulty(*files), ends(folder.path(), faulty, test::hdf5_writer) {}
+    explicit Process(const TempFolder& folder) : faulty(*files), final_checkpoints(folder.path(), faulty, test::hdf5_writer) {}
     void keep(std::int64_t reached, std::int64_t goal, int way = 1) {
-        ends.keep(base(way), key_with(goal), end_of(reached, goal), state_after(reached));
+        final_checkpoints.keep(base(way), key_with(goal), end_of(reached, goal), state_after(reached));
     }
     std::unique_ptr<FileSystem> files = real_file_system();
     FaultyFileSystem faulty;
-    DiskFinalCheckpoints ends;
+    DiskFinalCheckpoints final_checkpoints;
     std::vector<std::string> damaged;
 };
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "pipeline/yaml/yaml_parser.h"
-#include "small_catalog.h"
+#include "tests/support/small_catalog.h"
 
 using namespace satdl;
 

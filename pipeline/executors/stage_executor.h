@@ -2,8 +2,8 @@
 // user or the stage wants that.
 #pragma once
 
-#include "pipeline/executors/process_executor.h"
 #include "pipeline/catalog/library_loader.h"
+#include "pipeline/executors/process_executor.h"
 
 namespace satdl {
 

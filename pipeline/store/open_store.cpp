@@ -1,0 +1,37 @@
+#include "pipeline/store/open_store.h"
+
+#include <utility>
+
+#include "pipeline/core/error.h"
+#include "pipeline/hdf5/hdf5_layout.h"
+#include "pipeline/os/shared_library.h"
+
+namespace satdl {
+namespace {
+
+std::filesystem::path made(const std::filesystem::path& folder, FileSystem& files, Access access) {
+    if (access == Access::ReadWrite && !files.stamp(folder)) files.make_folders(folder);
+    return folder;
+}
+
+// HDF5 comes in with the first artifact that is written; the library stays.
+Hdf5LayoutFunction hdf5_layout() {
+    const auto path = program_folder() / "libsatdl_hdf5.so";
+    const SharedLibrary library(path);
+    const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
+    if (function == nullptr)
+        throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
+    return function;
+}
+
+}  // namespace
+
+OpenStore::OpenStore(std::filesystem::path folder, Access access)
+    : folder_(std::move(folder)),
+      files_(real_file_system()),
+      index_(made(folder_, *files_, access) / "index.sqlite"),
+      store_(folder_, *files_, index_, hdf5_layout),
+      checkpoints_(folder_, *files_, hdf5_layout),
+      final_checkpoints_(folder_, *files_, hdf5_layout) {}
+
+}  // namespace satdl
