@@ -4,13 +4,12 @@
 
 #include <cmath>
 
+#include "pipeline/core/json.h"
 #include "report/gallery.h"
 
 namespace satdl {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // With more of a kind than this, pictures and matrices of the first ones stand for all, and the page says so.
 constexpr std::size_t kMaxMatrices = 24;
@@ -18,13 +17,8 @@ constexpr std::size_t kMaxPictured = 8;
 constexpr std::size_t kMaxPairs = 4;
 constexpr std::size_t kMaxNoise = 2;
 
-Json number(double value) {
-    if (std::isfinite(value)) return value;
-    return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-}
-
 Json or_null(const std::optional<double>& value) {
-    return value ? number(*value) : Json(nullptr);
+    return value ? number_to_json(*value) : Json(nullptr);
 }
 
 Json ports_json(const ArtifactHeader& header) {
@@ -50,16 +44,14 @@ Json metrics_json(const ArtifactHeader& header) {
     Json metrics = Json::object();
     for (const auto& [port, values] : header.metrics) {
         metrics[port] = Json::object();
-        for (const auto& [name, value] : values) metrics[port][name] = number(value);
+        for (const auto& [name, value] : values) metrics[port][name] = number_to_json(value);
     }
     return metrics;
 }
 
 Json tables_json(const ArtifactHeader& header) {
     Json tables = Json::array();
-    for (const auto& table : header.tables) {
-        tables.push_back({{"title", table.title}, {"columns", table.columns}, {"rows", table.rows}, {"notes", table.notes}});
-    }
+    for (const auto& table : header.tables) tables.push_back(table_to_json(table));
     return tables;
 }
 
@@ -100,7 +92,7 @@ Json columns_json(const NamedArrays& history) {
     for (const auto& [name, column] : history) {
         if (column.dtype() != DType::Float64) continue;
         columns[name] = Json::array();
-        for (const double value : column.values<double>()) columns[name].push_back(number(value));
+        for (const double value : column.values<double>()) columns[name].push_back(number_to_json(value));
     }
     return columns;
 }
@@ -111,7 +103,7 @@ Json columns_json(const std::vector<EpochRow>& epochs) {
         for (const auto& [name, value] : epochs[row].metrics) {
             auto& column = columns[name];
             while (column.size() < row) column.push_back("nan");
-            column.push_back(number(value));
+            column.push_back(number_to_json(value));
         }
         columns["epoch"].push_back(epochs[row].epoch);
     }

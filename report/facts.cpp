@@ -6,13 +6,12 @@
 #include <cmath>
 #include <limits>
 
+#include "pipeline/core/json.h"
 #include "pipeline/records/run_record.h"
 
 namespace satdl {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 double number_or_nan(const Json& json) {
     return json.is_number() ? json.get<double>() : std::numeric_limits<double>::quiet_NaN();

@@ -4,14 +4,13 @@
 #include <cmath>
 #include <numeric>
 
+#include "pipeline/core/json.h"
 #include "report/escape.h"
 #include "report/png.h"
 
 namespace satdl {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kMaxSide = 256;     // pixels
 constexpr std::int64_t kNoiseColumns = 10;  // pictures

@@ -115,7 +115,7 @@ ExitCode explain(ExplainOptions options) {
         planned.recipe ? compared(last ? last->recipe : Recipe{}, *planned.recipe) : std::vector<Difference>{};
     const auto waiting = waits_for(dag, plan, id);
     if (options.json) {
-        fmt::print("{}\n", dumped(explanation_json(*node, planned, parts, waiting)));
+        fmt::print("{}\n", dump_json(explanation_json(*node, planned, parts, waiting)));
         return ExitCode::Done;
     }
     fmt::print("{}: {}: {}\n", printable(node->name), name_of(planned.action), printable(planned.because));

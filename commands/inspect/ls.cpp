@@ -144,7 +144,7 @@ ExitCode ls(LsOptions options) {
     std::string name;
     const auto rows = options.dag.file.empty() ? rows_of_results(options, name) : rows_of_dag(options, name);
     if (options.json) {
-        fmt::print("{}\n", dumped(rows_json(name, rows)));
+        fmt::print("{}\n", dump_json(rows_json(name, rows)));
     } else {
         print_rows(name, rows);
     }

@@ -162,10 +162,10 @@ ExitCode report(ReportOptions options) {
         document["runs"].push_back(run_document(std::move(facts), open.store()));
     }
     if (options.json) {
-        fmt::print("{}\n", dumped(document));
+        fmt::print("{}\n", dump_json(document));
         return ExitCode::Done;
     }
-    const std::string page = page_html(*parts, title + " - satdl report", dumped(document));
+    const std::string page = page_html(*parts, title + " - satdl report", dump_json(document));
     file->write(page);
     fmt::print("{}: {}, {}\n", printable(options.out), printable(title), bytes_text(page.size()));
     for (const auto& run : document["runs"]) {

@@ -170,7 +170,7 @@ ExitCode show(const ShowOptions& options) {
     shown.made = find_making(open.folder(), shown.header.key, files, damaged);
     for (const std::string& one : damaged) spdlog::warn("{}, and not used", one);
     if (options.json) {
-        fmt::print("{}\n", dumped(shown_json(shown)));
+        fmt::print("{}\n", dump_json(shown_json(shown)));
     } else {
         fmt::print("{}", shown_text(shown));
     }

@@ -128,7 +128,7 @@ Json shown_json(const Shown& shown) {
                            {"std", numbers.deviation},
                            {"nan", numbers.nan_count}});
     }
-    for (const auto& table : shown.header.tables) tables.push_back(Json::parse(to_json(table)));
+    for (const auto& table : shown.header.tables) tables.push_back(table_to_json(table));
     Json json = {{"stage", shown.stage.empty() ? Json(nullptr) : Json(shown.stage)},
                  {"key", shown.header.key.hex()},
                  {"path", shown.path.string()},

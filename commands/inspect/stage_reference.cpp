@@ -143,7 +143,7 @@ ExitCode stages(const StagesOptions& options) {
     if (options.json) {
         Json json = Json::array();
         for (const auto& kind : kinds) json.push_back(stage_json(known_stage(catalog, kind)));
-        fmt::print("{}\n", dumped({{"stages", std::move(json)}}));
+        fmt::print("{}\n", dump_json({{"stages", std::move(json)}}));
     } else if (!options.kind.empty()) {
         fmt::print("{}", reference(known_stage(catalog, options.kind)));
     } else {

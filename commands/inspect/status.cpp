@@ -34,7 +34,7 @@ ExitCode status(StatusOptions options) {
     request.targets = options.targets;
     const Plan plan = session.plan(dag, request, cache);
     if (options.json) {
-        fmt::print("{}\n", dumped(plan_json(dag, plan)));
+        fmt::print("{}\n", dump_json(plan_json(dag, plan)));
     } else {
         fmt::print("{}", table_text(plan_table(dag, plan)));
     }

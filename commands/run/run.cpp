@@ -62,8 +62,8 @@ void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& res
     for (auto [stage, table] : final_tables(dag, result, options.targets, store)) {
         if (options.json) {
             Json event = {{"event", "table"}, {"stage", stage}};
-            event.update(Json::parse(to_json(table)));
-            print_line(dumped(event));
+            event.update(table_to_json(table));
+            print_line(dump_json(event));
         } else {
             table.title = table.title.empty() ? stage : fmt::format("{}: {}", stage, table.title);
             fmt::print("\n{}", table_text(table));
@@ -93,7 +93,7 @@ ExitCode run(RunOptions options) {
     const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
     if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(load));
     if (options.dry_run) {
-        fmt::print("{}", options.json ? dumped(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
+        fmt::print("{}", options.json ? dump_json(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
     }
     session.refuse_files_of_others();

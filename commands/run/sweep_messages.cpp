@@ -27,7 +27,7 @@ std::string approximately(double seconds) {
 std::string event_line(std::string_view name, const Json& fields) {
     Json event = {{"event", name}, {"wall_time", wall_time()}};
     event.update(fields);
-    return dumped(event);
+    return dump_json(event);
 }
 
 void write_csv(const std::string& path, const std::string& csv) {

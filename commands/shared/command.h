@@ -7,10 +7,9 @@
 #include <string>
 
 #include "pipeline/core/error.h"
+#include "pipeline/core/json.h"
 
 namespace satdl {
-
-using Json = nlohmann::ordered_json;
 
 // What the chosen command does; an Error that it throws becomes the program's message and exit code.
 using Work = std::function<ExitCode()>;
@@ -28,8 +27,5 @@ void add_data_command(CLI::App& program, Work& work);
 void add_check_determinism_command(CLI::App& program, Work& work);
 void add_cache_command(CLI::App& program, Work& work);
 void add_selftest_command(CLI::App& program, Work& work);
-
-// On one line; bytes that are no UTF-8 are replaced.
-[[nodiscard]] std::string dumped(const Json& json);
 
 }  // namespace satdl

@@ -81,7 +81,7 @@ void tell(const CheckOptions& options, const std::string& dag, const std::vector
     if (options.json) {
         Json stages = Json::array();
         for (const auto& finding : findings) stages.push_back(to_json(finding));
-        print_line(dumped({{"dag", dag}, {"deterministic", good}, {"stages", std::move(stages)}}));
+        print_line(dump_json({{"dag", dag}, {"deterministic", good}, {"stages", std::move(stages)}}));
         return;
     }
     Table table{.title = {}, .columns = {"stage", "run again", "bytes", "where they differ"}, .rows = {}, .notes = {}};

@@ -213,7 +213,7 @@ void tell(const GcOptions& options, const Going& going, std::size_t kept, std::u
                                {"ends", going.final_checkpoints.size()}, {"ends_bytes", bytes_of(going.final_checkpoints)},
                                {"leftovers", going.leftovers.size()}, {"leftovers_bytes", bytes_of(going.leftovers)},
                                {"kept", kept}, {"kept_bytes", kept_bytes}};
-        fmt::print("{}\n", dumped(document));
+        fmt::print("{}\n", dump_json(document));
         return;
     }
     if (!going.artifacts.empty()) {

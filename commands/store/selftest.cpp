@@ -60,7 +60,7 @@ ExitCode selftest(const SelftestOptions& options) {
             list.push_back({{"question", one.question}, {"holds", one.holds == Holds::Yes}, {"must", one.holds == Holds::NoAndMust},
                             {"found", one.found}, {"follows", one.follows}});
         }
-        fmt::print("{}\n", dumped({{"folder", place.string()}, {"usable", usable}, {"answers", std::move(list)}}));
+        fmt::print("{}\n", dump_json({{"folder", place.string()}, {"usable", usable}, {"answers", std::move(list)}}));
     } else {
         Table table{.title = {}, .columns = {"on this file system", "holds", "found"}, .rows = {}, .notes = {}};
         for (const DiskAnswer& one : answers) {

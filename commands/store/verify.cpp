@@ -142,7 +142,7 @@ ExitCode verify(VerifyOptions options) {
     if (options.repair) lost = lost_artifacts(open);
     std::optional<ExitCode> stopped;
     if (!lost.empty()) stopped = repair(lost, open, options.repairs);
-    if (options.json) fmt::print("{}\n", dumped(to_json(found, lost)));
+    if (options.json) fmt::print("{}\n", dump_json(to_json(found, lost)));
     else tell(lost);
     if (stopped) return *stopped;
     return is_damaged(found, lost, options.repair) ? ExitCode::Store : ExitCode::Done;

@@ -4,17 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dumped(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // What has to be said of a stage beside why it ran.
 std::string remark(const NodeResult& node) {
@@ -53,10 +48,6 @@ std::string summary_line(const Dag& dag, const RunResult& result, double seconds
     return fmt::format("{}: {} stage{}: {}, in {}", printable(dag.name), result.nodes.size(),
                        result.nodes.size() == 1 ? "" : "s", counts.empty() ? "nothing to do" : counts,
                        duration_text(seconds));
-}
-
-std::string to_json(const Table& table) {
-    return dumped({{"title", table.title}, {"columns", table.columns}, {"rows", table.rows}, {"notes", table.notes}});
 }
 
 }  // namespace satdl

@@ -13,6 +13,5 @@ inline constexpr std::size_t kReusedRows = 40;
 // "full: 15 stages: 9 ran, 6 reused, in 12.3 s". `seconds`: of all that the user waited for, planning included.
 [[nodiscard]] std::string summary_line(const Dag& dag, const RunResult& result, double seconds);
 
-[[nodiscard]] std::string to_json(const Table& table);  // {"title","columns","rows","notes"}
 
 }  // namespace satdl

@@ -6,17 +6,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dumped(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // A setting as JSON: canonical text is JSON already, save for bare text.
 Json setting_json(const std::string& canonical) {
@@ -242,7 +237,7 @@ std::string sweep_started_json(const Sweep& sweep) {
         points.push_back({{"settings", settings_json(sweep.axes, settings, true)},
                           {"stages", stages_json(point, sweep.dag, nullptr)}});
     }
-    return dumped({{"axes", axes_json(sweep.axes)}, {"points", std::move(points)}});
+    return dump_json({{"axes", axes_json(sweep.axes)}, {"points", std::move(points)}});
 }
 
 std::string to_json(const SweepSummary& report, const Sweep& sweep, const std::vector<std::optional<NodeStatus>>& outcomes) {
@@ -252,7 +247,7 @@ std::string to_json(const SweepSummary& report, const Sweep& sweep, const std::v
         points.back()["stages"] = stages_json(sweep.points[i], sweep.dag, &outcomes);
     }
     for (const auto& row : report.rows) rows.push_back(row_json(report, row));
-    return dumped({{"axes", axes_json(report.axes)},
+    return dump_json({{"axes", axes_json(report.axes)},
                    {"metrics", report.metrics},
                    {"sorted_by", report.sorted_by ? Json(report.metrics[*report.sorted_by]) : Json(nullptr)},
                    {"best", report.best ? Json(name_of(*report.best)) : Json(nullptr)},

@@ -1,5 +1,7 @@
 #include "pipeline/records/json_events.h"
 
+#include "pipeline/core/json.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -12,17 +14,11 @@ namespace satdl {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Json event(std::string_view name) {
     return {{"event", name}, {"wall_time", wall_time()}};
 }
 
 // Names and messages may hold any bytes; a line of JSON may not.
-std::string dumped(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string_view level_name(LogLevel level) {
     switch (level) {
         case LogLevel::Debug:
@@ -68,7 +64,7 @@ void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
     if (info_.cores > 0) json["cores"] = info_.cores;
     planned_.clear();
     for (const auto& planned : plan.nodes) planned_.push_back(planned.node);
-    sink_(dumped(json), false);
+    sink_(dump_json(json), false);
 }
 
 // What is needed to draw the DAG and to tell a stage's settings long after the YAML has changed.
@@ -90,7 +86,7 @@ void JsonEvents::tell_dag(const Dag& dag) {
                                   {"inputs", std::move(inputs)},
                                   {"params", std::move(params)}});
     }
-    sink_(dumped(json), false);
+    sink_(dump_json(json), false);
 }
 
 // A sweep tells its DAG though nothing of it may run: a report draws it from there.
@@ -107,7 +103,7 @@ void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
     if (planned.key) json["key"] = planned.key->hex();
     json["expected_seconds"] = planned.expected_seconds ? Json(*planned.expected_seconds) : Json(nullptr);
     json["because"] = planned.because;
-    sink_(dumped(json), false);
+    sink_(dump_json(json), false);
 }
 
 void JsonEvents::stage_progress(const Dag& dag, NodeId node, const Progress& progress) {
@@ -120,7 +116,7 @@ void JsonEvents::stage_progress(const Dag& dag, NodeId node, const Progress& pro
     Json metrics = Json::object();
     for (const auto& [name, value] : progress.metrics) metrics[name] = value;
     json["metrics"] = std::move(metrics);
-    sink_(dumped(json), false);
+    sink_(dump_json(json), false);
 }
 
 void JsonEvents::stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) {
@@ -128,7 +124,7 @@ void JsonEvents::stage_log(const Dag& dag, NodeId node, LogLevel level, const st
     json["stage"] = dag.nodes[node].name;
     json["level"] = level_name(level);
     json["message"] = message;
-    sink_(dumped(json), false);
+    sink_(dump_json(json), false);
 }
 
 void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
@@ -154,7 +150,7 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
     }
     if (!result.not_kept.empty()) json["not_kept"] = result.not_kept;
     if (result.nondeterministic) json["nondeterministic"] = true;
-    sink_(dumped(json), result.state == NodeState::Ran);
+    sink_(dump_json(json), result.state == NodeState::Ran);
 }
 
 void JsonEvents::run_finished(const Dag& dag, const RunResult& result) {
@@ -167,7 +163,7 @@ void JsonEvents::run_finished(const Dag& dag, const RunResult& result) {
         json[std::string(name_of(state))] = result.count(state);
     }
     json["stopped_stages"] = result.count(NodeState::Stopped);
-    sink_(dumped(json), true);
+    sink_(dump_json(json), true);
 }
 
 }  // namespace satdl

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "commands/shared/command.h"
+#include "pipeline/core/json.h"
 #include "pipeline/dag_file/dag_source.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/yaml/yaml_parser.h"

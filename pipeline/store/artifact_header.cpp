@@ -2,6 +2,8 @@
 // every number against the file's length, so that no reader can be led outside of it.
 #include "pipeline/store/artifact_header.h"
 
+#include "pipeline/core/json.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,8 +16,6 @@
 namespace satdl {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view kMagic = "satdl-object-1\n";
 constexpr std::size_t kPrefixBytes = kMagic.size() + 64 + 1;  // magic, digest in hex, newline
 constexpr std::size_t kFirstRead = 4096;
@@ -27,22 +27,12 @@ struct Impossible {
     std::string what;
 };
 
-// JSON has no NaN and no infinity, and a loss may well be one.
-Json number_json(double number) {
-    if (std::isfinite(number)) return number;
-    return std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf";
-}
-
 double number_from(const Json& json) {
     if (json.is_number()) return json.get<double>();
     const auto& text = json.get_ref<const std::string&>();
     if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
     if (text != "inf" && text != "-inf") throw Impossible{"a metric is no number"};
     return text == "inf" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
-}
-
-Json table_json(const Table& table) {
-    return {{"title", table.title}, {"columns", table.columns}, {"rows", table.rows}, {"notes", table.notes}};
 }
 
 Json tensor_json(const TensorRecord& tensor) {
@@ -68,10 +58,10 @@ Json header_json(const ArtifactHeader& header) {
     json["metrics"] = Json::object();
     for (const auto& [port, metrics] : header.metrics) {
         json["metrics"][port] = Json::object();
-        for (const auto& [name, value] : metrics) json["metrics"][port][name] = number_json(value);
+        for (const auto& [name, value] : metrics) json["metrics"][port][name] = number_to_json(value);
     }
     json["tables"] = Json::array();
-    for (const Table& table : header.tables) json["tables"].push_back(table_json(table));
+    for (const Table& table : header.tables) json["tables"].push_back(table_to_json(table));
     json["file_bytes"] = header.file_bytes;
     json["user_block_bytes"] = header.user_block_bytes;
     json["metadata"] = header.metadata;
@@ -114,11 +104,6 @@ TensorRecord tensor_from(const Json& json) {
     return tensor;
 }
 
-Table table_from(const Json& json) {
-    return {json.at("title").get<std::string>(), json.at("columns").get<std::vector<std::string>>(),
-            json.at("rows").get<std::vector<std::vector<std::string>>>(), json.at("notes").get<std::vector<std::string>>()};
-}
-
 ArtifactHeader header_from(const Json& json) {
     ArtifactHeader header;
     header.key = digest_from(json.at("key"));
@@ -133,7 +118,7 @@ ArtifactHeader header_from(const Json& json) {
     for (const auto& [port, metrics] : json.at("metrics").items()) {
         for (const auto& [name, value] : metrics.items()) header.metrics[port][name] = number_from(value);
     }
-    for (const Json& table : json.at("tables")) header.tables.push_back(table_from(table));
+    for (const Json& table : json.at("tables")) header.tables.push_back(table_from_json(table));
     header.file_bytes = unsigned_from(json.at("file_bytes"));
     header.user_block_bytes = unsigned_from(json.at("user_block_bytes"));
     for (const Json& extent : json.at("metadata")) {

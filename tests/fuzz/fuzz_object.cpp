@@ -2,6 +2,7 @@
 // hit, are put right first; unless the input begins with '!', which is read as it stands.
 #include <nlohmann/json.hpp>
 
+#include "pipeline/core/json.h"
 #include "pipeline/store/artifact.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/text_file_system.h"
@@ -9,8 +10,6 @@
 using namespace satdl;
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kUserBlock = 4096;
 

@@ -83,8 +83,8 @@ struct World {
     Files files{{"one", {1, 2, 3}}, {"two", {100, 200, 300, 400}}};
     FaultyStore store;
     MemoryCheckpoints checkpoints;
-    MemoryFinalCheckpoints ends;
-    TinyCacheView cache{store, files, &checkpoints, &ends};
+    MemoryFinalCheckpoints final_checkpoints;
+    TinyCacheView cache{store, files, &checkpoints, &final_checkpoints};
     ScriptedExecutor executor{files};
     Machine machine{16, "AVX2"};
     Noting observer;
@@ -96,7 +96,7 @@ struct World {
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
         const Plan plan = make_plan(dag, request, machine, cache);
-        const RunContext run{dag, plan, machine, store, cache, executor, observer, clock, stop, &checkpoints, 60, cohorts, &ends};
+        const RunContext run{dag, plan, machine, store, cache, executor, observer, clock, stop, &checkpoints, 60, cohorts, &final_checkpoints};
         limits.jobs = jobs;
         RunResult result = jobs == kSerial ? run_serially(run, limits) : run_on_flow_graph(run, limits);
         cache.remember(dag, result);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "pipeline/display/text_format.h"
 
@@ -46,10 +45,4 @@ TEST_CASE("What was not kept and what is not deterministic is said beside the re
     const std::string text = table_text(summary_table(dag, result));
     CHECK(text.find("NOT KEPT: no space left") != std::string::npos);
     CHECK(text.find("NOT DETERMINISTIC") != std::string::npos);
-}
-
-TEST_CASE("A table is JSON with its title, columns, rows and notes") {
-    const Table table{.title = "P", .columns = {"a"}, .rows = {{"1"}}, .notes = {"n"}};
-    CHECK(nlohmann::json::parse(to_json(table)) ==
-          nlohmann::json{{"title", "P"}, {"columns", {"a"}}, {"rows", {{"1"}}}, {"notes", {"n"}}});
 }
