@@ -162,7 +162,7 @@ std::string render(const Diagnostic& diagnostic) {
         text += rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    if (place.origin != nullptr) text += fmt::format("{}the value comes from {}", margin, with_line(*place.origin));
+    if (place.origin != nullptr && place.origin->text() != place.text()) text += fmt::format("{}the value comes from {}", margin, with_line(*place.origin));
     return text;
 }
 

@@ -11,12 +11,12 @@ namespace {
 
 const std::vector<std::string>& sections() {
     static const std::vector<std::string> names{"name",     "about",    "numerics", "include", "params",
-                                                "profiles", "networks", "sweep",    "stages"};
+                                                "profiles", "networks", "defaults", "sweep",   "stages"};
     return names;
 }
 
 bool is_map_section(std::string_view name) {
-    return name == "params" || name == "profiles" || name == "networks" || name == "stages";
+    return name == "params" || name == "profiles" || name == "networks" || name == "defaults" || name == "stages";
 }
 
 struct File {
@@ -134,7 +134,7 @@ public:
 
 private:
     void lay(const ConfigValue::Entry& section, const File& file) {
-        const bool is_default = section.key == "params" || section.key == "profiles" || section.key == "numerics";
+        const bool is_default = section.key == "params" || section.key == "profiles" || section.key == "defaults" || section.key == "numerics";
         lay_entry(sections_, section, {file, is_default, section.value.is_map()});
     }
 

@@ -1,9 +1,9 @@
 // A DAG file together with the files that it includes, as one document.
 //
 // `include:` names files, by paths that begin at the folder of the file in which they stand. Their stages and networks join
-// those of the file: a name that two files define is a mistake that names both places. `params`, `profiles` and `numerics`
-// of an included file are defaults: the file that includes it (also by way of others) may set them anew; two files of which
-// neither includes the other may not. `name`, `about` and `sweep` count in the file that is run alone.
+// those of the file: a name that two files define is a mistake that names both places. `params`, `profiles`, `defaults`
+// and `numerics` of an included file may be overridden by the file that includes it (also by way of others); two files of which
+// neither includes the other may not set the same one. `name`, `about` and `sweep` count in the file that is run alone.
 //
 // Values keep their places, so every later mistake is told in the file that it stands in. A file that is reached in several
 // ways is taken once. Rejected: includes as text, and YAML's merge keys: neither can tell a default from a mistake.

@@ -112,15 +112,19 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
         diagnostics.add(document.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
     for (const ConfigValue::Entry& entry : section.entries()) stages.declare(entry);
     stages.end_of_declarations();
+    const ConfigValue defaults_section = map_section(document, "defaults");
+    const ConfigValue known_stages = document_.mistakes.empty() ? section : ConfigValue::null();
+    StageDefaults defaults(defaults_section, known_stages, catalog, interpolation, diagnostics);
 
     dag.groups = stages.groups();
     dag.nodes.reserve(stages.declared().size());
     std::vector<bool> good;
     for (NodeId id = 0; id < stages.declared().size(); ++id) {
-        StageReader::ReadStage read = stages.read(id);
+        StageReader::ReadStage read = stages.read(id, defaults);
         good.push_back(read.good);
         dag.nodes.push_back(std::move(read.node));
     }
+    defaults.report_unused();
     const std::vector<NodeId> sound = sound_part(dag, topological_order(dag, diagnostics), std::move(good));
     dag = chosen(std::move(dag), sound);
     (void)infer_types(dag, diagnostics);

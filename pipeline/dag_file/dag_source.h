@@ -7,6 +7,7 @@
 //   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
 //   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
 //   networks: {conv_dae: [layers...]}
+//   defaults: {"*": {seed: 7}, train: {...}}    # parameters by kind: see stage_defaults.h
 //   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep_design.h
 //   stages:
 //     mnist:  {foreach: [train, test], do: {kind: load, dataset: mnist, split: "${item}"}}     # mnist@train, mnist@test

@@ -1,14 +1,26 @@
 // The parameters of a stage against each other and against its inputs: what makes no sense together is refused before
-// anything runs, and never silently ignored. A parameter that is left at its default, or given that very value, asks for
+// anything runs, and never silently ignored. A parameter that is left at its default, or given that very value, conflicts with
 // nothing: so `momentum: ${momentum}` may stand beside `optimiser: ${optimiser}` in a sweep over both.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "pipeline/dag/dag.h"
 
 namespace satdl {
 
-// Checks ParamDescription::needs, excludes and below. False where something was told, each at the parameter's place.
-// Precondition: the parameters are checked, defaults filled in.
-[[nodiscard]] bool check_constraints(const Node& node, Diagnostics& diagnostics);
+// A parameter with a value that another parameter, or an input, does not admit.
+struct ParamConflict {
+    enum class Rule { Needs, Excludes, Below };  // of ParamDescription
+    Rule rule;
+    std::string param;  // whose rule it is
+    std::string other;
+    bool other_is_input = false;
+    Diagnostic diagnostic;  // at the parameter's place
+};
+
+// Violations of ParamDescription::needs, excludes and below. Precondition: the parameters are checked, defaults filled in.
+[[nodiscard]] std::vector<ParamConflict> find_conflicts(const Node& node);
 
 }  // namespace satdl

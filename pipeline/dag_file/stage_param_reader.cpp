@@ -178,7 +178,9 @@ bool ParamReader::add_dataset(const StageDescription& stage, const Values& value
 
 bool ParamReader::add_file(const ParamDescription& param, const ConfigValue& value, const Place& place,
                            std::vector<SourceFile>& files) {
-    const auto known = folders_.find(place.source.get());
+    // A default of another file than the stage's is a path in that file.
+    auto known = folders_.find(value.place().source.get());
+    if (known == folders_.end()) known = folders_.find(place.source.get());
     const std::filesystem::path folder = known == folders_.end() ? "" : known->second;
     const std::filesystem::path path = folder / std::filesystem::path(value.text());
     std::error_code error;

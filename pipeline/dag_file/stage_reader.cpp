@@ -120,7 +120,7 @@ void StageReader::end_of_declarations() {
     for (NodeId id = 0; id < declared_.size(); ++id) by_name_.emplace(declared_[id].name, id);
 }
 
-StageReader::ReadStage StageReader::read(NodeId id) {
+StageReader::ReadStage StageReader::read(NodeId id, StageDefaults& defaults) {
     const DeclaredStage& declared = declared_[id];
     ReadStage result;
     Node& node = result.node;
@@ -137,13 +137,33 @@ StageReader::ReadStage StageReader::read(NodeId id) {
         if (about && !about->is_scalar()) diagnostics_.add(about->place(), "'about' must be text, not " + about->describe());
         if (about) node.about = about->text();
     }
-    node.policy = read_execution_policy(*declared.body, declared.locals, interpolation_, diagnostics_);
-    StageParams params = params_.read(declared.stage->description, *declared.body, declared.locals, declared.place);
+    StageDefaults::Body body = defaults.add_to(*declared.body, declared.stage->description);
+    node.policy = read_execution_policy(body.merged, declared.locals, interpolation_, diagnostics_);
+    StageParams params = params_.read(declared.stage->description, body.merged, declared.locals, declared.place);
     node.params = std::move(params.params);
     node.files = std::move(params.files);
     result.good = read_inputs(declared, node) && params.good;
-    if (result.good) result.good = check_constraints(node, diagnostics_);
+    if (result.good) result.good = resolve_conflicts(declared, defaults, body, node);
+    StageDefaults::use(body);
     return result;
+}
+
+// Reads the parameters again without the defaults that yield to others. False: conflicts remain, and are reported.
+bool StageReader::resolve_conflicts(const DeclaredStage& declared, StageDefaults& defaults, StageDefaults::Body& body, Node& node) {
+    std::vector<ParamConflict> conflicts = find_conflicts(node);
+    while (!conflicts.empty() && defaults.resolve(conflicts, body)) {
+        StageParams params = params_.read(declared.stage->description, body.merged, declared.locals, declared.place);
+        node.params = std::move(params.params);
+        node.files = std::move(params.files);
+        conflicts = find_conflicts(node);
+    }
+    for (ParamConflict& conflict : conflicts) {
+        Diagnostic& one = conflict.diagnostic;
+        if (body.find_default(conflict.param) != nullptr)
+            one.hint += fmt::format("{}in stage '{}'", one.hint.empty() ? "" : "\n", node.name);
+        diagnostics_.add(std::move(one.place), std::move(one.message), std::move(one.hint));
+    }
+    return conflicts.empty();
 }
 
 bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {

@@ -12,6 +12,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag_file/stage_defaults.h"
 #include "pipeline/dag_file/stage_param_reader.h"
 
 namespace satdl {
@@ -44,11 +45,12 @@ public:
         bool good = true;  // false: a mistake was told
     };
     // The node of declared()[id]; its edges number the nodes as declared() does.
-    [[nodiscard]] ReadStage read(NodeId id);
+    [[nodiscard]] ReadStage read(NodeId id, StageDefaults& defaults);
 
 private:
     void declare_one(const ConfigValue::Entry& entry, const ConfigValue& body, const std::string& suffix, LocalNames locals);
     const CatalogEntry* find_kind(const ConfigValue::Entry& entry, const ConfigValue& body, const LocalNames& locals);
+    bool resolve_conflicts(const DeclaredStage& declared, StageDefaults& defaults, StageDefaults::Body& body, Node& node);
     bool read_inputs(const DeclaredStage& declared, Node& node);
     std::optional<std::map<std::string, ConfigValue>> written_inputs(const DeclaredStage& declared, const ConfigValue* raw);
     std::optional<Input> connect(const PortDescription& port, const ConfigValue& value);

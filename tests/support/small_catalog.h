@@ -19,7 +19,8 @@ inline Catalog small_catalog() {
                     {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)"}};
 
     StageDescription read{.kind = "read", .help = "a file of the user's"};
-    read.params = {{.name = "file", .type = ParamType::File, .help = "an .npy or IDX file"}};
+    read.params = {{.name = "file", .type = ParamType::File, .help = "an .npy or IDX file"},
+                   {.name = "limit", .type = ParamType::Integer, .fallback = "null", .min = 1, .help = "at most so many of its items"}};
     read.outputs = {{.name = "data"}};
 
     StageDescription normalise{.kind = "normalise", .help = "x / scale"};
