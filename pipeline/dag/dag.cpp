@@ -12,7 +12,7 @@ namespace {
 
 constexpr NodeId kNone = std::numeric_limits<NodeId>::max();
 
-std::string in_words(const Dag& dag, const std::vector<NodeId>& cycle) {
+std::string cycle_text(const Dag& dag, const std::vector<NodeId>& cycle) {
     std::string text;
     for (const NodeId node : cycle) text += dag.nodes[node].name + " -> ";
     return text + dag.nodes[cycle.front()].name;
@@ -26,17 +26,17 @@ const Input& edge(const Dag& dag, NodeId node, NodeId from) {
     return *found;
 }
 
-// A cycle, in the direction of the data, beginning with its earliest node.
-void tell(const Dag& dag, std::vector<NodeId> cycle, Diagnostics& diagnostics) {
-    std::reverse(cycle.begin(), cycle.end());  // it was walked from reader to read
+// `cycle`: from reader to read. It is shown in the direction of the data, beginning with its earliest node.
+void report_cycle(const Dag& dag, std::vector<NodeId> cycle, Diagnostics& diagnostics) {
+    std::reverse(cycle.begin(), cycle.end());
     std::rotate(cycle.begin(), std::min_element(cycle.begin(), cycle.end()), cycle.end());
     const Input& closing = edge(dag, cycle.front(), cycle.back());
-    diagnostics.add(closing.place, "these stages wait for each other: " + in_words(dag, cycle),
-                    "one of them must take its input from elsewhere");
+    diagnostics.add(closing.place, "these stages depend on each other in a cycle: " + cycle_text(dag, cycle),
+                    "one of them must read from another stage");
 }
 
-// Every stage that is held up reads another one that is: whoever follows these edges ends in a cycle.
-void tell_cycles(const Dag& dag, const std::vector<bool>& done, Diagnostics& diagnostics) {
+// Every stage that is not done reads another one that is not done, so following these edges ends in a cycle.
+void report_cycles(const Dag& dag, const std::vector<bool>& done, Diagnostics& diagnostics) {
     std::vector<NodeId> next(dag.nodes.size(), kNone);
     for (NodeId node = 0; node < dag.nodes.size(); ++node)
         for (const Input& input : dag.nodes[node].inputs)
@@ -46,10 +46,10 @@ void tell_cycles(const Dag& dag, const std::vector<bool>& done, Diagnostics& dia
         if (done[start]) continue;
         NodeId at = start;
         for (; seen_from[at] == kNone; at = next[at]) seen_from[at] = start;
-        if (seen_from[at] != start) continue;  // ends in a cycle that is told already
+        if (seen_from[at] != start) continue;  // ends in a cycle that is reported already
         std::vector<NodeId> cycle{at};
         for (NodeId node = next[at]; node != at; node = next[node]) cycle.push_back(node);
-        tell(dag, std::move(cycle), diagnostics);
+        report_cycle(dag, std::move(cycle), diagnostics);
     }
 }
 
@@ -98,7 +98,7 @@ std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics) 
         for (const NodeId reader : readers[node])
             if (--waits_for[reader] == 0) ready.push(reader);
     }
-    if (order.size() < dag.nodes.size()) tell_cycles(dag, done, diagnostics);
+    if (order.size() < dag.nodes.size()) report_cycles(dag, done, diagnostics);
     return order;
 }
 

@@ -47,12 +47,12 @@ struct Dag {
     std::map<std::string, std::vector<NodeId>> groups;
 
     [[nodiscard]] const Node* find(std::string_view name) const;
-    [[nodiscard]] std::vector<std::vector<NodeId>> consumers() const;  // by node: who reads it, ascending, no doubles
+    [[nodiscard]] std::vector<std::vector<NodeId>> consumers() const;  // by node: who reads it, ascending, no duplicates
     [[nodiscard]] std::vector<std::string> names() const;              // of nodes and groups
 };
 
-// The nodes that no cycle holds up, in topological order; among the ready ones, in the order of `dag.nodes`. Adds a
-// diagnostic for each cycle, "a -> b -> a", at the place of an edge of it.
+// The nodes that neither are in a cycle nor depend on one, in topological order; among the ready ones, in the order of `dag.nodes`.
+// Adds a diagnostic for each cycle, "a -> b -> a", at the place of one of its edges.
 [[nodiscard]] std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics);
 
 // The DAG of these nodes alone, in this order, edges renumbered. Precondition: what a chosen node reads is chosen.

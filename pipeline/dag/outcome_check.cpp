@@ -1,4 +1,4 @@
-// The engine believes an outcome's form only after this.
+// The engine relies on the form of an outcome only after this check.
 #include "pipeline/dag/outcome_check.h"
 
 #include <fmt/format.h>
@@ -19,7 +19,7 @@ Words in_array(const PortDescription& port, const PortType* expected, const Name
     const bool fits =
         (!wanted.dtype || *wanted.dtype == array.dtype()) && (!wanted.shape || could_equal(*wanted.shape, array.shape()));
     if (fits) return std::nullopt;
-    return fmt::format("output '{}' is {}, promised was {}", port.name, describe(type_of(array)), describe(wanted));
+    return fmt::format("output '{}' is {}, but should be {}", port.name, describe(type_of(array)), describe(wanted));
 }
 
 Words in_model(const PortDescription& port, const NamedArrays& group) {
@@ -34,7 +34,7 @@ Words in_numbers(const PortDescription& port, const NamedArrays& group) {
     const Shape rows = port.kind == PortKind::Metrics || group.empty() ? Shape{1} : group.begin()->second.shape();
     for (const auto& [name, array] : group) {
         if (array.dtype() != DType::Float64 || array.shape() != rows || rows.size() != 1)
-            return fmt::format("'{}' of output '{}' is {}, a {} wants float64 {}", name, port.name, describe(type_of(array)),
+            return fmt::format("'{}' of output '{}' is {}, but a {} must be float64 {}", name, port.name, describe(type_of(array)),
                                port.kind == PortKind::Metrics ? "metric" : "history's column",
                                rows.size() == 1 ? shape_text(rows) : "[epochs]");
         }

@@ -1,4 +1,4 @@
-// What a stage returned, against what its description promises.
+// Checks what a stage returned against its description.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// What a stage returned, against its description and `expected`: the first contradiction in words, or nothing.
+// What a stage returned, against its description and `expected`: a message about the first contradiction, or nullopt.
 [[nodiscard]] std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
                                                        const StageOutput& outcome);
 

@@ -19,7 +19,7 @@ struct PortType {
     std::optional<Shape> shape{};
     std::optional<Network> network{};  // of a Model
     std::optional<Shape> net_input{};  // of a Model: a sample's shape
-    // Of Metrics and History: the names of the metrics, where the description tells them.
+    // Of Metrics and History: the names of the metrics, if the description says them.
     std::optional<std::vector<std::string>> metrics{};
 };
 
@@ -27,9 +27,9 @@ using NodeTypes = std::map<std::string, PortType>;  // by output port
 
 // "[60000, ?, 28]"
 [[nodiscard]] std::string extents_text(const Shape& shape);
-// "float32 [60000, 1, 28, 28]"; '?' for what is not known.
+// "float32 [60000, 1, 28, 28]"; '?' for what is unknown.
 [[nodiscard]] std::string describe(const PortType& type);
-// What it takes in memory and on the disk; 0 where only running can tell.
+// Its size in memory and on disk; 0 if only running can tell.
 [[nodiscard]] std::uint64_t expected_bytes(const PortType& type);
 // Whether one could be the other: unknown extents and unknown shapes fit everything.
 [[nodiscard]] bool could_equal(const Shape& a, const Shape& b);

@@ -1,8 +1,8 @@
-// A DAG cut down for a smoke run: does it all fit together? Every stage runs as it would, on a few samples and for one step,
-// because the parameters that make it long are brought within the bounds that their descriptions name (ParamDescription).
+// A DAG reduced for a smoke run: do all stages fit together? Every stage runs as usual, but on a few samples and for one step,
+// because the parameters that make it slow are limited to the bounds in their descriptions (ParamDescription::smoke_max).
 //
-// A flag in the context of a running stage was rejected: every source and training would have to look at it, and a plan could
-// not tell the shapes that follow from it. Cutting what sources give was, too: not everything that is read is samples.
+// Rejected: a flag in the context of a running stage (every source and every training would have to check it, and the plan would not
+// know the resulting shapes); truncating the outputs of sources (not everything that is read is samples).
 #pragma once
 
 #include "pipeline/dag/dag.h"

@@ -1,6 +1,6 @@
 // What flows along each edge, inferred from the descriptions before anything runs: the rules of each node's description against
-// the types that arrive at its inputs. A mismatch is reported at the edge's place. What the descriptions cannot tell stays open and
-// is checked when the node runs.
+// the types that arrive at its inputs. A mismatch is reported at the place of the edge. What the descriptions leave open is checked
+// when the node runs.
 #pragma once
 
 #include <cstdint>

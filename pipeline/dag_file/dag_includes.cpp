@@ -22,19 +22,19 @@ bool is_map_section(std::string_view name) {
 struct File {
     std::filesystem::path path;
     ConfigValue document;
-    std::set<const SourceText*> reaches;  // the files that it includes, also by way of others
+    std::set<const SourceText*> reaches;  // the files that it includes, directly or through others
 };
 
 const SourceText* source_of(const ConfigValue& document) {
     return document.place().source.get();
 }
 
-// Brings the files of a DAG, those that are included before those that include them.
+// Reads the files of a DAG; included files come before those that include them.
 class Collector {
 public:
     Collector(const DocumentReader& read, const IncludeLimits& limits) : read_(read), limits_(limits) {}
 
-    // What the file reaches, itself included.
+    // The files that it reaches, including itself.
     const std::set<const SourceText*>& add(const std::filesystem::path& path, ConfigValue document) {
         const std::string name = path.lexically_normal().string();
         bytes_ += document.place() ? document.place().source->text.size() : 0;
@@ -52,18 +52,18 @@ public:
     [[nodiscard]] const std::vector<File>& files() const { return files_; }
 
 private:
-    // The paths under `include`: a text, or a list of texts.
+    // The paths in `include`: one text, or a list of texts.
     static std::vector<ConfigValue> included(const ConfigValue& document) {
         const ConfigValue* section = document.find("include");
         if (!section || section->is_null()) return {};
         const std::vector<ConfigValue> paths = section->is_list() ? section->items() : std::vector<ConfigValue>{*section};
         for (const ConfigValue& one : paths) {
             if (!one.is_scalar() || one.text().empty())
-                refuse(one.place(), "'include' is the path of a file, or a list of paths, not " + one.describe(),
+                refuse(one.place(), "'include' must be a path or a list of paths, not " + one.describe(),
                        "include: [common/data.yaml]");
             if (one.text().find("${") != std::string::npos)
-                refuse(one.place(), "a path under 'include' cannot hold '${...}'",
-                       "files are included before there are parameters");
+                refuse(one.place(), "a path in 'include' cannot contain '${...}'",
+                       "files are included before parameters are known");
         }
         return paths;
     }
@@ -72,9 +72,9 @@ private:
         const std::string name = path.lexically_normal().string();
         if (const auto known = reached_.find(name); known != reached_.end()) return known->second;
         if (const auto before = std::find(open_.begin(), open_.end(), name); before != open_.end()) {
-            std::string circle;
-            for (auto one = before; one != open_.end(); ++one) circle += printable(*one) + " -> ";
-            refuse(written.place(), "these files include each other in a circle: " + circle + printable(name));
+            std::string cycle;
+            for (auto one = before; one != open_.end(); ++one) cycle += printable(*one) + " -> ";
+            refuse(written.place(), "these files include each other in a cycle: " + cycle + printable(name));
         }
         if (reached_.size() + open_.size() >= limits_.files)
             refuse(written.place(), fmt::format("more than {} files are included", limits_.files));
@@ -83,32 +83,32 @@ private:
         if (bytes_ + bytes > limits_.bytes)
             refuse(written.place(), fmt::format("with this file, the DAG's files are larger than {} MiB", limits_.bytes >> 20));
         if (!document.is_map())
-            refuse(document.place(), "a file that is included is a map of sections, not " + document.describe(),
+            refuse(document.place(), "an included file must be a map of sections, not " + document.describe(),
                    "see docs/yaml.md");
         return add(path, std::move(document));
     }
 
-    // A file that cannot be read is a mistake of the line that names it; what is wrong within it has a place of its own.
+    // A file that cannot be read is a mistake of the line that includes it; mistakes within the file have their own places.
     ConfigValue read(const std::filesystem::path& path, const ConfigValue& written) const {
         try {
             return read_(path);
         } catch (const Error& error) {
-            std::vector<Diagnostic> told = error.diagnostics();
-            for (Diagnostic& one : told)
+            std::vector<Diagnostic> diagnostics = error.diagnostics();
+            for (Diagnostic& one : diagnostics)
                 if (!one.place) one.place = written.place();
-            throw Error(error.code(), std::move(told));
+            throw Error(error.code(), std::move(diagnostics));
         }
     }
 
     const DocumentReader& read_;
     const IncludeLimits limits_;
     std::vector<File> files_;
-    std::map<std::string, std::set<const SourceText*>> reached_;  // by normal path, once the file is whole
+    std::map<std::string, std::set<const SourceText*>> reached_;  // by normal path, once the file is complete
     std::vector<std::string> open_;                               // files whose includes are being read, outermost first
     std::size_t bytes_ = 0;
 };
 
-// Lays the sections of one file over those of the files before it.
+// Merges the sections of one file into those of the files before it.
 class Joiner {
 public:
     explicit Joiner(Diagnostics& mistakes) : mistakes_(mistakes) {}
@@ -120,12 +120,12 @@ public:
                               did_you_mean(entry.key, sections()));
             } else if (is_map_section(entry.key)) {
                 if (entry.value.is_map())
-                    lay({entry}, file);
+                    merge(entry, file);
                 else if (!entry.value.is_null())
                     mistakes_.add(entry.value.place(),
                                   fmt::format("'{}' must be a map, not {}", entry.key, entry.value.describe()));
             } else if (entry.key == "numerics" || (is_root && entry.key != "include")) {
-                lay({entry}, file);
+                merge(entry, file);
             }
         }
     }
@@ -133,31 +133,32 @@ public:
     [[nodiscard]] ConfigValue joined(const Place& place) { return ConfigValue::map(std::move(sections_), place); }
 
 private:
-    void lay(const ConfigValue::Entry& section, const File& file) {
-        const bool is_default = section.key == "params" || section.key == "profiles" || section.key == "defaults" || section.key == "numerics";
-        lay_entry(sections_, section, {file, is_default, section.value.is_map()});
+    void merge(const ConfigValue::Entry& section, const File& file) {
+        const bool may_replace =
+            section.key == "params" || section.key == "profiles" || section.key == "defaults" || section.key == "numerics";
+        merge_entry(sections_, section, {file, may_replace, section.value.is_map()});
     }
 
     struct Rule {
         const File& file;
-        bool may_replace;  // what is defined in a file that this one includes
-        bool is_section;   // a map of which the entries are joined, whatever the rule says of one entry
+        bool may_replace;  // a definition in a file that this one includes
+        bool is_section;   // a map whose entries are joined, whatever the rule for a single entry
     };
 
-    void lay_entry(std::vector<ConfigValue::Entry>& base, const ConfigValue::Entry& over, const Rule& rule) {
+    void merge_entry(std::vector<ConfigValue::Entry>& base, const ConfigValue::Entry& over, const Rule& rule) {
         const auto found = std::find_if(base.begin(), base.end(), [&](const auto& one) { return one.key == over.key; });
         if (found == base.end()) {
             base.push_back(over);
         } else if (found->value.is_map() && over.value.is_map() && (rule.may_replace || rule.is_section)) {
             std::vector<ConfigValue::Entry> inner = found->value.entries();
-            for (const ConfigValue::Entry& one : over.value.entries()) lay_entry(inner, one, {rule.file, rule.may_replace, false});
+            for (const ConfigValue::Entry& one : over.value.entries()) merge_entry(inner, one, {rule.file, rule.may_replace, false});
             found->value = ConfigValue::map(std::move(inner), over.value.place());
         } else if (rule.may_replace && rule.file.reaches.contains(found->key_place.source.get())) {
             *found = over;
         } else {
             mistakes_.add(over.key_place, fmt::format("'{}' is defined twice", printable(over.key)),
-                          "the first one: " + found->key_place.text() +
-                              (rule.may_replace ? "\nthe file that includes both can set it anew" : ""));
+                          "first defined at " + found->key_place.text() +
+                              (rule.may_replace ? "\nneither file includes the other: set it in only one of them" : ""));
         }
     }
 
@@ -171,7 +172,7 @@ DagDocument join_includes(const std::filesystem::path& file, ConfigValue documen
                           const IncludeLimits& limits) {
     DagDocument joined;
     if (!document.is_map()) {
-        joined.mistakes.add(document.place(), "a DAG file is a map with 'stages', not " + document.describe(),
+        joined.mistakes.add(document.place(), "a DAG file must be a map with 'stages', not " + document.describe(),
                             "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
         joined.root = std::move(document);
         return joined;

@@ -1,12 +1,12 @@
 // A DAG file together with the files that it includes, as one document.
 //
-// `include:` names files, by paths that begin at the folder of the file in which they stand. Their stages and networks join
-// those of the file: a name that two files define is a mistake that names both places. `params`, `profiles`, `defaults`
-// and `numerics` of an included file may be overridden by the file that includes it (also by way of others); two files of which
-// neither includes the other may not set the same one. `name`, `about` and `sweep` count in the file that is run alone.
+// `include:` lists files, with paths relative to the folder of the including file. Their stages and networks join those of the
+// file: a name that two files define is a mistake, reported with both places. `params`, `profiles`, `defaults`
+// and `numerics` of an included file may be overridden by the file that includes it (directly or through others); two files of which
+// neither includes the other may not set the same one. `name`, `about` and `sweep` count only in the file that is run.
 //
-// Values keep their places, so every later mistake is told in the file that it stands in. A file that is reached in several
-// ways is taken once. Rejected: includes as text, and YAML's merge keys: neither can tell a default from a mistake.
+// Values keep their places, so every later mistake is reported in its own file. A file that is reached in several ways is
+// included once. Rejected: includes as text, and YAML's merge keys: neither can distinguish an override from a mistake.
 #pragma once
 
 #include <filesystem>
@@ -19,9 +19,9 @@
 namespace satdl {
 
 struct DagDocument {
-    ConfigValue root;                                                  // a map of the sections of all files, but `include`
-    std::map<const SourceText*, std::filesystem::path> folders;  // by file: where its relative paths begin
-    Diagnostics mistakes;                                        // in the sections, and in how the files go together
+    ConfigValue root;                                                  // a map of the sections of all files, without `include`
+    std::map<const SourceText*, std::filesystem::path> folders;  // by file: the folder of its relative paths
+    Diagnostics mistakes;                                        // in the sections, and between files
 };
 
 using DocumentReader = std::function<ConfigValue(const std::filesystem::path&)>;  // throws Error{Usage}
@@ -31,8 +31,8 @@ struct IncludeLimits {
     std::size_t bytes = 16u << 20;  // of all of them
 };
 
-// `file`: where `document` was read. Throws Error{Usage} where a file cannot be had: one that is missing or is no YAML, a
-// circle of includes, more than the limits admit.
+// `file`: the path of `document`. Throws Error{Usage} if a file is missing or not YAML, if the includes form a cycle, or if a limit
+// is exceeded.
 [[nodiscard]] DagDocument join_includes(const std::filesystem::path& file, ConfigValue document, const DocumentReader& read,
                                         const IncludeLimits& limits = {});
 

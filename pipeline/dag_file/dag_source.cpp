@@ -1,5 +1,5 @@
-// Everything that is wrong with a file is told in one run: reading goes on past a mistake, and what flows along the edges is
-// inferred for the part of the DAG that has none.
+// All mistakes of a file are reported in one run: reading continues after a mistake, and the types of edges are inferred for the part of
+// the DAG without mistakes.
 #include "pipeline/dag_file/dag_source.h"
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 namespace satdl {
 namespace {
 
-// A section that is a map; null where there is none.
+// A section that is a map; null if absent.
 ConfigValue map_section(const ConfigValue& document, std::string_view name) {
     const ConfigValue* section = document.find(name);
     return section ? *section : ConfigValue::null();
@@ -34,7 +34,7 @@ Numerics numerics_of(const ConfigValue& document, Diagnostics& diagnostics) {
     const ConfigValue* value = document.find("numerics");
     if (!value || value->text() == "exact") return Numerics::Exact;
     if (value->text() == "portable") return Numerics::Portable;
-    diagnostics.add(value->place(), fmt::format("'numerics' is exact or portable, not {}", value->describe()));
+    diagnostics.add(value->place(), fmt::format("'numerics' must be exact or portable, not {}", value->describe()));
     return Numerics::Exact;
 }
 
@@ -47,7 +47,7 @@ ConfigValue parameters_of(const ConfigValue& document, const Settings& settings,
         {map_section(document, "params"), map_section(document, "profiles"), settings.profile, settings.set}, diagnostics);
 }
 
-// The part of the DAG in which no mistake was found: nodes that are good, and so is all that they need.
+// The part of the DAG without mistakes: good nodes that depend only on good nodes.
 std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order, std::vector<bool> good) {
     std::vector<NodeId> sound;
     for (const NodeId node : order) {
@@ -62,8 +62,8 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
 
 std::pair<std::string, ConfigValue> setting_of(const Override& given) {
     if (given.several)
-        refuse(given.values.back().place(), fmt::format("'{}' is to have one value here", printable(given.name)),
-               fmt::format("`run` sweeps several, given as --sweep {0}=... or {0}=... alone; one text with a comma stands in quotes",
+        refuse(given.values.back().place(), fmt::format("'{}' takes one value here", printable(given.name)),
+               fmt::format("`satdl run` sweeps several values: {0}=a,b or --sweep {0}=a,b; a text with a comma needs quotes",
                            printable(given.name)));
     return {given.name, given.values.front()};
 }
@@ -87,7 +87,7 @@ std::vector<std::filesystem::path> DagSource::files() const {
     return files;
 }
 
-// What was wrong with the files, to which the mistakes of a DAG are added; nothing more is told where there is no DAG.
+// The mistakes of the files, to which those of the DAG are added. Throws if the document is not a DAG file at all.
 Diagnostics DagSource::mistakes() const {
     if (!document_.root.is_map()) document_.mistakes.throw_if_any();
     return document_.mistakes;
@@ -102,7 +102,7 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
     dag.numerics = numerics_of(document, diagnostics);
 
     Interpolation interpolation(parameters_of(document, settings, diagnostics), diagnostics);
-    (void)interpolation.flattened();  // so that mistakes in parameters that nobody uses are told, too
+    (void)interpolation.flattened();  // so that mistakes in unused parameters are reported, too
     const NamedNetworks networks = read_networks(map_section(document, "networks"), interpolation, diagnostics);
 
     ParamReader params(networks, datasets, document_.folders, interpolation, diagnostics);

@@ -1,10 +1,10 @@
-// How YAML becomes a DAG: parameters with `${...}`, profiles, `foreach` and `matrix`, networks, and every check that can
-// be made before anything runs. docs/yaml.md is the user's view of this room.
+// How YAML becomes a DAG: parameters with `${...}`, profiles, `foreach` and `matrix`, networks, defaults, and every check that is
+// possible before anything runs. docs/yaml.md describes it for users.
 //
 //   name: full
 //   numerics: exact | portable
 //   include:  [common/data.yaml]                # see dag_includes.h
-//   params:   {noise_factor: 0.4, ...}          # nested maps are reached as ${a.b}; ${...} may stand within text
+//   params:   {noise_factor: 0.4, ...}          # nested maps are ${a.b}; ${...} may be part of a text
 //   profiles: {quick: {epochs: 2, ...}}         # merged over params, key by key
 //   networks: {conv_dae: [layers...]}
 //   defaults: {"*": {seed: 7}, train: {...}}    # parameters by kind: see stage_defaults.h
@@ -35,7 +35,7 @@ struct Settings {
     std::vector<std::pair<std::string, ConfigValue>> set;  // ("noise_factor", 0.2), dotted names; later ones win
 };
 
-// An override of one value. Throws Error{Usage} where it has several.
+// An override with one value. Throws Error{Usage} if it has several.
 [[nodiscard]] std::pair<std::string, ConfigValue> setting_of(const Override& given);
 [[nodiscard]] std::pair<std::string, ConfigValue> parse_setting(const std::string& text);  // of --set
 
@@ -47,8 +47,8 @@ public:
     DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read);  // `read`: what it includes
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
-    [[nodiscard]] const ConfigValue& document() const { return document_.root; }  // with what it includes
-    [[nodiscard]] std::vector<std::filesystem::path> files() const;         // itself, and all that it includes
+    [[nodiscard]] const ConfigValue& document() const { return document_.root; }  // with its includes
+    [[nodiscard]] std::vector<std::filesystem::path> files() const;         // the file and all that it includes
     // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
     [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
     // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.

@@ -7,9 +7,9 @@ namespace {
 
 constexpr int kMaxRetries = 100;
 constexpr double kMaxSeconds = 366.0 * 86400;
-constexpr std::uint64_t kMinMemory = 16 << 20;  // a process that has just begun
-constexpr const char* kTimeHint = "a number and a unit (ms, s, m, h, d), as 90s or 2h";
-constexpr const char* kMemoryHint = "a number and a unit (MB, GB, TB), as 500MB or 4GB";
+constexpr std::uint64_t kMinMemory = 16 << 20;  // of a process that has just started
+constexpr const char* kTimeHint = "a number and a unit (ms, s, m, h, d), such as 90s or 2h";
+constexpr const char* kMemoryHint = "a number and a unit (MB, GB, TB), such as 500MB or 4GB";
 
 class Reader {
 public:
@@ -25,16 +25,16 @@ public:
         const auto isolate = value("isolate");
         if (isolate) read.isolate = flag(*isolate);
         if (isolate && !read.isolate && read.memory_bytes)
-            diagnostics_.add(isolate->place(), "a stage with a limit of its memory needs a process of its own",
-                             "leave out 'isolate: false', or 'memory'");
+            diagnostics_.add(isolate->place(), "a stage with a memory limit runs in its own process",
+                             "remove 'isolate: false', or set 'memory: null'");
         if (body_.find("retry_delay") && !body_.find("retries"))
-            diagnostics_.add(body_.find("retry_delay")->place(), "'retry_delay' has no meaning without 'retries'",
-                             "retries: 2 tries it twice more after a failure");
+            diagnostics_.add(body_.find("retry_delay")->place(), "'retry_delay' has no effect without 'retries'",
+                             "retries: 2 tries a stage that failed up to twice more");
         return read;
     }
 
 private:
-    // Null is as if it were not there, so that a parameter may switch it off.
+    // Null is the same as absent, so that a parameter or a stage can switch it off.
     std::optional<ConfigValue> value(std::string_view key) {
         const ConfigValue* raw = body_.find(key);
         if (raw == nullptr) return std::nullopt;
@@ -45,31 +45,31 @@ private:
     int count(const ConfigValue& value) {
         const auto number = value.as_integer();
         if (number && *number >= 0 && *number <= kMaxRetries) return static_cast<int>(*number);
-        tell(value, "retries", "a whole number", fmt::format("from 0 to {}: how often it is tried again", kMaxRetries));
+        report(value, "retries", "a whole number", fmt::format("from 0 to {}: how often a failed stage is tried again", kMaxRetries));
         return 0;
     }
 
     std::optional<double> seconds(std::string_view key, const ConfigValue& value, double min) {
         const auto read = value.is_scalar() ? seconds_from_text(value.text()) : std::nullopt;
         if (read && *read >= min && *read <= kMaxSeconds) return read;
-        tell(value, key, "a time", read ? fmt::format("from {} to 366d", min > 0 ? "1ms" : "0s") : kTimeHint);
+        report(value, key, "a duration", read ? fmt::format("from {} to 366d", min > 0 ? "1ms" : "0s") : kTimeHint);
         return std::nullopt;
     }
 
     std::optional<std::uint64_t> bytes(const ConfigValue& value) {
         const auto read = value.is_scalar() ? bytes_from_text(value.text()) : std::nullopt;
         if (read && *read >= kMinMemory) return read;
-        tell(value, "memory", "an amount of memory", read ? fmt::format("at least {}", memory_text(kMinMemory)) : kMemoryHint);
+        report(value, "memory", "a memory size", read ? fmt::format("at least {}", memory_text(kMinMemory)) : kMemoryHint);
         return std::nullopt;
     }
 
     bool flag(const ConfigValue& value) {
         const auto read = value.as_boolean();
-        if (!read) tell(value, "isolate", "true or false", "true: in a process of its own");
+        if (!read) report(value, "isolate", "true or false", "true: the stage runs in its own process");
         return read.value_or(false);
     }
 
-    void tell(const ConfigValue& value, std::string_view key, std::string_view wanted, std::string hint) {
+    void report(const ConfigValue& value, std::string_view key, std::string_view wanted, std::string hint) {
         diagnostics_.add(value.place(), fmt::format("'{}' must be {}, not {}", key, wanted, value.describe()), std::move(hint));
     }
 

@@ -1,4 +1,4 @@
-// What a stage's map in a DAG file says of its supervision.
+// The execution policy in a stage's map in a DAG file.
 #pragma once
 
 #include "pipeline/catalog/execution_policy.h"
@@ -6,7 +6,7 @@
 
 namespace satdl {
 
-// Mistakes go to `diagnostics`, with their places; what they stand for is then left at its default.
+// Mistakes are added to `diagnostics`; a key with a mistake keeps its default.
 [[nodiscard]] ExecutionPolicy read_execution_policy(const ConfigValue& body, const LocalNames& locals, Interpolation& interpolation,
                                            Diagnostics& diagnostics);
 

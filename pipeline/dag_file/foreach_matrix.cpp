@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kLongestSuffix = 64;
 
-// Item texts become parts of names, and names of files.
+// Item texts become parts of stage names, and so of file names.
 bool is_suffix(std::string_view text) {
     const auto is_allowed = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
@@ -23,12 +23,12 @@ bool is_good(const std::string& suffix, const Place& place, std::set<std::string
     if (!is_suffix(suffix)) {
         diagnostics.add(place,
                         fmt::format("'{}' cannot be part of a stage's name", printable(suffix.substr(0, kLongestSuffix))),
-                        fmt::format("letters, digits and _ . + -, at most {}; else give the items names: {{name: item}}",
+                        fmt::format("use letters, digits and _ . + -, at most {}, or name the items: {{name: item}}",
                                     kLongestSuffix));
         return false;
     }
     if (seen.insert(suffix).second) return true;
-    diagnostics.add(place, fmt::format("the item '{}' stands twice", suffix));
+    diagnostics.add(place, fmt::format("the item '{}' is duplicated", suffix));
     return false;
 }
 
@@ -45,13 +45,13 @@ std::vector<ExpandedItem> expand_foreach(const ConfigValue& items, Diagnostics& 
         for (const ConfigValue& item : items.items()) {
             if (!item.is_scalar())
                 diagnostics.add(item.place(),
-                                fmt::format("an item of this list must be a text or a number, not {}", item.describe()),
-                                "give the items names: {name: item, ...}");
+                                fmt::format("an item of this list must be text or a number, not {}", item.describe()),
+                                "name the items: {name: item, ...}");
             else if (is_good(item.text(), item.place(), seen, diagnostics))
                 expanded.push_back({item.text(), item, item});
         }
     } else {
-        diagnostics.add(items.place(), "here a list, or a map by name, is needed, not " + items.describe());
+        diagnostics.add(items.place(), "the items must be a list or a map, not " + items.describe());
         return {};
     }
     if (items.items().empty() && items.entries().empty()) diagnostics.add(items.place(), "there are no items here");
@@ -60,7 +60,7 @@ std::vector<ExpandedItem> expand_foreach(const ConfigValue& items, Diagnostics& 
 
 std::vector<ExpandedItem> expand_matrix(const ConfigValue& axes, Diagnostics& diagnostics) {
     if (!axes.is_map() || axes.entries().empty()) {
-        diagnostics.add(axes.place(), "a matrix is a map from a name to its items, not " + axes.describe(),
+        diagnostics.add(axes.place(), "'matrix' must be a map from names to items, not " + axes.describe(),
                         "matrix: {a: [1, 2], b: [x, y]}");
         return {};
     }

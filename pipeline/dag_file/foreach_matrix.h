@@ -1,4 +1,4 @@
-// `foreach` and `matrix`: one stage written, several meant.
+// `foreach` and `matrix`: one entry in the file, several stages in the DAG.
 //
 //   foreach: [train, test]                      name@train, name@test;        ${item} is train, test
 //   foreach: {small: {units: 8}, big: {...}}    name@small, name@big;         ${item.units}, ${key}
@@ -15,12 +15,12 @@ namespace satdl {
 inline constexpr std::size_t kMaxExpanded = 100'000;  // stages of one `foreach` or `matrix`
 
 struct ExpandedItem {
-    std::string suffix;  // what follows the '@'
-    ConfigValue item;          // what ${item} stands for
-    ConfigValue key;           // what ${key} stands for: the item's name
+    std::string suffix;  // the part after the '@'
+    ConfigValue item;          // the value of ${item}
+    ConfigValue key;           // the value of ${key}: the item's name
 };
 
-// Precondition: `${...}` are replaced. Mistakes go to `diagnostics`; what has none comes back.
+// Precondition: `${...}` are replaced. Mistakes are added to `diagnostics`; items without mistakes are returned.
 [[nodiscard]] std::vector<ExpandedItem> expand_foreach(const ConfigValue& items, Diagnostics& diagnostics);
 [[nodiscard]] std::vector<ExpandedItem> expand_matrix(const ConfigValue& axes, Diagnostics& diagnostics);
 

@@ -7,8 +7,8 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMaxInserted = 1'000'000;  // values: references can nest into a bomb as aliases can
-constexpr std::size_t kLongestText = 1 << 16;     // of a scalar that references are pasted into
+constexpr std::size_t kMaxInserted = 1'000'000;  // values: nested references can explode as aliases can
+constexpr std::size_t kLongestText = 1 << 16;     // of a scalar with references within text
 constexpr std::size_t kDeepest = 100;             // parameters that refer to each other
 
 bool is_name(std::string_view text) {
@@ -23,7 +23,7 @@ bool is_name(std::string_view text) {
     return !part_begins;
 }
 
-// The '}' of the `${` at `begin`, with whole references between them.
+// The '}' that closes the `${` at `begin`, with complete references in between.
 std::size_t end_of_reference(std::string_view text, std::size_t begin) {
     std::size_t depth = 0;
     for (std::size_t at = begin; at < text.size(); ++at) {
@@ -43,7 +43,7 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
 
-// The part of a dotted name before its first dot; `name` keeps the rest.
+// The part of a dotted name before its first dot, which is removed from `name`.
 std::string_view first_part(std::string_view& name) {
     const std::size_t dot = std::min(name.find('.'), name.size());
     const std::string_view first = name.substr(0, dot);
@@ -51,7 +51,7 @@ std::string_view first_part(std::string_view& name) {
     return first;
 }
 
-// The parts of a name between its dots, but for those of references within it.
+// The parts of a name between its dots; dots of references within it do not count.
 std::vector<std::string_view> parts_of(std::string_view name) {
     std::vector<std::string_view> parts;
     std::size_t begin = 0;
@@ -65,7 +65,7 @@ std::vector<std::string_view> parts_of(std::string_view name) {
     return parts;
 }
 
-// Of what a parameter holds: where it was written in the first place.
+// Where the value of a parameter was originally written.
 std::shared_ptr<const Place> origin_of(const Place& place) {
     if (!place || place.origin) return place.origin;
     return std::make_shared<const Place>(place);
@@ -154,19 +154,19 @@ std::optional<ConfigValue> Interpolation::apply_to_scalar(const ConfigValue& val
         if (!name) return std::nullopt;
         const Reference reference{value, text.substr(begin, end == std::string_view::npos ? end : end + 1 - begin), *name};
         if (!is_name(name->text)) {
-            tell(reference, fmt::format("'{}' is not '${{name of a parameter}}'", printable(reference.text.substr(0, 60))),
-                 "write '$${' for the two characters themselves");
+            report(reference, fmt::format("'{}' is not of the form '${{parameter}}'", printable(reference.text.substr(0, 60))),
+                 "write '$${' for a literal '${'");
             return std::nullopt;
         }
         auto found = look_up(reference, locals);
         if (!found || reference.text.size() == text.size()) return found;
         if (!found->is_scalar()) {
-            tell(reference, fmt::format("'{}' is {}, and so must stand alone", reference.text, found->describe()), {});
+            report(reference, fmt::format("'{}' is {}, which cannot be part of a text", reference.text, found->describe()), {});
             return std::nullopt;
         }
         pasted.append(text.substr(at, begin - at)).append(found->text());
         if (pasted.size() > kLongestText) {
-            tell(reference, fmt::format("this text grows longer than {} KiB", kLongestText >> 10), {});
+            report(reference, fmt::format("this text expands to more than {} KiB", kLongestText >> 10), {});
             return std::nullopt;
         }
         at = end + 1;
@@ -183,12 +183,12 @@ std::optional<Interpolation::Name> Interpolation::whole_name(const ConfigValue& 
         const auto value = apply_to_scalar(ConfigValue::scalar(std::string(part), true, user.place()), locals);
         if (!value) return std::nullopt;
         if (!value->is_scalar()) {
-            diagnostics_.add(user.place(), fmt::format("'{}' gives {}, which is no name", printable(part), value->describe()));
+            diagnostics_.add(user.place(), fmt::format("'{}' is {}, which cannot be part of a name", printable(part), value->describe()));
             return std::nullopt;
         }
         if (!whole.origins.empty()) whole.text += '.';
         whole.text += value->text();
-        // What is pasted in may have parts itself.
+        // The inserted text may have parts itself.
         whole.origins.resize(static_cast<std::size_t>(std::ranges::count(whole.text, '.')) + 1, value->place().origin);
     }
     return whole;
@@ -220,7 +220,7 @@ std::optional<ConfigValue> Interpolation::look_up(const Reference& reference, co
         found = inner ? std::optional(ConfigValue(*inner)) : std::nullopt;
     }
     if (!found) {
-        tell_undefined(reference, part, locals);
+        report_undefined(reference, part, locals);
         return std::nullopt;
     }
     if (!is_resolved) found = parameter(path, *found, reference);
@@ -234,13 +234,13 @@ std::optional<ConfigValue> Interpolation::parameter(const std::string& path, con
     if (const auto known = resolved_.find(path); known != resolved_.end()) return known->second;
     const auto before = std::find(resolving_.begin(), resolving_.end(), path);
     if (before != resolving_.end()) {
-        std::string circle;
-        for (auto one = before; one != resolving_.end(); ++one) circle += *one + " -> ";
-        tell(reference, "these parameters refer to each other in a circle: " + circle + path, {});
+        std::string cycle;
+        for (auto one = before; one != resolving_.end(); ++one) cycle += *one + " -> ";
+        report(reference, "these parameters refer to each other in a cycle: " + cycle + path, {});
         return std::nullopt;
     }
     if (resolving_.size() >= kDeepest) {
-        tell(reference, fmt::format("more than {} parameters refer to each other in a row", kDeepest), {});
+        report(reference, fmt::format("references are nested more than {} parameters deep", kDeepest), {});
         return std::nullopt;
     }
     resolving_.push_back(path);
@@ -252,27 +252,27 @@ std::optional<ConfigValue> Interpolation::parameter(const std::string& path, con
 bool Interpolation::is_affordable(const ConfigValue& value, const Reference& reference) {
     if (inserted_ <= kMaxInserted) inserted_ += count(value, kMaxInserted - inserted_);
     if (inserted_ <= kMaxInserted) return true;
-    tell(reference, fmt::format("the '${{...}}' of this file grow to more than {} values", kMaxInserted), {});
+    report(reference, fmt::format("the '${{...}}' in this file expand to more than {} values", kMaxInserted), {});
     return false;
 }
 
-void Interpolation::tell(const Reference& reference, std::string message, std::string hint) {
+void Interpolation::report(const Reference& reference, std::string message, std::string hint) {
     diagnostics_.add(place_of(reference.user, reference.text), std::move(message), std::move(hint));
 }
 
-void Interpolation::tell_undefined(const Reference& reference, std::size_t part, const LocalNames& locals) {
+void Interpolation::report_undefined(const Reference& reference, std::size_t part, const LocalNames& locals) {
     std::string_view rest = reference.name.text;
     const std::string_view first = first_part(rest);
     if (locals.empty() && (first == "item" || first == "key"))
-        return tell(reference, fmt::format("'{}' holds only within the 'do' of a 'foreach' or 'matrix'", reference.text),
+        return report(reference, fmt::format("'{}' is defined only in the 'do' of a 'foreach' or 'matrix'", reference.text),
                     {});
     std::vector<std::string> names;
     for (const auto& [name, value] : locals) add_names(name, value, names);
     add_names("", params_, names);
     Place place = place_of(reference.user, reference.text);
     if (part < reference.name.origins.size()) place.origin = reference.name.origins[part];
-    const bool is_written_so = reference.name.origins.empty();
-    const std::string which = is_written_so ? "" : fmt::format(", which stands for '{}',", printable(reference.name.text));
+    const bool has_no_references = reference.name.origins.empty();
+    const std::string which = has_no_references ? "" : fmt::format(", which expands to '{}',", printable(reference.name.text));
     diagnostics_.add(std::move(place), fmt::format("'{}'{} is not defined", reference.text, which),
                      did_you_mean(reference.name.text, names));
 }

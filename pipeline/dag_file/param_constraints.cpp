@@ -43,12 +43,12 @@ private:
         if (need.is_met(node_.params)) return;
         const ConfigValue& other = node_.params.value(need.param);
         if (need.values.empty())
-            add(ParamConflict::Rule::Needs, param, need.param, fmt::format("'{}' does nothing without '{}'", param.name, need.param),
+            add(ParamConflict::Rule::Needs, param, need.param, fmt::format("'{}' has no effect without '{}'", param.name, need.param),
                 about(*stage_.param(need.param)));
         else
             add(ParamConflict::Rule::Needs, param, need.param,
-                fmt::format("'{}' does nothing where '{}' is {}", param.name, need.param, printable(other.text())),
-                fmt::format("it goes with {}: {}", need.param, fmt::join(need.values, " or ")));
+                fmt::format("'{}' has no effect when '{}' is {}", param.name, need.param, printable(other.text())),
+                fmt::format("it needs {}: {}", need.param, fmt::join(need.values, " or ")));
     }
 
     void check_exclusion(const ParamDescription& param, const std::string& other) {
@@ -57,7 +57,7 @@ private:
                                     : asks(*stage_.param(other));
         if (there)
             add(ParamConflict::Rule::Excludes, param, other,
-                fmt::format("'{}' and the {} '{}' do not go together: give one of them", param.name,
+                fmt::format("'{}' conflicts with the {} '{}': give only one of them", param.name,
                             is_input ? "input" : "parameter", other),
                 about(param));
     }

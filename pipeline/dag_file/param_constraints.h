@@ -1,6 +1,6 @@
-// The parameters of a stage against each other and against its inputs: what makes no sense together is refused before
-// anything runs, and never silently ignored. A parameter that is left at its default, or given that very value, conflicts with
-// nothing: so `momentum: ${momentum}` may stand beside `optimiser: ${optimiser}` in a sweep over both.
+// The parameters of a stage against each other and against its inputs: combinations that make no sense are refused
+// before anything runs, and never silently ignored. A parameter that is left at its default, or given that very value, conflicts with
+// nothing: so `momentum: ${momentum}` may be written with `optimiser: ${optimiser}` in a sweep over both.
 #pragma once
 
 #include <string>

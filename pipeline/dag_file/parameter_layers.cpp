@@ -16,11 +16,11 @@ bool is_parameter_name(std::string_view text) {
 void check_names(const ConfigValue& params, bool outermost, Diagnostics& diagnostics) {
     for (const ConfigValue::Entry& entry : params.entries()) {
         if (!is_parameter_name(entry.key))
-            diagnostics.add(entry.key_place, fmt::format("'{}' is no name for a parameter", printable(entry.key)),
-                            "letters, digits, '_' and '-', beginning with a letter or '_'");
+            diagnostics.add(entry.key_place, fmt::format("'{}' is not a valid parameter name", printable(entry.key)),
+                            "use letters, digits, '_' and '-', starting with a letter or '_'");
         else if (outermost && (entry.key == "item" || entry.key == "key"))
-            diagnostics.add(entry.key_place, fmt::format("'{}' is no name for a parameter", entry.key),
-                            "within a 'foreach', ${" + entry.key + "} is the item's");
+            diagnostics.add(entry.key_place, fmt::format("'{}' is not a valid parameter name", entry.key),
+                            "${" + entry.key + "} is defined by 'foreach' and 'matrix'");
         check_names(entry.value, false, diagnostics);
     }
 }
@@ -31,12 +31,12 @@ std::vector<std::string> keys(const ConfigValue& map) {
     return names;
 }
 
-// `over` laid over `base`: what is a map in both is merged, else `over` wins.
-ConfigValue laid_over(const ConfigValue& base, const ConfigValue& over, const std::string& path, Diagnostics& diagnostics) {
+// `base` overridden by `over`: what is a map in both is merged, else `over` wins.
+ConfigValue overridden(const ConfigValue& base, const ConfigValue& over, const std::string& path, Diagnostics& diagnostics) {
     if (!base.is_map()) return over;
     if (!over.is_map()) {
-        const std::string first = base.entries().empty() ? "" : "name one of them, as " + path + "." + base.entries()[0].key;
-        diagnostics.add(over.place(), fmt::format("'{}' is a map of parameters, not {}", path, over.describe()), first);
+        const std::string first = base.entries().empty() ? "" : "set one of them, such as " + path + "." + base.entries()[0].key;
+        diagnostics.add(over.place(), fmt::format("'{}' must be a map of parameters, not {}", path, over.describe()), first);
         return base;
     }
     if (base.entries().empty() && !path.empty()) return over;
@@ -46,9 +46,9 @@ ConfigValue laid_over(const ConfigValue& base, const ConfigValue& over, const st
         const std::string inner = path.empty() ? entry.key : path + "." + entry.key;
         if (found == merged.end())
             diagnostics.add(entry.key_place, fmt::format("there is no parameter '{}'", printable(inner)),
-                            merged.empty() ? "it must stand under 'params'" : did_you_mean(entry.key, keys(base)));
+                            merged.empty() ? "declare it under 'params'" : did_you_mean(entry.key, keys(base)));
         else
-            found->value = laid_over(found->value, entry.value, inner, diagnostics);
+            found->value = overridden(found->value, entry.value, inner, diagnostics);
     }
     return ConfigValue::map(std::move(merged), base.place());
 }
@@ -69,10 +69,10 @@ ConfigValue merged_parameters(const ParameterLayers& layers, Diagnostics& diagno
     ConfigValue merged = params;
     for (const ConfigValue::Entry& profile : layers.profiles.entries()) {
         if (!profile.value.is_map()) {
-            diagnostics.add(profile.value.place(), "a profile is a map of parameters, not " + profile.value.describe());
+            diagnostics.add(profile.value.place(), "a profile must be a map of parameters, not " + profile.value.describe());
             continue;
         }
-        const ConfigValue with = laid_over(params, profile.value, "", diagnostics);
+        const ConfigValue with = overridden(params, profile.value, "", diagnostics);
         if (profile.key == layers.profile) merged = with;
     }
     if (!layers.profile.empty() && !layers.profiles.find(layers.profile)) {
@@ -80,7 +80,7 @@ ConfigValue merged_parameters(const ParameterLayers& layers, Diagnostics& diagno
         diagnostics.add({}, fmt::format("there is no profile '{}'", printable(layers.profile)),
                         known.empty() ? "the file has no profiles" : did_you_mean(layers.profile, known));
     }
-    for (const auto& [name, value] : layers.set) merged = laid_over(merged, nested(name, value), "", diagnostics);
+    for (const auto& [name, value] : layers.set) merged = overridden(merged, nested(name, value), "", diagnostics);
     return merged;
 }
 

@@ -1,5 +1,5 @@
-// `params:` of a DAG file with a profile and --set laid over it: maps are merged key by key, all else is replaced. A name
-// that `params:` does not have is a mistake: whoever sets one meant another.
+// `params:` of a DAG file, overridden by a profile and by --set: maps are merged key by key, everything else is replaced. A name that
+// `params:` does not have is a mistake: it is probably misspelt.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace satdl {
 
-// The `params:` of a file, its `profiles:`, and what the command line says. All profiles are checked, whichever is chosen.
+// The `params:` and `profiles:` of a file, and the settings of the command line. All profiles are checked, whichever is chosen.
 struct ParameterLayers {
     ConfigValue params;    // a map, or null
     ConfigValue profiles;  // a map of maps, or null

@@ -206,7 +206,7 @@ StageDefaults::Body StageDefaults::add_to(const ConfigValue& own, const StageDes
     }
     Default* delay = body.find_default("retry_delay");
     if (delay != nullptr && source_of(body, "retries") == Source::BuiltIn) {
-        set_aside(*delay, {delay->entry.value.place(), "'retry_delay' has no meaning without 'retries'", ""});
+        set_aside(*delay, {delay->entry.value.place(), "'retry_delay' has no effect without 'retries'", ""});
         std::erase(body.taken, delay);
     }
     if (!body.taken.empty()) merge(body);

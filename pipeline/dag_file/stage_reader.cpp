@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestExpanded = 200;  // names become names of files
-constexpr std::size_t kEnoughMistakes = 50;    // beyond, no candidates are searched: with many stages that takes long
+constexpr std::size_t kEnoughMistakes = 50;    // with more, no candidates are searched: with many stages that takes long
 
 bool is_stage_name(std::string_view text) {
     const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -28,7 +28,7 @@ std::vector<std::string> port_names(const std::vector<PortDescription>& ports) {
     return names;
 }
 
-// What the input is, as a second line of a hint.
+// The help of an input, as a second line of a hint.
 std::string help_line(const PortDescription& port) {
     return port.help.empty() ? "" : fmt::format("\n{}: {}", port.name, port.help);
 }
@@ -39,8 +39,8 @@ void StageReader::declare(const ConfigValue::Entry& entry) {
     const std::string name = printable(entry.key.substr(0, kLongestName));
     if (!is_stage_name(entry.key))
         diagnostics_.add(
-            entry.key_place, fmt::format("'{}' is no name for a stage", name),
-            fmt::format("letters, digits, '_' and '-', beginning with a letter or '_', at most {}", kLongestName));
+            entry.key_place, fmt::format("'{}' is not a valid stage name", name),
+            fmt::format("use letters, digits, '_' and '-', starting with a letter or '_', at most {}", kLongestName));
     if (!entry.value.is_map()) {
         diagnostics_.add(entry.value.place(), fmt::format("stage '{}' must be a map, not {}", name, entry.value.describe()),
                          fmt::format("{}: {{kind: ..., in: {{...}}, ...}}", name));
@@ -56,15 +56,15 @@ void StageReader::declare(const ConfigValue::Entry& entry) {
         if (&key.value != foreach && &key.value != matrix && &key.value != body)
             diagnostics_.add(
                 key.key_place,
-                fmt::format("'{}' cannot stand beside '{}'", printable(key.key), foreach ? "foreach" : "matrix"),
-                "what describes the stage stands within 'do'");
-    if (foreach && matrix) diagnostics_.add(entry.key_place, "a stage has 'foreach' or 'matrix', not both");
+                fmt::format("'{}' is not allowed next to '{}'", printable(key.key), foreach ? "foreach" : "matrix"),
+                "move it into 'do', which describes the stage");
+    if (foreach && matrix) diagnostics_.add(entry.key_place, "a stage can have 'foreach' or 'matrix', not both");
     if (!body || !body->is_map()) {
         diagnostics_.add(body ? body->place() : entry.key_place,
                          "'foreach' and 'matrix' need a 'do' that describes the stage", "do: {kind: ..., in: {...}, ...}");
         body = nullptr;
     }
-    groups_[entry.key];  // known, even where it comes to nothing
+    groups_[entry.key];  // known, even if it has no stages
     const std::size_t mistakes = diagnostics_.found().size();
     const auto items = interpolation_.apply(foreach ? *foreach : *matrix);
     if (!items || !body) {
@@ -88,7 +88,7 @@ void StageReader::declare_one(const ConfigValue::Entry& entry, const ConfigValue
         groups_[entry.key].push_back(declared_.size());
         if (declared.name.size() > kLongestExpanded)
             diagnostics_.add(entry.key_place,
-                             fmt::format("the stage's name grows longer than {} characters: {}...", kLongestExpanded,
+                             fmt::format("the stage's name is longer than {} characters: {}...", kLongestExpanded,
                                          printable(declared.name.substr(0, kLongestName))));
     }
     declared.stage = find_kind(entry, body, declared.locals);
@@ -99,7 +99,7 @@ const CatalogEntry* StageReader::find_kind(const ConfigValue::Entry& entry, cons
     const ConfigValue* raw = body.find("kind");
     if (!raw) {
         diagnostics_.add(entry.key_place, fmt::format("stage '{}' has no kind", printable(entry.key)),
-                         "write 'kind: ...'; `satdl stages` lists what there is");
+                         "add 'kind: ...'; `satdl stages` lists all kinds");
         return nullptr;
     }
     const auto kind = interpolation_.apply(*raw, locals);
@@ -181,7 +181,7 @@ bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
                 good = false;
         } else if (!port.optional && !(raw && raw->find(port.name))) {
             good = false;
-            // Not where it stands under a wrong name, or in the wrong place: that is told.
+            // If it has a misspelt name or is in the wrong place, that is reported instead.
             if ((raw && is_misspelt(port.name, *raw, port_names(stage.inputs))) || declared.body->find(port.name)) continue;
             diagnostics_.add(raw && raw->place() ? raw->place() : declared.place,
                              fmt::format("stage kind '{}' needs the input '{}'", stage.kind, port.name),
@@ -203,7 +203,7 @@ std::optional<std::map<std::string, ConfigValue>> StageReader::written_inputs(co
     const StageDescription& stage = declared.stage->description;
     for (const ConfigValue::Entry& entry : raw->entries()) {
         if (!stage.input(entry.key)) {
-            tell_unknown_input(stage, entry);
+            report_unknown_input(stage, entry);
             continue;
         }
         if (auto value = interpolation_.apply(entry.value, declared.locals)) written.emplace(entry.key, std::move(*value));
@@ -211,10 +211,10 @@ std::optional<std::map<std::string, ConfigValue>> StageReader::written_inputs(co
     return written;
 }
 
-void StageReader::tell_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry) {
+void StageReader::report_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry) {
     std::string hint;
     if (stage.param(entry.key)) {
-        hint = fmt::format("'{}' is a parameter: write it beside 'kind', not under 'in'", entry.key);
+        hint = fmt::format("'{}' is a parameter: write it next to 'kind', not under 'in'", entry.key);
     } else {
         const std::vector<std::string> known = port_names(stage.inputs);
         hint = known.empty() ? "it has no inputs" : did_you_mean(entry.key, known);
@@ -234,11 +234,11 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Con
     const std::string_view stage = text.substr(0, dot);
     const auto found = by_name_.find(stage);
     if (dot == std::string_view::npos || found == by_name_.end()) {
-        tell_unknown(value, std::string(stage));
+        report_unknown_stage(value, std::string(stage));
         return std::nullopt;
     }
     const CatalogEntry* from = declared_[found->second].stage;
-    if (!from) return std::nullopt;  // its kind is not known
+    if (!from) return std::nullopt;  // its kind is unknown
     const std::string_view from_port = text.substr(dot + 1);
     if (from->description.output(from_port)) return Input{port.name, found->second, std::string(from_port), value.place()};
     diagnostics_.add(
@@ -254,25 +254,25 @@ std::optional<Input> StageReader::only_output(const PortDescription& port, const
     if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
     diagnostics_.add(value.place(),
                      fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(outputs), ", ")),
-                     outputs.empty() ? "" : fmt::format("say which: {}.{}", value.text(), outputs[0].name));
+                     outputs.empty() ? "" : fmt::format("name one of them, such as {}.{}", value.text(), outputs[0].name));
     return std::nullopt;
 }
 
-void StageReader::tell_unknown(const ConfigValue& value, const std::string& stage) {
+void StageReader::report_unknown_stage(const ConfigValue& value, const std::string& stage) {
     const std::string name = stage.substr(0, stage.find('@'));  // of a group, if it is one
     const auto group = groups_.find(name);
     if (group != groups_.end() && name == stage && !group->second.empty()) {
         const std::string& first = declared_[group->second.front()].name;
         diagnostics_.add(value.place(), fmt::format("'{}' is a group of stages", stage),
-                         fmt::format("name one of them, as {}.port", first));
+                         fmt::format("name one of them, such as {}.port", first));
         return;
     }
     if (chosen_empty_.contains(name)) {
-        diagnostics_.add(value.place(), fmt::format("the group '{}' has no stages here", name),
-                         "the parameter that lists them is empty");
+        diagnostics_.add(value.place(), fmt::format("the group '{}' is empty", name),
+                         "the parameter that lists its items is empty");
         return;
     }
-    if (incomplete_.contains(name)) return;  // why it lacks stages was told
+    if (incomplete_.contains(name)) return;  // the mistake was reported
     std::vector<std::string> known;
     if (diagnostics_.found().size() < kEnoughMistakes)
         for (const DeclaredStage& declared : declared_) known.push_back(declared.name);

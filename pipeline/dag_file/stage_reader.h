@@ -1,7 +1,6 @@
-// One entry of `stages:` as nodes: its kind, its inputs and its parameters, checked against the catalogue.
+// Makes nodes of the entries of `stages:`: kind, inputs and parameters, checked against the catalogue.
 //
-// It takes two passes, since a stage may read from one that is written below it: declare() says which nodes there are,
-// read() makes one of them.
+// In two passes, since a stage may read from one further down: declare() collects the names of the nodes, read() makes one node.
 #pragma once
 
 #include <set>
@@ -17,14 +16,14 @@
 
 namespace satdl {
 
-// A node of which the name is known.
+// A node whose name is known.
 struct DeclaredStage {
     std::string name;
     std::string group;
-    const ConfigValue* body = nullptr;  // the stage's map (of `foreach` and `matrix`: that of `do`); null where it was no map
+    const ConfigValue* body = nullptr;  // the stage's map (of `foreach` and `matrix`: that of `do`); null if it is not a map
     LocalNames locals;
     Place place;
-    const CatalogEntry* stage = nullptr;  // null where its mistake was told
+    const CatalogEntry* stage = nullptr;  // null if a mistake was reported
 };
 
 class StageReader {
@@ -42,7 +41,7 @@ public:
 
     struct ReadStage {
         Node node;
-        bool good = true;  // false: a mistake was told
+        bool good = true;  // false: a mistake was reported
     };
     // The node of declared()[id]; its edges number the nodes as declared() does.
     [[nodiscard]] ReadStage read(NodeId id, StageDefaults& defaults);
@@ -55,8 +54,8 @@ private:
     std::optional<std::map<std::string, ConfigValue>> written_inputs(const DeclaredStage& declared, const ConfigValue* raw);
     std::optional<Input> connect(const PortDescription& port, const ConfigValue& value);
     std::optional<Input> only_output(const PortDescription& port, const ConfigValue& value, NodeId from);
-    void tell_unknown(const ConfigValue& value, const std::string& stage);
-    void tell_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry);
+    void report_unknown_stage(const ConfigValue& value, const std::string& stage);
+    void report_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry);
 
     const Catalog& catalog_;
     ParamReader& params_;
@@ -64,8 +63,8 @@ private:
     Diagnostics& diagnostics_;
     std::vector<DeclaredStage> declared_;
     std::map<std::string, std::vector<NodeId>> groups_;     // of `foreach` and `matrix`
-    std::set<std::string> chosen_empty_;                    // groups for which a parameter lists nothing
-    std::set<std::string> incomplete_;                      // groups of which items are missing, or all: that was told
+    std::set<std::string> chosen_empty_;                    // groups whose list, from a parameter, is empty
+    std::set<std::string> incomplete_;                      // groups that lack items because of a reported mistake
     std::unordered_map<std::string_view, NodeId> by_name_;  // views of declared_
 };
 

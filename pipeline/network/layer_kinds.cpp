@@ -1,5 +1,5 @@
-// An option is bound to its field by the field's pointer, given as a template argument: type, choices, reading and writing
-// follow from it, and no kind needs code of its own.
+// An option is bound to its field by a member pointer as template argument: type, choices, reading and writing follow from it, so no
+// kind needs code of its own.
 #include "pipeline/network/layer_kinds.h"
 
 #include <fmt/format.h>
@@ -134,7 +134,7 @@ LayerDescription pool(std::string kind, std::string help, PoolKind which) {
 }
 
 LayerDescription activation(std::string kind, std::string help, Activation which) {
-    return {std::move(kind), std::move(help), "any shape, which stays", Activate{which}, "", {}};
+    return {std::move(kind), std::move(help), "any shape, unchanged", Activate{which}, "", {}};
 }
 
 std::vector<LayerDescription> make_descriptions() {
@@ -157,7 +157,7 @@ std::vector<LayerDescription> make_descriptions() {
                     option<&Dense::activation>("activation", "applied to the output")}});
     all.push_back({"batch_norm",
                    "batch normalisation of each channel or feature",
-                   "[N, C, H, W] or [N, features], which stays",
+                   "[N, C, H, W] or [N, features], unchanged",
                    BatchNorm{},
                    "",
                    {option<&BatchNorm::momentum>("momentum", 0, 1, "share of the old moving average that a step keeps"),
@@ -172,7 +172,7 @@ std::vector<LayerDescription> make_descriptions() {
                    {option<&Unflatten::channels>("channels", 1, 65536, "channels of the images"),
                     option<&Unflatten::height>("height", 1, 65536, "their height"),
                     option<&Unflatten::width>("width", 1, 65536, "their width")}});
-    all.push_back({"dropout", "sets a random share to zero while training", "any shape, which stays", Dropout{}, "rate",
+    all.push_back({"dropout", "sets a random share to zero while training", "any shape, unchanged", Dropout{}, "rate",
                    {option<&Dropout::rate>("rate", 0, 0.99, "the share that is dropped")}});
     all.push_back(activation("relu", "max(x, 0)", Activation::Relu));
     all.push_back(activation("leaky_relu", "x where x > 0, else negative_slope * x", Activation::LeakyRelu));

@@ -1,6 +1,6 @@
-// The kinds of layers that a network can have, and their options: one table, from which the reading of YAML, its errors,
-// `satdl stages` and the normal form all come. A new kind of layer is a struct here, a row in layers.cpp, its shape in
-// network_shapes.cpp and its module in stages/.
+// The kinds of layers that a network can have, and their options: one table, used to read YAML, for its errors, for `satdl stages` and
+// for the normal form. A new kind of layer is a struct here, a row in layer_kinds.cpp, its shape in network_summary.cpp and its module
+// in stages/.
 #pragma once
 
 #include <cstdint>
@@ -65,7 +65,7 @@ struct Unflatten {  // [N, features] to images
     bool operator==(const Unflatten&) const = default;
 };
 struct Dropout {
-    double rate = 0.5;  // the share that is dropped
+    double rate = 0.5;  // the fraction that is dropped
     bool operator==(const Dropout&) const = default;
 };
 struct Activate {
@@ -85,10 +85,10 @@ struct LayerOption {
     std::optional<double> min, max;  // inclusive range of numbers
     std::vector<std::string> choices;
     bool required = false;
-    std::string same_as;                // the option whose value it takes where it is not given; or ""
+    std::string same_as;                // the option whose value it takes if absent; or ""
 
     ConfigValue (*get)(const LayerSpec&) = nullptr;
-    // False where the value is not of this type or none of the choices; the range is the caller's to check.
+    // False if the value is not of this type or not one of the choices; the caller checks the range.
     bool (*set)(LayerSpec&, const ConfigValue&) = nullptr;
 };
 
@@ -97,7 +97,7 @@ struct LayerDescription {
     std::string help;    // one line
     std::string shapes;  // "[N, C, H, W] -> [N, filters, H', W']"
     LayerSpec defaults;
-    std::string main;    // the option that may stand as the kind's value; or ""
+    std::string main;    // the option that may be given as the kind's value; or ""
     std::vector<LayerOption> options;
 
     [[nodiscard]] const LayerOption* option(std::string_view name) const;
@@ -111,7 +111,7 @@ struct LayerDescription {
 [[nodiscard]] std::string_view name_of(Activation activation);  // "leaky_relu"
 [[nodiscard]] std::string_view name_of(Padding padding);        // "same"
 
-// What an option wants, in words: "an integer from 1 to 65536", "one of same, valid".
+// What an option accepts, for messages: "an integer from 1 to 65536", "one of same, valid".
 [[nodiscard]] std::string wanted(const LayerOption& option);
 
 }  // namespace satdl

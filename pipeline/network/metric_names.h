@@ -1,11 +1,11 @@
-// Which metrics there are, told before anything runs: their names follow from the loss, the network and the targets. What
-// the stages report (stages/loss.h) is held against this by a test.
+// The names of metrics, known before anything runs: they follow from the loss, the network and the targets. A test compares them with
+// what the stages report (stages/loss.h).
 //
 //   loss             always
-//   accuracy         where the targets are class numbers: how often the greatest output is the right class
-//   binary_accuracy  where outputs stand for yes and no (a binary loss, or sigmoids against class numbers), in evaluations
-//                    wherever targets are class numbers: the share of single outputs on the right side of 0.5
-//   precision/0, recall/0, ..., precision/macro, recall/macro    in evaluations, where the targets are class numbers
+//   accuracy         if the targets are class numbers: how often the greatest output is the right class
+//   binary_accuracy  if outputs mean yes or no (a binary loss, or sigmoids against class numbers), in evaluations whenever
+//                    targets are class numbers: the share of single outputs on the right side of 0.5
+//   precision/0, recall/0, ..., precision/macro, recall/macro    in evaluations, if the targets are class numbers
 #pragma once
 
 #include <optional>
@@ -29,17 +29,17 @@ struct LossFacts {
 // As a training reports them, without train/ and val/.
 [[nodiscard]] std::vector<std::string> training_metrics(const LossFacts& facts);
 [[nodiscard]] std::vector<std::string> evaluation_metrics(const LossFacts& facts);
-// How many classes an evaluation tells apart; 0 where it is none of classes. One output: two, no and yes.
+// How many classes an evaluation distinguishes; 0 if the targets are not classes. One output: two, no and yes.
 [[nodiscard]] std::int64_t classes_of(const LossFacts& facts);
 
-// Accuracies, precisions and recalls; of anything else less is better.
+// Accuracies, precisions and recalls; for all others less is better.
 [[nodiscard]] bool more_is_better(std::string_view metric);
 
-// Left out of tables unless asked for: best/..., last/..., epoch_of_best/...; precision/... and recall/... of one class.
+// Shown in tables only on request: best/..., last/..., epoch_of_best/...; precision/... and recall/... of one class.
 [[nodiscard]] bool is_detail(std::string_view metric);
 
-// The one of `names` that `name` means: itself, or what Keras calls so ("val_loss": val/loss; "loss": train/loss, else
-// val/loss). Nothing where there is none.
+// The one of `names` that `name` means: itself, or what Keras calls it ("val_loss": val/loss; "loss": train/loss, else
+// val/loss). nullopt if there is none.
 [[nodiscard]] std::optional<std::string> find_metric(std::string_view name, const std::vector<std::string>& names);
 
 }  // namespace satdl

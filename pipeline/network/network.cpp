@@ -21,7 +21,7 @@ bool looks_automatic(const Layer& layer) {
 
 std::string automatic(std::string_view kind, std::int64_t number) { return fmt::format("{}_{}", kind, number); }
 
-// The head's automatic names, counted on from the base's layers of their kind.
+// Numbers the head's automatic names on from the base's layers of their kind.
 void renumber(const std::vector<Layer>& base, std::vector<Layer>& head, std::string_view kind) {
     std::set<std::string, std::less<>> taken;
     for (const Layer& layer : base) taken.insert(layer.name);

@@ -2,7 +2,7 @@
 // and no LibTorch: planning needs shapes and costs in milliseconds; `stages/net` builds the modules from this same list.
 //
 //   net:
-//     - {conv: 32, kernel: 3, activation: relu, name: first}   # the layer's main option may stand beside its kind
+//     - {conv: 32, kernel: 3, activation: relu, name: first}   # the main option may be the value of the kind
 //     - batch_norm
 //     - {repeat: 2, layers: [{conv: {filters: 64}}, relu, batch_norm]}
 //     - {dense: 10, activation: softmax}
@@ -28,7 +28,7 @@ struct Layer {
     Place place;
 
     [[nodiscard]] std::string_view kind() const { return description_of(spec).kind; }
-    bool operator==(const Layer& other) const { return name == other.name && spec == other.spec; }  // wherever they stand
+    bool operator==(const Layer& other) const { return name == other.name && spec == other.spec; }  // the place does not count
 };
 
 struct Network {
@@ -39,12 +39,12 @@ struct Network {
     bool operator==(const Network&) const = default;
 };
 
-// The same network spelled in one way: every option present, every layer named, `repeat` unrolled. Two networks are the
-// same exactly where to_value(...).canonical() is. parse_network(to_value(n)) == n.
+// The network in its normal form: every option present, every layer named, `repeat` unrolled. Two networks are equal if and only if
+// their to_value(...).canonical() are. parse_network(to_value(n)) == n.
 [[nodiscard]] ConfigValue to_value(const Network& network);
 
-// `base` up to and including layer `until` ("" = all of it), then `head`. Names of `head` that already stand in the base
-// are renumbered where they look automatic (dense_1), and reported where the user chose them.
+// `base` up to and including layer `until` ("" = all of it), then `head`. Names of `head` that the base already has
+// are renumbered if they look automatic (dense_1), and reported if the user chose them.
 // Precondition: the base has a layer `until`.
 [[nodiscard]] Network extend(const Network& base, std::string_view until, const Network& head, Diagnostics& diagnostics);
 

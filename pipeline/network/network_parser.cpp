@@ -20,11 +20,11 @@ bool is_name(std::string_view text) {
            std::ranges::all_of(text, [&](char c) { return letter(c) || digit(c); });
 }
 
-std::vector<std::string> layer_words() {
-    std::vector<std::string> words;
-    for (const LayerDescription& description : layer_descriptions()) words.push_back(description.kind);
-    words.emplace_back("repeat");
-    return words;
+std::vector<std::string> layer_kind_names() {
+    std::vector<std::string> names;
+    for (const LayerDescription& description : layer_descriptions()) names.push_back(description.kind);
+    names.emplace_back("repeat");
+    return names;
 }
 
 bool is_option_of_any(std::string_view key) {
@@ -32,7 +32,7 @@ bool is_option_of_any(std::string_view key) {
     return key == "name" || std::ranges::any_of(layer_descriptions(), has);
 }
 
-// Reads layers whose names may still be empty: numbering comes last, when all are there.
+// Reads layers whose names may still be empty: numbering comes last, when all layers are known.
 class Reader {
 public:
     explicit Reader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
@@ -57,9 +57,9 @@ private:
 std::vector<Layer> Reader::list(const ConfigValue& list, std::string_view what) {
     std::vector<Layer> layers;
     if (!list.is_list()) {
-        diagnostics_.add(list.place(), fmt::format("{} wants a list of layers, not {}", what, list.describe()));
+        diagnostics_.add(list.place(), fmt::format("{} must be a list of layers, not {}", what, list.describe()));
     } else if (list.items().empty()) {
-        diagnostics_.add(list.place(), fmt::format("{} has no layers", what));
+        diagnostics_.add(list.place(), fmt::format("{} must have at least one layer", what));
     }
     for (const ConfigValue& value : list.items()) item(value, layers);
     return layers;
@@ -72,14 +72,14 @@ void Reader::item(const ConfigValue& value, std::vector<Layer>& layers) {
         return;
     }
     if (!value.is_scalar()) {
-        diagnostics_.add(value.place(), fmt::format("a layer is a word or a map, not {}", value.describe()),
+        diagnostics_.add(value.place(), fmt::format("a layer must be a name or a map, not {}", value.describe()),
                          "write `relu`, or `{conv: 32, kernel: 3}`");
         return;
     }
     const LayerDescription* description = find_layer_description(value.text());
     if (description == nullptr) {
         diagnostics_.add(value.place(), fmt::format("unknown layer '{}'", printable(value.text())),
-                         did_you_mean(value.text(), layer_words()));
+                         did_you_mean(value.text(), layer_kind_names()));
         return;
     }
     Layer layer{"", description->defaults, value.place()};
@@ -98,20 +98,20 @@ void Reader::repeat(const ConfigValue& map, std::vector<Layer>& layers) {
     const auto times = count.as_integer();
     if (!times || *times < 1 || *times > kMaxRepeats)
         diagnostics_.add(count.place(),
-                         fmt::format("repeat wants an integer from 1 to {}, not {}", kMaxRepeats, count.describe()));
+                         fmt::format("repeat must be an integer from 1 to {}, not {}", kMaxRepeats, count.describe()));
     const ConfigValue* body = map.find("layers");
     if (body == nullptr) {
         diagnostics_.add(map.place(), "repeat needs `layers`", "write `{repeat: 2, layers: [...]}`");
         return;
     }
-    const std::vector<Layer> once = list(*body, "layers");
+    const std::vector<Layer> once = list(*body, "'layers'");
     if (!times || *times < 1 || *times > kMaxRepeats) return;
     for (const Layer& layer : once) {
         if (layer.name.empty() || *times == 1) continue;
         diagnostics_.add(
             layer.place,
-            fmt::format("a layer that is repeated cannot be named: '{}' would stand {} times", layer.name, *times),
-            "leave the name out, or write the layers one by one");
+            fmt::format("a repeated layer cannot have a name: '{}' would occur {} times", layer.name, *times),
+            "remove the name, or write the layers one by one");
     }
     if (once.size() * static_cast<std::size_t>(*times) > kMaxLayers) {
         diagnostics_.add(count.place(), fmt::format("a network has at most {} layers", kMaxLayers));
@@ -120,27 +120,27 @@ void Reader::repeat(const ConfigValue& map, std::vector<Layer>& layers) {
     for (std::int64_t round = 0; round < *times; ++round) layers.insert(layers.end(), once.begin(), once.end());
 }
 
-// The entry whose key is the layer's kind; tells what is wrong where there is not exactly one.
+// The entry whose key is the layer's kind; reports a mistake and returns null unless there is exactly one.
 const ConfigValue::Entry* Reader::kind_entry(const ConfigValue& map) {
     const ConfigValue::Entry* kind = nullptr;
-    const ConfigValue::Entry* stranger = nullptr;
+    const ConfigValue::Entry* unknown = nullptr;
     for (const ConfigValue::Entry& entry : map.entries()) {
         if (find_layer_description(entry.key) == nullptr) {
-            if (stranger == nullptr && !is_option_of_any(entry.key)) stranger = &entry;
+            if (unknown == nullptr && !is_option_of_any(entry.key)) unknown = &entry;
         } else if (kind == nullptr) {
             kind = &entry;
         } else {
             diagnostics_.add(entry.key_place, fmt::format("one layer cannot be both {} and {}", kind->key, entry.key),
-                             "write each layer as an item of its own");
+                             "write each layer as its own item");
             return nullptr;
         }
     }
     if (kind != nullptr) return kind;
-    if (stranger != nullptr) {
-        diagnostics_.add(stranger->key_place, fmt::format("unknown layer '{}'", printable(stranger->key)),
-                         did_you_mean(stranger->key, layer_words()));
+    if (unknown != nullptr) {
+        diagnostics_.add(unknown->key_place, fmt::format("unknown layer '{}'", printable(unknown->key)),
+                         did_you_mean(unknown->key, layer_kind_names()));
     } else {
-        diagnostics_.add(map.place(), "a layer without its kind", did_you_mean("", layer_words()));
+        diagnostics_.add(map.place(), "this layer has no kind", did_you_mean("", layer_kind_names()));
     }
     return nullptr;
 }
@@ -159,7 +159,7 @@ std::string Reader::name(const ConfigValue& value) {
     if (value.is_null()) return "";
     if (value.is_scalar() && is_name(value.text())) return value.text();
     diagnostics_.add(value.place(), fmt::format("a layer's name cannot be {}", value.describe()),
-                     fmt::format("letters, digits and _, not a digit first, at most {}", kLongestName));
+                     fmt::format("use letters, digits and '_', starting with a letter or '_', at most {}", kLongestName));
     return "";
 }
 
@@ -192,7 +192,7 @@ void Reader::options(const LayerDescription& description, const ConfigValue::Ent
         }
     } else if (description.main.empty() && !kind.value.is_null()) {
         diagnostics_.add(kind.value.place(),
-                         fmt::format("{} has no main option: it cannot be {}", kind.key, kind.value.describe()),
+                         fmt::format("{} has no main option, so it cannot be {}", kind.key, kind.value.describe()),
                          fmt::format("write `{}`", kind.key));
     } else if (!kind.value.is_null()) {
         take(ConfigValue::Entry{description.main, kind.key_place, kind.value});
@@ -214,12 +214,12 @@ bool Reader::set(const LayerDescription& description, const LayerOption& option,
     }
     diagnostics_.add(
         value.place(),
-        fmt::format("{} of {} wants {}, not {}", option.name, description.kind, wanted(option), value.describe()),
+        fmt::format("{} of {} must be {}, not {}", option.name, description.kind, wanted(option), value.describe()),
         option.type == LayerOption::Type::Choice && value.is_scalar() ? did_you_mean(value.text(), option.choices) : "");
     return false;
 }
 
-// What was not given: the options that must be, and those that follow another.
+// Handles absent options: required ones, and those that default to another option.
 void Reader::finish(const LayerDescription& description, const std::set<std::string, std::less<>>& given, const Place& place,
                     LayerSpec& spec) {
     for (const LayerOption& option : description.options) {
@@ -233,7 +233,7 @@ void Reader::finish(const LayerDescription& description, const std::set<std::str
     }
 }
 
-// Names the nameless by kind and number; a name that the user chose twice is told at its second place.
+// Names unnamed layers by kind and number; reports a duplicate name at its second place.
 void name_layers(std::vector<Layer>& layers, Diagnostics& diagnostics) {
     std::map<std::string_view, std::int64_t> numbers;
     for (Layer& layer : layers) {
@@ -246,7 +246,7 @@ void name_layers(std::vector<Layer>& layers, Diagnostics& diagnostics) {
         if (fresh) continue;
         const Place& other = first->second->place;
         diagnostics.add(layer.place, fmt::format("two layers are named '{}'", layer.name),
-                        other ? fmt::format("the other stands at {}", other.text()) : "");
+                        other ? fmt::format("the other is at {}", other.text()) : "");
     }
 }
 

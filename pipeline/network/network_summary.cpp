@@ -14,7 +14,7 @@ constexpr std::int64_t kUnknown = -1;
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;  // of one sample's output
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 48;     // so that the sum over a network cannot overflow
 
-// Zero where a factor is zero; else unknown where one is unknown.
+// Zero if a factor is zero; else unknown if one is unknown.
 std::int64_t product(std::initializer_list<std::int64_t> factors) {
     if (std::ranges::find(factors, 0) != factors.end()) return 0;
     std::int64_t result = 1;
@@ -33,28 +33,28 @@ std::int64_t elements(const Shape& shape) {
 
 std::int64_t sum(std::int64_t a, std::int64_t b) { return a == kUnknown || b == kUnknown ? kUnknown : a + b; }
 
-// How many windows of `size` fit, stepping by `stride`; 0 or less where none does.
+// How many windows of `size` fit, stepping by `stride`; 0 if none does.
 std::int64_t windows(std::int64_t extent, std::int64_t size, std::int64_t stride) {
     if (extent == kUnknown) return kUnknown;
     return extent < size ? 0 : (extent - size) / stride + 1;
 }
 
-// One layer's summary, or what the layer wants where it does not fit.
+// One layer's summary, or what the layer needs if its input does not fit.
 class Summary {
 public:
     Summary(const Layer& layer, const Shape& input) : input_(input), made_{layer.name, layer.kind(), input, 0, 0, 0} {
         std::visit([this](const auto& spec) { of(spec); }, layer.spec);
-        if (wants_.empty() && elements(made_.output) > kMaxElements) wants_ = "an input whose output fits into memory";
+        if (needs_.empty() && elements(made_.output) > kMaxElements) needs_ = "an input whose output fits into memory";
     }
 
-    [[nodiscard]] const std::string& wants() const { return wants_; }
+    [[nodiscard]] const std::string& needs() const { return needs_; }
     [[nodiscard]] const std::string& hint() const { return hint_; }
     [[nodiscard]] const LayerSummary& made() const { return made_; }
 
 private:
     [[nodiscard]] bool is_image() {
         if (input_.size() == 3) return true;
-        wants_ = "[N, channels, height, width]";
+        needs_ = "[N, channels, height, width]";
         return false;
     }
 
@@ -69,13 +69,13 @@ private:
         made_.trainable = sum(weights, conv.bias ? conv.filters : 0);
         made_.multiply_adds = product({weights, made_.output[1], made_.output[2]});
         if (made_.output[1] == 0 || made_.output[2] == 0)
-            wants_ = fmt::format("at least {0} x {0} pixels", conv.padding == Padding::Valid ? conv.kernel : 1);
+            needs_ = fmt::format("at least {0} x {0} pixels", conv.padding == Padding::Valid ? conv.kernel : 1);
     }
 
     void of(const Dense& dense) {
         if (input_.size() != 1) {
-            wants_ = "[N, features]";
-            hint_ = "put `flatten` before it";
+            needs_ = "[N, features]";
+            hint_ = "add `flatten` before it";
             return;
         }
         made_.output = {dense.units};
@@ -85,7 +85,7 @@ private:
 
     void of(const BatchNorm&) {
         if (input_.size() != 3 && input_.size() != 1) {
-            wants_ = "[N, channels, height, width] or [N, features]";
+            needs_ = "[N, channels, height, width] or [N, features]";
             return;
         }
         made_.trainable = product({2, input_[0]});
@@ -97,7 +97,7 @@ private:
         if (!is_image()) return;
         made_.output = {input_[0], windows(input_[1], pool.size, pool.stride), windows(input_[2], pool.size, pool.stride)};
         if (pool.kind == PoolKind::Average) made_.multiply_adds = product({elements(made_.output), pool.size, pool.size});
-        if (made_.output[1] == 0 || made_.output[2] == 0) wants_ = fmt::format("at least {0} x {0} pixels", pool.size);
+        if (made_.output[1] == 0 || made_.output[2] == 0) needs_ = fmt::format("at least {0} x {0} pixels", pool.size);
     }
 
     void of(const Upsample& upsample) {
@@ -110,7 +110,7 @@ private:
         made_.output = {unflatten.channels, unflatten.height, unflatten.width};
         const std::int64_t features = elements(made_.output);
         if (input_.size() == 1 && (input_[0] == features || input_[0] == kUnknown)) return;
-        wants_ = fmt::format("[N, {}]", features);
+        needs_ = fmt::format("[N, {}]", features);
     }
 
     void of(const Dropout&) {}
@@ -118,7 +118,7 @@ private:
 
     const Shape& input_;
     LayerSummary made_;
-    std::string wants_;
+    std::string needs_;
     std::string hint_;
 };
 
@@ -136,9 +136,9 @@ std::vector<LayerSummary> summarise(const Network& network, const Shape& input, 
     for (const Layer& layer : network.layers) {
         const Shape& before = summaries.empty() ? input : summaries.back().output;
         const Summary summary(layer, before);
-        if (!summary.wants().empty()) {
+        if (!summary.needs().empty()) {
             diagnostics.add(layer.place,
-                            fmt::format("layer {} wants {}, but gets {}{}", layer.name, summary.wants(), batch_text(before),
+                            fmt::format("layer {} needs {}, but gets {}{}", layer.name, summary.needs(), batch_text(before),
                                         summaries.empty() ? "" : fmt::format(" from {}", summaries.back().name)),
                             summary.hint());
             break;

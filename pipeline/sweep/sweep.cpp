@@ -23,7 +23,7 @@ void check_known(const DagSource& source, const Settings& settings, const std::v
     for (const SweepAxis& axis : axes)
         if (std::ranges::find(known, axis.name) == known.end())
             mistakes.add(axis.place, fmt::format("there is no parameter '{}' to sweep", printable(axis.name)),
-                         known.empty() ? "it must stand under 'params'" : did_you_mean(axis.name, known));
+                         known.empty() ? "declare it under 'params'" : did_you_mean(axis.name, known));
     mistakes.throw_if_any();
 }
 
@@ -31,7 +31,7 @@ std::string text_of(const ConfigValue& value) {
     return value.is_scalar() ? value.text() : value.canonical();
 }
 
-// Every point as the positions of its values, by axis.
+// By point and axis: the position of the point's value in the axis.
 using Positions = std::vector<std::vector<std::size_t>>;
 
 Settings settings_at(const SweepDesign& design, const SweepDesign::Point& point, const Settings& settings) {
@@ -49,7 +49,7 @@ std::string text_of(const std::vector<SweepAxis>& axes, const std::vector<std::s
     return text;
 }
 
-// What a point does not set is looked up, and is a value of the axis, too.
+// The value of a parameter that a point does not set is looked up, and becomes a value of the axis, too.
 Positions positions_of(const DagSource& source, const Settings& settings, const SweepDesign& design, std::vector<SweepAxis>& axes) {
     Positions points;
     std::set<std::vector<std::size_t>> seen;
@@ -70,12 +70,12 @@ Positions positions_of(const DagSource& source, const Settings& settings, const 
             if (positions.back() == values.size()) values.push_back(value);
         }
         if (seen.insert(positions).second) continue;
-        refuse(point.place, "this sweep has two equal points", text_of(axes, positions));
+        refuse(point.place, "two points of this sweep are equal", text_of(axes, positions));
     }
     return points;
 }
 
-// What makes two nodes of one name the same node: all that a key is made of, with merged nodes for the inputs' content.
+// Nodes with equal signatures are the same node: everything that a key depends on, with merged nodes in place of the inputs' content.
 std::string signature(const Node& node, const std::vector<NodeId>& merged) {
     std::string text = node.name + "\n" + node.stage->description.kind + "\n";
     for (const auto& [name, value] : node.params.values()) {
@@ -88,7 +88,7 @@ std::string signature(const Node& node, const std::vector<NodeId>& merged) {
     return text;
 }
 
-// Lays the DAGs of the points over each other.
+// Merges the DAGs of the points.
 class Merger {
 public:
     // The nodes of this point's DAG as nodes of the merged one.
@@ -142,7 +142,7 @@ private:
 
     Dag frame_;  // all but nodes and groups
     std::vector<Node> nodes_;
-    std::vector<NodeId> positions_;  // in the single DAG in which each came up first
+    std::vector<NodeId> positions_;  // in the single DAG in which each occurred first
     std::map<std::string, std::set<NodeId>> groups_;
     std::unordered_map<std::string, NodeId> by_signature_;
 };
@@ -153,7 +153,7 @@ struct Variants {
     std::set<NodeId> nodes;
 };
 
-// What the values of an axis are called in names: their text, where that is short and tells them apart, else #1, #2, ...
+// The values of an axis as they appear in names: their text if it is short and unique, else #1, #2, ...
 std::vector<std::string> labels(const SweepAxis& axis) {
     const auto is_plain = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
@@ -171,7 +171,7 @@ std::vector<std::string> labels(const SweepAxis& axis) {
     return all;
 }
 
-// For every axis the points in classes: two of one class differ in nothing but that axis.
+// By axis: the class of each point. Two points of the same class differ in that axis alone.
 std::vector<std::vector<std::size_t>> neighbours(const Positions& points, std::size_t axes) {
     std::vector<std::vector<std::size_t>> classes(axes);
     for (std::size_t axis = 0; axis < axes; ++axis) {
@@ -190,7 +190,7 @@ struct Grid {
     std::vector<std::vector<std::size_t>> neighbours;  // see neighbours()
 };
 
-// What the points tell of a stage and an axis.
+// Whether a stage varies with an axis, as far as the points show.
 enum class Varies { No, Yes, Unknown };  // Unknown: no two points differ in this axis alone
 
 Varies varies(const Variants& stage, const std::vector<std::size_t>& classes) {
@@ -205,8 +205,8 @@ Varies varies(const Variants& stage, const std::vector<std::size_t>& classes) {
     return found;
 }
 
-// Whether points that agree on `axes` have the same node.
-bool tell_apart(const Variants& stage, const Positions& points, const std::vector<std::size_t>& axes) {
+// Whether `axes` determine the node: points that agree on them have the same node.
+bool distinguishes(const Variants& stage, const Positions& points, const std::vector<std::size_t>& axes) {
     std::map<std::vector<std::size_t>, NodeId> node_of;
     for (std::size_t point = 0; point < points.size(); ++point) {
         std::vector<std::size_t> at;
@@ -216,8 +216,8 @@ bool tell_apart(const Variants& stage, const Positions& points, const std::vecto
     return true;
 }
 
-// The axes that the nodes of a stage are named by: those that it varies with. Where points are too few to tell its nodes apart by
-// these, also those of which they do not show that it does not; at last all.
+// The axes that name the nodes of a stage: those that it varies with. If there are too few points for these to distinguish its nodes, also
+// those that it may vary with; else all.
 std::vector<std::size_t> naming_axes(const Variants& stage, const Grid& grid) {
     std::vector<std::size_t> sure, possible, all;
     for (std::size_t axis = 0; axis < grid.labels.size(); ++axis) {
@@ -227,11 +227,11 @@ std::vector<std::size_t> naming_axes(const Variants& stage, const Grid& grid) {
         all.push_back(axis);
     }
     for (const auto& axes : {sure, possible})
-        if (tell_apart(stage, grid.points, axes)) return axes;
+        if (distinguishes(stage, grid.points, axes)) return axes;
     return all;
 }
 
-// Gives the nodes of a stage that has several the parameters that it varies with.
+// Adds to the names of a stage's nodes the parameters that it varies with. Precondition: it has several.
 void name_variants(const std::string& name, const Variants& stage, const Grid& grid, Merger& merger) {
     const std::vector<std::size_t> axes = naming_axes(stage, grid);
     std::set<NodeId> named;
@@ -247,17 +247,17 @@ void name_variants(const std::string& name, const Variants& stage, const Grid& g
     }
 }
 
-// The DAG at one point; a mistake that only the sweep's values make is told with them.
+// The DAG at one point; its mistakes are reported with the point.
 Dag build_point(const DagSource& source, const Settings& settings, const std::string& where, const Catalog& catalog,
                 const DatasetIndex& datasets) {
     try {
         return source.build(settings, catalog, datasets);
     } catch (const Error& error) {
-        std::vector<Diagnostic> told = error.diagnostics();
+        std::vector<Diagnostic> diagnostics = error.diagnostics();
         if (!where.empty())
-            for (Diagnostic& one : told)
-                one.hint += fmt::format("{}at the sweep's point {}", one.hint.empty() ? "" : "\n", where);
-        throw Error(error.code(), std::move(told));
+            for (Diagnostic& one : diagnostics)
+                one.hint += fmt::format("{}at sweep point {}", one.hint.empty() ? "" : "\n", where);
+        throw Error(error.code(), std::move(diagnostics));
     }
 }
 

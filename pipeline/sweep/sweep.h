@@ -1,4 +1,4 @@
-// Sweeps: many settings of one DAG, laid over each other so that what they share runs once, by construction.
+// Sweeps: many settings of one DAG, merged so that what they share runs once.
 #pragma once
 
 #include <optional>
@@ -18,18 +18,18 @@ struct SweepPoint {
 };
 
 struct Sweep {
-    std::vector<SweepAxis> axes;  // with every value that a point has
+    std::vector<SweepAxis> axes;  // with every value that occurs in a point
     std::vector<SweepPoint> points;
-    // Nodes of one name and with equal recipes are one node. It has the plain name where all points share it; else it is
+    // Nodes with the same name and equal recipes are one node. It has the plain name if all points share it, else it is
     // "m1[noise_factor=0.1]", with the parameters that it varies with, and "m1" is the group of all of them.
     Dag dag;
 };
 
-// By node of the merged DAG: its point, where it belongs to one alone.
+// By node of the merged DAG: its point, if it belongs to only one.
 [[nodiscard]] std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep);
 
-// The points of `design`, in its order; what a point does not set has the value that it has there. Throws Error{Usage}: an unknown
-// parameter (did you mean), two equal points; and what DagSource::build throws, naming the point.
+// The points of `design`, in its order; a parameter that a point does not set has its value from `settings`. Throws Error{Usage}: an
+// unknown parameter (did you mean), two equal points; and what DagSource::build throws, with the point.
 [[nodiscard]] Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design,
                                const Catalog& catalog, const DatasetIndex& datasets);
 

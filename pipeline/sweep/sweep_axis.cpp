@@ -8,20 +8,20 @@
 namespace satdl {
 namespace {
 
-// The values of one entry in YAML; their mistakes are told at its place.
+// The values of one entry in YAML.
 std::vector<ConfigValue> values_from_yaml(const ConfigValue::Entry& entry) {
     const ConfigValue& value = entry.value;
     if (value.is_list()) {
         if (value.items().empty() || value.items().size() > kMaxValues)
-            refuse(value.place(), fmt::format("from 1 to {} values are needed", kMaxValues));
+            refuse(value.place(), fmt::format("an axis needs 1 to {} values", kMaxValues));
         std::set<std::string> seen;
         for (const ConfigValue& item : value.items())
-            if (!seen.insert(item.canonical()).second) refuse(item.place(), item.describe() + " stands twice");
+            if (!seen.insert(item.canonical()).second) refuse(item.place(), item.describe() + " is duplicated");
         return value.items();
     }
     if (!value.is_scalar())
         refuse(value.place(), fmt::format("'{}' needs a list of values, not {}", printable(entry.key), value.describe()),
-               "[0.1, 0.2], or \"range(0.1,0.6,0.1)\"; a parameter within a map is named with dots: train.epochs");
+               "[0.1, 0.2], or \"range(0.1,0.6,0.1)\"; name a parameter within a map with dots: train.epochs");
     return parse_values(value);
 }
 
@@ -53,7 +53,7 @@ void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vec
     for (const ConfigValue& one : *named) {
         const std::string& name = one.text();
         if ((name == "none" && named->size() == 1) || std::ranges::find(names, name) != names.end()) continue;
-        refuse(one.place(), fmt::format("'{}' is to be repeated, but is not swept", printable(name)), did_you_mean(name, names));
+        refuse(one.place(), fmt::format("'{}' is named as a repetition, but is not swept", printable(name)), did_you_mean(name, names));
     }
 }
 

@@ -1,4 +1,4 @@
-// One swept parameter with its values, from the command line and from YAML.
+// One swept parameter with its values, from the command line or from YAML.
 #pragma once
 
 #include <optional>
@@ -13,17 +13,17 @@ namespace satdl {
 struct SweepAxis {
     std::string name;
     std::vector<ConfigValue> values;
-    bool repeats = false;  // a repetition of the same setting (a seed), not a setting: see mark_repetitions()
+    bool repeats = false;  // its values repeat the same setting, as seeds do: see mark_repetitions()
     Place place{};         // of its name
 };
 
 [[nodiscard]] SweepAxis axis_of(Override swept);
 [[nodiscard]] SweepAxis parse_axis(const std::string& text);  // of --sweep
-// A parameter and a list, or the text that may stand after a '=' on the command line. Throws Error{Usage} with its place.
+// A parameter with a list, or with a text as after '=' on the command line. Throws Error{Usage} with its place.
 [[nodiscard]] SweepAxis axis_from_yaml(const ConfigValue::Entry& entry);
 
-// Says which axes are repetitions: those that `named` names, if given ("none" alone: none of them); else those called
-// `seed`, or ending in `.seed` or `_seed`. Throws Error{Usage} for a name that no axis has (did you mean).
+// Sets SweepAxis::repeats: of the axes in `named`, if given ("none" alone: of no axis); else of those called `seed`, or ending in `.seed`
+// or `_seed`. Throws Error{Usage} for a name that no axis has (did you mean).
 void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<ConfigValue>>& named);
 
 }  // namespace satdl

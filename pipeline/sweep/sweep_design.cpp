@@ -15,7 +15,7 @@ constexpr std::size_t kMaxEntries = 10'000;  // of `include`, of `exclude`
 const std::vector<std::string> kKeys = {"matrix", "include", "exclude", "repeat"};
 
 void check_axes(const std::vector<SweepAxis>& axes) {
-    if (axes.size() > kMaxAxes) refuse(axes[kMaxAxes].place, fmt::format("over {} parameters are swept", kMaxAxes));
+    if (axes.size() > kMaxAxes) refuse(axes[kMaxAxes].place, fmt::format("more than {} parameters are swept", kMaxAxes));
     std::set<std::string> seen;
     for (const SweepAxis& axis : axes) {
         SATDL_CHECK(!axis.values.empty(), "an axis has values");
@@ -24,7 +24,7 @@ void check_axes(const std::vector<SweepAxis>& axes) {
 }
 
 void check_count(const Place& place, std::size_t points) {
-    if (points > kMaxPoints) refuse(place, fmt::format("this sweep has over {} points", kMaxPoints));
+    if (points > kMaxPoints) refuse(place, fmt::format("this sweep has more than {} points", kMaxPoints));
 }
 
 // "0.1, 0.2 and 7 more"
@@ -48,11 +48,11 @@ public:
             for (const ConfigValue::Entry& entry : section.entries())
                 if (std::ranges::find(kKeys, entry.key) == kKeys.end()) unknown_key(entry);
             if (const ConfigValue* matrix = section.find("matrix")) read_matrix(*matrix);
-            if (mistakes_.empty()) {  // else what they name may be missing for that alone
+            if (mistakes_.empty()) {  // else they may name what is missing only because of a mistake
                 const ConfigValue* exclude = section.find("exclude");
                 if (exclude != nullptr) read_exclude(*exclude);
                 if (exclude != nullptr && mistakes_.empty() && design_.points.empty() && !section.find("include"))
-                    mistakes_.add(exclude->place(), "this leaves out every point of the matrix");
+                    mistakes_.add(exclude->place(), "this excludes every point of the matrix");
                 if (const ConfigValue* include = section.find("include")) read_include(*include);
             }
             if (const ConfigValue* repeat = section.find("repeat")) read_repeat(*repeat);
@@ -76,11 +76,11 @@ private:
     void unknown_key(const ConfigValue::Entry& entry) {
         const bool is_axis = entry.value.is_list() && !nearest(entry.key, kKeys);
         mistakes_.add(entry.key_place, fmt::format("'sweep' has no key '{}'", printable(entry.key)),
-                      is_axis ? "beside matrix, include, exclude and repeat, a parameter stands under 'matrix'"
+                      is_axis ? "next to matrix, include, exclude and repeat, parameters belong under 'matrix'"
                               : did_you_mean(entry.key, kKeys));
     }
 
-    void keep(const Error& error) {
+    void add(const Error& error) {
         for (const Diagnostic& one : error.diagnostics()) mistakes_.add(one.place, one.message, one.hint);
     }
 
@@ -95,14 +95,14 @@ private:
             try {
                 axes.push_back(axis_from_yaml(entry));
             } catch (const Error& error) {
-                keep(error);
+                add(error);
             }
         }
         if (!mistakes_.empty()) return;
         try {
             design_ = product_of(std::move(axes));
         } catch (const Error& error) {
-            return keep(error);
+            return add(error);
         }
         own_axes_ = design_.axes.size();
         own_points_ = design_.points.size();
@@ -113,7 +113,7 @@ private:
         }
     }
 
-    // Whether `list` is one of points; tells it where not.
+    // Whether `list` is a list of points; reports it if not.
     bool is_list_of_points(std::string_view key, const ConfigValue& list) {
         if (!list.is_list()) {
             mistakes_.add(list.place(), fmt::format("'{}' must be a list of points, not {}", key, list.describe()),
@@ -121,11 +121,11 @@ private:
             return false;
         }
         if (list.items().size() > kMaxEntries)
-            mistakes_.add(list.place(), fmt::format("'{}' has over {} entries", key, kMaxEntries));
+            mistakes_.add(list.place(), fmt::format("'{}' has more than {} entries", key, kMaxEntries));
         for (const ConfigValue& item : list.items())
             if (!item.is_map() || item.entries().empty())
-                mistakes_.add(item.place(), "a point is a map from parameters to values, not " +
-                                                (item.is_map() ? std::string("an empty one") : item.describe()),
+                mistakes_.add(item.place(), "a point must be a map from parameters to values, not " +
+                                                (item.is_map() ? std::string("an empty map") : item.describe()),
                               "{noise_factor: 0.1, epochs: 20}");
         return mistakes_.empty();
     }
@@ -145,25 +145,25 @@ private:
                 return std::ranges::all_of(*settings, [&](const Setting& one) { return has(point, one); });
             };
             if (std::erase_if(design_.points, is_named) == 0)
-                mistakes_.add(item.place(), "this leaves out no point: what it names is left out already");
+                mistakes_.add(item.place(), "this excludes no point: all that match are excluded already");
         }
         own_points_ = design_.points.size();
     }
 
-    // What an entry of `exclude` names; nothing where it names no point (told).
+    // The settings of an entry of `exclude`; nullopt if it names no point, which is reported.
     std::optional<std::vector<Setting>> settings_of_matrix(const ConfigValue& item) {
         std::vector<Setting> settings;
         for (const ConfigValue::Entry& entry : item.entries()) {
             const auto axis = static_cast<std::size_t>(std::ranges::find(names_, entry.key) - names_.begin());
             if (axis == names_.size()) {
-                mistakes_.add(entry.key_place, fmt::format("'{}' is no axis of the matrix", printable(entry.key)),
-                              names_.empty() ? "there is no matrix to leave points out of" : did_you_mean(entry.key, names_));
+                mistakes_.add(entry.key_place, fmt::format("'{}' is not an axis of the matrix", printable(entry.key)),
+                              names_.empty() ? "there is no matrix to exclude points from" : did_you_mean(entry.key, names_));
                 return std::nullopt;
             }
             const auto position = positions_[axis].find(entry.value.canonical());
             if (position == positions_[axis].end()) {
                 mistakes_.add(entry.value.place(),
-                              fmt::format("this leaves out no point: '{}' is never {} in the matrix", printable(entry.key),
+                              fmt::format("this excludes no point: '{}' is never {} in the matrix", printable(entry.key),
                                           entry.value.describe()),
                               "its values: " + listed(design_.axes[axis].values));
                 return std::nullopt;
@@ -185,11 +185,11 @@ private:
         }
     }
 
-    // An entry of `include` may name further parameters and values.
+    // An entry of `include` may have parameters and values that the matrix does not have.
     Setting setting_of(const ConfigValue::Entry& entry) {
         const auto axis = static_cast<std::size_t>(std::ranges::find(names_, entry.key) - names_.begin());
         if (axis == names_.size()) {
-            if (axis == kMaxAxes) refuse(entry.key_place, fmt::format("over {} parameters are swept", kMaxAxes));
+            if (axis == kMaxAxes) refuse(entry.key_place, fmt::format("more than {} parameters are swept", kMaxAxes));
             names_.push_back(entry.key);
             positions_.emplace_back();
             design_.axes.push_back({entry.key, {}, false, entry.key_place});
@@ -201,18 +201,18 @@ private:
     }
 
     void include(const Place& place, const std::vector<Setting>& own, const std::vector<Setting>& added) {
-        bool fits = false, changes = false;
+        bool matches = false, changes = false;
         for (std::size_t i = 0; i < own_points_; ++i) {
             SweepDesign::Point& point = design_.points[i];
             if (!std::ranges::all_of(own, [&](const Setting& one) { return has(point, one); })) continue;
-            fits = true;
+            matches = true;
             for (const Setting& one : added) {
                 changes = changes || !has(point, one);
                 point.at[one.first] = one.second;
             }
         }
-        if (fits && !changes) mistakes_.add(place, "this changes nothing: the points that it fits have these settings already");
-        if (fits) return;
+        if (matches && !changes) mistakes_.add(place, "this changes nothing: the points that it matches have these settings already");
+        if (matches) return;
         check_count(place, design_.points.size() + 1);
         SweepDesign::Point& point = design_.points.emplace_back();
         point.place = place;
@@ -228,14 +228,14 @@ private:
         }
         const bool are_names = std::ranges::all_of(names.items(), [](const ConfigValue& one) { return one.is_scalar(); });
         if (!names.is_list() || names.items().empty() || !are_names)
-            mistakes_.add(names.place(), "'repeat' names swept parameters, or is none",
+            mistakes_.add(names.place(), "'repeat' must name swept parameters, or be none",
                           "repeat: [seed], or for no repetitions: repeat: none");
         else
             design_.repeat = names.items();
     }
 
     SweepDesign design_;
-    std::size_t own_axes_ = 0, own_points_ = 0;  // of the matrix; they stand first
+    std::size_t own_axes_ = 0, own_points_ = 0;  // of the matrix; they come first
     std::vector<std::string> names_;             // by axis
     std::vector<std::map<std::string, std::size_t>> positions_;  // by axis: canonical text -> which value
     Diagnostics mistakes_;

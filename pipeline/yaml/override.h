@@ -31,10 +31,10 @@ struct Override {
 [[nodiscard]] bool is_override(std::string_view argument);
 
 // `where`: what the text is called in messages, as "--set". Throws Error{Usage} with a caret in the text: no name or value, an
-// empty range, a step of zero or of the wrong sign, a value that stands twice, over kMaxValues.
+// empty range, a step of zero or of the wrong sign, a duplicate value, more than kMaxValues.
 [[nodiscard]] Override parse_override(const std::string& text, const std::string& where);
 
-// What may stand after the '=', from a text in YAML, at whose place mistakes are told.
+// What may follow the '=', from a text in YAML; mistakes are reported at its place.
 [[nodiscard]] std::vector<ConfigValue> parse_values(const ConfigValue& text);
 
 }  // namespace satdl

@@ -1,5 +1,4 @@
-// yaml-cpp's events are used, not its nodes: three times as fast, and aliases, duplicate keys and marks come to us as they
-// stand in the text.
+// Uses yaml-cpp's events, not its nodes: three times as fast, and aliases, duplicate keys and marks arrive as they are in the text.
 #include "pipeline/yaml/yaml_parser.h"
 
 #include <fmt/format.h>
@@ -23,13 +22,13 @@ namespace {
 constexpr std::size_t kMaxMistakes = 100;  // then reading stops
 constexpr std::size_t kSmallMap = 16;       // keys that are searched one by one
 
-// Thrown to leave yaml-cpp's parser; what is wrong is in the diagnostics already.
+// Thrown to leave yaml-cpp's parser; the diagnostics hold the reason.
 struct GiveUp {};
 
 // The keys of one map, to find duplicates; a hash only once the map is large.
 class Keys {
 public:
-    // The earlier entry of this key, if there is one.
+    // The earlier entry with this key, or null.
     const ConfigValue::Entry* find(const std::vector<ConfigValue::Entry>& entries, const std::string& key) {
         if (entries.size() < kSmallMap) {
             const auto is_it = [&](const ConfigValue::Entry& entry) { return entry.key == key; };
@@ -46,24 +45,24 @@ private:
     std::size_t known_ = 0;  // entries that are in by_key_
 };
 
-// A list or map whose end has not come yet.
+// A list or map that has not ended yet.
 struct Open {
     bool is_map = false;
-    bool is_key = false;  // of the map around it: refused once it is whole
+    bool is_key = false;  // of the map around it: refused once it is complete
     YAML::Mark mark;
     Place place;
     YAML::anchor_t anchor = YAML::NullAnchor;
     std::size_t nodes_before = 0;
-    std::size_t height = 0;  // of the highest of its values
+    std::size_t height = 0;  // of its highest value
     std::vector<ConfigValue> items;
     std::vector<ConfigValue::Entry> entries;
     bool has_key = false;  // the last entry waits for its value
-    bool skipped = false;  // ... and is dropped then: its key is not allowed
+    bool skipped = false;  // ... which is dropped: its key is not allowed
     YAML::Mark key_mark;
     Keys keys;
 };
 
-// A value that an alias may stand for, and what that costs.
+// A value that an alias may refer to, and its cost.
 struct Anchored {
     ConfigValue value;
     std::size_t nodes = 0;
@@ -75,7 +74,7 @@ public:
     Builder(std::shared_ptr<const SourceText> source, const YamlLimits& limits)
         : source_(std::move(source)), limits_(limits), bom_(source_->text.starts_with("\xEF\xBB\xBF")) {}
 
-    // The document, once it is read; throws what was wrong with it.
+    // The document; throws its mistakes.
     ConfigValue take() {
         if (diagnostics_.empty()) check_last_quote();
         if (diagnostics_.empty() && documents_ == 0)
@@ -84,7 +83,7 @@ public:
         return std::move(root_);
     }
 
-    // What yaml-cpp does not accept.
+    // Reports what yaml-cpp does not accept.
     void refuse(const YAML::Exception& error) {
         const std::string& text = source_->text;
         const bool at_end = offset(error.mark) > text.find_last_not_of(" \t\r\n");
@@ -99,7 +98,7 @@ public:
         drop_from(where);
         std::string hint = advice(message, source_->line(where.line));
         if (unclosed != open_.rend() && unclosed->place.line < where.line)
-            hint += fmt::format("{}the '{}' of line {} is still open here", hint.empty() ? "" : "\n",
+            hint += fmt::format("{}the '{}' on line {} is still open", hint.empty() ? "" : "\n",
                                 unclosed->is_map ? '{' : '[', unclosed->place.line);
         diagnostics_.add(where, "this is not YAML: " + printable(message), std::move(hint));
     }
@@ -108,14 +107,14 @@ public:
         if (++documents_ == 1) return;
         const bool marked = source_->line(mark.line + 1).substr(static_cast<std::size_t>(mark.column)).starts_with("---");
         if (marked) give_up(mark, "a second document starts here", "one file holds one document: remove the '---'");
-        give_up(mark, "there is more after the end of the document",
+        give_up(mark, "unexpected text after the end of the document",
                 "remove it, or look for a bracket that closes too early");
     }
     void OnDocumentEnd() override {}
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         if (Open* map = waiting_for_key()) {
-            mistake(mark, "a key must be text", "write it in quotes, if null is what it is to be called");
+            mistake(mark, "a key must be text", "quote it to use 'null' as a key");
             begin_entry(*map, mark, {}, true);
             return;
         }
@@ -129,7 +128,7 @@ public:
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         const auto found = anchored_.find(anchor);
         if (found == anchored_.end())
-            give_up(mark, "this alias stands within what it stands for", "an anchor cannot hold itself");
+            give_up(mark, "this alias is inside the value of its own anchor", "an anchor cannot contain itself");
         const Anchored& target = found->second;
         if (Open* map = waiting_for_key()) return key(*map, mark, target.value);
         count(mark, target.nodes);
@@ -173,7 +172,7 @@ private:
 
     std::size_t offset(const YAML::Mark& mark) const { return static_cast<std::size_t>(mark.pos) + (bom_ ? 3 : 0); }
 
-    // yaml-cpp accepts a text without its closing quote where the file ends in a line feed. It is then the last text.
+    // yaml-cpp accepts a missing closing quote if the file ends in a line feed. It can only be that of the last text.
     void check_last_quote() {
         if (!last_quoted_) return;
         const std::string_view text = source_->text;
@@ -194,10 +193,10 @@ private:
     void refuse_unclosed(const Open& open) {
         drop_from(open.place);
         diagnostics_.add(open.place, open.is_map ? "this '{' has no '}'" : "this '[' has no ']'",
-                         "or a ',' is missing in it");
+                         "or a ',' is missing inside it");
     }
 
-    // Where it goes wrong, yaml-cpp takes for keys and nulls what is none: those mistakes are not the user's.
+    // After a syntax error yaml-cpp reports keys and nulls that do not exist; diagnostics about those are not the user's mistakes.
     void drop_from(const Place& wrong) {
         Diagnostics before;
         for (const Diagnostic& one : diagnostics_.found())
@@ -223,10 +222,10 @@ private:
 
     void check_escapes(const YAML::Mark& mark, const std::string& text) {
         const auto is_control = [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F; };
-        if (std::any_of(text.begin(), text.end(), is_control)) mistake(mark, "this text holds an escaped control character");
+        if (std::any_of(text.begin(), text.end(), is_control)) mistake(mark, "this text contains an escaped control character");
     }
 
-    // yaml-cpp takes `a` in `{a, b: 1}`, and a line without ':' in a map, for a key whose value is null.
+    // yaml-cpp reads `a` in `{a, b: 1}`, and a line without ':' in a map, as a key whose value is null.
     bool colon_before(const YAML::Mark& null, const YAML::Mark& key) const {
         if (null.pos <= key.pos) return false;
         std::size_t at = offset(null);
@@ -240,7 +239,7 @@ private:
     void count(const YAML::Mark& mark, std::size_t nodes) {
         nodes_ += nodes;
         if (nodes_ <= limits_.nodes) return;
-        give_up(mark, fmt::format("too many values: over {}, with aliases counted as what they stand for", limits_.nodes),
+        give_up(mark, fmt::format("too many values: more than {}, counting aliases as what they expand to", limits_.nodes),
                 {});
     }
 
@@ -263,8 +262,8 @@ private:
                     "write the entries out, or share them as ${...} from params");
         const ConfigValue::Entry* before = is_merge ? nullptr : map.keys.find(map.entries, value.text());
         if (before)
-            mistake(mark, fmt::format("the key '{}' stands twice in this map", printable(value.text())),
-                    "the first one: " + before->key_place.text());
+            mistake(mark, fmt::format("the key '{}' is duplicated", printable(value.text())),
+                    "first defined at " + before->key_place.text());
         begin_entry(map, mark, value.text(), is_merge || before);
     }
 
@@ -300,7 +299,7 @@ private:
         finish(std::move(value), closed.anchor, nodes, closed.height + 1);
     }
 
-    // A value is whole: it goes to where it stands, and under its anchor.
+    // A value is complete: adds it to its parent, and registers its anchor.
     void finish(ConfigValue value, YAML::anchor_t anchor, std::size_t nodes, std::size_t height) {
         if (anchor != YAML::NullAnchor) anchored_[anchor] = {value, nodes, height};
         add(std::move(value), height);
@@ -352,7 +351,7 @@ ConfigValue parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimit
     Builder builder(source, limits);
     try {
         YAML::Parser parser(text);
-        // The second call only ever tells that more follows.
+        // The second call only reports that more follows.
         if (parser.HandleNextDocument(builder)) parser.HandleNextDocument(builder);
     } catch (const GiveUp&) {
     } catch (const YAML::Exception& error) {

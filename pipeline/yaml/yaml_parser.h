@@ -1,9 +1,9 @@
 // Strict YAML: text to ConfigValue, over yaml-cpp's events.
 //
-// yaml-cpp lets much through that a user cannot have meant. This layer refuses it, with the place: a second document,
-// anything after the document's end, duplicate keys, tags, merge keys, recursion through anchors, control characters and
-// invalid UTF-8, lines of over 1 MiB, a key without its ':', a quote without its end, and more than the budget of nodes
-// (alias bombs count as what they expand to) or depth.
+// yaml-cpp accepts much that a user cannot have meant. This layer refuses it, with the place: a second document, anything after
+// the end of the document, duplicate keys, tags, merge keys, recursion through anchors, control characters and
+// invalid UTF-8, lines of over 1 MiB, a key without ':', an unclosed quote, and more than the budget of nodes
+// (aliases count as what they expand to) or depth.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ struct YamlLimits {
 // The one document in `source`. Throws Error{Usage} with the place of what it refuses; an empty document is refused too.
 [[nodiscard]] ConfigValue parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits = {});
 
-// Reads the file first. Throws Error{Usage} naming the path where it cannot be read.
+// Reads the file first. Throws Error{Usage} with the path if it cannot be read.
 [[nodiscard]] ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
 
 }  // namespace satdl

@@ -37,7 +37,7 @@ std::optional<Diagnostic> unreadable(const std::shared_ptr<const SourceText>& so
         if (i + 1 - line_start > kLongestLine)
             return Diagnostic{at(line_start), "this line is longer than 1 MiB", "is this a YAML file?"};
         const std::size_t bytes = c < 0x80 ? 1 : utf8_bytes(text, i);
-        if (bytes == 0) return Diagnostic{at(i), "this is not UTF-8", "save the file in UTF-8"};
+        if (bytes == 0) return Diagnostic{at(i), "this is not UTF-8", "save the file as UTF-8"};
         i += bytes;
     }
     return std::nullopt;
@@ -67,14 +67,14 @@ std::string advice(std::string_view message, std::string_view line) {
         std::string_view message, advice;
     };
     static constexpr Advice kAdvice[] = {
-        {"illegal map value", "a ':' stands where none can be: text that holds ': ' needs quotes"},
-        {"illegal map key", "a key stands where none can be: look at the indentation"},
-        {"illegal block entry", "a '- ' stands where none can be: look at the indentation"},
-        {"end of map not found", "a line is indented otherwise than its neighbours, or lacks its ':'"},
-        {"end of sequence not found", "a line is indented otherwise than its neighbours, or lacks its '- '"},
+        {"illegal map value", "unexpected ':': text that contains ': ' needs quotes"},
+        {"illegal map key", "unexpected key: check the indentation"},
+        {"illegal block entry", "unexpected '- ': check the indentation"},
+        {"end of map not found", "a line is indented differently from its neighbours, or has no ':'"},
+        {"end of sequence not found", "a line is indented differently from its neighbours, or has no '- '"},
         {"end of map flow not found", "a ',' or a '}' is missing before this"},
         {"end of sequence flow not found", "a ',' or a ']' is missing before this"},
-        {"illegal flow end", "a '}' or ']' too many"},
+        {"illegal flow end", "there is an extra '}' or ']'"},
         {"illegal EOF in scalar", "a quote is not closed"},
         {"unknown token", "text that starts with '@', '`' or '%' needs quotes"},
         {"the referenced anchor is not defined", "text that starts with '*' needs quotes"},

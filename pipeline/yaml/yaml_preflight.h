@@ -1,4 +1,4 @@
-// The text of a YAML file around yaml-cpp: what it must not see, `${...}` made harmless for it, and what its words mean.
+// Around yaml-cpp: rejects texts that it must not see, hides the braces of `${...}` from it, and explains its messages.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,13 @@ namespace satdl {
 // The first thing in the text that no YAML of ours holds: invalid UTF-8, a control character, a line of over 1 MiB.
 [[nodiscard]] std::optional<Diagnostic> unreadable(const std::shared_ptr<const SourceText>& source);
 
-// A plain `${name}` within `{...}` or `[...]` is not legal YAML, and everybody writes it. Its braces are replaced by the
-// bytes 0xFE and 0xFF, which valid UTF-8 never holds and no escape of YAML yields: nothing moves, places stay exact.
+// A plain `${name}` within `{...}` or `[...]` is not legal YAML, but commonly written. Its braces are replaced by the
+// bytes 0xFE and 0xFF, which occur neither in valid UTF-8 nor in YAML's escapes: nothing moves, so places stay exact.
 [[nodiscard]] std::string with_braces_hidden(std::string_view text);
 // The same text with its braces back.
 void show_braces(std::string& text);
 
-// What yaml-cpp's `message` about `line` means for the one who wrote it; may be empty.
+// A hint for the user about yaml-cpp's `message` on `line`; may be empty.
 [[nodiscard]] std::string advice(std::string_view message, std::string_view line);
 
 }  // namespace satdl

@@ -73,8 +73,8 @@ class Documents(satdl.Case):
                                 (("ls", "amount=2"), "are those of a DAG file, and none is named"),
                                 (("ls", "--profile", "long"), "are those of a DAG file, and none is named"),
                                 (("report", "amount=2"), "are those of a DAG file, and none is named"),
-                                (("explain", self.dag, "b", "amount=1,2"), "'amount' is to have one value here"),
-                                (("check-determinism", self.dag, "amount=1,2"), "'amount' is to have one value here")]:
+                                (("explain", self.dag, "b", "amount=1,2"), "'amount' takes one value here"),
+                                (("check-determinism", self.dag, "amount=1,2"), "'amount' takes one value here")]:
             self.call(*arguments, code=2)
             self.assertIn(told, self.err)
 

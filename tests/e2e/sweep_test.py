@@ -113,7 +113,7 @@ sweep:
         self.assertIn("'amount' is swept twice", self.err)
         self.write("study.yaml", DAG + "sweep: {matrix: {amount: [1, 2]}, exclude: [{amount: 3}]}\n")
         self.call("run", self.dag, "--sweep", code=2)
-        self.assertIn("study.yaml:10:54: error: this leaves out no point: 'amount' is never the number 3", self.err)
+        self.assertIn("study.yaml:10:54: error: this excludes no point: 'amount' is never the number 3", self.err)
 
     def test_an_argument_with_an_equals_sign_is_a_parameter(self):
         def settings(*arguments):
@@ -132,13 +132,13 @@ sweep:
                                  (["amount=range(1,2,0)"], "override:1:8: error: the step of this range is zero"),
                                  (["amount=range(2,1)"], "override:1:8: error: this range is empty"),
                                  (["amount=1,2", "amount=3,4"], "'amount' is swept twice"),
-                                 (["--set", "amount=1,2"], "--set:1:10: error: 'amount' is to have one value here")):
+                                 (["--set", "amount=1,2"], "--set:1:10: error: 'amount' takes one value here")):
             self.call("run", self.dag, *arguments, code=2)
             self.assertIn(words, self.err)
         self.call("run", self.dag, "amuont=1", code=2)
         self.assertIn("did you mean 'amount'?", self.err)
         self.call("status", self.dag, "amount=1,2", code=2)
-        self.assertIn("override:1:10: error: 'amount' is to have one value here", self.err)
+        self.assertIn("override:1:10: error: 'amount' takes one value here", self.err)
 
     def test_points_can_go_one_after_the_other(self):
         events = self.events(self.dag, "amount=1,2,3", "--max-parallel", "1", "m3", "-j", "8")

@@ -68,13 +68,13 @@ TEST_CASE("consumers are told once each, ascending") {
 
 TEST_CASE("a cycle is shown in the direction of the data, at one of its edges") {
     CHECK(mistakes(dag_of({{"a", {2}}, {"b", {0}}, {"c", {1}}, {"d", {2}}})) ==
-          Lines{"1 these stages wait for each other: a -> b -> c -> a"});
-    CHECK(mistakes(dag_of({{"a", {0}}})) == Lines{"1 these stages wait for each other: a -> a"});
+          Lines{"1 these stages depend on each other in a cycle: a -> b -> c -> a"});
+    CHECK(mistakes(dag_of({{"a", {0}}})) == Lines{"1 these stages depend on each other in a cycle: a -> a"});
 }
 
 TEST_CASE("every separate cycle is told, and what only hangs on one is not") {
     CHECK(mistakes(dag_of({{"x", {1}}, {"a", {2}}, {"b", {1}}, {"p", {4}}, {"q", {3}}, {"free", {}}})) ==
-          Lines{"2 these stages wait for each other: a -> b -> a", "4 these stages wait for each other: p -> q -> p"});
+          Lines{"2 these stages depend on each other in a cycle: a -> b -> a", "4 these stages depend on each other in a cycle: p -> q -> p"});
 }
 
 TEST_CASE("random DAGs come out sorted, with the same edges") {

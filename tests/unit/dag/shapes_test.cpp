@@ -200,7 +200,7 @@ TEST_CASE("a network that does not fit its input is told once, at the layer, how
     for (const char* name : {"m1", "m2"})
         b.add(name, b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, net({kConv, kDense}));
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
-    b.types({"53: layer dense_1 wants [N, features], but gets [N, 4, 28, 28] from conv_1"});
+    b.types({"53: layer dense_1 needs [N, features], but gets [N, 4, 28, 28] from conv_1"});
 }
 
 TEST_CASE("a trained network that cannot read its input is told at the edge") {
@@ -229,7 +229,7 @@ TEST_CASE("a head that does not fit behind its base is told at the layer, a base
     b.add("head", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "unit.images"}, {"target", "data.labels"}}, net({kConv}));
     b.add("base", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "f.features"}, {"target", "data.labels"}}, net({kDense}));
     b.types({"6: f.features is float32 [60000, 10], which the network of m1.model cannot read",
-             "51: layer conv_2 wants [N, channels, height, width], but gets [N, 10] from dense_1"});
+             "51: layer conv_2 needs [N, channels, height, width], but gets [N, 10] from dense_1"});
 }
 
 TEST_CASE("the cost of a node is that of the network that it trains or applies") {
@@ -272,9 +272,9 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
     CHECK(told([](auto& outputs) { outputs.erase("metrics"); }) == "output 'metrics' is missing");
     CHECK(told([](auto& outputs) { outputs["more"]; }) == "output 'more' was never declared");
     CHECK(told([&](auto& outputs) { outputs["images"][""] = images({3, 4}); }) ==
-          "output 'images' is float32 [3, 4], promised was float32 [?, 2]");
+          "output 'images' is float32 [3, 4], but should be float32 [?, 2]");
     CHECK(told([&](auto& outputs) { outputs["images"][""] = numbers({3, 2}); }) ==
-          "output 'images' is float64 [3, 2], promised was float32 [?, 2]");
+          "output 'images' is float64 [3, 2], but should be float32 [?, 2]");
     CHECK(told([&](auto& outputs) { outputs["images"]["a"] = images({3, 2}); }) ==
           "output 'images' must be one array without a name");
     CHECK(told([&](auto& outputs) { outputs["metrics"]["loss"] = numbers({2}); }) ==

@@ -99,13 +99,13 @@ TEST_CASE("a file that is included in two ways is taken once") {
 TEST_CASE("what two files define is a mistake that names both places") {
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\nparams: {limit: 2}\n" + kLoad},
                     {"dags/b.yaml", "params: {limit: 1}\nnetworks: {net: [relu]}\n" + kLoad}}) ==
-          Lines{"dags/a.yaml:3:10 'mnist' is defined twice | the first one: dags/b.yaml:3:10"});
+          Lines{"dags/a.yaml:3:10 'mnist' is defined twice | first defined at dags/b.yaml:3:10"});
     CHECK(mistakes({{"dags/a.yaml", "include: [b.yaml, c.yaml]\n" + kLoad},
                     {"dags/b.yaml", "params: {limit: 1}\nnetworks: {net: [relu]}\n"},
                     {"dags/c.yaml", "params: {limit: 1}\nnetworks: {net: [relu]}\n"}}) ==
-          Lines{"dags/c.yaml:1:10 'limit' is defined twice | the first one: dags/b.yaml:1:10\nthe file that includes both "
-                "can set it anew",
-                "dags/c.yaml:2:12 'net' is defined twice | the first one: dags/b.yaml:2:12"});
+          Lines{"dags/c.yaml:1:10 'limit' is defined twice | first defined at dags/b.yaml:1:10\nneither file "
+                "includes the other: set it in only one of them",
+                "dags/c.yaml:2:12 'net' is defined twice | first defined at dags/b.yaml:2:12"});
 }
 
 TEST_CASE("mistakes of an included file are told at its own lines, together with those of the others") {
@@ -116,19 +116,19 @@ TEST_CASE("mistakes of an included file are told at its own lines, together with
                 "dags/a.yaml:2:1 a DAG file has no section 'stage' | did you mean 'stages'?"});
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\n"}, {"dags/b.yaml", "a: {\n"}}).at(0).starts_with("dags/b.yaml:1:4 "));
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\n"}, {"dags/b.yaml", "- 1\n"}}) ==
-          Lines{"dags/b.yaml:1:1 a file that is included is a map of sections, not a list | see docs/yaml.md"});
+          Lines{"dags/b.yaml:1:1 an included file must be a map of sections, not a list | see docs/yaml.md"});
 }
 
 TEST_CASE("a file that is missing, a circle and what is no path are mistakes of the line that includes") {
     CHECK(mistakes({{"dags/a.yaml", "include: [b.yaml]\n"}}) == Lines{"dags/a.yaml:1:11 cannot read dags/b.yaml"});
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\n"}, {"dags/b.yaml", "include: ../dags/a.yaml\n"}}) ==
-          Lines{"dags/b.yaml:1:10 these files include each other in a circle: dags/a.yaml -> dags/b.yaml -> dags/a.yaml"});
+          Lines{"dags/b.yaml:1:10 these files include each other in a cycle: dags/a.yaml -> dags/b.yaml -> dags/a.yaml"});
     CHECK(mistakes({{"dags/a.yaml", "include: {x: 1}\n"}}) ==
-          Lines{"dags/a.yaml:1:10 'include' is the path of a file, or a list of paths, not a map | include: "
+          Lines{"dags/a.yaml:1:10 'include' must be a path or a list of paths, not a map | include: "
                 "[common/data.yaml]"});
     CHECK(mistakes({{"dags/a.yaml", "include: \"${x}.yaml\"\n"}}) ==
-          Lines{"dags/a.yaml:1:10 a path under 'include' cannot hold '${...}' | files are included before there are "
-                "parameters"});
+          Lines{"dags/a.yaml:1:10 a path in 'include' cannot contain '${...}' | files are included before parameters "
+                "are known"});
 }
 
 TEST_CASE("the number of the files and their size are bounded") {

@@ -53,18 +53,18 @@ TEST_CASE("what is wrong with a ${...} is told at its place") {
     };
     CHECK(one("{limit: 5}", "${limti}") == "2:49 '${limti}' is not defined | did you mean 'limit'?");
     CHECK(one("{a: {b: 5}}", "${a.c}") == "2:49 '${a.c}' is not defined | did you mean 'a.b'?");
-    CHECK(one("{a: 5}", "${item}") == "2:49 '${item}' holds only within the 'do' of a 'foreach' or 'matrix'");
+    CHECK(one("{a: 5}", "${item}") == "2:49 '${item}' is defined only in the 'do' of a 'foreach' or 'matrix'");
     CHECK(one("{a: 5}", "\"${a\"") ==
-          "2:50 '${a' is not '${name of a parameter}' | write '$${' for the two characters themselves");
+          "2:50 '${a' is not of the form '${parameter}' | write '$${' for a literal '${'");
     CHECK(one("{a: 5}", "\"${}\"") ==
-          "2:50 '${}' is not '${name of a parameter}' | write '$${' for the two characters themselves");
+          "2:50 '${}' is not of the form '${parameter}' | write '$${' for a literal '${'");
     CHECK(one("{a: [1]}", "x${a}") == "2:50 '${a}' is a list, and so must stand alone");
     CHECK(one("{a: ${b}, b: ${c}, c: x${a}}", "1") ==
-          "1:32 these parameters refer to each other in a circle: a -> b -> c -> a");
-    CHECK(one("{a: ${a}}", "${a}") == "1:13 these parameters refer to each other in a circle: a -> a");
-    CHECK(one("{a: {b: ${a}}}", "1") == "1:17 these parameters refer to each other in a circle: a -> a");
+          "1:32 these parameters refer to each other in a cycle: a -> b -> c -> a");
+    CHECK(one("{a: ${a}}", "${a}") == "1:13 these parameters refer to each other in a cycle: a -> a");
+    CHECK(one("{a: {b: ${a}}}", "1") == "1:17 these parameters refer to each other in a cycle: a -> a");
     CHECK(one("{a: ${nix}}", "${a}") == "1:13 '${nix}' is not defined | known: a");
-    CHECK(one("{item: 3}", "1") == "1:10 'item' is no name for a parameter | within a 'foreach', ${item} is the item's");
+    CHECK(one("{item: 3}", "1") == "1:10 'item' is not a valid parameter name | ${item} is defined by 'foreach' and 'matrix'");
     CHECK(one("{a: x}", "${a}") == "2:49 'limit' must be a whole number, not the text 'x' | limit: at most so many");
 }
 
@@ -78,8 +78,8 @@ TEST_CASE("references that grow into a bomb are refused") {
     }
     for (int i = 1; i < 20'000; ++i) chain += fmt::format("  a{}: ${{a{}}}\n", i, i - 1);
     const std::string stages = "stages: {s: {kind: load, dataset: mnist}}\n";
-    CHECK_THAT(mistakes(lists + stages).at(0), Catch::Contains("grow to more than 1000000 values"));
-    CHECK_THAT(mistakes(texts + stages).at(0), Catch::Contains("this text grows longer than 64 KiB"));
+    CHECK_THAT(mistakes(lists + stages).at(0), Catch::Contains("expand to more than 1000000 values"));
+    CHECK_THAT(mistakes(texts + stages).at(0), Catch::Contains("this text expands to more than 64 KiB"));
     CHECK(mistakes(chain + stages).empty());
     std::string backwards = "params:\n";
     for (int i = 1; i < 20'000; ++i) backwards += fmt::format("  a{}: ${{a{}}}\n", i, i + 1);
@@ -110,8 +110,8 @@ TEST_CASE("what a profile or --set names must be there") {
         "stages: {s: {kind: load, dataset: mnist}}\n";
     CHECK(mistakes(text) == Lines{"2:20 there is no parameter 'limti' | did you mean 'limit'?",
                                   "2:39 there is no parameter 'train.c' | known: a",
-                                  "2:52 a profile is a map of parameters, not the number 3",
-                                  "2:70 'train' is a map of parameters, not the number 4 | name one of them, as train.a"});
+                                  "2:52 a profile must be a map of parameters, not the number 3",
+                                  "2:70 'train' must be a map of parameters, not the number 4 | set one of them, such as train.a"});
     const std::string good =
         "params: {limit: 1}\nprofiles: {quick: {limit: 2}}\nstages: {s: {kind: load, dataset: mnist}}\n";
     CHECK(mistakes(good, {.profile = "quikc", .set = {}}) ==
@@ -119,7 +119,7 @@ TEST_CASE("what a profile or --set names must be there") {
     CHECK(mistakes(good, {.profile = "", .set = {parse_setting("limti=3")}}) ==
           Lines{"1:1 there is no parameter 'limti' | did you mean 'limit'?"});
     CHECK(mistakes("stages: {s: {kind: load, dataset: mnist}}\n", {.profile = "q", .set = {parse_setting("a=3")}}) ==
-          Lines{"1:1 there is no parameter 'a' | it must stand under 'params'",
+          Lines{"1:1 there is no parameter 'a' | declare it under 'params'",
                 "0:0 there is no profile 'q' | the file has no profiles"});
 }
 
@@ -131,8 +131,8 @@ TEST_CASE("a setting is name=value, its value YAML, its place on the command lin
     CHECK(parse_setting("a=x=y").second.text() == "x=y");
     CHECK_THROWS_WITH(parse_setting("a"), Catch::Contains("--set:1:1: error: this is not 'parameter=value'"));
     CHECK_THROWS_WITH(parse_setting("a="), Catch::Contains("--set:1:3: error: a value is missing here"));
-    CHECK_THROWS_WITH(parse_setting("a=1,2"), Catch::Contains("--set:1:5: error: 'a' is to have one value here"));
-    CHECK_THROWS_WITH(parse_setting("a=range(3)"), Catch::Contains("'a' is to have one value here"));
+    CHECK_THROWS_WITH(parse_setting("a=1,2"), Catch::Contains("--set:1:5: error: 'a' takes one value here"));
+    CHECK_THROWS_WITH(parse_setting("a=range(3)"), Catch::Contains("'a' takes one value here"));
     CHECK(parse_setting("a='1,2'").second.text() == "1,2");
     CHECK(parse_setting("a=[1,2]").second.items().size() == 2);
     CHECK(parse_setting("a={b: 1, c: 2}").second.entries().size() == 2);
@@ -146,9 +146,9 @@ TEST_CASE("a parameter chooses from a map by its name") {
     CHECK(param(choices, "\"${ sizes.${ size }.n }\"", {.profile = "", .set = {parse_setting("size=large")}}) == "9");
     const std::string text = "params: {size: lagre, sizes: {large: 9}}\nstages: {l: {kind: load, dataset: mnist, limit: ";
     CHECK(mistakes(text + "\"${sizes.${size}}\"}}\n") ==
-          Lines{"2:50 '${sizes.${size}}', which stands for 'sizes.lagre', is not defined | did you mean 'sizes.large'?"});
+          Lines{"2:50 '${sizes.${size}}', which expands to 'sizes.lagre', is not defined | did you mean 'sizes.large'?"});
     CHECK(mistakes(text + "\"${.${size}}\"}}\n") ==
-          Lines{"2:50 '${.${size}}' is not '${name of a parameter}' | write '$${' for the two characters themselves"});
+          Lines{"2:50 '${.${size}}' is not of the form '${parameter}' | write '$${' for a literal '${'"});
     CHECK(mistakes(text + "\"${sizes.${sizes}}\"}}\n").at(0).starts_with("2:"));
     CHECK(mistakes(text + "\"${sizes.${size}\"}}\n").at(0).starts_with("2:"));
 }
@@ -161,7 +161,7 @@ TEST_CASE("what is said of one parameter's value is told where it is used first,
     const std::string choices = "params: {n: c, of: {a: {x: 1, y: {z: 2}}, b: {x: 3}}}\nstages:\n";
     CHECK(mistakes(choices + "  a: {kind: load, dataset: mnist, limit: \"${of.${n}.x}\"}\n"
                              "  b: {kind: load, dataset: mnist, limit: \"${of.${n}.y.z}\"}\n") ==
-          Lines{"3:43 '${of.${n}.x}', which stands for 'of.c.x', is not defined | did you mean 'of.a.x'?"});
+          Lines{"3:43 '${of.${n}.x}', which expands to 'of.c.x', is not defined | did you mean 'of.a.x'?"});
     // Not the value is wrong, but what follows it.
     CHECK(mistakes(choices + "  a: {kind: load, dataset: mnist, limit: \"${of.${of.a.x}.x}\"}\n"
                              "  b: {kind: load, dataset: mnist, limit: \"${of.b.${n}}\"}\n"

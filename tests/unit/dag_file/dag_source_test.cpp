@@ -90,14 +90,14 @@ TEST_CASE("what is wrong with foreach and matrix is told once, not once an item"
                  "mnist}}\n"
                  "  f: {foreach: [x], seed: 1, do: {kind: load, dataset: mnist}}\n  g: {foreach: [], do: {kind: load}}\n") ==
         Lines{"2:35 there is no stage kind 'laod' | did you mean 'load'?",
-              "3:20 'x/y' cannot be part of a stage's name | letters, digits and _ . + -, at most 64; else give the items "
-              "names: {name: item}",
-              "3:25 an item of this list must be a text or a number, not a list | give the items names: {name: item, ...}",
-              "3:30 the item 'x' stands twice",
+              "3:20 'x/y' cannot be part of a stage's name | use letters, digits and _ . + -, at most 64, or name the "
+              "items: {name: item}",
+              "3:25 an item of this list must be text or a number, not a list | name the items: {name: item, ...}",
+              "3:30 the item 'x' is duplicated",
               "4:3 'foreach' and 'matrix' need a 'do' that describes the stage | do: {kind: ..., in: {...}, ...}",
-              "5:16 here a list, or a map by name, is needed, not the number 3",
-              "6:15 a matrix is a map from a name to its items, not a list | matrix: {a: [1, 2], b: [x, y]}",
-              "7:21 'seed' cannot stand beside 'foreach' | what describes the stage stands within 'do'",
+              "5:16 the items must be a list or a map, not the number 3",
+              "6:15 'matrix' must be a map from names to items, not a list | matrix: {a: [1, 2], b: [x, y]}",
+              "7:21 'seed' is not allowed next to 'foreach' | move it into 'do', which describes the stage",
               "8:16 there are no items here"});
     std::string huge = "stages: {a: {matrix: {";
     for (int axis = 0; axis < 9; ++axis) huge += fmt::format("a{}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], ", axis);
@@ -118,9 +118,9 @@ TEST_CASE("a list from a parameter may be empty: there are no such stages, and n
         "in: {images: l.images}}}\n";
     CHECK(names(build(text)) == Lines{"l"});
     CHECK(mistakes(text + "  m: {kind: normalise, in: {images: n}}\n") ==
-          Lines{"5:37 the group 'n' has no stages here | the parameter that lists them is empty"});
+          Lines{"5:37 the group 'n' is empty | the parameter that lists its items is empty"});
     CHECK(mistakes(text + "  m: {kind: normalise, in: {images: n@x.images}}\n") ==
-          Lines{"5:37 the group 'n' has no stages here | the parameter that lists them is empty"});
+          Lines{"5:37 the group 'n' is empty | the parameter that lists its items is empty"});
 }
 
 TEST_CASE("what is wrong with a stage is told with what to do") {
@@ -132,12 +132,12 @@ TEST_CASE("what is wrong with a stage is told with what to do") {
           Lines{"2:3 stage kind 'load' needs the parameter 'dataset' | dataset: which dataset",
                 "3:3 stage 'b' has no kind | write 'kind: ...'; `satdl stages` lists what there is",
                 "4:6 stage 'c' must be a map, not the number 3 | c: {kind: ..., in: {...}, ...}",
-                "5:3 '1d' is no name for a stage | letters, digits, '_' and '-', beginning with a letter or '_', at most 64",
+                "5:3 '1d' is not a valid stage name | use letters, digits, '_' and '-', starting with a letter or '_', at most 64",
                 "6:13 'kind' must be text, not a list | known: add_noise, judge, load, normalise, read, train",
                 "7:24 stage kind 'normalise' has no parameter 'images' | 'images' is an input: write it under 'in', as in: "
                 "{images: stage.port}",
                 "8:28 stage kind 'normalise' needs the input 'images' | in: {images: stage.port}\nimages: raw images",
-                "8:29 stage kind 'normalise' has no input 'scale' | 'scale' is a parameter: write it beside 'kind', not "
+                "8:29 stage kind 'normalise' has no input 'scale' | 'scale' is a parameter: write it next to 'kind', not "
                 "under 'in'",
                 "9:28 there is no dataset 'mnsit' | did you mean 'mnist'?",
                 "10:42 dataset 'mnist' has no split 'tets' | did you mean 'test'?",
@@ -191,8 +191,8 @@ TEST_CASE("an edge that leads nowhere is told with what there is") {
         Lines{
             "3:37 there is no stage 'l@tarin' | did you mean 'l@train'?",
             "4:37 'l@train' (stage kind 'load') has no output 'imags' | did you mean 'images'?",
-            "5:37 'l' is a group of stages | name one of them, as l@train.port",
-            "6:37 'l@train' has several outputs: images, labels | say which: l@train.images",
+            "5:37 'l' is a group of stages | name one of them, such as l@train.port",
+            "6:37 'l@train' has several outputs: images, labels | name one of them, such as l@train.images",
             "7:37 there is no stage '3' | known: l@train, l@test, a, b, c, d, e, f, g",
             "8:37 input 'images' must be stage.port, not a list",
             "9:28 'in' must be a map from port to stage.port, not the text 'l@train.images' | in: {port: stage.port, ...}"});
@@ -221,12 +221,12 @@ TEST_CASE("networks are checked where they are written, once, also those that no
 
 TEST_CASE("sections of the file are checked") {
     CHECK(mistakes("- a\n") ==
-          Lines{"1:1 a DAG file is a map with 'stages', not a list | stages: {name: {kind: ...}, ...}; see docs/yaml.md"});
+          Lines{"1:1 a DAG file must be a map with 'stages', not a list | stages: {name: {kind: ...}, ...}; see docs/yaml.md"});
     CHECK(mistakes("name: x\n") == Lines{"1:1 the file has no stages | stages: {name: {kind: ...}, ...}; see docs/yaml.md"});
     CHECK(mistakes("name: a/b\nstage: {}\nparams: 3\nnumerics: fast\nstages: [x]\n") ==
           Lines{"1:7 this cannot be the name of a DAG | 1 to 64 characters without '/', not beginning with '.'",
                 "2:1 a DAG file has no section 'stage' | did you mean 'stages'?",
-                "3:9 'params' must be a map, not the number 3", "4:11 'numerics' is exact or portable, not the text 'fast'",
+                "3:9 'params' must be a map, not the number 3", "4:11 'numerics' must be exact or portable, not the text 'fast'",
                 "5:9 'stages' must be a map, not a list"});
 }
 

@@ -185,18 +185,18 @@ TEST_CASE("defaults of one map that conflict are a mistake, as they are in a sta
                              file("  train: {optimiser: \"${optimiser}\", momentum: \"${momentum}\"}\n", training("a", "") + training("b", ""));
     CHECK(build(text).find("b")->params.number("momentum") == 0.9);
     CHECK(mistakes(text, {.profile = "", .set = {parse_setting("optimiser=adam")}}) ==
-          Lines{"4:48 'momentum' does nothing where 'optimiser' is adam | it goes with optimiser: sgd\nin stage 'a'"});
+          Lines{"4:48 'momentum' has no effect when 'optimiser' is adam | it needs optimiser: sgd\nin stage 'a'"});
     CHECK(mistakes(text, {.profile = "", .set = {parse_setting("optimiser=adam"), parse_setting("momentum=0")}}).empty());
 }
 
 TEST_CASE("a default that conflicts with every stage is a mistake, unless a parameter decides it") {
     const std::string defaults = "  train: {momentum: 0.9}\n";
     CHECK(mistakes(file(defaults, training("a", "") + training("b", "optimiser: adam"))) ==
-          Lines{"3:21 'momentum' does nothing where 'optimiser' is adam | it goes with optimiser: sgd\nno stage takes this default"});
+          Lines{"3:21 'momentum' has no effect when 'optimiser' is adam | it needs optimiser: sgd\nno stage takes this default"});
     CHECK(mistakes("params: {how: adam}\n" + file(defaults, training("a", "optimiser: \"${how}\""))).empty());
     CHECK(mistakes("params: {more: []}\n" + file(defaults, training("a", "") + "  b: {foreach: \"${more}\", do: {kind: train, optimiser: sgd}}\n")).empty());
     CHECK(mistakes(file("  train: {retry_delay: 5s}\n", training("a", ""))) ==
-          Lines{"3:24 'retry_delay' has no meaning without 'retries' | no stage takes this default"});
+          Lines{"3:24 'retry_delay' has no effect without 'retries' | no stage takes this default"});
     CHECK(mistakes(file("  \"*\": {retries: 1}\n  train: {retry_delay: 5s}\n", training("a", ""))).empty());
 }
 

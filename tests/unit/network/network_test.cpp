@@ -114,7 +114,7 @@ TEST_CASE("unknown layers and options are told with their place and the nearest 
     CHECK(mistakes("- flaten") == Lines{"1:3 unknown layer 'flaten' (did you mean 'flatten'?)"});
     CHECK(mistakes("- {conv: 32, kernle: 5}") == Lines{"1:14 conv has no option 'kernle' (did you mean 'kernel'?)"});
     CHECK(mistakes("- {conv: 8, padding: sane}") ==
-          Lines{"1:22 padding of conv wants one of same, valid, not the text 'sane' (did you mean 'same'?)"});
+          Lines{"1:22 padding of conv must be one of same, valid, not the text 'sane' (did you mean 'same'?)"});
     CHECK(mistakes("- {repeat: 2, layer: [relu]}").size() == 2);
 }
 
@@ -132,11 +132,11 @@ TEST_CASE("options out of range, of the wrong type, missing or given twice are a
 - [relu]
 )");
     REQUIRE(lines.size() == 10);
-    CHECK(lines[0] == "2:10 filters of conv wants an integer from 1 to 65536, not the number 0 ()");
+    CHECK(lines[0] == "2:10 filters of conv must be an integer from 1 to 65536, not the number 0 ()");
     CHECK(lines[3] == "5:3 conv needs filters: an integer from 1 to 65536 (write `{conv: 32}`)");
     CHECK(lines[4] == "6:13 filters is given twice ()");
-    CHECK(lines[5].starts_with("7:13 rate of dropout wants a number from 0 to 0.99"));
-    CHECK(lines[6] == "8:10 relu has no main option: it cannot be the number 3 (write `relu`)");
+    CHECK(lines[5].starts_with("7:13 rate of dropout must be a number from 0 to 0.99"));
+    CHECK(lines[6] == "8:10 relu has no main option, so it cannot be the number 3 (write `relu`)");
     CHECK(lines[7].starts_with("9:13 one layer cannot be both conv and dense"));
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("names of layers are identifiers, and stand once") {
     CHECK(mistakes("- {relu: , name: 2x}").size() == 1);
     CHECK(mistakes("- {relu: , name: ../x}").size() == 1);
     CHECK(mistakes("[{relu: , name: a}, {tanh: , name: a}]") ==
-          Lines{"1:22 two layers are named 'a' (the other stands at net.yaml:1:3)"});
+          Lines{"1:22 two layers are named 'a' (the other is at net.yaml:1:3)"});
     CHECK(mistakes("[{repeat: 2, layers: [{relu: , name: a}]}]").size() >= 1);
 }
 
@@ -154,7 +154,7 @@ TEST_CASE("repeats are bounded, also nested ones") {
     CHECK(mistakes("- {repeat: 1001, layers: [relu]}").size() == 1);
     CHECK(mistakes("- {repeat: 1000, layers: [{repeat: 1000, layers: [relu]}]}").size() == 1);
     CHECK(network("- {repeat: 2, layers: [{repeat: 3, layers: [relu]}, tanh]}").layers.size() == 8);
-    CHECK(mistakes("[]") == Lines{"1:1 a network has no layers ()"});
+    CHECK(mistakes("[]") == Lines{"1:1 a network must have at least one layer ()"});
     CHECK(mistakes("conv").size() == 1);
 }
 
@@ -209,9 +209,9 @@ TEST_CASE("the study's autoencoder has Keras' 33 layers and parameters, and ends
 
 TEST_CASE("a layer that does not fit is told at its place, with what it gets and from whom") {
     CHECK(misfits("[{conv: 4}, {dense: 10}]", {1, 28, 28}) ==
-          Lines{"1:14 layer dense_1 wants [N, features], but gets [N, 4, 28, 28] from conv_1 (put `flatten` before it)"});
+          Lines{"1:14 layer dense_1 needs [N, features], but gets [N, 4, 28, 28] from conv_1 (add `flatten` before it)"});
     CHECK(misfits("[{conv: 4}]", {784}) ==
-          Lines{"1:3 layer conv_1 wants [N, channels, height, width], but gets [N, 784] ()"});
+          Lines{"1:3 layer conv_1 needs [N, channels, height, width], but gets [N, 784] ()"});
     CHECK(misfits("[max_pool, max_pool]", {1, 3, 3}).size() == 1);
     CHECK(misfits("[{conv: 1, kernel: 5, padding: valid}]", {1, 4, 28}).size() == 1);
     CHECK(misfits("[{repeat: 100, layers: [{upsample: 64}]}]", {1, 28, 28}).size() == 1);

@@ -181,7 +181,7 @@ TEST_CASE("an axis is a repetition by its name, or because it is said to be one"
     CHECK(repeated(axes, Lines{"fold"}) == Lines{"fold"});
     CHECK(repeated(axes, Lines{"none"}).empty());
     CHECK_THROWS_WITH(repeated(axes, Lines{"fodl"}),
-                      Catch::Contains("'fodl' is to be repeated, but is not swept") && Catch::Contains("did you mean 'fold'?"));
+                      Catch::Contains("'fodl' is named as a repetition, but is not swept") && Catch::Contains("did you mean 'fold'?"));
 }
 
 TEST_CASE("the short form of the file's own sweep is its matrix, and its mistakes have places in the file") {
@@ -326,10 +326,10 @@ TEST_CASE("what cannot be swept is told") {
                           Catch::Contains("did you mean 'noise'?"));
     CHECK_THROWS_WITH(sweep(kPipeline, {"seed=1,2", "seed=3"}), Catch::Contains("'seed' is swept twice"));
     CHECK_THROWS_WITH(sweep(kPipeline, {"seed=range(200)", "noise=range(200)"}),
-                      Catch::Contains("this sweep has over 10000 points"));
+                      Catch::Contains("this sweep has more than 10000 points"));
     CHECK_THROWS_WITH(sweep(kPipeline, {"noise=0.1,11"}),
                       Catch::Contains("'noise_factor' is 11, but must lie between 0 and 10") &&
-                          Catch::Contains("the value comes from --sweep:1:11") && Catch::Contains("at the sweep's point noise=11"));
+                          Catch::Contains("the value comes from --sweep:1:11") && Catch::Contains("at sweep point noise=11"));
 }
 
 TEST_CASE("every point of a random sweep, taken alone, is the DAG that its settings make") {
