@@ -122,8 +122,8 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
         dag.nodes.push_back(std::move(read.node));
     }
     const std::vector<NodeId> sound = sound_part(dag, topological_order(dag, diagnostics), std::move(good));
-    dag = chosen(std::move(dag), sound);
-    (void)infer_types(dag, diagnostics);
+    dag = subgraph(std::move(dag), sound);
+    dag.types = infer_types(dag, diagnostics);
     diagnostics.throw_if_any();
     return dag;
 }
