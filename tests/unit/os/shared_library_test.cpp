@@ -15,5 +15,5 @@ TEST_CASE("a library that is not there, or is none, is refused by name") {
 }
 
 TEST_CASE("the programs lie where they were built") {
-    CHECK(std::filesystem::exists(program_folder() / "dynamic_library_test"));
+    CHECK(std::filesystem::exists(program_folder() / "shared_library_test"));
 }
