@@ -25,7 +25,7 @@ struct Canonical {
     std::string operator()(const std::vector<double>& numbers) const {
         std::string list;
         for (const double number : numbers) list += (list.empty() ? "" : ",") + canonical_number(number);
-        return "[" + list + "]";
+        return fmt::format("[{}]", list);
     }
     std::string operator()(const std::shared_ptr<const Network>& network) const { return to_value(*network).canonical(); }
 };

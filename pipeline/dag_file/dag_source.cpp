@@ -60,15 +60,15 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
 
 }  // namespace
 
-std::pair<std::string, ConfigValue> setting_of(const Override& given) {
+Override setting_of(Override given) {
     if (given.several)
         refuse(given.values.back().place(), fmt::format("'{}' is to have one value here", printable(given.name)),
                fmt::format("`run` sweeps several, given as --sweep {0}=... or {0}=... alone; one text with a comma stands in quotes",
                            printable(given.name)));
-    return {given.name, given.values.front()};
+    return given;
 }
 
-std::pair<std::string, ConfigValue> parse_setting(const std::string& text) {
+Override parse_setting(const std::string& text) {
     return setting_of(parse_override(text, "--set"));
 }
 

@@ -36,8 +36,10 @@ using Positions = std::vector<std::vector<std::size_t>>;
 
 Settings settings_at(const SweepDesign& design, const SweepDesign::Point& point, const Settings& settings) {
     Settings here = settings;
-    for (std::size_t axis = 0; axis < design.axes.size(); ++axis)
-        if (point.at[axis]) here.set.emplace_back(design.axes[axis].name, design.axes[axis].values[*point.at[axis]]);
+    for (std::size_t i = 0; i < design.axes.size(); ++i) {
+        const SweepAxis& axis = design.axes[i];
+        if (point.at[i]) here.set.push_back({axis.name, axis.place, {axis.values[*point.at[i]]}});
+    }
     return here;
 }
 
