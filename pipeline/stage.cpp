@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "pipeline/network/network_parser.h"
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 namespace {
@@ -15,8 +15,27 @@ auto find_named(const Items& items, std::string_view name) -> const typename Ite
     return found == items.end() ? nullptr : &*found;
 }
 
-std::string unreadable(std::string_view name, const ConfigValue& value, std::string_view wanted) {
-    return fmt::format("parameter '{}' is {}, read as {}", name, value.describe(), wanted);
+// One overload for each type of ParamValue::Data.
+struct Canonical {
+    std::string operator()(std::monostate) const { return "null"; }
+    std::string operator()(std::int64_t number) const { return std::to_string(number); }
+    std::string operator()(double number) const { return canonical_number(number); }
+    std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+    std::string operator()(const std::string& text) const { return ConfigValue::of_text(text).canonical(); }
+    std::string operator()(const std::vector<double>& numbers) const {
+        std::string list;
+        for (const double number : numbers) list += (list.empty() ? "" : ",") + canonical_number(number);
+        return fmt::format("[{}]", list);
+    }
+    std::string operator()(const std::shared_ptr<const Network>& network) const { return to_value(*network).canonical(); }
+};
+
+template <typename T>
+const T& read_as(const Params& params, std::string_view name, std::string_view wanted) {
+    const ParamValue& value = params.value(name);
+    const T* const found = value.get_if<T>();
+    SATDL_CHECK(found != nullptr, fmt::format("parameter '{}' is {}, read as {}", name, value.canonical(), wanted));
+    return *found;
 }
 
 }  // namespace
@@ -54,9 +73,9 @@ std::string_view name_of(PortKind kind) {
 }
 
 bool ParamDescription::Condition::is_met(const Params& params) const {
-    const ConfigValue& value = params.value(param);
+    const ParamValue& value = params.value(param);
     if (!values.empty()) return std::ranges::find(values, value.text()) != values.end();
-    return !value.is_null() && value.text() != "false" && !(value.as_number() && *value.as_number() == 0);
+    return !value.is_null() && value.text() != "false" && value.as_number() != 0;
 }
 
 const PortDescription* StageDescription::input(std::string_view name) const { return find_named(inputs, name); }
@@ -67,7 +86,20 @@ const ParamDescription* StageDescription::param(ParamType type) const {
     return found == params.end() ? nullptr : &*found;
 }
 
-const ConfigValue& Params::value(std::string_view name) const {
+std::optional<double> ParamValue::as_number() const {
+    if (const auto* integer = get_if<std::int64_t>()) return static_cast<double>(*integer);
+    if (const auto* number = get_if<double>()) return *number;
+    return std::nullopt;
+}
+
+std::string ParamValue::canonical() const { return std::visit(Canonical(), data_); }
+
+std::string ParamValue::text() const {
+    const auto* const text = get_if<std::string>();
+    return text != nullptr ? *text : canonical();
+}
+
+const ParamValue& Params::value(std::string_view name) const {
     const auto found = values_.find(std::string(name));
     SATDL_CHECK(found != values_.end(), fmt::format("the stage's description has no parameter '{}'", name));
     return found->second;
@@ -78,46 +110,45 @@ bool Params::given(std::string_view name) const {
     return found != values_.end() && !found->second.is_null();
 }
 
-std::int64_t Params::integer(std::string_view name) const {
-    const auto number = value(name).as_integer();
-    SATDL_CHECK(number.has_value(), unreadable(name, value(name), "an integer"));
-    return *number;
-}
+std::int64_t Params::integer(std::string_view name) const { return read_as<std::int64_t>(*this, name, "an integer"); }
 
 double Params::number(std::string_view name) const {
     const auto number = value(name).as_number();
-    SATDL_CHECK(number.has_value(), unreadable(name, value(name), "a number"));
+    SATDL_CHECK(number.has_value(), fmt::format("parameter '{}' is {}, read as a number", name, value(name).canonical()));
     return *number;
 }
 
-bool Params::boolean(std::string_view name) const {
-    const auto flag = value(name).as_boolean();
-    SATDL_CHECK(flag.has_value(), unreadable(name, value(name), "a boolean"));
-    return *flag;
+bool Params::boolean(std::string_view name) const { return read_as<bool>(*this, name, "a boolean"); }
+
+const std::string& Params::text(std::string_view name) const { return read_as<std::string>(*this, name, "a text"); }
+
+const std::vector<double>& Params::numbers(std::string_view name) const {
+    return read_as<std::vector<double>>(*this, name, "a list of numbers");
 }
 
-const std::string& Params::text(std::string_view name) const {
-    SATDL_CHECK(value(name).is_scalar(), unreadable(name, value(name), "a text"));
-    return value(name).text();
+const Network& Params::network(std::string_view name) const {
+    return *read_as<std::shared_ptr<const Network>>(*this, name, "a network");
 }
 
-std::vector<double> Params::numbers(std::string_view name) const {
-    SATDL_CHECK(value(name).is_list(), unreadable(name, value(name), "a list of numbers"));
-    std::vector<double> numbers;
-    for (const ConfigValue& item : value(name).items()) {
-        const auto number = item.as_number();
-        SATDL_CHECK(number.has_value(), unreadable(name, item, "a number"));
-        numbers.push_back(*number);
+std::optional<std::string> fault_of_names(std::string_view port, PortKind kind, const NamedArrays& arrays) {
+    if (kind == PortKind::Array) {
+        if (arrays.size() == 1 && arrays.begin()->first.empty()) return std::nullopt;
+        return fmt::format("output '{}' must be one array without a name", port);
     }
-    return numbers;
-}
-
-Network Params::network(std::string_view name) const {
-    Diagnostics diagnostics;
-    Network network = parse_network(value(name), diagnostics);
-    SATDL_CHECK(diagnostics.empty(),
-                fmt::format("parameter '{}' is no network: {}", name, diagnostics.found().front().message));
-    return network;
+    for (const auto& [name, array] : arrays) {
+        if (name.empty()) return fmt::format("output '{}' is a {}, in which every array has a name", port, name_of(kind));
+        const std::string framed = "/" + name + "/";
+        const auto holds = [&](std::string_view part) { return framed.find(part) != std::string::npos; };
+        // HDF5 cuts a name at a NUL, drops "." and splits at '/'.
+        if (holds(std::string_view("\0", 1)) || holds("//") || holds("/./") || holds("/../"))
+            return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port);
+        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+            if (arrays.contains(name.substr(0, slash)))
+                return fmt::format("'{}' and '{}' of output '{}' cannot both be names in HDF5: one would be the other's folder",
+                                   printable(name.substr(0, slash)), printable(name), port);
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace satdl

@@ -2,9 +2,11 @@
 // of a stage library needs; see docs/stages.md for a walk-through.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,7 +16,7 @@
 #include <vector>
 
 #include "pipeline/core/array.h"
-#include "pipeline/core/config_value.h"
+#include "pipeline/core/error.h"
 #include "pipeline/core/table.h"
 #include "pipeline/network/network.h"
 
@@ -162,23 +164,61 @@ struct StageDescription {
 
 // ---- running ----------------------------------------------------------------------------------------------------
 
-// A node's parameters, checked and with defaults filled in. Reading one that the description lacks is a bug (SATDL_CHECK).
+// A parameter's value, checked and typed by its description, and where it was written. Made once, by the reader of DAG files.
+class ParamValue {
+public:
+    // null                            std::monostate
+    // Integer, Number, Boolean        std::int64_t, double, bool
+    // Text, Choice, Dataset, File,
+    // Precision, Device               std::string
+    // Threads                         std::int64_t, or the text `auto`
+    // Numbers                         std::vector<double>, or one of the `choices` as text
+    // Network                         never a null pointer
+    using Data = std::variant<std::monostate, std::int64_t, double, bool, std::string, std::vector<double>, std::shared_ptr<const Network>>;
+
+    ParamValue() = default;  // null
+    template <typename T>
+        requires(!std::same_as<std::remove_cvref_t<T>, ParamValue> && std::constructible_from<Data, T>)
+    ParamValue(T&& data, Place place = {}) : data_(std::forward<T>(data)), place_(std::move(place)) {}
+
+    [[nodiscard]] const Data& data() const { return data_; }
+    [[nodiscard]] const Place& place() const { return place_; }
+    [[nodiscard]] bool is_null() const { return std::holds_alternative<std::monostate>(data_); }
+    template <typename T>
+    [[nodiscard]] const T* get_if() const {  // nullptr if it is of another type
+        return std::get_if<T>(&data_);
+    }
+    [[nodiscard]] std::optional<double> as_number() const;  // of an integer or a number
+
+    // The one form in which values are compared, stand in keys and are recorded: JSON, numbers as the shortest text that reads back to
+    // the same double, every option of a network's layers. Keys depend on every byte of it.
+    [[nodiscard]] std::string canonical() const;
+    // The same for people: a text without quotes.
+    [[nodiscard]] std::string text() const;
+
+private:
+    Data data_;
+    Place place_;
+};
+
+// A node's parameters, checked and with defaults filled in. Reading one that the description lacks, or as another type than it
+// has, is a bug (SATDL_CHECK).
 class Params {
 public:
     Params() = default;
-    explicit Params(std::map<std::string, ConfigValue> values) : values_(std::move(values)) {}
-    [[nodiscard]] const std::map<std::string, ConfigValue>& values() const { return values_; }
-    [[nodiscard]] const ConfigValue& value(std::string_view name) const;
+    explicit Params(std::map<std::string, ParamValue> values) : values_(std::move(values)) {}
+    [[nodiscard]] const std::map<std::string, ParamValue>& values() const { return values_; }
+    [[nodiscard]] const ParamValue& value(std::string_view name) const;
     [[nodiscard]] bool given(std::string_view name) const;  // present and not null
     [[nodiscard]] std::int64_t integer(std::string_view name) const;
-    [[nodiscard]] double number(std::string_view name) const;
+    [[nodiscard]] double number(std::string_view name) const;  // also of integers
     [[nodiscard]] bool boolean(std::string_view name) const;
     [[nodiscard]] const std::string& text(std::string_view name) const;  // also of choices
-    [[nodiscard]] std::vector<double> numbers(std::string_view name) const;
-    [[nodiscard]] Network network(std::string_view name) const;
+    [[nodiscard]] const std::vector<double>& numbers(std::string_view name) const;
+    [[nodiscard]] const Network& network(std::string_view name) const;
 
 private:
-    std::map<std::string, ConfigValue> values_;
+    std::map<std::string, ParamValue> values_;
 };
 
 using StageInputs = std::map<std::string, NamedArrays>;  // by port; optional ports that are not connected are absent
@@ -187,6 +227,10 @@ struct StageOutput {
     std::map<std::string, NamedArrays> outputs;  // every declared output, by port
     std::vector<Table> tables;
 };
+
+// What is wrong with the names within an output: an Array port has one array, named ""; in all others every array has a name, which
+// is a path in the artifact's HDF5 file ("conv_1.weight", "train/loss"). nullopt if they are fine.
+[[nodiscard]] std::optional<std::string> fault_of_names(std::string_view port, PortKind kind, const NamedArrays& arrays);
 
 // Where a training is. Epochs and steps count from 1; 0 epochs: a stage without epochs.
 struct Progress {

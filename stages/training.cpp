@@ -111,9 +111,8 @@ at::Tensor class_weights_of(const Params& params, const Net& net, LossKind loss,
     const Objective objective(loss, net.last_activation(), net.output(), target);
     if (!objective.has_classes()) throw stage_error("class_weights need class numbers [N] as target");
     const std::int64_t classes = objective.classes();
-    const std::vector<double> weights = params.value("class_weights").is_list()
-                                            ? params.numbers("class_weights")
-                                            : balanced_weights(objective.prepare(target), classes);
+    const auto* given = params.value("class_weights").get_if<std::vector<double>>();  // else the word `balanced`
+    const std::vector<double> weights = given != nullptr ? *given : balanced_weights(objective.prepare(target), classes);
     if (static_cast<std::int64_t>(weights.size()) != classes) {
         throw stage_error(fmt::format("class_weights has {} weights, but the network has {} classes", weights.size(),
                                       classes));

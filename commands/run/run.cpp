@@ -73,7 +73,7 @@ void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& res
 
 ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
-        (given.several ? options.sweep.given : options.dag.given).push_back(std::move(given));
+        (given.several ? options.sweep.given : options.dag.overrides).push_back(std::move(given));
     if (options.smoke) return run_smoke(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
@@ -107,7 +107,7 @@ ExitCode run(RunOptions options) {
     const auto all = broadcast({record.get(), display.get()});
     SweepStart with_points(*all, sweep, load, info.id);
     Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
-    StageExecutor executor(isolation(options));
+    StageExecutor executor(session.libraries(), isolation(options));
     const StopSignals signals;
     const RunContext run{dag,       plan,   session.machine(), open.store(), cache, executor,
                             observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,

@@ -114,7 +114,7 @@ ExitCode run_smoke(const RunOptions& options) {
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();
-    StageExecutor executor(isolation(options));
+    StageExecutor executor(session.libraries(), isolation(options));
     const StopSignals signals;
     const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
     const RunResult result = run_on_flow_graph(run, limits_of(options, session.machine()));

@@ -26,9 +26,9 @@ std::optional<Metrics> planned_metrics(const Node& node, const PlannedNode& plan
     Metrics metrics;
     for (const PortDescription& port : node.stage->description.outputs) {
         if (port.kind != PortKind::Metrics) continue;
-        const auto type = types.find(port.name);
-        if (port.optional || type == types.end() || !type->second.metrics) return std::nullopt;
-        for (const std::string& name : *type->second.metrics) metrics[port.name].emplace(name, 0);
+        const PortType* type = types.find(port.name);
+        if (port.optional || type == nullptr || !type->metrics) return std::nullopt;
+        for (const std::string& name : *type->metrics) metrics[port.name].emplace(name, 0);
     }
     return metrics;
 }
@@ -45,7 +45,7 @@ std::map<std::string, Reported> reported_metrics(const Sweep& sweep, const Plan&
             if (planned == nullptr || std::ranges::none_of(node.stage->description.outputs, is_metrics)) continue;
             if (!seen.insert(point.nodes[i]).second) continue;
             Reported& stage = stages[point.names[i]];
-            const auto metrics = planned_metrics(node, *planned, plan.types[point.nodes[i]], metrics_of);
+            const auto metrics = planned_metrics(node, *planned, sweep.dag.types[point.nodes[i]], metrics_of);
             if (!metrics) stage.may_be_more = true;
             else for (const std::string& column : metric_columns(point.names[i], *metrics))
                 if (std::ranges::find(stage.columns, column) == stage.columns.end()) stage.columns.push_back(column);

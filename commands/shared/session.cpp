@@ -9,18 +9,6 @@
 
 namespace satdl {
 
-namespace {
-
-Settings settings_of(const DagOptions& options) {
-    Settings settings;
-    settings.profile = options.profile;
-    for (const auto& text : options.set) settings.set.push_back(parse_setting(text));
-    for (const auto& given : options.given) settings.set.push_back(setting_of(given));
-    return settings;
-}
-
-}  // namespace
-
 void add_store_options(CLI::App& command, StoreOptions& options) {
     command.add_option("--store", options.store, "the folder of artifacts and records")
         ->envname("SATDL_STORE")
@@ -43,7 +31,10 @@ void add_trust_option(CLI::App& command, DagOptions& options) {
 
 void add_dag_options(CLI::App& command, DagOptions& options) {
     command.add_option("--profile", options.profile, "parameters that the file names together")->type_name("NAME");
-    command.add_option("--set", options.set, "a parameter's value: name=value; may be repeated")
+    const auto set = [&options](const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) options.overrides.push_back(parse_setting(text));
+    };
+    command.add_option_function<std::vector<std::string>>("--set", set, "a parameter's value: name=value; may be repeated")
         ->allow_extra_args(false)
         ->type_name("NAME=VALUE");
     add_stages_option(command, options.stages);
@@ -58,8 +49,7 @@ std::vector<Override> take_overrides(std::vector<std::string>& arguments) {
 }
 
 void take_settings(std::vector<std::string>& arguments, DagOptions& options) {
-    options.given = take_overrides(arguments);
-    for (const Override& given : options.given) (void)setting_of(given);  // of several values: told before anything is done
+    for (Override& given : take_overrides(arguments)) options.overrides.push_back(setting_of(std::move(given)));
 }
 
 void take_only_settings(std::vector<std::string> arguments, DagOptions& options) {
@@ -69,7 +59,7 @@ void take_only_settings(std::vector<std::string> arguments, DagOptions& options)
 }
 
 void refuse_settings_alone(const DagOptions& options) {
-    if (options.given.empty() && options.set.empty() && options.profile.empty()) return;
+    if (options.overrides.empty() && options.profile.empty()) return;
     throw Error(ExitCode::Usage, "parameters and profiles are those of a DAG file, and none is named",
                 "name it before them: dags/full.yaml noise_factor=0.2");
 }
@@ -78,7 +68,7 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
     : catalog_(load_catalog(program_folder(), dag.stages)),
       datasets_(dataset_folders(dag.file)),
       source_(dag.file),
-      settings_(settings_of(dag)),
+      settings_{dag.profile, dag.overrides},
       trust_(dag.trust),
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr) {}
@@ -93,8 +83,7 @@ OpenStore& Session::open() {
 }
 
 Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {
-    StageLibraries libraries;
-    machine_.gpus = find_gpus(dag, request, libraries);
+    machine_.gpus = find_gpus(dag, request, libraries_);
     if (open_ == nullptr) return make_plan(dag, request, machine_, cache);
     const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, cache);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "commands/shared/command.h"
+#include "pipeline/catalog/library_loader.h"
 #include "pipeline/plan/cache_view.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/open_store.h"
@@ -24,8 +25,7 @@ struct StoreOptions {
 struct DagOptions {
     std::string file;
     std::string profile;
-    std::vector<std::string> set;     // "name=value"
-    std::vector<Override> given;      // arguments that are overrides, of one value each; laid over `set`
+    std::vector<Override> overrides;  // of one value each: those of --set, then the arguments; later ones win
     std::vector<std::string> stages;  // further stage libraries
     bool trust = false;               // the DAG's files, whoever owns them
 };
@@ -41,7 +41,7 @@ void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
 
 // What is an override among arguments that also name stages or files; it is taken out of them. Throws Error{Usage}.
 [[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);
-// The same for commands that do not sweep: the overrides go to `options`, each of one value.
+// The same for commands that do not sweep: the overrides go to `options`; those of several values are refused.
 void take_settings(std::vector<std::string>& arguments, DagOptions& options);
 // The same for commands whose arguments are nothing but overrides: anything else among them is a mistake.
 void take_only_settings(std::vector<std::string> arguments, DagOptions& options);
@@ -59,6 +59,7 @@ public:
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
     [[nodiscard]] OpenStore& open();  // not without Access
+    [[nodiscard]] StageLibraries& libraries() { return libraries_; }  // of the plan and of those who run it
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
@@ -80,6 +81,7 @@ private:
     const Settings settings_;
     const bool trust_;
     Machine machine_;
+    StageLibraries libraries_;
     const std::unique_ptr<OpenStore> open_;  // null without Access
 };
 

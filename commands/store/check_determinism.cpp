@@ -43,8 +43,7 @@ void make_what_is_missing(const CheckOptions& options) {
     argv.insert(argv.end(), options.stages.begin(), options.stages.end());
     argv.insert(argv.end(), {"--store", options.store.store, "--results", options.store.results});
     if (!options.dag.profile.empty()) argv.insert(argv.end(), {"--profile", options.dag.profile});
-    for (const auto& one : options.dag.given) argv.push_back(one.place.source->text);
-    for (const auto& one : options.dag.set) argv.insert(argv.end(), {"--set", one});
+    for (const auto& one : options.dag.overrides) argv.insert(argv.end(), {"--set", one.place.source->text});
     for (const auto& one : options.dag.stages) argv.insert(argv.end(), {"--stages", one});
     if (options.dag.trust) argv.emplace_back("--trust");
     if (options.json) argv.emplace_back("-q");
@@ -111,7 +110,7 @@ ExitCode check(CheckOptions options) {
         ComparingStore store(session.open().store());
         if (!options.json) fmt::print("\nagain, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
-        StageExecutor executor;
+        StageExecutor executor(session.libraries());
         const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
         const RunResult result = run_on_flow_graph(run, default_limits(round.limits, session.machine()));
         if (const auto code = signals.exit_code()) return *code;

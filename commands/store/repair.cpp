@@ -69,13 +69,12 @@ private:
         const Dag dag = recorded_dag(open_.folder(), id, catalog_, open_.files());
         Request request;
         for (const Lost* one : lost) request.targets.push_back(one->stage);
-        StageLibraries libraries;
-        machine_.gpus = find_gpus(dag, request, libraries);
+        machine_.gpus = find_gpus(dag, request, libraries_);
         StoreCacheView cache(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
         const Plan plan = make_plan(dag, request, machine_, cache);
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.quiet ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
-        StageExecutor executor;
+        StageExecutor executor(libraries_);
         const RunContext run{dag,      plan,   machine_,        open_.store(),        cache, executor,
                                 *display, *clock, signals_.stop(), &open_.checkpoints()};
         Limits limits = default_limits({}, machine_);
@@ -91,6 +90,7 @@ private:
     OpenStore& open_;
     const Catalog catalog_;
     Machine machine_;
+    StageLibraries libraries_;
     const StopSignals signals_;
 };
 

@@ -41,6 +41,7 @@ void Catalog::add(LibraryManifest manifest) {
         entry->library = manifest.library;
         entry->finds_gpus = manifest.finds_gpus;
         entry->identity = manifest.identity;
+        entry->manifest_identity = manifest.manifest_identity;
         entries_.emplace(std::move(kind), std::move(entry));
     }
 }
@@ -59,7 +60,7 @@ std::vector<std::string> Catalog::kinds() const {
 
 Catalog load_catalog(const fs::path& program_folder, const std::vector<std::string>& extra) {
     std::vector<fs::path> manifests = split_paths(extra);
-    for (fs::path& path : manifests) path.replace_extension(".json");
+    for (fs::path& path : manifests) path = manifest_of(path);
     // A build without LibTorch has no stages of its own; it can still run those of others.
     const fs::path built_in = program_folder / kBuiltIn;
     if (manifests.empty() || fs::exists(built_in)) manifests.insert(manifests.begin(), built_in);

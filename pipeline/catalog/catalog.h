@@ -20,7 +20,8 @@ struct CatalogEntry {
     std::filesystem::path library;
     std::vector<std::pair<std::string, std::string>> numerics{};  // only where the stage is numeric
     bool finds_gpus = false;  // as its library does
-    std::optional<FileStamp> identity{};  // of the library when the catalogue was made: no other may run
+    // Of the library and of its manifest when the catalogue was made: no others may run.
+    std::optional<FileStamp> identity{}, manifest_identity{};
 };
 
 class Catalog {

@@ -307,8 +307,12 @@ std::string manifest_json(const StageLibraryInfo& info) {
     }
 }
 
+std::filesystem::path manifest_of(std::filesystem::path library) { return library.replace_extension(".json"); }
+
 LibraryManifest read_manifest(const std::filesystem::path& json_file) {
+    const auto identity = real_file_system()->stamp(json_file);
     LibraryManifest read = parse_manifest(text_of(json_file), json_file);
+    read.manifest_identity = identity;
     read.identity = real_file_system()->stamp(read.library);
     return read;
 }

@@ -20,8 +20,12 @@ struct LibraryManifest {
     std::vector<std::pair<std::string, std::string>> numerics;
     bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
     std::vector<StageDescription> stages;
-    std::optional<FileStamp> identity{};  // of the library when the manifest was read, where it was there
+    std::optional<FileStamp> identity{};           // of the library when the manifest was read, where it was there
+    std::optional<FileStamp> manifest_identity{};  // of the file that this was read from
 };
+
+// The manifest beside a library: libNAME_stages.json for libNAME_stages.so.
+[[nodiscard]] std::filesystem::path manifest_of(std::filesystem::path library);
 
 // JSON <-> manifest. Reading throws Error{Store} naming the file and what is wrong in it.
 [[nodiscard]] std::string manifest_json(const StageLibraryInfo& info);

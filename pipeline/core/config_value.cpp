@@ -190,7 +190,7 @@ std::optional<double> ConfigValue::as_number() const {
     if (!is_scalar() || quoted_ || !is_number(text_)) return std::nullopt;
     const auto number = read<double>(text_);
     if (!number || !std::isfinite(*number)) return std::nullopt;
-    return number;
+    return *number + 0.0;  // -0.0 is 0: they have one canonical text
 }
 
 std::optional<bool> ConfigValue::as_boolean() const {

@@ -49,7 +49,7 @@ public:
 
     // A plain (unquoted) scalar as a number or boolean; nothing where it is not one to the letter.
     [[nodiscard]] std::optional<std::int64_t> as_integer() const;  // -?(0|[1-9][0-9]*), within 64 bits
-    [[nodiscard]] std::optional<double> as_number() const;         // integers, decimals, exponents; finite
+    [[nodiscard]] std::optional<double> as_number() const;         // integers, decimals, exponents; finite; -0.0 as 0
     [[nodiscard]] std::optional<bool> as_boolean() const;          // true, false
 
     // "a list", "the text 'abc'", "the number 3": for messages.

@@ -102,7 +102,8 @@ std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics) 
     return order;
 }
 
-Dag chosen(Dag dag, const std::vector<NodeId>& order) {
+Dag subgraph(Dag dag, const std::vector<NodeId>& order) {
+    SATDL_CHECK(dag.types.empty() || dag.types.size() == dag.nodes.size(), "every node has its types, or none has");
     std::vector<NodeId> renumbered(dag.nodes.size(), kNone);
     for (std::size_t i = 0; i < order.size(); ++i) renumbered[order[i]] = i;
     std::vector<Node> nodes;
@@ -111,23 +112,22 @@ Dag chosen(Dag dag, const std::vector<NodeId>& order) {
         Node& node = nodes.emplace_back(std::move(dag.nodes[old]));
         for (Input& input : node.inputs) {
             input.from = renumbered[input.from];
-            SATDL_CHECK(input.from != kNone, "what a chosen node reads is chosen");
+            SATDL_CHECK(input.from != kNone, "what a node of a subgraph reads is in it");
         }
     }
     dag.nodes = std::move(nodes);
+    if (!dag.types.empty()) {
+        std::vector<NodeTypes> types;
+        types.reserve(order.size());
+        for (const NodeId old : order) types.push_back(std::move(dag.types[old]));
+        dag.types = std::move(types);
+    }
     for (auto& [name, members] : dag.groups) {
         for (NodeId& member : members) member = renumbered[member];
         std::erase(members, kNone);
         std::sort(members.begin(), members.end());
     }
     return dag;
-}
-
-Dag sorted(Dag dag) {
-    Diagnostics diagnostics;
-    const std::vector<NodeId> order = topological_order(dag, diagnostics);
-    diagnostics.throw_if_any();
-    return chosen(std::move(dag), order);
 }
 
 }  // namespace satdl

@@ -9,6 +9,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/execution_policy.h"
+#include "pipeline/dag/port_type.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
@@ -43,6 +44,9 @@ struct Dag {
     std::filesystem::path file;
     Numerics numerics = Numerics::Exact;
     std::vector<Node> nodes;  // in topological order; among the ready ones, in the order of the YAML
+    // By NodeId: what flows along the edges. Inferred once, by whoever makes the DAG or changes a parameter (type_inference.h); empty
+    // until then. They do not depend on names.
+    std::vector<NodeTypes> types;
     // Names that stand for several nodes (of `foreach`, `matrix`; in a sweep also of plain stages), ascending.
     std::map<std::string, std::vector<NodeId>> groups;
 
@@ -55,11 +59,8 @@ struct Dag {
 // Adds a diagnostic for each cycle, "a -> b -> a", at the place of one of its edges.
 [[nodiscard]] std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics);
 
-// The DAG of these nodes alone, in this order, edges renumbered. Precondition: what a chosen node reads is chosen.
-[[nodiscard]] Dag chosen(Dag dag, const std::vector<NodeId>& order);
-
-// Orders the nodes topologically and renumbers the edges. Throws Error{Usage} that shows a cycle, where there is one, as
-// "a -> b -> a" at the place of an edge of it.
-[[nodiscard]] Dag sorted(Dag dag);
+// The DAG of these nodes alone, in this order, edges renumbered, with their types if they are known. Precondition: what one of them
+// reads is one of them.
+[[nodiscard]] Dag subgraph(Dag dag, const std::vector<NodeId>& order);
 
 }  // namespace satdl

@@ -11,8 +11,6 @@ using Words = std::optional<std::string>;
 PortType type_of(const Array& array) { return {.dtype = array.dtype(), .shape = array.shape()}; }
 
 Words in_array(const PortDescription& port, const PortType* expected, const NamedArrays& group) {
-    if (group.size() != 1 || !group.begin()->first.empty())
-        return fmt::format("output '{}' must be one array without a name", port.name);
     const Array& array = group.begin()->second;
     PortType wanted = expected != nullptr ? *expected : PortType{};
     if (!port.dtypes.empty()) wanted.dtype = port.dtypes.front();
@@ -41,27 +39,6 @@ Words in_numbers(const PortDescription& port, const NamedArrays& group) {
     return std::nullopt;
 }
 
-// The names within a port are paths in the artifact's HDF5 file: "conv_1.weight", "train/loss".
-Words in_names(const PortDescription& port, const NamedArrays& group) {
-    for (const auto& [name, array] : group) {
-        if (name.empty() != (port.kind == PortKind::Array))
-            return fmt::format("output '{}' is a {}, in which every array has a name", port.name, name_of(port.kind));
-        if (name.find('\0') != std::string::npos)
-            return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port.name);
-        const std::string framed = "/" + name + "/";
-        for (const char* wrong : {"//", "/./", "/../"}) {
-            if (!name.empty() && framed.find(wrong) != std::string::npos)
-                return fmt::format("'{}' of output '{}' cannot be a name in HDF5", printable(name), port.name);
-        }
-        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
-            if (group.contains(name.substr(0, slash)))
-                return fmt::format("'{}' and '{}' of output '{}' cannot both be names in HDF5: one would be the other's folder",
-                                   printable(name.substr(0, slash)), printable(name), port.name);
-        }
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
@@ -75,17 +52,14 @@ std::optional<std::string> contradiction(const StageDescription& description, co
             if (port.optional) continue;
             return fmt::format("output '{}' is missing", port.name);
         }
-        const auto type = expected.find(port.name);
+        if (auto fault = fault_of_names(port.name, port.kind, output->second)) return fault;
         Words words;
         switch (port.kind) {
-            case PortKind::Array:
-                words = in_array(port, type == expected.end() ? nullptr : &type->second, output->second);
-                break;
+            case PortKind::Array: words = in_array(port, expected.find(port.name), output->second); break;
             case PortKind::Model: words = in_model(port, output->second); break;
             case PortKind::Metrics:
             case PortKind::History: words = in_numbers(port, output->second); break;
         }
-        if (!words) words = in_names(port, output->second);
         if (words) return words;
     }
     return std::nullopt;

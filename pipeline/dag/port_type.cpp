@@ -4,14 +4,17 @@
 
 #include <algorithm>
 
-#include "pipeline/network/network_summary.h"
-
 namespace satdl {
 namespace {
 
 constexpr std::int64_t kUnknown = -1;
 
 }  // namespace
+
+const PortType* NodeTypes::find(const std::string& port) const {
+    const auto found = outputs.find(port);
+    return found == outputs.end() ? nullptr : &found->second;
+}
 
 std::string extents_text(const Shape& shape) {
     std::vector<std::string> extents;
@@ -26,12 +29,10 @@ std::string describe(const PortType& type) {
 }
 
 std::uint64_t expected_bytes(const PortType& type) {
-    if (type.kind == PortKind::Model && type.network && type.net_input) {
-        Diagnostics told_elsewhere;
+    if (type.kind == PortKind::Model) {
         std::int64_t weights = 0;
-        for (const LayerSummary& layer : summarise(*type.network, *type.net_input, told_elsewhere)) {
+        for (const LayerSummary& layer : type.layers)
             weights += std::max<std::int64_t>(0, layer.trainable) + std::max<std::int64_t>(0, layer.non_trainable);
-        }
         return static_cast<std::uint64_t>(weights) * size_of(DType::Float32);
     }
     if (!type.shape || !type.dtype || std::ranges::find(*type.shape, kUnknown) != type.shape->end()) return 0;

@@ -3,11 +3,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "pipeline/network/network.h"
+#include "pipeline/network/network_summary.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
@@ -17,13 +18,22 @@ struct PortType {
     PortKind kind = PortKind::Array;
     std::optional<DType> dtype{};
     std::optional<Shape> shape{};
-    std::optional<Network> network{};  // of a Model
-    std::optional<Shape> net_input{};  // of a Model: a sample's shape
-    // Of Metrics and History: the names of the metrics, if the description says them.
+    // Of a Model: its network, the shape of a sample that it reads, and what its layers make of that. The last two together or not at all.
+    std::shared_ptr<const Network> network{};
+    std::optional<Shape> net_input{};
+    std::vector<LayerSummary> layers{};
+    // Of Metrics and History: the names of the metrics, where the description tells them.
     std::optional<std::vector<std::string>> metrics{};
 };
 
-using NodeTypes = std::map<std::string, PortType>;  // by output port
+// What leaves a node, and what it costs.
+struct NodeTypes {
+    std::map<std::string, PortType> outputs;  // by port
+    // Forward multiply-adds of one sample through the network that the node trains or applies; 0: none, or only running can tell.
+    std::int64_t network_cost = 0;
+
+    [[nodiscard]] const PortType* find(const std::string& port) const;  // nullptr if the node has no such output
+};
 
 // "[60000, ?, 28]"
 [[nodiscard]] std::string extents_text(const Shape& shape);

@@ -2,12 +2,16 @@
 
 #include <utility>
 
+#include "pipeline/dag/type_inference.h"
+
 namespace satdl {
 namespace {
 
-ConfigValue for_smoke(const ParamDescription& param, const ConfigValue& value) {
+ParamValue for_smoke(const ParamDescription& param, const ParamValue& value) {
     const auto number = value.as_number();
-    const auto instead = [&](double bound) { return ConfigValue::scalar(canonical_number(bound), false, value.place()); };
+    const auto instead = [&](double bound) {
+        return param.type == ParamType::Integer ? ParamValue(static_cast<std::int64_t>(bound), value.place()) : ParamValue(bound, value.place());
+    };
     if (param.smoke_max && (!number || *number > *param.smoke_max)) return instead(*param.smoke_max);
     if (param.smoke_min && number && *number < *param.smoke_min) return instead(*param.smoke_min);
     return value;
@@ -17,12 +21,15 @@ ConfigValue for_smoke(const ParamDescription& param, const ConfigValue& value) {
 
 Dag for_smoke(Dag dag) {
     for (Node& node : dag.nodes) {
-        std::map<std::string, ConfigValue> values = node.params.values();
+        std::map<std::string, ParamValue> values = node.params.values();
         for (const ParamDescription& param : node.stage->description.params) {
             if (const auto found = values.find(param.name); found != values.end()) found->second = for_smoke(param, found->second);
         }
         node.params = Params(std::move(values));
     }
+    Diagnostics diagnostics;
+    dag.types = infer_types(dag, diagnostics);
+    diagnostics.throw_if_any();
     return dag;
 }
 

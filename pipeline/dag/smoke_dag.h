@@ -9,6 +9,7 @@
 
 namespace satdl {
 
+// Throws Error{Usage} if what is left does not fit together.
 [[nodiscard]] Dag for_smoke(Dag dag);
 
 }  // namespace satdl

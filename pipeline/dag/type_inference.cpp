@@ -42,6 +42,7 @@ std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
     return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
 
+// Of one sample; 0 if only running can tell.
 std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
     std::int64_t total = 0;
     for (const LayerSummary& layer : layers) {
@@ -85,9 +86,6 @@ public:
 
     // Checks what arrives and infers what leaves.
     [[nodiscard]] NodeTypes infer();
-    // Forward multiply-adds of a sample through the network that this node applies; nothing where no port has the shape of a
-    // network's output.
-    [[nodiscard]] std::optional<std::int64_t> applied_cost();
 
 private:
     struct Arrival {
@@ -124,7 +122,9 @@ private:
     [[nodiscard]] std::optional<Shape> dataset_shape(const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> network_shape(const ShapeRule& rule);
     void infer_model(const PortDescription::ModelRule& rule, PortType& type);
-    [[nodiscard]] bool base_reads(const Network& base, const Arrival& from, const Arrival& input);
+    void infer_extended_model(const PortDescription::ModelRule& rule, PortType& type);
+    void cannot_read(const Arrival& model, const Arrival& input, const Diagnostics& misfit);
+    [[nodiscard]] std::int64_t network_cost(const NodeTypes& types);
     [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
     // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (told).
     [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
@@ -159,10 +159,8 @@ NodeTyper::NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId
     for (const Input& input : node_.inputs) {
         const PortDescription* port = stage_.input(input.port);
         SATDL_CHECK(port != nullptr, fmt::format("{} has no input '{}'", node_.name, input.port));
-        const auto type = types[input.from].find(input.from_port);
         const auto position = static_cast<std::size_t>(port - stage_.inputs.data());
-        arrivals_.push_back(
-            {port, &rules_.inputs[position], &input, type == types[input.from].end() ? nullptr : &type->second});
+        arrivals_.push_back({port, &rules_.inputs[position], &input, types[input.from].find(input.from_port)});
     }
 }
 
@@ -172,21 +170,25 @@ NodeTypes NodeTyper::infer() {
     for (Arrival& arrival : arrivals_) check_expected(arrival);
     NodeTypes types;
     for (std::size_t i = 0; i < stage_.outputs.size(); ++i)
-        types.emplace(stage_.outputs[i].name, output(stage_.outputs[i], rules_.outputs[i]));
+        types.outputs.emplace(stage_.outputs[i].name, output(stage_.outputs[i], rules_.outputs[i]));
     for (const PortDescription& port : stage_.outputs)
-        if (port.metrics) types.at(port.name).metrics = metrics_of(*port.metrics, types);
+        if (port.metrics) types.outputs.at(port.name).metrics = metrics_of(*port.metrics, types);
     for (const ParamDescription& param : stage_.params)
         for (const std::string& port : param.metric_of) check_metric(param, port, types);
+    types.network_cost = network_cost(types);
     return types;
 }
 
-std::optional<std::int64_t> NodeTyper::applied_cost() {
+// Of the network that the node makes, else of the one that a port's shape applies.
+std::int64_t NodeTyper::network_cost(const NodeTypes& types) {
+    for (const auto& [port, type] : types.outputs)
+        if (type.network && type.net_input) return total_cost(type.layers);
     for (const auto* rules : {&rules_.outputs, &rules_.inputs}) {
         for (const ShapeRule& rule : *rules) {
             if (rule.kind == ShapeRule::Kind::Network) return total_cost(apply(rule.net, rule.input));
         }
     }
-    return std::nullopt;
+    return 0;
 }
 
 // ---- what arrives ----
@@ -367,59 +369,70 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
     const auto shape = sample(input);
     if (!shape) return applied.layers;
     if (stage_.input(net) == nullptr) {
-        const Network network = node_.params.network(net);
+        if (!node_.params.given(net)) return applied.layers;
+        const Network& network = node_.params.network(net);
         auto layers = summarise(network, *shape, diagnostics_);
         if (layers.size() == network.layers.size()) applied.layers = std::move(layers);
     } else if (const Arrival* model = arrival(net); model != nullptr && model->type != nullptr && model->type->network) {
-        const Network& network = *model->type->network;
-        Diagnostics unfit;
-        auto layers = summarise(network, *shape, unfit);
-        if (unfit.empty()) applied.layers = std::move(layers);
-        else (void)base_reads(network, *model, *arrival(input));
+        if (model->type->net_input == shape) {
+            applied.layers = model->type->layers;
+            return applied.layers;
+        }
+        Diagnostics misfit;
+        auto layers = summarise(*model->type->network, *shape, misfit);
+        if (misfit.empty()) applied.layers = std::move(layers);
+        else cannot_read(*model, *arrival(input), misfit);
     }
     return applied.layers;
 }
 
-// Whether a model that arrives can read what arrives at `input`; told at the input's edge where it cannot.
-bool NodeTyper::base_reads(const Network& base, const Arrival& from, const Arrival& input) {
-    Diagnostics unfit;
-    (void)summarise(base, *sample(input.port->name), unfit);
-    if (unfit.empty()) return true;
+// A trained model that does not fit what arrives at `input`: reported at the input's edge.
+void NodeTyper::cannot_read(const Arrival& model, const Arrival& input, const Diagnostics& misfit) {
     diagnostics_.add(
         input.input->place,
-        fmt::format("{} is {}, which the network of {} cannot read", source(input), describe(*input.type), source(from)),
-        unfit.found().front().message);
-    return false;
+        fmt::format("{} is {}, which the network of {} cannot read", source(input), describe(*input.type), source(model)),
+        misfit.found().front().message);
 }
 
 void NodeTyper::infer_model(const PortDescription::ModelRule& rule, PortType& type) {
-    const Arrival* input = arrival(rule.input);
+    if (!node_.params.given(rule.net)) return;
+    if (!rule.base.empty()) return infer_extended_model(rule, type);
     const auto shape = sample(rule.input);
-    if (rule.base.empty()) {
-        if (shape && apply(rule.net, rule.input).empty()) return;
-        type.network = node_.params.network(rule.net);
-        type.net_input = shape;
-        return;
+    if (shape) {
+        type.layers = apply(rule.net, rule.input);
+        if (type.layers.empty()) return;  // it does not fit
     }
+    type.network = *node_.params.value(rule.net).get_if<std::shared_ptr<const Network>>();
+    type.net_input = shape;
+}
+
+// Layers of a trained model, and the node's own behind them.
+void NodeTyper::infer_extended_model(const PortDescription::ModelRule& rule, PortType& type) {
     const Arrival* base = arrival(rule.base);
     if (base == nullptr || base->type == nullptr || !base->type->network) return;
+    const Network& trained = *base->type->network;
     std::string until;
     if (!rule.until.empty()) {
-        const auto name = chosen_layer(rule.until, base->type->network->layer_names(), source(*base));
+        const auto name = chosen_layer(rule.until, trained.layer_names(), source(*base));
         if (!name) return;
         until = *name;
     }
+    const Network& head = node_.params.network(rule.net);
     Diagnostics found;
-    Network whole = extend(*base->type->network, until, node_.params.network(rule.net), found);
+    auto whole = std::make_shared<const Network>(extend(trained, until, head, found));
+    const auto shape = sample(rule.input);
+    std::vector<LayerSummary> layers;
     if (shape) {
-        const Network kept = extend(*base->type->network, until, Network{}, found);
-        if (!base_reads(kept, *base, *input)) return;
-        (void)summarise(whole, *shape, found);
+        Diagnostics misfit;
+        layers = summarise(*whole, *shape, misfit);
+        if (layers.size() < whole->layers.size() - head.layers.size()) return cannot_read(*base, *arrival(rule.input), misfit);
+        for (const Diagnostic& one : misfit.found()) found.add(one.place, one.message, one.hint);
     }
     for (const Diagnostic& one : found.found()) diagnostics_.add(one.place, one.message, one.hint);
     if (!found.empty()) return;
     type.network = std::move(whole);
     type.net_input = shape;
+    type.layers = std::move(layers);
 }
 
 std::optional<std::string> NodeTyper::chosen_layer(const std::string& param, const std::vector<std::string>& names,
@@ -439,14 +452,11 @@ std::optional<std::string> NodeTyper::chosen_layer(const std::string& param, con
 std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRule& rule, const NodeTypes& outputs) const {
     const Arrival* target = arrival(rule.target);
     if (target == nullptr || target->type == nullptr || !target->type->dtype || !target->type->shape) return std::nullopt;
-    const auto made = outputs.find(rule.model);
+    const PortType* made = outputs.find(rule.model);
     const Arrival* brought = arrival(rule.model);
-    const PortType* model = made != outputs.end() ? &made->second : brought != nullptr ? brought->type : nullptr;
-    if (model == nullptr || !model->network || !model->net_input) return std::nullopt;
-    Diagnostics told_elsewhere;
-    const std::vector<LayerSummary> layers = summarise(*model->network, *model->net_input, told_elsewhere);
-    if (layers.empty() || layers.size() != model->network->layers.size()) return std::nullopt;
-    LossFacts facts{node_.params.text(rule.loss), last_activation(*model->network), layers.back().output,
+    const PortType* model = made != nullptr ? made : brought != nullptr ? brought->type : nullptr;
+    if (model == nullptr || model->layers.empty()) return std::nullopt;
+    LossFacts facts{node_.params.text(rule.loss), last_activation(*model->network), model->layers.back().output,
                     is_integral(*target->type->dtype) && target->type->shape->size() == 1};
     if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMaxClasses)) return std::nullopt;
     return facts;
@@ -480,11 +490,11 @@ void NodeTyper::check_metric(const ParamDescription& param, const std::string& p
     if (!node_.params.given(param.name)) return;
     const std::string& name = node_.params.text(param.name);
     if (name == "auto" && param.fallback == "auto") return;
-    const auto own = outputs.find(port);
+    const PortType* own = outputs.find(port);
     const Arrival* from = arrival(port);
-    const PortType* type = own != outputs.end() ? &own->second : from != nullptr ? from->type : nullptr;
+    const PortType* type = own != nullptr ? own : from != nullptr ? from->type : nullptr;
     if (type == nullptr || !type->metrics || find_metric(name, *type->metrics)) return;
-    const std::string reporter = own != outputs.end() ? node_.name : dag_.nodes[from->input->from].name;
+    const std::string reporter = own != nullptr ? node_.name : dag_.nodes[from->input->from].name;
     const Place& place = node_.params.value(param.name).place();
     const auto near = nearest(name, *type->metrics);
     diagnostics_.add(place ? place : node_.place,
@@ -505,25 +515,6 @@ std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics) {
         types.push_back(NodeTyper(dag, types, node, known->second, diagnostics).infer());
     }
     return types;
-}
-
-std::int64_t network_cost(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node) {
-    for (const auto& [port, type] : types[node]) {
-        if (!type.network || !type.net_input) continue;
-        Diagnostics told_by_infer_types;
-        std::int64_t total = 0;
-        for (const LayerSummary& layer : summarise(*type.network, *type.net_input, told_by_infer_types)) {
-            if (layer.multiply_adds < 0) return 0;
-            total += layer.multiply_adds;
-        }
-        return total;
-    }
-    const StageDescription& stage = dag.nodes[node].stage->description;
-    const auto applies = [](const PortDescription& port) { return port.shape.starts_with("network("); };
-    if (std::ranges::none_of(stage.inputs, applies) && std::ranges::none_of(stage.outputs, applies)) return 0;
-    const StageRules rules = parse_rules(*dag.nodes[node].stage);
-    Diagnostics told_by_infer_types;
-    return NodeTyper(dag, types, node, rules, told_by_infer_types).applied_cost().value_or(0);
 }
 
 }  // namespace satdl

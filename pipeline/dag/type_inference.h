@@ -3,7 +3,6 @@
 // when the node runs.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "pipeline/dag/dag.h"
@@ -11,11 +10,8 @@
 
 namespace satdl {
 
-// By node. Adds a diagnostic for each edge whose types cannot fit, and each network that does not fit its input.
+// For Dag::types, whatever stands there. Adds a diagnostic for each edge whose types cannot fit, and each network that does not fit
+// its input.
 [[nodiscard]] std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics);
-
-// Forward multiply-adds of one sample through the network that the node trains or applies; 0 where there is none or it is
-// unknown.
-[[nodiscard]] std::int64_t network_cost(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node);
 
 }  // namespace satdl

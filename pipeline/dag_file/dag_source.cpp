@@ -60,15 +60,15 @@ std::vector<NodeId> sound_part(const Dag& dag, const std::vector<NodeId>& order,
 
 }  // namespace
 
-std::pair<std::string, ConfigValue> setting_of(const Override& given) {
+Override setting_of(Override given) {
     if (given.several)
         refuse(given.values.back().place(), fmt::format("'{}' takes one value here", printable(given.name)),
                fmt::format("`satdl run` sweeps several values: {0}=a,b or --sweep {0}=a,b; a text with a comma needs quotes",
                            printable(given.name)));
-    return {given.name, given.values.front()};
+    return given;
 }
 
-std::pair<std::string, ConfigValue> parse_setting(const std::string& text) {
+Override parse_setting(const std::string& text) {
     return setting_of(parse_override(text, "--set"));
 }
 
@@ -126,8 +126,8 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
     }
     defaults.report_unused();
     const std::vector<NodeId> sound = sound_part(dag, topological_order(dag, diagnostics), std::move(good));
-    dag = chosen(std::move(dag), sound);
-    (void)infer_types(dag, diagnostics);
+    dag = subgraph(std::move(dag), sound);
+    dag.types = infer_types(dag, diagnostics);
     diagnostics.throw_if_any();
     return dag;
 }

@@ -31,13 +31,13 @@ namespace satdl {
 
 // What the command line adds to a DAG file.
 struct Settings {
-    std::string profile;                             // "" = none
-    std::vector<std::pair<std::string, ConfigValue>> set;  // ("noise_factor", 0.2), dotted names; later ones win
+    std::string profile;        // "" = none
+    std::vector<Override> set;  // of one value each, dotted names; later ones win
 };
 
-// An override with one value. Throws Error{Usage} if it has several.
-[[nodiscard]] std::pair<std::string, ConfigValue> setting_of(const Override& given);
-[[nodiscard]] std::pair<std::string, ConfigValue> parse_setting(const std::string& text);  // of --set
+// The override, if it has one value. Throws Error{Usage} if it has several.
+[[nodiscard]] Override setting_of(Override given);
+[[nodiscard]] Override parse_setting(const std::string& text);  // of --set
 
 // A parsed file from which DAGs are made: one per point of a sweep.
 class DagSource {

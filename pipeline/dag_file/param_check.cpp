@@ -111,15 +111,21 @@ CheckedParam refused(ParamMistake mistake) {
     return {{}, std::move(mistake)};
 }
 
+CheckedParam text_of(const ConfigValue& value) {
+    return {{value.text(), value.place()}, {}};
+}
+
 CheckedParam checked_number(const ParamDescription& param, const ConfigValue& value) {
-    const auto number = param.type == ParamType::Number ? value.as_number() : std::optional<double>(value.as_integer());
+    const auto integer = value.as_integer();
+    const auto number = param.type == ParamType::Number ? value.as_number() : std::optional<double>(integer);
     if (!number) return refused(wrong_type(param, value));
     if (auto mistake = out_of_range(param, *number)) return refused(std::move(*mistake));
-    return {ConfigValue::scalar(value.canonical(), false, value.place()), {}};
+    if (param.type == ParamType::Number) return {{*number, value.place()}, {}};
+    return {{*integer, value.place()}, {}};
 }
 
 CheckedParam checked_threads(const ParamDescription& param, const ConfigValue& value) {
-    if (value.is_scalar() && value.text() == "auto") return {ConfigValue::scalar("auto", true, value.place()), {}};
+    if (value.is_scalar() && value.text() == "auto") return text_of(value);
     ParamDescription bounded = param;
     bounded.min = 1;
     bounded.max = static_cast<double>(kMaxThreads);
@@ -130,14 +136,14 @@ CheckedParam checked_choice(const ParamDescription& param, const ConfigValue& va
     if (std::find(param.choices.begin(), param.choices.end(), value.text()) == param.choices.end())
         return refused(
             {fmt::format("'{}' cannot be {}", param.name, value.describe()), did_you_mean(value.text(), param.choices)});
-    return {ConfigValue::scalar(value.text(), true, value.place()), {}};
+    return text_of(value);
 }
 
 // They are few, so all are told: the nearest to `gpu` would be `cpu`.
 CheckedParam checked_word(const ParamDescription& param, const ConfigValue& value, const std::vector<std::string>& words) {
     if (std::ranges::find(words, value.text()) == words.end())
         return refused({fmt::format("'{}' cannot be {}", param.name, value.describe()), fmt::format("known: {}", fmt::join(words, ", "))});
-    return {ConfigValue::scalar(value.text(), true, value.place()), {}};
+    return text_of(value);
 }
 
 CheckedParam checked_numbers(const ParamDescription& param, const ConfigValue& value) {
@@ -145,13 +151,13 @@ CheckedParam checked_numbers(const ParamDescription& param, const ConfigValue& v
     if (!value.is_list()) return refused(wrong_type(param, value));
     ParamDescription each = param;
     each.type = ParamType::Number;
-    std::vector<ConfigValue> numbers;
+    std::vector<double> numbers;
     for (const ConfigValue& item : value.items()) {
         CheckedParam number = checked_number(each, item);
         if (number.mistake) return number;
-        numbers.push_back(std::move(number.value));
+        numbers.push_back(*number.value.as_number());
     }
-    return {ConfigValue::list(std::move(numbers), value.place()), {}};
+    return {{std::move(numbers), value.place()}, {}};
 }
 
 }  // namespace
@@ -165,7 +171,7 @@ bool may_be_null(const ParamDescription& param) {
 }
 
 CheckedParam check_param(const ParamDescription& param, const ConfigValue& value) {
-    if (value.is_null() && may_be_null(param)) return {value, {}};
+    if (value.is_null() && may_be_null(param)) return {{std::monostate(), value.place()}, {}};
     if (param.type == ParamType::Numbers) return checked_numbers(param, value);
     if (!value.is_scalar()) return refused(wrong_type(param, value));
     switch (param.type) {
@@ -181,8 +187,8 @@ CheckedParam check_param(const ParamDescription& param, const ConfigValue& value
         case ParamType::Device:
             return checked_word(param, value, {"cpu", "cuda", "auto"});
         case ParamType::Boolean:
-            if (!value.as_boolean()) return refused(wrong_type(param, value));
-            return {value, {}};
+            if (const auto flag = value.as_boolean()) return {{*flag, value.place()}, {}};
+            return refused(wrong_type(param, value));
         case ParamType::Numbers:
         case ParamType::Network:
             SATDL_CHECK(false, "networks are read by parse_network");
@@ -192,7 +198,7 @@ CheckedParam check_param(const ParamDescription& param, const ConfigValue& value
         case ParamType::File:
             break;
     }
-    return {ConfigValue::scalar(value.text(), true, value.place()), {}};
+    return text_of(value);
 }
 
 }  // namespace satdl

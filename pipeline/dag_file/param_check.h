@@ -1,5 +1,5 @@
-// A value against the description of its parameter. What it accepts comes back in one spelling, so that two ways to write
-// the same thing make the same key: 0.10 as 0.1, text quoted.
+// A value of YAML against the description of its parameter. What it accepts comes back typed, so that two ways to write the same
+// thing are one value and make one key (ParamValue::canonical).
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ struct ParamMistake {
 };
 
 struct CheckedParam {
-    ConfigValue value;
+    ParamValue value;
     std::optional<ParamMistake> mistake;
 };
 

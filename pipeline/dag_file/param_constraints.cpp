@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pipeline/core/config_value.h"
 #include "pipeline/dag_file/param_check.h"
 
 namespace satdl {
@@ -27,8 +28,8 @@ private:
     // Whether it has another value than its default.
     [[nodiscard]] bool asks(const ParamDescription& param) const {
         if (!node_.params.given(param.name)) return false;
-        const ConfigValue& value = node_.params.value(param.name);
-        if (!param.fallback || !value.is_scalar()) return true;
+        const ParamValue& value = node_.params.value(param.name);
+        if (!param.fallback) return true;
         const auto number = value.as_number(), otherwise = ConfigValue::scalar(*param.fallback).as_number();
         return number && otherwise ? *number != *otherwise : value.text() != *param.fallback;
     }
@@ -41,7 +42,7 @@ private:
 
     void check_need(const ParamDescription& param, const ParamDescription::Condition& need) {
         if (need.is_met(node_.params)) return;
-        const ConfigValue& other = node_.params.value(need.param);
+        const ParamValue& other = node_.params.value(need.param);
         if (need.values.empty())
             add(ParamConflict::Rule::Needs, param, need.param, fmt::format("'{}' has no effect without '{}'", param.name, need.param),
                 about(*stage_.param(need.param)));

@@ -80,7 +80,7 @@ ConfigValue merged_parameters(const ParameterLayers& layers, Diagnostics& diagno
         diagnostics.add({}, fmt::format("there is no profile '{}'", printable(layers.profile)),
                         known.empty() ? "the file has no profiles" : did_you_mean(layers.profile, known));
     }
-    for (const auto& [name, value] : layers.set) merged = overridden(merged, nested(name, value), "", diagnostics);
+    for (const Override& one : layers.set) merged = overridden(merged, nested(one.name, one.value()), "", diagnostics);
     return merged;
 }
 

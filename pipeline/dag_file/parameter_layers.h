@@ -3,10 +3,10 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "pipeline/core/config_value.h"
+#include "pipeline/yaml/override.h"
 
 namespace satdl {
 
@@ -15,7 +15,7 @@ struct ParameterLayers {
     ConfigValue params;    // a map, or null
     ConfigValue profiles;  // a map of maps, or null
     std::string profile;
-    std::vector<std::pair<std::string, ConfigValue>> set;  // dotted names; later ones win
+    std::vector<Override> set;  // of one value each, dotted names; later ones win
 };
 
 [[nodiscard]] ConfigValue merged_parameters(const ParameterLayers& layers, Diagnostics& diagnostics);

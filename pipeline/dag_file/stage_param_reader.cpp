@@ -27,12 +27,11 @@ std::vector<std::string> keys_of(const Map& map) {
     return names;
 }
 
-// The list of layers, read and spelled in one way.
-std::optional<ConfigValue> normal_network(const ConfigValue& layers, Diagnostics& diagnostics) {
+std::optional<ParamValue> network_from(const ConfigValue& layers, Diagnostics& diagnostics) {
     const std::size_t before = diagnostics.found().size();
-    const Network network = parse_network(layers, diagnostics);
+    auto network = std::make_shared<const Network>(parse_network(layers, diagnostics));
     if (diagnostics.found().size() > before) return std::nullopt;
-    return to_value(network).at(layers.place());
+    return ParamValue(std::move(network), layers.place());
 }
 
 }  // namespace
@@ -41,7 +40,7 @@ NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpola
     NamedNetworks networks;
     for (const ConfigValue::Entry& entry : section.entries()) {
         const auto layers = interpolation.apply(entry.value);
-        networks[entry.key] = layers ? normal_network(*layers, diagnostics) : std::nullopt;
+        networks[entry.key] = layers ? network_from(*layers, diagnostics) : std::nullopt;
     }
     return networks;
 }
@@ -59,7 +58,7 @@ StageParams ParamReader::read(const StageDescription& stage, const ConfigValue& 
     for (const ConfigValue::Entry& entry : body.entries()) {
         if (is_stage_key(entry.key)) continue;
         const ParamDescription* param = stage.param(entry.key);
-        std::optional<ConfigValue> value;
+        std::optional<ParamValue> value;
         if (!param)
             tell_unknown(stage, entry);
         else if (const auto applied = interpolation_.apply(entry.value, locals))
@@ -96,7 +95,7 @@ void ParamReader::tell_unknown(const StageDescription& stage, const ConfigValue:
                      hint);
 }
 
-std::optional<ConfigValue> ParamReader::check(const ParamDescription& param, const ConfigValue& value) {
+std::optional<ParamValue> ParamReader::check(const ParamDescription& param, const ConfigValue& value) {
     if (param.type == ParamType::Network) return network(param, value);
     CheckedParam checked = check_param(param, value);
     if (!checked.mistake) return std::move(checked.value);
@@ -104,9 +103,9 @@ std::optional<ConfigValue> ParamReader::check(const ParamDescription& param, con
     return std::nullopt;
 }
 
-std::optional<ConfigValue> ParamReader::network(const ParamDescription& param, const ConfigValue& value) {
-    if (value.is_null() && may_be_null(param)) return value;
-    if (value.is_list()) return normal_network(value, diagnostics_);
+std::optional<ParamValue> ParamReader::network(const ParamDescription& param, const ConfigValue& value) {
+    if (value.is_null() && may_be_null(param)) return ParamValue(std::monostate(), value.place());
+    if (value.is_list()) return network_from(value, diagnostics_);
     if (!value.is_scalar()) {
         diagnostics_.add(value.place(), fmt::format("'{}' must be a network, not {}", param.name, value.describe()),
                          "a list of layers, or the name of one under 'networks'");
@@ -122,9 +121,9 @@ std::optional<ConfigValue> ParamReader::network(const ParamDescription& param, c
     return found->second;
 }
 
-std::optional<ConfigValue> ParamReader::fallback(const StageDescription& stage, const ParamDescription& param) {
+std::optional<ParamValue> ParamReader::fallback(const StageDescription& stage, const ParamDescription& param) {
     if (!param.fallback) return std::nullopt;
-    if (may_be_null(param)) return ConfigValue::null();
+    if (may_be_null(param)) return ParamValue();
     const auto known = fallbacks_.find(&param);
     if (known != fallbacks_.end()) return known->second;
     const std::string name = fmt::format("default of '{}' of stage kind '{}'", param.name, stage.kind);
@@ -144,7 +143,7 @@ bool ParamReader::add_files(const StageDescription& stage, const Values& values,
     return good;
 }
 
-bool ParamReader::add_dataset(const StageDescription& stage, const Values& values, const ConfigValue& name,
+bool ParamReader::add_dataset(const StageDescription& stage, const Values& values, const ParamValue& name,
                               std::vector<SourceFile>& files) {
     const Dataset* dataset = nullptr;
     try {
@@ -176,7 +175,7 @@ bool ParamReader::add_dataset(const StageDescription& stage, const Values& value
     return true;
 }
 
-bool ParamReader::add_file(const ParamDescription& param, const ConfigValue& value, const Place& place,
+bool ParamReader::add_file(const ParamDescription& param, const ParamValue& value, const Place& place,
                            std::vector<SourceFile>& files) {
     // A default of another file than the stage's is a path in that file.
     auto known = folders_.find(value.place().source.get());

@@ -16,8 +16,8 @@
 
 namespace satdl {
 
-// What `networks:` names: each network in its normal form; nothing where its mistakes were told.
-using NamedNetworks = std::map<std::string, std::optional<ConfigValue>>;
+// What `networks:` names; nothing where its mistakes were told.
+using NamedNetworks = std::map<std::string, std::optional<ParamValue>>;
 [[nodiscard]] NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpolation, Diagnostics& diagnostics);
 
 // Whether a key of `map` that is none of `known` is likely meant to be `name`.
@@ -47,22 +47,22 @@ public:
                                    const Place& place);
 
 private:
-    using Values = std::map<std::string, ConfigValue>;
+    using Values = std::map<std::string, ParamValue>;
     void tell_unknown(const StageDescription& stage, const ConfigValue::Entry& entry);
-    std::optional<ConfigValue> check(const ParamDescription& param, const ConfigValue& value);
-    std::optional<ConfigValue> network(const ParamDescription& param, const ConfigValue& value);
-    std::optional<ConfigValue> fallback(const StageDescription& stage, const ParamDescription& param);
+    std::optional<ParamValue> check(const ParamDescription& param, const ConfigValue& value);
+    std::optional<ParamValue> network(const ParamDescription& param, const ConfigValue& value);
+    std::optional<ParamValue> fallback(const StageDescription& stage, const ParamDescription& param);
     bool add_files(const StageDescription& stage, const Values& values, const Place& place,
                    std::vector<SourceFile>& files);
-    bool add_dataset(const StageDescription& stage, const Values& values, const ConfigValue& name, std::vector<SourceFile>& files);
-    bool add_file(const ParamDescription& param, const ConfigValue& value, const Place& place, std::vector<SourceFile>& files);
+    bool add_dataset(const StageDescription& stage, const Values& values, const ParamValue& name, std::vector<SourceFile>& files);
+    bool add_file(const ParamDescription& param, const ParamValue& value, const Place& place, std::vector<SourceFile>& files);
 
     const NamedNetworks& networks_;
     const DatasetIndex& datasets_;
     const Folders& folders_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
-    std::unordered_map<const ParamDescription*, std::optional<ConfigValue>> fallbacks_;
+    std::unordered_map<const ParamDescription*, std::optional<ParamValue>> fallbacks_;
 };
 
 }  // namespace satdl

@@ -257,8 +257,16 @@ private:
 }  // namespace
 
 StageOutput ProcessExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
-    NodeJob job{*node.stage, context.params(), context.threads(), context.precision(), context.device(), context.files(), share(inputs)};
-    job.stage.identity = libraries_.file(*node.stage).identity;
+    const NodeJob job{.kind = node.stage->description.kind,
+                      .library = node.stage->library,
+                      .identity = libraries_.file(*node.stage).identity,
+                      .manifest_identity = node.stage->manifest_identity,
+                      .params = context.params(),
+                      .threads = context.threads(),
+                      .precision = context.precision(),
+                      .device = context.device(),
+                      .files = context.files(),
+                      .inputs = share(inputs)};
     return StageProcess(node, context, program_).run(job);
 }
 

@@ -11,7 +11,8 @@ enum class Isolate { WhereAsked, All };
 
 class StageExecutor final : public Executor {
 public:
-    explicit StageExecutor(Isolate isolate = Isolate::WhereAsked) : isolate_(isolate) {}
+    // `libraries`: those of the plan, so that a library is checked and loaded once a run.
+    explicit StageExecutor(StageLibraries& libraries, Isolate isolate = Isolate::WhereAsked) : isolate_(isolate), libraries_(libraries) {}
 
     [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         if (isolate_ == Isolate::All || node.policy.isolated()) return isolated_.execute(node, inputs, context);
@@ -21,7 +22,7 @@ public:
 
 private:
     const Isolate isolate_;
-    StageLibraries libraries_;
+    StageLibraries& libraries_;
     ProcessExecutor isolated_{libraries_};
 };
 

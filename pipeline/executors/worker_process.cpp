@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/execution_policy.h"
 #include "pipeline/catalog/library_loader.h"
 #include "pipeline/core/error.h"
@@ -80,6 +81,21 @@ private:
     std::optional<Groups> checkpoint_;  // once it was asked for; none: an empty map
 };
 
+// As the manifest beside the library describes it: the one that the run was planned with.
+CatalogEntry planned_stage(const NodeJob& job) {
+    const std::filesystem::path file = manifest_of(job.library);
+    Catalog catalog;
+    catalog.add(read_manifest(file));
+    const CatalogEntry* found = catalog.find(job.kind);
+    if (found == nullptr || (job.manifest_identity && found->manifest_identity != job.manifest_identity)) {
+        throw Error(ExitCode::Store, fmt::format("the manifest '{}' was replaced since this run was planned", printable(file.string())),
+                    "run again: that plans with the new one");
+    }
+    CatalogEntry stage = *found;
+    stage.identity = job.identity;
+    return stage;
+}
+
 void run_stage(Channel& channel, const StopFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
     auto message = channel.receive();
     if (!message) return;
@@ -89,7 +105,7 @@ void run_stage(Channel& channel, const StopFlag& stop, LimitKind limit, std::opt
     try {
         if (memory_bytes)
             context.log(LogLevel::Debug, fmt::format("its memory is limited to {} ({})", memory_text(*memory_bytes), name_of(limit)));
-        const StageOutput outcome = libraries.function(job.stage)(mapped(job.inputs), context);
+        const StageOutput outcome = libraries.function(planned_stage(job))(mapped(job.inputs), context);
         std::fflush(nullptr);
         const SharedGroups outputs = share(outcome.outputs);
         context.say({{"what", "outcome"}, {"outputs", to_cbor(outputs)}, {"tables", to_cbor(outcome.tables)}}, outputs.file);

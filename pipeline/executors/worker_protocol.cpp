@@ -1,39 +1,58 @@
 #include "pipeline/executors/worker_protocol.h"
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <stdexcept>
+#include <utility>
+#include <variant>
+
+#include "pipeline/core/config_value.h"
 
 namespace satdl {
 namespace {
 
-Cbor to_cbor(const ConfigValue& value) {
-    switch (value.kind()) {
-        case ConfigValue::Kind::Null: return nullptr;
-        case ConfigValue::Kind::Scalar: return {{"text", value.text()}, {"quoted", value.quoted()}};
-        case ConfigValue::Kind::List: {
-            Cbor items = Cbor::array();
-            for (const ConfigValue& item : value.items()) items.push_back(to_cbor(item));
-            return {{"items", std::move(items)}};
-        }
-        case ConfigValue::Kind::Map: break;
+// A layer as [kind, name, {option: its text}].
+Cbor to_cbor(const Network& network) {
+    Cbor layers = Cbor::array();
+    for (const Layer& layer : network.layers) {
+        const LayerDescription& description = description_of(layer.spec);
+        Cbor options = Cbor::object();
+        for (const LayerOption& option : description.options) options[option.name] = option.get(layer.spec).text();
+        layers.push_back(Cbor::array({description.kind, layer.name, std::move(options)}));
     }
-    Cbor entries = Cbor::array();
-    for (const ConfigValue::Entry& entry : value.entries()) entries.push_back(Cbor::array({entry.key, to_cbor(entry.value)}));
-    return {{"entries", std::move(entries)}};
+    return layers;
 }
 
-ConfigValue value_from(const Cbor& json) {
-    if (json.is_null()) return ConfigValue::null();
-    if (json.contains("text")) return ConfigValue::scalar(json.at("text"), json.at("quoted"));
-    if (json.contains("items")) {
-        std::vector<ConfigValue> items;
-        for (const Cbor& item : json.at("items")) items.push_back(value_from(item));
-        return ConfigValue::list(std::move(items));
+Network network_from(const Cbor& json) {
+    Network network;
+    for (const Cbor& one : json) {
+        const LayerDescription* description = find_layer_description(one.at(0).get<std::string>());
+        if (description == nullptr) throw std::runtime_error("an unknown layer");
+        Layer& layer = network.layers.emplace_back(Layer{one.at(1).get<std::string>(), description->defaults, {}});
+        for (const LayerOption& option : description->options) {
+            const auto text = one.at(2).at(option.name).get<std::string>();
+            if (!option.set(layer.spec, ConfigValue::scalar(text))) throw std::runtime_error("a malformed option of a layer");
+        }
     }
-    std::vector<ConfigValue::Entry> entries;
-    for (const Cbor& entry : json.at("entries")) entries.push_back({entry.at(0), {}, value_from(entry.at(1))});
-    return ConfigValue::map(std::move(entries));
+    return network;
+}
+
+// CBOR has the types of parameters itself, but for networks: a network is an object, and the only one.
+struct ToCbor {
+    Cbor operator()(std::monostate) const { return nullptr; }
+    Cbor operator()(const std::shared_ptr<const Network>& network) const { return {{"layers", to_cbor(*network)}}; }
+    Cbor operator()(const auto& plain) const { return plain; }
+};
+
+ParamValue param_from(const Cbor& json) {
+    if (json.is_null()) return {};
+    if (json.is_boolean()) return json.get<bool>();
+    if (json.is_number_integer()) return json.get<std::int64_t>();
+    if (json.is_number()) return json.get<double>();
+    if (json.is_string()) return json.get<std::string>();
+    if (json.is_array()) return json.get<std::vector<double>>();
+    return std::make_shared<const Network>(network_from(json.at("layers")));
 }
 
 DType dtype_from(const Cbor& json) {
@@ -68,23 +87,14 @@ SourceFile file_from(const Cbor& json) {
     return file;
 }
 
-// The description goes as a manifest of one stage.
-Cbor to_cbor(const CatalogEntry& stage) {
-    const StageLibraryInfo info{"one", stage.numerics, {{stage.description, nullptr}}};
-    Cbor json = {{"library", stage.library.string()}, {"manifest", manifest_json(info)}, {"identity", nullptr}};
-    if (const auto& id = stage.identity)
-        json["identity"] = {id->device, id->inode, id->bytes, id->modified_nanoseconds, id->changed_nanoseconds};
-    return json;
+Cbor to_cbor(const std::optional<FileStamp>& stamp) {
+    if (!stamp) return nullptr;
+    return Cbor::array({stamp->device, stamp->inode, stamp->bytes, stamp->modified_nanoseconds, stamp->changed_nanoseconds});
 }
 
-CatalogEntry stage_from(const Cbor& json) {
-    LibraryManifest manifest = parse_manifest(json.at("manifest"), "the job");
-    CatalogEntry stage;
-    stage.description = std::move(manifest.stages.at(0));
-    stage.library = json.at("library").get<std::string>();
-    stage.numerics = std::move(manifest.numerics);
-    if (const Cbor& id = json.at("identity"); !id.is_null()) stage.identity = FileStamp{id.at(0), id.at(1), id.at(2), id.at(3), id.at(4)};
-    return stage;
+std::optional<FileStamp> stamp_from(const Cbor& json) {
+    if (json.is_null()) return std::nullopt;
+    return FileStamp{json.at(0), json.at(1), json.at(2), json.at(3), json.at(4)};
 }
 
 // The line that a place is in is all of the text that an error shows.
@@ -131,10 +141,13 @@ Cbor unpacked(const std::string& bytes) { return Cbor::from_cbor(bytes); }
 
 Cbor to_cbor(const NodeJob& job) {
     Cbor params = Cbor::object();
-    for (const auto& [name, value] : job.params.values()) params[name] = to_cbor(value);
+    for (const auto& [name, value] : job.params.values()) params[name] = std::visit(ToCbor(), value.data());
     Cbor files = Cbor::array();
     for (const SourceFile& file : job.files) files.push_back(to_cbor(file));
-    return {{"stage", to_cbor(job.stage)},
+    return {{"kind", job.kind},
+            {"library", job.library.string()},
+            {"identity", to_cbor(job.identity)},
+            {"manifest_identity", to_cbor(job.manifest_identity)},
             {"params", std::move(params)},
             {"threads", job.threads},
             {"bf16", job.precision == Precision::Bf16},
@@ -144,11 +157,18 @@ Cbor to_cbor(const NodeJob& job) {
 }
 
 NodeJob job_from(const Cbor& json, UniqueFd file) {
-    std::map<std::string, ConfigValue> params;
-    for (const auto& [name, value] : json.at("params").items()) params.emplace(name, value_from(value));
-    NodeJob job{stage_from(json.at("stage")), Params(std::move(params)), json.at("threads"),
-                json.at("bf16").get<bool>() ? Precision::Bf16 : Precision::Fp32,
-                json.at("cuda").get<bool>() ? Device::Cuda : Device::Cpu, {}, groups_from(json.at("inputs"), std::move(file))};
+    std::map<std::string, ParamValue> params;
+    for (const auto& [name, value] : json.at("params").items()) params.emplace(name, param_from(value));
+    NodeJob job;
+    job.kind = json.at("kind");
+    job.library = json.at("library").get<std::string>();
+    job.identity = stamp_from(json.at("identity"));
+    job.manifest_identity = stamp_from(json.at("manifest_identity"));
+    job.params = Params(std::move(params));
+    job.threads = json.at("threads");
+    job.precision = json.at("bf16").get<bool>() ? Precision::Bf16 : Precision::Fp32;
+    job.device = json.at("cuda").get<bool>() ? Device::Cuda : Device::Cpu;
+    job.inputs = groups_from(json.at("inputs"), std::move(file));
     for (const Cbor& one : json.at("files")) job.files.push_back(file_from(one));
     return job;
 }

@@ -10,13 +10,16 @@
 #pragma once
 
 #include <exception>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "pipeline/catalog/catalog.h"
 #include "pipeline/executors/message_channel.h"
 #include "pipeline/executors/shared_arrays.h"
+#include "pipeline/os/file_system.h"
+#include "pipeline/stage.h"
 
 namespace satdl {
 
@@ -25,8 +28,11 @@ using Cbor = nlohmann::json;
 [[nodiscard]] std::string packed(const Cbor& message);
 [[nodiscard]] Cbor unpacked(const std::string& bytes);
 
+// The description of its kind stands in the library's manifest, where the stage's process reads it.
 struct NodeJob {
-    CatalogEntry stage;
+    std::string kind;
+    std::filesystem::path library;
+    std::optional<FileStamp> identity, manifest_identity;  // of the library and of its manifest, as they were planned with
     Params params;
     int threads = 1;
     Precision precision = Precision::Fp32;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "pipeline/dag/port_type.h"
-
 namespace satdl {
 namespace {
 
@@ -20,7 +18,7 @@ std::uint64_t bytes_to_write(const Dag& dag, const Plan& plan, CacheView& cache)
     std::uint64_t bytes = 0;
     for (const PlannedNode& planned : plan.nodes) {
         if (!is_sure_to_be_written(dag.nodes[planned.node], planned, cache)) continue;
-        for (const auto& [port, type] : plan.types[planned.node]) bytes += expected_bytes(type);
+        for (const auto& [port, type] : dag.types[planned.node].outputs) bytes += expected_bytes(type);
     }
     return bytes;
 }

@@ -10,10 +10,10 @@ namespace satdl {
 namespace {
 
 // What `device` says, if the node has such a parameter and may compute elsewhere than on the CPU.
-const ConfigValue* wish_of(const Node& node) {
+const ParamValue* wish_of(const Node& node) {
     const ParamDescription* param = node.stage->description.param(ParamType::Device);
     if (param == nullptr) return nullptr;
-    const ConfigValue& wish = node.params.value(param->name);
+    const ParamValue& wish = node.params.value(param->name);
     return wish.text() == "cpu" ? nullptr : &wish;
 }
 
@@ -56,7 +56,7 @@ std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Reque
     Diagnostics diagnostics;
     for (NodeId id = 0; id < dag.nodes.size(); ++id) {
         const Node& node = dag.nodes[id];
-        const ConfigValue* wish = wish_of(node);
+        const ParamValue* wish = wish_of(node);
         if (wish == nullptr || selection.parts[id] == Part::Excluded) continue;
         auto answer = found.find(node.stage->library);
         if (answer == found.end()) answer = found.emplace(node.stage->library, libraries.find_gpu(*node.stage)).first;
@@ -97,7 +97,7 @@ int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& 
     if (param == nullptr) return 1;
     const auto found = node.params.values().find(param->name);
     if (found != node.params.values().end()) {
-        if (const auto number = found->second.as_integer()) return static_cast<int>(*number);
+        if (const auto* number = found->second.get_if<std::int64_t>()) return static_cast<int>(*number);
     }
     if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
     return std::min(machine.cores, kMaxByItself);

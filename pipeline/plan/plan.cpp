@@ -8,7 +8,6 @@
 #include <iterator>
 #include <utility>
 
-#include "pipeline/dag/type_inference.h"
 #include "pipeline/plan/placement.h"
 #include "pipeline/plan/recipe_diff.h"
 #include "pipeline/plan/stage_key.h"
@@ -67,9 +66,7 @@ public:
         : dag_(dag), machine_(machine), cache_(cache), selection_(select(dag, request)), facts_(dag.nodes.size()) {}
 
     Plan make() {
-        Diagnostics diagnostics;
-        plan_.types = infer_types(dag_, diagnostics);
-        diagnostics.throw_if_any();
+        SATDL_CHECK(dag_.types.size() == dag_.nodes.size(), "a DAG has its types before it is planned");
         std::vector<bool> taken_in;
         for (const Part part : selection_.parts) taken_in.push_back(part != Part::Excluded);
         file_digests_ = digests_of_files(dag_, taken_in, cache_);
@@ -91,18 +88,10 @@ private:
     PlannedNode begin(NodeId id) {
         PlannedNode planned;
         planned.node = id;
-        planned.threads = threads_of(dag_.nodes[id], id);
+        planned.threads = resolve_threads(dag_.nodes[id], dag_.types[id].network_cost, machine_);
         planned.forced = selection_.forced[id];
         planned.file_digests = std::move(file_digests_[id]);
         return planned;
-    }
-
-    int threads_of(const Node& node, NodeId id) const {
-        const ParamDescription* param = node.stage->description.param(ParamType::Threads);
-        if (param == nullptr) return resolve_threads(node, 0, machine_);
-        const auto value = node.params.values().find(param->name);
-        const bool given = value != node.params.values().end() && value->second.as_integer().has_value();
-        return resolve_threads(node, given ? 0 : network_cost(dag_, plan_.types, id), machine_);
     }
 
     std::optional<std::vector<Digest>> inputs_of(const Node& node) const {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "pipeline/dag/dag.h"
-#include "pipeline/dag/port_type.h"
 #include "pipeline/plan/continuation.h"
 #include "pipeline/plan/machine.h"
 #include "pipeline/plan/selection.h"
@@ -49,7 +48,6 @@ struct Plan {
     // In the DAG's order; only what the request takes in. With every node come all its ancestors, so that a schedule needs
     // nothing else: those of a single stage (-s) are there to be reused.
     std::vector<PlannedNode> nodes;
-    std::vector<NodeTypes> types;        // by NodeId: see shapes.h
     [[nodiscard]] const PlannedNode* find(NodeId node) const;
     [[nodiscard]] bool blocked() const;
     // Expected seconds of what runs or may run (sum); nothing where no history is known for some of it.
@@ -72,8 +70,8 @@ public:
     [[nodiscard]] virtual std::optional<CheckpointPosition> end(const Continuation& /*continuation*/) { return std::nullopt; }
 };
 
-// Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a dataset's file that is missing or
-// is not what its manifest says.
+// Precondition: the DAG has its types. Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a
+// dataset's file that is missing or is not what its manifest says.
 [[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, CacheView& cache);
 
 // Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse, Run, Resume or Continue),

@@ -9,21 +9,6 @@
 namespace satdl {
 namespace {
 
-// One spelling a value, by the type that the description declares: 0.40 and 4e-1 are one number, "7" as a text is no number.
-std::string canonical_param(const ParamDescription& param, const ConfigValue& value) {
-    if (value.is_null()) return "null";
-    if (param.type == ParamType::Integer) {
-        if (const auto number = value.as_integer()) return std::to_string(*number);
-    }
-    if (param.type == ParamType::Number) {
-        if (const auto number = value.as_number()) return canonical_number(*number);
-    }
-    if (value.is_scalar() && (param.type == ParamType::Text || param.type == ParamType::Choice)) {
-        return ConfigValue::of_text(value.text()).canonical();
-    }
-    return value.canonical();
-}
-
 // Files and datasets count by their files' content; threads, precision and device by what they resolve to.
 bool stands_as_itself(const ParamDescription& param) {
     return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
@@ -31,12 +16,11 @@ bool stands_as_itself(const ParamDescription& param) {
 }
 
 void add_params(const Node& node, Recipe& recipe) {
-    static const ConfigValue kLeftOut;
+    static const ParamValue kLeftOut;
     for (const ParamDescription& param : node.stage->description.params) {
         if (!stands_as_itself(param)) continue;
         const auto found = node.params.values().find(param.name);
-        recipe.push_back({"param " + param.name,
-                          canonical_param(param, found == node.params.values().end() ? kLeftOut : found->second)});
+        recipe.push_back({"param " + param.name, (found == node.params.values().end() ? kLeftOut : found->second).canonical()});
     }
 }
 

@@ -77,7 +77,7 @@ Attempt failed(std::string error, Failure failure) {
 
 Attempt checked(const RunContext& run, const PlannedNode& planned, StageOutput outcome) {
     const StageDescription& description = run.dag.nodes[planned.node].stage->description;
-    if (const auto fault = contradiction(description, run.plan.types[planned.node], outcome))
+    if (const auto fault = contradiction(description, run.dag.types[planned.node], outcome))
         return failed(fmt::format("what it returned is not what its description declares: {}", *fault), Failure::Lasting);
     Attempt made;
     made.digests = port_digests(outcome);

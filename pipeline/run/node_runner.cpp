@@ -24,8 +24,8 @@ std::uint64_t bytes_of(const StageOutput& outcome, const std::string& port) {
 }
 
 std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
-    const auto type = types.find(port);
-    return type == types.end() ? 0 : expected_bytes(type->second);
+    const PortType* type = types.find(port);
+    return type == nullptr ? 0 : expected_bytes(*type);
 }
 
 std::string in_one_line(const Error& error) {
@@ -169,7 +169,7 @@ ResourceRequest NodeRunner::need(std::size_t position) {
     std::uint64_t input_bytes = 0;
     for (const Input& input : node.inputs) {
         const LiveOutput held = held_.find(graph_.position_of(input.from));
-        input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.plan.types[input.from], input.from_port);
+        input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.dag.types[input.from], input.from_port);
     }
     const StageDescription& description = node.stage->description;
     const double bytes = static_cast<double>(description.memory_fixed_bytes) +

@@ -16,19 +16,6 @@ namespace {
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 constexpr std::uint64_t kMinUserBlock = 4096;
 
-// HDF5 cuts a name at a NUL, drops "." and splits at '/'.
-void check_path(const TensorRecord& tensor, PortKind kind) {
-    const std::string path = tensor.path();
-    bool fine = (kind == PortKind::Array) == tensor.name.empty() && path.find('\0') == std::string::npos;
-    for (std::size_t start = 0; fine && start <= path.size();) {
-        const std::size_t end = std::min(path.find('/', start), path.size());
-        const std::string_view part = std::string_view(path).substr(start, end - start);
-        fine = !part.empty() && part != "." && part != "..";
-        start = end + 1;
-    }
-    if (!fine) throw Error(ExitCode::Store, fmt::format("no tensor can be kept under the name '{}'", printable(path)));
-}
-
 std::map<std::string, double> metrics_of(const NamedArrays& group) {
     std::map<std::string, double> metrics;
     for (const auto& [name, array] : group) {
@@ -103,13 +90,13 @@ ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& d
     for (const auto& [port, group] : outcome.outputs) {
         const PortDescription* const described = description.output(port);
         SATDL_CHECK(described != nullptr, "the outcome has a port that its description lacks: " + port);
+        if (auto fault = fault_of_names(port, described->kind, group)) throw Error(ExitCode::Store, std::move(*fault));
         header.ports.emplace(port, described->kind);
         std::map<std::string, Digest> digests;
         for (const auto& [name, array] : group) {
             const Digest digest = array.digest();
             digests.emplace(name, digest);
             header.tensors.push_back({port, name, array.dtype(), array.shape(), digest, 0});
-            check_path(header.tensors.back(), described->kind);
         }
         header.port_digests.emplace(port, port_digest(digests));
         if (described->kind == PortKind::Metrics) header.metrics.emplace(port, metrics_of(group));

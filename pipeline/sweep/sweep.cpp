@@ -36,8 +36,10 @@ using Positions = std::vector<std::vector<std::size_t>>;
 
 Settings settings_at(const SweepDesign& design, const SweepDesign::Point& point, const Settings& settings) {
     Settings here = settings;
-    for (std::size_t axis = 0; axis < design.axes.size(); ++axis)
-        if (point.at[axis]) here.set.emplace_back(design.axes[axis].name, design.axes[axis].values[*point.at[axis]]);
+    for (std::size_t i = 0; i < design.axes.size(); ++i) {
+        const SweepAxis& axis = design.axes[i];
+        if (point.at[i]) here.set.push_back({axis.name, axis.place, {axis.values[*point.at[i]]}});
+    }
     return here;
 }
 
@@ -101,11 +103,13 @@ public:
             if (!is_new) continue;
             for (Input& input : node.inputs) input.from = merged[input.from];
             nodes_.push_back(std::move(node));
+            types_.push_back(std::move(dag.types[id]));
             positions_.push_back(id);
         }
         for (const auto& [group, members] : dag.groups)
             for (const NodeId member : members) groups_[group].insert(merged[member]);
         dag.nodes.clear();
+        dag.types.clear();
         frame_ = std::move(dag);
         return merged;
     }
@@ -123,6 +127,7 @@ public:
         dag.groups.clear();
         for (const auto& [group, members] : groups_) dag.groups[group].assign(members.begin(), members.end());
         dag.nodes = std::move(nodes_);
+        dag.types = std::move(types_);
         renumber(dag, points, by_position);
         Diagnostics none;
         const std::vector<NodeId> order = topological_order(dag, none);
@@ -137,12 +142,13 @@ private:
         for (NodeId id = 0; id < order.size(); ++id) renumbered[order[id]] = id;
         for (SweepPoint& point : points)
             for (NodeId& node : point.nodes) node = renumbered[node];
-        dag = chosen(std::move(dag), order);
+        dag = subgraph(std::move(dag), order);
     }
 
     Dag frame_;  // all but nodes and groups
     std::vector<Node> nodes_;
-    std::vector<NodeId> positions_;  // in the single DAG in which each occurred first
+    std::vector<NodeTypes> types_;   // by node: equal nodes have equal types
+    std::vector<NodeId> positions_;  // in the single DAG in which each came up first
     std::map<std::string, std::set<NodeId>> groups_;
     std::unordered_map<std::string, NodeId> by_signature_;
 };

@@ -87,38 +87,6 @@ std::string_view function_of(std::string_view value) {
     return value.substr(0, bracket);
 }
 
-// The same value, its places in `source` instead of in the padded text that was parsed.
-ConfigValue placed_in(const ConfigValue& value, const std::shared_ptr<const SourceText>& source) {
-    const Place place{source, value.place().line, value.place().column};
-    if (value.is_list()) {
-        std::vector<ConfigValue> items;
-        for (const ConfigValue& item : value.items()) items.push_back(placed_in(item, source));
-        return ConfigValue::list(std::move(items), place);
-    }
-    if (value.is_map()) {
-        std::vector<ConfigValue::Entry> entries;
-        for (const ConfigValue::Entry& entry : value.entries())
-            entries.push_back(
-                {entry.key, {source, entry.key_place.line, entry.key_place.column}, placed_in(entry.value, source)});
-        return ConfigValue::map(std::move(entries), place);
-    }
-    return value.at(place);
-}
-
-// The YAML in [from, to) of the only line of `source`, with places in `source`.
-// What stands before the part becomes spaces, so that its columns are right in the whole text, too.
-ConfigValue parse_yaml_part(const std::shared_ptr<const SourceText>& source, std::size_t from, std::size_t to) {
-    const std::string part = source->text.substr(from, to == std::string::npos ? to : to - from);
-    const auto padded = std::make_shared<const SourceText>(SourceText{source->name, std::string(from, ' ') + part});
-    try {
-        return placed_in(parse_yaml(padded), source);
-    } catch (const Error& error) {
-        std::vector<Diagnostic> told = error.diagnostics();
-        for (Diagnostic& one : told) one.place.source = source;
-        throw Error(error.code(), std::move(told));
-    }
-}
-
 // Reads what stands in [from, to) of one line: values between commas, range(...) and choice(...).
 class ValuesReader {
 public:
@@ -192,7 +160,7 @@ private:
             refuse(at(from), fmt::format("there is no {}(...), but range(...) and choice(...)", function),
                    near ? fmt::format("did you mean '{}'?", *near) : "a text with brackets stands in quotes");
         }
-        add(parse_yaml_part(source_, from, to));
+        add(parse_yaml(value, at(from)));
     }
 
     void read_range(std::size_t begin, std::size_t from, std::size_t to) {

@@ -25,6 +25,8 @@ struct Override {
     Place place;  // of the name
     std::vector<ConfigValue> values;
     bool several = false;  // as it is written: with a comma, range(...) or choice(...)
+
+    [[nodiscard]] const ConfigValue& value() const { return values.front(); }  // of one that has no other
 };
 
 // Whether an argument is an override rather than the name of a stage: "epochs=5", but not "m1[epochs=5]", a sweep's stage.

@@ -71,8 +71,9 @@ struct Anchored {
 
 class Builder : public YAML::EventHandler {
 public:
-    Builder(std::shared_ptr<const SourceText> source, const YamlLimits& limits)
-        : source_(std::move(source)), limits_(limits), bom_(source_->text.starts_with("\xEF\xBB\xBF")) {}
+    // `read`: what yaml-cpp reads, but for the braces of `${...}`; its first line is line `first_line` of `source`, column for column.
+    Builder(const SourceText& read, std::shared_ptr<const SourceText> source, int first_line, const YamlLimits& limits)
+        : read_(read), source_(std::move(source)), first_line_(first_line), limits_(limits), bom_(read_.text.starts_with("\xEF\xBB\xBF")) {}
 
     // The document; throws its mistakes.
     ConfigValue take() {
@@ -85,7 +86,7 @@ public:
 
     // Reports what yaml-cpp does not accept.
     void refuse(const YAML::Exception& error) {
-        const std::string& text = source_->text;
+        const std::string& text = read_.text;
         const bool at_end = offset(error.mark) > text.find_last_not_of(" \t\r\n");
         const auto unclosed = std::find_if(open_.rbegin(), open_.rend(), [&](const Open& open) {
             const std::size_t at = offset(open.mark);
@@ -96,7 +97,7 @@ public:
         show_braces(message);
         const Place where = place(error.mark);
         drop_from(where);
-        std::string hint = advice(message, source_->line(where.line));
+        std::string hint = advice(message, read_.line(error.mark.line + 1));
         if (unclosed != open_.rend() && unclosed->place.line < where.line)
             hint += fmt::format("{}the '{}' on line {} is still open", hint.empty() ? "" : "\n",
                                 unclosed->is_map ? '{' : '[', unclosed->place.line);
@@ -105,7 +106,7 @@ public:
 
     void OnDocumentStart(const YAML::Mark& mark) override {
         if (++documents_ == 1) return;
-        const bool marked = source_->line(mark.line + 1).substr(static_cast<std::size_t>(mark.column)).starts_with("---");
+        const bool marked = read_.line(mark.line + 1).substr(static_cast<std::size_t>(mark.column)).starts_with("---");
         if (marked) give_up(mark, "a second document starts here", "one file holds one document: remove the '---'");
         give_up(mark, "unexpected text after the end of the document",
                 "remove it, or look for a bracket that closes too early");
@@ -167,7 +168,7 @@ public:
 
 private:
     Place place(const YAML::Mark& mark) const {
-        return {source_, mark.line + 1, mark.column + 1 + (bom_ && mark.line == 0 ? 3 : 0)};
+        return {source_, first_line_ + mark.line, mark.column + 1 + (bom_ && mark.line == 0 ? 3 : 0)};
     }
 
     std::size_t offset(const YAML::Mark& mark) const { return static_cast<std::size_t>(mark.pos) + (bom_ ? 3 : 0); }
@@ -175,7 +176,7 @@ private:
     // yaml-cpp accepts a missing closing quote if the file ends in a line feed. It can only be that of the last text.
     void check_last_quote() {
         if (!last_quoted_) return;
-        const std::string_view text = source_->text;
+        const std::string_view text = read_.text;
         std::size_t at = text.find_first_of("'\"|>", offset(*last_quoted_));
         if (at == std::string_view::npos || text[at] == '|' || text[at] == '>') return;
         const char quote = text[at++];
@@ -229,7 +230,7 @@ private:
     bool colon_before(const YAML::Mark& null, const YAML::Mark& key) const {
         if (null.pos <= key.pos) return false;
         std::size_t at = offset(null);
-        const std::string& text = source_->text;
+        const std::string& text = read_.text;
         if (null.line != key.line || at >= text.size() || (text[at] != ',' && text[at] != '}')) return true;
         do --at;
         while (at > 0 && (text[at] == ' ' || text[at] == '\t'));
@@ -320,7 +321,9 @@ private:
         parent.has_key = parent.skipped = false;
     }
 
+    const SourceText& read_;
     const std::shared_ptr<const SourceText> source_;
+    const int first_line_;
     const YamlLimits limits_;
     const bool bom_;
     Diagnostics diagnostics_;
@@ -343,12 +346,18 @@ struct Closer {
 }  // namespace
 
 ConfigValue parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits) {
-    if (source->text.size() > limits.bytes)
-        refuse({source}, fmt::format("the file is larger than {} MiB", limits.bytes >> 20), "is this a YAML file?");
-    if (auto found = unreadable(source)) throw Error(ExitCode::Usage, std::vector<Diagnostic>{std::move(*found)});
+    return parse_yaml(source->text, Place{source, 1, 1}, limits);
+}
 
-    std::istringstream text(with_braces_hidden(source->text));
-    Builder builder(source, limits);
+ConfigValue parse_yaml(std::string_view part, const Place& start, const YamlLimits& limits) {
+    if (part.size() > limits.bytes)
+        refuse({start.source}, fmt::format("the file is larger than {} MiB", limits.bytes >> 20), "is this a YAML file?");
+    if (auto found = unreadable(part, start)) throw Error(ExitCode::Usage, std::vector<Diagnostic>{std::move(*found)});
+
+    // A part keeps its column: to yaml-cpp `---` and `%` mean something else at the beginning of a line than within one.
+    const SourceText read{start.source->name, std::string(static_cast<std::size_t>(start.column - 1), ' ').append(part)};
+    std::istringstream text(with_braces_hidden(read.text));
+    Builder builder(read, start.source, start.line, limits);
     try {
         YAML::Parser parser(text);
         // The second call only reports that more follows.

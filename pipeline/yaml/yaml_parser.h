@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "pipeline/core/config_value.h"
 
@@ -22,7 +24,10 @@ struct YamlLimits {
 // The one document in `source`. Throws Error{Usage} with the place of what it refuses; an empty document is refused too.
 [[nodiscard]] ConfigValue parse_yaml(std::shared_ptr<const SourceText> source, const YamlLimits& limits = {});
 
-// Reads the file first. Throws Error{Usage} with the path if it cannot be read.
+// The same of a part of a source that begins at `start`: all places, of values and of mistakes, are in that source.
+[[nodiscard]] ConfigValue parse_yaml(std::string_view part, const Place& start, const YamlLimits& limits = {});
+
+// Reads the file first. Throws Error{Usage} naming the path where it cannot be read.
 [[nodiscard]] ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
 
 }  // namespace satdl

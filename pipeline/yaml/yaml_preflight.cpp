@@ -21,11 +21,13 @@ bool is_name_character(char c) {
 
 }  // namespace
 
-std::optional<Diagnostic> unreadable(const std::shared_ptr<const SourceText>& source) {
-    const std::string_view text = source->text;
-    int line = 1;
+std::optional<Diagnostic> unreadable(std::string_view text, const Place& start) {
+    int line = start.line;
     std::size_t line_start = 0;
-    const auto at = [&](std::size_t place) { return Place{source, line, static_cast<int>(place - line_start) + 1}; };
+    const auto at = [&](std::size_t place) {
+        const int column = static_cast<int>(place - line_start) + (line == start.line ? start.column : 1);
+        return Place{start.source, line, column};
+    };
     for (std::size_t i = 0; i < text.size();) {
         const auto c = static_cast<unsigned char>(text[i]);
         if (c == '\n') {

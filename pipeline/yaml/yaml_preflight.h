@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,8 +10,9 @@
 
 namespace satdl {
 
-// The first thing in the text that no YAML of ours holds: invalid UTF-8, a control character, a line of over 1 MiB.
-[[nodiscard]] std::optional<Diagnostic> unreadable(const std::shared_ptr<const SourceText>& source);
+// The first thing in `text`, which begins at `start`, that no YAML of ours holds: invalid UTF-8, a control character, a line of over
+// 1 MiB.
+[[nodiscard]] std::optional<Diagnostic> unreadable(std::string_view text, const Place& start);
 
 // A plain `${name}` within `{...}` or `[...]` is not legal YAML, but commonly written. Its braces are replaced by the
 // bytes 0xFE and 0xFF, which occur neither in valid UTF-8 nor in YAML's escapes: nothing moves, so places stay exact.

@@ -259,19 +259,25 @@ class Libraries(Wild):
         self.refused("is not a stage library")
 
     def test_one_that_is_replaced_during_the_run_is_not_loaded(self):
+        self.replaced_during_the_run(self.library)
+
+    def test_nor_is_one_whose_manifest_is_replaced_loaded_in_a_process_of_its_own(self):
+        self.replaced_during_the_run(self.library.with_suffix(".json"), "--isolate")
+
+    def replaced_during_the_run(self, path, *arguments):
         dag = self.write("wild.yaml", "name: wild\nstages:\n  a: {kind: count_up}\n"
                                       "  slow: {kind: pretend, in: {x: a.numbers}, epochs: 10, milliseconds: 100}\n"
                                       "  bad: {kind: wild, in: {after: slow.metrics}, how: nothing}\n")
-        process = self.begin(dag, "--json")
+        process = self.begin(dag, "--json", *arguments)
         for line in process.stdout:
             if b'"epoch"' in line:
                 break
-        copy = self.library.with_suffix(".new")
-        shutil.copy(self.library, copy)
-        copy.rename(self.library)
+        copy = path.with_suffix(".new")
+        shutil.copy(path, copy)
+        copy.rename(path)
         rest = process.communicate(timeout=60)[0].decode()
         self.assertEqual(process.returncode, 1)
-        self.assertIn("it was replaced since this run was planned", rest)
+        self.assertIn("was replaced since this run was planned", rest)
         self.assertFalse((self.folder / "loaded").exists())
 
     def test_its_digest_is_in_the_record_of_the_run(self):

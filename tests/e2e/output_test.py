@@ -64,6 +64,8 @@ class Documents(satdl.Case):
         self.assertRegex(self.call("ls", self.dag, "amount=2"), r"b +stale")
         self.assertEqual(self.call("graph", self.dag, "amount=2", "--status"), self.call("graph", self.dag, "--set", "amount=2", "--status"))
         self.assertIn("run", self.call("graph", self.dag, "amount=2", "--status"))
+        self.assertIn("amount was 10, is 2", self.call("status", self.dag, "amount=2", "--set", "amount=3"))  # an argument wins
+        self.assertIn("amount was 10, is 3", self.call("status", self.dag, "--set", "amount=2", "--set", "amount=3"))
         self.assertIn("b is not up to date: amount was 10, is 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
         self.assertIn("1 stages: the same bytes each time", self.call("check-determinism", self.dag, "b", "amount=2"))
         for arguments, told in [(("explain", self.dag, "amount=2"), "explain takes one stage, not 0"),

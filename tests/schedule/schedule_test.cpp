@@ -129,7 +129,7 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
     dag.nodes[0].stage = &stage;
     const auto told = [&](const std::string& wanted, const std::string& bf16) {
         auto params = dag.nodes[0].params.values();
-        params["precision"] = ConfigValue::scalar(wanted);
+        params["precision"] = wanted;
         dag.nodes[0].params = Params(std::move(params));
         world.machine.bf16 = bf16;
         world.observer.log.clear();
@@ -164,8 +164,8 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
     for (Node& node : dag.nodes) {
         node.stage = &stage;
         auto params = node.params.values();
-        params["device"] = ConfigValue::scalar(node.name == "a" ? "cpu" : node.name == "b" ? "auto" : "cuda");
-        params["precision"] = ConfigValue::scalar(node.name == "b" ? "auto" : "fp32");
+        params["device"] = node.name == "a" ? "cpu" : node.name == "b" ? "auto" : "cuda";
+        params["precision"] = node.name == "b" ? "auto" : "fp32";
         node.params = Params(std::move(params));
         world.executor.scripts[node.name] = [&, name = node.name](const StageInputs&, StageContext& context) {
             misplaced += context.device() != (name == "a" ? Device::Cpu : Device::Cuda);

@@ -14,6 +14,7 @@
 #include "pipeline/stage.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "stages/random.h"
+#include "tests/support/typed_params.h"
 
 namespace satdl::stages {
 
@@ -22,11 +23,11 @@ public:
     // The stage's defaults, with `given` (YAML text by parameter) over them.
     TestContext(const StageDescription& description, const std::map<std::string, std::string>& given, int threads = 1)
         : threads_(threads) {
-        std::map<std::string, ConfigValue> values;
+        std::map<std::string, ParamValue> values;
         for (const ParamDescription& param : description.params) {
             const auto found = given.find(param.name);
-            if (found != given.end()) values[param.name] = parse(found->second);
-            else if (param.fallback) values[param.name] = parse(*param.fallback);
+            if (found != given.end()) values[param.name] = test::typed(param, parse(found->second));
+            else if (param.fallback) values[param.name] = test::typed(param, parse(*param.fallback));
         }
         params_ = Params(std::move(values));
     }

@@ -16,8 +16,10 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag/type_inference.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/run/scheduler.h"
+#include "tests/support/typed_params.h"
 
 namespace satdl::test {
 
@@ -141,16 +143,18 @@ class DagBuilder {
 public:
     using Edges = std::vector<std::pair<std::string, std::string>>;
 
-    DagBuilder& add(const std::string& name, const std::string& kind, std::map<std::string, ConfigValue> params = {}, const Edges& edges = {}) {
+    DagBuilder& add(const std::string& name, const std::string& kind, const std::map<std::string, ConfigValue>& params = {}, const Edges& edges = {}) {
         Node node;
         node.name = name;
         node.group = name.substr(0, name.find('@'));
         node.stage = tiny_catalog().find(kind);
         if (node.stage == nullptr) throw std::logic_error("no tiny stage " + kind);
+        std::map<std::string, ParamValue> values;
         for (const ParamDescription& param : node.stage->description.params) {
             const auto given = params.find(param.name);
-            if (given != params.end()) continue;
-            params.emplace(param.name, param.fallback && *param.fallback != "null" ? ConfigValue::scalar(*param.fallback) : ConfigValue());
+            const bool left_out = given == params.end();
+            const ConfigValue fallback = param.fallback && *param.fallback != "null" ? ConfigValue::scalar(*param.fallback) : ConfigValue();
+            values.emplace(param.name, typed(param, left_out ? fallback : given->second));
         }
         if (params.contains("path")) {
             SourceFile file;
@@ -158,7 +162,7 @@ public:
             file.path = params.at("path").text();
             node.files.push_back(file);
         }
-        node.params = Params(std::move(params));
+        node.params = Params(std::move(values));
         for (const PortDescription& port : node.stage->description.inputs) {
             for (const auto& [to, from] : edges) {
                 if (to == port.name) node.inputs.push_back(edge(to, from));
@@ -173,6 +177,9 @@ public:
     [[nodiscard]] Dag build() const {
         Dag made = dag_;
         made.name = "tiny";
+        Diagnostics diagnostics;
+        made.types = infer_types(made, diagnostics);
+        diagnostics.throw_if_any();
         return made;
     }
 

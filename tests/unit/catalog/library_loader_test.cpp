@@ -17,7 +17,7 @@ Catalog mine() {
 
 class Context final : public StageContext {
 public:
-    explicit Context(std::map<std::string, ConfigValue> values) : params_(std::move(values)) {}
+    explicit Context(std::map<std::string, ParamValue> values) : params_(std::move(values)) {}
     [[nodiscard]] const Params& params() const override { return params_; }
     [[nodiscard]] int threads() const override { return 1; }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return files_; }
@@ -41,7 +41,7 @@ TEST_CASE("A stage of a user's own library runs, and its manifest is what the bu
     const StageFunction times = libraries.function(*catalog.find("times"));
     const std::vector<double> numbers{1, 2, 3.5};
     const StageInputs inputs{{"numbers", {{"", Array::of<double>({3}, numbers)}}}};
-    Context context({{"factor", ConfigValue::of(2.0)}});
+    Context context({{"factor", 2.0}});
     const StageOutput outcome = times(inputs, context);
     const auto products = outcome.outputs.at("products").at("").values<double>();
     CHECK(std::vector<double>(products.begin(), products.end()) == std::vector<double>{2, 4, 7});
@@ -52,7 +52,7 @@ TEST_CASE("What a stage throws crosses the border of its library with its type")
     StageLibraries libraries;
     const StageFunction end_badly = libraries.function(*catalog.find("end_badly"));
     const auto ending = [&](const std::string& how) {
-        Context context({{"how", ConfigValue::of_text(how)}});
+        Context context({{"how", how}});
         (void)end_badly({}, context);
     };
     CHECK_THROWS_AS(ending("error"), Error);

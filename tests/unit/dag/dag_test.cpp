@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "tests/support/sorted_dag.h"
+
 using namespace satdl;
 
 namespace {
@@ -59,6 +61,17 @@ TEST_CASE("groups follow their nodes") {
     CHECK(done.names() == Lines{"g@1", "g@2", "g"});
     CHECK(done.find("g@2") == &done.nodes[1]);
     CHECK(done.find("g") == nullptr);
+}
+
+TEST_CASE("types follow their nodes") {
+    Dag dag = dag_of({{"b", {1}}, {"a", {}}});
+    dag.types.resize(2);
+    dag.types[0].network_cost = 7;
+    const Dag done = sorted(dag);
+    CHECK(done.types[0].network_cost == 0);
+    CHECK(done.types[1].network_cost == 7);
+    CHECK(subgraph(dag, {1}).types.size() == 1);
+    CHECK(sorted(dag_of({{"a", {}}})).types.empty());  // not known yet
 }
 
 TEST_CASE("consumers are told once each, ascending") {

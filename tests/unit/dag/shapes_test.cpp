@@ -5,6 +5,7 @@
 
 #include "pipeline/dag/outcome_check.h"
 #include "pipeline/dag/type_inference.h"
+#include "tests/support/typed_params.h"
 
 using namespace satdl;
 
@@ -12,12 +13,12 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-ConfigValue word(const std::string& text, int line) {
+Place at(int line) {
     static const auto source = std::make_shared<SourceText>(SourceText{"dag.yaml", ""});
-    return ConfigValue::scalar(text, true, Place{source, line, 1});
+    return {source, line, 1};
 }
 
-Place at(int line) { return word("", line).place(); }
+ParamValue word(const std::string& text, int line) { return {text, at(line)}; }
 
 ConfigValue layer(const std::string& kind, std::int64_t main, int line) {
     const Place place = at(line);
@@ -75,7 +76,7 @@ struct Builder {
     }
 
     Builder& add(const std::string& name, const CatalogEntry& stage, const std::map<std::string, std::string>& inputs = {},
-                 std::map<std::string, ConfigValue> params = {}) {
+                 std::map<std::string, ParamValue> params = {}) {
         Node node;
         node.name = name;
         node.stage = &stage;
@@ -87,15 +88,15 @@ struct Builder {
             const NodeId from = id(given->second.substr(0, dot));
             node.inputs.push_back({port.name, from, given->second.substr(dot + 1), node.place});
         }
-        for (const ParamDescription& param : stage.description.params) params.emplace(param.name, ConfigValue::null());
+        for (const ParamDescription& param : stage.description.params) params.emplace(param.name, ParamValue());
         node.params = Params(std::move(params));
         dag.nodes.push_back(std::move(node));
         return *this;
     }
 
     Builder& load(const std::string& name, std::int64_t rows, std::int64_t limit = 0) {
-        std::map<std::string, ConfigValue> params{{"dataset", word("mnist", 1)}, {"split", word("train", 1)}};
-        if (limit > 0) params.emplace("limit", ConfigValue::of(limit));
+        std::map<std::string, ParamValue> params{{"dataset", word("mnist", 1)}, {"split", word("train", 1)}};
+        if (limit > 0) params.emplace("limit", limit);
         add(name, kinds.load, {}, std::move(params));
         for (const auto& [role, shape] : std::map<std::string, Shape>{{"images", {rows, 1, 28, 28}}, {"labels", {rows}}}) {
             SourceFile file;
@@ -121,11 +122,13 @@ struct Builder {
     }
 
     PortType type(const std::string& name, const std::string& port) {
-        return types().at(id(name)).at(port);
+        return *types().at(id(name)).find(port);
     }
 };
 
-std::map<std::string, ConfigValue> net(std::vector<ConfigValue> layers) { return {{"net", ConfigValue::list(std::move(layers), at(50))}}; }
+std::map<std::string, ParamValue> net(std::vector<ConfigValue> layers) {
+    return {{"net", test::typed_network(ConfigValue::list(std::move(layers), at(50)))}};
+}
 
 const ConfigValue kConv = layer("conv", 4, 51);
 const ConfigValue kFlatten = ConfigValue::scalar("flatten", false, at(52));
@@ -157,7 +160,7 @@ TEST_CASE("what only running can tell stays open and clashes with nothing") {
     CHECK(b.type("m", "model").network->layers.size() == 3);
     CHECK_FALSE(b.type("m", "model").net_input);
     CHECK(describe(b.type("f", "features")) == "float32 [?]");
-    CHECK(network_cost(b.dag, b.types(), 2) == 0);
+    CHECK(b.types()[2].network_cost == 0);
 }
 
 TEST_CASE("an edge whose element type, shape or kind does not fit is told at the edge") {
@@ -236,9 +239,19 @@ TEST_CASE("the cost of a node is that of the network that it trains or applies")
     Builder b = trained();
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
     const std::int64_t cost = 4 * 9 * 28 * 28 + 4 * 28 * 28 * 10;
-    CHECK(network_cost(b.dag, b.types(), 1) == 0);
-    CHECK(network_cost(b.dag, b.types(), 2) == cost);
-    CHECK(network_cost(b.dag, b.types(), 3) == cost);
+    CHECK(b.types()[1].network_cost == 0);
+    CHECK(b.types()[2].network_cost == cost);
+    CHECK(b.types()[3].network_cost == cost);
+}
+
+TEST_CASE("a model carries what its layers make of its input, for whoever reads it") {
+    Builder b = trained();
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    const PortType model = b.type("m1", "model");
+    REQUIRE(model.layers.size() == 3);
+    CHECK(model.layers[2].output == Shape{10});
+    CHECK(expected_bytes(model) == 4 * (4 * 9 + 4 + 4 * 28 * 28 * 10 + 10));
+    CHECK(b.dag.nodes[2].params.value("net").get_if<std::shared_ptr<const Network>>()->get() == model.network.get());
 }
 
 TEST_CASE("an outcome that contradicts its description is told in words") {
@@ -248,7 +261,7 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
                      {.name = "history", .kind = PortKind::History},
                      {.name = "model", .kind = PortKind::Model}};
     NodeTypes expected;
-    expected["images"] = PortType{.dtype = DType::Float32, .shape = Shape{-1, 2}};
+    expected.outputs["images"] = PortType{.dtype = DType::Float32, .shape = Shape{-1, 2}};
     const auto numbers = [](Shape shape) {
         const std::vector<double> values(static_cast<std::size_t>(element_count(shape)));
         return Array::of<double>(std::move(shape), values);

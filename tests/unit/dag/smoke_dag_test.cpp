@@ -2,6 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "pipeline/dag/type_inference.h"
+#include "tests/support/small_dag.h"
+#include "tests/support/typed_params.h"
+
 using namespace satdl;
 
 namespace {
@@ -13,7 +17,7 @@ std::string in_smoke(const ParamDescription& param, const ConfigValue& value) {
     Dag dag;
     Node& node = dag.nodes.emplace_back();
     node.stage = &entry;
-    node.params = Params({{param.name, value}});
+    node.params = Params({{param.name, test::typed(param, value)}});
     return for_smoke(dag).nodes[0].params.value(param.name).canonical();
 }
 
@@ -42,5 +46,17 @@ TEST_CASE("in a smoke run a limit that was left out is the greatest") {
 TEST_CASE("a smoke run leaves all other parameters as they are") {
     CHECK(in_smoke(between({}, {}), ConfigValue::of(std::int64_t{60000})) == "60000");
     CHECK(in_smoke(between({}, {}), ConfigValue()) == "null");
-    CHECK(in_smoke({.name = "net", .type = ParamType::Network}, ConfigValue::list({ConfigValue::of_text("flatten")})) == R"(["flatten"])");
+    CHECK(in_smoke({.name = "net", .type = ParamType::Network}, ConfigValue::list({ConfigValue::of_text("flatten")})) ==
+          R"([{"flatten":{},"name":"flatten_1"}])");
+}
+
+TEST_CASE("in a smoke run the types of the edges follow the parameters that were cut") {
+    Dag dag = build("stages:\n  a: {kind: load, dataset: mnist}\n  b: {kind: normalise, in: {images: a.images}}\n");
+    CHECK(describe(*dag.types[1].find("images")) == "float32 [60000, 1, 28, 28]");
+    CatalogEntry load = *dag.nodes[0].stage;
+    load.description.params[2].smoke_max = 128;
+    dag.nodes[0].stage = &load;
+    const Dag smoke = for_smoke(dag);
+    CHECK(smoke.nodes[0].params.integer("limit") == 128);
+    CHECK(describe(*smoke.types[1].find("images")) == "float32 [128, 1, 28, 28]");
 }

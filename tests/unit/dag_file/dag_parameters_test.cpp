@@ -124,18 +124,19 @@ TEST_CASE("what a profile or --set names must be there") {
 }
 
 TEST_CASE("a setting is name=value, its value YAML, its place on the command line") {
-    const auto [name, value] = parse_setting("a.b=[1, {c: x}]");
-    CHECK(name == "a.b");
+    const Override setting = parse_setting("a.b=[1, {c: x}]");
+    const ConfigValue& value = setting.value();
+    CHECK(setting.name == "a.b");
     CHECK(value.items()[1].find("c")->place().text() == "--set:1:13");
     CHECK(value.items()[1].find("c")->place().source->text == "a.b=[1, {c: x}]");
-    CHECK(parse_setting("a=x=y").second.text() == "x=y");
+    CHECK(parse_setting("a=x=y").value().text() == "x=y");
     CHECK_THROWS_WITH(parse_setting("a"), Catch::Contains("--set:1:1: error: this is not 'parameter=value'"));
     CHECK_THROWS_WITH(parse_setting("a="), Catch::Contains("--set:1:3: error: a value is missing here"));
     CHECK_THROWS_WITH(parse_setting("a=1,2"), Catch::Contains("--set:1:5: error: 'a' takes one value here"));
     CHECK_THROWS_WITH(parse_setting("a=range(3)"), Catch::Contains("'a' takes one value here"));
-    CHECK(parse_setting("a='1,2'").second.text() == "1,2");
-    CHECK(parse_setting("a=[1,2]").second.items().size() == 2);
-    CHECK(parse_setting("a={b: 1, c: 2}").second.entries().size() == 2);
+    CHECK(parse_setting("a='1,2'").value().text() == "1,2");
+    CHECK(parse_setting("a=[1,2]").value().items().size() == 2);
+    CHECK(parse_setting("a={b: 1, c: 2}").value().entries().size() == 2);
     CHECK_THROWS_WITH(parse_setting("=1"), Catch::Contains("this is not 'parameter=value'"));
     CHECK_THROWS_WITH(parse_setting("a=[1"), Catch::Contains("--set:1:3: error: this '[' has no ']'\n    1 | a=[1"));
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "pipeline/network/network_parser.h"
+
 using namespace satdl;
 
 namespace {
@@ -19,28 +21,39 @@ std::exception_ptr pointer_to(Thrown thrown) {
 }  // namespace
 
 TEST_CASE("A job comes out as it went in") {
-    const ConfigValue net = ConfigValue::list({ConfigValue::map({{"conv", {}, ConfigValue::scalar("16")}}), ConfigValue::null(), ConfigValue::of_text("16"), ConfigValue::of(0.1)});
+    Diagnostics diagnostics;
+    const std::vector<ConfigValue> layers{ConfigValue::map({{"conv", {}, ConfigValue::scalar("16")}, {"activation", {}, ConfigValue::scalar("tanh")}}),
+                                          ConfigValue::map({{"average_pool", {}, ConfigValue::null()}}),
+                                          ConfigValue::map({{"dropout", {}, ConfigValue::scalar("0.1")}, {"name", {}, ConfigValue::of_text("drop")}}),
+                                          ConfigValue::scalar("sigmoid")};
+    const Network net = parse_network(ConfigValue::list(layers), diagnostics);
+    REQUIRE(diagnostics.empty());
     SourceFile file;
     file.role = "images";
     file.path = "data/\xff.idx";
     file.shape = {60000, 28};
     file.expected = sha256("x");
     NodeJob job;
-    job.stage.description = {.kind = "train", .version = 3, .params = {{.name = "net", .type = ParamType::Network}}};
-    job.stage.library = "lib.so";
-    job.stage.numerics = {{"libtorch", "2"}};
-    job.stage.identity = FileStamp{1, ~std::uint64_t{0}, 3, -4, 5};
-    job.params = Params({{"net", net}});
+    job.kind = "train";
+    job.library = "lib.so";
+    job.identity = FileStamp{1, ~std::uint64_t{0}, 3, -4, 5};
+    job.params = Params({{"net", std::make_shared<const Network>(net)}, {"none", ParamValue()}, {"epochs", std::int64_t{-1} << 60}, {"rate", 0.1},
+                         {"whole", 2.0}, {"tiny", 5e-324}, {"freeze", true}, {"text", "16"}, {"bytes", "\xff"},
+                         {"weights", std::vector<double>{1, 2.5}}, {"empty", std::vector<double>()}});
     job.threads = 7;
     job.precision = Precision::Bf16;
     job.files = {file};
     job.inputs = share({{"x", {{"", Array::of<double>({1}, std::vector{1.0})}}}});
     const Cbor sent = unpacked(packed(to_cbor(job)));
     const NodeJob came = job_from(sent, std::move(job.inputs.file));
-    CHECK(came.stage.description == job.stage.description);
-    CHECK((came.stage.library == job.stage.library && came.stage.numerics == job.stage.numerics && came.stage.identity == job.stage.identity));
-    CHECK(came.params.value("net").canonical() == net.canonical());
-    CHECK(came.params.value("net").items()[2].quoted());
+    CHECK((came.kind == job.kind && came.library == job.library && came.identity == job.identity && !came.manifest_identity));
+    CHECK(came.params.network("net") == net);
+    CHECK(came.params.values().size() == job.params.values().size());
+    for (const auto& [name, value] : job.params.values()) {
+        if (name == "net") continue;
+        INFO(name);
+        CHECK(came.params.value(name).data() == value.data());  // of the same type, too
+    }
     CHECK((came.threads == 7 && came.precision == Precision::Bf16));
     CHECK((came.files[0].path == file.path && came.files[0].shape == file.shape && came.files[0].expected == file.expected));
     CHECK(mapped(came.inputs).at("x").at("").values<double>()[0] == 1);

@@ -42,18 +42,19 @@ TEST_CASE("a model takes its weights' bytes") {
     PortType model;
     model.kind = PortKind::Model;
     model.net_input = Shape{4};
-    model.network = parse_network(parse_yaml(std::make_shared<SourceText>(SourceText{"net.yaml", "[{dense: 3}, {dense: 2}]"})), diagnostics);
+    const auto yaml = parse_yaml(std::make_shared<SourceText>(SourceText{"net.yaml", "[{dense: 3}, {dense: 2}]"}));
+    model.layers = summarise(parse_network(yaml, diagnostics), *model.net_input, diagnostics);
     diagnostics.throw_if_any();
     CHECK(expected_bytes(model) == 4 * ((4 * 3 + 3) + (3 * 2 + 2)));
 }
 
 TEST_CASE("what is sure to be written counts, and nothing else") {
-    const Dag dag = DagBuilder().add("a", "make").add("b", "add", {}, {{"x", "a.out"}}).add("c", "add", {}, {{"x", "b.out"}}).build();
+    Dag dag = DagBuilder().add("a", "make").add("b", "add", {}, {{"x", "a.out"}}).add("c", "add", {}, {{"x", "b.out"}}).build();
     const Files files;
     MemoryStore store;
     TinyCacheView cache(store, files);
     Plan plan = make_plan(dag, {}, Machine{}, cache);
-    for (NodeTypes& types : plan.types) types["out"] = array_type(DType::Int64, {10});
+    for (NodeTypes& types : dag.types) types.outputs["out"] = array_type(DType::Int64, {10});
     CHECK(bytes_to_write(dag, plan, cache) == 240);  // a runs, and b and c never ran
     plan.nodes[2].action = Action::Reuse;
     CHECK(bytes_to_write(dag, plan, cache) == 160);

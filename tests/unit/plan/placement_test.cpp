@@ -23,20 +23,20 @@ CatalogEntry computing(bool finds_gpus) {
     return stage;
 }
 
-ConfigValue at_line(const std::string& text, int line) {
+ParamValue at_line(const std::string& text, int line) {
     static const auto file = std::make_shared<const SourceText>(SourceText{"dag.yaml", "a\nb\nc\nd\n"});
-    return ConfigValue::scalar(text, false, Place{file, line, 1});
+    return {text, Place{file, line, 1}};
 }
 
 // a, b, c, of which nobody reads another; their devices by name, else cpu.
-Dag dag_of(const CatalogEntry& stage, const std::map<std::string, ConfigValue>& devices, const std::string& precision = "fp32") {
+Dag dag_of(const CatalogEntry& stage, const std::map<std::string, ParamValue>& devices, const std::string& precision = "fp32") {
     Dag dag = DagBuilder().add("a", "make").add("b", "make").add("c", "make").build();
     for (Node& node : dag.nodes) {
         node.stage = &stage;
         auto params = node.params.values();
         const auto device = devices.find(node.name);
-        params["device"] = device == devices.end() ? ConfigValue::scalar("cpu") : device->second;
-        params["precision"] = ConfigValue::scalar(precision);
+        params["device"] = device == devices.end() ? ParamValue("cpu") : device->second;
+        params["precision"] = precision;
         node.params = Params(std::move(params));
     }
     return dag;
@@ -65,9 +65,9 @@ TEST_CASE("No library is loaded for stages on the CPU, for a library without CUD
     StageLibraries libraries;
     const CatalogEntry with = computing(true), without = computing(false);
     CHECK(find_gpus(dag_of(with, {}), {}, libraries).empty());
-    const auto found = find_gpus(dag_of(without, {{"b", ConfigValue::scalar("auto")}}), {}, libraries);
+    const auto found = find_gpus(dag_of(without, {{"b", "auto"}}), {}, libraries);
     CHECK(found.at(kNowhere) == GpuAnswer(NoGpu{"libnone_stages.so was built without CUDA (libtorch 2.13.0+cpu)"}));
-    const Dag wishing = dag_of(with, {{"b", ConfigValue::scalar("auto")}});
+    const Dag wishing = dag_of(with, {{"b", "auto"}});
     CHECK(find_gpus(wishing, {.targets = {"a"}}, libraries).empty());
     CHECK_THROWS_WITH(find_gpus(wishing, {}, libraries), Contains("cannot load '/nowhere/libnone_stages.so'"));
 }
@@ -79,7 +79,7 @@ TEST_CASE("A library is asked where a stage may compute on a GPU; what it says h
     CatalogEntry stage = computing(true);
     stage.library = catalog.find("pretend")->library;
     REQUIRE(catalog.find("pretend")->finds_gpus);
-    const Dag dag = dag_of(stage, {{"a", ConfigValue::scalar("auto")}, {"c", ConfigValue::scalar("auto")}});
+    const Dag dag = dag_of(stage, {{"a", "auto"}, {"c", "auto"}});
     ::unsetenv("SIMPLE_GPU");
     CHECK(find_gpus(dag, {}, libraries).at(stage.library) == GpuAnswer(NoGpu{"$SIMPLE_GPU names none"}));
     ::setenv("SIMPLE_GPU", "H1", 1);
@@ -108,7 +108,7 @@ TEST_CASE("What was chosen is told with its reason; what was asked for by name a
     Machine machine{4, "AVX2"};
     CHECK(told(dag_of(stage, {}), machine).empty());
     machine.gpus = {{kNowhere, NoGpu{"the driver is too old"}}};
-    const std::map<std::string, ConfigValue> automatic{{"a", ConfigValue::scalar("auto")}}, cuda{{"a", ConfigValue::scalar("cuda")}};
+    const std::map<std::string, ParamValue> automatic{{"a", "auto"}}, cuda{{"a", "cuda"}};
     CHECK(told(dag_of(stage, automatic), machine) == Words{"computes on the CPU (auto: the driver is too old)"});
     CHECK(told(dag_of(stage, automatic, "auto"), machine) ==
           Words{"computes on the CPU (auto: the driver is too old)",

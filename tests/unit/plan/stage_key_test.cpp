@@ -21,7 +21,7 @@ CatalogEntry everything() {
     stage.inputs = {{.name = "x"}, {.name = "target"}};
     stage.params = {{.name = "rate", .type = ParamType::Number},
                     {.name = "epochs", .type = ParamType::Integer},
-                    {.name = "loss", .type = ParamType::Choice, .choices = {"mse", "1"}},
+                    {.name = "loss", .type = ParamType::Choice, .choices = {"mse", "cross_entropy", "1"}},
                     {.name = "freeze", .type = ParamType::Boolean},
                     {.name = "label", .type = ParamType::Text},
                     {.name = "net", .type = ParamType::Network},
@@ -37,12 +37,10 @@ CatalogEntry everything() {
     return {stage, "libsome_stages.so", {{"libtorch", "2.13.0+cpu"}}};
 }
 
-std::map<std::string, ConfigValue> params() {
-    return {{"rate", ConfigValue::scalar("0.40")},       {"epochs", ConfigValue::scalar("20")},   {"loss", ConfigValue::scalar("mse")},
-            {"freeze", ConfigValue::scalar("false")},    {"label", ConfigValue::scalar("07")},    {"net", ConfigValue()},
-            {"dataset", ConfigValue::scalar("mnist")},   {"split", ConfigValue::scalar("train")}, {"limit", ConfigValue()},
-            {"extra", ConfigValue::scalar("notes.txt")}, {"log_every", ConfigValue::scalar("5")}, {"threads", ConfigValue::scalar("auto")},
-            {"precision", ConfigValue::scalar("auto")},  {"device", ConfigValue::scalar("cpu")}};
+std::map<std::string, ParamValue> params() {
+    return {{"rate", 0.4},           {"epochs", 20},          {"loss", "mse"},       {"freeze", false},    {"label", "07"},
+            {"net", ParamValue()},   {"dataset", "mnist"},    {"split", "train"},    {"limit", ParamValue()}, {"extra", "notes.txt"},
+            {"log_every", 5},        {"threads", "auto"},     {"precision", "auto"}, {"device", "cpu"}};
 }
 
 struct Setting {
@@ -71,7 +69,7 @@ struct Setting {
     }
     void set(const std::string& name, const std::string& text) {
         auto values = dag.nodes[0].params.values();
-        values[name] = ConfigValue::scalar(text);
+        values[name] = test::typed(*stage.description.param(name), ConfigValue::scalar(text));
         dag.nodes[0].params = Params(values);
     }
     [[nodiscard]] Recipe recipe() {

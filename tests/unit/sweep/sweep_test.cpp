@@ -6,8 +6,10 @@
 #include <random>
 #include <set>
 
+#include "pipeline/dag/type_inference.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "tests/support/small_catalog.h"
+#include "tests/support/types_text.h"
 
 using namespace satdl;
 
@@ -332,6 +334,18 @@ TEST_CASE("what cannot be swept is told") {
                           Catch::Contains("the value comes from --sweep:1:11") && Catch::Contains("at sweep point noise=11"));
 }
 
+TEST_CASE("the merged DAG carries the types that would be inferred for it") {
+    const Sweep done = sweep(
+        "params: {limit: 10, width: 4}\nnetworks: {net: [flatten, {dense: \"${width}\"}, {dense: 10, activation: softmax}]}\nstages:\n"
+        "  m: {kind: train, in: {x: unit.images, target: data.labels}, net: net, loss: cross_entropy}\n"
+        "  data: {kind: load, dataset: mnist, limit: \"${limit}\"}\n  unit: {kind: normalise, in: {images: data.images}}\n",
+        {"limit=10,20", "width=4,8"});
+    REQUIRE(done.dag.nodes.size() == 8);
+    Diagnostics none;
+    CHECK(test::types_text(done.dag.types) == test::types_text(infer_types(done.dag, none)));
+    CHECK(done.dag.types.back().network_cost == 28 * 28 * 8 + 8 * 10);
+}
+
 TEST_CASE("every point of a random sweep, taken alone, is the DAG that its settings make") {
     std::mt19937 random(3);
     for (int round = 0; round < 20; ++round) {
@@ -359,6 +373,7 @@ TEST_CASE("every point of a random sweep, taken alone, is the DAG that its setti
             for (std::size_t i = 0; i < alone.nodes.size(); ++i) {
                 const Node& merged = done.dag.nodes[point.nodes[i]];
                 CHECK(alone.nodes[i].name == point.names[i]);
+                CHECK(test::types_text(done.dag.types[point.nodes[i]]) == test::types_text(alone.types[i]));
                 CHECK(merged.name.substr(0, merged.name.find('[')) == point.names[i]);
                 for (const auto& [name, value] : alone.nodes[i].params.values())
                     CHECK(merged.params.value(name).canonical() == value.canonical());

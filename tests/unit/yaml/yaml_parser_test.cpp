@@ -44,6 +44,31 @@ std::string repeat(const std::string& text, int times) {
 
 }  // namespace
 
+TEST_CASE("a part of a text has its places in the whole text") {
+    const auto source = std::make_shared<const SourceText>(SourceText{"command line", "first\na=[1, {b: 'c'}]"});
+    const ConfigValue value = parse_yaml(std::string_view(source->text).substr(8), Place{source, 2, 3});
+    CHECK(value.place().text() == "command line:2:3");
+    CHECK(value.items()[1].place().text() == "command line:2:7");
+    CHECK(value.items()[1].entries()[0].key_place.text() == "command line:2:8");
+    CHECK(value.items()[1].find("b")->place().text() == "command line:2:11");
+    CHECK(value.items()[1].find("b")->place().source == source);
+    const auto refused = [&](std::string_view part) {
+        try {
+            (void)parse_yaml(part, Place{source, 2, 3});
+        } catch (const Error& error) {
+            const Diagnostic& first = error.diagnostics().front();
+            return fmt::format("{} {}", first.place.text(), first.message);
+        }
+        return std::string();
+    };
+    CHECK(refused("[1") == "command line:2:3 this '[' has no ']'");
+    CHECK(refused("'c") == "command line:2:3 this quote is not closed");
+    CHECK(refused("{a: 1, a: 2}") == "command line:2:10 the key 'a' stands twice in this map");
+    CHECK(refused("x\x01") == "command line:2:4 the control character \\x01 in the text");
+    // What means something at the beginning of a line means nothing within one.
+    CHECK(parse_yaml("---", Place{source, 2, 3}).text() == "---");
+}
+
 TEST_CASE("scalars, lists and maps come with their places, and plain apart from quoted") {
     const ConfigValue value = parse("a: 1\nb: [x, '2']\nc:\n  d: ~\n  e: |\n    text\n  f:\n");
     REQUIRE(value.is_map());
