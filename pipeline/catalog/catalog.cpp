@@ -41,6 +41,7 @@ void Catalog::add(LibraryManifest manifest) {
         entry->library = manifest.library;
         entry->finds_gpus = manifest.finds_gpus;
         entry->identity = manifest.identity;
+        entry->library_digest = manifest.library_digest;
         entries_.emplace(std::move(kind), std::move(entry));
     }
 }

@@ -21,6 +21,7 @@ struct CatalogEntry {
     std::vector<std::pair<std::string, std::string>> numerics{};  // only where the stage is numeric
     bool finds_gpus = false;  // as its library does
     std::optional<FileStamp> identity{};  // of the library when the catalogue was made: no other may run
+    Digest library_digest{};              // of the library that the manifest describes: no other may run
 };
 
 class Catalog {

@@ -71,7 +71,7 @@ SourceFile file_from(const Cbor& json) {
 // The description goes as a manifest of one stage.
 Cbor to_cbor(const CatalogEntry& stage) {
     const StageLibraryInfo info{"one", stage.numerics, {{stage.description, nullptr}}};
-    Cbor json = {{"library", stage.library.string()}, {"manifest", manifest_json(info)}, {"identity", nullptr}};
+    Cbor json = {{"library", stage.library.string()}, {"manifest", manifest_json(info, stage.library_digest)}, {"identity", nullptr}};
     if (const auto& id = stage.identity)
         json["identity"] = {id->device, id->inode, id->bytes, id->modified_nanoseconds, id->changed_nanoseconds};
     return json;
@@ -83,6 +83,7 @@ CatalogEntry stage_from(const Cbor& json) {
     stage.description = std::move(manifest.stages.at(0));
     stage.library = json.at("library").get<std::string>();
     stage.numerics = std::move(manifest.numerics);
+    stage.library_digest = manifest.library_digest;
     if (const Cbor& id = json.at("identity"); !id.is_null()) stage.identity = FileStamp{id.at(0), id.at(1), id.at(2), id.at(3), id.at(4)};
     return stage;
 }

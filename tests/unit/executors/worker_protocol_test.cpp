@@ -30,6 +30,7 @@ TEST_CASE("A job comes out as it went in") {
     job.stage.library = "lib.so";
     job.stage.numerics = {{"libtorch", "2"}};
     job.stage.identity = FileStamp{1, ~std::uint64_t{0}, 3, -4, 5};
+    job.stage.library_digest = sha256("the file");
     job.params = Params({{"net", net}});
     job.threads = 7;
     job.precision = Precision::Bf16;
@@ -38,6 +39,7 @@ TEST_CASE("A job comes out as it went in") {
     const Cbor sent = unpacked(packed(to_cbor(job)));
     const NodeJob came = job_from(sent, std::move(job.inputs.file));
     CHECK(came.stage.description == job.stage.description);
+    CHECK(came.stage.library_digest == job.stage.library_digest);
     CHECK((came.stage.library == job.stage.library && came.stage.numerics == job.stage.numerics && came.stage.identity == job.stage.identity));
     CHECK(came.params.value("net").canonical() == net.canonical());
     CHECK(came.params.value("net").items()[2].quoted());
