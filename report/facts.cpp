@@ -8,6 +8,7 @@
 
 #include "pipeline/core/json.h"
 #include "pipeline/records/run_record.h"
+#include "pipeline/store/layout.h"
 
 namespace satdl {
 
@@ -131,7 +132,7 @@ std::string find_run(const std::filesystem::path& store, const std::string& word
     if (meant.size() == 1) return meant.front();
     if (meant.size() > 1) {
         throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", meant.size(), printable(words)),
-                    "give more of the id: the folders in " + printable((store / "runs").string()));
+                    "give more of the id: the folders in " + printable((store / store_layout::kRuns).string()));
     }
     const std::string near = did_you_mean(words, ids);
     throw Error(ExitCode::Usage,

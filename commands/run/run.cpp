@@ -85,7 +85,7 @@ ExitCode run(RunOptions options) {
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
 
-    FinalCheckpoints* const ends = options.no_ends ? nullptr : &session.open().final_checkpoints();
+    CheckpointStore* const ends = options.no_ends ? nullptr : &session.open().final_checkpoints();
     StoreCacheView cache = session.cache(dag, ends);
     const Plan plan = session.plan(dag, request_of(options), cache);
     check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });

@@ -69,7 +69,7 @@ public:
     // from then on machine() knows the answer.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
     // `ends`: of trainings, where longer ones may begin; null: none.
-    [[nodiscard]] StoreCacheView cache(const Dag& dag, FinalCheckpoints* ends) {
+    [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* ends) {
         return StoreCacheView(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
     }
     [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints()); }

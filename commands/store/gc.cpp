@@ -13,6 +13,7 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/json_events.h"
 #include "pipeline/records/run_record.h"
+#include "pipeline/store/layout.h"
 #include "pipeline/store/store_lock.h"
 
 namespace fs = std::filesystem;
@@ -166,15 +167,16 @@ std::vector<Leftover> leftovers_of(OpenStore& open, const GcOptions& options, co
         }
     };
     const auto key_in = [](const std::string& name) { return Digest::from_hex(std::string_view(name).substr(0, name.find('.'))); };
-    look_into(open.folder() / "checkpoints", [&](const std::string& name) {
+    look_into(open.folder() / store_layout::kCheckpoints, [&](const std::string& name) {
         const auto key = key_in(name);
         return !key || used.contains(*key);
     });
-    look_into(open.folder() / "quarantine", [&](const std::string& name) {
+    look_into(open.folder() / store_layout::kQuarantine, [&](const std::string& name) {
         const auto key = key_in(name);
         return key && used.contains(*key) && !open.files().stamp(open.store().path_of(*key));
     });
-    look_into(open.folder(), [](const std::string& name) { return !name.starts_with("index.sqlite.damaged-"); });
+    const std::string damaged_index = fmt::format("{}{}", store_layout::kIndex, store_layout::kDamagedExtension);
+    look_into(open.folder(), [&](const std::string& name) { return !name.starts_with(damaged_index); });
     return found;
 }
 

@@ -16,6 +16,7 @@
 #include "pipeline/plan/recipe_diff.h"
 #include "pipeline/records/recorded_dag.h"
 #include "pipeline/run/scheduler.h"
+#include "pipeline/store/layout.h"
 
 namespace fs = std::filesystem;
 
@@ -41,7 +42,7 @@ public:
         : options_(options), open_(open), catalog_(load_catalog(program_folder(), options.stages)), machine_(this_machine()) {}
 
     std::optional<ExitCode> run(std::vector<Lost>& lost) {
-        if (!options_.trust) refuse_files_of_others(std::array{open_.folder() / "runs"}, trusted_owners(), owner_of);
+        if (!options_.trust) refuse_files_of_others(std::array{open_.folder() / store_layout::kRuns}, trusted_owners(), owner_of);
         std::map<std::string, std::vector<Lost*>> by_run;
         std::set<Digest> keys;
         for (const Lost& one : lost) keys.insert(one.key);
@@ -103,7 +104,7 @@ std::string Lost::words() const {
 
 std::vector<Lost> lost_artifacts(OpenStore& open) {
     std::map<Digest, std::optional<ArtifactHeader>> found;
-    const fs::path folder = open.folder() / "quarantine";
+    const fs::path folder = open.folder() / store_layout::kQuarantine;
     for (const std::string& name : open.files().list(folder)) {
         const auto key = Digest::from_hex(std::string_view(name).substr(0, name.find('.')));
         if (!key || open.files().stamp(open.store().path_of(*key))) continue;

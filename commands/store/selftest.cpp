@@ -46,28 +46,26 @@ fs::path place_of(const fs::path& store, FileSystem& files) {
     return place;
 }
 
-std::string_view word_for(Holds holds) { return holds == Holds::Yes ? "yes" : holds == Holds::No ? "no" : "NO"; }
-
 ExitCode selftest(const SelftestOptions& options) {
     const auto files = real_file_system();
     const fs::path place = place_of(options.store.store, *files);
     const TrialFolder trial(place);
-    const std::vector<DiskAnswer> answers = probe_file_system(trial.path(), *files);
-    const bool usable = std::ranges::none_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; });
+    const std::vector<FileSystemCheck> checks = probe_file_system(trial.path(), *files);
+    const bool usable = std::ranges::none_of(checks, [](const FileSystemCheck& one) { return one.verdict == Verdict::Fatal; });
     if (options.json) {
         Json list = Json::array();
-        for (const DiskAnswer& one : answers) {
-            list.push_back({{"question", one.question}, {"holds", one.holds == Holds::Yes}, {"must", one.holds == Holds::NoAndMust},
-                            {"found", one.found}, {"follows", one.follows}});
+        for (const FileSystemCheck& one : checks) {
+            list.push_back({{"question", one.name}, {"verdict", name_of(one.verdict)}, {"holds", one.verdict == Verdict::Ok},
+                            {"must", one.verdict == Verdict::Fatal}, {"found", one.found}, {"follows", one.consequence}});
         }
         fmt::print("{}\n", dump_json({{"folder", place.string()}, {"usable", usable}, {"answers", std::move(list)}}));
     } else {
-        Table table{.title = {}, .columns = {"on this file system", "holds", "found"}, .rows = {}, .notes = {}};
-        for (const DiskAnswer& one : answers) {
-            table.rows.push_back({one.question, std::string(word_for(one.holds)), one.found});
-            if (!one.follows.empty()) table.notes.push_back(fmt::format("{}: {}", one.question, one.follows));
+        Table table{.title = {}, .columns = {"on this file system", "verdict", "found"}, .rows = {}, .notes = {}};
+        for (const FileSystemCheck& one : checks) {
+            table.rows.push_back({one.name, std::string(name_of(one.verdict)), one.found});
+            if (!one.consequence.empty()) table.notes.push_back(fmt::format("{}: {}", one.name, one.consequence));
         }
-        fmt::print("{}{}: {}\n", table_text(table), printable(place.string()), usable ? "a store may be kept there" : "no store must be kept there");
+        fmt::print("{}{}: {}\n", table_text(table), printable(place.string()), usable ? "a store may be kept there" : "unsafe: do not keep a store there");
     }
     return usable ? ExitCode::Done : ExitCode::Store;
 }
@@ -77,8 +75,8 @@ ExitCode selftest(const SelftestOptions& options) {
 void add_selftest_command(CLI::App& program, Work& work) {
     auto* command = program.add_subcommand("selftest", "try out what the store's file system can do");
     command->footer(
-        "Each question is put by doing what a store does, in a folder of its own that is removed again.\n"
-        "Exit code 3: no store must be kept there.\n"
+        "Each check does what a store does, in a folder of its own that is removed again.\n"
+        "Exit code 3: unsafe, do not keep a store there.\n"
         "Examples:\n  satdl selftest\n  satdl selftest --store /data/satdl");
     const auto options = std::make_shared<SelftestOptions>();
     command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");

@@ -42,6 +42,7 @@ void Catalog::add(LibraryManifest manifest) {
         entry->finds_gpus = manifest.finds_gpus;
         entry->identity = manifest.identity;
         entry->manifest_identity = manifest.manifest_identity;
+        entry->library_digest = manifest.library_digest;
         entries_.emplace(std::move(kind), std::move(entry));
     }
 }

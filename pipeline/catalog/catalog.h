@@ -22,6 +22,7 @@ struct CatalogEntry {
     bool finds_gpus = false;  // as its library does
     // Of the library and of its manifest when the catalogue was made: no others may run.
     std::optional<FileStamp> identity{}, manifest_identity{};
+    Digest library_digest{};              // of the library that the manifest describes: no other may run
 };
 
 class Catalog {

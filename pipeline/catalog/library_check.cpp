@@ -8,12 +8,11 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <memory>
+#include <string>
 #include <string_view>
 
-#include "pipeline/catalog/elf.h"
 #include "pipeline/os/sigbus_guard.h"
-#include "pipeline/stage.h"
 
 namespace satdl {
 namespace {
@@ -58,46 +57,32 @@ void check_writers(const fs::path& library, const fs::path& path, std::string_vi
     }
 }
 
-int abi_of(const fs::path& library, std::span<const std::byte> file) {
-    const auto mark = exported_data(file, "satdl_stage_abi", sizeof(int));
-    if (!mark) {
-        throw Error(ExitCode::Store, fmt::format("'{}' is not a stage library: it does not export satdl_stage_abi", printable(library.string())),
-                    "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
-    }
-    int abi = 0;
-    std::memcpy(&abi, mark->data(), sizeof abi);
-    return abi;
-}
-
-void check_abi(const fs::path& library, std::span<const std::byte> file) {
-    const int abi = abi_of(library, file);
-    if (abi == kStageAbi) return;
-    throw Error(ExitCode::Store, fmt::format("'{}' was built for stage ABI {}, this is {}", printable(library.string()), abi, kStageAbi),
-                "build the library anew against this satdl");
-}
-
 }  // namespace
 
-LibraryFile checked_library(const fs::path& library, const std::optional<FileStamp>& planned) {
+LibraryFile checked_library(const fs::path& library, const Digest& described, const std::optional<FileStamp>& planned) {
     const auto files = real_file_system();
-    const auto identity = files->stamp(library);
-    if (!identity) throw FileError(ENOENT, "load", library);
     const auto check_same = [&](const std::optional<FileStamp>& now, const FileStamp& before) {
         if (now != before) throw refused(library, "it was replaced since this run was planned", "run again: that plans with the new one");
     };
+    if (!files->stamp(library)) throw FileError(ENOENT, "load", library);
+    const std::unique_ptr<File> file = files->open(library);
+    const FileStamp identity = file->stamp();
     if (planned) check_same(identity, *planned);
     const fs::path path = fs::canonical(library);
     check_writers(library, path, "file");
     check_writers(library, path.parent_path(), "folder");
-    const MappedFile file = files->map(path);
-    const MappingWatch use(file.bytes);
-    check_abi(library, file.bytes);
-    LibraryFile checked{*identity, sha256(file.bytes)};
+    const MappedFile mapped = file->map();
+    const MappingWatch use(mapped.bytes);
+    LibraryFile checked{identity, sha256(mapped.bytes)};
     use.refuse_changed();
     check_same(files->stamp(library), checked.identity);
+    if (checked.digest != described) {
+        const std::string name = printable(library.filename().string());
+        throw refused(library, fmt::format("the manifest beside it describes another build of {}", name),
+                      "build it again: that writes its manifest, too. For a library that was changed after its build (stripped, say): "
+                      "satdl-manifest " + name);
+    }
     return checked;
 }
-
-void check_library_abi(const fs::path& library) { check_abi(library, real_file_system()->map(library).bytes); }
 
 }  // namespace satdl

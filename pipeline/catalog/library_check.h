@@ -14,12 +14,12 @@ struct LibraryFile {
     Digest digest;  // SHA-256 of the file, as sha256sum has it
 };
 
-// Throws Error{Store} naming the file and what to do: it cannot be read; it was replaced since `planned` (where that is known); it, or
-// its folder, belongs to somebody other than root and the user, or others may write to it; it is no stage library, or one of another
-// ABI. Then nothing of it has been loaded.
-[[nodiscard]] LibraryFile checked_library(const std::filesystem::path& library, const std::optional<FileStamp>& planned);
-
-// Just the last of these: for a library that this very build has made.
-void check_library_abi(const std::filesystem::path& library);
+// `described`: the digest of the library that the manifest describes, ABI included. Throws Error{Store} naming the file and what to do: it
+// cannot be read; it was replaced since `planned` (where that is known); it, or its folder, belongs to somebody other than root and the
+// user, or others may write to it; it is another file than the manifest describes. Then nothing of it has been loaded.
+//
+// Rejected: comparing what the loaded library says of itself with its manifest, and its ABI read from the ELF file before: more code, which
+// showed less.
+[[nodiscard]] LibraryFile checked_library(const std::filesystem::path& library, const Digest& described, const std::optional<FileStamp>& planned);
 
 }  // namespace satdl

@@ -1,6 +1,7 @@
 // The manifest was written when the library was built, the library is loaded when a stage must run: in between, somebody may have
-// built anew, or installed another LibTorch under it. The two are compared before the first stage of a library runs. Between the look at
-// the file and dlopen it could be swapped by who may write to its folder: only the user and root, by then.
+// built it again. So the file's digest is compared with the manifest's before the library is loaded; were it another one, the keys that were
+// planned would not be true. Between the look at the file and dlopen it could be swapped by who may write to its folder: only the user and
+// root, by then.
 #include "pipeline/catalog/library_loader.h"
 
 #include <fmt/format.h>
@@ -12,10 +13,16 @@ namespace satdl {
 const StageLibraryInfo& stage_library_info(const SharedLibrary& library) {
     using Describe = const StageLibraryInfo* (*)();
     const std::string path = printable(library.path().string());
+    const auto* const abi = static_cast<const int*>(library.find("satdl_stage_abi"));
     const auto describe = reinterpret_cast<Describe>(library.find("satdl_stage_library"));
-    if (describe == nullptr) {
-        throw Error(ExitCode::Store, fmt::format("'{}' is not a stage library: it does not export satdl_stage_library", path),
+    if (abi == nullptr || describe == nullptr) {
+        throw Error(ExitCode::Store, fmt::format("'{}' is not a stage library: it does not export {}", path,
+                                                 abi == nullptr ? "satdl_stage_abi" : "satdl_stage_library"),
                     "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
+    }
+    if (*abi != kStageAbi) {
+        throw Error(ExitCode::Store, fmt::format("'{}' was built for stage ABI {}, this is {}", path, *abi, kStageAbi),
+                    "build the library again against this satdl");
     }
     return *describe();
 }
@@ -35,16 +42,7 @@ StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stag
                                          [](const StageEntry& entry) { return entry.description.kind; });
     if (found == info.stages.end() || found->run == nullptr) {
         throw Error(ExitCode::Store, fmt::format("'{}' has no stage '{}', though its manifest says so", path, stage.description.kind),
-                    "build the library anew: that writes its manifest, too");
-    }
-    if (found->description != stage.description) {
-        throw Error(ExitCode::Store, fmt::format("'{}' describes the stage '{}' otherwise than its manifest does", path,
-                                                 stage.description.kind),
-                    "build the library anew: that writes its manifest, too");
-    }
-    if (stage.description.numeric && info.numerics != stage.numerics) {
-        throw Error(ExitCode::Store, fmt::format("'{}' computes with other libraries than its manifest says", path),
-                    "build the library anew: their versions are part of the keys of its results");
+                    "build the library again: that writes its manifest, too");
     }
     return found->run;
 }
@@ -55,7 +53,7 @@ const LibraryFile& StageLibraries::checked(const CatalogEntry& stage) {
     const auto known = checked_.find(stage.library);
     if (known != checked_.end() && real_file_system()->stamp(stage.library) == known->second.identity) return known->second;
     const std::optional<FileStamp> planned = known != checked_.end() ? known->second.identity : stage.identity;
-    return checked_.insert_or_assign(stage.library, checked_library(stage.library, planned)).first->second;
+    return checked_.insert_or_assign(stage.library, checked_library(stage.library, stage.library_digest, planned)).first->second;
 }
 
 LibraryFile StageLibraries::file(const CatalogEntry& stage) {
@@ -79,7 +77,7 @@ GpuAnswer StageLibraries::find_gpu(const CatalogEntry& stage) {
     const StageLibraryInfo& info = info_of(stage);
     if (info.find_gpu == nullptr) {
         throw Error(ExitCode::Store, fmt::format("'{}' cannot be asked for a GPU, though its manifest says so", file),
-                    "build the library anew: that writes its manifest, too");
+                    "build the library again: that writes its manifest, too");
     }
     return info.find_gpu();
 }

@@ -13,8 +13,8 @@
 
 namespace satdl {
 
-// What a shared library says of itself. Precondition: its ABI was checked (library_check.h). Throws Error{Store} naming the file where
-// it is no stage library.
+// What a shared library says of itself. Throws Error{Store} naming the file where it is no stage library, or one of another ABI: then
+// nothing in it has been called.
 [[nodiscard]] const StageLibraryInfo& stage_library_info(const SharedLibrary& library);
 
 // Safe from any thread.
@@ -23,8 +23,7 @@ public:
     // The library's file, which may be loaded; nothing is loaded. What it throws: library_check.h. A library is read once; later calls
     // look whether it is still the same file.
     [[nodiscard]] LibraryFile file(const CatalogEntry& stage);
-    // The function of a stage. Throws Error{Store}: as file(); or the library cannot be loaded, lacks the stage, or is another one than
-    // its manifest describes (rebuild it): then the keys that were planned would not be true.
+    // The function of a stage. Throws Error{Store}: as file(); or the library cannot be loaded, or lacks the stage.
     [[nodiscard]] StageFunction function(const CatalogEntry& stage);
     // The GPU that the stage's library finds, or why there is none. Loads the library only if it can be asked; throws as above.
     [[nodiscard]] GpuAnswer find_gpu(const CatalogEntry& stage);

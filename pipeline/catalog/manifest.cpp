@@ -22,7 +22,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kManifestFormat = 1;
+constexpr int kManifestFormat = 2;
 constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
@@ -35,6 +35,7 @@ using NameAndVersion = std::pair<std::string, std::string>;
 struct Manifest {
     int format = kManifestFormat;
     int abi = kStageAbi;
+    std::string library_sha256;  // in hex
     std::string name;
     std::vector<NameAndVersion> numerics;
     bool finds_gpus = false;
@@ -123,6 +124,7 @@ template <typename Archive>
 void visit(Archive& archive, Manifest& manifest) {
     archive.required("satdl_manifest", manifest.format);
     archive.required("abi", manifest.abi);
+    archive.required("library_sha256", manifest.library_sha256);
     archive.required("name", manifest.name);
     archive.optional("numerics", manifest.numerics);
     archive.optional("finds_gpus", manifest.finds_gpus);
@@ -274,7 +276,7 @@ private:
 
 Error bad_manifest(const std::filesystem::path& file, const std::string& what) {
     return Error(ExitCode::Store, fmt::format("{} is no manifest of a stage library: {}", printable(file.string()), printable(what)),
-                 "build the library anew: satdl-manifest writes its manifest");
+                 "build the library again: that writes its manifest, too");
 }
 
 std::string text_of(const std::filesystem::path& file) {
@@ -289,8 +291,9 @@ std::string text_of(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::string manifest_json(const StageLibraryInfo& info) {
+std::string manifest_json(const StageLibraryInfo& info, const Digest& library) {
     Manifest manifest;
+    manifest.library_sha256 = library.hex();
     manifest.name = info.name;
     manifest.numerics = info.numerics;
     manifest.finds_gpus = info.find_gpu != nullptr;
@@ -332,7 +335,10 @@ LibraryManifest parse_manifest(const std::string& json_text, const std::filesyst
     }
     if (manifest.abi != kStageAbi)
         throw bad_manifest(json_file, fmt::format("it was built for stage ABI {}, this is {}", manifest.abi, kStageAbi));
+    const auto digest = Digest::from_hex(manifest.library_sha256);
+    if (!digest) throw bad_manifest(json_file, "'library_sha256' is no SHA-256");
     LibraryManifest read;
+    read.library_digest = *digest;
     read.library = json_file;
     read.library.replace_extension(".so");
     read.name = std::move(manifest.name);

@@ -1,4 +1,4 @@
-// satdl-manifest LIBRARY.so: writes what a stage library says of itself to LIBRARY.json beside it. The build runs it once a
+// satdl-manifest LIBRARY.so: writes what a stage library says of itself, and the SHA-256 of its file, to LIBRARY.json beside it. The build runs it once a
 // library (cmake/StageLibrary.cmake), so that planning reads JSON and never loads the code of stages.
 #include <fmt/format.h>
 
@@ -17,14 +17,14 @@ using satdl::ExitCode;
 
 // Under its name only when whole: a build that is interrupted leaves no half manifest.
 void write_manifest(const std::filesystem::path& library_path) {
-    satdl::check_library_abi(library_path);
+    const satdl::Digest digest = satdl::sha256(satdl::real_file_system()->map(library_path).bytes);
     const satdl::SharedLibrary library(library_path);
     auto json_path = library_path;
     json_path.replace_extension(".json");
     auto part_path = json_path;
     part_path += ".part";
     std::ofstream file(part_path, std::ios::binary | std::ios::trunc);
-    file << satdl::manifest_json(satdl::stage_library_info(library));
+    file << satdl::manifest_json(satdl::stage_library_info(library), digest);
     file.close();
     if (!file) throw Error(ExitCode::Store, fmt::format("cannot write {}", part_path.string()));
     std::filesystem::rename(part_path, json_path);

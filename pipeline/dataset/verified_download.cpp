@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "pipeline/os/write_all.h"
+
 namespace satdl {
 namespace {
 
@@ -74,12 +76,7 @@ VerifiedDownload::~VerifiedDownload() {
 bool VerifiedDownload::append(std::span<const std::byte> bytes) {
     if (bytes.size() > most_ - bytes_) return false;
     hash_.update(bytes);
-    for (auto rest = bytes; !rest.empty();) {
-        const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) throw FileError(written < 0 ? errno : EIO, "write", path_);
-        rest = rest.subspan(static_cast<std::size_t>(written));
-    }
+    if (write_all(descriptor_, bytes) < bytes.size()) throw FileError(errno, "write", path_);
     bytes_ += bytes.size();
     if (progress_) progress_(bytes_);
     return true;

@@ -11,12 +11,12 @@
 #include <memory>
 
 #include "pipeline/core/error.h"
+#include "pipeline/os/write_all.h"
 
 namespace satdl {
 namespace {
 
 constexpr std::uint64_t kAlignment = 4096;
-constexpr std::size_t kMaxAtOnce = std::size_t{1} << 30;
 constexpr int kSealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 Error no_memory(const char* what) {
@@ -29,15 +29,10 @@ Error not_believed(const std::string& what) {
 }
 
 void write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) {
-    while (!bytes.empty()) {
-        const ssize_t done = ::pwrite(file, bytes.data(), std::min(bytes.size(), kMaxAtOnce), static_cast<off_t>(offset));
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0 && errno == EFAULT)
-            throw Error(ExitCode::Store, "arrays cannot be handed to another process: a file that they lie in can no longer be read");
-        if (done <= 0) throw no_memory("write");
-        bytes = bytes.subspan(static_cast<std::size_t>(done));
-        offset += static_cast<std::uint64_t>(done);
-    }
+    if (write_all_at(file, bytes, offset) == bytes.size()) return;
+    if (errno == EFAULT)
+        throw Error(ExitCode::Store, "arrays cannot be handed to another process: a file that they lie in can no longer be read");
+    throw no_memory("write");
 }
 
 // All of a sealed file, for as long as somebody holds on to it.

@@ -15,6 +15,7 @@
 #include "pipeline/hdf5/hdf5_import.h"
 #include "pipeline/hdf5/hdf5_import_parser.h"
 #include "pipeline/os/sandbox.h"
+#include "pipeline/os/write_all.h"
 
 namespace {
 
@@ -24,13 +25,8 @@ constexpr std::uint64_t kBytesPerSecond = 50'000'000;  // to be unpacked, on a s
 constexpr std::uint64_t kFirstSeconds = 3;             // until the array is found and weighed
 constexpr std::uint64_t kSpareSeconds = 5;
 
-void write_all(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) throw Error(ExitCode::Store, "nobody takes its array");
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
+void write_out(std::span<const std::byte> bytes) {
+    if (write_all(STDOUT_FILENO, bytes) < bytes.size()) throw Error(ExitCode::Store, "nobody takes its array");
 }
 
 void read(const std::filesystem::path& path, const std::string& name, const std::string& limit_text) {
@@ -54,9 +50,9 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
     sink.begin = [](DType dtype, const Shape& shape, std::uint64_t unpacked) {
         limit_cpu(kSpareSeconds + unpacked / kBytesPerSecond);
         const std::string header = import_header(dtype, shape);
-        write_all(std::as_bytes(std::span(header)));
+        write_out(std::as_bytes(std::span(header)));
     };
-    sink.bytes = write_all;
+    sink.bytes = write_out;
     read_hdf5(path, file_bytes, name, limit, sink);
 }
 

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "pipeline/os/sigbus_guard.h"
+#include "pipeline/os/write_all.h"
 
 namespace satdl {
 namespace {
@@ -94,17 +95,14 @@ void reserve(const OpenFile& file, const fs::path& path, std::uint64_t size) {
 
 void write_at(const OpenFile& file, const fs::path& path, Extent extent) {
     while (!extent.bytes.empty()) {
-        const std::size_t wanted = std::min(extent.bytes.size(), kWriteBytes);
-        const ssize_t written = retry_interrupted(
-            [&] { return ::pwrite(file.get(), extent.bytes.data(), wanted, static_cast<off_t>(extent.offset)); });
-        if (written <= 0) {
-            throw FileError(written < 0 ? errno : EIO, fmt::format("write {} more bytes to", extent.bytes.size()), path);
+        const auto piece = extent.bytes.first(std::min(extent.bytes.size(), kWriteBytes));
+        const std::size_t written = write_all_at(file.get(), piece, extent.offset);
+        if (written < piece.size()) throw FileError(errno, fmt::format("write {} more bytes to", extent.bytes.size() - written), path);
+        if (written == kWriteBytes) {  // a hint: what goes wrong is told by fsync
+            ::sync_file_range(file.get(), static_cast<off_t>(extent.offset), static_cast<off_t>(written), SYNC_FILE_RANGE_WRITE);
         }
-        if (wanted == kWriteBytes) {  // a hint: what goes wrong is told by fsync
-            ::sync_file_range(file.get(), static_cast<off_t>(extent.offset), written, SYNC_FILE_RANGE_WRITE);
-        }
-        extent.bytes = extent.bytes.subspan(static_cast<std::size_t>(written));
-        extent.offset += static_cast<std::uint64_t>(written);
+        extent.bytes = extent.bytes.subspan(written);
+        extent.offset += written;
     }
 }
 
@@ -124,8 +122,53 @@ std::int64_t nanoseconds(const timespec& time) {
     return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+FileStamp stamp_of(const struct stat& status) {
+    return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+}
+
 struct CloseFolder {
     void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+class RealFile final : public File {
+public:
+    explicit RealFile(const fs::path& path) : File(path), file_(path, O_RDONLY, "open") {}
+
+    FileStamp stamp() override { return stamp_of(file_.status()); }
+
+    std::string read(std::uint64_t offset, std::size_t bytes) override {
+        const std::uint64_t length = stamp().bytes;
+        std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, length - std::min(length, offset))), '\0');
+        std::size_t have = 0;
+        while (have < text.size()) {
+            const ssize_t got = retry_interrupted([&] {
+                return ::pread(file_.get(), text.data() + have, text.size() - have, static_cast<off_t>(offset + have));
+            });
+            if (got < 0) throw FileError(errno, "read", path());
+            if (got == 0) break;
+            have += static_cast<std::size_t>(got);
+        }
+        text.resize(have);
+        return text;
+    }
+
+    MappedFile map() override {
+        const struct stat status = file_.status();
+        const auto length = static_cast<std::size_t>(status.st_size);
+        if (length == 0) return {{}, nullptr, stamp_of(status)};
+        void* const address = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file_.get(), 0);
+        if (address == MAP_FAILED) throw FileError(errno, "map", path());
+        const auto unmap = [length](void* mapped) {
+            unregister_mapping(mapped);
+            ::munmap(mapped, length);
+        };
+        const std::shared_ptr<void> owner(address, unmap);
+        register_mapping(address, length, path(), status);
+        return {{static_cast<const std::byte*>(address), length}, owner, stamp_of(status)};
+    }
+
+private:
+    const OpenFile file_;
 };
 
 class RealFileSystem final : public FileSystem {
@@ -136,42 +179,10 @@ public:
             if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
             throw FileError(errno, "look at", path);
         }
-        return FileStamp{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                            nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+        return stamp_of(status);
     }
 
-    std::string read(const fs::path& path, std::uint64_t offset, std::size_t bytes) override {
-        const OpenFile file(path, O_RDONLY, "open");
-        const auto length = static_cast<std::uint64_t>(file.status().st_size);
-        std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, length - std::min(length, offset))), '\0');
-        std::size_t have = 0;
-        while (have < text.size()) {
-            const ssize_t got = retry_interrupted([&] {
-                return ::pread(file.get(), text.data() + have, text.size() - have, static_cast<off_t>(offset + have));
-            });
-            if (got < 0) throw FileError(errno, "read", path);
-            if (got == 0) break;
-            have += static_cast<std::size_t>(got);
-        }
-        text.resize(have);
-        return text;
-    }
-
-    MappedFile map(const fs::path& path) override {
-        const OpenFile file(path, O_RDONLY, "open");
-        const struct stat status = file.status();
-        const auto length = static_cast<std::size_t>(status.st_size);
-        if (length == 0) return {};
-        void* const address = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file.get(), 0);
-        if (address == MAP_FAILED) throw FileError(errno, "map", path);
-        const auto unmap = [length](void* mapped) {
-            unregister_mapping(mapped);
-            ::munmap(mapped, length);
-        };
-        const std::shared_ptr<void> owner(address, unmap);
-        register_mapping(address, length, path, status);
-        return {{static_cast<const std::byte*>(address), length}, owner};
-    }
+    std::unique_ptr<File> open(const fs::path& path) override { return std::make_unique<RealFile>(path); }
 
     std::vector<std::string> list(const fs::path& folder) override {
         const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
@@ -254,11 +265,7 @@ public:
     void append(const fs::path& path, std::string_view text, bool sync) override {
         OpenFile file(path, O_WRONLY | O_APPEND | O_CREAT, "open", 0666);
         const bool fresh = sync && file.status().st_size == 0;
-        while (!text.empty()) {
-            const ssize_t written = retry_interrupted([&] { return ::write(file.get(), text.data(), text.size()); });
-            if (written <= 0) throw FileError(written < 0 ? errno : EIO, "append to", path);
-            text.remove_prefix(static_cast<std::size_t>(written));
-        }
+        if (write_all(file.get(), std::as_bytes(std::span(text))) < text.size()) throw FileError(errno, "append to", path);
         if (sync) file.sync();
         file.close();
         if (fresh) sync_folder(parent_of(path));

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/os/file_error.h"
@@ -37,6 +38,27 @@ struct Extent {
 struct MappedFile {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
+    FileStamp stamp{};  // of the file when it was mapped
+};
+
+// A file that is open for reading: each call is about this very file, whatever its name stands for meanwhile. Each throws FileError.
+class File {
+public:
+    virtual ~File() = default;
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }  // under which it was opened
+    [[nodiscard]] virtual FileStamp stamp() = 0;
+    // `bytes` from `offset` on; fewer where the file ends.
+    [[nodiscard]] virtual std::string read(std::uint64_t offset, std::size_t bytes) = 0;
+    [[nodiscard]] virtual MappedFile map() = 0;  // outlives the handle
+
+protected:
+    explicit File(std::filesystem::path path) : path_(std::move(path)) {}
+
+private:
+    const std::filesystem::path path_;
 };
 
 enum class LinkResult { Linked, AlreadyThere };
@@ -46,9 +68,12 @@ public:
     virtual ~FileSystem() = default;
 
     [[nodiscard]] virtual std::optional<FileStamp> stamp(const std::filesystem::path& path) = 0;  // follows links
-    // `bytes` from `offset` on; fewer where the file ends.
-    [[nodiscard]] virtual std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) = 0;
-    [[nodiscard]] virtual MappedFile map(const std::filesystem::path& path) = 0;
+    [[nodiscard]] virtual std::unique_ptr<File> open(const std::filesystem::path& path) = 0;      // follows links
+    // Opened for this one call. Who looks at a file more than once opens it, and asks the handle.
+    [[nodiscard]] std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) {
+        return open(path)->read(offset, bytes);
+    }
+    [[nodiscard]] MappedFile map(const std::filesystem::path& path) { return open(path)->map(); }
     // Names, sorted; none where there is no such folder.
     [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
     // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444,

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "pipeline/plan/plan.h"
-#include "pipeline/store/final_checkpoints.h"
 #include "pipeline/store/source_digest.h"
 #include "pipeline/store/store.h"
 
@@ -13,7 +12,7 @@ namespace satdl {
 class StoreCacheView final : public CacheView {
 public:
     // `ends`: null where nothing is to begin at one.
-    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, Checkpoints& checkpoints, FinalCheckpoints* ends)
+    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, CheckpointStore& checkpoints, CheckpointStore* ends)
         : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
@@ -25,7 +24,7 @@ public:
     }
     [[nodiscard]] std::optional<CheckpointPosition> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
     [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
-        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.base_recipe, continuation.target);
+        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->newest(key_of(continuation.base_recipe), continuation.target);
     }
 
 private:
@@ -33,8 +32,8 @@ private:
     Store& store_;
     Index& index_;
     FileSystem& files_;
-    Checkpoints& checkpoints_;
-    FinalCheckpoints* const final_checkpoints_;
+    CheckpointStore& checkpoints_;
+    CheckpointStore* const final_checkpoints_;
 };
 
 // Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.

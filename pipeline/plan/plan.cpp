@@ -39,24 +39,27 @@ std::string_view whose_end(std::int64_t its_goal, std::int64_t goal) {
 void decide_start(const Node& node, PlannedNode& planned, const std::optional<PreviousRun>& last, CacheView& cache) {
     planned.because = reason_to_run(*planned.recipe, last);
     if (last) planned.expected_seconds = last->seconds;
-    planned.starts_from = cache.checkpoint(*planned.key);
-    if (planned.starts_from) {
-        planned.action = Action::Resume;
-        planned.because = fmt::format("from {}, where it was interrupted", planned.starts_from->text());
-    }
     const auto continuation = continuation_of(node, *planned.recipe);
-    if (!continuation) return;
-    const auto end = continuation->blocker.empty() ? cache.end(*continuation) : std::nullopt;
-    if (end && (!planned.starts_from || is_farther(*end, *planned.starts_from))) {
-        planned.action = Action::Continue;
-        planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->target,
-                                      whose_end(end->epochs, continuation->target));
-        if (planned.expected_seconds && goal_of(last->recipe, *continuation) == end->epochs)
-            *planned.expected_seconds *= static_cast<double>(continuation->target) / static_cast<double>(end->epochs);
-        planned.starts_from = end;
-        planned.starts_from->epochs = continuation->target;
-    } else if (!planned.starts_from) {
-        planned.because += why_from_the_start(*continuation, last);
+    const auto checkpoint = cache.checkpoint(*planned.key);
+    const auto end = continuation && continuation->blocker.empty() ? cache.end(*continuation) : std::nullopt;
+    switch (choose_start(checkpoint, end)) {
+        case Start::Beginning:
+            if (continuation) planned.because += why_from_the_start(*continuation, last);
+            break;
+        case Start::Checkpoint:
+            planned.action = Action::Resume;
+            planned.because = fmt::format("from {}, where it was interrupted", checkpoint->text());
+            planned.starts_from = checkpoint;
+            break;
+        case Start::FinalCheckpoint:
+            planned.action = Action::Continue;
+            planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->target,
+                                          whose_end(end->epochs, continuation->target));
+            if (planned.expected_seconds && goal_of(last->recipe, *continuation) == end->epochs)
+                *planned.expected_seconds *= static_cast<double>(continuation->target) / static_cast<double>(end->epochs);
+            planned.starts_from = end;
+            planned.starts_from->epochs = continuation->target;
+            break;
     }
 }
 

@@ -11,7 +11,7 @@
 #include "pipeline/plan/machine.h"
 #include "pipeline/plan/selection.h"
 #include "pipeline/plan/source_file_digests.h"
-#include "pipeline/store/checkpoints.h"
+#include "pipeline/store/checkpoint_store.h"
 #include "pipeline/store/recipe.h"
 
 namespace satdl {

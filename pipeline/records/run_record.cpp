@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/store/layout.h"
+
 namespace satdl {
 
 namespace {
@@ -70,13 +72,13 @@ bool is_object(std::string_view line) { return line.starts_with('{') && nlohmann
 }  // namespace
 
 fs::path record_path(const fs::path& store_folder, const std::string& name) {
-    const fs::path runs = store_folder / "runs";
+    const fs::path runs = store_folder / store_layout::kRuns;
     return name == kReusedRuns ? runs / "reused.jsonl" : runs / name / "events.jsonl";
 }
 
 std::vector<std::string> recorded_runs(const fs::path& store_folder, FileSystem& files) {
-    std::vector<std::string> ids = files.list(store_folder / "runs");
-    std::erase_if(ids, [&](const std::string& id) { return !files.stamp(store_folder / "runs" / id / "events.jsonl"); });
+    std::vector<std::string> ids = files.list(store_folder / store_layout::kRuns);
+    std::erase_if(ids, [&](const std::string& id) { return !files.stamp(store_folder / store_layout::kRuns / id / "events.jsonl"); });
     std::ranges::reverse(ids);
     return ids;
 }

@@ -1,4 +1,7 @@
-// The checkpoints of one attempt of one stage: which it goes on from, and when the next is worth its time.
+// The checkpoints of one attempt of one stage: from which it starts, and when the next is worth its time.
+//
+// An attempt starts where the plan says (PlannedNode::action and starts_from). Only where the checkpoint that the plan chose is damaged, or
+// another process has removed it or written a later one, does it choose again, by the plan's own rule (choose_start).
 #pragma once
 
 #include <optional>
@@ -12,10 +15,10 @@ namespace satdl {
 // Used by the thread that runs the stage.
 class AttemptCheckpoints {
 public:
-    // A forced node begins anew: what an interrupted attempt left is dropped.
+    // A forced node starts at the beginning: what an interrupted attempt left is removed.
     AttemptCheckpoints(const RunContext& run, const PlannedNode& planned);
 
-    // What the stage goes on from, once it has asked for it; nothing: it begins at the start.
+    // What the stage goes on from, once it has asked for it; nullptr: it begins at the start.
     [[nodiscard]] const NamedArrays* last();
     [[nodiscard]] std::string resumed_from() const;  // "" where it did not ask, or began at the start
     // What was found damaged, and what the stage goes on from instead.
@@ -32,11 +35,13 @@ public:
     [[nodiscard]] std::string keep_final_checkpoint(const NamedArrays& state, const Progress& at);
 
 private:
-    void load();
+    [[nodiscard]] std::optional<Checkpoint> load(Start start);
+    void load_planned();
+    void load_best();
 
     const RunContext& run_;
     const PlannedNode& planned_;
-    const std::optional<Continuation> continuation_;  // nothing also where it goes a way of its own
+    const std::optional<Continuation> continuation_;  // nullopt also where final checkpoints are of no use to it
     std::optional<Checkpoint> last_;
     std::optional<CheckpointPosition> kept_;  // by this attempt
     std::vector<std::string> damaged_;
@@ -44,5 +49,9 @@ private:
     double kept_at_seconds_ = 0;  // the last one, or the start
     double keeping_seconds_;      // what the last one took, or what the first is taken to need
 };
+
+// For a node that is attempted again, after a failure or because its artifact was lost: chooses by the plan's rule from what there is now.
+// Of a forced node nothing counts but its own checkpoints, which are those of this run.
+void choose_start_again(const RunContext& run, PlannedNode& planned);
 
 }  // namespace satdl

@@ -8,8 +8,7 @@
 #include "pipeline/plan/plan.h"
 #include "pipeline/run/admission.h"
 #include "pipeline/run/observer.h"
-#include "pipeline/store/checkpoints.h"
-#include "pipeline/store/final_checkpoints.h"
+#include "pipeline/store/checkpoint_store.h"
 #include "pipeline/store/store.h"
 
 namespace satdl {
@@ -42,10 +41,10 @@ struct RunContext {  // what a schedule needs, borrowed
     Observer& observer;
     Clock& clock;
     const std::atomic<bool>& stop;  // set by a signal: running stages are asked to stop, no new one starts
-    Checkpoints* checkpoints = nullptr;   // null: none are kept
+    CheckpointStore* checkpoints = nullptr;  // null: none are kept
     double checkpoint_every_seconds = 60;  // within an epoch
     Cohorts cohorts{};                     // by NodeId
-    FinalCheckpoints* final_checkpoints = nullptr;               // null: none are kept, and nothing begins at one
+    CheckpointStore* final_checkpoints = nullptr;  // null: none are kept, and nothing begins at one
 };
 
 }  // namespace satdl

@@ -8,6 +8,7 @@
 #include "pipeline/core/error.h"
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/plan/placement.h"
+#include "pipeline/run/attempt_checkpoints.h"
 
 namespace satdl {
 namespace {
@@ -277,7 +278,9 @@ LiveOutput NodeRunner::make_again(std::size_t position, const std::string& damag
     observer_.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
     observer_.stage_started(run_.dag, slot.planned);
     const double started_seconds = run_.clock.seconds() - begin_seconds_;
-    Attempt made = attempt_watched(slot.planned, inputs);
+    PlannedNode again = slot.planned;
+    choose_start_again(run_, again);
+    Attempt made = attempt_watched(again, inputs);
     {
         const std::scoped_lock lock(mutex_);
         if (made.state == NodeState::Ran && made.digests != slot.result.outputs) {
@@ -309,7 +312,7 @@ void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
     try {
         const MappingWatch use(outcome.outputs);
         different = run_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
-        if (run_.checkpoints != nullptr) run_.checkpoints->drop(*slot.planned.key);
+        if (run_.checkpoints != nullptr) run_.checkpoints->remove(*slot.planned.key);
     } catch (const Error& error) {
         not_kept = in_one_line(error);
     } catch (const std::exception& error) {

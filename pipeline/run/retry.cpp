@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "pipeline/core/error.h"
+#include "pipeline/run/attempt_checkpoints.h"
 
 namespace satdl {
 namespace {
@@ -39,7 +40,7 @@ Attempt run_with_retries(const RunContext& run, Observer& observer, const Planne
                                        delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
         wait(delay, run.stop);
         if (run.stop.load(std::memory_order_relaxed)) return made;
-        now.forced = false;  // what the last attempt kept as a checkpoint is of this run
+        choose_start_again(run, now);
     }
 }
 

@@ -43,7 +43,9 @@ struct ArtifactImage {
 [[nodiscard]] ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome,
                                       Hdf5LayoutFunction layout);
 
-// Every byte against its digest, gaps against zero. Throws DamagedArtifact naming the tensor.
+// Every byte against its digest, gaps against zero; but for the header itself, whose digest read_header() has checked: printing it again
+// to compare the bytes would tell no more, and would take a header for damaged that another version of the JSON library has written.
+// Throws DamagedArtifact naming the tensor.
 void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> file, const std::filesystem::path& path);
 // The outcome, its arrays views into `file`.
 [[nodiscard]] StageOutput view_artifact(const ArtifactHeader& header, const MappedFile& file);

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -129,9 +128,9 @@ ArtifactHeader header_from(const Json& json) {
 }
 
 // Every piece lies in the file, behind the user block, clear of the others.
-void check_places(const ArtifactHeader& header, std::uint64_t header_bytes) {
+void check_places(const ArtifactHeader& header) {
     if (header.user_block_bytes < kMinUserBlock || !std::has_single_bit(header.user_block_bytes) ||
-        header_bytes > header.user_block_bytes || header.user_block_bytes > header.file_bytes) {
+        header.text_bytes > header.user_block_bytes || header.user_block_bytes > header.file_bytes) {
         throw Impossible{"its user block is of an impossible size"};
     }
     std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces = header.metadata;
@@ -154,11 +153,11 @@ void check_places(const ArtifactHeader& header, std::uint64_t header_bytes) {
 }
 
 // The header's bytes: at least up to the newline that ends its JSON, unless the file ends before.
-std::string read_start(FileSystem& files, const std::filesystem::path& path) {
-    std::string text = files.read(path, 0, kFirstRead);
+std::string read_start(File& file) {
+    std::string text = file.read(0, kFirstRead);
     const auto is_cut = [&] { return text.size() >= kFirstRead && text.find('\n', kPrefixBytes) == std::string::npos; };
     while (is_cut() && text.size() < kMaxHeaderBytes) {
-        const std::string more = files.read(path, text.size(), text.size());
+        const std::string more = file.read(text.size(), text.size());
         if (more.empty()) break;
         text += more;
     }
@@ -179,7 +178,8 @@ ArtifactHeader parse(std::string_view text, std::uint64_t file_bytes) {
     if (header.file_bytes != file_bytes) {
         throw Impossible{fmt::format("it has {} bytes, but was written with {}", file_bytes, header.file_bytes)};
     }
-    check_places(header, end + 1);
+    header.text_bytes = end + 1;
+    check_places(header);
     if (key_of(header.recipe) != header.key) throw Impossible{"its recipe is not that of its key"};
     return header;
 }
@@ -203,20 +203,21 @@ std::string header_text(const ArtifactHeader& header) {
     }
 }
 
-ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path) {
-    const auto identity = files.stamp(path);
-    if (!identity) throw FileError(ENOENT, "find", path);
+ArtifactHeader read_header(File& file) {
     try {
-        return parse(read_start(files, path), identity->bytes);
+        const std::uint64_t file_bytes = file.stamp().bytes;
+        return parse(read_start(file), file_bytes);
     } catch (const Impossible& impossible) {
-        throw DamagedArtifact(path, impossible.what);
+        throw DamagedArtifact(file.path(), impossible.what);
     } catch (const Json::exception&) {
-        throw DamagedArtifact(path, "its header is not the JSON that satdl writes");
+        throw DamagedArtifact(file.path(), "its header is not the JSON that satdl writes");
     } catch (const FileError&) {
         throw;
     } catch (const Error&) {  // a shape that cannot be counted
-        throw DamagedArtifact(path, "its header says what cannot be");
+        throw DamagedArtifact(file.path(), "its header says what cannot be");
     }
 }
+
+ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path) { return read_header(*files.open(path)); }
 
 }  // namespace satdl

@@ -33,6 +33,7 @@ struct ArtifactHeader {
     PortDigests port_digests;
     std::map<std::string, std::map<std::string, double>> metrics;  // of Metrics ports: port -> name -> value
     std::vector<Table> tables;
+    std::uint64_t text_bytes = 0;  // of header_text(): from there to the user block's end all is zero. Not part of the text
     std::uint64_t file_bytes = 0;
     std::uint64_t user_block_bytes = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> metadata;  // offset, bytes of HDF5's own extents
@@ -50,6 +51,7 @@ public:
 
 // The header alone, from the file's first bytes: it has the digest that it says, it is the header of its own key, and what
 // it says is possible. Throws DamagedArtifact; FileError where the file cannot be read.
-[[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);
+[[nodiscard]] ArtifactHeader read_header(File& file);
+[[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);  // for who needs no more of the file
 
 }  // namespace satdl

@@ -8,16 +8,19 @@
 #include <charconv>
 #include <utility>
 
+#include "pipeline/store/layout.h"
+#include "pipeline/store/quarantine.h"
+
 namespace satdl {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kExtension = ".h5";
 constexpr const char* kPort = "state";
+constexpr std::size_t kRetained = 2;
 
 // The parts that a checkpoint's recipe has at its end.
-constexpr std::array<std::pair<std::string_view, std::int64_t CheckpointPosition::*>, 4> kPlaceParts{{
+constexpr std::array<std::pair<std::string_view, std::int64_t CheckpointPosition::*>, 4> kPositionParts{{
     {"checkpoint epoch", &CheckpointPosition::epoch},
     {"checkpoint epochs", &CheckpointPosition::epochs},
     {"checkpoint step", &CheckpointPosition::step},
@@ -38,46 +41,34 @@ std::int64_t number_in(std::string_view text) {
 }
 
 struct Header {
-    ArtifactHeader object;
-    CheckpointPosition place;
+    ArtifactHeader artifact;
+    CheckpointPosition position;
     Digest of;
 };
 
 // The header of a checkpoint under this key. Throws DamagedArtifact where it is something else.
-Header header_of(FileSystem& files, const fs::path& path, const Digest& key) {
-    Header header{read_header(files, path), {}, {}};
-    Recipe recipe = header.object.recipe;
-    constexpr std::size_t kParts = kPlaceParts.size() + 1;
-    if (recipe.size() < kParts || recipe.back().name != kOfPart) throw DamagedArtifact(path, "it is no checkpoint");
+Header header_of(File& file, const Digest& key) {
+    Header header{read_header(file), {}, {}};
+    Recipe recipe = header.artifact.recipe;
+    constexpr std::size_t kParts = kPositionParts.size() + 1;
+    if (recipe.size() < kParts || recipe.back().name != kOfPart) throw DamagedArtifact(file.path(), "it is no checkpoint");
     const auto of = Digest::from_hex(recipe.back().value);
-    if (!of) throw DamagedArtifact(path, "it says of no key whose it is");
+    if (!of) throw DamagedArtifact(file.path(), "it says of no key whose it is");
     header.of = *of;
     const std::size_t own = recipe.size() - kParts;
-    for (std::size_t i = 0; i < kPlaceParts.size(); ++i) {
-        if (recipe[own + i].name != kPlaceParts[i].first) throw DamagedArtifact(path, "it is no checkpoint");
-        header.place.*kPlaceParts[i].second = number_in(recipe[own + i].value);
+    for (std::size_t i = 0; i < kPositionParts.size(); ++i) {
+        if (recipe[own + i].name != kPositionParts[i].first) throw DamagedArtifact(file.path(), "it is no checkpoint");
+        header.position.*kPositionParts[i].second = number_in(recipe[own + i].value);
     }
     recipe.resize(own);
-    if (key_of(recipe) != key) throw DamagedArtifact(path, "it is a checkpoint of another key");
+    if (key_of(recipe) != key) throw DamagedArtifact(file.path(), "it is a checkpoint of another key");
     return header;
-}
-
-struct Whole {
-    Header header;
-    MappedFile file;
-};
-
-// With every byte verified. Throws DamagedArtifact, FileError.
-Whole read_whole(FileSystem& files, const fs::path& path, const Digest& key) {
-    Whole whole{header_of(files, path, key), files.map(path)};
-    verify_artifact(whole.header.object, whole.file.bytes, path);
-    return whole;
 }
 
 // "<key>.<n>.h5"
 std::optional<std::pair<Digest, std::uint64_t>> parsed(std::string_view name) {
-    if (!name.ends_with(kExtension)) return std::nullopt;
-    name.remove_suffix(kExtension.size());
+    if (!name.ends_with(store_layout::kArtifactExtension)) return std::nullopt;
+    name.remove_suffix(store_layout::kArtifactExtension.size());
     const std::size_t dot = name.find('.');
     if (dot == std::string_view::npos) return std::nullopt;
     const auto key = Digest::from_hex(name.substr(0, dot));
@@ -87,33 +78,23 @@ std::optional<std::pair<Digest, std::uint64_t>> parsed(std::string_view name) {
     return std::pair(*key, number);
 }
 
+std::string_view folder_of(Retention retention) {
+    return retention == Retention::First ? store_layout::kFinalCheckpoints : store_layout::kCheckpoints;
+}
+
 }  // namespace
 
-double CheckpointPosition::share() const {
-    const double all = static_cast<double>(epochs) * static_cast<double>(std::max<std::int64_t>(1, steps));
-    if (all <= 0) return 0;
-    const double done = static_cast<double>(epoch - 1) * static_cast<double>(std::max<std::int64_t>(1, steps)) + static_cast<double>(step);
-    return std::clamp(done / all, 0.0, 1.0);
-}
+struct CheckpointFiles::Loaded {
+    Header header;
+    MappedFile file;
+};
 
-std::string CheckpointPosition::text() const {
-    const std::string where = steps > 0 && step >= steps ? fmt::format("the end of epoch {}", epoch) : fmt::format("epoch {}, step {}", epoch, step);
-    return fmt::format("{}, {:.0f} %", where, 100 * share());
-}
-
-CheckpointPosition place_of(const Progress& at) { return {at.epoch, at.epochs, at.epoch_ended ? at.steps : at.step, at.steps}; }
-
-bool is_farther(const CheckpointPosition& place, const CheckpointPosition& other) {
-    return std::pair(place.epoch, place.step) > std::pair(other.epoch, other.step);
-}
-
-CheckpointFiles::CheckpointFiles(const fs::path& store_folder, const std::string& name, FileSystem& files,
-                                   std::function<Hdf5LayoutFunction()> layout)
-    : folder_(store_folder / name), quarantine_(store_folder / "quarantine"), files_(files), layout_(std::move(layout)),
-      staging_(store_folder / "tmp", files) {}
+CheckpointFiles::CheckpointFiles(fs::path store_folder, Retention retention, FileSystem& files, std::function<Hdf5LayoutFunction()> layout)
+    : store_folder_(std::move(store_folder)), retention_(retention), folder_(store_folder_ / folder_of(retention)), files_(files),
+      layout_(std::move(layout)), staging_(store_folder_ / store_layout::kStaging, files) {}
 
 fs::path CheckpointFiles::path_of(const Digest& key, std::uint64_t number) const {
-    return folder_ / fmt::format("{}.{}{}", key.hex(), number, kExtension);
+    return folder_ / fmt::format("{}.{}{}", key.hex(), number, store_layout::kArtifactExtension);
 }
 
 // Once: a plan asks for every stage that is to run. Called with mutex_ held.
@@ -125,6 +106,7 @@ void CheckpointFiles::list() {
     }
 }
 
+// The greatest first. Throws FileError.
 std::vector<std::uint64_t> CheckpointFiles::numbers_of(const Digest& key) {
     const std::scoped_lock lock(mutex_);
     list();
@@ -134,29 +116,40 @@ std::vector<std::uint64_t> CheckpointFiles::numbers_of(const Digest& key) {
     return numbers;
 }
 
-std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std::uint64_t max) {
+std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std::int64_t max) {
     try {
         for (const std::uint64_t number : numbers_of(key)) {
-            if (number > max) continue;
+            if (std::cmp_greater(number, max)) continue;
             try {
-                return header_of(files_, path_of(key, number), key).place;
+                return header_of(*files_.open(path_of(key, number)), key).position;
             } catch (const Error&) {  // gone meanwhile, or damaged: load() tells
             }
         }
-    } catch (const FileError&) {  // the folder cannot be read: nothing to go on from
+    } catch (const FileError&) {  // the folder cannot be read: nothing to start from
     }
     return std::nullopt;
 }
 
-std::optional<Checkpoint> CheckpointFiles::load(const Digest& key, std::vector<std::string>& damaged, std::uint64_t max) {
+// Every byte verified; a damaged one goes into quarantine. Throws DamagedArtifact, FileError.
+CheckpointFiles::Loaded CheckpointFiles::read_whole(const fs::path& path, const Digest& key) {
+    const std::unique_ptr<File> file = files_.open(path);
+    try {
+        Loaded loaded{header_of(*file, key), file->map()};
+        verify_artifact(loaded.header.artifact, loaded.file.bytes, path);
+        return loaded;
+    } catch (const DamagedArtifact&) {
+        quarantine(store_folder_, files_, *file, fmt::format("{}-{}", folder_.filename().string(), path.stem().string()));
+        throw;
+    }
+}
+
+std::optional<Checkpoint> CheckpointFiles::load(const Digest& key, std::vector<std::string>& damaged, std::int64_t max) {
     for (const std::uint64_t number : numbers_of(key)) {
-        if (number > max) continue;
-        const fs::path path = path_of(key, number);
+        if (std::cmp_greater(number, max)) continue;
         try {
-            const Whole whole = read_whole(files_, path, key);
-            return Checkpoint{whole.header.place, view_artifact(whole.header.object, whole.file).outputs.at(kPort)};
+            const Loaded loaded = read_whole(path_of(key, number), key);
+            return Checkpoint{loaded.header.position, view_artifact(loaded.header.artifact, loaded.file).outputs.at(kPort)};
         } catch (const DamagedArtifact& error) {
-            quarantine(path);
             damaged.emplace_back(error.diagnostics().front().message);
         } catch (const FileError&) {  // gone meanwhile, or it cannot be read: another one will do
         }
@@ -169,30 +162,43 @@ VerifiedFiles CheckpointFiles::verify() {
     for (const std::string& name : files_.list(folder_)) {
         const auto found = parsed(name);
         if (!found) continue;
-        const fs::path path = folder_ / name;
         try {
-            verified.bytes += read_whole(files_, path, found->first).header.object.file_bytes;
+            verified.bytes += read_whole(folder_ / name, found->first).header.artifact.file_bytes;
             ++verified.good;
         } catch (const DamagedArtifact& error) {
-            quarantine(path);
             verified.damaged.emplace_back(error.diagnostics().front().message);
         } catch (const FileError& error) {
-            if (error.number() != ENOENT) throw;  // dropped meanwhile
+            if (error.number() != ENOENT) throw;  // removed meanwhile
         }
     }
     return verified;
 }
 
-bool CheckpointFiles::write(const Recipe& recipe, const Digest& of, const CheckpointPosition& place, const NamedArrays& state,
-                             std::uint64_t number) {
+void CheckpointFiles::write(const Recipe& recipe, const Digest& of, const CheckpointPosition& position, const NamedArrays& state) {
     const Digest key = key_of(recipe);
+    const std::vector<std::uint64_t> numbers = numbers_of(key);
+    const auto epochs = static_cast<std::uint64_t>(std::max<std::int64_t>(position.epoch, 0));
+    if (retention_ == Retention::First && std::ranges::find(numbers, epochs) != numbers.end()) return;
+
     Recipe placed = recipe;
-    for (const auto& [name, member] : kPlaceParts) placed.push_back({std::string(name), std::to_string(place.*member)});
+    for (const auto& [name, member] : kPositionParts) placed.push_back({std::string(name), std::to_string(position.*member)});
     placed.push_back({std::string(kOfPart), of.hex()});
     StageOutput outcome;
     outcome.outputs[kPort] = state;
     const ArtifactImage image = make_artifact(placed, description(), outcome, layout_());
     prepare();
+    if (retention_ == Retention::First) {
+        (void)publish(image, key, epochs);  // false: another process was first, and its checkpoint is as good
+        return;
+    }
+    std::uint64_t number = numbers.empty() ? 1 : numbers.front() + 1;
+    // Another process that makes the same may have taken the number: its checkpoint is as good, ours comes after it.
+    while (!publish(image, key, number)) ++number;
+    for (std::size_t i = kRetained - 1; i < numbers.size(); ++i) remove(key, numbers[i]);
+}
+
+// Durable when it returns; false: the number is taken.
+bool CheckpointFiles::publish(const ArtifactImage& image, const Digest& key, std::uint64_t number) {
     if (staging_.write_and_link(image.header.file_bytes, image.extents, path_of(key, number)) == LinkResult::AlreadyThere) return false;
     files_.sync_folder(folder_);
     const std::scoped_lock lock(mutex_);
@@ -208,6 +214,13 @@ void CheckpointFiles::remove(const Digest& key, std::uint64_t number) {
     if (known_) std::erase((*known_)[key], number);
 }
 
+void CheckpointFiles::remove(const Digest& key) {
+    try {
+        for (const std::uint64_t number : numbers_of(key)) remove(key, number);
+    } catch (const FileError&) {  // they only take space: the artifact comes before them
+    }
+}
+
 std::vector<CheckpointFiles::Entry> CheckpointFiles::entries() {
     std::vector<Entry> entries;
     for (const std::string& name : files_.list(folder_)) {
@@ -215,8 +228,8 @@ std::vector<CheckpointFiles::Entry> CheckpointFiles::entries() {
         if (!found) continue;
         const auto& [key, number] = *found;
         try {
-            const Header header = header_of(files_, path_of(key, number), key);
-            entries.push_back({key, number, header.of, header.object.file_bytes});
+            const Header header = header_of(*files_.open(path_of(key, number)), key);
+            entries.push_back({key, number, header.of, header.artifact.file_bytes});
         } catch (const Error&) {  // gone meanwhile, or damaged: load() tells
         }
     }
@@ -230,14 +243,6 @@ void CheckpointFiles::prepare() {
     files_.make_folders(folder_);
     files_.sync_folder(folder_.parent_path());  // another process may have made it, and died
     prepared_ = true;
-}
-
-void CheckpointFiles::quarantine(const fs::path& path) {
-    try {
-        files_.make_folders(quarantine_);
-        files_.rename(path, quarantine_ / fmt::format("{}-{}", folder_.filename().string(), path.filename().string()));
-    } catch (const FileError&) {  // it stays, and is never used
-    }
 }
 
 }  // namespace satdl

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "pipeline/store/index.h"
+#include "pipeline/store/layout.h"
 #include "pipeline/store/store_lock.h"
 
 namespace satdl {
@@ -28,7 +29,7 @@ void write_file(FileSystem& files, const fs::path& path, std::string_view text) 
     files.write_new(path, text.size(), extents);
 }
 
-// What was seen, and whether it is as a store needs it. A question's function throws FileError where a call fails.
+// What was seen, and whether it is as a store needs it. A check's function throws FileError where a call fails.
 struct Seen {
     bool holds = true;
     std::string found;
@@ -50,7 +51,7 @@ Seen first_name_wins(const fs::path& folder, FileSystem& files) {
     const bool first = files.link_new(folder / "one", folder / "name") == LinkResult::Linked;
     const bool second = files.link_new(folder / "two", folder / "name") == LinkResult::AlreadyThere;
     const bool kept = files.read(folder / "name", 0, 16) == "one";
-    return {first && second && kept, kept && second ? "the second writer is told" : "the second writer takes it over"};
+    return {first && second && kept, kept && second ? "the second writer learns that it is there" : "the second writer replaces it"};
 }
 
 Seen rename_replaces(const fs::path& folder, FileSystem& files) {
@@ -152,7 +153,7 @@ Seen links_point(const fs::path& folder, FileSystem& files) {
 }
 
 Seen index_works(const fs::path& folder, FileSystem&) {
-    const fs::path path = folder / "index.sqlite";
+    const fs::path path = folder / store_layout::kIndex;
     const Digest key = sha256("key");
     Index(path).put_artifact(key, {{{"port", key}}, 1});
     Index again(path);
@@ -160,44 +161,53 @@ Seen index_works(const fs::path& folder, FileSystem&) {
     return {there && !again.trouble(), there ? "SQLite, written and read again" : again.trouble().value_or("what was written is not there")};
 }
 
-struct Question {
-    const char* text;
-    Holds otherwise;
-    const char* follows;
-    Seen (*ask)(const fs::path&, FileSystem&);
+struct Check {
+    const char* name;
+    Verdict otherwise;
+    const char* consequence;
+    Seen (*look)(const fs::path&, FileSystem&);
 };
 
-constexpr const char* kNoStore = "keep the store elsewhere (--store)";
+constexpr const char* kElsewhere = "keep the store elsewhere (--store)";
 
-constexpr std::array kQuestions{
-    Question{"what was written comes back", Holds::NoAndMust, kNoStore, bytes_come_back},
-    Question{"a name that is taken is not taken over", Holds::NoAndMust, kNoStore, first_name_wins},
-    Question{"a rename replaces the old file", Holds::NoAndMust, kNoStore, rename_replaces},
-    Question{"files and names are made durable", Holds::NoAndMust, kNoStore, becomes_durable},
-    Question{"space is reserved", Holds::No, "a full disk shows while an artifact is written, not before; it is lost for the next run", space_is_reserved},
-    Question{"locks hold", Holds::No, "`cache gc` cannot tell that a run uses the store; that run makes again what it takes", locks_hold},
-    Question{"an edit shows in a file's times", Holds::No, "an input that is edited twice within this time may be taken for the first edit: wait, or touch it", edits_show},
-    Question{"names are told apart", Holds::No, "the links of two stages whose names differ by case are one link", names_are_told_apart},
-    Question{"links can be made", Holds::No, "results/ stays empty; `satdl ls` and `satdl show` need it", links_point},
-    Question{"the index works", Holds::No, "the index is made anew in memory by each command", index_works},
+constexpr std::array kChecks{
+    Check{"bytes are read back as they were written", Verdict::Fatal, kElsewhere, bytes_come_back},
+    Check{"link() refuses an existing name", Verdict::Fatal, kElsewhere, first_name_wins},
+    Check{"rename() replaces the old file", Verdict::Fatal, kElsewhere, rename_replaces},
+    Check{"fsync() works on files and folders", Verdict::Fatal, kElsewhere, becomes_durable},
+    Check{"fallocate() reserves space", Verdict::Degraded, "a full disk is noticed while an artifact is written, not before: the artifact is lost", space_is_reserved},
+    Check{"flock() holds", Verdict::Degraded, "`cache gc` cannot see that a run uses the store; the run makes again what gc removes", locks_hold},
+    Check{"an edit changes a file's times", Verdict::Degraded, "of two edits of an input within this time, the second may be missed: wait, or touch the file", edits_show},
+    Check{"names are case-sensitive", Verdict::Degraded, "two stages whose names differ by case share one link", names_are_told_apart},
+    Check{"symbolic links work", Verdict::Degraded, "results/ stays empty; `satdl ls` and `satdl show` need it", links_point},
+    Check{"the index works", Verdict::Degraded, "each command builds the index again, in memory", index_works},
 };
 
 }  // namespace
 
-std::vector<DiskAnswer> probe_file_system(const fs::path& folder, FileSystem& files) {
-    std::vector<DiskAnswer> answers;
-    for (const Question& question : kQuestions) {
+std::string_view name_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::Ok: return "ok";
+        case Verdict::Degraded: return "degraded";
+        case Verdict::Fatal: return "fatal";
+    }
+    return "";
+}
+
+std::vector<FileSystemCheck> probe_file_system(const fs::path& folder, FileSystem& files) {
+    std::vector<FileSystemCheck> made;
+    for (const Check& check : kChecks) {
         Seen seen;
         try {
-            const fs::path own = folder / std::to_string(answers.size());
+            const fs::path own = folder / std::to_string(made.size());
             files.make_folders(own);
-            seen = question.ask(own, files);
+            seen = check.look(own, files);
         } catch (const FileError& error) {
             seen = {false, error.diagnostics().front().message};
         }
-        answers.push_back({question.text, seen.holds ? Holds::Yes : question.otherwise, seen.found, seen.holds ? "" : question.follows});
+        made.push_back({check.name, seen.holds ? Verdict::Ok : check.otherwise, seen.found, seen.holds ? "" : check.consequence});
     }
-    return answers;
+    return made;
 }
 
 }  // namespace satdl

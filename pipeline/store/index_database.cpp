@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "pipeline/store/layout.h"
+
 namespace satdl {
 namespace {
 
@@ -194,7 +196,7 @@ bool IndexDatabase::move_aside() {
         const auto now = files->stamp(file_);
         if (!now || (opened_ && (now->device != opened_->device || now->inode != opened_->inode))) return true;
         int n = 1;
-        const auto aside = [&] { return fmt::format("{}.damaged-{}", file_.string(), n); };
+        const auto aside = [&] { return fmt::format("{}{}{}", file_.string(), store_layout::kDamagedExtension, n); };
         while (files->stamp(aside())) ++n;
         const std::string journal = file_.string() + "-journal";
         if (files->stamp(journal)) files->rename(journal, aside() + "-journal");

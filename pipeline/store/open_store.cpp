@@ -5,6 +5,8 @@
 #include "pipeline/core/error.h"
 #include "pipeline/hdf5/hdf5_layout.h"
 #include "pipeline/os/shared_library.h"
+#include "pipeline/store/gitignore.h"
+#include "pipeline/store/layout.h"
 
 namespace satdl {
 namespace {
@@ -29,9 +31,11 @@ Hdf5LayoutFunction hdf5_layout() {
 OpenStore::OpenStore(std::filesystem::path folder, Access access)
     : folder_(std::move(folder)),
       files_(real_file_system()),
-      index_(made(folder_, *files_, access) / "index.sqlite"),
+      index_(made(folder_, *files_, access) / store_layout::kIndex),
       store_(folder_, *files_, index_, hdf5_layout),
-      checkpoints_(folder_, *files_, hdf5_layout),
-      final_checkpoints_(folder_, *files_, hdf5_layout) {}
+      checkpoints_(folder_, Retention::LastTwo, *files_, hdf5_layout),
+      final_checkpoints_(folder_, Retention::First, *files_, hdf5_layout) {
+    if (access == Access::ReadWrite) keep_out_of_git(folder_, *files_);
+}
 
 }  // namespace satdl

@@ -5,8 +5,7 @@
 #include <memory>
 
 #include "pipeline/os/file_system.h"
-#include "pipeline/store/checkpoints.h"
-#include "pipeline/store/final_checkpoints.h"
+#include "pipeline/store/checkpoint_files.h"
 #include "pipeline/store/index.h"
 #include "pipeline/store/store.h"
 
@@ -17,7 +16,7 @@ enum class Access {
     ReadWrite,
 };
 
-// A store with its index. One whose index was lost is indexed anew when it is opened.
+// A store with its index. One whose index was lost is indexed again when it is opened. Opened to be written, it is kept out of Git.
 class OpenStore {
 public:
     OpenStore(std::filesystem::path folder, Access access);
@@ -26,16 +25,16 @@ public:
     [[nodiscard]] FileSystem& files() { return *files_; }
     [[nodiscard]] Index& index() { return index_; }
     [[nodiscard]] DiskStore& store() { return store_; }
-    [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
-    [[nodiscard]] DiskFinalCheckpoints& final_checkpoints() { return final_checkpoints_; }
+    [[nodiscard]] CheckpointFiles& checkpoints() { return checkpoints_; }
+    [[nodiscard]] CheckpointFiles& final_checkpoints() { return final_checkpoints_; }
 
 private:
     const std::filesystem::path folder_;
     const std::unique_ptr<FileSystem> files_;
     Index index_;
     DiskStore store_;
-    DiskCheckpoints checkpoints_;
-    DiskFinalCheckpoints final_checkpoints_;
+    CheckpointFiles checkpoints_;
+    CheckpointFiles final_checkpoints_;
 };
 
 }  // namespace satdl

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 namespace satdl {
@@ -42,8 +43,9 @@ Digest as_promised(const SourceFile& file, const Digest& digest) {
 
 Digest read_digest(const SourceFile& file, const FileStamp& before, FileSystem& files) {
     Sha256 digest;
+    const std::unique_ptr<File> opened = files.open(file.path);
     for (std::uint64_t at = 0; at < before.bytes;) {
-        const std::string piece = files.read(file.path, at, kPieceBytes);
+        const std::string piece = opened->read(at, kPieceBytes);
         if (piece.empty()) break;
         digest.update(piece);
         at += piece.size();

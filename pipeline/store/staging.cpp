@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <string>
 
@@ -21,17 +22,22 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kOldNanoseconds = std::int64_t{24} * 3600 * 1'000'000'000;
 
-// Tells this process's files in tmp/ from those of another host, boot or container, whose process numbers mean nothing here.
-std::string place_of_process(FileSystem& files) {
-    std::string boot = files.read("/proc/sys/kernel/random/boot_id", 0, 8);
-    std::error_code none;
-    std::string space = fs::read_symlink("/proc/self/ns/pid", none).string();
-    return sha256(boot + space).hex().substr(0, 16);
+// Tells this process's files in tmp/ from those of another host, boot or container, whose process numbers mean nothing here. Not through
+// FileSystem, which takes stat's word for a file's length: files below /proc say 0.
+const std::string& origin_of_process() {
+    static const std::string origin = []() -> std::string {
+        std::string boot;
+        std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+        std::error_code ignored;
+        const std::string space = fs::read_symlink("/proc/self/ns/pid", ignored).string();
+        return boot.empty() || space.empty() ? "" : sha256(boot + space).hex().substr(0, 16);  // "": not known
+    }();
+    return origin;
 }
 
-// "<name>.<place>.<process>.<number>": whether that process, of this very place, still lives. Nothing where it cannot be
-// told.
-std::optional<bool> writer_lives(const std::string& name, const std::string& place) {
+// "<name>.<origin>.<process>.<number>": whether that process, of this very origin, still lives. nullopt where that cannot be known.
+std::optional<bool> writer_lives(const std::string& name) {
+    const std::string& origin = origin_of_process();
     std::array<std::string_view, 4> parts;
     std::string_view rest = name;
     for (std::string_view& part : parts) {
@@ -41,7 +47,7 @@ std::optional<bool> writer_lives(const std::string& name, const std::string& pla
     }
     pid_t process = 0;
     const auto [end, error] = std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), process);
-    if (parts[1] != place || error != std::errc() || process <= 0) return std::nullopt;
+    if (origin.empty() || parts[1] != origin || error != std::errc() || process <= 0) return std::nullopt;
     return ::kill(process, 0) == 0 || errno == EPERM;
 }
 
@@ -75,9 +81,8 @@ LinkResult Staging::write_and_link(std::uint64_t size, std::span<const Extent> e
 // A dead process may have had this one's number, and left a file of this name.
 fs::path Staging::write(std::uint64_t size, std::span<const Extent> extents, std::string name) {
     std::ranges::replace(name, '.', '-');
-    const std::string place = place_of_process(files_);
     while (true) {
-        const fs::path tmp = folder_ / fmt::format("{}.{}.{}.{}", name, place, ::getpid(), written_.fetch_add(1));
+        const fs::path tmp = folder_ / fmt::format("{}.{}.{}.{}", name, origin_of_process(), ::getpid(), written_.fetch_add(1));
         try {
             files_.write_new(tmp, size, extents);
             return tmp;
@@ -89,13 +94,12 @@ fs::path Staging::write(std::uint64_t size, std::span<const Extent> extents, std
 
 void Staging::sweep() {
     try {
-        const std::string place = place_of_process(files_);
         for (const std::string& name : files_.list(folder_)) {
             const fs::path path = folder_ / name;
             const auto identity = files_.stamp(path);
             if (!identity) continue;
             const bool is_old = identity->modified_nanoseconds < now_nanoseconds() - kOldNanoseconds;
-            if (!writer_lives(name, place).value_or(!is_old)) files_.remove(path);
+            if (!writer_lives(name).value_or(!is_old)) files_.remove(path);
         }
     } catch (const FileError&) {
     }

@@ -1,6 +1,12 @@
 // A store's tmp/: files on their way in. Each is written whole under a name of this process's own, made durable, and only then
 // given its final name, which must not exist yet. Whoever dies in between leaves a file in tmp/ that nobody takes for a result, and
-// that the next writer sweeps away.
+// that the next writer sweeps away: at once where its name says that a dead process of this boot and PID namespace wrote it, else after
+// a day.
+//
+// Rejected: a folder of the process's own with a flock on it, as dataset/verified_download.h has. Where flock always succeeds or holds
+// within one host (some network file systems), a sweep would take away what a living process writes, and that process's result would not
+// be kept (tests/reliability/processes.py has such a flock). A number that another process got meanwhile only delays a sweep. And the
+// folder would last as long as a run, so that its age says nothing, where a file lasts for one write.
 #pragma once
 
 #include <atomic>
@@ -16,6 +22,7 @@ namespace satdl {
 // Safe from any thread.
 class Staging {
 public:
+    // `folder`: tmp/ of the store.
     Staging(std::filesystem::path folder, FileSystem& files) : folder_(std::move(folder)), files_(files) {}
 
     void prepare();  // makes the folder durably; before the first file

@@ -2,54 +2,51 @@
 // decide who was first, and the one who was second compares, which checks for free that the stage is deterministic.
 #include "pipeline/store/store.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
+
+#include "pipeline/store/layout.h"
+#include "pipeline/store/quarantine.h"
 
 namespace satdl {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kExtension = ".h5";
+ArtifactHeader header_in(File& file, const Digest& key) {
+    ArtifactHeader header = read_header(file);
+    if (header.key != key) throw DamagedArtifact(file.path(), "it is the artifact of another key, " + header.key.hex());
+    return header;
+}
 
 }  // namespace
 
 DiskStore::DiskStore(fs::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout)
-    : folder_(std::move(folder)), files_(files), index_(index), layout_(std::move(layout)), staging_(folder_ / "tmp", files) {
+    : folder_(std::move(folder)), files_(files), index_(index), layout_(std::move(layout)), staging_(folder_ / store_layout::kStaging, files) {
     if (index_.rebuilt()) reindex();
 }
 
 fs::path DiskStore::path_of(const Digest& key) const {
     const std::string hex = key.hex();
-    return folder_ / "objects" / hex.substr(0, 2) / (hex + std::string(kExtension));
+    return folder_ / store_layout::kArtifacts / hex.substr(0, 2) / (hex + std::string(store_layout::kArtifactExtension));
 }
 
-// What `read` finds in the key's object; nothing where there is none, also where it vanishes meanwhile. A damaged one is
-// quarantined on the way out.
+// What `read` finds in the key's object, opened once; nullopt if absent. A damaged one is put into quarantine on the way out.
 template <typename Function>
-auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(FileStamp())) {
-    const auto found = files_.stamp(path_of(key));
-    if (!found) return std::nullopt;
+auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(std::declval<File&>())) {
     try {
-        return read(*found);
-    } catch (const DamagedArtifact&) {
-        quarantine(key, *found);
-        throw;
+        const std::unique_ptr<File> file = files_.open(path_of(key));
+        try {
+            return read(*file);
+        } catch (const DamagedArtifact&) {
+            index_.remove_artifact(key);
+            quarantine(folder_, files_, *file, key.hex());
+            throw;
+        }
     } catch (const FileError& error) {
-        if (error.number() == ENOENT) return std::nullopt;
+        if (error.number() == ENOENT || error.number() == ENOTDIR) return std::nullopt;
         throw;
     }
-}
-
-ArtifactHeader DiskStore::header_of(const Digest& key) {
-    const fs::path path = path_of(key);
-    ArtifactHeader header = read_header(files_, path);
-    if (header.key != key) throw DamagedArtifact(path, "it is the artifact of another key, " + header.key.hex());
-    return header;
 }
 
 std::optional<PortDigests> DiskStore::find(const Digest& key) {
@@ -69,25 +66,26 @@ std::optional<PortDigests> DiskStore::find(const Digest& key) {
 }
 
 std::optional<ArtifactHeader> DiskStore::header(const Digest& key) {
-    return guarded(key, [&](const FileStamp&) { return std::optional(header_of(key)); });
+    return guarded(key, [&](File& file) { return std::optional(header_in(file, key)); });
 }
 
 std::optional<StageOutput> DiskStore::load(const Digest& key) {
-    return guarded(key, [&](const FileStamp& found) {
-        const ArtifactHeader header = header_of(key);
-        const MappedFile file = files_.map(path_of(key));
-        const auto verified = [&]() -> std::optional<FileStamp> {
+    return guarded(key, [&](File& file) {
+        const ArtifactHeader header = header_in(file, key);
+        const MappedFile mapped = file.map();
+        if (!is_verified(key, mapped.stamp)) {
+            verify_artifact(header, mapped.bytes, file.path());
             const std::scoped_lock lock(mutex_);
-            const auto known = verified_.find(key);
-            return known == verified_.end() ? std::nullopt : std::optional(known->second);
-        }();
-        if (!verified || files_.stamp(path_of(key)) != verified) {
-            verify_artifact(header, file.bytes, path_of(key));
-            const std::scoped_lock lock(mutex_);
-            verified_[key] = found;
+            verified_[key] = mapped.stamp;
         }
-        return std::optional(view_artifact(header, file));
+        return std::optional(view_artifact(header, mapped));
     });
+}
+
+bool DiskStore::is_verified(const Digest& key, const FileStamp& stamp) {
+    const std::scoped_lock lock(mutex_);
+    const auto known = verified_.find(key);
+    return known != verified_.end() && known->second == stamp;
 }
 
 Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
@@ -131,7 +129,6 @@ void DiskStore::prepare(const fs::path& object_folder) {
     files_.sync_folder(folder_);
     if (is_first) {
         sync_own_name();
-        keep_out_of_git();
         staging_.sweep();
     }
     const std::scoped_lock lock(mutex_);
@@ -148,40 +145,6 @@ void DiskStore::sync_own_name() {
     }
 }
 
-// A store is no part of the user's repository. In a folder that holds other things too, what Git sees is the user's
-// business.
-void DiskStore::keep_out_of_git() {
-    constexpr std::array<std::string_view, 6> kOurs{"checkpoints", "index.sqlite", "index.sqlite-journal",
-                                                    "objects",     "runs",         "tmp"};
-    for (const std::string& name : files_.list(folder_)) {
-        if (std::ranges::find(kOurs, name) == kOurs.end()) return;
-    }
-    const std::string everything = "*\n";
-    const std::array extents{Extent{0, std::as_bytes(std::span(everything))}};
-    try {
-        files_.write_new(folder_ / ".gitignore", everything.size(), extents);
-    } catch (const FileError& error) {
-        if (error.number() != EEXIST) throw;
-    }
-}
-
-// Does nothing where another process has put a new object there meanwhile. Where it cannot be moved, it stays, and is found
-// again: it is never used.
-void DiskStore::quarantine(const Digest& key, const FileStamp& found) {
-    index_.remove_artifact(key);
-    try {
-        const fs::path folder = folder_ / "quarantine";
-        const auto now = files_.stamp(path_of(key));
-        if (!now || now->device != found.device || now->inode != found.inode) return;
-        files_.make_folders(folder);
-        int n = 1;
-        const auto name = [&] { return folder / fmt::format("{}.{}{}", key.hex(), n, kExtension); };
-        while (files_.stamp(name())) ++n;
-        files_.rename(path_of(key), name());
-    } catch (const FileError&) {
-    }
-}
-
 void DiskStore::erase(const Digest& key) {
     index_.remove_artifact(key);
     files_.remove(path_of(key));
@@ -189,11 +152,11 @@ void DiskStore::erase(const Digest& key) {
 
 std::vector<Digest> DiskStore::keys() {
     std::vector<Digest> keys;
-    const fs::path objects = folder_ / "objects";
+    const fs::path objects = folder_ / store_layout::kArtifacts;
     for (const std::string& two : files_.list(objects)) {
         for (const std::string& name : files_.list(objects / two)) {
-            if (!name.ends_with(kExtension)) continue;
-            const auto key = Digest::from_hex(std::string_view(name).substr(0, name.size() - kExtension.size()));
+            if (!name.ends_with(store_layout::kArtifactExtension)) continue;
+            const auto key = Digest::from_hex(std::string_view(name).substr(0, name.size() - store_layout::kArtifactExtension.size()));
             if (key) keys.push_back(*key);
         }
     }
@@ -204,7 +167,7 @@ std::size_t DiskStore::reindex() {
     std::vector<ArtifactHeader> headers;
     for (const Digest& key : keys()) {
         try {
-            headers.push_back(header_of(key));
+            headers.push_back(header_in(*files_.open(path_of(key)), key));
         } catch (const Error&) {  // damaged or unreadable: told when it is asked for
         }
     }

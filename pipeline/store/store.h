@@ -1,8 +1,6 @@
 // What a store of outcomes promises, and the one on disk.
 //
-//   objects/ab/<key>.h5   immutable, first writer wins     quarantine/<key>.<n>.h5   what was found damaged
-//   tmp/                  being written, or left behind    runs/<id>/                 see run_recorder.h
-//   index.sqlite          disposable                in-use                       see store_lock.h
+// objects/ab/<key>.h5 is immutable, and the first writer wins. What else is in a store's folder: layout.h.
 //
 // An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
 // row in the index comes last. So whoever dies in between leaves nothing that looks like a result.
@@ -17,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/store/artifact.h"
@@ -67,12 +66,10 @@ public:
 
 private:
     template <typename Function>
-    auto guarded(const Digest& key, Function read) -> decltype(read(FileStamp()));
-    [[nodiscard]] ArtifactHeader header_of(const Digest& key);
-    void quarantine(const Digest& key, const FileStamp& found);
+    auto guarded(const Digest& key, Function read) -> decltype(read(std::declval<File&>()));
+    [[nodiscard]] bool is_verified(const Digest& key, const FileStamp& stamp);
     void prepare(const std::filesystem::path& object_folder);
     void sync_own_name();
-    void keep_out_of_git();
     void index_artifact(const ArtifactHeader& header);
 
     const std::filesystem::path folder_;

@@ -7,11 +7,12 @@
 #include <utility>
 
 #include "pipeline/os/file_system.h"
+#include "pipeline/store/layout.h"
 
 namespace satdl {
 namespace {
 
-std::filesystem::path lock_file(const std::filesystem::path& store_folder) { return store_folder / "in-use"; }
+std::filesystem::path lock_file(const std::filesystem::path& store_folder) { return store_folder / store_layout::kLock; }
 
 UniqueFd opened(const std::filesystem::path& path, int flags) {
     return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | flags, 0666));

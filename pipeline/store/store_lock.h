@@ -1,6 +1,6 @@
 // Who uses a store at the moment: runs share it, garbage collection wants it alone.
 //
-// A flock on <store>/in-use, which the kernel lets go of when its process ends, however that ends: nobody ever waits for a
+// A flock on the file in-use of its folder, which the kernel lets go of when its process ends, however that ends: nobody ever waits for a
 // dead one, and there is nothing to unlock by hand. Where flock lies (some network file systems), a run whose artifacts are
 // taken away makes them again: slower, and not wrong.
 #pragma once

@@ -9,6 +9,7 @@
 
 #include "pipeline/plan/machine.h"
 #include "pipeline/run/attempt_checkpoints.h"
+#include "pipeline/store/checkpoint_files.h"
 #include "pipeline/store/memory_store.h"
 #include "stages/initialise.h"
 #include "stages/tensor.h"
@@ -29,7 +30,7 @@ constexpr std::int64_t kBatch = 128, kSteps = 100, kEpochs = 30;  // of a traini
 struct Run {
     explicit Run(const std::filesystem::path& folder)
         : dag(test::DagBuilder().add("m", "make").build()), cache(store, no_files), executor(no_files),
-          plan(make_plan(dag, {}, machine, cache)), checkpoints(folder, *files, test::hdf5_writer), clock(steady_clock()) {}
+          plan(make_plan(dag, {}, machine, cache)), checkpoints(folder, Retention::LastTwo, *files, test::hdf5_writer), clock(steady_clock()) {}
 
     double seconds() { return clock->seconds(); }
 
@@ -42,7 +43,7 @@ struct Run {
     Observer observer;
     const Plan plan;
     const std::unique_ptr<FileSystem> files = real_file_system();
-    DiskCheckpoints checkpoints;
+    CheckpointFiles checkpoints;
     const std::unique_ptr<Clock> clock;
     const std::atomic<bool> stop{false};
     const RunContext run{dag, plan, machine, store, cache, executor, observer, *clock, stop, &checkpoints};
@@ -102,7 +103,7 @@ void bench_m2(Run& run) {
         const double with_seconds = train(net, samples, run, keeping);
         const double without_seconds = train(net, samples, run, without);
         std::printf("%.9f %.9f %.9f\n", with_seconds, without_seconds, keeping.keeping_seconds);
-        run.checkpoints.drop(*run.plan.nodes[0].key);
+        run.checkpoints.remove(*run.plan.nodes[0].key);
     }
 }
 

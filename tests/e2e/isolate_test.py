@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -250,13 +251,18 @@ class Libraries(Wild):
         os.chown(self.library, 12345, 12345)
         self.refused("belongs to another user (number 12345)")
 
-    def test_one_of_another_abi_is_refused_before_its_constructors_run(self):
+    def test_one_that_its_manifest_does_not_describe_is_refused_before_its_constructors_run(self):
         shutil.copy(satdl.BINARY / "libwild_other_abi.so", self.library)
-        self.refused("was built for stage ABI -1")
-
-    def test_one_that_is_none_is_refused(self):
+        self.refused("the manifest beside it describes another build of libwild_stages.so")
         self.library.write_text("this is no library")
-        self.refused("is not a stage library")
+        self.refused("the manifest beside it describes another build of libwild_stages.so")
+
+    def test_a_manifest_of_another_abi_is_refused_before_anything_is_planned(self):
+        manifest = self.library.with_suffix(".json")
+        manifest.write_text(re.sub('"abi":[0-9]+', '"abi":3', manifest.read_text()))
+        self.call("run", self.wild("nothing"), code=3)
+        self.assertIn("it was built for stage ABI 3", self.err)
+        self.assertFalse((self.folder / "loaded").exists())
 
     def test_one_that_is_replaced_during_the_run_is_not_loaded(self):
         self.replaced_during_the_run(self.library)

@@ -1,5 +1,6 @@
 """What runs again after which change: exactly what depends on it."""
 
+import subprocess
 import unittest
 
 import satdl
@@ -140,6 +141,19 @@ class Choice(satdl.Case):
         self.call("run", self.dag, "-n")
         self.call("status", self.dag)
         self.assertEqual(sorted(self.folder.iterdir()), before)
+
+    def test_git_sees_nothing_of_a_store_whatever_became_of_the_run(self):
+        self.environment["GIT_CONFIG_GLOBAL"] = "/dev/null"
+        git = ["git", "-c", "safe.directory=*", "-C", str(self.folder)]
+        subprocess.run([*git, "init", "-q"], check=True, env=self.environment)
+        self.call("run", self.write("bad.yaml", "stages: {f: {kind: fail}}\n"), "--store", "failed", code=1)
+        self.call("run", self.dag, "-q")
+        for store in (".satdl", "failed"):
+            self.assertEqual((self.folder / store / ".gitignore").read_text(), "*\n")
+        status = subprocess.run([*git, "status", "--porcelain", "-uall"], check=True, capture_output=True, text=True, env=self.environment).stdout
+        self.assertIn("bad.yaml", status)
+        self.assertNotIn(" .satdl", status)
+        self.assertNotIn(" failed", status)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class Checkpoints(satdl.Case):
         self.assertRegex(self.out, r"1 end of a training good \(.*\), 1 damaged: in quarantine, no repair needed")
         for path in (self.checkpoints[1], self.ends[1]):
             self.assertIn(f"{path.parent.name}/{path.name}' is damaged", self.err)
-            self.assertTrue((self.store / "quarantine" / f"{path.parent.name}-{path.name}").exists())
+            self.assertTrue((self.store / "quarantine" / f"{path.parent.name}-{path.stem}.1.h5").exists())
             self.assertFalse(path.exists())
         self.assertIn("the tensor 'state/", self.err)
         self.call("cache", "verify")

@@ -1,5 +1,3 @@
-#include "pipeline/store/final_checkpoints.h"
-
 #include "world.h"
 
 using namespace satdl;

@@ -92,12 +92,12 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
         double now = 0;
         double seconds() override { return now; }
     };
-    struct SlowCheckpoints final : Checkpoints {
+    struct SlowCheckpoints final : CheckpointStore {
         explicit SlowCheckpoints(OwnClock& at) : clock(at) {}
-        std::optional<CheckpointPosition> newest(const Digest&) override { return std::nullopt; }
-        std::optional<Checkpoint> load(const Digest&, std::vector<std::string>&) override { return std::nullopt; }
-        void keep(const Recipe&, const CheckpointPosition&, const NamedArrays&) override { clock.now += 2; }
-        void drop(const Digest&) override {}
+        std::optional<CheckpointPosition> newest(const Digest&, std::int64_t) override { return std::nullopt; }
+        std::optional<Checkpoint> load(const Digest&, std::vector<std::string>&, std::int64_t) override { return std::nullopt; }
+        void write(const Recipe&, const Digest&, const CheckpointPosition&, const NamedArrays&) override { clock.now += 2; }
+        void remove(const Digest&) override {}
         OwnClock& clock;
     };
     World world;

@@ -82,8 +82,8 @@ inline constexpr int kSerial = 0;  // GENERATE wants literals: it would keep a r
 struct World {
     Files files{{"one", {1, 2, 3}}, {"two", {100, 200, 300, 400}}};
     FaultyStore store;
-    MemoryCheckpoints checkpoints;
-    MemoryFinalCheckpoints final_checkpoints;
+    MemoryCheckpoints checkpoints{Retention::LastTwo};
+    MemoryCheckpoints final_checkpoints{Retention::First};
     TinyCacheView cache{store, files, &checkpoints, &final_checkpoints};
     ScriptedExecutor executor{files};
     Machine machine{16, "AVX2"};

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <type_traits>
@@ -44,11 +45,8 @@ public:
     std::optional<FileStamp> stamp(const std::filesystem::path& path) override {
         return call("identity", path, [&] { return below_.stamp(path); });
     }
-    std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
-        return call("read", path, [&] { return below_.read(path, offset, bytes); });
-    }
-    MappedFile map(const std::filesystem::path& path) override {
-        return call("map", path, [&] { return below_.map(path); });
+    std::unique_ptr<File> open(const std::filesystem::path& path) override {
+        return call("open", path, [&]() -> std::unique_ptr<File> { return std::make_unique<OpenFile>(*this, below_.open(path)); });
     }
     std::vector<std::string> list(const std::filesystem::path& folder) override {
         return call("list", folder, [&] { return below_.list(folder); });
@@ -82,6 +80,25 @@ public:
     }
 
 private:
+    // Each call of an open file counts, and can fail, as one of the file system's own.
+    class OpenFile final : public File {
+    public:
+        OpenFile(FaultyFileSystem& all, std::unique_ptr<File> below) : File(below->path()), all_(all), below_(std::move(below)) {}
+        FileStamp stamp() override {
+            return all_.call("identity", path(), [&] { return below_->stamp(); });
+        }
+        std::string read(std::uint64_t offset, std::size_t bytes) override {
+            return all_.call("read", path(), [&] { return below_->read(offset, bytes); });
+        }
+        MappedFile map() override {
+            return all_.call("map", path(), [&] { return below_->map(); });
+        }
+
+    private:
+        FaultyFileSystem& all_;
+        const std::unique_ptr<File> below_;
+    };
+
     template <typename Function>
     std::invoke_result_t<Function> call(const char* name, const std::filesystem::path& path, Function function) {
         const auto [fails, fault, error] = next(name, path);

@@ -1,75 +1,68 @@
-// Checkpoints in memory, of which all are kept, and ends.
+// Checkpoints in memory. All are retained, whatever the retention says of how many.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 #include <map>
 #include <mutex>
-#include <utility>
+#include <set>
 #include <vector>
 
-#include "pipeline/store/checkpoints.h"
-#include "pipeline/store/final_checkpoints.h"
+#include <fmt/format.h>
+
+#include "pipeline/os/file_error.h"
+#include "pipeline/store/checkpoint_store.h"
 
 namespace satdl::test {
 
-class MemoryCheckpoints final : public Checkpoints {
+class MemoryCheckpoints final : public CheckpointStore {
 public:
-    [[nodiscard]] std::optional<CheckpointPosition> newest(const Digest& key) override {
+    explicit MemoryCheckpoints(Retention retention) : retention_(retention) {}
+
+    [[nodiscard]] std::optional<CheckpointPosition> newest(const Digest& key, std::int64_t max = kAny) override {
         const std::scoped_lock lock(mutex_);
-        const auto found = kept_.find(key);
-        return found == kept_.end() ? std::nullopt : std::optional(found->second.back().place);
+        const Checkpoint* const found = find(key, max);
+        return found == nullptr ? std::nullopt : std::optional(found->position);
     }
-    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>&) override {
+    [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged, std::int64_t max = kAny) override {
         const std::scoped_lock lock(mutex_);
-        const auto found = kept_.find(key);
-        return found == kept_.end() ? std::nullopt : std::optional(found->second.back());
+        for (const Checkpoint* found = find(key, max); found != nullptr; found = find(key, max)) {
+            if (!damaged_epochs.contains(found->position.epoch)) return *found;
+            damaged.push_back(fmt::format("the checkpoint at {} is damaged", found->position.text()));
+            std::erase_if(retained_[key], [&](const auto& one) { return &one.second == found; });
+        }
+        return std::nullopt;
     }
-    void keep(const Recipe& recipe, const CheckpointPosition& place, const NamedArrays& state) override {
+    void write(const Recipe& recipe, const Digest&, const CheckpointPosition& position, const NamedArrays& state) override {
         const std::scoped_lock lock(mutex_);
-        if (full) throw FileError(ENOSPC, "write", "checkpoints");
-        kept_[key_of(recipe)].push_back({place, state});
+        if (full) throw FileError(ENOSPC, "write", "a checkpoint");
+        auto& of_key = retained_[key_of(recipe)];
+        const std::int64_t next = of_key.empty() ? 1 : of_key.rbegin()->first + 1;
+        of_key.try_emplace(retention_ == Retention::First ? position.epoch : next, Checkpoint{position, state});
     }
-    void drop(const Digest& key) override {
+    void remove(const Digest& key) override {
         const std::scoped_lock lock(mutex_);
-        kept_.erase(key);
+        retained_.erase(key);
     }
     [[nodiscard]] std::size_t count(const Digest& key) {
         const std::scoped_lock lock(mutex_);
-        return kept_.contains(key) ? kept_[key].size() : 0;
+        return retained_.contains(key) ? retained_[key].size() : 0;
     }
 
     bool full = false;
+    std::set<std::int64_t> damaged_epochs;  // whose headers are whole, and whose bytes are not
 
 private:
+    const Checkpoint* find(const Digest& key, std::int64_t max) {
+        const auto& of_key = retained_[key];
+        const auto after = of_key.upper_bound(max);
+        return after == of_key.begin() ? nullptr : &std::prev(after)->second;
+    }
+
+    const Retention retention_;
     std::mutex mutex_;
-    std::map<Digest, std::vector<Checkpoint>> kept_;
-};
-
-class MemoryFinalCheckpoints final : public FinalCheckpoints {
-public:
-    [[nodiscard]] std::optional<CheckpointPosition> longest_prefix(const Recipe& base, std::int64_t target) override {
-        std::vector<std::string> damaged;
-        const auto found = load(base, target, damaged);
-        return found ? std::optional(found->place) : std::nullopt;
-    }
-    [[nodiscard]] std::optional<Checkpoint> load(const Recipe& base, std::int64_t target, std::vector<std::string>&) override {
-        const std::scoped_lock lock(mutex_);
-        const auto& ends = kept_[key_of(base)];
-        const auto after = ends.upper_bound(target);
-        return after == ends.begin() ? std::nullopt : std::optional(std::prev(after)->second);
-    }
-    void keep(const Recipe& base, const Digest&, const CheckpointPosition& place, const NamedArrays& state) override {
-        const std::scoped_lock lock(mutex_);
-        if (full) throw FileError(ENOSPC, "write", "ends");
-        kept_[key_of(base)].try_emplace(place.epoch, Checkpoint{place, state});
-    }
-
-    bool full = false;
-
-private:
-    std::mutex mutex_;
-    std::map<Digest, std::map<std::int64_t, Checkpoint>> kept_;
+    std::map<Digest, std::map<std::int64_t, Checkpoint>> retained_;  // guarded by mutex_; by number
 };
 
 }  // namespace satdl::test

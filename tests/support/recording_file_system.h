@@ -49,10 +49,7 @@ public:
     [[nodiscard]] const std::vector<DiskEvent>& events() const { return events_; }
 
     std::optional<FileStamp> stamp(const std::filesystem::path& path) override { return below_.stamp(path); }
-    std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
-        return below_.read(path, offset, bytes);
-    }
-    MappedFile map(const std::filesystem::path& path) override { return below_.map(path); }
+    std::unique_ptr<File> open(const std::filesystem::path& path) override { return below_.open(path); }
     std::vector<std::string> list(const std::filesystem::path& folder) override { return below_.list(folder); }
     std::uint64_t free_bytes(const std::filesystem::path& folder) override { return below_.free_bytes(folder); }
 

@@ -13,6 +13,8 @@
 
 #include "pipeline/plan/machine.h"
 #include "pipeline/records/run_recorder.h"
+#include "pipeline/store/checkpoint_files.h"
+#include "pipeline/store/layout.h"
 #include "tests/support/hdf5_writer.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_stages.h"
@@ -73,13 +75,13 @@ public:
 class SmallProcess {
 public:
     SmallProcess(const std::filesystem::path& root, FileSystem& files)
-        : root_(root), files_(files), index_(made(root / "store", files) / "index.sqlite"),
-          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", files, hdf5_writer) {
+        : root_(root), files_(files), index_(made(root / "store", files) / store_layout::kIndex),
+          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", Retention::LastTwo, files, hdf5_writer) {
         spdlog::set_level(spdlog::level::off);
     }
 
     [[nodiscard]] DiskStore& store() { return store_; }
-    [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
+    [[nodiscard]] CheckpointFiles& checkpoints() { return checkpoints_; }
     [[nodiscard]] SmallExecutor& executor() { return executor_; }
 
     [[nodiscard]] RunResult run(Observer* observer = nullptr) {
@@ -106,7 +108,7 @@ private:
     FileSystem& files_;
     Index index_;
     DiskStore store_;
-    DiskCheckpoints checkpoints_;
+    CheckpointFiles checkpoints_;
     SmallExecutor executor_{small_files()};
 };
 

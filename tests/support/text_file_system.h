@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -13,13 +14,8 @@ class TextFileSystem : public FileSystem {
 public:
     std::string text;
 
-    std::optional<FileStamp> stamp(const std::filesystem::path&) override {
-        return FileStamp{1, 1, text.size(), 1, 1};
-    }
-    std::string read(const std::filesystem::path&, std::uint64_t offset, std::size_t bytes) override {
-        return offset < text.size() ? text.substr(offset, bytes) : std::string();
-    }
-    MappedFile map(const std::filesystem::path&) override { return {std::as_bytes(std::span(text)), nullptr}; }
+    std::optional<FileStamp> stamp(const std::filesystem::path&) override { return stamp_of(text); }
+    std::unique_ptr<File> open(const std::filesystem::path& path) override { return std::make_unique<TextFile>(path, text); }
 
     // It is for reading only.
     std::vector<std::string> list(const std::filesystem::path& folder) override { refuse("list", folder); }
@@ -36,6 +32,21 @@ public:
     std::uint64_t free_bytes(const std::filesystem::path&) override { return 0; }
 
 private:
+    static FileStamp stamp_of(const std::string& text) { return {1, 1, text.size(), 1, 1}; }
+
+    class TextFile final : public File {
+    public:
+        TextFile(const std::filesystem::path& path, const std::string& text) : File(path), text_(text) {}
+        FileStamp stamp() override { return stamp_of(text_); }
+        std::string read(std::uint64_t offset, std::size_t bytes) override {
+            return offset < text_.size() ? text_.substr(offset, bytes) : std::string();
+        }
+        MappedFile map() override { return {std::as_bytes(std::span(text_)), nullptr, stamp()}; }
+
+    private:
+        const std::string& text_;
+    };
+
     [[noreturn]] static void refuse(const char* what, const std::filesystem::path& path) {
         throw FileError(EROFS, what, path);
     }

@@ -240,7 +240,7 @@ private:
 // What was, from a store and a table of last times.
 class TinyCacheView : public CacheView {
 public:
-    TinyCacheView(Store& store, const Files& files, Checkpoints* checkpoints = nullptr, FinalCheckpoints* ends = nullptr)
+    TinyCacheView(Store& store, const Files& files, CheckpointStore* checkpoints = nullptr, CheckpointStore* ends = nullptr)
         : store_(store), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
@@ -264,7 +264,7 @@ public:
         return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
     }
     [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
-        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->longest_prefix(continuation.base_recipe, continuation.target);
+        return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->newest(key_of(continuation.base_recipe), continuation.target);
     }
 
     void remember(const Dag& dag, const RunResult& result) {
@@ -281,8 +281,8 @@ public:
 private:
     Store& store_;
     const Files& files_;
-    Checkpoints* checkpoints_;
-    FinalCheckpoints* final_checkpoints_;
+    CheckpointStore* checkpoints_;
+    CheckpointStore* final_checkpoints_;
     std::map<std::string, PreviousRun> last_;
     std::map<std::string, double> seconds_;
 };

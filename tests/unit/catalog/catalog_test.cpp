@@ -93,8 +93,9 @@ std::optional<std::string> fault_with(const PortDescription& output) {
 TEST_CASE("a manifest says everything that the library said") {
     const TempFolder folder;
     const StageLibraryInfo info = everything();
-    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info)));
+    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info, sha256("the file"))));
     CHECK(read.library == folder.path() / "libmine_stages.so");
+    CHECK(read.library_digest == sha256("the file"));
     CHECK(read.name == "mine");
     CHECK(read.numerics == info.numerics);
     CHECK(!read.finds_gpus);
@@ -107,7 +108,7 @@ TEST_CASE("that a library can be asked for a GPU stands in its manifest, and at 
     const TempFolder folder;
     StageLibraryInfo info = everything();
     info.find_gpu = [] { return GpuAnswer(NoGpu{"nobody asks"}); };
-    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info)));
+    const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info, sha256("the file"))));
     CHECK(read.finds_gpus);
     Catalog catalog;
     catalog.add(read);
@@ -124,7 +125,7 @@ TEST_CASE("no parameter may have a name that every stage has for something else 
 }
 
 TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
-    const std::string good = manifest_json(everything());
+    const std::string good = manifest_json(everything(), sha256("the file"));
     CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") !=
           std::string::npos);
     CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: wants an integer") !=
@@ -136,7 +137,7 @@ TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
     const std::string abi = "\"abi\":" + std::to_string(kStageAbi);
     CHECK(refused(replaced(good, abi, "\"abi\":999")).find("ABI 999") != std::string::npos);
-    CHECK(refused(replaced(good, "\"satdl_manifest\":1", "\"satdl_manifest\":2")).find("wants format 1, is 2") !=
+    CHECK(refused(replaced(good, "\"satdl_manifest\":2", "\"satdl_manifest\":1")).find("wants format 2, is 1") !=
           std::string::npos);
     CHECK_FALSE(refused("").empty());
     CHECK_FALSE(refused("[]").empty());
@@ -157,7 +158,7 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     CHECK(fault_with({.name = "a/b"}));
     StageLibraryInfo info = everything();
     info.stages[0].description.params[2].fallback = "mae";
-    CHECK_THROWS_WITH(manifest_json(info), Catch::Contains("parameter 'loss' has the default 'mae'"));
+    CHECK_THROWS_WITH(manifest_json(info, sha256("the file")), Catch::Contains("parameter 'loss' has the default 'mae'"));
 
     using Rule = PortDescription::MetricsRule;
     CHECK(fault_with({.name = "y", .metrics = Rule{}}) ==
@@ -250,17 +251,17 @@ TEST_CASE("the rules of shapes are read to the letter") {
 
 TEST_CASE("one kind in two libraries is refused, naming both") {
     const TempFolder folder;
-    const auto one = written(folder, "libone.json", manifest_json(everything()));
-    const auto two = written(folder, "libtwo.json", manifest_json(everything()));
+    const auto one = written(folder, "libone.json", manifest_json(everything(), sha256("the file")));
+    const auto two = written(folder, "libtwo.json", manifest_json(everything(), sha256("the file")));
     CHECK_THROWS_WITH(load_catalog(folder.path(), {one.string(), two.string()}),
                       Catch::Contains("libone.so") && Catch::Contains("libtwo.so") && Catch::Contains("'fine_tune'"));
 }
 
 TEST_CASE("a catalogue holds the built-in library and those that the user names, each once") {
     const TempFolder folder;
-    written(folder, "libmine.json", manifest_json(everything()));
+    written(folder, "libmine.json", manifest_json(everything(), sha256("the file")));
     StageLibraryInfo built_in{"satdl", {}, {{StageDescription{.kind = "normalise", .help = "x"}, nullptr}}};
-    written(folder, "libsatdl_stages.json", manifest_json(built_in));
+    written(folder, "libsatdl_stages.json", manifest_json(built_in, sha256("the file")));
     const std::string library = (folder.path() / "libmine.so").string();
     const Catalog catalog = load_catalog(folder.path(), {library + ":" + library, library});
     CHECK(catalog.kinds() == std::vector<std::string>{"fine_tune", "load", "normalise"});

@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/command.h"
+#include "tests/support/temp_folder.h"
+
 using namespace satdl;
 using Catch::Matchers::Contains;
 
@@ -30,7 +33,26 @@ private:
     std::vector<SourceFile> files_;
 };
 
-CatalogEntry from(const std::string& library) { return {{.kind = "times"}, built(library), {}}; }
+// A stage of a library whose manifest would describe the file that is there.
+CatalogEntry from(const std::string& library) {
+    CatalogEntry stage{.description = {.kind = "times"}, .library = built(library)};
+    if (std::filesystem::exists(stage.library)) stage.library_digest = sha256(real_file_system()->map(stage.library).bytes);
+    return stage;
+}
+
+// A copy of the user's library and its manifest, in a folder where they can be changed.
+struct Copied {
+    Copied() {
+        for (const char* name : {"libmine_stages.so", "libmine_stages.json"}) std::filesystem::copy(built(name), folder.path() / name);
+    }
+    [[nodiscard]] CatalogEntry times() const {
+        Catalog catalog;
+        catalog.add(read_manifest(folder.path() / "libmine_stages.json"));
+        return *catalog.find("times");
+    }
+    const test::TempFolder folder;
+    const std::filesystem::path library = folder.path() / "libmine_stages.so";
+};
 
 }  // namespace
 
@@ -63,7 +85,7 @@ TEST_CASE("What a stage throws crosses the border of its library with its type")
 TEST_CASE("A library that was built for another ABI is refused by name, before anything in it is called") {
     StageLibraries libraries;
     const CatalogEntry stage = from("libother_abi.so");
-    CHECK_THROWS_WITH(libraries.function(stage), Contains("libother_abi.so") && Contains("stage ABI -1") && Contains("build the library anew"));
+    CHECK_THROWS_WITH(libraries.function(stage), Contains("libother_abi.so") && Contains("stage ABI -1") && Contains("build the library again"));
 }
 
 TEST_CASE("A library without stages is refused by name, with the symbol that it lacks") {
@@ -76,22 +98,50 @@ TEST_CASE("A library that is not there is refused by name") {
     CHECK_THROWS_WITH(libraries.function(from("libnowhere.so")), Contains("libnowhere.so"));
 }
 
-TEST_CASE("A library that is another one than its manifest describes is refused by name") {
-    const Catalog catalog = mine();
+TEST_CASE("A library that its manifest does not describe to the last byte is refused, and what to do is said") {
+    const Copied copied;
+    {
+        StageLibraries libraries;
+        CHECK(libraries.file(copied.times()).digest == sha256(test::file_text(copied.library)));
+        CHECK_NOTHROW(libraries.function(copied.times()));
+    }
+    // The loader maps a file once, under whatever name: a changed copy is another file.
+    std::string text = test::file_text(copied.library);
+    text.back() = static_cast<char>(text.back() ^ 1);
+    std::filesystem::remove(copied.library);
+    test::write_text(copied.library, text);
     StageLibraries libraries;
-    CatalogEntry stage = *catalog.find("times");
-    SECTION("the stage is gone") {
-        stage.description.kind = "divide";
-        CHECK_THROWS_WITH(libraries.function(stage), Contains("libmine_stages.so") && Contains("no stage 'divide'"));
+    CHECK_THROWS_WITH(libraries.function(copied.times()), Contains("libmine_stages.so' is not loaded") &&
+                                                              Contains("the manifest beside it describes another build of libmine_stages.so") &&
+                                                              Contains("build it again"));
+    CHECK_FALSE(libraries.digest(copied.times()));
+}
+
+TEST_CASE("A library that was replaced since its manifest was read is refused, though it is the same to the last byte") {
+    const Copied copied;
+    const CatalogEntry planned = copied.times();
+    const std::string text = test::file_text(copied.library);
+    std::filesystem::rename(copied.library, copied.folder.path() / "old");
+    test::write_text(copied.library, text);
+    StageLibraries libraries;
+    CHECK_THROWS_WITH(libraries.file(planned), Contains("it was replaced since this run was planned"));
+    CHECK_NOTHROW(libraries.file(copied.times()));
+}
+
+TEST_CASE("A stage that the library lacks, though its manifest has it, is refused by name") {
+    StageLibraries libraries;
+    CatalogEntry stage = *mine().find("times");
+    stage.description.kind = "divide";
+    CHECK_THROWS_WITH(libraries.function(stage), Contains("libmine_stages.so") && Contains("no stage 'divide'"));
+}
+
+TEST_CASE("No manifest is written of a library of another ABI, or of none") {
+    for (const auto& [library, word] : {std::pair("libother_abi.so", "stage ABI -1"), std::pair("libno_stages.so", "satdl_stage_abi")}) {
+        const auto made = test::run_command((built("satdl-manifest").string() + " ") + built(library).string());
+        CHECK(made.status != 0);
+        CHECK_THAT(made.output, Contains(library) && Contains(word));
     }
-    SECTION("its version was raised") {
-        stage.description.version = 7;
-        CHECK_THROWS_WITH(libraries.function(stage), Contains("describes the stage 'times' otherwise"));
-    }
-    SECTION("a parameter has another default") {
-        stage.description.params[0].fallback = std::string("3");
-        CHECK_THROWS_WITH(libraries.function(stage), Contains("describes the stage 'times' otherwise"));
-    }
+    CHECK_FALSE(std::filesystem::exists(built("libother_abi.json")));
 }
 
 TEST_CASE("All errors of stage libraries end in the exit code of a bad store") {

@@ -76,6 +76,27 @@ TEST_CASE("reading gives the bytes asked for, fewer at the end, none beyond it")
     CHECK(error_number([&] { (void)files->read(folder.path() / "absent", 0, 1); }) == ENOENT);
 }
 
+TEST_CASE("an open file stays the same one, whatever is put under its name") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    const auto path = folder.path() / "text";
+    write_text(path, "old text");
+    const FileStamp before = *files->stamp(path);
+    const auto file = files->open(path);
+    write_text(folder.path() / "new", "new");
+    files->rename(folder.path() / "new", path);
+    CHECK(file->path() == path);
+    CHECK(file->read(0, 100) == "old text");
+    CHECK(file->read(4, 2) == "te");
+    CHECK(file->stamp().inode == before.inode);
+    const MappedFile mapped = file->map();
+    CHECK(mapped.bytes.size() == 8);
+    CHECK(mapped.stamp == file->stamp());
+    CHECK(files->stamp(path)->inode != before.inode);
+    CHECK(files->read(path, 0, 100) == "new");
+    CHECK(error_number([&] { (void)files->open(folder.path() / "absent"); }) == ENOENT);
+}
+
 TEST_CASE("a mapping outlives the file's name and ends with its owner") {
     const TempFolder folder;
     const auto files = real_file_system();

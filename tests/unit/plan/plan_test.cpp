@@ -31,8 +31,8 @@ DagBuilder small(const ConfigValue& k = k1, const std::string& path = "one") {
 struct World {
     Files files{{"one", {1, 2, 3}}};
     MemoryStore store;
-    MemoryCheckpoints checkpoints;
-    MemoryFinalCheckpoints final_checkpoints;
+    MemoryCheckpoints checkpoints{Retention::LastTwo};
+    MemoryCheckpoints final_checkpoints{Retention::First};
     TinyCacheView cache{store, files, &checkpoints, &final_checkpoints};
     TinyExecutor executor{files};
     Machine machine{4, "AVX2"};
@@ -274,7 +274,7 @@ void keep_final_checkpoint(World& world, const Dag& dag, std::int64_t reached) {
     const Plan plan = world.plan(dag);
     const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
     REQUIRE(continuation);
-    world.final_checkpoints.keep(continuation->base_recipe, *plan.nodes[0].key, {reached, continuation->target, 10, 10}, as_group({reached}));
+    world.final_checkpoints.write(continuation->base_recipe, *plan.nodes[0].key, {reached, continuation->target, 10, 10}, as_group({reached}));
 }
 
 }  // namespace
@@ -300,9 +300,9 @@ TEST_CASE("Of a checkpoint and an end, the farther one counts") {
     keep_final_checkpoint(world, walk(20), 20);
     const Dag dag = walk(50);
     const Recipe recipe = *world.plan(dag).nodes[0].recipe;
-    world.checkpoints.keep(recipe, {7, 50, 3, 10}, as_group({7}));
+    world.checkpoints.write(recipe, key_of(recipe), {7, 50, 3, 10}, as_group({7}));
     CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
-    world.checkpoints.keep(recipe, {21, 50, 3, 10}, as_group({21}));
+    world.checkpoints.write(recipe, key_of(recipe), {21, 50, 3, 10}, as_group({21}));
     CHECK(world.lines(dag) == Lines{"resume w: from epoch 21, step 3, 41 %, where it was interrupted"});
 }
 

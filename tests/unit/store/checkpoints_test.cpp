@@ -1,4 +1,4 @@
-#include "pipeline/store/checkpoints.h"
+#include "pipeline/store/checkpoint_files.h"
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
@@ -33,17 +33,21 @@ CheckpointPosition at(std::int64_t epoch, std::int64_t step) { return {epoch, 20
 const Recipe kRecipe = test::sample_recipe(1);
 const Digest kKey = key_of(kRecipe);
 
-std::optional<Checkpoint> loaded(Checkpoints& checkpoints) {
+std::optional<Checkpoint> loaded(CheckpointStore& checkpoints) {
     std::vector<std::string> damaged;
     return checkpoints.load(kKey, damaged);
 }
 
 // A process with its view of a store's checkpoints.
 struct Process {
-    explicit Process(const std::filesystem::path& store) : faulty(*files), checkpoints(store, faulty, test::hdf5_writer) {}
+    explicit Process(const std::filesystem::path& store) : faulty(*files), checkpoints(store, Retention::LastTwo, faulty, test::hdf5_writer) {}
     std::unique_ptr<FileSystem> files = real_file_system();
     FaultyFileSystem faulty;
-    DiskCheckpoints checkpoints;
+    CheckpointFiles checkpoints;
+
+    void keep(const CheckpointPosition& position, const NamedArrays& state, const Recipe& recipe = kRecipe) {
+        checkpoints.write(recipe, key_of(recipe), position, state);
+    }
 };
 
 // By a process that has just begun.
@@ -68,8 +72,18 @@ void overwrite(const std::filesystem::path& path, const std::string& text) {
 TEST_CASE("a place is told in words") {
     CHECK(at(7, 210).text() == "epoch 7, step 210, 32 %");
     CHECK(at(7, 469).text() == "the end of epoch 7, 35 %");
-    CHECK(place_of({.epoch = 7, .epochs = 20, .step = 0, .steps = 469, .epoch_ended = true, .metrics = {}}) == at(7, 469));
+    CHECK(position_of({.epoch = 7, .epochs = 20, .step = 0, .steps = 469, .epoch_ended = true, .metrics = {}}) == at(7, 469));
     CHECK(CheckpointPosition{}.share() == 0);
+}
+
+TEST_CASE("a stage starts at the farther checkpoint, at its own where both are as far, at the beginning where there is none") {
+    CHECK(choose_start(std::nullopt, std::nullopt) == Start::Beginning);
+    CHECK(choose_start(at(1, 1), std::nullopt) == Start::Checkpoint);
+    CHECK(choose_start(std::nullopt, at(1, 1)) == Start::FinalCheckpoint);
+    CHECK(choose_start(at(3, 2), at(3, 2)) == Start::Checkpoint);
+    CHECK(choose_start(at(3, 2), at(3, 3)) == Start::FinalCheckpoint);
+    CHECK(choose_start(at(4, 0), at(3, 469)) == Start::Checkpoint);
+    CHECK(choose_start(at(2, 100), CheckpointPosition{3, 3, 1, 469}) == Start::FinalCheckpoint);  // of a shorter training
 }
 
 TEST_CASE("the next process goes on from the last checkpoint; two are kept, and none of another key is seen") {
@@ -78,19 +92,19 @@ TEST_CASE("the next process goes on from the last checkpoint; two are kept, and 
         Process first(folder.path());
         CHECK_FALSE(first.checkpoints.newest(kKey));
         CHECK_FALSE(loaded(first.checkpoints));
-        for (int epoch = 1; epoch <= 3; ++epoch) first.checkpoints.keep(kRecipe, at(epoch, 10), state_at(static_cast<float>(epoch)));
-        first.checkpoints.keep(test::sample_recipe(2), at(9, 9), state_at(9));
+        for (int epoch = 1; epoch <= 3; ++epoch) first.keep(at(epoch, 10), state_at(static_cast<float>(epoch)));
+        first.keep(at(9, 9), state_at(9), test::sample_recipe(2));
     }
     Process next(folder.path());
     CHECK(next.checkpoints.newest(kKey) == at(3, 10));
     const auto found = loaded(next.checkpoints);
     REQUIRE(found);
-    CHECK(found->place == at(3, 10));
+    CHECK(found->position == at(3, 10));
     CHECK(same(found->state, state_at(3)));
     CHECK(names_in(folder.path() / "checkpoints").size() == 3);
     CHECK(names_in(folder.path() / "tmp").empty());
 
-    next.checkpoints.drop(kKey);
+    next.checkpoints.remove(kKey);
     CHECK_FALSE(next.checkpoints.newest(kKey));
     CHECK(Process(folder.path()).checkpoints.newest(key_of(test::sample_recipe(2))) == at(9, 9));
 }
@@ -99,10 +113,10 @@ TEST_CASE("two processes that make the same keep checkpoints beside each other")
     const TempFolder folder;
     Process one(folder.path());
     Process other(folder.path());
-    one.checkpoints.keep(kRecipe, at(1, 1), state_at(1));
+    one.keep(at(1, 1), state_at(1));
     CHECK(other.checkpoints.newest(kKey) == at(1, 1));
-    one.checkpoints.keep(kRecipe, at(1, 2), state_at(2));
-    other.checkpoints.keep(kRecipe, at(1, 3), state_at(3));  // knows nothing of the second: takes the next free number
+    one.keep(at(1, 2), state_at(2));
+    other.keep(at(1, 3), state_at(3));  // knows nothing of the second: takes the next free number
     const auto found = loaded_anew(folder);
     REQUIRE(found);
     CHECK(same(found->state, state_at(3)));
@@ -112,8 +126,8 @@ TEST_CASE("whatever byte of the newest is damaged, the one before it is taken, a
     const TempFolder folder;
     {
         Process process(folder.path());
-        process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
-        process.checkpoints.keep(kRecipe, at(2, 10), state_at(2));
+        process.keep(at(1, 10), state_at(1));
+        process.keep(at(2, 10), state_at(2));
     }
     const auto path = newest_file(folder.path());
     const std::string whole = file_text(path);
@@ -121,7 +135,7 @@ TEST_CASE("whatever byte of the newest is damaged, the one before it is taken, a
         std::vector<std::string> damaged;
         const auto found = Process(folder.path()).checkpoints.load(kKey, damaged);
         REQUIRE(found);
-        CHECK(found->place == at(1, 10));
+        CHECK(found->position == at(1, 10));
         CHECK(same(found->state, state_at(1)));
         REQUIRE(damaged.size() == 1);
         CHECK_FALSE(std::filesystem::exists(path));  // in quarantine
@@ -145,7 +159,7 @@ TEST_CASE("where all are damaged there is none; a result or another node's check
     const auto store = folder.path();
     {
         Process process(store);
-        process.checkpoints.keep(test::sample_recipe(2), at(5, 5), state_at(5));
+        process.keep(at(5, 5), state_at(5), test::sample_recipe(2));
     }
     const auto renamed = store / "checkpoints" / fmt::format("{}.1.h5", kKey.hex());
     std::filesystem::rename(newest_file(store), renamed);
@@ -163,12 +177,12 @@ TEST_CASE("whichever call fails while one is kept, the one before it, or it, can
         for (std::size_t call = 1;; ++call) {
             const TempFolder folder;
             Process process(folder.path());
-            process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
-            process.checkpoints.keep(kRecipe, at(2, 10), state_at(2));
+            process.keep(at(1, 10), state_at(1));
+            process.keep(at(2, 10), state_at(2));
             process.faulty.fail(call, EIO, 1, fault);
             bool failed = false;
             try {
-                process.checkpoints.keep(kRecipe, at(3, 10), state_at(3));
+                process.keep(at(3, 10), state_at(3));
             } catch (const FileError& error) {
                 failed = true;
                 CHECK(error.number() == EIO);
@@ -180,7 +194,7 @@ TEST_CASE("whichever call fails while one is kept, the one before it, or it, can
             REQUIRE(found);
             CHECK(damaged.empty());
             CHECK((same(found->state, state_at(3)) || (failed && same(found->state, state_at(2)))));
-            process.checkpoints.keep(kRecipe, at(4, 10), state_at(4));  // the same process goes on
+            process.keep(at(4, 10), state_at(4));  // the same process goes on
             CHECK(same(loaded_anew(folder)->state, state_at(4)));
             if (!reached) break;
         }
@@ -191,7 +205,7 @@ TEST_CASE("a folder that cannot be read holds nothing to go on from") {
     const TempFolder folder;
     {
         Process process(folder.path());
-        process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+        process.keep(at(1, 10), state_at(1));
     }
     Process process(folder.path());
     process.faulty.fail(1, EACCES, FaultyFileSystem::kForEver);
@@ -202,8 +216,8 @@ TEST_CASE("all are verified: the damaged ones are named and put aside, whichever
     const TempFolder folder;
     {
         Process process(folder.path());
-        for (int epoch = 1; epoch <= 2; ++epoch) process.checkpoints.keep(kRecipe, at(epoch, 10), state_at(1));
-        process.checkpoints.keep(test::sample_recipe(2), at(9, 9), state_at(9));
+        for (int epoch = 1; epoch <= 2; ++epoch) process.keep(at(epoch, 10), state_at(1));
+        process.keep(at(9, 9), state_at(9), test::sample_recipe(2));
     }
     Process process(folder.path());
     const VerifiedFiles sound = process.checkpoints.verify();
@@ -219,15 +233,15 @@ TEST_CASE("all are verified: the damaged ones are named and put aside, whichever
     CHECK(found.good == 2);
     REQUIRE(found.damaged.size() == 1);
     CHECK(found.damaged.front().find(path.string()) != std::string::npos);
-    CHECK(names_in(folder.path() / "quarantine") == std::vector<std::string>{"checkpoints-" + path.filename().string()});
+    CHECK(names_in(folder.path() / "quarantine") == std::vector<std::string>{fmt::format("checkpoints-{}.1.h5", path.stem().string())});
     CHECK(process.checkpoints.verify().good == 2);
-    CHECK(DiskCheckpoints(folder.path() / "none", *process.files, test::hdf5_writer).verify().good == 0);
+    CHECK(CheckpointFiles(folder.path() / "none", Retention::LastTwo, *process.files, test::hdf5_writer).verify().good == 0);
 }
 
 TEST_CASE("one that is dropped while all are verified is no damage; one that cannot be read is an error") {
     const TempFolder folder;
     Process process(folder.path());
-    process.checkpoints.keep(kRecipe, at(1, 10), state_at(1));
+    process.keep(at(1, 10), state_at(1));
     for (const std::size_t call : {2, 3}) {  // after the list: the header, or the whole
         process.faulty.fail(call, ENOENT);
         const VerifiedFiles found = process.checkpoints.verify();

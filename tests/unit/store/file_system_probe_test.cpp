@@ -19,12 +19,11 @@ public:
     explicit Otherwise(Thing thing) : thing_(thing) {}
 
     std::optional<FileStamp> stamp(const std::filesystem::path& path) override { return real_->stamp(path); }
-    std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) override {
-        std::string text = real_->read(path, offset, bytes);
-        if (thing_ == Thing::ReadsZeros && text.size() > 5000) text[5000] = 0;
-        return text;
+    std::unique_ptr<File> open(const std::filesystem::path& path) override {
+        auto file = real_->open(path);
+        if (thing_ != Thing::ReadsZeros) return file;
+        return std::make_unique<WithZeros>(std::move(file));
     }
-    MappedFile map(const std::filesystem::path& path) override { return real_->map(path); }
     std::vector<std::string> list(const std::filesystem::path& folder) override { return real_->list(folder); }
     void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) override {
         real_->write_new(path, size, extents);
@@ -48,51 +47,68 @@ public:
     std::uint64_t free_bytes(const std::filesystem::path& folder) override { return real_->free_bytes(folder); }
 
 private:
+    class WithZeros final : public File {
+    public:
+        explicit WithZeros(std::unique_ptr<File> below) : File(below->path()), below_(std::move(below)) {}
+        FileStamp stamp() override { return below_->stamp(); }
+        std::string read(std::uint64_t offset, std::size_t bytes) override {
+            std::string text = below_->read(offset, bytes);
+            if (text.size() > 5000) text[5000] = 0;
+            return text;
+        }
+        MappedFile map() override { return below_->map(); }
+
+    private:
+        const std::unique_ptr<File> below_;
+    };
+
     const Thing thing_;
     const std::unique_ptr<FileSystem> real_ = real_file_system();
 };
 
-std::vector<std::string> not_held(const std::vector<DiskAnswer>& answers) {
-    std::vector<std::string> questions;
-    for (const DiskAnswer& one : answers) {
-        CHECK(one.follows.empty() == (one.holds == Holds::Yes));
+std::vector<std::string> failed(const std::vector<FileSystemCheck>& checks) {
+    std::vector<std::string> names;
+    for (const FileSystemCheck& one : checks) {
+        CHECK(one.consequence.empty() == (one.verdict == Verdict::Ok));
         CHECK_FALSE(one.found.empty());
-        if (one.holds != Holds::Yes) questions.push_back(one.question);
+        if (one.verdict != Verdict::Ok) names.push_back(one.name);
     }
-    return questions;
+    return names;
 }
+
+bool is_fatal(const FileSystemCheck& one) { return one.verdict == Verdict::Fatal; }
 
 }  // namespace
 
 TEST_CASE("On a usual file system a store can be kept") {
     const TempFolder folder;
-    const auto answers = probe_file_system(folder.path(), *real_file_system());
-    CHECK(answers.size() == 10);
-    CHECK(std::ranges::none_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; }));
+    const auto checks = probe_file_system(folder.path(), *real_file_system());
+    CHECK(checks.size() == 10);
+    CHECK(std::ranges::none_of(checks, is_fatal));
 }
 
 TEST_CASE("A file system that does one thing otherwise is found out") {
     using Thing = Otherwise::Thing;
-    const auto [thing, question] = GENERATE(table<Thing, std::string>({
-        {Thing::LinkReplaces, "a name that is taken is not taken over"},
-        {Thing::RenameCopies, "a rename replaces the old file"},
-        {Thing::ReadsZeros, "what was written comes back"},
-        {Thing::SyncFails, "files and names are made durable"},
+    const auto [thing, check] = GENERATE(table<Thing, std::string>({
+        {Thing::LinkReplaces, "link() refuses an existing name"},
+        {Thing::RenameCopies, "rename() replaces the old file"},
+        {Thing::ReadsZeros, "bytes are read back as they were written"},
+        {Thing::SyncFails, "fsync() works on files and folders"},
     }));
     const TempFolder folder;
     Otherwise files(thing);
-    const auto answers = probe_file_system(folder.path(), files);
-    const auto found = not_held(answers);
-    CHECK(std::ranges::count(found, question) == 1);
-    CHECK(std::ranges::any_of(answers, [](const DiskAnswer& one) { return one.holds == Holds::NoAndMust; }));
+    const auto checks = probe_file_system(folder.path(), files);
+    const auto found = failed(checks);
+    CHECK(std::ranges::count(found, check) == 1);
+    CHECK(std::ranges::any_of(checks, is_fatal));
 }
 
-TEST_CASE("Whatever call fails is an answer, and no exception") {
+TEST_CASE("Whatever call fails is a finding, and no exception") {
     for (const std::size_t number : {1, 2, 5, 9, 20, 30}) {
         const TempFolder folder;
         const auto real = real_file_system();
         test::FaultyFileSystem files(*real);
         files.fail(number, EIO);
-        CHECK(not_held(probe_file_system(folder.path(), files)).size() >= 1);
+        CHECK(failed(probe_file_system(folder.path(), files)).size() >= 1);
     }
 }

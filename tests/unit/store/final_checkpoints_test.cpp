@@ -1,4 +1,4 @@
-#include "pipeline/store/final_checkpoints.h"
+#include "pipeline/store/checkpoint_files.h"
 
 #include <catch2/catch.hpp>
 
@@ -31,24 +31,24 @@ NamedArrays state_after(std::int64_t epochs) {
 
 // A process with its view of a store's ends.
 struct Process {
-    explicit Process(const TempFolder& folder) : faulty(*files), final_checkpoints(folder.path(), faulty, test::hdf5_writer) {}
+    explicit Process(const TempFolder& folder) : faulty(*files), final_checkpoints(folder.path(), Retention::First, faulty, test::hdf5_writer) {}
     void keep(std::int64_t reached, std::int64_t goal, int way = 1) {
-        final_checkpoints.keep(base(way), key_with(goal), end_of(reached, goal), state_after(reached));
+        final_checkpoints.write(base(way), key_with(goal), end_of(reached, goal), state_after(reached));
     }
     std::unique_ptr<FileSystem> files = real_file_system();
     FaultyFileSystem faulty;
-    DiskFinalCheckpoints final_checkpoints;
+    CheckpointFiles final_checkpoints;
     std::vector<std::string> damaged;
 };
 
 // How far the end is at which something of `goal` epochs would begin; 0: at the start.
 std::int64_t begins_at(const TempFolder& folder, std::int64_t goal, int way = 1) {
     Process process(folder);
-    const auto place = process.final_checkpoints.longest_prefix(base(way), goal);
-    const auto loaded = process.final_checkpoints.load(base(way), goal, process.damaged);
+    const auto place = process.final_checkpoints.newest(key_of(base(way)), goal);
+    const auto loaded = process.final_checkpoints.load(key_of(base(way)), process.damaged, goal);
     REQUIRE(place.has_value() == loaded.has_value());
     if (!place) return 0;
-    CHECK(*place == loaded->place);
+    CHECK(*place == loaded->position);
     CHECK(port_digest(loaded->state) == port_digest(state_after(place->epoch)));
     return place->epoch;
 }
@@ -75,7 +75,7 @@ TEST_CASE("the farthest end that is not beyond the goal is taken, of the same wa
 TEST_CASE("an end is never changed, whoever comes second") {
     const TempFolder folder;
     Process one(folder), other(folder);
-    CHECK_FALSE(other.final_checkpoints.longest_prefix(base(), 20));
+    CHECK_FALSE(other.final_checkpoints.newest(key_of(base()), 20));
     one.keep(20, 20);
     const auto names = one.files->list(folder.path() / "ends");
     REQUIRE(names.size() == 1);
@@ -100,7 +100,7 @@ TEST_CASE("an end says whose it is, and goes when it is told to") {
     CHECK(entries[0].number == 20);
     CHECK(entries[0].bytes > 4096);
     process.final_checkpoints.erase(entries[0]);
-    CHECK(process.final_checkpoints.longest_prefix(base(), 50)->epoch == 7);
+    CHECK(process.final_checkpoints.newest(key_of(base()), 50)->epoch == 7);
     CHECK(begins_at(folder, 50) == 7);
 }
 
@@ -117,9 +117,9 @@ TEST_CASE("a damaged end is put into quarantine and told, and the one before it 
     std::filesystem::remove(path);
     write_text(path, text);
     Process process(folder);
-    const auto loaded = process.final_checkpoints.load(base(), 50, process.damaged);
+    const auto loaded = process.final_checkpoints.load(key_of(base()), process.damaged, 50);
     REQUIRE(loaded);
-    CHECK(loaded->place.epoch == 5);
+    CHECK(loaded->position.epoch == 5);
     REQUIRE(process.damaged.size() == 1);
     CHECK_THAT(process.damaged[0], Contains("damaged"));
     CHECK_FALSE(std::filesystem::exists(path));
