@@ -116,8 +116,16 @@ ExitCode run_smoke(const RunOptions& options) {
                                                        : std::make_unique<SmokeLines>();
     StageExecutor executor(isolation(options));
     const StopSignals signals;
-    const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
-    const RunResult result = run_on_flow_graph(run, limits_of(options, session.machine()));
+    const RunResult result = run_on_flow_graph({.dag = dag,
+                                                .plan = plan,
+                                                .machine = session.machine(),
+                                                .store = store,
+                                                .cache = cache,
+                                                .executor = executor,
+                                                .observer = *display,
+                                                .clock = *clock,
+                                                .stop = signals.stop(),
+                                                .limits = limits_of(options, session.machine())});
 
     if (options.json || options.quiet) tell_failures(dag, result);
     else print_line(smoke_line(dag, result, clock->seconds() - began));

@@ -5,8 +5,7 @@
 #include <string>
 
 #include "pipeline/records/json_events.h"
-#include "pipeline/run/admission.h"
-#include "pipeline/run/executor.h"
+#include "pipeline/run/clock.h"
 #include "pipeline/run/observer.h"
 
 namespace satdl {

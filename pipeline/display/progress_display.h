@@ -6,7 +6,7 @@
 #include <memory>
 #include <string_view>
 
-#include "pipeline/run/executor.h"
+#include "pipeline/run/clock.h"
 #include "pipeline/run/observer.h"
 
 namespace satdl {

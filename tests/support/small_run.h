@@ -93,7 +93,8 @@ public:
         const auto all = broadcast(told);
         TickingClock clock;
         const std::atomic<bool> stop{false};
-        return run_serially({dag, plan, machine, store_, cache, executor_, *all, clock, stop, &checkpoints_, 60, {}}, {});
+        return run_serially({.dag = dag, .plan = plan, .machine = machine, .store = store_, .cache = cache, .executor = executor_,
+                             .observer = *all, .clock = clock, .stop = stop, .checkpoints = &checkpoints_});
     }
 
 private:
