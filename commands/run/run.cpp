@@ -96,11 +96,11 @@ ExitCode run(RunOptions options) {
     OpenStore& open = session.open();
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
-    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);
-    const auto all = broadcast({record.get(), display.get()});
-    SweepStart with_points(*all, sweep, load, info.id);
-    Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
+    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store(), *display);
+    const auto observer = broadcast({record.get(), display.get()});
+    SweepStart sweep_start(*observer, sweep, load);
+    const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
     StageExecutor executor(isolation(options));
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,
@@ -109,7 +109,7 @@ ExitCode run(RunOptions options) {
                                                 .store = open.store(),
                                                 .cache = cache,
                                                 .executor = executor,
-                                                .observer = observer,
+                                                .observer = *observer_of_run,
                                                 .clock = *clock,
                                                 .stop = signals.stop(),
                                                 .limits = limits,
@@ -123,7 +123,7 @@ ExitCode run(RunOptions options) {
     tell_failures(dag, result);
     if (sweeping) {
         const bool silent = options.json || options.quiet;
-        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *all, info.id);
+        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *observer);
     }
     return signals.exit_code().value_or(result.exit_code());
 }

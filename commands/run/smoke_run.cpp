@@ -6,6 +6,7 @@
 
 #include "commands/run/run_output.h"
 #include "commands/shared/signals.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/dag/smoke_dag.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/run/scheduler.h"
@@ -46,7 +47,7 @@ std::string remark(const Dag& dag, const NodeResult& result) {
 }
 
 // A line a stage as it ends, and the warnings.
-class SmokeLines final : public Observer {
+class SmokeLines final : public WarningPrinter {
 public:
     void run_started(const Dag& dag, const Plan& plan) override {
         for (const PlannedNode& planned : plan.nodes)

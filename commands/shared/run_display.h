@@ -17,6 +17,7 @@ enum class Shown {
     Events,      // one JSON event a line
 };
 
+// Warnings go to stderr, whatever is shown.
 [[nodiscard]] std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Clock& clock);
 
 // In one write, and at once: other programs read along.

@@ -14,6 +14,7 @@ namespace satdl {
 // Where progress is shown, as an interface: the real terminal, or a test's.
 struct Screen {
     std::function<void(std::string_view)> write;  // one piece at a time; must not throw
+    std::function<void(std::string_view)> warn;   // one line that belongs elsewhere (stderr), perhaps on the same terminal
     struct Size {
         int columns = 80, rows = 24;
     };

@@ -20,8 +20,14 @@ void ForwardingObserver::stage_finished(const Dag& dag, const NodeResult& result
 void ForwardingObserver::run_finished(const Dag& dag, const RunResult& result) {
     forward([&](Observer& to) { to.run_finished(dag, result); });
 }
-void ForwardingObserver::sweep_event(const Dag& dag, const std::string& line) {
-    forward([&](Observer& to) { to.sweep_event(dag, line); });
+void ForwardingObserver::warning(const std::string& text) {
+    forward([&](Observer& to) { to.warning(text); });
+}
+void ForwardingObserver::sweep_started(const Sweep& sweep, const Workload& workload) {
+    forward([&](Observer& to) { to.sweep_started(sweep, workload); });
+}
+void ForwardingObserver::sweep_finished(const Sweep& sweep, const SweepSummary& summary, const RunResult& result) {
+    forward([&](Observer& to) { to.sweep_finished(sweep, summary, result); });
 }
 
 }  // namespace satdl

@@ -16,7 +16,9 @@ public:
     void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) final;
     void stage_finished(const Dag& dag, const NodeResult& result) final;
     void run_finished(const Dag& dag, const RunResult& result) final;
-    void sweep_event(const Dag& dag, const std::string& line) final;
+    void warning(const std::string& text) final;
+    void sweep_started(const Sweep& sweep, const Workload& workload) final;
+    void sweep_finished(const Sweep& sweep, const SweepSummary& summary, const RunResult& result) final;
 
 protected:
     using Call = std::function<void(Observer& to)>;

@@ -14,6 +14,10 @@
 
 namespace satdl {
 
+struct Sweep;
+struct SweepSummary;
+struct Workload;
+
 class Observer {
 public:
     virtual ~Observer() = default;
@@ -23,8 +27,11 @@ public:
     virtual void stage_log(const Dag&, NodeId, LogLevel, const std::string&) {}
     virtual void stage_finished(const Dag&, const NodeResult&) {}
     virtual void run_finished(const Dag&, const RunResult&) {}
-    // Of a sweep, after run_started and after run_finished: a whole event as a line of JSON (docs/json.md).
-    virtual void sweep_event(const Dag&, const std::string& line) { (void)line; }
+    // Of the run as a whole, on one line.
+    virtual void warning(const std::string& text) { (void)text; }
+    // Of a sweep, whose DAG is the run's: after run_started, and after run_finished.
+    virtual void sweep_started(const Sweep&, const Workload&) {}
+    virtual void sweep_finished(const Sweep&, const SweepSummary&, const RunResult&) {}
 };
 
 // Calls several, in order; each is called even if one before it throws, then the first exception is rethrown.

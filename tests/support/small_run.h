@@ -2,8 +2,6 @@
 // everything that the program has around it: store, index, checkpoints, the run's record and its links.
 #pragma once
 
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -74,9 +72,7 @@ class SmallProcess {
 public:
     SmallProcess(const std::filesystem::path& root, FileSystem& files)
         : root_(root), files_(files), index_(made(root / "store", files) / "index.sqlite"),
-          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", files, hdf5_writer) {
-        spdlog::set_level(spdlog::level::off);
-    }
+          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", files, hdf5_writer) {}
 
     [[nodiscard]] DiskStore& store() { return store_; }
     [[nodiscard]] DiskCheckpoints& checkpoints() { return checkpoints_; }
@@ -87,7 +83,7 @@ public:
         const Machine machine{2, "AVX2"};
         TinyCacheView cache(store_, small_files(), &checkpoints_);
         const Plan plan = make_plan(dag, {}, machine, cache);
-        const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_);
+        const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_, silent_);
         std::vector<Observer*> told{record.get()};
         if (observer != nullptr) told.push_back(observer);
         const auto all = broadcast(told);
@@ -109,6 +105,7 @@ private:
     DiskStore store_;
     DiskCheckpoints checkpoints_;
     SmallExecutor executor_{small_files()};
+    Observer silent_;  // gets the record's warnings
 };
 
 // A run as a process makes it; nothing where it ended with an error of its own before the run, which the user is told.

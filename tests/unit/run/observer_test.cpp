@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "pipeline/run/serialized_observer.h"
+#include "pipeline/run/workload.h"
+#include "pipeline/sweep/sweep_summary.h"
 
 using namespace satdl;
 
@@ -29,6 +31,9 @@ struct Noting final : Observer {
     void stage_log(const Dag&, NodeId, LogLevel, const std::string& message) override { note("log " + message); }
     void stage_finished(const Dag&, const NodeResult& result) override { note("finished " + std::string(name_of(result.state))); }
     void run_finished(const Dag&, const RunResult& result) override { note("run finished " + std::to_string(result.nodes.size())); }
+    void warning(const std::string& text) override { note("warning " + text); }
+    void sweep_started(const Sweep&, const Workload& workload) override { note("sweep of " + std::to_string(workload.points)); }
+    void sweep_finished(const Sweep&, const SweepSummary& summary, const RunResult&) override { note("sweep finished " + summary.metrics.at(0)); }
 };
 
 void call_everything(Observer& observer) {
@@ -45,9 +50,17 @@ void call_everything(Observer& observer) {
     ran.state = NodeState::Ran;
     observer.stage_finished(dag, ran);
     observer.run_finished(dag, RunResult{});
+    observer.warning("disk");
+    Workload workload;
+    workload.points = 2;
+    observer.sweep_started(Sweep{}, workload);
+    SweepSummary summary;
+    summary.metrics = {"loss"};
+    observer.sweep_finished(Sweep{}, summary, RunResult{});
 }
 
-const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "run finished 0"};
+const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "run finished 0",
+                                          "warning disk", "sweep of 2", "sweep finished loss"};
 
 }  // namespace
 
