@@ -2,8 +2,6 @@
 // `satdl run`.
 #include <cxxabi.h>
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,7 +17,6 @@
 #include "commands/shared/command.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/core/error.h"
-#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/worker_process.h"
 #include "pipeline/os/sandbox.h"
@@ -66,15 +63,6 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
         if (arguments[i] == "--sweep" && !has_value) arguments[i] = "--sweep-section";
     }
     return arguments;
-}
-
-// Warnings of the engine's own, on stderr, where no output of a command is.
-void set_up_warnings() {
-    const auto mode = satdl::wants_colour() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
-    auto logger = std::make_shared<spdlog::logger>("satdl", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
-    logger->set_pattern("satdl: %^%l%$: %v");
-    logger->set_level(spdlog::level::warn);
-    spdlog::set_default_logger(std::move(logger));
 }
 
 // An error with a place begins with it; one without begins with the program's name.
@@ -162,7 +150,6 @@ int main(int argc, char** argv) {
     ends_otherwise = std::set_terminate(end_program);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
-        set_up_warnings();
         return parse_and_work(argc, argv);
     } catch (const satdl::Error& error) {
         tell(error);

@@ -4,6 +4,7 @@
 #include "commands/shared/plan_json.h"
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
+#include "pipeline/core/metric_text.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {

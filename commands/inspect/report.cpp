@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <ranges>
 
 #include "commands/shared/session.h"
+#include "pipeline/core/time_text.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
@@ -95,14 +96,6 @@ RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     return run;
 }
 
-std::string today() {
-    const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                       utc.tm_min);
-}
-
 // A file that takes its name when it is whole. Opened before the work, so that a path that cannot be written is told at
 // once.
 class PageFile {
@@ -153,7 +146,7 @@ ExitCode report(ReportOptions options) {
     }
     std::vector<std::string> all = options.what;
     if (all.empty()) all.emplace_back();  // the newest run
-    Json document = {{"satdl", SATDL_VERSION}, {"made", today()}, {"runs", Json::array()}};
+    Json document = {{"satdl", SATDL_VERSION}, {"made", utc_minutes_text(std::time(nullptr))}, {"runs", Json::array()}};
     std::string title;
     for (const auto& what : all) {
         RunFacts facts = facts_of(what, options);

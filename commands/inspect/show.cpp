@@ -2,12 +2,12 @@
 #include "commands/inspect/show.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "commands/inspect/show_images.h"
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/display/progress_display.h"
 
 namespace satdl {
@@ -168,7 +168,7 @@ ExitCode show(const ShowOptions& options) {
     if (results) add_origins(shown, *results);
     std::vector<std::string> damaged;
     shown.made = find_making(open.folder(), shown.header.key, files, damaged);
-    for (const std::string& one : damaged) spdlog::warn("{}, and not used", one);
+    for (const std::string& one : damaged) print_warning(one + ", and not used");
     if (options.json) {
         fmt::print("{}\n", dump_json(shown_json(shown)));
     } else {

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include <ctime>
-
 #include "commands/inspect/show.h"
+#include "pipeline/core/metric_text.h"
+#include "pipeline/core/time_text.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sparkline.h"
 #include "pipeline/display/text_format.h"
@@ -16,14 +16,6 @@ constexpr int kSparklineCells = 60;
 
 std::string number_text(double value) {
     return fmt::format("{:.6g}", value);
-}
-
-std::string utc_text(double wall_time) {
-    const auto seconds = static_cast<std::time_t>(wall_time);
-    std::tm utc{};
-    gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                       utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
 // A network's canonical text or a digest would fill the screen.
@@ -87,7 +79,7 @@ std::string shown_text(const Shown& shown) {
     text += fmt::format("key   {}\nfile  {} ({})\n", shown.header.key.hex(), printable(shown.path.string()),
                         bytes_text(shown.header.file_bytes));
     if (shown.made) {
-        text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(shown.made->wall_time),
+        text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(shown.made->wall_time)),
                             duration_text(shown.made->seconds), printable(shown.made->host), shown.made->threads,
                             shown.made->threads == 1 ? "" : "s", printable(shown.made->run));
         if (!shown.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(shown.made->library_sha256));

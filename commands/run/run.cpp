@@ -44,12 +44,6 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
 
-// Whether anything may run; if not, the serial twin serves: it starts no thread.
-bool has_work(const Plan& plan) {
-    return std::any_of(plan.nodes.begin(), plan.nodes.end(),
-                       [](const PlannedNode& node) { return may_run(node.action); });
-}
-
 void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result, double seconds) {
     if (options.json || options.quiet) return;
     const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
@@ -102,24 +96,34 @@ ExitCode run(RunOptions options) {
     OpenStore& open = session.open();
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
-    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store());
     const auto display = display_on_stdout(shown(options), info, *clock);
-    const auto all = broadcast({record.get(), display.get()});
-    SweepStart with_points(*all, sweep, load, info.id);
-    Observer& observer = sweeping ? static_cast<Observer&>(with_points) : *all;
+    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store(), *display);
+    const auto observer = broadcast({record.get(), display.get()});
+    SweepStart sweep_start(*observer, sweep, load);
+    const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
     StageExecutor executor(session.libraries(), isolation(options));
     const StopSignals signals;
-    const RunContext run{dag,       plan,   session.machine(), open.store(), cache, executor,
-                            observer,  *clock, signals.stop(), &open.checkpoints(), options.checkpoint_every_seconds,
-                            only_points(sweep), ends};
-    const RunResult result = has_work(plan) ? run_on_flow_graph(run, limits) : run_serially(run, {});
+    const RunResult result = run_on_flow_graph({.dag = dag,
+                                                .plan = plan,
+                                                .machine = session.machine(),
+                                                .store = open.store(),
+                                                .cache = cache,
+                                                .executor = executor,
+                                                .observer = *observer_of_run,
+                                                .clock = *clock,
+                                                .stop = signals.stop(),
+                                                .limits = limits,
+                                                .cohorts = only_points(sweep),
+                                                .checkpoints = &open.checkpoints(),
+                                                .checkpoint_every_seconds = options.checkpoint_every_seconds,
+                                                .final_checkpoints = ends});
 
     tell_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) tell_tables(options, dag, result, open.store());
     tell_failures(dag, result);
     if (sweeping) {
         const bool silent = options.json || options.quiet;
-        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *all, info.id);
+        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *observer);
     }
     return signals.exit_code().value_or(result.exit_code());
 }

@@ -7,6 +7,7 @@
 #include "commands/run/sweep_options.h"
 #include "commands/shared/run_display.h"
 #include "pipeline/executors/stage_executor.h"
+#include "pipeline/run/admission.h"
 
 namespace satdl {
 

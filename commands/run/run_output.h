@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/run/observer.h"
+#include "pipeline/run/run_result.h"
 #include "pipeline/store/store.h"
 
 namespace satdl {

@@ -6,6 +6,7 @@
 
 #include "commands/run/run_output.h"
 #include "commands/shared/signals.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/dag/smoke_dag.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/run/scheduler.h"
@@ -46,7 +47,7 @@ std::string remark(const Dag& dag, const NodeResult& result) {
 }
 
 // A line a stage as it ends, and the warnings.
-class SmokeLines final : public Observer {
+class SmokeLines final : public WarningPrinter {
 public:
     void run_started(const Dag& dag, const Plan& plan) override {
         for (const PlannedNode& planned : plan.nodes)
@@ -116,8 +117,16 @@ ExitCode run_smoke(const RunOptions& options) {
                                                        : std::make_unique<SmokeLines>();
     StageExecutor executor(session.libraries(), isolation(options));
     const StopSignals signals;
-    const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
-    const RunResult result = run_on_flow_graph(run, limits_of(options, session.machine()));
+    const RunResult result = run_on_flow_graph({.dag = dag,
+                                                .plan = plan,
+                                                .machine = session.machine(),
+                                                .store = store,
+                                                .cache = cache,
+                                                .executor = executor,
+                                                .observer = *display,
+                                                .clock = *clock,
+                                                .stop = signals.stop(),
+                                                .limits = limits_of(options, session.machine())});
 
     if (options.json || options.quiet) tell_failures(dag, result);
     else print_line(smoke_line(dag, result, clock->seconds() - began));

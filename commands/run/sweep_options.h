@@ -7,7 +7,7 @@
 
 #include "commands/shared/command.h"
 #include "commands/shared/session.h"
-#include "pipeline/display/sweep_summary.h"
+#include "pipeline/sweep/sweep_summary.h"
 
 namespace satdl {
 

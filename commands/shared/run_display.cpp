@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "commands/shared/warnings.h"
 #include "pipeline/display/progress_display.h"
 
 namespace satdl {
@@ -16,12 +17,19 @@ Screen screen_on_stdout(Clock& clock, bool verbose) {
                           std::fwrite(text.data(), 1, text.size(), stdout);
                           std::fflush(stdout);
                       },
+                  .warn = print_warning,
                   .size = [] { return terminal_size(STDOUT_FILENO); },
                   .clock = clock};
     screen.colour = can_redraw(STDOUT_FILENO) && wants_colour();
     screen.verbose = verbose;
     return screen;
 }
+
+class EventLines final : public JsonEvents {
+public:
+    explicit EventLines(const RunInfo& info) : JsonEvents(info, [](const std::string& line, bool) { print_line(line); }) {}
+    void warning(const std::string& text) override { print_warning(text); }
+};
 
 }  // namespace
 
@@ -31,10 +39,8 @@ void print_line(const std::string& line) {
 }
 
 std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Clock& clock) {
-    if (shown == Shown::Events) {
-        return std::make_unique<JsonEvents>(info, [](const std::string& line, bool) { print_line(line); });
-    }
-    if (shown == Shown::Nothing) return std::make_unique<Observer>();
+    if (shown == Shown::Events) return std::make_unique<EventLines>(info);
+    if (shown == Shown::Nothing) return std::make_unique<WarningPrinter>();
     const Screen screen = screen_on_stdout(clock, shown == Shown::Everything);
     return can_redraw(STDOUT_FILENO) ? progress_bars(screen) : plain_lines(screen);
 }

@@ -5,8 +5,7 @@
 #include <string>
 
 #include "pipeline/records/json_events.h"
-#include "pipeline/run/admission.h"
-#include "pipeline/run/executor.h"
+#include "pipeline/run/clock.h"
 #include "pipeline/run/observer.h"
 
 namespace satdl {
@@ -18,6 +17,7 @@ enum class Shown {
     Events,      // one JSON event a line
 };
 
+// Warnings go to stderr, whatever is shown.
 [[nodiscard]] std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Clock& clock);
 
 // In one write, and at once: other programs read along.

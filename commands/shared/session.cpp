@@ -1,8 +1,8 @@
 #include "commands/shared/session.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
+#include "commands/shared/warnings.h"
 #include "pipeline/os/file_trust.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/plan/placement.h"
@@ -87,7 +87,7 @@ Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {
     if (open_ == nullptr) return make_plan(dag, request, machine_, cache);
     const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, cache);
-    if (const auto trouble = open().index().trouble()) spdlog::warn("{}", printable(*trouble));
+    if (const auto trouble = open().index().trouble()) print_warning(*trouble);
     return plan;
 }
 

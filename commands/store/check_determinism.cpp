@@ -111,8 +111,16 @@ ExitCode check(CheckOptions options) {
         if (!options.json) fmt::print("\nagain, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
         StageExecutor executor(session.libraries());
-        const RunContext run{dag, plan, session.machine(), store, cache, executor, *display, *clock, signals.stop()};
-        const RunResult result = run_on_flow_graph(run, default_limits(round.limits, session.machine()));
+        const RunResult result = run_on_flow_graph({.dag = dag,
+                                                    .plan = plan,
+                                                    .machine = session.machine(),
+                                                    .store = store,
+                                                    .cache = cache,
+                                                    .executor = executor,
+                                                    .observer = *display,
+                                                    .clock = *clock,
+                                                    .stop = signals.stop(),
+                                                    .limits = default_limits(round.limits, session.machine())});
         if (const auto code = signals.exit_code()) return *code;
         for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order
             if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));

@@ -3,12 +3,12 @@
 #include "commands/store/gc.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <set>
 
 #include "commands/shared/session.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/json_events.h"
@@ -61,7 +61,7 @@ void add_recorded(OpenStore& open, std::size_t runs, std::set<Digest>& kept) {
     for (const auto& id : ids) {
         const std::string text = record_text(open.folder(), id, open.files());
         const std::string damage = damage_text(checked_record(text, id), id);
-        if (!damage.empty()) spdlog::warn("{}: an artifact of which nothing else tells may go", damage);
+        if (!damage.empty()) print_warning(fmt::format("{}: an artifact of which nothing else tells may go", damage));
         // In damaged lines, too: it can only keep more.
         for (auto at = text.find(kBefore); at != std::string::npos; at = text.find(kBefore, at + 1)) {
             if (const auto key = Digest::from_hex(std::string_view(text).substr(at + kBefore.size(), 64))) kept.insert(*key);

@@ -76,11 +76,17 @@ private:
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.quiet ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
         StageExecutor executor(libraries_);
-        const RunContext run{dag,      plan,   machine_,        open_.store(),        cache, executor,
-                                *display, *clock, signals_.stop(), &open_.checkpoints()};
-        Limits limits = default_limits({}, machine_);
-        limits.keep_going = true;
-        const RunResult result = run_on_flow_graph(run, limits);
+        const RunResult result = run_on_flow_graph({.dag = dag,
+                                                    .plan = plan,
+                                                    .machine = machine_,
+                                                    .store = open_.store(),
+                                                    .cache = cache,
+                                                    .executor = executor,
+                                                    .observer = *display,
+                                                    .clock = *clock,
+                                                    .stop = signals_.stop(),
+                                                    .limits = default_limits({.keep_going = true}, machine_),
+                                                    .checkpoints = &open_.checkpoints()});
         for (Lost* one : lost) {
             for (const NodeResult& node : result.nodes)
                 if (dag.nodes[node.node].name == one->stage) one->trouble = trouble_of(*one, node);

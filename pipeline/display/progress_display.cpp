@@ -148,6 +148,11 @@ public:
         if (result.state == NodeState::Reused && !screen_.verbose) return;
         finished(result.state, finished_text(dag, result, metrics));
     }
+    void warning(const std::string& text) override {
+        const std::lock_guard lock(mutex_);
+        clear();  // on a terminal it stands where the bars were, and they are drawn again below it
+        screen_.warn(text);
+    }
     void run_finished(const Dag&, const RunResult&) override {
         ticker_.stop();
         const std::lock_guard lock(mutex_);

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string_view>
 
-#include "pipeline/run/executor.h"
+#include "pipeline/run/clock.h"
 #include "pipeline/run/observer.h"
 
 namespace satdl {
@@ -14,6 +14,7 @@ namespace satdl {
 // Where progress is shown, as an interface: the real terminal, or a test's.
 struct Screen {
     std::function<void(std::string_view)> write;  // one piece at a time; must not throw
+    std::function<void(std::string_view)> warn;   // one line that belongs elsewhere (stderr), perhaps on the same terminal
     struct Size {
         int columns = 80, rows = 24;
     };

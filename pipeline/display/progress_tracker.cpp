@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/core/metric_text.h"
 #include "pipeline/display/sparkline.h"
 #include "pipeline/display/text_format.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pipeline/run/observer.h"
+#include "pipeline/run/run_result.h"
 
 namespace satdl {
 

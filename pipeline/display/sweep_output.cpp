@@ -7,25 +7,17 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/core/json.h"
+#include "pipeline/core/metric_text.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
 
 namespace {
 
-// A setting as JSON: canonical text is JSON already, save for bare text.
-Json setting_json(const std::string& canonical) {
-    Json parsed = Json::parse(canonical, nullptr, false);
-    return parsed.is_discarded() ? Json(canonical) : parsed;
-}
-
+// A setting without the quotes and escapes of canonical text, which is JSON save for bare text.
 std::string setting_text(const std::string& canonical) {
-    const Json json = setting_json(canonical);
+    const Json json = Json::parse(canonical, nullptr, false);
     return json.is_string() ? json.get<std::string>() : canonical;
-}
-
-Json number_json(const std::optional<double>& value) {
-    return value ? Json(*value) : Json(nullptr);
 }
 
 std::string number_csv(const std::optional<double>& value) {
@@ -55,11 +47,6 @@ std::string error_text(const SweepSummary& report, const std::vector<std::size_t
         first += first_line(report.points[point].failures.front().error);
     }
     return failed < 2 ? first : fmt::format("{} (and {} more)", first, failed - 1);
-}
-
-std::size_t failed_points(const SweepSummary& report, const std::vector<std::size_t>& points) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(points, [&](std::size_t point) { return !report.points[point].failures.empty(); }));
 }
 
 std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary::Row& row, bool any_failed) {
@@ -109,83 +96,6 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
     return notes;
 }
 
-Json axes_json(const std::vector<SweepAxis>& axes) {
-    Json all = Json::array();
-    for (const SweepAxis& axis : axes) {
-        Json values = Json::array();
-        for (const ConfigValue& value : axis.values) values.push_back(Json::parse(value.canonical()));
-        all.push_back({{"param", axis.name}, {"values", std::move(values)}, {"repeats", axis.repeats}});
-    }
-    return all;
-}
-
-Json settings_json(const std::vector<SweepAxis>& axes, const std::vector<std::string>& settings, bool with_repetitions) {
-    Json json = Json::object();
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-        if (with_repetitions || !axes[i].repeats) json[axes[i].name] = setting_json(settings[i]);
-    }
-    return json;
-}
-
-// Stage of the single DAG -> the merged DAG's, and what became of it.
-Json stages_json(const SweepPoint& point, const Dag& dag, const std::vector<std::optional<NodeStatus>>* outcomes) {
-    Json stages = Json::object();
-    for (std::size_t i = 0; i < point.nodes.size(); ++i) {
-        Json stage = {{"stage", dag.nodes[point.nodes[i]].name}};
-        if (outcomes != nullptr) {
-            const auto& outcome = (*outcomes)[point.nodes[i]];
-            stage["outcome"] = outcome ? Json(name_of(outcome->state)) : Json(nullptr);
-            stage["key"] = outcome && outcome->key ? Json(outcome->key->hex()) : Json(nullptr);
-        }
-        stages[point.names[i]] = std::move(stage);
-    }
-    return stages;
-}
-
-Json point_json(const SweepSummary& report, const SweepSummary::Point& point, const Dag& dag) {
-    Json metrics = Json::object(), failures = Json::array();
-    for (std::size_t i = 0; i < point.metrics.size(); ++i) metrics[report.metrics[i]] = number_json(point.metrics[i]);
-    for (const auto& failure : point.failures)
-        failures.push_back({{"stage", dag.nodes[failure.node].name}, {"error", failure.error}});
-    return {{"settings", settings_json(report.axes, point.settings, true)},
-            {"metrics", std::move(metrics)},
-            {"row", point.row},
-            {"failures", std::move(failures)}};
-}
-
-Json row_json(const SweepSummary& report, const SweepSummary::Row& row) {
-    Json metrics = Json::object(), paired = Json::array();
-    for (std::size_t i = 0; i < row.metrics.size(); ++i) {
-        const Sample& sample = row.metrics[i];
-        Json values = Json::array();
-        for (const std::size_t point : row.points) values.push_back(number_json(report.points[point].metrics[i]));
-        metrics[report.metrics[i]] = {{"mean", number_json(sample.mean)},
-                                      {"sd", number_json(sample.sd)},
-                                      {"n", sample.n},
-                                      {"values", std::move(values)}};
-    }
-    for (const auto& one : row.paired) {
-        const auto bound = [&](double Interval::* end) {
-            return one.interval ? std::optional(*one.interval.*end) : std::nullopt;
-        };
-        paired.push_back({{"a", report.metrics[one.a]},
-                          {"b", report.metrics[one.b]},
-                          {"mean", number_json(one.difference.mean)},
-                          {"sd", number_json(one.difference.sd)},
-                          {"n", one.difference.n},
-                          {"low", number_json(bound(&Interval::low))},
-                          {"high", number_json(bound(&Interval::high))},
-                          {"told_from_zero", one.interval ? Json(!one.interval->has_zero()) : Json(nullptr)},
-                          {"words", words(report, one)}});
-    }
-    return {{"settings", settings_json(report.axes, report.points[row.points.front()].settings, false)},
-            {"points", row.points},
-            {"failed", failed_points(report, row.points)},
-            {"best", row.best},
-            {"metrics", std::move(metrics)},
-            {"paired", std::move(paired)}};
-}
-
 }  // namespace
 
 Table to_table(const SweepSummary& report) {
@@ -227,32 +137,6 @@ std::string to_csv(const SweepSummary& report) {
         }
     }
     return table_csv(table);
-}
-
-std::string sweep_started_json(const Sweep& sweep) {
-    Json points = Json::array();
-    for (const SweepPoint& point : sweep.points) {
-        std::vector<std::string> settings;
-        for (const auto& setting : point.values) settings.push_back(setting.second);
-        points.push_back({{"settings", settings_json(sweep.axes, settings, true)},
-                          {"stages", stages_json(point, sweep.dag, nullptr)}});
-    }
-    return dump_json({{"axes", axes_json(sweep.axes)}, {"points", std::move(points)}});
-}
-
-std::string to_json(const SweepSummary& report, const Sweep& sweep, const std::vector<std::optional<NodeStatus>>& outcomes) {
-    Json points = Json::array(), rows = Json::array();
-    for (std::size_t i = 0; i < report.points.size(); ++i) {
-        points.push_back(point_json(report, report.points[i], sweep.dag));
-        points.back()["stages"] = stages_json(sweep.points[i], sweep.dag, &outcomes);
-    }
-    for (const auto& row : report.rows) rows.push_back(row_json(report, row));
-    return dump_json({{"axes", axes_json(report.axes)},
-                   {"metrics", report.metrics},
-                   {"sorted_by", report.sorted_by ? Json(report.metrics[*report.sorted_by]) : Json(nullptr)},
-                   {"best", report.best ? Json(name_of(*report.best)) : Json(nullptr)},
-                   {"points", std::move(points)},
-                   {"rows", std::move(rows)}});
 }
 
 }  // namespace satdl

@@ -128,12 +128,6 @@ std::string bytes_text(std::uint64_t bytes) {
     return fmt::format("{:.{}f} {}", amount, amount < 9.95 ? 1 : 0, kUnits[unit]);
 }
 
-std::string metric_text(double value) {
-    if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value == 0 ? 0.0 : value);
-    if (value == std::trunc(value) && std::abs(value) >= 2 && std::abs(value) < 1e15) return fmt::format("{:.0f}", value);  // a count
-    return std::abs(value) > 1e-3 ? fmt::format("{:.4f}", value) : fmt::format("{:.4e}", value);
-}
-
 std::string table_text(const Table& table) {
     std::vector<std::string> header;
     for (const auto& cell : table.columns) header.push_back(printable(cell));

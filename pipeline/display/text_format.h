@@ -1,4 +1,4 @@
-// Text for people: how wide it stands on a terminal, columns, durations, sizes, metrics.
+// Text for people: how wide it stands on a terminal, columns, durations, sizes. Metrics: core/metric_text.h.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,6 @@ namespace satdl {
 [[nodiscard]] std::string duration_text(double seconds);    // "0.8 ms", "12.3 s", "4:05 min", "1:02:03 h"
 [[nodiscard]] std::string clock_text(double seconds);       // as Keras: "12s", "1:05", "1:02:03"
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);  // "512 B", "1.5 MB": powers of 1000
-[[nodiscard]] std::string metric_text(double value);        // as Keras: %.4f, %.4e where |value| <= 0.001; counts as they are; "0", "nan", "inf"
 
 // Title, header, rule, rows, notes; columns that hold nothing but numbers stand to the right. Cells are made printable.
 [[nodiscard]] std::string table_text(const Table& table);

@@ -1,14 +1,15 @@
 #include "pipeline/records/json_events.h"
 
-#include "pipeline/core/json.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "pipeline/core/json.h"
+#include "pipeline/core/time_text.h"
+#include "pipeline/records/sweep_json.h"
 
 namespace satdl {
 
@@ -46,11 +47,7 @@ double wall_time() {
 std::string new_run_id() {
     const auto now = std::chrono::system_clock::now();
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
-    const std::time_t seconds = micros / 1'000'000;
-    std::tm utc{};
-    gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}-{}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                       utc.tm_hour, utc.tm_min, utc.tm_sec, micros % 1'000'000, getpid());
+    return fmt::format("{}-{}", utc_stamp(micros), getpid());
 }
 
 void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
@@ -89,10 +86,22 @@ void JsonEvents::tell_dag(const Dag& dag) {
     sink_(dump_json(json), false);
 }
 
-// A sweep tells its DAG though nothing of it may run: a report draws it from there.
-void JsonEvents::sweep_event(const Dag& dag, const std::string& line) {
-    sink_(line, false);
-    if (!planned_.empty()) tell_dag(dag);
+// The event `dag` follows although nothing of the sweep may run: a report draws the DAG from it.
+void JsonEvents::sweep_started(const Sweep& sweep, const Workload& workload) {
+    Json json = event("sweep_started");
+    json["run"] = info_.id;
+    json["dag"] = sweep.dag.name;
+    json.update(sweep_started_json(sweep, workload));
+    sink_(dump_json(json), false);
+    if (!planned_.empty()) tell_dag(sweep.dag);
+}
+
+void JsonEvents::sweep_finished(const Sweep& sweep, const SweepSummary& summary, const RunResult& result) {
+    Json json = event("sweep");
+    json["run"] = info_.id;
+    json["dag"] = sweep.dag.name;
+    json.update(sweep_json(sweep, summary, result));
+    sink_(dump_json(json), false);
 }
 
 void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {

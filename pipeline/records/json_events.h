@@ -23,7 +23,7 @@ struct RunInfo {
 // UTC to the microsecond and the process: sorts by time. "20261124T031731.123456-4711"
 [[nodiscard]] std::string new_run_id();
 
-class JsonEvents final : public Observer {
+class JsonEvents : public Observer {
 public:
     // Receives whole lines without their end. `durable`: of those that a reader must not miss after a crash.
     using Sink = std::function<void(const std::string& line, bool durable)>;
@@ -35,7 +35,8 @@ public:
     void stage_log(const Dag&, NodeId, LogLevel, const std::string&) override;
     void stage_finished(const Dag&, const NodeResult&) override;
     void run_finished(const Dag&, const RunResult&) override;
-    void sweep_event(const Dag& dag, const std::string& line) override;
+    void sweep_started(const Sweep&, const Workload&) override;
+    void sweep_finished(const Sweep&, const SweepSummary&, const RunResult&) override;
 
 private:
     void tell_dag(const Dag& dag);

@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/spdlog.h>
+#include <spdlog/logger.h>
 
 #include <optional>
 #include <vector>
 
 #include "pipeline/core/error.h"
 #include "pipeline/records/run_record.h"
+#include "pipeline/sweep/sweep.h"
 
 namespace satdl {
 
@@ -30,13 +31,14 @@ constexpr const char* kStateStage = "";  // no stage has this name: the index's 
 
 class RunRecord final : public Observer {
 public:
-    RunRecord(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store)
+    RunRecord(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store, Observer& warnings)
         : folders_(std::move(folders)),
           id_(info.id),
           record_(record_path(folders_.store, id_)),
           files_(files),
           index_(index),
           store_(store),
+          warnings_(warnings),
           events_(std::move(info), [this](const std::string& line, bool durable) { keep(line, durable); }) {}
 
     void run_started(const Dag& dag, const Plan& plan) override { events_.run_started(dag, plan); }
@@ -97,10 +99,16 @@ public:
         });
     }
 
-    // A sweep is worth a record though nothing of it runs.
-    void sweep_event(const Dag& dag, const std::string& line) override {
-        open(dag);
-        events_.sweep_event(dag, line);
+    void warning(const std::string& text) override { log(spdlog::level::warn, text); }
+
+    // A sweep gets a record although nothing of it may run.
+    void sweep_started(const Sweep& sweep, const Workload& workload) override {
+        open(sweep.dag);
+        events_.sweep_started(sweep, workload);
+    }
+    void sweep_finished(const Sweep& sweep, const SweepSummary& summary, const RunResult& result) override {
+        open(sweep.dag);
+        events_.sweep_finished(sweep, summary, result);
     }
 
 private:
@@ -179,7 +187,7 @@ private:
         try {
             work();
         } catch (const std::exception& error) {
-            if (!std::exchange(warned_, true)) spdlog::warn("the run's record is incomplete: {}", printable(describe(error)));
+            if (!std::exchange(warned_, true)) warnings_.warning(fmt::format("the run's record is incomplete: {}", describe(error)));
         }
     }
 
@@ -189,6 +197,7 @@ private:
     FileSystem& files_;
     Index& index_;
     const Store& store_;
+    Observer& warnings_;
     JsonEvents events_;
     std::vector<std::string> waiting_;  // events, until the folder is there
     std::vector<NodeResult> reused_early_;
@@ -199,8 +208,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store) {
-    return std::make_unique<RunRecord>(std::move(folders), std::move(info), files, index, store);
+std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store,
+                                     Observer& warnings) {
+    return std::make_unique<RunRecord>(std::move(folders), std::move(info), files, index, store, warnings);
 }
 
 std::string file_name_of(std::string_view name) {

@@ -25,9 +25,9 @@ struct RunFolders {
 };
 
 // The record of a run; also brings the index's history and the links below `results` up to date. A record that cannot be
-// written is told once, as a warning, and never fails a run.
+// written never fails a run: `warnings` gets one warning.
 [[nodiscard]] std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index,
-                                                   const Store& store);
+                                                   const Store& store, Observer& warnings);
 
 // The name of a stage or of a DAG as a file's: what a file system or a shell could take for something else is %XX, and a
 // name too long ends in a digest of the whole.

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <exception>
 
 #include "pipeline/core/error.h"
@@ -14,13 +13,12 @@
 namespace satdl {
 namespace {
 
-class Context final : public StageContext {
+class AttemptContext final : public StageContext {
 public:
-    Context(const RunContext& run, Observer& observer, const PlannedNode& planned, MappingWatch& read)
-        : run_(run), observer_(observer), planned_(planned), node_(run.dag.nodes[planned.node]), read_(read),
-          checkpoints_(run, planned) {
+    AttemptContext(const RunContext& run, const PlannedNode& planned, MappingWatch& read)
+        : run_(run), planned_(planned), node_(run.dag.nodes[planned.node]), read_(read), checkpoints_(run, planned) {
         if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = run.clock.seconds() + *timeout;
-        for (const Notice& told : placement_notices(node_, run.machine)) log(told.level, told.text);
+        for (const Notice& notice : placement_notices(node_, run.machine)) log(notice.level, notice.text);
         for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
     }
 
@@ -36,9 +34,9 @@ public:
     [[nodiscard]] bool stop_requested() const override {
         return run_.stop.load(std::memory_order_relaxed) || (deadline_ && run_.clock.seconds() > *deadline_);
     }
-    void progress(const Progress& progress) override { observer_.stage_progress(run_.dag, planned_.node, progress); }
+    void progress(const Progress& progress) override { run_.observer.stage_progress(run_.dag, planned_.node, progress); }
     void log(LogLevel level, std::string_view message) override {
-        observer_.stage_log(run_.dag, planned_.node, level, std::string(message));
+        run_.observer.stage_log(run_.dag, planned_.node, level, std::string(message));
     }
     [[nodiscard]] const NamedArrays* checkpoint() override {
         const NamedArrays* const state = checkpoints_.last();
@@ -60,10 +58,9 @@ public:
 
 private:
     const RunContext& run_;
-    Observer& observer_;
     const PlannedNode& planned_;
     const Node& node_;
-    MappingWatch& read_;  // what the stage reads: its inputs, and what it goes on from
+    MappingWatch& read_;  // what the stage reads: its inputs, and the checkpoint that it resumes from
     std::optional<double> deadline_;
     AttemptCheckpoints checkpoints_;
 };
@@ -97,28 +94,33 @@ Attempt stopped(const RunContext& run, const ExecutionPolicy& policy, bool was_a
                   Failure::Passing);
 }
 
-// The outcomes of a stage as values: every way in which it can end, its own words kept.
-Attempt caught(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs, MappingWatch& read,
-               double& ended) {
+// Executes the stage; every way in which it can end becomes a value, with the stage's own message.
+Attempt execute_caught(const RunContext& run, const PlannedNode& planned, const StageInputs& inputs, MappingWatch& read) {
     const Node& node = run.dag.nodes[planned.node];
-    std::optional<Context> context;
+    const double started = run.clock.seconds();
+    const auto ended_now = [&](Attempt made) {
+        made.seconds = run.clock.seconds() - started;
+        return made;
+    };
+    std::optional<AttemptContext> context;
     try {
-        context.emplace(run, observer, planned, read);
+        context.emplace(run, planned, read);
         StageOutput outcome = run.executor.execute(node, inputs, *context);
-        ended = run.clock.seconds();
+        const double seconds = run.clock.seconds() - started;  // without the check of what it returned
         Attempt made = checked(run, planned, std::move(outcome));
+        made.seconds = seconds;
         made.resumed_from = context->checkpoints().resumed_from();
         return made;
     } catch (const Stopped&) {
-        return stopped(run, node.policy, context && context->stop_requested());
+        return ended_now(stopped(run, node.policy, context && context->stop_requested()));
     } catch (const Error& error) {
         const std::string checkpoint = context ? context->checkpoints().after_failure() : "";
-        return failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),
-                      error.code() == ExitCode::StageFailed ? Failure::Passing : Failure::Lasting);
+        return ended_now(failed(checkpoint.empty() ? error.what() : fmt::format("{}\n  {}", error.what(), checkpoint),
+                                error.code() == ExitCode::StageFailed ? Failure::Passing : Failure::Lasting));
     } catch (const std::exception& error) {
-        return failed(describe(error), Failure::Passing);
+        return ended_now(failed(describe(error), Failure::Passing));
     } catch (...) {
-        return failed("it threw something that is no exception", Failure::Passing);
+        return ended_now(failed("it threw something that is no exception", Failure::Passing));
     }
 }
 
@@ -127,26 +129,18 @@ std::string spoiled(const std::string& change) {
     return fmt::format("{} while the stage read it, so what it made is not used: {}", change, kAfterFileChanged);
 }
 
-class SteadyClock final : public Clock {
-public:
-    [[nodiscard]] double seconds() override {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-    }
-};
-
 }  // namespace
 
-Attempt attempt(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
-    const double started = run.clock.seconds();
-    double ended = -1;
+Attempt run_attempt(const RunContext& run, const PlannedNode& planned, const StageInputs& inputs) {
     MappingWatch read(inputs);
-    Attempt made = caught(run, observer, planned, inputs, read, ended);
-    if (const auto change = read.changed(); change && made.state != NodeState::Stopped) made = failed(spoiled(*change), Failure::Lasting);
+    Attempt made = execute_caught(run, planned, inputs, read);
+    if (const auto change = read.changed(); change && made.state != NodeState::Stopped) {
+        const double seconds = made.seconds;
+        made = failed(spoiled(*change), Failure::Lasting);
+        made.seconds = seconds;
+    }
     made.library = run.executor.library(run.dag.nodes[planned.node]);
-    made.seconds = (ended < 0 ? run.clock.seconds() : ended) - started;
     return made;
 }
-
-std::unique_ptr<Clock> steady_clock() { return std::make_unique<SteadyClock>(); }
 
 }  // namespace satdl

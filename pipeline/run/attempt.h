@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "pipeline/run/executor.h"
+#include "pipeline/run/run_context.h"
 
 namespace satdl {
 
@@ -27,7 +27,7 @@ struct Attempt {
     double seconds = 0;
 };
 
-// Throws nothing that a stage throws. `observer` is told of progress and log lines.
-[[nodiscard]] Attempt attempt(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs);
+// Throws nothing that a stage throws. Progress and log lines go to the run's observer.
+[[nodiscard]] Attempt run_attempt(const RunContext& run, const PlannedNode& planned, const StageInputs& inputs);
 
 }  // namespace satdl

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/run/executor.h"
+#include "pipeline/run/run_context.h"
 
 namespace satdl {
 

@@ -1,15 +1,11 @@
-// How one node is executed: the seam for child processes and clusters. And what carrying a plan out needs of the world.
+// How one node is executed: the seam for child processes and clusters.
 #pragma once
 
-#include <atomic>
-#include <memory>
 #include <optional>
 
-#include "pipeline/plan/plan.h"
-#include "pipeline/run/admission.h"
-#include "pipeline/run/observer.h"
-#include "pipeline/store/checkpoint_store.h"
-#include "pipeline/store/store.h"
+#include "pipeline/core/digest.h"
+#include "pipeline/dag/dag.h"
+#include "pipeline/stage.h"
 
 namespace satdl {
 
@@ -17,34 +13,10 @@ namespace satdl {
 class Executor {
 public:
     virtual ~Executor() = default;
-    // Throws Error (the stage's own words), Stopped, or anything that the stage threw.
+    // Throws Error (the stage's own message), Stopped, or anything else that the stage threw.
     [[nodiscard]] virtual StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) = 0;
-    // SHA-256 of the file whose code it executed for this node; nothing where no file is known.
+    // SHA-256 of the file whose code it executed for this node; nullopt if there is no such file.
     [[nodiscard]] virtual std::optional<Digest> library(const Node& /*node*/) { return std::nullopt; }
-};
-
-// Safe from any thread.
-class Clock {
-public:
-    virtual ~Clock() = default;
-    [[nodiscard]] virtual double seconds() = 0;  // monotonic
-};
-[[nodiscard]] std::unique_ptr<Clock> steady_clock();
-
-struct RunContext {  // what a schedule needs, borrowed
-    const Dag& dag;
-    const Plan& plan;
-    const Machine& machine;
-    Store& store;
-    CacheView& cache;  // asked by one thread at a time
-    Executor& executor;
-    Observer& observer;
-    Clock& clock;
-    const std::atomic<bool>& stop;  // set by a signal: running stages are asked to stop, no new one starts
-    CheckpointStore* checkpoints = nullptr;  // null: none are kept
-    double checkpoint_every_seconds = 60;  // within an epoch
-    Cohorts cohorts{};                     // by NodeId
-    CheckpointStore* final_checkpoints = nullptr;  // null: none are kept, and nothing begins at one
 };
 
 }  // namespace satdl

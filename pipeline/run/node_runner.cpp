@@ -9,6 +9,7 @@
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/plan/placement.h"
 #include "pipeline/run/attempt_checkpoints.h"
+#include "pipeline/run/retry.h"
 
 namespace satdl {
 namespace {
@@ -54,11 +55,11 @@ struct NodeRunner::Slot {
     std::size_t waits_for = 0;  // the node whose follower it is, if it is one
 };
 
-NodeRunner::NodeRunner(const RunContext& run, const Limits& limits)
-    : run_(run), limits_(limits), observer_(run.observer), begin_seconds_(run.clock.seconds()),
+NodeRunner::NodeRunner(const RunContext& run)
+    : observer_(run.observer), run_(with_observer(run, observer_)), begin_seconds_(run.clock.seconds()),
       graph_(run.dag, run.plan), held_(graph_.users()) {
     for (const PlannedNode& planned : run.plan.nodes) slots_.push_back(std::make_unique<Slot>(planned));
-    observer_.run_started(run_.dag, run_.plan);
+    run_.observer.run_started(run_.dag, run_.plan);
 }
 
 NodeRunner::~NodeRunner() = default;
@@ -158,7 +159,7 @@ std::vector<std::size_t> NodeRunner::take_followers(std::size_t position) {
 std::optional<std::string> NodeRunner::winding_down() {
     if (run_.stop.load(std::memory_order_relaxed)) return "the run was stopped before it could start";
     const std::scoped_lock lock(mutex_);
-    if (!failed_ || limits_.keep_going) return std::nullopt;
+    if (!failed_ || run_.limits.keep_going) return std::nullopt;
     return fmt::format("not started, since {} failed", run_.dag.nodes[*failed_].name);
 }
 
@@ -190,7 +191,7 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
             end_without_running(position, NodeState::Skipped, std::move(*obstacle));
             return Kept::Nothing;
         }
-        observer_.stage_started(run_.dag, slot.planned);
+        run_.observer.stage_started(run_.dag, slot.planned);
         started_seconds = run_.clock.seconds() - begin_seconds_;
         made = attempt_watched(slot.planned, inputs);
     } catch (const std::exception& error) {
@@ -207,11 +208,11 @@ NodeRunner::Kept NodeRunner::execute(std::size_t position) {
 // What a stage makes of a file that changes under it would stand under the key of what the file was.
 Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInputs& inputs) {
     const Node& node = run_.dag.nodes[planned.node];
-    if (node.files.empty()) return run_with_retries(run_, observer_, planned, inputs);
+    if (node.files.empty()) return run_with_retries(run_, planned, inputs);
     std::unique_lock lock(knowledge_mutex_);
     const WatchedFiles watched(node, planned.file_digests, run_.cache);
     lock.unlock();
-    Attempt made = run_with_retries(run_, observer_, planned, inputs);
+    Attempt made = run_with_retries(run_, planned, inputs);
     if (made.state != NodeState::Ran) return made;
     lock.lock();
     if (const auto changed = watched.changed()) {
@@ -275,8 +276,8 @@ LiveOutput NodeRunner::make_again(std::size_t position, const std::string& damag
     Slot& slot = *slots_[position];
     StageInputs inputs;
     if (winding_down() || gather(position, inputs)) return nullptr;
-    observer_.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
-    observer_.stage_started(run_.dag, slot.planned);
+    run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
+    run_.observer.stage_started(run_.dag, slot.planned);
     const double started_seconds = run_.clock.seconds() - begin_seconds_;
     PlannedNode again = slot.planned;
     choose_start_again(run_, again);
@@ -319,7 +320,7 @@ void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
         not_kept = describe(error);
     }
     if (different) {
-        observer_.stage_log(run_.dag, slot.planned.node, LogLevel::Warning,
+        run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning,
                             "it is not deterministic: the store has other bytes of it for the same inputs and parameters, and keeps those");
     }
     const std::scoped_lock lock(mutex_);
@@ -371,7 +372,7 @@ void NodeRunner::tell_finished(std::size_t position) {
         const std::scoped_lock lock(mutex_);
         result = slots_[position]->result;
     }
-    observer_.stage_finished(run_.dag, result);
+    run_.observer.stage_finished(run_.dag, result);
 }
 
 RunResult NodeRunner::finish() {
@@ -383,7 +384,7 @@ RunResult NodeRunner::finish() {
     result.seconds = run_.clock.seconds() - begin_seconds_;
     result.stopped = run_.stop.load(std::memory_order_relaxed) || result.count(NodeState::Stopped) > 0;
     result.observer_error = observer_.observer_error();
-    observer_.run_finished(run_.dag, result);
+    run_.observer.run_finished(run_.dag, result);
     result.observer_error = observer_.observer_error();
     return result;
 }

@@ -16,10 +16,10 @@
 
 #include "pipeline/run/admission.h"
 #include "pipeline/run/attempt.h"
-#include "pipeline/run/executor.h"
 #include "pipeline/run/live_outputs.h"
 #include "pipeline/run/plan_graph.h"
-#include "pipeline/run/retry.h"
+#include "pipeline/run/run_context.h"
+#include "pipeline/run/serialized_observer.h"
 
 namespace satdl {
 
@@ -32,7 +32,7 @@ public:
     };
     enum class Kept { Nothing, Later };  // Later: keep() must follow; consumers need not wait for it
 
-    NodeRunner(const RunContext& run, const Limits& limits);
+    explicit NodeRunner(const RunContext& run);
     ~NodeRunner();
     NodeRunner(const NodeRunner&) = delete;
     NodeRunner& operator=(const NodeRunner&) = delete;
@@ -71,9 +71,8 @@ private:
     void release_producers(std::size_t position);
     void tell_finished(std::size_t position);
 
-    const RunContext& run_;
-    const Limits limits_;
     SerializedObserver observer_;
+    const RunContext run_;  // the caller's, but for the observer: observer_
     const double begin_seconds_;
     const PlanGraph graph_;
     LiveOutputs held_;

@@ -25,19 +25,19 @@ void wait(double seconds, const std::atomic<bool>& stop) {
 
 }  // namespace
 
-Attempt run_with_retries(const RunContext& run, Observer& observer, const PlannedNode& planned, const StageInputs& inputs) {
+Attempt run_with_retries(const RunContext& run, const PlannedNode& planned, const StageInputs& inputs) {
     const ExecutionPolicy& policy = run.dag.nodes[planned.node].policy;
     const int attempts = policy.retries + 1;
     PlannedNode now = planned;
     for (int number = 1;; ++number) {
-        Attempt made = attempt(run, observer, now, inputs);
+        Attempt made = run_attempt(run, now, inputs);
         made.number = number;
         if (made.failure != Failure::Passing || number == attempts || run.stop.load(std::memory_order_relaxed)) return made;
         const double delay = policy.retry_delay_seconds;
-        observer.stage_log(run.dag, planned.node, LogLevel::Warning,
-                           fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
-                                       first_line(made.error), number + 1,
-                                       delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
+        run.observer.stage_log(run.dag, planned.node, LogLevel::Warning,
+                               fmt::format("attempt {} of {} failed: {}; attempt {} follows{}", number, attempts,
+                                           first_line(made.error), number + 1,
+                                           delay > 0 ? fmt::format(" in {:g} s", delay) : ""));
         wait(delay, run.stop);
         if (run.stop.load(std::memory_order_relaxed)) return made;
         choose_start_again(run, now);

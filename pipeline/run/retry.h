@@ -8,7 +8,6 @@ namespace satdl {
 
 // The last attempt. Between two of them it waits in this thread, holding on to its cores and memory; a run that is stopped tries no
 // more. An attempt goes on from the checkpoint of the one before it. Throws nothing that a stage throws.
-[[nodiscard]] Attempt run_with_retries(const RunContext& run, Observer& observer, const PlannedNode& planned,
-                                           const StageInputs& inputs);
+[[nodiscard]] Attempt run_with_retries(const RunContext& run, const PlannedNode& planned, const StageInputs& inputs);
 
 }  // namespace satdl

@@ -37,8 +37,9 @@ auto isolated(Body&& body) {
 
 class FlowGraphRun {
 public:
-    FlowGraphRun(NodeRunner& runner, const Limits& limits, const RunContext& run)
-        : runner_(runner), links_(runner.graph()), admission_(limits, std::max(1, run.machine.cores), by_position(run.cohorts, run.plan)),
+    FlowGraphRun(NodeRunner& runner, const RunContext& run)
+        : runner_(runner), links_(runner.graph()),
+          admission_(run.limits, std::max(1, run.machine.cores), by_position(run.cohorts, run.plan)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
           keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
         for (std::size_t node = 0; node < links_.count(); ++node) {
@@ -139,23 +140,21 @@ Workers::~Workers() = default;
 
 void Workers::run(const std::function<void()>& body) { arena_->arena.execute(body); }
 
-RunResult run_on_flow_graph(const RunContext& run, const Limits& limits, Workers& workers) {
-    NodeRunner runner(run, limits);
-    workers.run([&] { FlowGraphRun(runner, limits, run).run(); });
+RunResult run_on_flow_graph(const RunContext& run, Workers& workers) {
+    NodeRunner runner(run);
+    workers.run([&] { FlowGraphRun(runner, run).run(); });
     return runner.finish();
 }
 
-RunResult run_on_flow_graph(const RunContext& run, const Limits& limits) {
-    const bool idle = std::ranges::none_of(run.plan.nodes, [](const PlannedNode& planned) {
-        return may_run(planned.action);
-    });
-    if (idle) return run_serially(run, limits);
-    Workers workers(run.machine, limits);
-    return run_on_flow_graph(run, limits, workers);
+RunResult run_on_flow_graph(const RunContext& run) {
+    const bool idle = std::ranges::none_of(run.plan.nodes, [](const PlannedNode& planned) { return may_run(planned.action); });
+    if (idle) return run_serially(run);
+    Workers workers(run.machine, run.limits);
+    return run_on_flow_graph(run, workers);
 }
 
-RunResult run_serially(const RunContext& run, const Limits& limits) {
-    NodeRunner runner(run, limits);
+RunResult run_serially(const RunContext& run) {
+    NodeRunner runner(run);
     for (std::size_t node = 0; node < runner.graph().count(); ++node) {
         if (runner.settle(node) != NodeRunner::Step::Run) continue;
         if (runner.execute(node) == NodeRunner::Kept::Later) runner.keep(node);

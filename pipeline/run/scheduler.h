@@ -9,9 +9,7 @@
 #include <memory>
 
 #include "pipeline/plan/machine.h"
-#include "pipeline/run/admission.h"
-#include "pipeline/run/executor.h"
-#include "pipeline/run/observer.h"
+#include "pipeline/run/run_context.h"
 
 namespace satdl {
 
@@ -32,10 +30,10 @@ private:
     std::unique_ptr<Arena> arena_;
 };
 
-// Where nothing is to run, no thread is started.
-[[nodiscard]] RunResult run_on_flow_graph(const RunContext& run, const Limits& limits);
-[[nodiscard]] RunResult run_on_flow_graph(const RunContext& run, const Limits& limits, Workers& workers);
+// If nothing may run, no thread is started: it is then run_serially().
+[[nodiscard]] RunResult run_on_flow_graph(const RunContext& run);
+[[nodiscard]] RunResult run_on_flow_graph(const RunContext& run, Workers& workers);
 // The same results, one node after the other, in the DAG's order.
-[[nodiscard]] RunResult run_serially(const RunContext& run, const Limits& limits);
+[[nodiscard]] RunResult run_serially(const RunContext& run);
 
 }  // namespace satdl

@@ -46,7 +46,8 @@ struct Run {
     CheckpointFiles checkpoints;
     const std::unique_ptr<Clock> clock;
     const std::atomic<bool> stop{false};
-    const RunContext run{dag, plan, machine, store, cache, executor, observer, *clock, stop, &checkpoints};
+    const RunContext run{.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache, .executor = executor,
+                         .observer = observer, .clock = *clock, .stop = stop, .checkpoints = &checkpoints};
 };
 
 class Context final : public StageContext {

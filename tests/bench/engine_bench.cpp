@@ -89,7 +89,8 @@ int main() {
         const double engine = seconds_of([&] {
             const Plan plan = make_plan(dag, {}, machine, cache);
             const RunResult result =
-                run_on_flow_graph({dag, plan, machine, store, cache, executor, nobody, *clock, stop}, {});
+                run_on_flow_graph({.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache,
+                                   .executor = executor, .observer = nobody, .clock = *clock, .stop = stop});
             SATDL_CHECK(result.count(NodeState::Ran) == kNodes, "every node runs");
         });
         const Node& node = dag.nodes.back();

@@ -79,6 +79,11 @@ class Layout(unittest.TestCase):
             for library in libraries:
                 self.assertTrue(any(re.match(HEADERS[library], header) for header in included), f"{name} does not include {library}")
 
+    def test_only_the_engine_logs_with_spdlog(self):
+        for path in sources("commands", "report"):
+            for header in includes(path):
+                self.assertNotRegex(header, HEADERS["spdlog"], f"{path} includes {header}: print_warning() warns")
+
     def test_commands_in_one_folder_share_nothing_with_those_in_another(self):
         for path in sources("commands"):
             here = path.relative_to(SOURCE).parts

@@ -129,10 +129,9 @@ RunResult run(Side& side, const Dag& dag, int jobs, Workers& workers) {
     Observer silent;
     TickingClock clock;
     const std::atomic<bool> stop{false};
-    const RunContext run{dag, plan, kMachine, side.store, side.cache, side.executor, silent, clock, stop};
-    Limits limits;
-    limits.jobs = jobs;
-    RunResult result = jobs == 0 ? run_serially(run, limits) : run_on_flow_graph(run, limits, workers);
+    const RunContext run{.dag = dag, .plan = plan, .machine = kMachine, .store = side.store, .cache = side.cache,
+                         .executor = side.executor, .observer = silent, .clock = clock, .stop = stop, .limits = {.jobs = jobs}};
+    RunResult result = jobs == 0 ? run_serially(run) : run_on_flow_graph(run, workers);
     side.cache.remember(dag, result);
     return result;
 }

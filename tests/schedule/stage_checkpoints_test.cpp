@@ -105,7 +105,8 @@ TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
     const Plan plan = make_plan(dag, {}, world.machine, world.cache);
     OwnClock clock;
     SlowCheckpoints slow(clock);
-    const RunContext run{dag, plan, world.machine, world.store, world.cache, world.executor, world.observer, clock, world.stop, &slow};
+    const RunContext run{.dag = dag, .plan = plan, .machine = world.machine, .store = world.store, .cache = world.cache,
+                         .executor = world.executor, .observer = world.observer, .clock = clock, .stop = world.stop, .checkpoints = &slow};
     AttemptCheckpoints checkpoints(run, plan.nodes[0]);
     CHECK_FALSE(checkpoints.due(true));
     clock.now = 2;

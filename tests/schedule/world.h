@@ -96,9 +96,11 @@ struct World {
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
         const Plan plan = make_plan(dag, request, machine, cache);
-        const RunContext run{dag, plan, machine, store, cache, executor, observer, clock, stop, &checkpoints, 60, cohorts, &final_checkpoints};
         limits.jobs = jobs;
-        RunResult result = jobs == kSerial ? run_serially(run, limits) : run_on_flow_graph(run, limits);
+        const RunContext run{.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache, .executor = executor,
+                             .observer = observer, .clock = clock, .stop = stop, .limits = limits, .cohorts = cohorts,
+                             .checkpoints = &checkpoints, .final_checkpoints = &final_checkpoints};
+        RunResult result = jobs == kSerial ? run_serially(run) : run_on_flow_graph(run);
         cache.remember(dag, result);
         return result;
     }

@@ -2,8 +2,6 @@
 // everything that the program has around it: store, index, checkpoints, the run's record and its links.
 #pragma once
 
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -76,9 +74,7 @@ class SmallProcess {
 public:
     SmallProcess(const std::filesystem::path& root, FileSystem& files)
         : root_(root), files_(files), index_(made(root / "store", files) / store_layout::kIndex),
-          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", Retention::LastTwo, files, hdf5_writer) {
-        spdlog::set_level(spdlog::level::off);
-    }
+          store_(root / "store", files, index_, hdf5_writer), checkpoints_(root / "store", Retention::LastTwo, files, hdf5_writer) {}
 
     [[nodiscard]] DiskStore& store() { return store_; }
     [[nodiscard]] CheckpointFiles& checkpoints() { return checkpoints_; }
@@ -89,13 +85,14 @@ public:
         const Machine machine{2, "AVX2"};
         TinyCacheView cache(store_, small_files(), &checkpoints_);
         const Plan plan = make_plan(dag, {}, machine, cache);
-        const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_);
+        const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_, silent_);
         std::vector<Observer*> told{record.get()};
         if (observer != nullptr) told.push_back(observer);
         const auto all = broadcast(told);
         TickingClock clock;
         const std::atomic<bool> stop{false};
-        return run_serially({dag, plan, machine, store_, cache, executor_, *all, clock, stop, &checkpoints_, 60, {}}, {});
+        return run_serially({.dag = dag, .plan = plan, .machine = machine, .store = store_, .cache = cache, .executor = executor_,
+                             .observer = *all, .clock = clock, .stop = stop, .checkpoints = &checkpoints_});
     }
 
 private:
@@ -110,6 +107,7 @@ private:
     DiskStore store_;
     CheckpointFiles checkpoints_;
     SmallExecutor executor_{small_files()};
+    Observer silent_;  // gets the record's warnings
 };
 
 // A run as a process makes it; nothing where it ended with an error of its own before the run, which the user is told.

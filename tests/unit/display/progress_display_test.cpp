@@ -91,6 +91,7 @@ struct Scene {
     }
     Screen screen(bool colour = false) {
         return {.write = [this](std::string_view text) { terminal.write(text); },
+                .warn = [this](std::string_view text) { terminal.write("warning: " + std::string(text) + '\n'); },
                 .size = [this] { return size; },
                 .clock = clock,
                 .colour = colour,
@@ -155,6 +156,21 @@ TEST_CASE("Redrawing keeps its distance") {
     scene.clock.now = 0.051;
     bars->stage_progress(scene.dag, 0, Scene::at(1, 2));
     CHECK(scene.terminal.all().size() > before);
+}
+
+TEST_CASE("A warning takes the place of the bars, which are drawn again below it") {
+    Scene scene;
+    const auto bars = progress_bars(scene.screen());
+    bars->run_started(scene.dag, scene.plan);
+    bars->stage_started(scene.dag, scene.plan.nodes[0]);
+    CHECK(scene.terminal.rows().size() == 2);
+    bars->warning("the record is incomplete");
+    CHECK(scene.terminal.rows() == std::vector<std::string>{"warning: the record is incomplete"});
+    scene.clock.now = 1;
+    bars->stage_progress(scene.dag, 0, Scene::at(1, 69));
+    CHECK(scene.terminal.rows().size() == 3);
+    CHECK(scene.terminal.rows()[0] == "warning: the record is incomplete");
+    CHECK(scene.terminal.rows()[2].starts_with("0/2 stages done"));
 }
 
 TEST_CASE("No line is wider than the terminal, at any width, and the block never outgrows it") {

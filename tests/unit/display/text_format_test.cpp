@@ -1,7 +1,6 @@
 #include "pipeline/display/text_format.h"
 
 #include <catch2/catch.hpp>
-#include <limits>
 
 using namespace satdl;
 
@@ -44,17 +43,6 @@ TEST_CASE("Sizes go by powers of 1000") {
     CHECK(bytes_text(1500) == "1.5 kB");
     CHECK(bytes_text(188'160'000) == "188 MB");
     CHECK(bytes_text(999'999) == "1.0 MB");
-}
-
-TEST_CASE("Metrics have four decimals, small ones an exponent") {
-    CHECK(metric_text(0.97124) == "0.9712");
-    CHECK(metric_text(0.0005) == "5.0000e-04");
-    CHECK(metric_text(-0.0005) == "-5.0000e-04");
-    CHECK(metric_text(2000) == "2000");
-    CHECK(metric_text(1) == "1.0000");
-    CHECK(metric_text(0) == "0");
-    CHECK(metric_text(std::numeric_limits<double>::quiet_NaN()) == "nan");
-    CHECK(metric_text(-std::numeric_limits<double>::infinity()) == "-inf");
 }
 
 TEST_CASE("Columns of numbers stand to the right, others to the left") {

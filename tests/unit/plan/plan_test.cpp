@@ -43,7 +43,8 @@ struct World {
         const Plan made = plan(dag, request);
         Observer silent;
         TickingClock clock;
-        const RunResult result = run_serially({dag, made, machine, store, cache, executor, silent, clock, stop}, {});
+        const RunResult result = run_serially({.dag = dag, .plan = made, .machine = machine, .store = store, .cache = cache,
+                                               .executor = executor, .observer = silent, .clock = clock, .stop = stop});
         REQUIRE(result.exit_code() == ExitCode::Done);
         cache.remember(dag, result);
     }

@@ -30,12 +30,18 @@ private:
     const std::filesystem::path folder_;
 };
 
+struct Warnings final : Observer {
+    std::vector<std::string> texts;
+    void warning(const std::string& text) override { texts.push_back(text); }
+};
+
 // A store's folder and a DAG of two stages, told of by hand.
 struct Scene {
     TempFolder folder;
     std::unique_ptr<FileSystem> files = real_file_system();
     Index index{folder.path() / "store/index.sqlite"};
     NamedObjects objects{folder.path() / "store/objects"};
+    Warnings warnings;
     Dag dag;
     Plan plan;
 
@@ -68,7 +74,7 @@ struct Scene {
     // One run in which the stages end like this.
     void run(const std::string& id, const std::vector<NodeResult>& results) {
         const auto record =
-            run_record({folder.path() / "store", folder.path() / "results"}, {id, "1"}, *files, index, objects);
+            run_record({folder.path() / "store", folder.path() / "results"}, {id, "1"}, *files, index, objects, warnings);
         record->run_started(dag, plan);
         for (const auto& one : results) {
             const bool works = one.state == NodeState::Ran || one.state == NodeState::Failed;
@@ -193,11 +199,13 @@ TEST_CASE("Who made an object is found in the newest record that says so, past t
     CHECK(damaged.empty());
 }
 
-TEST_CASE("A record that cannot be written never fails the run") {
+TEST_CASE("A record that cannot be written never fails the run, and warns once") {
     Scene scene;
     test::write_text(scene.folder.path() / "store/runs", "a file where the folder should be");
     CHECK_NOTHROW(scene.run("r1", {Scene::result(0, NodeState::Ran, "k0")}));
     CHECK(scene.index.history("full", "a")->key == sha256("k0"));
+    REQUIRE(scene.warnings.texts.size() == 1);
+    CHECK_THAT(scene.warnings.texts[0], Catch::StartsWith("the run's record is incomplete: "));
 }
 
 TEST_CASE("The ids of runs sort by time and differ") {

@@ -4,6 +4,10 @@
 #include <stdexcept>
 #include <thread>
 
+#include "pipeline/run/serialized_observer.h"
+#include "pipeline/run/workload.h"
+#include "pipeline/sweep/sweep_summary.h"
+
 using namespace satdl;
 
 namespace {
@@ -27,21 +31,12 @@ struct Noting final : Observer {
     void stage_log(const Dag&, NodeId, LogLevel, const std::string& message) override { note("log " + message); }
     void stage_finished(const Dag&, const NodeResult& result) override { note("finished " + std::string(name_of(result.state))); }
     void run_finished(const Dag&, const RunResult& result) override { note("run finished " + std::to_string(result.nodes.size())); }
+    void warning(const std::string& text) override { note("warning " + text); }
+    void sweep_started(const Sweep&, const Workload& workload) override { note("sweep of " + std::to_string(workload.points)); }
+    void sweep_finished(const Sweep&, const SweepSummary& summary, const RunResult&) override { note("sweep finished " + summary.metrics.at(0)); }
 };
 
-NodeResult ended(NodeState state) {
-    NodeResult result;
-    result.state = state;
-    return result;
-}
-
-RunResult run_of(std::initializer_list<NodeState> states) {
-    RunResult result;
-    for (const NodeState state : states) result.nodes.push_back(ended(state));
-    return result;
-}
-
-void tell_everything(Observer& observer) {
+void call_everything(Observer& observer) {
     const Dag dag;
     PlannedNode planned;
     planned.node = 3;
@@ -51,23 +46,33 @@ void tell_everything(Observer& observer) {
     observer.stage_started(dag, planned);
     observer.stage_progress(dag, 3, progress);
     observer.stage_log(dag, 3, LogLevel::Info, "hello");
-    observer.stage_finished(dag, ended(NodeState::Ran));
+    NodeResult ran;
+    ran.state = NodeState::Ran;
+    observer.stage_finished(dag, ran);
     observer.run_finished(dag, RunResult{});
+    observer.warning("disk");
+    Workload workload;
+    workload.points = 2;
+    observer.sweep_started(Sweep{}, workload);
+    SweepSummary summary;
+    summary.metrics = {"loss"};
+    observer.sweep_finished(Sweep{}, summary, RunResult{});
 }
 
-const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "run finished 0"};
+const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "run finished 0",
+                                          "warning disk", "sweep of 2", "sweep finished loss"};
 
 }  // namespace
 
-TEST_CASE("Every observer is told everything, in order") {
+TEST_CASE("Every observer gets every call, in order") {
     Noting first;
     Noting second;
-    tell_everything(*broadcast({&first, &second}));
+    call_everything(*broadcast({&first, &second}));
     CHECK(first.notes == kEverything);
     CHECK(second.notes == kEverything);
 }
 
-TEST_CASE("An observer that throws keeps none of the others from being told, and what it threw goes on") {
+TEST_CASE("An observer that throws does not keep calls from the others, and its exception is rethrown") {
     Noting bad;
     bad.throws = true;
     Noting good;
@@ -76,17 +81,17 @@ TEST_CASE("An observer that throws keeps none of the others from being told, and
     CHECK(good.notes == std::vector<std::string>{"run started"});
 }
 
-TEST_CASE("One at a time: nothing is thrown back into the run, and the first exception is remembered") {
+TEST_CASE("A serialized observer throws nothing back into the run, and remembers the first exception") {
     Noting bad;
     bad.throws = true;
     SerializedObserver gate(bad);
     CHECK(gate.observer_error().empty());
-    tell_everything(gate);
+    call_everything(gate);
     CHECK(bad.notes == kEverything);
     CHECK(gate.observer_error() == "no room for run started");
 }
 
-TEST_CASE("One at a time: calls from many threads never overlap") {
+TEST_CASE("A serialized observer is never called by two threads at once") {
     Noting noting;
     SerializedObserver gate(noting);
     const Dag dag;
@@ -99,21 +104,4 @@ TEST_CASE("One at a time: calls from many threads never overlap") {
     for (std::thread& thread : threads) thread.join();
     CHECK(noting.notes.size() == 800);
     CHECK(noting.inside == 0);
-}
-
-TEST_CASE("A run's exit code says whether a stage failed, or something could not be kept") {
-    CHECK(run_of({}).exit_code() == ExitCode::Done);
-    CHECK(run_of({NodeState::Ran, NodeState::Reused}).exit_code() == ExitCode::Done);
-    CHECK(run_of({NodeState::Ran, NodeState::Failed, NodeState::Skipped}).exit_code() == ExitCode::StageFailed);
-    CHECK(run_of({NodeState::Skipped}).exit_code() == ExitCode::StageFailed);
-    RunResult lost = run_of({NodeState::Ran});
-    lost.nodes[0].not_kept = "the disk is full";
-    CHECK(lost.exit_code() == ExitCode::Store);
-    RunResult silent = run_of({NodeState::Ran});
-    silent.observer_error = "the record could not be written";
-    CHECK(silent.exit_code() == ExitCode::Store);
-    RunResult interrupted = run_of({NodeState::Ran, NodeState::Stopped, NodeState::Skipped});
-    interrupted.stopped = true;
-    CHECK(interrupted.exit_code() == ExitCode::Done);
-    CHECK(interrupted.count(NodeState::Skipped) == 1);
 }

@@ -1,4 +1,4 @@
-#include "pipeline/display/sweep_summary.h"
+#include "pipeline/sweep/sweep_summary.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/display/sweep_output.h"
-#include "pipeline/display/text_format.h"
+#include "pipeline/records/sweep_json.h"
 
 using namespace satdl;
 
@@ -19,7 +19,7 @@ struct SmallSweep {
     CatalogEntry plain, scoring;
     Sweep sweep;
     std::map<NodeId, Metrics> metrics;
-    std::vector<std::optional<NodeStatus>> outcomes;
+    RunResult outcomes;
 
     SmallSweep() {
         scoring.description.outputs = {{.name = "metrics", .kind = PortKind::Metrics}};
@@ -35,7 +35,6 @@ struct SmallSweep {
             metrics[score] = {{"metrics", {{"loss", 0.5}}}};
             metrics[fit] = {{"metrics", {{"loss", point + 0.25}, {"accuracy", 0.1 * point}}}};
         }
-        outcomes.resize(sweep.dag.nodes.size());
     }
 
     NodeId add(const std::string& name, const CatalogEntry& stage, const std::vector<NodeId>& inputs) {
@@ -52,9 +51,16 @@ struct SmallSweep {
             const auto found = metrics.find(node);
             return found == metrics.end() ? Metrics{} : found->second;
         };
-        return summarise_sweep(sweep, of_node, outcomes, question);
+        std::map<NodeId, std::string> errors;
+        for (const NodeResult& node : outcomes.nodes) errors.emplace(node.node, node.error);
+        return summarise_sweep(sweep, of_node, errors, question);
     }
 };
+
+// The event `sweep`.
+std::string to_json(const SweepSummary& summary, const Sweep& sweep, const RunResult& result) {
+    return dump_json(sweep_json(sweep, summary, result));
+}
 
 }  // namespace
 
@@ -76,7 +82,10 @@ TEST_CASE("A point that failed has its error in the table, empty cells in CSV an
     SmallSweep small;
     const NodeId lost = small.sweep.points[1].nodes[2];
     small.metrics.erase(lost);
-    small.outcomes[lost] = NodeStatus{NodeState::Failed, std::nullopt, "no luck"};
+    NodeResult& failed = small.outcomes.nodes.emplace_back();
+    failed.node = lost;
+    failed.state = NodeState::Failed;
+    failed.error = "no luck";
     small.metrics[small.sweep.points[2].nodes[2]]["metrics"]["loss"] = std::numeric_limits<double>::quiet_NaN();
     const auto report = small.report();
     CHECK(to_csv(report) ==

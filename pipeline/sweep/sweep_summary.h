@@ -12,8 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/display/mean_interval.h"
-#include "pipeline/run/observer.h"
+#include "pipeline/sweep/mean_interval.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {
@@ -25,13 +24,6 @@ using Metrics = std::map<std::string, std::map<std::string, double>>;
 [[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
 // Whether a column may be called so: "compare.p", or "p".
 [[nodiscard]] bool calls_column(std::string_view name, std::string_view column);
-
-// What became of one node of the merged DAG; nothing where the run did not take it in, or has not come to it yet.
-struct NodeStatus {
-    NodeState state = NodeState::Skipped;
-    std::optional<Digest> key;
-    std::string error;  // Failed: the whole message
-};
 
 enum class Best { Max, Min };
 [[nodiscard]] std::string_view name_of(Best best);  // "max"
@@ -80,10 +72,10 @@ struct SweepSummary {
     [[nodiscard]] bool repeats() const;  // whether an axis is a repetition
 };
 
-// `metrics_of` gives a node's metrics, or none where it has no outcome; `outcomes` is by NodeId. Columns without a
-// question: the metrics of the stages that nobody reads.
+// `metrics_of`: a node's metrics, none if it has no outcome; `errors`: of the nodes that failed, the whole message. Columns without a
+// question: the metrics of the stages that no other stage reads.
 [[nodiscard]] SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                                       const std::vector<std::optional<NodeStatus>>& outcomes, const SweepQuestion& question);
+                                           const std::map<NodeId, std::string>& errors, const SweepQuestion& question);
 
 // "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be told from zero"
 [[nodiscard]] std::string words(const SweepSummary& report, const SweepSummary::Paired& paired);

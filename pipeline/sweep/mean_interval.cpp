@@ -1,4 +1,4 @@
-#include "pipeline/display/mean_interval.h"
+#include "pipeline/sweep/mean_interval.h"
 
 #include <cmath>
 #include <numbers>

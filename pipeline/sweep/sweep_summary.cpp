@@ -1,4 +1,4 @@
-#include "pipeline/display/sweep_summary.h"
+#include "pipeline/sweep/sweep_summary.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "pipeline/display/text_format.h"
+#include "pipeline/core/metric_text.h"
 #include "pipeline/network/metric_names.h"
 
 namespace satdl {
@@ -51,11 +51,10 @@ public:
         report_.axes = sweep.axes;
     }
 
-    SweepSummary report(const std::function<Metrics(NodeId)>& metrics_of,
-                       const std::vector<std::optional<NodeStatus>>& outcomes) {
+    SweepSummary report(const std::function<Metrics(NodeId)>& metrics_of, const std::map<NodeId, std::string>& errors) {
         gather(metrics_of);
         choose_columns();
-        make_points(outcomes);
+        make_points(errors);
         make_rows();
         sort_rows();
         return std::move(report_);
@@ -111,7 +110,7 @@ private:
         return static_cast<std::size_t>(found - report_.metrics.begin());
     }
 
-    void make_points(const std::vector<std::optional<NodeStatus>>& outcomes) {
+    void make_points(const std::map<NodeId, std::string>& errors) {
         std::map<std::string, std::size_t> column_of;
         for (std::size_t i = 0; i < report_.metrics.size(); ++i) column_of.emplace(report_.metrics[i], i);
         for (std::size_t i = 0; i < sweep_.points.size(); ++i) {
@@ -122,8 +121,7 @@ private:
                 if (const auto column = column_of.find(name); column != column_of.end()) point.metrics[column->second] = value;
             }
             for (const NodeId node : sweep_.points[i].nodes) {
-                if (outcomes[node] && outcomes[node]->state == NodeState::Failed)
-                    point.failures.push_back({node, outcomes[node]->error});
+                if (const auto error = errors.find(node); error != errors.end()) point.failures.push_back({node, error->second});
             }
             report_.points.push_back(std::move(point));
         }
@@ -223,8 +221,8 @@ bool SweepSummary::repeats() const {
 }
 
 SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                         const std::vector<std::optional<NodeStatus>>& outcomes, const SweepQuestion& question) {
-    return Reporter(sweep, question).report(metrics_of, outcomes);
+                             const std::map<NodeId, std::string>& errors, const SweepQuestion& question) {
+    return Reporter(sweep, question).report(metrics_of, errors);
 }
 
 std::string words(const SweepSummary& report, const SweepSummary::Paired& paired) {

@@ -1,0 +1,37 @@
+// Everything that carrying out a plan needs of the world around it.
+#pragma once
+
+#include <atomic>
+
+#include "pipeline/plan/plan.h"
+#include "pipeline/run/admission.h"
+#include "pipeline/run/clock.h"
+#include "pipeline/run/executor.h"
+#include "pipeline/run/observer.h"
+#include "pipeline/store/checkpoint_store.h"
+#include "pipeline/store/store.h"
+
+namespace satdl {
+
+// All borrowed. Fill it with designated initializers: half of the members have the same shape.
+struct RunContext {
+    const Dag& dag;
+    const Plan& plan;
+    const Machine& machine;
+    Store& store;
+    CacheView& cache;  // used by one thread at a time
+    Executor& executor;
+    Observer& observer;  // called by one thread at a time: NodeRunner sees to that
+    Clock& clock;
+    const std::atomic<bool>& stop;  // set by a signal: running stages are asked to stop, and no new one starts
+    Limits limits{};
+    Cohorts cohorts{};                             // by NodeId
+    CheckpointStore* checkpoints = nullptr;        // null: none are written or used
+    double checkpoint_every_seconds = 60;          // within an epoch
+    CheckpointStore* final_checkpoints = nullptr;  // null: none are written or used
+};
+
+// The same run, reported to another observer.
+[[nodiscard]] RunContext with_observer(const RunContext& run, Observer& observer);
+
+}  // namespace satdl

@@ -1,0 +1,52 @@
+// What a run came to: the state in which each node ended, and why.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/core/error.h"
+#include "pipeline/dag/dag.h"
+#include "pipeline/store/recipe.h"
+
+namespace satdl {
+
+enum class NodeState { Ran, Reused, Failed, Skipped, Stopped };
+[[nodiscard]] std::string_view name_of(NodeState state);  // "ran", "reused", "failed", "skipped", "stopped"
+
+struct NodeResult {
+    NodeId node = 0;
+    NodeState state = NodeState::Skipped;
+    std::string because;
+    std::optional<Digest> key;
+    std::optional<PortDigests> outputs;
+    Recipe recipe;
+    int threads = 1;
+    std::string resumed_from;        // Ran, from a checkpoint: "epoch 7, step 210, 61 %"
+    double started_seconds = 0;      // since the run began
+    double seconds = 0;
+    std::string error;               // Failed: the stage's own message or ours; may have several lines
+    int attempt = 1, attempts = 1;   // the last one, and how many its `retries` allow
+    std::optional<Digest> library{};  // Ran or Failed: SHA-256 of the file whose code it was, if known
+    std::string not_kept;            // Ran, but could not be written: why
+    bool nondeterministic = false;   // the store already had other bytes under this key
+};
+
+// What users see of a state: its name, or "resumed".
+[[nodiscard]] std::string_view state_word(const NodeResult& result);
+
+struct RunResult {
+    std::vector<NodeResult> nodes;  // in the plan's order
+    double seconds = 0;
+    bool stopped = false;        // by a signal
+    std::string observer_error;  // the first that an observer threw (a record that could not be written); the run continued
+    [[nodiscard]] std::size_t count(NodeState state) const;
+    // Done, StageFailed, or Store (something could not be written). The exit codes of signals are the caller's.
+    [[nodiscard]] ExitCode exit_code() const;
+};
+
+// "stage m1 (train, dags/full.yaml:31:3)"
+[[nodiscard]] std::string stage_text(const Node& node);
+
+}  // namespace satdl
