@@ -43,8 +43,7 @@ TEST_CASE("a PNG has its chunks with their checks, and gives back its pixels") {
     CHECK(rows == std::array<Bytef, 8>{0, 0, 127, 255, 0, 1, 2, 3});
 }
 
-TEST_CASE("text into HTML and JSON into a script lose what could end them") {
-    CHECK(html_text("<script>\"a\" & 'b'") == "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;");
+TEST_CASE("JSON in a script loses what could end the script") {
     const std::string json = R"({"about":"</script><!-- <b>"})";
     const std::string escaped = json_for_script(json);
     CHECK(escaped.find('<') == std::string::npos);
