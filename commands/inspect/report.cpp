@@ -9,6 +9,7 @@
 #include <ranges>
 
 #include "commands/shared/session.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
@@ -95,6 +96,28 @@ RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     return run;
 }
 
+// What the stages are, for runs whose records do not say. A library that cannot be read makes a report poorer, not impossible.
+class KnownStages {
+public:
+    explicit KnownStages(const std::vector<std::string>& libraries) {
+        try {
+            catalog_ = load_catalog(program_folder(), libraries);
+        } catch (const Error& error) {
+            trouble_ = in_one_line(error.what());
+        }
+    }
+
+    // This must outlive `run`.
+    void describe(RunFacts& run) const {
+        if (trouble_.empty()) describe_stages(run, catalog_);
+        else run.missing.push_back("pictures, confusion matrices and comparisons: " + trouble_);
+    }
+
+private:
+    Catalog catalog_;
+    std::string trouble_;
+};
+
 std::string today() {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     std::tm utc{};
@@ -155,8 +178,10 @@ ExitCode report(ReportOptions options) {
     if (all.empty()) all.emplace_back();  // the newest run
     Json document = {{"satdl", SATDL_VERSION}, {"made", today()}, {"runs", Json::array()}};
     std::string title;
+    const KnownStages stages(options.dag.stages);
     for (const auto& what : all) {
         RunFacts facts = facts_of(what, options);
+        stages.describe(facts);
         title += (title.empty() ? "" : ", ") + (facts.dag.empty() ? facts.id : facts.dag);  // its name may be damaged
         OpenStore open(options.store.store, Access::ReadOnly);
         document["runs"].push_back(run_document(std::move(facts), open.store()));
