@@ -7,6 +7,7 @@
 #include "pipeline/core/json.h"
 #include "report/comparison.h"
 #include "report/gallery.h"
+#include "report/run_diagram.h"
 
 namespace satdl {
 
@@ -269,6 +270,7 @@ Json run_document(RunFacts run, Store& store) {
             {"stopped", run.stopped},
             {"missing", run.missing},
             {"stages", std::move(stages)},
+            {"graph", run_diagram(run)},
             {"curves", std::move(curves)},
             {"matrices", classifiers.matrices()},
             {"pairs", classifiers.pairs()},
