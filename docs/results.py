@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs what the study claims and writes docs/results.md from what the runs say: `python3 docs/results.py [SECTION...]`.
+"""Tests the claims of the study and writes docs/results.md from the runs: `python3 docs/results.py [SECTION...]`.
 
-Only the sections named are written anew; the others stay as they are, each with the commit and the machine that it was measured on.
-Nothing is run twice: the store keeps it all, so that a second call only writes the page anew. Of the whole study, only N epochs (default
-1) of approach 1 are run; on two cores, each costs about a quarter of an hour.
+Only the given sections are rewritten; the others stay as they are, each with the commit and the machine that it was measured on.
+Nothing runs twice: the store has it all, so a second call only rewrites the page. On all of the data, approach 1 runs only N epochs (default
+1); on two cores, each takes about a quarter of an hour.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def percent(value):
 
 
 def training(stage, metrics):
-    """One line a metric: in the last epoch, and the best with its epoch."""
+    """One line per metric: in the last epoch, and the best with its epoch."""
     shown = show(stage)
     values = shown["metrics"]["metrics"]
     form = lambda name, value: percent(value) if name.endswith("accuracy") else f"{value:.4f}"
@@ -66,7 +66,7 @@ def training(stage, metrics):
 
 
 def comparison():
-    """The table that the compare stage made, and its words."""
+    """The table of the compare stage, and its notes."""
     for one in show("compare")["tables"]:
         if one["title"].startswith("P ("):
             table(one["columns"], one["rows"])
@@ -74,7 +74,7 @@ def comparison():
 
 
 def settings(events, columns):
-    """One line a setting: mean ± standard deviation over the seeds, and the paired difference in words."""
+    """One line per setting: mean ± standard deviation over the seeds, and the paired difference as text."""
     swept = [event for event in events if event["event"] == "sweep"][0]
     names = [axis["param"] for axis in swept["axes"] if not axis["repeats"]]
 
@@ -107,7 +107,7 @@ def approach_1(epochs):
 
 
 def approach_2(_):
-    section("Approach 2, whole", "The study: 97.58 % \"validation accuracy\" of the pretrained model against 94.67 %.", "dags/dense.yaml")
+    section("Approach 2, complete", "The study: 97.58 % \"validation accuracy\" of the pretrained model against 94.67 %.", "dags/dense.yaml")
     comparison()
     m2, m3 = (show(f"evaluate_{model}@test")["metrics"]["metrics"] for model in ("m2", "m3"))
     for figure, model, metrics in ((0.9758, "M3", m3), (0.9467, "M2", m2)):
@@ -159,9 +159,9 @@ def main():
         SECTIONS[name](arguments.epochs)
         sections[name] = "\n".join(page).rstrip()
     page.clear()
-    write("# Results", "", "Written by `python3 docs/results.py`, a section at a time (`python3 docs/results.py NAME`); seed 7 where no other is named.")
-    write("P is M2's accuracy on Fashion-MNIST's test images, P0 M3's; `compare.difference` is P0 - P. What contradicts the study stands as "
-          "it was measured. Smaller data and fewer epochs than the study's say less about it: each section names its size.")
+    write("# Results", "", "Written by `python3 docs/results.py`, one section at a time (`python3 docs/results.py NAME`); the seed is 7 unless stated.")
+    write("P is M2's accuracy on Fashion-MNIST's test images, P0 M3's; `compare.difference` is P0 - P. Results that contradict the study are "
+          "reported as measured. Less data and fewer epochs than the study's are weaker evidence: each section states its size.")
     for name in (name for name in SECTIONS if name in sections):
         write(f"<!-- {name} -->", sections[name])
     PAGE.write_text("\n".join(page).rstrip() + "\n")

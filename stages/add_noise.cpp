@@ -43,7 +43,7 @@ StageEntry add_noise_stage() {
         .description =
             {
                 .kind = "add_noise",
-                .help = "Adds normally distributed noise and clips: clip(x + noise_factor * N(0, 1), 0, 1)",
+                .help = "Add normally distributed noise and clip: clip(x + noise_factor * N(0, 1), 0, 1)",
                 .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1", .role = PortRole::Images}},
                 .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1",
                              .role = PortRole::NoisyImages}},
@@ -53,12 +53,12 @@ StageEntry add_noise_stage() {
                       .fallback = "0.4",
                       .min = 0,
                       .max = 1e6,
-                      .help = "the noise's standard deviation"},
+                      .help = "standard deviation of the noise"},
                      {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "another seed, another noise"},
                      {.name = "stream",
                       .fallback = "\"\"",
                       .help =
-                          "any text: another text, another noise from the same seed (for training and test images, say)"}},
+                          "any text; a different text gives different noise from the same seed (for training and test images, say)"}},
                 .memory_per_input_byte = 1.0,
             },
         .run = run,

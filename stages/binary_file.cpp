@@ -19,11 +19,11 @@ BinaryFile::BinaryFile(std::filesystem::path path) : path_(std::move(path)), str
 
 void BinaryFile::read(std::span<std::byte> bytes, const std::string& what) {
     if (bytes.size() > left_) {
-        throw error(fmt::format("is cut short: {} takes {} bytes, {} are left", what, bytes.size(), left_),
-                    "fetch or write it again");
+        throw error(fmt::format("is truncated: {} takes {} bytes, {} are left", what, bytes.size(), left_),
+                    "download it or write it again");
     }
     stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (stream_.eof()) throw error("was cut while it was read", "fetch or write it again");
+    if (stream_.eof()) throw error("was truncated while it was read", "download it or write it again");
     if (!stream_) throw error(fmt::format("cannot be read: {}", std::strerror(errno)));
     left_ -= bytes.size();
 }
@@ -36,8 +36,8 @@ void BinaryFile::skip(std::uint64_t bytes) {
 
 void BinaryFile::expect_array(DType dtype, const Shape& shape) const {
     if (shape.size() > kMaxDimensions) {
-        throw error(fmt::format("its header names {} dimensions", shape.size()),
-                    fmt::format("an array has at most {}; is this file what its name says?", kMaxDimensions));
+        throw error(fmt::format("its header declares {} dimensions", shape.size()),
+                    fmt::format("an array has at most {}; is this the right kind of file?", kMaxDimensions));
     }
     std::uint64_t bytes = size_of(dtype);
     bool too_many = false;
@@ -48,8 +48,8 @@ void BinaryFile::expect_array(DType dtype, const Shape& shape) const {
     const bool longer = !too_many && bytes < left_;
     throw error(fmt::format("elements {} of {} take {} bytes, but {} follow its header", shape_text(shape), name_of(dtype),
                             too_many ? "over 2^64" : fmt::format("{}", bytes), left_),
-                longer ? "bytes follow that belong to no element: was something else appended to the file?"
-                       : "the file is not whole, or its header is not true: fetch or write it again");
+                longer ? "there are extra bytes after the last element: was something appended to the file?"
+                       : "the file is incomplete, or its header is wrong: download it or write it again");
 }
 
 Error BinaryFile::error(const std::string& message, std::string hint) const {

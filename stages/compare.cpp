@@ -152,7 +152,7 @@ PortDescription metrics(std::string name, PortRole role, bool optional, std::str
 }
 
 PortDescription history(std::string name) {
-    return {.name = std::move(name), .kind = PortKind::History, .optional = true, .help = "for the curves over the epochs"};
+    return {.name = std::move(name), .kind = PortKind::History, .optional = true, .help = "history, for the curves over the epochs"};
 }
 
 }  // namespace
@@ -161,11 +161,11 @@ StageEntry compare_stage() {
     return {
         .description = {
             .kind = "compare",
-            .help = "P against P0: does the candidate do better than the baseline?",
-            .inputs = {metrics("baseline", PortRole::Baseline, false, "of the baseline on test data"),
-                       metrics("candidate", PortRole::Candidate, false, "of the candidate on test data"),
-                       metrics("baseline_train", PortRole::BaselineTraining, true, "of the baseline on training data"),
-                       metrics("candidate_train", PortRole::CandidateTraining, true, "of the candidate on training data"),
+            .help = "Compare the metrics of a candidate (P0) with those of a baseline (P)",
+            .inputs = {metrics("baseline", PortRole::Baseline, false, "metrics of the baseline on test data"),
+                       metrics("candidate", PortRole::Candidate, false, "metrics of the candidate on test data"),
+                       metrics("baseline_train", PortRole::BaselineTraining, true, "metrics of the baseline on training data"),
+                       metrics("candidate_train", PortRole::CandidateTraining, true, "metrics of the candidate on training data"),
                        history("baseline_history"),
                        history("candidate_history")},
             .outputs = {{.name = "metrics",
@@ -175,9 +175,9 @@ StageEntry compare_stage() {
                              .names = {"p", "p0", "difference"},
                              .if_connected = {{"baseline_train", "gap/p"}, {"candidate_train", "gap/p0"}},
                              .pairs = {{"p", "p0"}}}}},
-            .params = {{.name = "baseline_name", .fallback = "baseline", .help = "what the tables call it",
+            .params = {{.name = "baseline_name", .fallback = "baseline", .help = "its name in the tables",
                         .label_of = {"baseline", "baseline_train"}},
-                       {.name = "candidate_name", .fallback = "candidate", .help = "what the tables call it",
+                       {.name = "candidate_name", .fallback = "candidate", .help = "its name in the tables",
                         .label_of = {"candidate", "candidate_train"}},
                        {.name = "metric", .fallback = "accuracy", .help = "what decides",
                         .metric_of = {"baseline", "candidate"}}},

@@ -16,9 +16,9 @@ void check_fit(const Array& first, const Array& second) {
     const Shape& b = second.shape();
     const bool same_samples = a.size() == b.size() && !a.empty() && std::equal(a.begin() + 1, a.end(), b.begin() + 1);
     if (first.dtype() == second.dtype() && same_samples) return;
-    throw stage_error(fmt::format("{} {} and {} {} do not go together", name_of(first.dtype()), shape_text(a),
+    throw stage_error(fmt::format("cannot concatenate {} {} and {} {}", name_of(first.dtype()), shape_text(a),
                                   name_of(second.dtype()), shape_text(b)),
-                      "the element type, and every extent but the first, must be the same");
+                      "the element types, and all dimensions but the first, must be equal");
 }
 
 StageOutput run(const StageInputs& inputs, StageContext&) {
@@ -38,9 +38,9 @@ StageEntry concat_stage() {
     return {
         .description = {
             .kind = "concat",
-            .help = "Two arrays as one: the samples of the second after those of the first",
-            .inputs = {{.name = "first", .shape = "[N, ...S]", .help = "of any element type"},
-                       {.name = "second", .shape = "[M, ...S]", .help = "of the same element type"}},
+            .help = "Concatenate two arrays along the first dimension",
+            .inputs = {{.name = "first", .shape = "[N, ...S]", .help = "any element type"},
+                       {.name = "second", .shape = "[M, ...S]", .help = "the same element type"}},
             .outputs = {{.name = "data", .shape = "[_, ...S]", .help = "N + M samples"}},
             .memory_per_input_byte = 1.0,
         },

@@ -31,7 +31,7 @@ std::string versions() {
 }  // namespace
 
 GpuAnswer find_gpu() {
-    if (!at::hasCUDA()) return NoGpu{"LibTorch's CUDA finds none (nvidia-smi shows which there are; $CUDA_VISIBLE_DEVICES may hide them)"};
+    if (!at::hasCUDA()) return NoGpu{"LibTorch's CUDA finds none (nvidia-smi lists the GPUs; $CUDA_VISIBLE_DEVICES may hide them)"};
     return gpu_of_driver("libcuda.so.1", versions());
 }
 
@@ -48,7 +48,7 @@ GpuAnswer gpu_of_driver(const std::string& driver, const std::string& versions) 
                       get(&device, 0) == 0 && get_name(name.data(), static_cast<int>(name.size()) - 1, device) == 0 &&
                       get_attribute(&multiprocessors, kMultiprocessors, device) == 0 &&
                       get_attribute(&major, kMajor, device) == 0 && get_attribute(&minor, kMinor, device) == 0;
-    if (!told) return NoGpu{fmt::format("the driver's library {} does not say what GPU it is", driver)};
+    if (!told) return NoGpu{fmt::format("the driver's library {} does not report which GPU it is", driver)};
     return Gpu{name.data(), fmt::format("compute capability {}.{}, {} multiprocessors, {}", major, minor, multiprocessors, versions),
                major >= kFirstMajorWithBf16};
 }
@@ -65,7 +65,7 @@ at::Device device_for(const StageContext& context) {
 
 ParamDescription device_param() {
     return {.name = "device", .type = ParamType::Device, .fallback = "cpu",
-            .help = "where networks are computed; cuda: a GPU; auto: a GPU where there is one; changes the last bits"};
+            .help = "device to compute on; cuda: a GPU; auto: a GPU if there is one; changes the last bits"};
 }
 
 }  // namespace satdl::stages

@@ -34,18 +34,18 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
 }
 
 std::vector<PortDescription> inputs() {
-    std::vector<PortDescription> ports{{.name = "base", .kind = PortKind::Model, .help = "the model to begin with"}};
+    std::vector<PortDescription> ports{{.name = "base", .kind = PortKind::Model, .help = "the model to start from"}};
     for (PortDescription& port : training_inputs()) ports.push_back(std::move(port));
     return ports;
 }
 
 std::vector<ParamDescription> params() {
     std::vector<ParamDescription> params = training_params();
-    params.front().help = "the layers that follow those of the base, or the name of a network under `networks:`";
+    params.front().help = "layers to append to those of the base, or the name of a network under `networks:`";
     params.push_back(
-        {.name = "until", .fallback = "null", .help = "the last layer taken from the base (default: all of them)"});
+        {.name = "until", .fallback = "null", .help = "last layer to take from the base (default: all layers)"});
     params.push_back({.name = "freeze", .type = ParamType::Boolean, .fallback = "false",
-                      .help = "the base's layers stay as they are, batch norm's statistics too"});
+                      .help = "do not change the layers of the base, nor their batch norm statistics"});
     return params;
 }
 
@@ -56,7 +56,7 @@ StageEntry fine_tune_stage() {
         .description = {
             .kind = "fine_tune",
             .version = 2,
-            .help = "Trains a network that begins with the layers and weights of another model",
+            .help = "Train a network that starts with the layers and weights of another model",
             .inputs = inputs(),
             .outputs = training_outputs({.net = "net", .input = "x", .base = "base", .until = "until"}),
             .params = params(),

@@ -21,7 +21,7 @@ DType element_type(const BinaryFile& file, unsigned code) {
         case 0x0E: return DType::Float64;
         default: break;
     }
-    throw file.error(fmt::format("its IDX element type 0x{:02x} is not one that can be read", code),
+    throw file.error(fmt::format("its IDX element type 0x{:02x} is not supported", code),
                      "uint8 (0x08), int32 (0x0c), float32 (0x0d) and float64 (0x0e) can");
 }
 
@@ -48,8 +48,8 @@ std::string advice(std::span<const std::byte, 4> magic) {
     const std::string_view start(reinterpret_cast<const char*>(magic.data()), magic.size());
     if (start.starts_with("\x1f\x8b")) return "it is compressed with gzip: gunzip it first";
     if (start.starts_with("PK")) return "it is a zip archive: unpack it first";
-    if (start == "\x93NUM") return "it is NumPy's: give it a name that ends with .npy";
-    return "an IDX file is like those of MNIST: 00 00, the element type, the number of dimensions, the extents";
+    if (start == "\x93NUM") return "it is a NumPy file: give it a name that ends with .npy";
+    return "an IDX file (the format of MNIST) starts with 00 00, the element type, the number of dimensions, the extents";
 }
 
 void swap_bytes(std::span<std::byte> bytes, std::size_t element) {
@@ -64,14 +64,14 @@ Array read_idx(const std::filesystem::path& path, std::optional<std::int64_t> li
     std::array<std::byte, 4> magic{};
     file.read(magic, "its IDX header");
     if (magic[0] != std::byte{0} || magic[1] != std::byte{0}) {
-        throw file.error(fmt::format("is not an IDX file: it begins with {:02x} {:02x}, not with two zero bytes",
+        throw file.error(fmt::format("is not an IDX file: it starts with {:02x} {:02x}, not with two zero bytes",
                                      std::to_integer<unsigned>(magic[0]), std::to_integer<unsigned>(magic[1])),
                          advice(magic));
     }
     const DType dtype = element_type(file, std::to_integer<unsigned>(magic[2]));
     const auto dimensions = std::to_integer<std::size_t>(magic[3]);
     if (dimensions == 0) {
-        throw file.error("is not an IDX file of an array: it has no dimensions", "its fourth byte says how many there are");
+        throw file.error("is an IDX file without dimensions", "its fourth byte is the number of dimensions");
     }
     Shape shape = read_extents(file, dimensions, dtype);
     if (limit) shape[0] = std::min(shape[0], *limit);

@@ -14,7 +14,7 @@ const SourceFile& file_of(const StageContext& context, std::string_view role) {
     const auto found = std::ranges::find(context.files(), role, &SourceFile::role);
     if (found == context.files().end()) {
         throw stage_error(fmt::format("the dataset has no {} in this split", role),
-                          "its manifest in data/ says what it has");
+                          "its manifest in data/ lists what it has");
     }
     return *found;
 }
@@ -38,15 +38,15 @@ Array read_as_promised(const SourceFile& file, std::optional<std::int64_t> limit
     Shape shape = file.shape;
     if (limit && !shape.empty()) shape[0] = std::min(shape[0], *limit);
     if (array.dtype() != file.dtype || essential(array.shape()) != essential(shape)) {
-        throw Error(ExitCode::Store, fmt::format("{} holds {} {}, its manifest promises {} {}", printable(file.path.string()),
+        throw Error(ExitCode::Store, fmt::format("{} contains {} {}, but its manifest says {} {}", printable(file.path.string()),
                                                  name_of(array.dtype()), shape_text(array.shape()), name_of(file.dtype),
                                                  shape_text(file.shape)),
-                    fmt::format("one of the two is wrong: mend data/{}.yaml, or fetch the file again", file.dataset));
+                    fmt::format("one of the two is wrong: correct data/{}.yaml, or fetch the file again", file.dataset));
     }
     if (array.count() == 0) {
         throw Error(ExitCode::Store,
-                    fmt::format("{} holds no samples: its shape is {}", printable(file.path.string()), shape_text(shape)),
-                    "a split needs one at least: check its manifest, or fetch the file again");
+                    fmt::format("{} has no samples: its shape is {}", printable(file.path.string()), shape_text(shape)),
+                    "a split needs at least one: check its manifest, or fetch the file again");
     }
     return Array(array.dtype(), std::move(shape), array.bytes(), array.owner());
 }
@@ -64,7 +64,7 @@ StageOutput run(const StageInputs&, StageContext& context) {
         throw Error(ExitCode::Store,
                     fmt::format("{} holds {} images, {} holds {} labels", printable(file_of(context, "images").path.string()),
                                 images, printable(file_of(context, "labels").path.string()), labels),
-                    "they belong to different splits, or one is cut: check the split in the manifest");
+                    "they belong to different splits, or one is truncated: check the split in the manifest");
     }
     return outcome;
 }
@@ -76,21 +76,21 @@ StageEntry load_stage() {
         .description =
             {
                 .kind = "load",
-                .help = "Images and labels of a dataset: IDX files that a manifest in data/ describes",
+                .help = "Load the images and labels of a dataset (IDX files described by a manifest in data/)",
                 .outputs =
                     {{.name = "images",
                       .dtypes = {DType::UInt8},
                       .shape = "dataset(images)",
-                      .help = "as the files hold them"},
+                      .help = "as in the files"},
                      {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)", .help = "class numbers"}},
-                .params = {{.name = "dataset", .type = ParamType::Dataset, .help = "the name of a manifest: data/NAME.yaml"},
-                           {.name = "split", .fallback = "train", .help = "which of the dataset's splits"},
+                .params = {{.name = "dataset", .type = ParamType::Dataset, .help = "name of a manifest: data/NAME.yaml"},
+                           {.name = "split", .fallback = "train", .help = "split of the dataset"},
                            {.name = "limit",
                             .type = ParamType::Integer,
                             .fallback = "null",
                             .min = 1,
                             .unit = "samples",
-                            .help = "only the first so many (default: all)",
+                            .help = "load only the first N (default: all)",
                             .smoke_max = kSmokeSamples}},
                 .memory_fixed_bytes = 256 << 20,
             },

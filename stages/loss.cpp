@@ -40,21 +40,21 @@ void Objective::check_fit(const at::Tensor& target) const {
     if (labels_) {
         if (output_.size() != 1) {
             throw stage_error(
-                fmt::format("class numbers need a network whose output is [N, classes], this one's is [N, ...] = {}",
+                fmt::format("class numbers need a network whose output is [N, classes]; the output of this one is [N, ...] = {}",
                             shape_text(with_samples(target.size(0), output_))),
                 "end the network with flatten and dense");
         }
     } else if (loss_ == LossKind::CrossEntropy) {
-        throw stage_error(fmt::format("cross_entropy needs class numbers [N] of an integer type as target, this is {} {}",
+        throw stage_error(fmt::format("cross_entropy needs class numbers [N] of an integer type as target, but this is {} {}",
                                       at::toString(target.scalar_type()), shape_text(targets)));
     } else if (targets != with_samples(target.dim() > 0 ? target.size(0) : 0, output_)) {
-        throw stage_error(fmt::format("the target {} has not the shape of the network's output, {}", shape_text(targets),
+        throw stage_error(fmt::format("the shape of the target, {}, is not that of the network's output, {}", shape_text(targets),
                                       shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))));
     }
     const bool probabilities = last_.kind == Activation::Softmax || last_.kind == Activation::Sigmoid;
     if (loss_ != LossKind::Mse && !probabilities && last_.kind != Activation::None) {
         throw stage_error("cross-entropy needs probabilities",
-                          "end the network with softmax or sigmoid (or with neither: then its output is taken as logits)");
+                          "end the network with softmax or sigmoid (or with neither: then its output is treated as logits)");
     }
 }
 
@@ -66,13 +66,13 @@ void Objective::check_labels(const at::Tensor& target) const {
     if (min < 0 || max >= classes) {
         const auto strays = at::nonzero(target.lt(0).logical_or(target.ge(classes)));
         throw stage_error(
-            fmt::format("the targets are class numbers {} to {}, the network tells {} classes apart (0 to {}); the first of {} "
-                        "that are none of them is at entry {}",
+            fmt::format("the targets are class numbers {} to {}, but the network has {} classes (0 to {}); the first of {} "
+                        "invalid ones is at entry {}",
                         min, max, classes, classes - 1, strays.size(0), strays[0][0].item<std::int64_t>()),
-            "give the last layer one output a class, or check the file that the targets come from");
+            "give the last layer one output per class, or check the file that the targets come from");
     }
     if (loss_ == LossKind::CrossEntropy && output_[0] == 1) {
-        throw stage_error("cross_entropy needs one output a class, the network has one",
+        throw stage_error("cross_entropy needs one output per class, but the network has a single output",
                           "use binary_cross_entropy, or end the network with dense: 2");
     }
 }

@@ -38,11 +38,11 @@ StageEntry normalise_stage() {
     return {
         .description = {
             .kind = "normalise",
-            .help = "Divides by a number: pixels of 0 ... 255 become 0 ... 1",
+            .help = "Divide by a number: pixels of 0 ... 255 become 0 ... 1",
             .inputs = {{.name = "images", .dtypes = {DType::UInt8, DType::Float32}, .shape = "[N, ...]"}},
             .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "images / scale"}},
             .params = {{.name = "scale", .type = ParamType::Number, .fallback = "255", .min = 1e-30, .max = 1e30,
-                        .help = "what to divide by"}},
+                        .help = "divisor"}},
             .memory_per_input_byte = 4.0,
         },
         .run = run,

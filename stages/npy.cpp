@@ -27,14 +27,14 @@ std::span<std::byte> bytes_of(std::string& text) { return std::as_writable_bytes
 std::string read_header(BinaryFile& file) {
     std::string start(8, '\0');
     file.read(bytes_of(start), "its .npy header");
-    if (!start.starts_with(kMagic)) throw file.error("is not a .npy file: it does not begin with \\x93NUMPY");
+    if (!start.starts_with(kMagic)) throw file.error("is not a .npy file: it does not start with \\x93NUMPY");
     const int version = start[6];
-    if (version < 1 || version > 3) throw file.error(fmt::format("its .npy version {} is not known", version));
+    if (version < 1 || version > 3) throw file.error(fmt::format("its .npy version {} is not supported", version));
     std::string length(version == 1 ? 2 : 4, '\0');
     file.read(bytes_of(length), "its .npy header");
     std::size_t size = 0;
     for (std::size_t i = length.size(); i-- > 0;) size = size << 8 | static_cast<unsigned char>(length[i]);
-    if (size > kLongestHeader) throw file.error(fmt::format("its .npy header takes {} bytes", size));
+    if (size > kLongestHeader) throw file.error(fmt::format("its .npy header is {} bytes long", size));
     std::string header(size, '\0');
     file.read(bytes_of(header), "its .npy header");
     return header;
@@ -60,8 +60,8 @@ DType element_type(const BinaryFile& file, std::string_view text) {
         if (text.starts_with(name)) return dtype;
     }
     throw file.error(
-        fmt::format("its element type {} is not one that can be read", printable(text.substr(0, text.find(',')))),
-        "uint8, int32, int64, float32 and float64 in little-endian order can: array.astype('float32')");
+        fmt::format("its element type {} is not supported", printable(text.substr(0, text.find(',')))),
+        "supported are uint8, int32, int64, float32 and float64, little-endian: array.astype('float32')");
 }
 
 std::optional<Shape> read_shape(std::string_view text) {
@@ -90,7 +90,7 @@ Array read_npy(const std::filesystem::path& path, std::optional<std::int64_t> li
         throw file.error("is in Fortran order", "save it as numpy.ascontiguousarray(array)");
     }
     std::optional<Shape> shape = read_shape(after_key(file, header, "shape"));
-    if (!shape) throw file.error("its .npy header has no shape that can be read");
+    if (!shape) throw file.error("its .npy header has no valid shape");
     file.expect_array(dtype, *shape);
     if (limit && !shape->empty()) shape->front() = std::min(shape->front(), *limit);
     FreshArray array(dtype, *std::move(shape));

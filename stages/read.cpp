@@ -18,8 +18,8 @@ namespace {
 Array read_array(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
     if (path.extension() == ".h5" || path.extension() == ".hdf5") return import_hdf5(path, name, limit);
     if (!name.empty()) {
-        throw stage_error(fmt::format("'array' chooses one of an HDF5 file; {} holds one alone", printable(path.string())),
-                          "leave it out, or name a file that ends with .h5");
+        throw stage_error(fmt::format("'array' selects an array of an HDF5 file, but {} is not an HDF5 file", printable(path.string())),
+                          "remove it, or name a file that ends with .h5");
     }
     return path.extension() == ".npy" ? read_npy(path, limit) : read_idx(path, limit);
 }
@@ -38,14 +38,14 @@ StageEntry read_stage() {
     return {
         .description = {
             .kind = "read",
-            .help = "An array from a file of one's own: .npy (NumPy), .h5 (HDF5) or IDX",
-            .outputs = {{.name = "data", .help = "as the file holds it"}},
+            .help = "Load an array from your own file: .npy (NumPy), .h5 (HDF5) or IDX",
+            .outputs = {{.name = "data", .help = "as in the file"}},
             .params = {{.name = "file", .type = ParamType::File,
-                        .help = "NAME.npy, NAME.h5, or else IDX; its content is part of the key"},
+                        .help = "NAME.npy, NAME.h5, otherwise IDX; its content is part of the key"},
                        {.name = "array", .fallback = "\"\"",
-                        .help = "HDF5: which array of the file, as group/name (default: the only one)"},
+                        .help = "HDF5: the array to load, as group/name (default: the only one)"},
                        {.name = "limit", .type = ParamType::Integer, .fallback = "null", .min = 1, .unit = "entries",
-                        .help = "only the first so many along the first dimension (default: all)",
+                        .help = "load only the first N along the first dimension (default: all)",
                         .smoke_max = kSmokeSamples}},
             .memory_fixed_bytes = 256 << 20,
         },

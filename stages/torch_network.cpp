@@ -65,7 +65,7 @@ Weights Net::weights_from(const std::map<std::string, Array>& arrays) const {
         const auto found = arrays.find(tensors_[i].name);
         if (found == arrays.end()) throw stage_error(fmt::format("the model has no tensor '{}'", tensors_[i].name));
         if (found->second.shape() != tensors_[i].shape || found->second.dtype() != DType::Float32) {
-            throw stage_error(fmt::format("the model's tensor '{}' is {} {}, its network wants float32 {}", tensors_[i].name,
+            throw stage_error(fmt::format("the model's tensor '{}' is {} {}, but its network needs float32 {}", tensors_[i].name,
                                           name_of(found->second.dtype()), shape_text(found->second.shape()),
                                           shape_text(tensors_[i].shape)));
         }
@@ -114,7 +114,7 @@ at::Tensor Net::features(Weights& weights, const at::Tensor& x, std::size_t laye
 
 ParamDescription precision_param() {
     return {.name = "precision", .type = ParamType::Precision, .fallback = "fp32",
-            .help = "what convolutions and dense layers compute in; auto: bf16 where processor or GPU has instructions for it"};
+            .help = "precision of convolutions and dense layers; auto: bf16 if the processor or GPU has instructions for it"};
 }
 
 at::Tensor Net::blank_batch(std::int64_t count, at::ScalarType type) const {

@@ -18,7 +18,7 @@ std::vector<std::size_t> trained_tensors(const Net& net, std::size_t frozen_laye
     for (std::size_t i = 0; i < net.tensors().size(); ++i) {
         if (net.tensors()[i].trainable() && net.tensors()[i].layer >= frozen_layers) positions.push_back(i);
     }
-    if (positions.empty()) throw stage_error("nothing can be trained: every layer that has weights is frozen");
+    if (positions.empty()) throw stage_error("nothing to train: every layer with weights is frozen");
     return positions;
 }
 
@@ -52,7 +52,7 @@ void check_samples(const Net& net, const Samples& samples, const std::string& x,
             fmt::format("{} has {} samples, {} is {}", x, shape[0], target, shape_text(samples.target.sizes().vec())));
     }
     if (Shape(shape.begin() + 1, shape.end()) != net.input()) {
-        throw stage_error(fmt::format("{} is {}, the network was made for samples of shape {}", x, shape_text(shape),
+        throw stage_error(fmt::format("{} is {}, but the network was built for samples of shape {}", x, shape_text(shape),
                                       shape_text(net.input())));
     }
 }
@@ -141,7 +141,7 @@ void Trainer::run_epoch(TrainingState& state) {
         const double loss = run_step(state, order);
         if (!std::isfinite(loss)) {
             throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss, state.epoch + 1, state.step),
-                              "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
+                              "try a smaller learning_rate, and check the inputs for NaN");
         }
         report(state, false, named("train/", state.sums));
         if (context_.checkpoint_due(false)) keep_checkpoint(state);
@@ -196,7 +196,7 @@ Numbers Trainer::validate(TrainingState& state) const {
     if (!std::isfinite(numbers.front().second)) {
         throw stage_error(fmt::format("the loss of the validation data is {} after epoch {}", numbers.front().second,
                                       state.epoch + 1),
-                          "a smaller learning_rate often helps; inputs that hold no number (nan) do the same");
+                          "try a smaller learning_rate, and check the inputs for NaN");
     }
     return numbers;
 }

@@ -34,7 +34,7 @@ ParamDescription with(ParamDescription param, std::vector<ParamDescription::Cond
 std::vector<ParamDescription> optimiser_params() {
     const ParamDescription::Condition adam{"optimiser", {"adam", "adamw"}}, sgd{"optimiser", {"sgd"}};
     ParamDescription by_norm =
-        number("clip_norm", "null", 1e-12, 1e12, "gradients shrink to at most this norm, all together");
+        number("clip_norm", "null", 1e-12, 1e12, "scale all gradients together to at most this norm");
     by_norm.excludes = {"clip_value"};
     return {
         {.name = "optimiser",
@@ -42,65 +42,65 @@ std::vector<ParamDescription> optimiser_params() {
          .fallback = "adam",
          .choices = {"adam", "adamw", "sgd"},
          .help = "in Keras' formulas"},
-        number("learning_rate", "0.001", 0, 1e6, "the optimiser's step size; with a schedule, its greatest"),
-        with(number("beta1", "0.9", 0, 0.9999999, "decay of the mean gradient"), {adam}),
-        with(number("beta2", "0.999", 0, 0.9999999, "decay of the mean squared gradient"), {adam}),
-        with(number("epsilon", "1e-7", 0, 1, "keeps the division finite"), {adam}),
-        with(number("momentum", "0", 0, 1, "share of the last step that is taken again"), {sgd}),
+        number("learning_rate", "0.001", 0, 1e6, "step size of the optimiser; with a schedule, its maximum"),
+        with(number("beta1", "0.9", 0, 0.9999999, "decay rate of the mean gradient"), {adam}),
+        with(number("beta2", "0.999", 0, 0.9999999, "decay rate of the mean squared gradient"), {adam}),
+        with(number("epsilon", "1e-7", 0, 1, "added to the denominator, for numerical stability"), {adam}),
+        with(number("momentum", "0", 0, 1, "fraction of the previous step that is added"), {sgd}),
         with({.name = "nesterov", .type = ParamType::Boolean, .fallback = "false", .help = "Nesterov's momentum"},
              {sgd, {"momentum", {}}}),
         number("weight_decay", "null", 0, 1,
-               "how fast weights shrink, times the learning rate (default: adamw 0.004, else 0)"),
+               "weight decay, multiplied by the learning rate (default: adamw 0.004, otherwise 0)"),
         std::move(by_norm),
-        number("clip_value", "null", 1e-12, 1e12, "each gradient is cut to this size"),
-        whole("accumulate", "1", 1, "batches", "batches whose mean gradient makes one update"),
+        number("clip_value", "null", 1e-12, 1e12, "clip each gradient to this absolute value"),
+        whole("accumulate", "1", 1, "batches", "number of batches whose gradients are averaged for one update"),
         {.name = "class_weights",
          .type = ParamType::Numbers,
          .fallback = "null",
          .min = 0,
          .max = 1e6,
          .choices = {"balanced"},
-         .help = "how much each class counts in the training loss; balanced: rare ones as much as frequent ones",
+         .help = "weight of each class in the training loss; balanced: inversely proportional to its frequency",
          .needs = {{"loss", {"cross_entropy", "binary_cross_entropy"}}}},
     };
 }
 
 // How the learning rate changes.
 std::vector<ParamDescription> schedule_params() {
-    ParamDescription warmup = number("warmup_epochs", "0", 0, 1e6, "the rate first rises linearly for so long");
+    ParamDescription warmup = number("warmup_epochs", "0", 0, 1e6, "duration of a linear warm-up of the learning rate");
     warmup.unit = "epochs";
     warmup.below = "epochs";
     warmup.smoke_max = 0;
     ParamDescription every =
-        with(number("step_epochs", "10", 1e-6, 1e6, "how long a rate is kept"), {{"schedule", {"step"}}});
+        with(number("step_epochs", "10", 1e-6, 1e6, "duration of each step of the learning rate"), {{"schedule", {"step"}}});
     every.unit = "epochs";
     return {
         {.name = "schedule",
          .type = ParamType::Choice,
          .fallback = "constant",
          .choices = {"constant", "step", "cosine"},
-         .help = "of the learning rate: step falls every step_epochs, cosine to the end (docs/training.md)"},
+         .help = "schedule of the learning rate: step drops every step_epochs, cosine decays to the end (docs/training.md)"},
         std::move(warmup),
         std::move(every),
-        with(number("step_factor", "0.1", 1e-9, 1, "what is left of the rate then"), {{"schedule", {"step"}}}),
-        with(number("rate_floor", "0", 0, 1, "the least share of learning_rate"), {{"schedule", {"step", "cosine"}}}),
+        with(number("step_factor", "0.1", 1e-9, 1, "factor applied to the learning rate at each step"), {{"schedule", {"step"}}}),
+        with(number("rate_floor", "0", 0, 1, "lower bound of the learning rate, as a fraction of learning_rate"), {{"schedule", {"step", "cosine"}}}),
     };
 }
 
 // Which epoch is kept, and when training ends early.
 std::vector<ParamDescription> stopping_params() {
     ParamDescription fraction =
-        number("validation_fraction", "0", 0, 0.99, "the last share of the samples is not trained on, but validates");
+        number("validation_fraction", "0", 0, 0.99, "fraction of the samples, from the end, held out for validation");
     fraction.excludes = {"val_x"};
     return {
         {.name = "monitor",
          .fallback = "auto",
-         .help = "the metric whose best epoch is kept: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
+         .help = "metric that selects the best epoch: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
                  "validation data, else train/loss",
          .metric_of = {"history"}},
-        whole("patience", "null", 1, "epochs", "end when monitor has not improved for so long (default: never early)"),
-        with(number("min_delta", "0", 0, 1e12, "what it must improve by, at the least"), {{"patience", {}}}),
-        with(whole("start_epoch", "1", 1, "epochs", "the first epoch that counts for patience"), {{"patience", {}}}),
+        whole("patience", "null", 1, "epochs", "stop early when monitor has not improved for this long (default: never)"),
+        with(number("min_delta", "0", 0, 1e12, "smallest change of monitor that counts as an improvement"), {{"patience", {}}}),
+        with(whole("start_epoch", "1", 1, "epochs", "first epoch that counts for patience"), {{"patience", {}}}),
         std::move(fraction),
     };
 }
@@ -115,7 +115,7 @@ at::Tensor class_weights_of(const Params& params, const Net& net, LossKind loss,
                                             ? params.numbers("class_weights")
                                             : balanced_weights(objective.prepare(target), classes);
     if (static_cast<std::int64_t>(weights.size()) != classes) {
-        throw stage_error(fmt::format("class_weights has {} weights, the network tells {} classes apart", weights.size(),
+        throw stage_error(fmt::format("class_weights has {} weights, but the network has {} classes", weights.size(),
                                       classes));
     }
     return at::tensor(weights, at::kFloat).to(net.device());
@@ -126,7 +126,7 @@ void hold_out(TrainingData& data, double fraction) {
     const std::int64_t samples = data.train.x.size(0);
     const auto kept = static_cast<std::int64_t>(std::floor(static_cast<double>(samples) * (1 - fraction)));
     if (kept == 0 || kept == samples) {
-        throw stage_error(fmt::format("validation_fraction {} of {} samples leaves {} to train on and {} to validate",
+        throw stage_error(fmt::format("validation_fraction {} of {} samples leaves {} for training and {} for validation",
                                       fraction, samples, kept, samples - kept));
     }
     const auto part = [&](std::int64_t first, std::int64_t count) {
@@ -145,7 +145,7 @@ std::vector<PortDescription> training_inputs() {
         {.name = "target",
          .dtypes = targets,
          .shape = "[N, ...]",
-         .help = "class numbers [N], or what the network should give: the shape of its output"},
+         .help = "class numbers [N], or the desired output of the network, of the same shape"},
         {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...S]", .optional = true, .help = "validation samples"},
         {.name = "val_target", .dtypes = targets, .shape = "[M, ...]", .optional = true, .help = "their targets"}};
 }
@@ -156,9 +156,9 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
     PortDescription::MetricsRule summary = reported;
     summary.names = summary_names();
     summary.also_under = {kLast, kBest, kEpochOfBest};
-    return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule), .help = "weights of the best epoch"},
+    return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule), .help = "the model with the weights of the best epoch"},
             {.name = "history", .kind = PortKind::History,
-             .help = "epoch, step (updates), lr, and every metric, one row an epoch", .metrics = reported},
+             .help = "epoch, step (updates), lr, and every metric, one row per epoch", .metrics = reported},
             {.name = "metrics", .kind = PortKind::Metrics,
              .help = "train/loss, val/accuracy, ... at best_epoch, where monitor is best; last/... at last_epoch; best/..., "
                      "each one's own best, at epoch_of_best/...; stopped_early: 0 or 1",
@@ -166,30 +166,30 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
 }
 
 std::vector<ParamDescription> training_params() {
-    ParamDescription epochs = whole("epochs", "20", 1, "", "how often every training sample is seen");
+    ParamDescription epochs = whole("epochs", "20", 1, "", "number of passes over the training data");
     epochs.smoke_max = 1;
     epochs.continues = true;
     epochs.continues_unless = {{"schedule", {"cosine"}}};
-    ParamDescription batch_size = whole("batch_size", "128", 1, "samples", "samples a step");
+    ParamDescription batch_size = whole("batch_size", "128", 1, "samples", "samples per step");
     batch_size.smoke_min = 8 * kSmokeSamples;  // one step, even where several sources were put together
     std::vector<ParamDescription> params{
-        {.name = "net", .type = ParamType::Network, .help = "the layers, or the name of a network under `networks:`"},
+        {.name = "net", .type = ParamType::Network, .help = "list of layers, or the name of a network under `networks:`"},
         {.name = "loss",
          .type = ParamType::Choice,
          .choices = {"mse", "cross_entropy", "binary_cross_entropy"},
-         .help = "cross_entropy: class numbers against probabilities; binary_cross_entropy: each output against 0 or 1"},
+         .help = "cross_entropy: class numbers and probabilities; binary_cross_entropy: each output and 0 or 1"},
         std::move(epochs),
         std::move(batch_size),
         {.name = "seed",
          .type = ParamType::Integer,
          .fallback = "0",
-         .help = "decides initial weights, the order of samples and dropout"},
+         .help = "seed of the initial weights, the order of samples and dropout"},
         {.name = "initialiser",
          .type = ParamType::Choice,
          .fallback = "keras",
          .choices = {"keras", "torch"},
          .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
-        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "cores to use; changes the last bits"},
+        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes the last bits"},
         precision_param(), device_param()};
     for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
         params.insert(params.end(), more.begin(), more.end());
@@ -233,7 +233,7 @@ Initialiser initialiser_of(const Params& params) {
 TrainingData training_data(const StageInputs& inputs, double validation_fraction) {
     TrainingData data{{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))}, std::nullopt};
     if (connected(inputs, "val_x") != connected(inputs, "val_target")) {
-        throw stage_error("val_x and val_target go together: one of them is missing");
+        throw stage_error("val_x and val_target must be connected together: one of them is missing");
     }
     if (connected(inputs, "val_x")) {
         data.validation = Samples{tensor_of(array_at(inputs, "val_x")), tensor_of(array_at(inputs, "val_target"))};

@@ -91,23 +91,23 @@ TEST_CASE("IDX: what is wrong is said, with the file") {
     };
     const std::string good = idx_header(8, {2, 2}) + "abcd";
     const std::vector<Case> cases{
-        {"nothing", "", "cut short", "fetch or write it again"},
-        {"gzip", "\x1f\x8b\x08\x08more", "it begins with 1f 8b, not with two zero bytes", "gunzip"},
-        {"zip", "PK\3\4more", "it begins with 50 4b", "unpack it"},
-        {".npy", "\x93NUMPY", "it begins with 93 4e", "ends with .npy"},
-        {"text", "label,pixel", "it begins with 6c 61", "like those of MNIST"},
-        {"little-endian", std::string("\3\x08\0\0\0\0\0\1x", 9), "it begins with 03 08", "like those of MNIST"},
+        {"nothing", "", "truncated", "download it or write it again"},
+        {"gzip", "\x1f\x8b\x08\x08more", "it starts with 1f 8b, not with two zero bytes", "gunzip"},
+        {"zip", "PK\3\4more", "it starts with 50 4b", "unpack it"},
+        {".npy", "\x93NUMPY", "it starts with 93 4e", "ends with .npy"},
+        {"text", "label,pixel", "it starts with 6c 61", "the format of MNIST"},
+        {"little-endian", std::string("\3\x08\0\0\0\0\0\1x", 9), "it starts with 03 08", "the format of MNIST"},
         {"signed bytes", idx_header(9, {1}) + "a", "element type 0x09", "uint8 (0x08)"},
         {"shorts", idx_header(0x0B, {1}) + "ab", "element type 0x0b", "uint8 (0x08)"},
-        {"no dimensions", idx_header(8, {}), "no dimensions", "fourth byte"},
+        {"without dimensions", idx_header(8, {}), "without dimensions", "fourth byte"},
         {"33 dimensions", idx_header(8, std::vector<std::uint32_t>(33, 1)) + "a", "33 dimensions", "at most 32"},
-        {"its header cut", good.substr(0, 9), "cut short", "fetch or write it again"},
-        {"its last byte cut", good.substr(0, 15), "[2, 2] of uint8 take 4 bytes, but 3 follow", "not whole"},
-        {"a byte more", good + "e", "take 4 bytes, but 5 follow", "something else appended"},
-        {"no images, but bytes", idx_header(8, {0, 2}) + "a", "take 0 bytes, but 1 follow", "something else appended"},
-        {"2^64 and more", idx_header(8, {0xffffffff, 0xffffffff, 0xffffffff}), "over 2^64", "not whole"},
-        {"a product of 2^64, which is 0 in 64 bits", idx_header(8, {0x80000000, 0x80000000, 4}), "over 2^64", "not whole"},
-        {"terabytes", idx_header(8, {0xffffffff, 1000}) + "a", "take 4294967295000 bytes, but 1 follow", "not whole"},
+        {"its header cut", good.substr(0, 9), "truncated", "download it or write it again"},
+        {"its last byte cut", good.substr(0, 15), "[2, 2] of uint8 take 4 bytes, but 3 follow", "incomplete"},
+        {"a byte more", good + "e", "take 4 bytes, but 5 follow", "something appended"},
+        {"no images, but bytes", idx_header(8, {0, 2}) + "a", "take 0 bytes, but 1 follow", "something appended"},
+        {"2^64 and more", idx_header(8, {0xffffffff, 0xffffffff, 0xffffffff}), "over 2^64", "incomplete"},
+        {"a product of 2^64, which is 0 in 64 bits", idx_header(8, {0x80000000, 0x80000000, 4}), "over 2^64", "incomplete"},
+        {"terabytes", idx_header(8, {0xffffffff, 1000}) + "a", "take 4294967295000 bytes, but 1 follow", "incomplete"},
     };
     for (const Case& one : cases) {
         INFO(one.what);
@@ -123,7 +123,7 @@ TEST_CASE("A file that is cut while it is read is told as such") {
     std::vector<std::byte> bytes(500'000);
     file.read(bytes, "the first half");
     std::filesystem::resize_file(whole.path(), 600'000);
-    CHECK_THROWS_WITH(file.read(bytes, "the second half"), Contains(whole.path().string()) && Contains("was cut while it was read"));
+    CHECK_THROWS_WITH(file.read(bytes, "the second half"), Contains(whole.path().string()) && Contains("was truncated while it was read"));
 }
 
 TEST_CASE(".npy: every version and element type that satdl has") {
@@ -151,7 +151,7 @@ TEST_CASE(".npy: what is wrong is said, with the file and what to do") {
         return "{'descr': " + descr + ", 'fortran_order': " + fortran + ", 'shape': " + shape + ", }";
     };
     CHECK_THAT(npy_error("PK\3\4 an archive"), Contains("not a .npy file"));
-    CHECK_THAT(npy_error("\x93NUM"), Contains("cut short"));
+    CHECK_THAT(npy_error("\x93NUM"), Contains("truncated"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1,)"), "abcd", 9)), Contains("version 9"));
     CHECK_THAT(npy_error(npy(dictionary("'>f4'", "False", "(1,)"), "abcd")), Contains("'>f4'") && Contains("astype"));
     CHECK_THAT(npy_error(npy(dictionary("'|O'", "False", "(1,)"), "abcd")), Contains("'|O'"));
@@ -159,7 +159,7 @@ TEST_CASE(".npy: what is wrong is said, with the file and what to do") {
                Contains("Fortran") && Contains("ascontiguousarray"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(2,)"), "abcd")), Contains("take 8 bytes, but 4 follow"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1,)"), "abcde")), Contains("take 4 bytes, but 5 follow"));
-    CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(-1,)"), "abcd")), Contains("no shape"));
-    CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1"), "abcd")), Contains("no shape"));
+    CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(-1,)"), "abcd")), Contains("no valid shape"));
+    CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1"), "abcd")), Contains("no valid shape"));
     CHECK_THAT(npy_error(npy("{'descr': '<f4'}", "abcd")), Contains("no 'fortran_order'"));
 }

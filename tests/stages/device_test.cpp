@@ -170,6 +170,6 @@ TEST_CASE("a GPU is described by its driver; where there is none, LibTorch says 
     REQUIRE(std::holds_alternative<Gpu>(answer));
     CHECK(std::get<Gpu>(answer) == Gpu{"Imaginary GPU", "compute capability 9.0, 114 multiprocessors, CUDA 12.6", true});
     CHECK(gpu_of_driver("libno_driver.so.1", "") == GpuAnswer(NoGpu{"the driver's library libno_driver.so.1 cannot be loaded"}));
-    CHECK(gpu_of_driver("libc.so.6", "") == GpuAnswer(NoGpu{"the driver's library libc.so.6 does not say what GPU it is"}));
+    CHECK(gpu_of_driver("libc.so.6", "") == GpuAnswer(NoGpu{"the driver's library libc.so.6 does not report which GPU it is"}));
     CHECK(std::holds_alternative<Gpu>(find_gpu()) == at::hasCUDA());
 }

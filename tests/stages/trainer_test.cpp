@@ -215,7 +215,7 @@ TEST_CASE("fine-tuning begins with the base's layers, and leaves them alone wher
     given["until"] = "batch_nom_1";
     CHECK_THROWS_WITH(run(fine_tune_stage(), more, given), Contains("batch_norm_1"));
     CHECK_THROWS_WITH(run(fine_tune_stage(), more, training({{"net", "[softmax]"}, {"freeze", "true"}})),
-                      Contains("nothing can be trained"));
+                      Contains("nothing to train"));
 }
 
 TEST_CASE("a loss that is no number any more ends the training, with its epoch and step") {
@@ -265,7 +265,7 @@ TEST_CASE("data that do not fit are refused in words") {
     };
     StageInputs inputs = blobs(50);
     inputs.erase("val_target");
-    CHECK_THAT(error_of(inputs, training()), Contains("val_x and val_target go together"));
+    CHECK_THAT(error_of(inputs, training()), Contains("val_x and val_target must be connected together"));
     inputs = blobs(50, false);
     inputs["target"] = port(array<std::uint8_t>({2}, {0, 1}));
     CHECK_THAT(error_of(inputs, training()), Contains("x has 50 samples, target is [2]"));

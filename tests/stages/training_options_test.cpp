@@ -95,7 +95,7 @@ TEST_CASE("validation_fraction holds out the last samples, as if they had come a
     CHECK(bytes_of(run(train_stage(), all, training({{"validation_fraction", "0.25"}}))) ==
           bytes_of(run(train_stage(), split, training())));
     CHECK_THROWS_WITH(run(train_stage(), blobs(3, false), training({{"validation_fraction", "0.9"}})),
-                      Contains("leaves 0 to train on and 3 to validate"));
+                      Contains("leaves 0 for training and 3 for validation"));
 }
 
 TEST_CASE("several batches to an update learn what one large batch learns") {
