@@ -71,7 +71,7 @@ struct ParamDescription {
     std::string below{};                  // a number that is less than that of this parameter
     // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` where that is its default.
     std::vector<std::string> metric_of{};
-    // Input ports: what people call that which they read, in tables and reports ("M2").
+    // Input ports: it is the name, for people, of what they read ("M2").
     std::vector<std::string> label_of{};
     // A smoke run (`satdl run --smoke`) brings a number within these, so that the stage is done in a moment; null counts as
     // more than any.
@@ -92,8 +92,8 @@ enum class PortKind {
 
 [[nodiscard]] std::string_view name_of(PortKind kind);  // "array"
 
-// What a port carries, for those who show it: `satdl report` draws by these and knows no kind of stage by its name. A role changes no
-// result and is in no key. Each is that of one port of a stage.
+// What a port carries, for programs that show it: `satdl report` knows no kind of stage by its name. A role changes no result and is not
+// part of any key. At most one port of a stage has a given role.
 enum class PortRole {
     None,
     Images,             // array input: samples; shown if they are [N, H, W] or [N, 1, H, W]
@@ -151,8 +151,8 @@ struct PortDescription {
         std::string validation{};              // ... where this port is connected
         std::string fraction{};                // ... or this parameter is above 0
         std::vector<std::string> also_under{}; // each stands under these prefixes too: "best/", "last/"
-        // Metrics outputs: two of `names` or `if_connected` whose difference, second - first, a sweep shows point by point, with its
-        // interval over the repetitions. Of a stage with Baseline and Candidate, the first pair is the result of these two.
+        // Metrics outputs: pairs of `names` or `if_connected` that are compared point by point: a sweep reports second - first, with its
+        // interval over the repetitions. In a stage with Baseline and Candidate, the first pair has the results of these two.
         std::vector<std::pair<std::string, std::string>> pairs{};
         bool operator==(const MetricsRule&) const = default;
     };

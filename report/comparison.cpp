@@ -51,7 +51,7 @@ Json rows_read(const StageFacts& stage, const std::string& metric, Evidence& evi
     return rows;
 }
 
-// Of a stage that has no parameter for the metric: the results that it gives for the two sides.
+// For a stage without a parameter for the metric: its own results for the two sides.
 Json own_rows(const StageFacts& stage, const ArtifactHeader& header, Evidence& evidence) {
     const auto pair = stage.pair();
     for (const auto& [port, values] : header.metrics) {
@@ -93,7 +93,7 @@ Json paired_json(const RunFacts& run) {
         const std::string metric = stage.metric_of(PortRole::Baseline);
         for (const Pair& columns : paired_columns(plain_name(stage.name), *stage.description)) {
             const auto [known, is_new] = metrics.emplace(columns, metric);
-            if (!is_new && known->second != metric) known->second.clear();  // another one at another point of the sweep
+            if (!is_new && known->second != metric) known->second.clear();  // it differs between the points of the sweep
         }
     }
     Json paired = Json::array();

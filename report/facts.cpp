@@ -111,7 +111,7 @@ const PortDescription* port_with(PortRole role, const std::vector<PortDescriptio
     return found == ports.end() ? nullptr : &*found;
 }
 
-// What the parameter that `relation` connects with the stage's input of this role says; "" where none does.
+// The value of the parameter that names the stage's input of this role in `relation`; "" if none does.
 std::string param_about(const StageFacts& stage, PortRole role, std::vector<std::string> ParamDescription::*relation) {
     const PortDescription* port = stage.description ? port_with(role, stage.description->inputs) : nullptr;
     if (port == nullptr) return {};

@@ -28,7 +28,7 @@ struct EpochRow {
 struct StageFacts {
     std::string name;
     std::string kind;  // "" where the record does not say
-    const StageDescription* description = nullptr;  // of the kind, as the catalogue has it now; null: it does not know the kind
+    const StageDescription* description = nullptr;  // of the kind, as the catalogue has it now; null: it does not have the kind
     std::string about;
     std::vector<Reads> inputs;
     nlohmann::ordered_json params = nlohmann::ordered_json::object();
@@ -42,14 +42,14 @@ struct StageFacts {
     std::vector<EpochRow> epochs;
     [[nodiscard]] bool has_outcome() const { return outcome == "ran" || outcome == "resumed" || outcome == "reused"; }
 
-    // By what the description says; null where it has no such port, or nothing is connected.
+    // What the input of this role reads, and the output of this role; null if the description has no such port, or nothing is connected.
     [[nodiscard]] const Reads* reads(PortRole role) const;
     [[nodiscard]] const PortDescription* output(PortRole role) const;
-    // What people call that which the input of this role reads: what a parameter says, else the name of the stage that it reads.
+    // The name, for people, of what the input of this role reads: the value of a parameter (label_of), else the stage's name.
     [[nodiscard]] std::string label(PortRole role) const;
-    // The metric of the input of this role that a parameter names; "" if none does.
+    // The metric of this input that a parameter names (metric_of); "" if none does.
     [[nodiscard]] std::string metric_of(PortRole role) const;
-    // Two metrics of its own that it compares, or nothing.
+    // The first pair of metrics that it compares, if any.
     [[nodiscard]] std::optional<std::pair<std::string, std::string>> pair() const;
 };
 
@@ -78,7 +78,7 @@ struct RunFacts {
 [[nodiscard]] RunFacts facts_of_record(const std::string& id, const std::string& text);
 // "m1" of "m1[noise_factor=0.1]": the stage of the DAG that a sweep has at each of its points.
 [[nodiscard]] std::string plain_name(const std::string& stage);
-// Gives the stages their descriptions; kinds that the catalogue does not know are told in `missing`. The catalogue must outlive `run`.
+// Sets the descriptions of the stages; kinds that the catalogue does not have go to `missing`. The catalogue must outlive `run`.
 void describe_stages(RunFacts& run, const Catalog& catalog);
 // Of a DAG file as it stands: what its plan would reuse.
 [[nodiscard]] RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores);

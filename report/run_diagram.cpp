@@ -47,8 +47,8 @@ std::vector<Box> boxes_of(const RunFacts& run) {
     return boxes;
 }
 
-// A layout wants what is read before what reads it. A record has that order, but the points of a sweep may read different stages, so that
-// boxes that are several stages may not, and may even read each other: an edge that would close a circle is left out.
+// The boxes in topological order, which a layout requires. Stages of a record are in that order, but boxes of several stages may not be,
+// and may even read each other, since the points of a sweep may read different stages: an edge that closes a cycle is left out.
 class Order {
 public:
     explicit Order(std::vector<Box>& boxes) : boxes_(boxes), state_(boxes.size(), State::New) {

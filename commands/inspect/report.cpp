@@ -96,7 +96,7 @@ RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     return run;
 }
 
-// What the stages are, for runs whose records do not say. A library that cannot be read makes a report poorer, not impossible.
+// The descriptions of the stages, which the record of a run does not have. Without them a report has less to show; that is no error.
 class KnownStages {
 public:
     explicit KnownStages(const std::vector<std::string>& libraries) {

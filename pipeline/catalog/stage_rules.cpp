@@ -51,7 +51,7 @@ std::optional<ShapeRule> parse_pattern(std::string_view inside) {
     return rule;
 }
 
-// What a port of each role is, and which other role means nothing without it.
+// Which ports may have a role, and which other role it needs.
 struct RoleRule {
     PortRole role;
     PortKind kind;
@@ -148,7 +148,7 @@ private:
         for (const std::string& port : param.metric_of) {
             if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
         }
-        if (!param.label_of.empty() && param.type != ParamType::Text) return "is what a port is called, but no text";
+        if (!param.label_of.empty() && param.type != ParamType::Text) return "is the name of what an input reads, but no text";
         for (const std::string& port : param.label_of) {
             if (d_.input(port) == nullptr) return missing(port);
         }

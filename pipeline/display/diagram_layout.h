@@ -2,7 +2,8 @@
 //
 // A node's column is the longest way to it; within a column, nodes are ordered by the mean place of their neighbours, a few
 // times there and back, which leaves few crossings. An arrow that skips columns gets a place in each of them, so that it
-// passes between boxes; the arrows of one node share theirs, as far as they have the same way. The same graph always gives the same picture. Graphviz was rejected: it would have to be installed.
+// passes between boxes; arrows from one node share their places. The same graph always gives the same picture. Graphviz was rejected: it would
+// have to be installed.
 #pragma once
 
 #include <vector>

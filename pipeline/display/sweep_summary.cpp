@@ -102,7 +102,7 @@ private:
         if (!is_asked) std::ranges::sort(pairs_);
     }
 
-    // What the descriptions of the points' stages say is compared, as columns, each pair once.
+    // The columns that the descriptions of the points' stages pair, each pair once.
     std::vector<std::pair<std::string, std::string>> described_pairs() const {
         std::set<std::pair<std::string, std::string>> columns;
         for (const SweepPoint& point : sweep_.points) {

@@ -1,5 +1,5 @@
-// The DAG with what became of each stage, at the places that the document has for its boxes and lines; and the schedule with the cores in
-// use, of many stages one row for those that differ only by their point of a sweep.
+// The DAG with the outcome of each stage, drawn at the places in the document; and the schedule with the cores in use. With many stages,
+// all points of a stage in a sweep are one row of the schedule.
 const MOST_ROWS = 60;
 
 function outcomeOf(stages) {

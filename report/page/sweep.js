@@ -40,11 +40,11 @@ function repeated(points, axes) {
   return [...groups.values()];
 }
 
-// The pairs that the run's stages compare, of those that the points have.
+// The pairs of columns that stages compare and the points have.
 const pairsAmong = (run, names) => run.paired.filter(pair => names.includes(pair.a) && names.includes(pair.b));
 const pairOf = (pairs, name) => pairs.find(pair => pair.a === name || pair.b === name);
 const percentMetric = (name, values, pairs) => isAccuracy((pairOf(pairs, name) || { metric: name }).metric) && values.every(value => value >= 0 && value <= 1);
-// What is compared belongs into one picture, a picture for each metric that it is compared by; what is the same at every point comes last.
+// Compared columns share a picture if they are values of one metric; columns that are the same at every point come last.
 function metricGroups(names, pairs, points) {
   const rest = names.filter(name => !pairOf(pairs, name)), varies = name => new Set(points.map(point => point.metrics[name])).size > 1;
   const compared = [...new Set(pairs.map(pair => pair.metric))].map(metric => names.filter(name => (pairOf(pairs, name) || {}).metric === metric));

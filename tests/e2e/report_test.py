@@ -167,7 +167,7 @@ class Roles(satdl.Case):
         self.assertEqual([(one["index"], one["label"], one["answer"]) for one in wrong["young"]], [(3, 0, 1), (7, 1, 2)])
         self.assertTrue(all(one["picture"].startswith("data:image/png;base64,") for one in wrong["young"]))
 
-    def test_what_is_compared_is_told_by_the_names_that_the_stage_gives_it(self):
+    def test_a_comparison_has_the_names_that_the_stage_gives_its_sides(self):
         self.call("run", self.dag, "-q")
         run, = self.document("report")["runs"]
         pair, = run["pairs"]
@@ -179,7 +179,7 @@ class Roles(satdl.Case):
         self.assertEqual([(row["side"], row["label"], row["data"], row["value"]) for row in comparison["rows"]],
                          [("before", "the old one", "test", 0.5), ("after", "the young", "test", 0.8)])
 
-    def test_noise_and_what_is_left_of_it_is_shown_whoever_makes_and_removes_it(self):
+    def test_images_are_shown_before_and_after_noise_and_after_denoising(self):
         self.call("run", self.dag, "-q")
         gallery, = self.document("report")["runs"][0]["noise"]
         self.assertEqual([(column["title"], column["source"]["stage"]) for column in gallery["columns"]],
@@ -198,7 +198,7 @@ class Roles(satdl.Case):
         run, = self.document("report")["runs"]
         self.assertEqual(run["paired"], [{"a": "duel.before", "b": "duel.after", "names": ["before", "after"], "metric": "", "best": None}])
 
-    def test_a_run_is_reported_without_the_library_of_its_stages_and_what_that_costs_is_told(self):
+    def test_without_the_library_of_its_stages_a_run_is_still_reported_and_the_report_says_what_it_lacks(self):
         self.call("run", self.dag, "-q")
         del self.environment["SATDL_STAGES"]
         run, = self.document("report")["runs"]
@@ -269,7 +269,7 @@ class Page(browser.Case):
                     self.open(page, width)
                     self.check()
 
-    def test_a_users_own_comparison_is_shown_in_its_own_terms(self):
+    def test_a_comparison_of_a_users_own_stage_has_its_own_names(self):
         page = self.report(dag=GUESSES)
         for width, dark in ((1280, False), (390, True)):
             with self.subTest(width=width, dark=dark):

@@ -196,9 +196,10 @@ TEST_CASE("a role is that of one port, of its kind and on its side, and stands w
     CHECK(fault({}, {predictions}) == "output 'out0' has the role 'predictions', but no port has the role 'labels'");
     CHECK(fault({{.kind = PortKind::Metrics, .role = CandidateTraining}}, {}) ==
           "input 'in0' has the role 'candidate_training', but no port has the role 'candidate'");
-    CHECK(refused(replaced(manifest_json(everything()), "\"noisy_images\"", "\"noisy_sounds\"")).find("outputs[1].role: 'noisy_sounds' is unknown") !=
-          std::string::npos);
-    CHECK(refused(replaced(manifest_json(everything()), "\"noisy_images\"", "\"none\"")).find("'none' is unknown") != std::string::npos);
+    for (const std::string role : {"noisy_sounds", "none"}) {
+        const std::string json = replaced(manifest_json(everything()), "\"noisy_images\"", "\"" + role + "\"");
+        CHECK_THAT(refused(json), Catch::Contains("outputs[1].role: '" + role + "' is unknown"));
+    }
 }
 
 TEST_CASE("a pair is of two metrics that the output is said to hold") {
@@ -225,7 +226,8 @@ TEST_CASE("a parameter's relations name what is there") {
     CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
     CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
     CHECK(fault_with_param({.label_of = {"metrics"}}) == "parameter 'more' names 'metrics', which is not there");
-    CHECK(fault_with_param({.type = ParamType::Number, .label_of = {"x"}}) == "parameter 'more' is what a port is called, but no text");
+    CHECK(fault_with_param({.type = ParamType::Number, .label_of = {"x"}}) ==
+          "parameter 'more' is the name of what an input reads, but no text");
     CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
 }
 

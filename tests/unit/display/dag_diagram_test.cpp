@@ -80,7 +80,7 @@ TEST_CASE("long arrows of one node pass a column together, those of two nodes ap
     CHECK(std::abs(to_d[3].y - of_b[1].y) >= 10);  // in the column of c
 }
 
-TEST_CASE("columns stand as far apart as was asked for, and lines curve from one to the next") {
+TEST_CASE("the gap between columns is the caller's, and lines curve across it") {
     const Diagram graph = diamond();
     const std::vector<double> widths{90, 120, 100, 90};
     const DiagramLayout layout = layout_of(graph, widths, 20);

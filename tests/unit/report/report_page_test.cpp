@@ -185,7 +185,7 @@ TEST_CASE("of many stages the points of each are one box, even where they read e
     CHECK(plain_name("noisy@train") == "noisy@train");
 }
 
-TEST_CASE("what a stage's ports and parameters are is read off its description; kinds that nobody knows are told once") {
+TEST_CASE("roles of ports and parameters come from the catalogue, and unknown kinds are reported once") {
     StageDescription description{.kind = "duel"};
     description.inputs = {{.name = "old", .kind = PortKind::Metrics, .role = PortRole::Baseline},
                           {.name = "young", .kind = PortKind::Metrics, .role = PortRole::Candidate},
