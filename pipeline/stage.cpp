@@ -72,6 +72,22 @@ std::string_view name_of(PortKind kind) {
     return "history";
 }
 
+std::string_view name_of(PortRole role) {
+    switch (role) {
+        case PortRole::None: break;
+        case PortRole::Images: return "images";
+        case PortRole::Labels: return "labels";
+        case PortRole::Predictions: return "predictions";
+        case PortRole::NoisyImages: return "noisy_images";
+        case PortRole::DenoisedImages: return "denoised_images";
+        case PortRole::Baseline: return "baseline";
+        case PortRole::Candidate: return "candidate";
+        case PortRole::BaselineTraining: return "baseline_training";
+        case PortRole::CandidateTraining: return "candidate_training";
+    }
+    return "none";
+}
+
 bool ParamDescription::Condition::is_met(const Params& params) const {
     const ParamValue& value = params.value(param);
     if (!values.empty()) return std::ranges::find(values, value.text()) != values.end();

@@ -73,6 +73,8 @@ struct ParamDescription {
     std::string below{};                  // a number that is less than that of this parameter
     // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` where that is its default.
     std::vector<std::string> metric_of{};
+    // Input ports: it is the name, for people, of what they read ("M2").
+    std::vector<std::string> label_of{};
     // A smoke run (`satdl run --smoke`) brings a number within these, so that the stage is done in a moment; null counts as
     // more than any.
     std::optional<double> smoke_min{}, smoke_max{};
@@ -91,6 +93,23 @@ enum class PortKind {
 };
 
 [[nodiscard]] std::string_view name_of(PortKind kind);  // "array"
+
+// What a port carries, for programs that show it: `satdl report` knows no kind of stage by its name. A role changes no result and is not
+// part of any key. At most one port of a stage has a given role.
+enum class PortRole {
+    None,
+    Images,             // array input: samples; shown if they are [N, H, W] or [N, 1, H, W]
+    Labels,             // array input: the right class of each sample, whole numbers [N]
+    Predictions,        // array output: [N, classes], the greatest is the answer. With Labels: a confusion matrix; with Images: the errors
+    NoisyImages,        // array output: the stage's Images with noise
+    DenoisedImages,     // array output: what the stage made of its Images; shown beside them if they are another stage's NoisyImages
+    Baseline,           // metrics input: of a model, on test data, ...
+    Candidate,          // ... and of another, which is compared with it
+    BaselineTraining,   // metrics input: of the baseline, on training data
+    CandidateTraining,  // likewise of the candidate
+};
+
+[[nodiscard]] std::string_view name_of(PortRole role);  // "noisy_images"
 
 struct PortDescription {
     std::string name{};
@@ -121,6 +140,7 @@ struct PortDescription {
     std::optional<ModelRule> model{};
     bool optional = false;
     std::string help{};
+    PortRole role = PortRole::None;
     // Metrics and History outputs: the names that they will hold (a History's besides epoch, step and lr), so that whatever
     // names a metric is checked before anything runs. `loss`: also those that follow from a loss; see metric_names.h.
     struct MetricsRule {
@@ -133,6 +153,9 @@ struct PortDescription {
         std::string validation{};              // ... where this port is connected
         std::string fraction{};                // ... or this parameter is above 0
         std::vector<std::string> also_under{}; // each stands under these prefixes too: "best/", "last/"
+        // Metrics outputs: pairs of `names` or `if_connected` that are compared point by point: a sweep reports second - first, with its
+        // interval over the repetitions. In a stage with Baseline and Candidate, the first pair has the results of these two.
+        std::vector<std::pair<std::string, std::string>> pairs{};
         bool operator==(const MetricsRule&) const = default;
     };
     std::optional<MetricsRule> metrics{};
@@ -317,7 +340,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that old libraries do not survive.
-inline constexpr int kStageAbi = 6;
+inline constexpr int kStageAbi = 7;
 
 }  // namespace satdl
 

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "pipeline/core/json.h"
+#include "report/comparison.h"
 #include "report/gallery.h"
+#include "report/run_diagram.h"
 
 namespace satdl {
 
@@ -143,8 +145,8 @@ Json pair_json(const Graded& first, const Graded& second, const StageFacts* comp
     sources.push_back(source_json(second.sources.front()));
     return {{"first", first.stage},
             {"second", second.stage},
-            {"first_name", compare ? compare->params.value("baseline_name", first.stage) : first.stage},
-            {"second_name", compare ? compare->params.value("candidate_name", second.stage) : second.stage},
+            {"first_name", compare ? compare->label(PortRole::Baseline) : first.stage},
+            {"second_name", compare ? compare->label(PortRole::Candidate) : second.stage},
             {"both", test.both},
             {"neither", test.neither},
             {"only_first", test.only_first},
@@ -159,18 +161,17 @@ class Classifiers {
 public:
     Classifiers(RunFacts& run, Evidence& evidence) : run_(run) {
         for (const auto& stage : run.stages) {
-            if (stage.kind != "evaluate") continue;
+            if (stage.output(PortRole::Predictions) == nullptr) continue;
             if (graded_.size() == kMaxMatrices) {
                 ++left_out_;
                 continue;
             }
-            if (auto one = graded(stage.name, evidence)) graded_.push_back(std::move(*one));
+            if (auto one = graded(stage, evidence)) graded_.push_back(std::move(*one));
         }
         if (left_out_ > 0) {
             run.missing.push_back(
-                fmt::format("confusion matrices and pictures of {} more evaluate stages: this page shows those of "
-                            "the first {}",
-                            left_out_, kMaxMatrices));
+                fmt::format("confusion matrices and pictures of {} more stages: this page shows those of the first {}", left_out_,
+                            kMaxMatrices));
         }
     }
 
@@ -195,14 +196,13 @@ public:
         return json;
     }
 
-    // Those that a compare stage sets against each other; where there is none, each two that read the same data.
+    // Those that a stage compares with each other; if no stage does, each two that read the same data.
     [[nodiscard]] Json pairs() const {
         Json json = Json::array();
         bool compared = false;
         for (const auto& stage : run_.stages) {
-            if (stage.kind != "compare") continue;
-            const Graded* first = read_by(stage, "baseline");
-            const Graded* second = read_by(stage, "candidate");
+            const Graded* first = read_by(stage, PortRole::Baseline);
+            const Graded* second = read_by(stage, PortRole::Candidate);
             if (first == nullptr || second == nullptr || first->labels != second->labels) continue;
             compared = true;
             if (json.size() < kMaxPairs) json.push_back(pair_json(*first, *second, &stage));
@@ -216,12 +216,10 @@ public:
     }
 
 private:
-    [[nodiscard]] const Graded* read_by(const StageFacts& stage, const std::string& port) const {
-        for (const auto& input : stage.inputs) {
-            if (input.port != port) continue;
-            for (const auto& one : graded_) {
-                if (one.stage == input.from) return &one;
-            }
+    [[nodiscard]] const Graded* read_by(const StageFacts& stage, PortRole role) const {
+        const Reads* reads = stage.reads(role);
+        for (const auto& one : graded_) {
+            if (reads != nullptr && one.stage == reads->from) return &one;
         }
         return nullptr;
     }
@@ -239,8 +237,8 @@ private:
 Json noise_json(const RunFacts& run, Evidence& evidence) {
     std::vector<Json> with_denoised, others;
     for (const auto& stage : run.stages) {
-        if (stage.kind != "add_noise" || with_denoised.size() == kMaxNoise) continue;
-        if (Json gallery = noise_gallery(stage.name, run, evidence); !gallery.is_null()) {
+        if (with_denoised.size() == kMaxNoise) break;
+        if (Json gallery = noise_gallery(stage, run, evidence); !gallery.is_null()) {
             (gallery["columns"].size() > 2 ? with_denoised : others).push_back(std::move(gallery));
         }
     }
@@ -260,6 +258,7 @@ Json run_document(RunFacts run, Store& store) {
     Json curves = curves_json(run, evidence);
     const Classifiers classifiers(run, evidence);
     Json noise = noise_json(run, evidence);
+    Json comparisons = comparisons_json(run, evidence);
     return {{"id", run.id},
             {"dag", run.dag},
             {"file", run.file},
@@ -271,9 +270,12 @@ Json run_document(RunFacts run, Store& store) {
             {"stopped", run.stopped},
             {"missing", run.missing},
             {"stages", std::move(stages)},
+            {"graph", run_diagram(run)},
             {"curves", std::move(curves)},
             {"matrices", classifiers.matrices()},
             {"pairs", classifiers.pairs()},
+            {"comparisons", std::move(comparisons)},
+            {"paired", paired_json(run)},
             {"wrong", classifiers.wrong()},
             {"noise", std::move(noise)},
             {"points", run.points}};

@@ -54,13 +54,4 @@ std::optional<Source> Evidence::source(const std::string& stage, const std::stri
     return Source{stage, port, found->key, found->port_digests.at(port)};
 }
 
-const Reads* Evidence::input(const std::string& stage, const std::string& port) const {
-    const StageFacts* facts = run_.find(stage);
-    if (facts == nullptr) return nullptr;
-    for (const auto& reads : facts->inputs) {
-        if (reads.port == port) return &reads;
-    }
-    return nullptr;
-}
-
 }  // namespace satdl

@@ -28,8 +28,6 @@ public:
     [[nodiscard]] std::optional<Array> array(const std::string& stage, const std::string& port);
     [[nodiscard]] std::optional<NamedArrays> group(const std::string& stage, const std::string& port);
     [[nodiscard]] std::optional<Source> source(const std::string& stage, const std::string& port);
-    // What the stage's input port reads; nothing where the port is not connected.
-    [[nodiscard]] const Reads* input(const std::string& stage, const std::string& port) const;
 
 private:
     template <typename Read>

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <utility>
 
 #include "pipeline/core/json.h"
 #include "pipeline/records/run_record.h"
@@ -105,16 +107,75 @@ void take(RunFacts& run, const Json& event) {
     }
 }
 
+const PortDescription* port_with(PortRole role, const std::vector<PortDescription>& ports) {
+    const auto found = std::ranges::find(ports, role, &PortDescription::role);
+    return found == ports.end() ? nullptr : &*found;
+}
+
+// The value of the parameter that names the stage's input of this role in `relation`; "" if none does.
+std::string param_about(const StageFacts& stage, PortRole role, std::vector<std::string> ParamDescription::*relation) {
+    const PortDescription* port = stage.description ? port_with(role, stage.description->inputs) : nullptr;
+    if (port == nullptr) return {};
+    for (const ParamDescription& param : stage.description->params) {
+        if (std::ranges::find(param.*relation, port->name) == (param.*relation).end()) continue;
+        const auto value = stage.params.find(param.name);
+        if (value != stage.params.end() && value->is_string()) return value->get<std::string>();
+    }
+    return {};
+}
+
 }  // namespace
 
-StageFacts* RunFacts::find(const std::string& stage) {
-    const auto found = std::find_if(stages.begin(), stages.end(), [&](const StageFacts& one) { return one.name == stage; });
-    return found == stages.end() ? nullptr : &*found;
+const Reads* StageFacts::reads(PortRole role) const {
+    const PortDescription* port = description ? port_with(role, description->inputs) : nullptr;
+    if (port == nullptr) return nullptr;
+    const auto found = std::ranges::find(inputs, port->name, &Reads::port);
+    return found == inputs.end() ? nullptr : &*found;
+}
+
+const PortDescription* StageFacts::output(PortRole role) const {
+    return description ? port_with(role, description->outputs) : nullptr;
+}
+
+std::string StageFacts::label(PortRole role) const {
+    std::string label = param_about(*this, role, &ParamDescription::label_of);
+    const Reads* read = reads(role);
+    return label.empty() && read != nullptr ? read->from : label;
+}
+
+std::string StageFacts::metric_of(PortRole role) const { return param_about(*this, role, &ParamDescription::metric_of); }
+
+std::optional<std::pair<std::string, std::string>> StageFacts::pair() const {
+    if (description == nullptr) return std::nullopt;
+    for (const PortDescription& port : description->outputs)
+        if (port.metrics && !port.metrics->pairs.empty()) return port.metrics->pairs.front();
+    return std::nullopt;
+}
+
+std::string plain_name(const std::string& stage) {
+    return stage.ends_with(']') ? stage.substr(0, stage.find('[')) : stage;
+}
+
+void describe_stages(RunFacts& run, const Catalog& catalog) {
+    std::set<std::string> unknown;  // kinds
+    for (StageFacts& stage : run.stages) {
+        const CatalogEntry* entry = catalog.find(stage.kind);
+        stage.description = entry ? &entry->description : nullptr;
+        if (entry == nullptr && !stage.kind.empty()) unknown.insert(stage.kind);
+    }
+    if (unknown.empty()) return;
+    run.missing.push_back(fmt::format("pictures, confusion matrices and comparisons of the stages of kind {}: no stage library here has it; "
+                                      "--stages or $SATDL_STAGES names one that has",
+                                      fmt::join(unknown, ", ")));
 }
 
 const StageFacts* RunFacts::find(const std::string& stage) const {
-    const auto found = std::find_if(stages.begin(), stages.end(), [&](const StageFacts& one) { return one.name == stage; });
+    const auto found = std::ranges::find(stages, stage, &StageFacts::name);
     return found == stages.end() ? nullptr : &*found;
+}
+
+StageFacts* RunFacts::find(const std::string& stage) {
+    return const_cast<StageFacts*>(std::as_const(*this).find(stage));
 }
 
 std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files) {

@@ -1,5 +1,5 @@
 // What is known of one run, before anything of it is shown: from its record (events.jsonl) or, for a DAG file, from its
-// plan.
+// plan; and what its stages are, from the catalogue as it is now.
 #pragma once
 
 #include <filesystem>
@@ -28,6 +28,7 @@ struct EpochRow {
 struct StageFacts {
     std::string name;
     std::string kind;  // "" where the record does not say
+    const StageDescription* description = nullptr;  // of the kind, as the catalogue has it now; null: it does not have the kind
     std::string about;
     std::vector<Reads> inputs;
     nlohmann::ordered_json params = nlohmann::ordered_json::object();
@@ -40,6 +41,16 @@ struct StageFacts {
     bool nondeterministic = false;
     std::vector<EpochRow> epochs;
     [[nodiscard]] bool has_outcome() const { return outcome == "ran" || outcome == "resumed" || outcome == "reused"; }
+
+    // What the input of this role reads, and the output of this role; null if the description has no such port, or nothing is connected.
+    [[nodiscard]] const Reads* reads(PortRole role) const;
+    [[nodiscard]] const PortDescription* output(PortRole role) const;
+    // The name, for people, of what the input of this role reads: the value of a parameter (label_of), else the stage's name.
+    [[nodiscard]] std::string label(PortRole role) const;
+    // The metric of this input that a parameter names (metric_of); "" if none does.
+    [[nodiscard]] std::string metric_of(PortRole role) const;
+    // The first pair of metrics that it compares, if any.
+    [[nodiscard]] std::optional<std::pair<std::string, std::string>> pair() const;
 };
 
 struct RunFacts {
@@ -65,6 +76,10 @@ struct RunFacts {
 [[nodiscard]] RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files);
 // The same from a record's text.
 [[nodiscard]] RunFacts facts_of_record(const std::string& id, const std::string& text);
+// "m1" of "m1[noise_factor=0.1]": the stage of the DAG that a sweep has at each of its points.
+[[nodiscard]] std::string plain_name(const std::string& stage);
+// Sets the descriptions of the stages; kinds that the catalogue does not have go to `missing`. The catalogue must outlive `run`.
+void describe_stages(RunFacts& run, const Catalog& catalog);
 // Of a DAG file as it stands: what its plan would reuse.
 [[nodiscard]] RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores);
 

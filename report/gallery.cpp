@@ -60,29 +60,33 @@ std::string picture(const Array& images, std::int64_t index) {
            base64(png_of(pixels, static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height)));
 }
 
-std::optional<Graded> graded(const std::string& stage, Evidence& evidence) {
-    const Reads* target = evidence.input(stage, "target");
-    const Reads* x = evidence.input(stage, "x");
-    if (target == nullptr || x == nullptr) return std::nullopt;
-    const auto predictions = evidence.array(stage, "predictions");
+std::optional<Graded> graded(const StageFacts& stage, Evidence& evidence) {
+    const PortDescription* output = stage.output(PortRole::Predictions);
+    const Reads* target = stage.reads(PortRole::Labels);
+    const Reads* x = stage.reads(PortRole::Images);
+    if (output == nullptr || target == nullptr) return std::nullopt;
+    const auto predictions = evidence.array(stage.name, output->name);
     const auto labels = evidence.array(target->from, target->from_port);
     if (!predictions || !labels) return std::nullopt;
     auto answers = answers_of(*predictions);
     if (!answers) return std::nullopt;
     auto numbers = labels_of(*labels, answers->classes);
     if (!numbers || numbers->size() != answers->answer.size()) return std::nullopt;
-    Graded result{stage, std::move(*answers), std::move(*numbers), evidence.array(x->from, x->from_port), {}};
+    Graded result{stage.name, std::move(*answers), std::move(*numbers), {}, {}};
+    if (x != nullptr) result.images = evidence.array(x->from, x->from_port);
     if (result.images &&
         (!is_pictures(*result.images) || result.images->shape()[0] != static_cast<std::int64_t>(result.labels.size()))) {
         result.images.reset();
     }
-    result.sources.push_back(*evidence.source(stage, "predictions"));
+    result.sources.push_back(*evidence.source(stage.name, output->name));
     result.sources.push_back(*evidence.source(target->from, target->from_port));
     if (result.images) result.sources.push_back(*evidence.source(x->from, x->from_port));
     return result;
 }
 
-Json noise_gallery(const std::string& noise_stage, const RunFacts& run, Evidence& evidence) {
+Json noise_gallery(const StageFacts& noise, const RunFacts& run, Evidence& evidence) {
+    const PortDescription* noisy = noise.output(PortRole::NoisyImages);
+    if (noisy == nullptr) return nullptr;
     struct Column {
         std::string title;
         Source source;
@@ -96,19 +100,16 @@ Json noise_gallery(const std::string& noise_stage, const RunFacts& run, Evidence
         if (!columns.empty() && images->shape() != columns.front().images.shape()) return;
         columns.push_back({title, *source, *images});
     };
-    if (const Reads* clean = evidence.input(noise_stage, "images")) add("clean", clean->from, clean->from_port);
-    add("noisy", noise_stage, "images");
+    if (const Reads* clean = noise.reads(PortRole::Images)) add("clean", clean->from, clean->from_port);
+    add("noisy", noise.name, noisy->name);
     for (const auto& stage : run.stages) {
-        const Reads* x = stage.kind == "features" ? evidence.input(stage.name, "x") : nullptr;
-        if (x == nullptr || x->from != noise_stage) continue;
-        const ArtifactHeader* header = evidence.header(stage.name);
-        if (header == nullptr) continue;
-        for (const auto& [port, kind] : header->ports) {
-            if (kind == PortKind::Array) add("denoised", stage.name, port);
-        }
+        const Reads* x = stage.reads(PortRole::Images);
+        const PortDescription* denoised = stage.output(PortRole::DenoisedImages);
+        if (denoised != nullptr && x != nullptr && x->from == noise.name && x->from_port == noisy->name)
+            add("denoised", stage.name, denoised->name);
     }
     if (columns.size() < 2) return nullptr;
-    Json gallery = {{"stage", noise_stage}, {"columns", Json::array()}, {"rows", Json::array()}};
+    Json gallery = {{"stage", noise.name}, {"columns", Json::array()}, {"rows", Json::array()}};
     for (const auto& column : columns) {
         gallery["columns"].push_back({{"title", column.title}, {"source", source_json(column.source)}});
     }

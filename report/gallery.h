@@ -11,7 +11,7 @@
 
 namespace satdl {
 
-// A classifier's answers on images with labels: from an evaluate stage and what it reads.
+// A classifier's answers on images with labels: the Predictions of a stage and the Labels and Images that it reads (PortRole).
 struct Graded {
     std::string stage;
     Answers answers;
@@ -20,7 +20,7 @@ struct Graded {
     std::vector<Source> sources;  // predictions, labels, images
 };
 // Nothing where the stage is no such thing, or its artifacts are not there.
-[[nodiscard]] std::optional<Graded> graded(const std::string& stage, Evidence& evidence);
+[[nodiscard]] std::optional<Graded> graded(const StageFacts& stage, Evidence& evidence);
 
 // {"stage","port","key","digest"}
 [[nodiscard]] nlohmann::ordered_json source_json(const Source& source);
@@ -30,9 +30,9 @@ struct Graded {
 // One of them as a data: URI of a PNG. Floats are taken as 0 (black) to 1, and clipped.
 [[nodiscard]] std::string picture(const Array& images, std::int64_t index);
 
-// Of an add_noise stage: {"stage","columns":[{"title","source"}],"rows":[[uri, ...]],"indices":[..]}; the denoised images
-// are those of a `features` stage that reads the noisy ones. Null where there is nothing to show.
-[[nodiscard]] nlohmann::ordered_json noise_gallery(const std::string& noise_stage, const RunFacts& run, Evidence& evidence);
+// Of a stage with NoisyImages: {"stage","columns":[{"title","source"}],"rows":[[uri, ...]]}; the denoised images are the DenoisedImages
+// of stages that read the noisy ones. Null where there is nothing to show.
+[[nodiscard]] nlohmann::ordered_json noise_gallery(const StageFacts& noise, const RunFacts& run, Evidence& evidence);
 // The wrong answers with the greatest output: [{"index","label","answer","output","picture"}]
 [[nodiscard]] nlohmann::ordered_json most_wrong(const Graded& graded);
 // On which just one of two is right, in the order of the samples, some of each kind:

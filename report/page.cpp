@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "pipeline/core/digest.h"
+#include "pipeline/core/error.h"
+#include "pipeline/core/xml.h"
 #include "report/escape.h"
 
 namespace satdl {
@@ -78,7 +80,7 @@ std::string page_html(const PageParts& parts, const std::string& title, const st
 {}</body>
 </html>
 )",
-                       policy, html_text(title), parts.style, html_text(parts.licences), json_for_script(document), scripts);
+                       policy, xml_text(title), parts.style, xml_text(parts.licences), json_for_script(document), scripts);
 }
 
 }  // namespace satdl

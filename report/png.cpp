@@ -2,7 +2,7 @@
 
 #include <zlib.h>
 
-#include "pipeline/core/error.h"
+#include "pipeline/core/check.h"
 
 namespace satdl {
 

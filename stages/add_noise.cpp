@@ -44,8 +44,9 @@ StageEntry add_noise_stage() {
             {
                 .kind = "add_noise",
                 .help = "Add normally distributed noise and clip: clip(x + noise_factor * N(0, 1), 0, 1)",
-                .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
-                .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1"}},
+                .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1", .role = PortRole::Images}},
+                .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1",
+                             .role = PortRole::NoisyImages}},
                 .params =
                     {{.name = "noise_factor",
                       .type = ParamType::Number,

@@ -147,8 +147,12 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     return outcome;
 }
 
-PortDescription port(std::string name, PortKind kind, bool optional, std::string help) {
-    return {.name = std::move(name), .kind = kind, .optional = optional, .help = std::move(help)};
+PortDescription metrics(std::string name, PortRole role, bool optional, std::string help) {
+    return {.name = std::move(name), .kind = PortKind::Metrics, .optional = optional, .help = std::move(help), .role = role};
+}
+
+PortDescription history(std::string name) {
+    return {.name = std::move(name), .kind = PortKind::History, .optional = true, .help = "history, for the curves over the epochs"};
 }
 
 }  // namespace
@@ -158,20 +162,23 @@ StageEntry compare_stage() {
         .description = {
             .kind = "compare",
             .help = "Compare the metrics of a candidate (P0) with those of a baseline (P)",
-            .inputs = {port("baseline", PortKind::Metrics, false, "metrics of the baseline on test data"),
-                       port("candidate", PortKind::Metrics, false, "metrics of the candidate on test data"),
-                       port("baseline_train", PortKind::Metrics, true, "metrics of the baseline on training data"),
-                       port("candidate_train", PortKind::Metrics, true, "metrics of the candidate on training data"),
-                       port("baseline_history", PortKind::History, true, "history, for the curves over the epochs"),
-                       port("candidate_history", PortKind::History, true, "history, for the curves over the epochs")},
+            .inputs = {metrics("baseline", PortRole::Baseline, false, "metrics of the baseline on test data"),
+                       metrics("candidate", PortRole::Candidate, false, "metrics of the candidate on test data"),
+                       metrics("baseline_train", PortRole::BaselineTraining, true, "metrics of the baseline on training data"),
+                       metrics("candidate_train", PortRole::CandidateTraining, true, "metrics of the candidate on training data"),
+                       history("baseline_history"),
+                       history("candidate_history")},
             .outputs = {{.name = "metrics",
                          .kind = PortKind::Metrics,
                          .help = "p (baseline), p0 (candidate), difference (p0 - p); gap/p and gap/p0: training - test",
                          .metrics = PortDescription::MetricsRule{
                              .names = {"p", "p0", "difference"},
-                             .if_connected = {{"baseline_train", "gap/p"}, {"candidate_train", "gap/p0"}}}}},
-            .params = {{.name = "baseline_name", .fallback = "baseline", .help = "its name in the tables"},
-                       {.name = "candidate_name", .fallback = "candidate", .help = "its name in the tables"},
+                             .if_connected = {{"baseline_train", "gap/p"}, {"candidate_train", "gap/p0"}},
+                             .pairs = {{"p", "p0"}}}}},
+            .params = {{.name = "baseline_name", .fallback = "baseline", .help = "its name in the tables",
+                        .label_of = {"baseline", "baseline_train"}},
+                       {.name = "candidate_name", .fallback = "candidate", .help = "its name in the tables",
+                        .label_of = {"candidate", "candidate_train"}},
                        {.name = "metric", .fallback = "accuracy", .help = "what decides",
                         .metric_of = {"baseline", "candidate"}}},
             .memory_fixed_bytes = 1 << 20,

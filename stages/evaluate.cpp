@@ -61,11 +61,12 @@ StageEntry evaluate_stage() {
                 .version = 2,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
-                           {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples"},
+                           {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},
                            {.name = "target",
                             .dtypes = {DType::Float32, DType::UInt8, DType::Int32, DType::Int64},
                             .shape = "[N, ...]",
-                            .help = "class numbers [N], or the shape of the model's output"}},
+                            .help = "class numbers [N], or the shape of the model's output",
+                            .role = PortRole::Labels}},
                 .outputs = {{.name = "metrics",
                              .kind = PortKind::Metrics,
                              .help = "loss; if the targets are class numbers: accuracy (the largest output is the right "
@@ -73,7 +74,7 @@ StageEntry evaluate_stage() {
                                      "recall/CLASS and their mean over the classes, .../macro; samples",
                              .metrics = PortDescription::MetricsRule{
                                  .names = {"samples"}, .loss = "loss", .target = "target", .model = "model"}},
-                            {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)"},
+                            {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)", .role = PortRole::Predictions},
                             {.name = "confusion",
                              .dtypes = {DType::Int64},
                              .shape = "[_, _]",

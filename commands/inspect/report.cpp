@@ -10,6 +10,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/core/time_text.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
@@ -96,6 +97,28 @@ RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     return run;
 }
 
+// The descriptions of the stages, which the record of a run does not have. Without them a report has less to show; that is no error.
+class KnownStages {
+public:
+    explicit KnownStages(const std::vector<std::string>& libraries) {
+        try {
+            catalog_ = load_catalog(program_folder(), libraries);
+        } catch (const Error& error) {
+            trouble_ = in_one_line(error.what());
+        }
+    }
+
+    // This must outlive `run`.
+    void describe(RunFacts& run) const {
+        if (trouble_.empty()) describe_stages(run, catalog_);
+        else run.missing.push_back("pictures, confusion matrices and comparisons: " + trouble_);
+    }
+
+private:
+    Catalog catalog_;
+    std::string trouble_;
+};
+
 // A file that takes its name when it is whole. Opened before the work, so that a path that cannot be written is told at
 // once.
 class PageFile {
@@ -148,8 +171,10 @@ ExitCode report(ReportOptions options) {
     if (all.empty()) all.emplace_back();  // the newest run
     Json document = {{"satdl", SATDL_VERSION}, {"made", utc_minutes_text(std::time(nullptr))}, {"runs", Json::array()}};
     std::string title;
+    const KnownStages stages(options.dag.stages);
     for (const auto& what : all) {
         RunFacts facts = facts_of(what, options);
+        stages.describe(facts);
         title += (title.empty() ? "" : ", ") + (facts.dag.empty() ? facts.id : facts.dag);  // its name may be damaged
         OpenStore open(options.store.store, Access::ReadOnly);
         document["runs"].push_back(run_document(std::move(facts), open.store()));

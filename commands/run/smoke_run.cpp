@@ -20,18 +20,6 @@ bool is_ok(NodeState state) {
     return state == NodeState::Ran || state == NodeState::Reused;  // reused: another stage has just made the same
 }
 
-// A message of several lines in one.
-std::string in_one_line(std::string_view message) {
-    std::string text;
-    for (std::size_t from = 0; from < message.size();) {
-        const std::size_t end = std::min(message.find('\n', from), message.size());
-        const std::size_t first = std::min(message.find_first_not_of(' ', from), end);
-        text += fmt::format("{}{}", text.empty() ? "" : "; ", message.substr(first, end - first));
-        from = end + 1;
-    }
-    return printable(text);
-}
-
 std::string remark(const Dag& dag, const NodeResult& result) {
     switch (result.state) {
         case NodeState::Ran:

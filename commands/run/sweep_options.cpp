@@ -108,7 +108,8 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
         ->type_name("max|min");
     command
         .add_option("--paired", options.paired,
-                    "two metrics whose difference B - A is told, point by point; default: p and p0; may be repeated")
+                    "report the difference B - A of two metrics, point by point; default: the metrics that a stage compares, as compare "
+                    "does p and p0; may be repeated")
         ->allow_extra_args(false)
         ->type_name("A,B");
     command.add_option("--csv", options.csv, "write the sweep's points there, too")->type_name("FILE");

@@ -28,6 +28,9 @@ constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, Para
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
                                      ParamType::Numbers, ParamType::Precision, ParamType::Device};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
+constexpr PortRole kPortRoles[] = {PortRole::Images,         PortRole::Labels,   PortRole::Predictions, PortRole::NoisyImages,
+                                   PortRole::DenoisedImages, PortRole::Baseline, PortRole::Candidate,   PortRole::BaselineTraining,
+                                   PortRole::CandidateTraining};
 constexpr DType kDTypes[] = {DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64};
 
 using NameAndVersion = std::pair<std::string, std::string>;
@@ -65,6 +68,7 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("excludes", param.excludes);
     archive.optional("below", param.below);
     archive.optional("metric_of", param.metric_of);
+    archive.optional("label_of", param.label_of);
     archive.optional("smoke_min", param.smoke_min);
     archive.optional("smoke_max", param.smoke_max);
     archive.optional("continues", param.continues);
@@ -90,6 +94,7 @@ void visit(Archive& archive, PortDescription::MetricsRule& rule) {
     archive.optional("validation", rule.validation);
     archive.optional("fraction", rule.fraction);
     archive.optional("also_under", rule.also_under);
+    archive.optional("pairs", rule.pairs);
 }
 
 template <typename Archive>
@@ -104,6 +109,7 @@ void visit(Archive& archive, PortDescription& port) {
     archive.optional("metrics", port.metrics);
     archive.optional("optional", port.optional);
     archive.optional("help", port.help);
+    archive.optional("role", port.role, fallback.role);
 }
 
 template <typename Archive>
@@ -267,6 +273,7 @@ private:
         };
         if constexpr (std::is_same_v<T, ParamType>) pick(kParamTypes);
         else if constexpr (std::is_same_v<T, PortKind>) pick(kPortKinds);
+        else if constexpr (std::is_same_v<T, PortRole>) pick(kPortRoles);
         else pick(kDTypes);
     }
 

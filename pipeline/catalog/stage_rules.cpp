@@ -8,21 +8,10 @@
 #include <set>
 
 #include "pipeline/catalog/execution_policy.h"
+#include "pipeline/core/ascii.h"
 
 namespace satdl {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_word_character(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c); }
-bool is_word(std::string_view text) {
-    return !text.empty() && !is_digit(text.front()) && std::ranges::all_of(text, is_word_character);
-}
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(' ');
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
 
 // The trimmed parts between commas; none of an empty text.
 std::vector<std::string_view> parts(std::string_view text) {
@@ -38,7 +27,7 @@ std::vector<std::string_view> parts(std::string_view text) {
 
 std::optional<ShapeRule::Extent> parse_extent(std::string_view text) {
     if (text == "_") return ShapeRule::Extent{};
-    if (is_word(text)) return ShapeRule::Extent{std::nullopt, std::string(text)};
+    if (is_identifier(text)) return ShapeRule::Extent{std::nullopt, std::string(text)};
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (text.empty() || error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
@@ -52,7 +41,7 @@ std::optional<ShapeRule> parse_pattern(std::string_view inside) {
         if (part.starts_with("...")) {
             rule.open = true;
             rule.rest = part.substr(3);
-            if (!rule.rest.empty() && !is_word(rule.rest)) return std::nullopt;
+            if (!rule.rest.empty() && !is_identifier(rule.rest)) return std::nullopt;
             continue;
         }
         const auto extent = parse_extent(part);
@@ -62,13 +51,32 @@ std::optional<ShapeRule> parse_pattern(std::string_view inside) {
     return rule;
 }
 
+// Which ports may have a role, and which other role it needs.
+struct RoleRule {
+    PortRole role;
+    PortKind kind;
+    bool output;
+    PortRole needs;
+};
+constexpr RoleRule kRoleRules[] = {
+    {PortRole::Images, PortKind::Array, false, PortRole::None},
+    {PortRole::Labels, PortKind::Array, false, PortRole::Predictions},
+    {PortRole::Predictions, PortKind::Array, true, PortRole::Labels},
+    {PortRole::NoisyImages, PortKind::Array, true, PortRole::Images},
+    {PortRole::DenoisedImages, PortKind::Array, true, PortRole::Images},
+    {PortRole::Baseline, PortKind::Metrics, false, PortRole::Candidate},
+    {PortRole::Candidate, PortKind::Metrics, false, PortRole::Baseline},
+    {PortRole::BaselineTraining, PortKind::Metrics, false, PortRole::Baseline},
+    {PortRole::CandidateTraining, PortKind::Metrics, false, PortRole::Candidate},
+};
+
 // Finds the first fault of a description; each check returns it in words.
 class Checker {
 public:
     explicit Checker(const StageDescription& description) : d_(description) {}
 
     std::optional<std::string> fault() {
-        if (!is_word(d_.kind)) return fmt::format("'{}' cannot be a stage's kind: letters, digits and _", d_.kind);
+        if (!is_identifier(d_.kind)) return fmt::format("'{}' cannot be a stage's kind: letters, digits and _", d_.kind);
         if (d_.version < 1) return "its version must be at least 1";
         for (const ParamDescription& param : d_.params) {
             if (const auto fault = of(param)) return fmt::format("parameter '{}' {}", param.name, *fault);
@@ -87,7 +95,7 @@ private:
     using Fault = std::optional<std::string>;
 
     Fault name(const std::string& name) {
-        if (!is_word(name)) return "has a malformed name: letters, digits and _";
+        if (!is_identifier(name)) return "has a malformed name: letters, digits and _";
         if (!names_.insert(name).second) return "stands twice (parameters and inputs share their names)";
         return std::nullopt;
     }
@@ -140,6 +148,10 @@ private:
         for (const std::string& port : param.metric_of) {
             if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
         }
+        if (!param.label_of.empty() && param.type != ParamType::Text) return "is the name of what an input reads, but no text";
+        for (const std::string& port : param.label_of) {
+            if (d_.input(port) == nullptr) return missing(port);
+        }
         return std::nullopt;
     }
 
@@ -154,7 +166,9 @@ private:
         if (port.metrics && !has_metrics(&port)) return "has a rule of metrics, but is neither metrics nor history";
         if (port.metrics) {
             if (const auto fault = of(*port.metrics)) return fault;
+            if (const auto fault = of_pairs(port, output)) return fault;
         }
+        if (const auto fault = of_role(port, output)) return fault;
         return port.model ? of(*port.model) : std::nullopt;
     }
 
@@ -195,6 +209,38 @@ private:
         return std::nullopt;
     }
 
+    static Fault of_pairs(const PortDescription& port, bool output) {
+        const PortDescription::MetricsRule& rule = *port.metrics;
+        if (!rule.pairs.empty() && (!output || port.kind != PortKind::Metrics)) return "has pairs of metrics, but is no output of metrics";
+        const auto is_named = [&](const std::string& metric) {
+            const auto is_it = [&](const auto& one) { return one.second == metric; };
+            return std::ranges::find(rule.names, metric) != rule.names.end() || std::ranges::any_of(rule.if_connected, is_it);
+        };
+        for (const auto& [first, second] : rule.pairs) {
+            for (const std::string& metric : {first, second})
+                if (!is_named(metric)) return fmt::format("has a pair with '{}', which is none of its metrics", metric);
+            if (first == second) return fmt::format("has a pair of '{}' and itself", first);
+        }
+        return std::nullopt;
+    }
+
+    Fault of_role(const PortDescription& port, bool output) const {
+        if (port.role == PortRole::None) return std::nullopt;
+        const RoleRule& rule = *std::ranges::find(kRoleRules, port.role, &RoleRule::role);
+        const std::string_view role = name_of(port.role);
+        if (port.kind != rule.kind || output != rule.output) {
+            return fmt::format("has the role '{}', which is that of an {} of kind {}", role, rule.output ? "output" : "input",
+                               name_of(rule.kind));
+        }
+        if (ports_with(port.role) > 1) return fmt::format("has the role '{}', and another port has it, too", role);
+        if (rule.needs != PortRole::None && ports_with(rule.needs) == 0)
+            return fmt::format("has the role '{}', but no port has the role '{}'", role, name_of(rule.needs));
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::ptrdiff_t ports_with(PortRole role) const {
+        return std::ranges::count(d_.inputs, role, &PortDescription::role) + std::ranges::count(d_.outputs, role, &PortDescription::role);
+    }
     [[nodiscard]] static bool has_metrics(const PortDescription* port) {
         return port != nullptr && (port->kind == PortKind::Metrics || port->kind == PortKind::History);
     }
@@ -223,7 +269,7 @@ std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
     if (open == std::string_view::npos || text.back() != ')') return std::nullopt;
     const std::string_view name = text.substr(0, open);
     const auto words = parts(text.substr(open + 1, text.size() - open - 2));
-    if (!std::ranges::all_of(words, is_word)) return std::nullopt;
+    if (!std::ranges::all_of(words, is_identifier)) return std::nullopt;
     if (name == "dataset" && words.size() == 1)
         return ShapeRule{.kind = ShapeRule::Kind::Dataset, .role = std::string(words[0])};
     if (name != "network" || words.size() < 2 || words.size() > 3) return std::nullopt;

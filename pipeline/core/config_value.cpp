@@ -7,12 +7,10 @@
 #include <charconv>
 #include <cmath>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 // How many digits `text` starts with.
 std::size_t digits(std::string_view text) {
@@ -207,8 +205,7 @@ std::string ConfigValue::describe() const {
     if (is_map()) return "a map";
     if (as_number()) return "the number " + text_;
     if (as_boolean()) return text_;
-    std::size_t end = std::min(text_.size(), kLongest);
-    while (end < text_.size() && end > 0 && (static_cast<unsigned char>(text_[end]) & 0xC0u) == 0x80u) --end;
+    const std::size_t end = utf8_floor(text_, kLongest);
     const std::string_view rest = end < text_.size() ? "..." : "";
     return fmt::format("the text '{}{}'", printable(std::string_view(text_).substr(0, end)), rest);
 }

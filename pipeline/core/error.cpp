@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <new>
 #include <set>
 #include <tuple>
+
+#include "pipeline/core/ascii.h"
 
 namespace satdl {
 namespace {
@@ -16,8 +16,6 @@ namespace {
 constexpr std::size_t kLineWidth = 110;    // of a shown line; longer ones are cut around the caret
 constexpr std::size_t kOriginWidth = 60;   // of the line that a value comes from
 constexpr std::size_t kMaxTold = 50;      // errors of one run; the rest are counted
-constexpr std::size_t kMaxKnown = 12;     // candidates listed where none is near
-constexpr std::size_t kLongestName = 200;  // longer ones are not compared: the distance is quadratic
 
 std::string spaces(std::size_t count) {
     return std::string(count, ' ');
@@ -32,20 +30,15 @@ struct Shown {
 Shown shown(std::string_view text) {
     Shown result;
     result.text = printable(text);
-    for (const char c : result.text) result.columns += (static_cast<unsigned char>(c) & 0xC0u) != 0x80u;
+    result.columns = utf8_characters(result.text);
     return result;
-}
-
-bool is_continuation(std::string_view text, std::size_t at) {
-    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0u) == 0x80u;
 }
 
 // "--set:1:14, noise_factor=40"
 std::string with_line(const Place& place) {
     std::string_view line = place.source->line(place.line);
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-    std::size_t end = std::min(line.size(), kOriginWidth);
-    while (end > 0 && is_continuation(line, end)) --end;
+    const std::size_t end = utf8_floor(line, kOriginWidth);
     return fmt::format("{}, {}{}", place.text(), printable(line.substr(0, end)), end < line.size() ? "..." : "");
 }
 
@@ -55,9 +48,8 @@ std::string excerpt(const Place& place) {
     const std::size_t caret = std::min(static_cast<std::size_t>(std::max(place.column, 1) - 1), whole.size());
     std::size_t begin = 0;
     if (whole.size() > kLineWidth && caret > kLineWidth / 2) begin = caret - kLineWidth / 2;
-    while (begin > 0 && is_continuation(whole, begin)) --begin;
-    std::size_t end = std::min(whole.size(), begin + kLineWidth);
-    while (end > begin && is_continuation(whole, end)) --end;
+    begin = utf8_floor(whole, begin);
+    const std::size_t end = std::max(begin, utf8_floor(whole, begin + kLineWidth));
 
     std::string tabs_gone(whole.substr(begin, end - begin));
     std::replace(tabs_gone.begin(), tabs_gone.end(), '\t', ' ');
@@ -98,33 +90,6 @@ std::string render_all(const std::vector<Diagnostic>& diagnostics) {
     }
     if (diagnostics.size() > kMaxTold) text += fmt::format("\nand {} more errors", diagnostics.size() - kMaxTold);
     return text;
-}
-
-// As a person compares names: the case does not count, nor '-' against '_'.
-std::string folded(std::string_view name) {
-    std::string text(name);
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-        if (c == '-') c = '_';
-    }
-    return text;
-}
-
-// Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions, neighbours swapped.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        now[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = std::min(now[j], before_last[j - 2] + 1);
-        }
-        std::swap(before_last, last);
-        std::swap(last, now);
-    }
-    return last[b.size()];
 }
 
 }  // namespace
@@ -196,70 +161,6 @@ void Diagnostics::throw_if_any() const {
     throw Error(ExitCode::Usage, std::move(told));
 }
 
-std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates) {
-    if (name.size() < 2 || name.size() > kLongestName) return std::nullopt;
-    const std::string wanted = folded(name);
-    std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
-    const std::string* found = nullptr;
-    for (const std::string& candidate : candidates) {
-        const std::size_t difference = std::max(candidate.size(), name.size()) - std::min(candidate.size(), name.size());
-        if (difference >= best) continue;
-        const std::size_t away = distance(wanted, folded(candidate));
-        if (away >= best) continue;
-        best = away;
-        found = &candidate;
-    }
-    if (!found) return std::nullopt;
-    return *found;
-}
-
-std::string did_you_mean(std::string_view name, std::span<const std::string> candidates) {
-    if (const auto near = nearest(name, candidates)) return fmt::format("did you mean '{}'?", printable(*near));
-    if (candidates.empty()) return {};
-    std::string text = "known: ";
-    for (std::size_t i = 0; i < candidates.size() && i < kMaxKnown; ++i) {
-        if (i > 0) text += ", ";
-        text += printable(candidates[i]);
-    }
-    if (candidates.size() > kMaxKnown) text += fmt::format(" and {} more", candidates.size() - kMaxKnown);
-    return text;
-}
-
-std::size_t utf8_bytes(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    const unsigned first = byte(at);
-    if (first < 0x80) return 1;
-    const std::size_t count = first >= 0xC2 && first <= 0xDF   ? 2
-                              : (first & 0xF0u) == 0xE0        ? 3
-                              : first >= 0xF0 && first <= 0xF4 ? 4
-                                                               : 0;
-    if (count == 0 || at + count > text.size()) return 0;
-    for (std::size_t i = 1; i < count; ++i)
-        if ((byte(at + i) & 0xC0u) != 0x80) return 0;
-    const unsigned second = byte(at + 1);  // too long a form, a surrogate, or above U+10FFFF
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0)) return 0;
-    if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90)) return 0;
-    return count;
-}
-
-std::string printable(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    for (std::size_t at = 0; at < text.size();) {
-        const auto first = static_cast<unsigned char>(text[at]);
-        const std::size_t count = utf8_bytes(text, at);
-        const bool c1 = count == 2 && first == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
-        const bool escaped = count == 0 || first < 0x20 || first == 0x7F || c1;
-        for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i, ++at) {
-            if (escaped)
-                result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
-            else
-                result += text[at];
-        }
-    }
-    return result;
-}
-
 std::string describe(const std::exception& error) {
     if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return kNoMemory;
     const std::string_view what = error.what();
@@ -268,10 +169,15 @@ std::string describe(const std::exception& error) {
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
-void check_failed(const char* file, int line, const char* condition, const std::string& message) {
-    fmt::print(stderr, "{}:{}: satdl is broken here: {} ({}); please report this\n", file, line, message, condition);
-    std::fflush(stderr);
-    std::abort();
+std::string in_one_line(std::string_view text) {
+    std::string line;
+    for (std::size_t from = 0; from < text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        if (const std::string_view part = trimmed(text.substr(from, end - from)); !part.empty())
+            line += fmt::format("{}{}", line.empty() ? "" : "; ", part);
+        from = end + 1;
+    }
+    return printable(line);
 }
 
 }  // namespace satdl

@@ -15,6 +15,10 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/core/check.h"
+#include "pipeline/core/suggest.h"
+#include "pipeline/core/utf8.h"
+
 namespace satdl {
 
 // The text that a user wrote, kept so that an error can show the line.
@@ -89,18 +93,6 @@ private:
     std::vector<Diagnostic> found_;
 };
 
-// The candidate nearest to `name` (Damerau-Levenshtein, at most a third of its length away), or nothing.
-[[nodiscard]] std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates);
-
-// "did you mean 'conv'?" for a near candidate, else "known: a, b, c" (at most a dozen), else "".
-[[nodiscard]] std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
-
-// The text with control characters, DEL and invalid UTF-8 as \xNN: safe to print on a terminal or in a log.
-[[nodiscard]] std::string printable(std::string_view text);
-
-// How many bytes the UTF-8 character at `at` takes (1 to 4); 0 where there is no valid one.
-[[nodiscard]] std::size_t utf8_bytes(std::string_view text, std::size_t at);
-
 inline constexpr const char* kNoMemory = "out of memory";
 
 // What a library's exception means to a person: kNoMemory for std::bad_alloc; else its own text, without the C++ stack that LibTorch
@@ -109,11 +101,7 @@ inline constexpr const char* kNoMemory = "out of memory";
 
 // The first line of an error's text.
 [[nodiscard]] std::string_view first_line(std::string_view text);
-
-[[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& message);
+// All lines of an error's text, printable, joined with "; ".
+[[nodiscard]] std::string in_one_line(std::string_view text);
 
 }  // namespace satdl
-
-// An invariant of the program: not for anything that a user, a disk or another program can cause.
-#define SATDL_CHECK(condition, message) \
-    (static_cast<bool>(condition) ? void(0) : ::satdl::check_failed(__FILE__, __LINE__, #condition, (message)))

@@ -5,19 +5,15 @@
 #include <algorithm>
 #include <set>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
 constexpr std::size_t kLongestSuffix = 64;
 
 // Item texts become parts of stage names, and so of file names.
-bool is_suffix(std::string_view text) {
-    const auto is_allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-               c == '+' || c == '-';
-    };
-    return !text.empty() && text.size() <= kLongestSuffix && std::all_of(text.begin(), text.end(), is_allowed);
-}
+bool is_suffix(std::string_view text) { return text.size() <= kLongestSuffix && is_made_of(text, "_.+-"); }
 
 bool is_good(const std::string& suffix, const Place& place, std::set<std::string>& seen, Diagnostics& diagnostics) {
     if (!is_suffix(suffix)) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
@@ -12,9 +14,7 @@ constexpr std::size_t kLongestText = 1 << 16;     // of a scalar with references
 constexpr std::size_t kDeepest = 100;             // parameters that refer to each other
 
 bool is_name(std::string_view text) {
-    const auto is_part = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    };
+    const auto is_part = [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; };
     bool part_begins = true;
     for (const char c : text) {
         if (c == '.' ? part_begins : !is_part(c)) return false;
@@ -35,12 +35,6 @@ std::size_t end_of_reference(std::string_view text, std::size_t begin) {
         }
     }
     return std::string_view::npos;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(' ');
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
 
 // The part of a dotted name before its first dot, which is removed from `name`.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "pipeline/core/ascii.h"
 #include "pipeline/network/network_parser.h"
 
 namespace satdl {
@@ -42,12 +43,6 @@ std::string_view wanted(const ParamDescription& param) {
     return "text";
 }
 
-std::string lower(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
-}
-
 std::optional<std::string> as_other_boolean(const std::string& text) {
     const std::string word = lower(text);
     for (const char* yes : {"true", "yes", "on", "y", "1"})
@@ -69,7 +64,7 @@ std::optional<std::string> as_other_number(std::string text, bool whole) {
         if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
         text = fmt::format("{}", number);
     }
-    while (text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9') text.erase(0, 1);
+    while (text.size() > 1 && text[0] == '0' && is_digit(text[1])) text.erase(0, 1);
     if (text.starts_with('.')) text.insert(text.begin(), '0');
     if (text.ends_with('.')) text.pop_back();
     if (negative) text.insert(text.begin(), '-');

@@ -4,18 +4,14 @@
 
 #include <algorithm>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
-bool is_parameter_name(std::string_view text) {
-    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-    const auto is_part = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; };
-    return !text.empty() && is_letter(text[0]) && std::all_of(text.begin(), text.end(), is_part);
-}
-
 void check_names(const ConfigValue& params, bool outermost, Diagnostics& diagnostics) {
     for (const ConfigValue::Entry& entry : params.entries()) {
-        if (!is_parameter_name(entry.key))
+        if (!is_dashed_identifier(entry.key))
             diagnostics.add(entry.key_place, fmt::format("'{}' is not a valid parameter name", printable(entry.key)),
                             "use letters, digits, '_' and '-', starting with a letter or '_'");
         else if (outermost && (entry.key == "item" || entry.key == "key"))

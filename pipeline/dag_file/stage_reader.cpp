@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pipeline/core/ascii.h"
 #include "pipeline/dag_file/execution_policy_reader.h"
 #include "pipeline/dag_file/foreach_matrix.h"
 #include "pipeline/dag_file/param_constraints.h"
@@ -15,12 +16,7 @@ constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestExpanded = 200;  // names become names of files
 constexpr std::size_t kEnoughMistakes = 50;    // with more, no candidates are searched: with many stages that takes long
 
-bool is_stage_name(std::string_view text) {
-    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-    const auto is_part = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; };
-    return !text.empty() && text.size() <= kLongestName && is_letter(text[0]) &&
-           std::all_of(text.begin(), text.end(), is_part);
-}
+bool is_stage_name(std::string_view text) { return text.size() <= kLongestName && is_dashed_identifier(text); }
 
 std::vector<std::string> port_names(const std::vector<PortDescription>& ports) {
     std::vector<std::string> names;

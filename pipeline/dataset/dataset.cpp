@@ -9,6 +9,7 @@
 #include <fstream>
 #include <set>
 
+#include "pipeline/core/ascii.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/yaml/yaml_parser.h"
 
@@ -21,11 +22,7 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 constexpr std::size_t kLongestName = 128;
 
 bool has_only(std::string_view text, std::string_view more) {
-    const auto fine = [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               more.find(c) != std::string_view::npos;
-    };
-    return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, fine);
+    return text.size() <= kLongestName && is_made_of(text, more);
 }
 
 // A name that stays inside its folder and is no option of a program.

@@ -1,13 +1,15 @@
 #include "pipeline/display/diagram_layout.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <utility>
 
 namespace satdl {
 namespace {
 
 constexpr double kBoxHeight = 44, kLineHeight = 10;       // of a node; of an arrow that passes through a column
-constexpr double kRowGap = 14, kColumnGap = 56, kMargin = 12;
+constexpr double kRowGap = 14, kLineGap = 4, kMargin = 12;  // above and below a box; between two arrows
 constexpr int kSweeps = 8;
 constexpr std::size_t kMaxPlaces = 20'000;  // beyond, arrows that skip columns are drawn straight
 
@@ -21,7 +23,8 @@ struct Item {
 
 class Layered {
 public:
-    Layered(const Diagram& graph, const std::vector<double>& widths) : graph_(graph), widths_(widths) {
+    Layered(const Diagram& graph, const std::vector<double>& widths, double column_gap)
+        : graph_(graph), widths_(widths), column_gap_(column_gap) {
         items_.resize(graph.nodes.size());
         for (const Diagram::Edge& edge : graph.edges)
             items_[edge.to].column = std::max(items_[edge.to].column, items_[edge.from].column + 1);
@@ -47,19 +50,27 @@ private:
     void add_way(const Diagram::Edge& edge, bool with_places) {
         std::vector<std::size_t> way{edge.from};
         for (std::size_t c = items_[edge.from].column + 1; with_places && c < items_[edge.to].column; ++c) {
-            way.push_back(items_.size());
-            items_.push_back({c, kLineHeight, 0, {}, {}});
+            const auto [place, is_new] = places_.emplace(std::pair(edge.from, c), items_.size());
+            if (is_new) {
+                items_.push_back({c, kLineHeight, 0, {}, {}});
+                connect(way.back(), place->second);
+            }
+            way.push_back(place->second);
         }
+        connect(way.back(), edge.to);
         way.push_back(edge.to);
-        for (std::size_t i = 1; i < way.size(); ++i) {
-            items_[way[i - 1]].after.push_back(way[i]);
-            items_[way[i]].before.push_back(way[i - 1]);
-        }
         ways_.push_back(std::move(way));
     }
 
+    void connect(std::size_t from, std::size_t to) {
+        items_[from].after.push_back(to);
+        items_[to].before.push_back(from);
+    }
+
+    bool is_box(std::size_t item) const { return item < graph_.nodes.size(); }
+
     double distance(std::size_t above, std::size_t below) const {
-        return (items_[above].height + items_[below].height) / 2 + kRowGap;
+        return (items_[above].height + items_[below].height) / 2 + (is_box(above) || is_box(below) ? kRowGap : kLineGap);
     }
 
     void stack(const std::vector<std::size_t>& column) {
@@ -95,11 +106,11 @@ private:
         double x = kMargin, top = 0;
         for (std::size_t c = 0; c < columns_.size(); ++c) {
             left[c] = x;
-            x += width[c] + kColumnGap;
+            x += width[c] + column_gap_;
         }
         for (const Item& item : items_) top = std::min(top, item.y - item.height / 2);
         for (const Item& item : items_) layout.height = std::max(layout.height, item.y - top + item.height / 2 + 2 * kMargin);
-        layout.width = columns_.empty() ? 2 * kMargin : x - kColumnGap + kMargin;
+        layout.width = columns_.empty() ? 2 * kMargin : x - column_gap_ + kMargin;
         const auto middle = [&](const Item& item) { return item.y - top + kMargin; };
         for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
             layout.boxes.push_back(
@@ -117,7 +128,9 @@ private:
 
     const Diagram& graph_;
     const std::vector<double>& widths_;
+    const double column_gap_;
     std::vector<Item> items_;  // the nodes, then the places of long arrows
+    std::map<std::pair<std::size_t, std::size_t>, std::size_t> places_;  // (node that arrows come from, column) -> item
     std::vector<std::vector<std::size_t>> columns_;
     std::vector<std::vector<std::size_t>> ways_;  // by edge: the items that it passes
     std::vector<double> wanted_;  // by item: where settle() would have its middle
@@ -125,8 +138,8 @@ private:
 
 }  // namespace
 
-DiagramLayout layout_of(const Diagram& graph, const std::vector<double>& widths) {
-    return Layered(graph, widths).layout();
+DiagramLayout layout_of(const Diagram& graph, const std::vector<double>& widths, double column_gap) {
+    return Layered(graph, widths, column_gap).layout();
 }
 
 }  // namespace satdl

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 
-#include "pipeline/display/diagram_layout.h"
+#include "pipeline/core/ascii.h"
+#include "pipeline/core/utf8.h"
+#include "pipeline/core/xml.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 namespace {
 
-constexpr std::size_t kLongestName = 40;  // characters shown; the whole name is the box's title
+constexpr int kLongestName = 40;  // characters shown; the whole name is the box's title
 constexpr double kCharacter = 7.6, kPadding = 20, kNarrowest = 90;
 
 constexpr const char* kStyle = R"(<style>
@@ -26,17 +29,9 @@ constexpr const char* kStyle = R"(<style>
 </style>
 )";
 
-std::size_t characters(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
-}
+std::string escaped(std::string_view text) { return xml_text(printable(text)); }
 
-std::string shortened(const std::string& name) {
-    if (characters(name) <= kLongestName) return name;
-    std::size_t at = 0, taken = 0;
-    for (; taken + 1 < kLongestName; ++taken) at += std::max<std::size_t>(utf8_bytes(name, at), 1);
-    return name.substr(0, at) + "…";
-}
+std::string shown_name(const DiagramNode& node) { return fitted(printable(node.name), kLongestName); }
 
 std::string second_line(const DiagramNode& node) {
     std::string line = node.kind;
@@ -47,8 +42,7 @@ std::string second_line(const DiagramNode& node) {
 
 // The state as part of a class's name: letters only.
 std::string class_of(const DiagramNode& node) {
-    const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
-    if (node.state.empty() || !std::ranges::all_of(node.state, is_letter)) return "dag-node";
+    if (node.state.empty() || !std::ranges::all_of(node.state, is_lower)) return "dag-node";
     return "dag-node dag-" + node.state;
 }
 
@@ -57,12 +51,19 @@ std::string drawn(const DiagramNode& node, const DiagramLayout::Box& box) {
     return fmt::format(
         "<g class=\"{}\"><title>{}: {}</title><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"6\"/>"
         "<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text><text class=\"dag-kind\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text></g>\n",
-        class_of(node), escaped_for_xml(node.name), escaped_for_xml(second_line(node)), box.x, box.y, box.width, box.height,
-        middle, box.y + 18, escaped_for_xml(shortened(node.name)), middle, box.y + 34, escaped_for_xml(second_line(node)));
+        class_of(node), escaped(node.name), escaped(second_line(node)), box.x, box.y, box.width, box.height,
+        middle, box.y + 18, xml_text(shown_name(node)), middle, box.y + 34, escaped(second_line(node)));
 }
 
-// From side to side of columns curved, through a column straight; with a head at its end.
+// With a head at its end.
 std::string drawn(const std::vector<DiagramLayout::Point>& line) {
+    return fmt::format("<path class=\"dag-edge\" d=\"{}\"/><path class=\"dag-head\" d=\"M{:.1f} {:.1f}l-7 -3.5v7z\"/>\n", svg_path(line),
+                       line.back().x, line.back().y);
+}
+
+}  // namespace
+
+std::string svg_path(const std::vector<DiagramLayout::Point>& line) {
     std::string path = fmt::format("M{:.1f} {:.1f}", line.front().x, line.front().y);
     for (std::size_t i = 1; i < line.size(); ++i) {
         const auto& a = line[i - 1];
@@ -71,39 +72,20 @@ std::string drawn(const std::vector<DiagramLayout::Point>& line) {
         path += i % 2 == 1 ? fmt::format("C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}", half, a.y, half, b.y, b.x, b.y)
                            : fmt::format("L{:.1f} {:.1f}", b.x, b.y);
     }
-    const auto& end = line.back();
-    return fmt::format(
-        "<path class=\"dag-edge\" d=\"{}\"/><path class=\"dag-head\" d=\"M{:.1f} {:.1f}l-7 -3.5v7z\"/>\n", path, end.x, end.y);
-}
-
-}  // namespace
-
-std::string escaped_for_xml(std::string_view text) {
-    std::string escaped;
-    for (const char c : printable(text)) {
-        switch (c) {
-            case '&': escaped += "&amp;"; break;
-            case '<': escaped += "&lt;"; break;
-            case '>': escaped += "&gt;"; break;
-            case '"': escaped += "&quot;"; break;
-            case '\'': escaped += "&#39;"; break;
-            default: escaped += c;
-        }
-    }
-    return escaped;
+    return path;
 }
 
 std::string to_svg(const Diagram& graph, const std::string& title) {
     std::vector<double> widths;
     for (const DiagramNode& node : graph.nodes) {
-        const auto letters = std::max(characters(shortened(printable(node.name))), characters(second_line(node)));
-        widths.push_back(std::max(kNarrowest, kCharacter * static_cast<double>(letters) + kPadding));
+        const int letters = std::max(display_width(shown_name(node)), display_width(second_line(node)));
+        widths.push_back(std::max(kNarrowest, kCharacter * letters + kPadding));
     }
     const DiagramLayout layout = layout_of(graph, widths);
     std::string svg = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"dag\" role=\"img\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
         "width=\"{0:.0f}\" height=\"{1:.0f}\">\n<title>{2}</title>\n{3}",
-        layout.width, layout.height, escaped_for_xml(title), kStyle);
+        layout.width, layout.height, escaped(title), kStyle);
     for (const auto& line : layout.lines) svg += drawn(line);
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) svg += drawn(graph.nodes[i], layout.boxes[i]);
     return svg + "</svg>\n";

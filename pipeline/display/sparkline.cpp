@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/core/error.h"
+#include "pipeline/core/check.h"
 
 namespace satdl {
 namespace {

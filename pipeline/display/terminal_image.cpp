@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "pipeline/core/error.h"
+#include "pipeline/core/check.h"
 
 namespace satdl {
 namespace {

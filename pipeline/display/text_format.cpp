@@ -7,35 +7,12 @@
 #include <cmath>
 #include <vector>
 
-#include "pipeline/core/error.h"
+#include "pipeline/core/ascii.h"
+#include "pipeline/core/utf8.h"
 
 namespace satdl {
 
 namespace {
-
-struct CodePoint {
-    char32_t value = 0;
-    std::size_t bytes = 1;
-};
-
-// The code point that starts at `text[at]`; a byte that starts none counts as itself. wcwidth() was rejected: its answer
-// hangs on the locale.
-CodePoint code_point(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(at);
-    const std::size_t length = first < 0x80           ? 1
-                               : (first >> 5) == 0x6  ? 2
-                               : (first >> 4) == 0xE  ? 3
-                               : (first >> 3) == 0x1E ? 4
-                                                      : 1;
-    if (length == 1 || at + length > text.size()) return {first, 1};
-    char32_t value = first & (0xFFu >> (length + 1));
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(at + i) & 0xC0) != 0x80) return {first, 1};
-        value = (value << 6) | (byte(at + i) & 0x3Fu);
-    }
-    return {value, length};
-}
 
 int width_of(char32_t point) {
     struct Range {
@@ -53,10 +30,9 @@ int width_of(char32_t point) {
 
 bool is_number(std::string_view cell) {
     if (cell.empty() || cell == "-" || cell == "nan" || cell == "inf" || cell == "-inf") return true;
-    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
     const std::string_view digits = cell.substr(cell.front() == '-' || cell.front() == '+' ? 1 : 0);
-    return !digits.empty() && digit(digits.front()) && std::all_of(digits.begin(), digits.end(), [&](char c) {
-        return digit(c) || std::string_view(".e+-:%").find(c) != std::string_view::npos;
+    return !digits.empty() && is_digit(digits.front()) && std::all_of(digits.begin(), digits.end(), [](char c) {
+        return is_digit(c) || std::string_view(".e+-:%").find(c) != std::string_view::npos;
     });
 }
 

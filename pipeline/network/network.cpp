@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
@@ -16,7 +18,7 @@ bool looks_automatic(const Layer& layer) {
     const std::string_view name = layer.name;
     if (!name.starts_with(kind) || name.size() < kind.size() + 2 || name[kind.size()] != '_') return false;
     const std::string_view number = name.substr(kind.size() + 1);
-    return number.front() != '0' && std::ranges::all_of(number, [](char c) { return c >= '0' && c <= '9'; });
+    return number.front() != '0' && std::ranges::all_of(number, is_digit);
 }
 
 std::string automatic(std::string_view kind, std::int64_t number) { return fmt::format("{}_{}", kind, number); }

@@ -7,18 +7,15 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
 constexpr std::int64_t kMaxRepeats = 1000;
 constexpr std::size_t kLongestName = 64;
 
-bool is_name(std::string_view text) {
-    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    return !text.empty() && text.size() <= kLongestName && letter(text.front()) &&
-           std::ranges::all_of(text, [&](char c) { return letter(c) || digit(c); });
-}
+bool is_name(std::string_view text) { return text.size() <= kLongestName && is_identifier(text); }
 
 std::vector<std::string> layer_kind_names() {
     std::vector<std::string> names;

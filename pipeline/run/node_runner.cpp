@@ -30,15 +30,6 @@ std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
     return type == nullptr ? 0 : expected_bytes(*type);
 }
 
-std::string in_one_line(const Error& error) {
-    std::string text;
-    for (const Diagnostic& found : error.diagnostics()) {
-        if (!text.empty()) text += "; ";
-        text += found.hint.empty() ? found.message : fmt::format("{} ({})", found.message, found.hint);
-    }
-    return text;
-}
-
 }  // namespace
 
 struct NodeRunner::Slot {
@@ -251,7 +242,7 @@ LiveOutput NodeRunner::output_of(std::size_t position) {
     try {
         if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const StageOutput>(std::move(*outcome));
     } catch (const DamagedArtifact& error) {
-        damage = fmt::format("its artifact was damaged: {}", in_one_line(error));
+        damage = fmt::format("its artifact was damaged: {}", in_one_line(error.what()));
     }
     if (loaded == nullptr) return make_again(position, damage);
     held_.put_loaded(position, loaded);
@@ -315,7 +306,7 @@ void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
         different = run_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
         if (run_.checkpoints != nullptr) run_.checkpoints->remove(*slot.planned.key);
     } catch (const Error& error) {
-        not_kept = in_one_line(error);
+        not_kept = in_one_line(error.what());
     } catch (const std::exception& error) {
         not_kept = describe(error);
     }

@@ -3,12 +3,12 @@
 #include <cmath>
 #include <numbers>
 
-#include "pipeline/core/error.h"
+#include "pipeline/core/check.h"
 
 namespace satdl {
 namespace {
 
-// A(t|degrees) with t = sqrt(degrees) tan(theta).
+// A(t|degrees), how likely |t| stays below this value, with t = sqrt(degrees) tan(theta).
 double within_angle(double theta, std::size_t degrees) {
     const double sine = std::sin(theta), cosine = std::cos(theta);
     const bool odd = degrees % 2 == 1;
@@ -21,11 +21,6 @@ double within_angle(double theta, std::size_t degrees) {
 }
 
 }  // namespace
-
-double student_t_within(double t, std::size_t degrees) {
-    SATDL_CHECK(t >= 0 && degrees >= 1, "t is a distance, and there is at least one degree of freedom");
-    return within_angle(std::atan(t / std::sqrt(static_cast<double>(degrees))), degrees);
-}
 
 // Bisects the angle, which is bounded where t is not.
 double student_t_bound(double confidence, std::size_t degrees) {

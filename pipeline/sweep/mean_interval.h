@@ -10,8 +10,6 @@
 
 namespace satdl {
 
-// How likely |t| stays below this value, A(t|degrees). Preconditions: t >= 0, degrees >= 1.
-[[nodiscard]] double student_t_within(double t, std::size_t degrees);
 // The t below which |t| stays with probability `confidence`: 12.706 for 0.95 and one degree of freedom. Preconditions:
 // 0 < confidence < 1, degrees >= 1.
 [[nodiscard]] double student_t_bound(double confidence, std::size_t degrees);

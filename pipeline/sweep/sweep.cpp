@@ -9,6 +9,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
@@ -161,16 +163,11 @@ struct Variants {
 
 // The values of an axis as they appear in names: their text if it is short and unique, else #1, #2, ...
 std::vector<std::string> labels(const SweepAxis& axis) {
-    const auto is_plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-               c == '+' || c == '-';
-    };
     std::set<std::string> seen;
     std::vector<std::string> all;
     for (const ConfigValue& value : axis.values) {
         std::string text = text_of(value);
-        const bool is_good =
-            !text.empty() && text.size() <= kLongestLabel && std::all_of(text.begin(), text.end(), is_plain);
+        const bool is_good = text.size() <= kLongestLabel && is_made_of(text, "_.+-");
         if (!is_good || !seen.insert(text).second) text = fmt::format("#{}", all.size() + 1);
         all.push_back(fmt::format("{}={}", axis.name, text));
     }

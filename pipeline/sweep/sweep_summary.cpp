@@ -15,12 +15,15 @@ namespace {
 
 using Named = std::pair<std::string, double>;
 
-bool has_metrics(const Node& node) {
-    return std::ranges::any_of(node.stage->description.outputs,
-                               [](const PortDescription& port) { return port.kind == PortKind::Metrics; });
+bool is_metrics(const PortDescription& port) { return port.kind == PortKind::Metrics; }
+
+bool has_metrics(const Node& node) { return std::ranges::any_of(node.stage->description.outputs, is_metrics); }
+
+std::string column_of(std::string_view stage, std::string_view port, std::string_view metric, bool is_only_port) {
+    return is_only_port ? fmt::format("{}.{}", stage, metric) : fmt::format("{}.{}.{}", stage, port, metric);
 }
 
-// "compare.p0" -> "p0", as a user may call it.
+// "compare.difference" -> "difference", as a user may call it.
 std::string_view short_name(std::string_view column) {
     return column.substr(column.rfind('.') + 1);
 }
@@ -90,18 +93,24 @@ private:
         if (report_.sorted_by) {
             report_.best = question_.best ? question_.best : usual_best(report_.metrics[*report_.sorted_by]);
         }
-        if (!question_.paired.empty()) {
-            for (const auto& [a, b] : question_.paired) {
-                const auto first = column_called(a), second = column_called(b);
-                if (first && second) pairs_.emplace_back(*first, *second);
+        const bool is_asked = !question_.paired.empty();
+        for (const auto& [a, b] : is_asked ? question_.paired : described_pairs()) {
+            const auto first = column_called(a), second = column_called(b);
+            if (first && second) pairs_.emplace_back(*first, *second);
+        }
+        if (!is_asked) std::ranges::sort(pairs_);
+    }
+
+    // The columns that the descriptions of the points' stages pair, each pair once.
+    std::vector<std::pair<std::string, std::string>> described_pairs() const {
+        std::set<std::pair<std::string, std::string>> columns;
+        for (const SweepPoint& point : sweep_.points) {
+            for (std::size_t i = 0; i < point.nodes.size(); ++i) {
+                const auto pairs = paired_columns(point.names[i], sweep_.dag.nodes[point.nodes[i]].stage->description);
+                columns.insert(pairs.begin(), pairs.end());
             }
-            return;
         }
-        for (std::size_t p = 0; p < report_.metrics.size(); ++p) {
-            if (short_name(report_.metrics[p]) != "p") continue;
-            const auto p0 = std::ranges::find(report_.metrics, report_.metrics[p] + "0");
-            if (p0 != report_.metrics.end()) pairs_.emplace_back(p, static_cast<std::size_t>(p0 - report_.metrics.begin()));
-        }
+        return {columns.begin(), columns.end()};
     }
 
     std::optional<std::size_t> column_called(const std::string& name) const {
@@ -194,7 +203,18 @@ std::vector<std::string> metric_columns(const std::string& stage, const Metrics&
     std::vector<std::string> columns;
     for (const auto& [port, values] : metrics)
         for (const auto& [name, value] : values)
-            columns.push_back(metrics.size() == 1 ? fmt::format("{}.{}", stage, name) : fmt::format("{}.{}.{}", stage, port, name));
+            columns.push_back(column_of(stage, port, name, metrics.size() == 1));
+    return columns;
+}
+
+std::vector<std::pair<std::string, std::string>> paired_columns(const std::string& stage, const StageDescription& description) {
+    std::vector<std::pair<std::string, std::string>> columns;
+    const bool is_only_port = std::ranges::count_if(description.outputs, is_metrics) == 1;
+    for (const PortDescription& port : description.outputs) {
+        if (!port.metrics) continue;
+        for (const auto& [a, b] : port.metrics->pairs)
+            columns.emplace_back(column_of(stage, port.name, a, is_only_port), column_of(stage, port.name, b, is_only_port));
+    }
     return columns;
 }
 

@@ -22,6 +22,8 @@ using Metrics = std::map<std::string, std::map<std::string, double>>;
 
 // The columns of one stage's metrics: "compare.p", or "stage.port.name" where it has several Metrics ports.
 [[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
+// The columns of the pairs of metrics that a stage of this description compares (PortDescription::MetricsRule::pairs).
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> paired_columns(const std::string& stage, const StageDescription& description);
 // Whether a column may be called so: "compare.p", or "p".
 [[nodiscard]] bool calls_column(std::string_view name, std::string_view column);
 
@@ -33,7 +35,7 @@ enum class Best { Max, Min };
 struct SweepQuestion {
     std::vector<std::string> metrics;  // columns: "compare.p", or "p": of every stage that has it; none: see summarise_sweep()
     std::optional<Best> best;          // which way the first of them is good; none: as usual for its name
-    std::vector<std::pair<std::string, std::string>> paired;  // (A, B): B - A; none: p and p0 of each stage that has both
+    std::vector<std::pair<std::string, std::string>> paired;  // (A, B): B - A; none: paired_columns() of each stage
 };
 
 struct SweepSummary {

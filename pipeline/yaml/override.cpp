@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "pipeline/core/ascii.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
@@ -76,15 +77,13 @@ std::string text_of(Wide digits, int scale) {
     return text;
 }
 
-bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
 // "range" of "range(1,5)"; empty where this is no function with its arguments.
 std::string_view function_of(std::string_view value) {
     const std::size_t bracket = value.find('(');
-    if (bracket == std::string_view::npos || !std::ranges::all_of(value.substr(0, bracket), is_letter)) return {};
-    return value.substr(0, bracket);
+    if (bracket == std::string_view::npos) return {};
+    const std::string_view name = value.substr(0, bracket);
+    const auto is_part = [](char c) { return is_letter(c) || c == '_'; };
+    return std::ranges::all_of(name, is_part) ? name : std::string_view();
 }
 
 // Reads what stands in [from, to) of one line: values between commas, range(...) and choice(...).

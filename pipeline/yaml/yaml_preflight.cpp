@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/core/ascii.h"
+
 namespace satdl {
 namespace {
 
@@ -14,10 +16,7 @@ std::string name_of_character(unsigned char c) {
     return fmt::format("the control character \\x{:02x}", c);
 }
 
-bool is_name_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' ||
-           c == ' ';
-}
+bool is_name_character(char c) { return is_alphanumeric(c) || c == '_' || c == '-' || c == '.' || c == ' '; }
 
 }  // namespace
 

@@ -1,66 +1,32 @@
-// The DAG with what became of each stage, and the schedule with the cores in use. Of more than 60 stages, those that differ
-// only by their point of a sweep are drawn as one.
-const MOST_BOXES = 60;
-const BOX = { width: 148, height: 46, across: 30, down: 16 };
+// The DAG with the outcome of each stage, drawn at the places in the document; and the schedule with the cores in use. With many stages,
+// all points of a stage in a sweep are one row of the schedule.
+const MOST_ROWS = 60;
 
-function boxesOf(run) {
-  const single = run.stages.length <= MOST_BOXES, boxes = new Map();
-  for (const stage of run.stages) {
-    const name = single ? stage.name : plainName(stage.name);
-    if (!boxes.has(name)) boxes.set(name, { name, stages: [], from: new Set() });
-    boxes.get(name).stages.push(stage);
-    for (const input of stage.inputs) boxes.get(name).from.add(single ? input.from : plainName(input.from));
-  }
-  return boxes;
-}
-
-// Each box behind all that it reads; within a column, near what it reads.
-function place(boxes) {
-  const rank = new Map(), columns = [];
-  const rankOf = box => {
-    if (!rank.has(box)) {
-      rank.set(box, 0);
-      rank.set(box, Math.max(0, ...[...box.from].filter(name => boxes.has(name) && boxes.get(name) !== box).map(name => rankOf(boxes.get(name)) + 1)));
-    }
-    return rank.get(box);
-  };
-  for (const box of boxes.values()) (columns[rankOf(box)] = columns[rankOf(box)] || []).push(box);
-  columns.forEach((column, c) => {
-    const wish = box => { const from = [...box.from].map(name => boxes.get(name)).filter(one => one && one.row !== undefined); return from.length > 0 ? mean(from.map(one => one.row)) : 0; };
-    if (c > 0) column.sort((a, b) => wish(a) - wish(b));
-    column.forEach((box, row) => { box.column = c; box.row = row - (column.length - 1) / 2; });
-  });
-  return columns;
-}
-
-function outcomeOf(box) {
+function outcomeOf(stages) {
   for (const outcome of ['failed', 'interrupted', 'unfinished', 'stopped', 'skipped', 'not reached', 'ran', 'resumed', 'reused']) {
-    if (box.stages.some(stage => stage.outcome === outcome)) return outcome;
+    if (stages.some(stage => stage.outcome === outcome)) return outcome;
   }
   return 'not reached';
 }
 const outcomeClass = outcome => `outcome-${outcome.replace(/[^a-z]/g, '-')}`;
 
-function graphSvg(run) {
-  const boxes = boxesOf(run), columns = place(boxes), tallest = Math.max(...columns.map(column => column.length));
-  const width = columns.length * (BOX.width + BOX.across) - BOX.across + 4, height = tallest * (BOX.height + BOX.down) - BOX.down + 4;
-  const x = box => 2 + box.column * (BOX.width + BOX.across), y = box => height / 2 + box.row * (BOX.height + BOX.down) - BOX.height / 2;
-  const edges = [...boxes.values()].flatMap(box => [...box.from].filter(name => boxes.has(name) && boxes.get(name) !== box).map(name => {
-    const from = boxes.get(name), x1 = x(from) + BOX.width, y1 = y(from) + BOX.height / 2, x2 = x(box), y2 = y(box) + BOX.height / 2, half = Math.max(BOX.across / 2, (x2 - x1) / 2);
-    return svg('path', { d: `M${x1},${y1} C${x1 + half},${y1} ${x2 - half},${y2} ${x2},${y2}`, 'data-from': name, 'data-to': box.name });
-  }));
+function boxSvg(run, box, i) {
+  const stages = box.stages.map(at => run.stages[at]), outcome = outcomeOf(stages), seconds = stages.map(stage => stage.seconds).filter(isNumber);
+  const spent = seconds.length > 0 ? durationText(seconds.reduce((a, b) => a + b, 0)) : '';
+  const title = stages.slice(0, 12).map(stage => `${stage.name}${stage.about ? ` (${stage.about})` : ''}: ${stage.outcome}${isNumber(stage.seconds) ? `, ${durationText(stage.seconds)}` : ''}${stage.because ? `: ${stage.because}` : ''}`).join('\n');
+  const light = event => { event.currentTarget.ownerSVGElement.querySelectorAll('.edges path').forEach(path => path.classList.toggle('lit', event.type === 'mouseenter' && [path.dataset.from, path.dataset.to].includes(String(i)))); };
   const shorten = (text, most) => (text.length > most ? text.slice(0, most - 1) + '…' : text);
-  const nodes = [...boxes.values()].map(box => {
-    const outcome = outcomeOf(box), seconds = box.stages.map(stage => stage.seconds).filter(isNumber);
-    const spent = seconds.length > 0 ? durationText(seconds.reduce((a, b) => a + b, 0)) : '';
-    const title = box.stages.slice(0, 12).map(stage => `${stage.name}${stage.about ? ` (${stage.about})` : ''}: ${stage.outcome}${isNumber(stage.seconds) ? `, ${durationText(stage.seconds)}` : ''}${stage.because ? `: ${stage.because}` : ''}`).join('\n');
-    const light = event => { event.currentTarget.ownerSVGElement.querySelectorAll('path').forEach(path => path.classList.toggle('lit', event.type === 'mouseenter' && (path.dataset.from === box.name || path.dataset.to === box.name))); };
-    return svg('a', { href: `#${stageId(run, box.stages[0].name)}`, class: `box ${outcomeClass(outcome)}`, transform: `translate(${x(box)},${y(box)})`, mouseenter: light, mouseleave: light },
-      svg('title', {}, title), svg('rect', { width: BOX.width, height: BOX.height, rx: 7 }), svg('rect', { class: 'mark', width: 5, height: BOX.height - 14, x: 6, y: 7, rx: 2.5 }),
-      svg('text', { x: 18, y: 19, class: 'name' }, shorten(box.stages.length > 1 ? `${box.name} ×${box.stages.length}` : box.name, 18)),
-      svg('text', { x: 18, y: 35, class: 'what' }, shorten(`${outcome}${spent ? ' · ' + spent : ''}`, 19)));
-  });
-  return el('div', { class: 'scroll', tabindex: 0 }, svg('svg', { class: width > 900 ? 'graph wide' : 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': 'the DAG' }, svg('g', { class: 'edges' }, edges), nodes));
+  return svg('a', { href: `#${stageId(run, stages[0].name)}`, class: `box ${outcomeClass(outcome)}`, transform: `translate(${box.x},${box.y})`, mouseenter: light, mouseleave: light },
+    svg('title', {}, title), svg('rect', { width: box.width, height: box.height, rx: 7 }), svg('rect', { class: 'mark', width: 5, height: box.height - 14, x: 6, y: 7, rx: 2.5 }),
+    svg('text', { x: 18, y: 18, class: 'name' }, box.label),
+    svg('text', { x: 18, y: 34, class: 'what' }, shorten(`${outcome}${spent ? ' · ' + spent : ''}`, Math.floor((box.width - 22) / 6.6))));
+}
+
+function graphSvg(run) {
+  const { width, height, boxes, edges } = run.graph;
+  const lines = edges.map(edge => svg('path', { d: edge.path, 'data-from': edge.from, 'data-to': edge.to }));
+  const nodes = boxes.map((box, i) => boxSvg(run, box, i));
+  return el('div', { class: 'scroll', tabindex: 0 }, svg('svg', { class: width > 900 ? 'graph wide' : 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': 'the DAG' }, svg('g', { class: 'edges' }, lines), nodes));
 }
 
 function graph(run) {
@@ -84,7 +50,7 @@ function timeline(run) {
   const end = isNumber(run.seconds) ? run.seconds : Math.max(0, ...run.stages.filter(stage => isNumber(stage.started)).map(stage => stage.started + (stage.seconds || 0)));
   const timed = run.stages.filter(stage => isNumber(stage.started)).map(stage => ({ ...stage, seconds: isNumber(stage.seconds) ? stage.seconds : Math.max(0, end - stage.started) }));
   if (timed.length === 0) return null;
-  const single = timed.length <= MOST_BOXES;
+  const single = timed.length <= MOST_ROWS;
   const rows = timed.map(stage => ({ row: single ? stage.name : plainName(stage.name), name: stage.name, from: stage.started, to: Math.max(stage.started + stage.seconds, stage.started + end / 600), outcome: stage.outcome, threads: stage.threads, spent: durationText(stage.seconds), began: durationText(stage.started) }));
   const order = [...new Set([...rows].sort((a, b) => a.from - b.from).map(row => row.row))];
   const unit = end > 7200 ? [3600, 'hours'] : end > 240 ? [60, 'minutes'] : [1, 'seconds'];

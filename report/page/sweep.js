@@ -40,15 +40,18 @@ function repeated(points, axes) {
   return [...groups.values()];
 }
 
-const percentMetric = (name, values) => (isAccuracy(name) || /(^|\.)(p|p0)$/.test(name)) && values.every(value => value >= 0 && value <= 1);
-// P and P0 belong into one picture, so do all that end alike.
-function metricGroups(names) {
-  const pairs = names.filter(name => /(^|\.)p0?$/.test(name));
-  const rest = names.filter(name => !pairs.includes(name) && !/\bsamples$/.test(name));
-  return [...(pairs.length > 0 ? [pairs] : []), ...rest.map(name => [name])];
+// The pairs of columns that stages compare and the points have.
+const pairsAmong = (run, names) => run.paired.filter(pair => names.includes(pair.a) && names.includes(pair.b));
+const pairOf = (pairs, name) => pairs.find(pair => pair.a === name || pair.b === name);
+const percentMetric = (name, values, pairs) => isAccuracy((pairOf(pairs, name) || { metric: name }).metric) && values.every(value => value >= 0 && value <= 1);
+// Compared columns share a picture if they are values of one metric; columns that are the same at every point come last.
+function metricGroups(names, pairs, points) {
+  const rest = names.filter(name => !pairOf(pairs, name)), varies = name => new Set(points.map(point => point.metrics[name])).size > 1;
+  const compared = [...new Set(pairs.map(pair => pair.metric))].map(metric => names.filter(name => (pairOf(pairs, name) || {}).metric === metric));
+  return [...compared, ...[...rest.filter(varies), ...rest.filter(name => !varies(name))].map(name => [name])];
 }
 
-function overAxis(axis, metrics, groups, axes) {
+function overAxis(axis, metrics, groups, axes, pairs) {
   const at = axes.filter(name => !isSeed(name)).indexOf(axis);
   const rows = [], raw = [];
   for (const group of groups) {
@@ -63,7 +66,7 @@ function overAxis(axis, metrics, groups, axes) {
     }
   }
   const numeric = rows.every(row => isNumber(row.x)), series = new Set(rows.map(row => row.series)).size;
-  const percent = metrics.every(metric => percentMetric(metric, rows.filter(row => row.metric === metric).map(row => row.mean)));
+  const percent = metrics.every(metric => percentMetric(metric, rows.filter(row => row.metric === metric).map(row => row.mean), pairs));
   return width => {
     const x = { field: 'x', type: numeric ? 'quantitative' : 'ordinal', title: axis, axis: { grid: false, labelLimit: 90, labelOverlap: true }, scale: numeric ? { zero: false, padding: 12 } : undefined };
     const y = (field, more) => ({ field, type: 'quantitative', title: null, scale: { zero: false }, axis: { format: percent ? '.1%' : undefined, tickCount: 5 }, ...more });
@@ -113,16 +116,16 @@ function parallel(axes, metric, points) {
 
 // 97.5 % points of Student's t for 1 to 30 degrees of freedom; 1.96 beyond.
 const T975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042];
-function pairedWords(groups, names, axes) {
-  const p = names.find(name => /(^|\.)p$/.test(name)), p0 = p && `${p}0`;
-  if (!p || !names.includes(p0)) return [];
+function pairedWords({ a, b, names, best }, groups, axes) {
+  const [first, second] = names.map(headingText);
   return groups.map(group => {
-    const differences = group.points.map(point => point.metrics[p0] - point.metrics[p]).filter(isNumber), n = differences.length;
+    const differences = group.points.map(point => point.metrics[b] - point.metrics[a]).filter(isNumber), n = differences.length;
     if (n < 2) return null;
     const half = (n - 2 < T975.length ? T975[n - 2] : 1.96) * deviation(differences) / Math.sqrt(n), m = mean(differences);
     const where = axes.filter(axis => !isSeed(axis)).map((axis, i) => `${axis} = ${settingText(group.settings[i])}`).join(', ');
-    const words = Math.abs(m) > half ? (m > 0 ? 'P0 is better than P' : 'P0 is worse than P') : 'P0 cannot be told from P';
-    return `${where ? where + ': ' : ''}${words}: P0 − P = ${numberText(m)}, 95 % interval ${numberText(m - half)} to ${numberText(m + half)} over ${plural(n, 'seed')}`;
+    const how = best === null ? (m > 0 ? 'greater' : 'less') : (m > 0) === (best === 'max') ? 'better' : 'worse';
+    const words = Math.abs(m) > half ? `${second} is ${how} than ${first}` : `${second} cannot be told from ${first}`;
+    return `${where ? where + ': ' : ''}${words}: ${second} − ${first} = ${numberText(m)}, 95 % interval ${numberText(m - half)} to ${numberText(m + half)} over ${plural(n, 'seed')}`;
   }).filter(Boolean);
 }
 
@@ -134,11 +137,11 @@ function sweep(run) {
   const names = [...new Set(points.flatMap(point => Object.keys(point.metrics)))];
   const varied = axes.filter(axis => !isSeed(axis)), groups = repeated(points, axes);
   const failed = points.filter(point => point.error);
-  const words = pairedWords(groups, names, axes);
-  const drawn = metricGroups(names).slice(0, 6);
+  const pairs = pairsAmong(run, names), words = pairs.flatMap(pair => pairedWords(pair, groups, axes));
+  const drawn = metricGroups(names, pairs, points).slice(0, 6);
   const plotsOf = varied.flatMap(axis => drawn.map(metrics => el('div', { class: 'cell' },
-    el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, axes)))));
-  const many = varied.length > 1 ? (names.find(name => /(^|\.)p0$/.test(name)) || names[0]) : null;
+    el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, axes, pairs)))));
+  const many = varied.length > 1 ? (pairs.length > 0 ? pairs[0].b : names[0]) : null;
   const rows = groups.map(group => {
     const cell = name => {
       const values = group.points.map(point => point.metrics[name]).filter(isNumber);

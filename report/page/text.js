@@ -45,6 +45,7 @@ function bytesText(bytes) {
 }
 const timeText = wall => (isNumber(wall) ? new Date(wall * 1000).toISOString().replace('T', ' ').slice(0, 19) + ' UTC' : '–');
 const settingText = value => (typeof value === 'string' ? value : JSON.stringify(value));
+const headingText = text => text.charAt(0).toUpperCase() + text.slice(1);
 const plural = (count, word) => `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
 
 // "m1[noise_factor=0.1]" is m1 at a point of a sweep.

@@ -1,31 +1,18 @@
-// P against P0: in words, as a picture, as the table that the run itself printed; whether the difference is more than chance.
-const metricsAt = (run, reads) => {
-  const stage = reads && run.byName.get(reads.from);
-  return (stage && stage.metrics && stage.metrics[reads.from_port]) || {};
-};
-const inputOf = (stage, port) => stage.inputs.find(input => input.port === port);
+// What is compared, P against P0: in words, as a picture, as the table that the run itself printed; whether the difference is more than
+// chance.
+const against = names => names.map(headingText).join(' against ');
 
-const SIDES = [['baseline', 'P', 'test'], ['candidate', 'P0', 'test'], ['baseline_train', 'P', 'training'], ['candidate_train', 'P0', 'training']];
-
-function verdictRows(run, stage) {
-  const metric = stage.params.metric || 'accuracy';
-  return SIDES.map(([port, side, data]) => {
-    const name = stage.params[side === 'P' ? 'baseline_name' : 'candidate_name'] || (side === 'P' ? 'baseline' : 'candidate');
-    return { side: `${side}: ${name}`, data, value: metricsAt(run, inputOf(stage, port))[metric], metric };
-  }).filter(row => isNumber(row.value));
-}
-
-function verdictPlot(rows) {
-  const accuracy = isAccuracy(rows[0].metric), values = rows.map(row => (accuracy ? 100 * row.value : row.value));
+function verdictPlot({ metric, rows }) {
+  const accuracy = isAccuracy(metric), values = rows.map(row => (accuracy ? 100 * row.value : row.value));
   const spread = Math.max(Math.max(...values) - Math.min(...values), accuracy ? 2 : 1e-6);
   const domain = [Math.min(...values) - spread * 0.5, Math.max(...values) + spread * 0.5];
   if (accuracy) { domain[0] = Math.max(0, domain[0]); domain[1] = Math.min(100, domain[1]); }
-  const sides = [...new Set(rows.map(row => row.side))];
-  const data = { values: rows.map((row, i) => ({ ...row, shown: values[i], text: metricText(row.metric, row.value), above: row.side.startsWith('P0') })) };
-  const x = { field: 'shown', type: 'quantitative', title: accuracy ? `${rows[0].metric} in %` : rows[0].metric, scale: { domain, zero: false, nice: false }, axis: { tickCount: 5 } };
+  const sideText = row => `${headingText(row.side)}: ${row.label}`, sides = [...new Set(rows.map(sideText))];
+  const data = { values: rows.map((row, i) => ({ data: row.data, side: sideText(row), shown: values[i], text: metricText(metric, row.value), above: row.candidate })) };
+  const x = { field: 'shown', type: 'quantitative', title: accuracy ? `${metric} in %` : metric || null, scale: { domain, zero: false, nice: false }, axis: { tickCount: 5 } };
   const y = { field: 'data', type: 'nominal', title: null, sort: ['test', 'training'], axis: { labelFontSize: 13, grid: false, domain: false, ticks: false } };
   const color = { field: 'side', type: 'nominal', title: null, scale: { domain: sides, range: [css('--plot-2'), css('--plot-1')] }, legend: { orient: 'top', labelFontSize: 13, symbolSize: 140, symbolType: 'circle' } };
-  const tooltip = [{ field: 'side', title: 'model' }, { field: 'data', title: 'data' }, { field: 'text', title: rows[0].metric }];
+  const tooltip = [{ field: 'side', title: 'model' }, { field: 'data', title: 'data' }, { field: 'text', title: metric || 'value' }];
   const text = { x, y, text: { field: 'text' }, color };
   return width => ({
     width: width - 4, height: 74 * new Set(rows.map(row => row.data)).size + 60, autosize: { type: 'fit', contains: 'padding' }, data,
@@ -54,28 +41,28 @@ function finalTables(run) {
 }
 
 function verdict(run) {
-  const compares = run.stages.filter(stage => stage.kind === 'compare' && stage.metrics && verdictRows(run, stage).length > 0);
-  if (compares.length > 1) return null;  // a sweep has its own section
+  const compared = run.comparisons;
+  if (compared.length > 1) return null;  // a sweep has its own section
   const parts = [];
-  for (const stage of compares) {
-    const rows = verdictRows(run, stage);
-    const notes = (stage.tables || []).flatMap(one => one.notes);
-    const pair = run.pairs.find(one => one.first === inputOf(stage, 'baseline').from && one.second === inputOf(stage, 'candidate').from);
+  for (const comparison of compared) {
+    const notes = (run.byName.get(comparison.stage).tables || []).flatMap(one => one.notes);
+    const pair = run.pairs.find(one => one.first === comparison.first && one.second === comparison.second);
     parts.push(el('div', { class: 'hero' },
       notes[0] && el('p', { class: 'verdict' }, notes[0]),
-      el('div', { class: 'two' }, plot('P against P0', verdictPlot(rows)),
+      el('div', { class: 'two' }, plot(against(comparison.names), verdictPlot(comparison)),
         el('div', {}, notes.slice(1).map(note => el('p', {}, note)), pair && el('p', {}, mcnemarWords(pair)))),
-      sourcesLine(run, SIDES.map(([port]) => inputOf(stage, port)).filter(Boolean).map(reads => sourceOf(run, reads.from, reads.from_port)))));
+      sourcesLine(run, comparison.rows.map(row => row.source))));
   }
+  const isCompared = stage => compared.some(one => one.stage === stage.name);
   const tables = run.points.length > 0 || run.swept ? [] : finalTables(run);
   for (const stage of tables) {
     for (const one of stage.tables) {
-      const long = one.rows.length > 12 || (compares.includes(stage) && one.columns[0] === 'epoch');
-      const inside = [table(one.columns, one.rows), stage.kind !== 'compare' && one.notes.map(note => el('p', {}, note)),
+      const long = one.rows.length > 12 || (isCompared(stage) && one.columns[0] === 'epoch');
+      const inside = [table(one.columns, one.rows), !isCompared(stage) && one.notes.map(note => el('p', {}, note)),
         sourcesLine(run, (stage.ports || []).map(port => sourceOf(run, stage.name, port.port)))];
       parts.push(long ? el('details', {}, el('summary', {}, `${one.title} (${plural(one.rows.length, 'row')})`), inside)
         : [el('h3', {}, one.title), inside]);
     }
   }
-  return section(run, 'verdict', compares.length > 0 ? 'P against P0' : 'Results', parts);
+  return section(run, 'verdict', compared.length > 0 ? against(compared[0].names) : 'Results', parts);
 }

@@ -27,6 +27,25 @@ stages:
 """
 
 
+# Classifiers whose kinds and ports satdl has never heard of: what the report knows of them is the roles in their descriptions.
+GUESSES = """\
+name: guesses
+params: {seed: 1}
+stages:
+  lines: {kind: lines}
+  pale: {kind: fade, in: {pictures: lines.pictures}}
+  sharp: {kind: sharpen, in: {pictures: pale.faded}, by: -1}
+  old: {kind: guess, in: {seen: lines.pictures, truth: lines.classes}, every: 2, seed: "${seed}"}
+  young: {kind: guess, in: {seen: lines.pictures, truth: lines.classes}, every: 4, seed: "${seed}"}
+  duel: {kind: duel, in: {old: old.score, young: young.score}, young_name: the young}
+"""
+
+
+def answers(every, seed=1):
+    """What a stage `guess` says of its ten pictures, whose classes are 0, 1, 2, 0, ..."""
+    return [(i % 3 + ((i + seed) % every == 0)) % 3 for i in range(10)]
+
+
 class Command(satdl.Case):
     def setUp(self):
         super().setUp()
@@ -127,9 +146,75 @@ class Command(satdl.Case):
         self.assertIn("<b>no</b>", run["stages"][0]["error"])
 
 
+class Roles(satdl.Case):
+    """What a user's own stages get because of what their descriptions say."""
+
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("guesses.yaml", GUESSES)
+
+    def test_a_classifier_gets_its_confusion_matrix_and_its_errors_as_pictures(self):
+        self.call("run", self.dag, "-q")
+        run, = self.document("report")["runs"]
+        self.assertEqual(run["missing"], [])
+        self.assertEqual([matrix["stage"] for matrix in run["matrices"]], ["old", "young"])
+        for matrix, every in zip(run["matrices"], (2, 4)):
+            said = answers(every)
+            self.assertEqual(matrix["counts"], [sum(i % 3 == label and said[i] == answer for i in range(10))
+                                                for label in range(3) for answer in range(3)])
+            self.assertEqual([source["stage"] for source in matrix["sources"]], [matrix["stage"], "lines", "lines"])
+        wrong = {one["stage"]: one["pictures"] for one in run["wrong"]}
+        self.assertEqual([(one["index"], one["label"], one["answer"]) for one in wrong["young"]], [(3, 0, 1), (7, 1, 2)])
+        self.assertTrue(all(one["picture"].startswith("data:image/png;base64,") for one in wrong["young"]))
+
+    def test_a_comparison_has_the_names_that_the_stage_gives_its_sides(self):
+        self.call("run", self.dag, "-q")
+        run, = self.document("report")["runs"]
+        pair, = run["pairs"]
+        old, young = answers(2), answers(4)
+        self.assertEqual((pair["first"], pair["first_name"], pair["second"], pair["second_name"]), ("old", "the old one", "young", "the young"))
+        self.assertEqual(pair["only_second"], sum(old[i] != i % 3 == young[i] for i in range(10)))
+        comparison, = run["comparisons"]
+        self.assertEqual((comparison["stage"], comparison["names"]), ("duel", ["before", "after"]))
+        self.assertEqual([(row["side"], row["label"], row["data"], row["value"]) for row in comparison["rows"]],
+                         [("before", "the old one", "test", 0.5), ("after", "the young", "test", 0.8)])
+
+    def test_images_are_shown_before_and_after_noise_and_after_denoising(self):
+        self.call("run", self.dag, "-q")
+        gallery, = self.document("report")["runs"][0]["noise"]
+        self.assertEqual([(column["title"], column["source"]["stage"]) for column in gallery["columns"]],
+                         [("clean", "lines"), ("noisy", "pale"), ("denoised", "sharp")])
+        for clean, noisy, denoised in gallery["rows"]:
+            self.assertNotEqual(clean, noisy)
+            self.assertEqual(clean, denoised)
+
+    def test_a_sweep_compares_the_pairs_of_the_description_over_its_seeds(self):
+        event, = [event for event in self.events(self.dag, "--sweep", "seed=1,2,3") if event["event"] == "sweep"]
+        paired, = event["rows"][0]["paired"]
+        self.assertEqual((paired["a"], paired["b"], paired["n"], paired["told_from_zero"]), ("duel.before", "duel.after", 3, True))
+        self.assertAlmostEqual(paired["mean"], (0.3 + 0.3 + 0.2) / 3)
+        self.assertAlmostEqual(paired["high"] - paired["mean"], 4.302653 * (1 / 300) ** 0.5 / 3 ** 0.5, 6)
+        self.assertIn("n = 3: duel.after is greater than duel.before", self.call("run", self.dag, "--sweep", "seed=1,2,3"))
+        run, = self.document("report")["runs"]
+        self.assertEqual(run["paired"], [{"a": "duel.before", "b": "duel.after", "names": ["before", "after"], "metric": "", "best": None}])
+
+    def test_without_the_library_of_its_stages_a_run_is_still_reported_and_the_report_says_what_it_lacks(self):
+        self.call("run", self.dag, "-q")
+        del self.environment["SATDL_STAGES"]
+        run, = self.document("report")["runs"]
+        self.assertEqual((run["matrices"], run["pairs"], run["comparisons"], run["noise"]), ([], [], [], []))
+        missing, = run["missing"]
+        self.assertTrue(missing.startswith("pictures, confusion matrices and comparisons"), missing)
+        self.assertEqual({stage["name"]: stage["metrics"] for stage in run["stages"]}["old"], {"score": {"hits": 0.5}})
+        self.environment["SATDL_STAGES"] = str(self.folder / "libgone_stages.so")
+        run, = self.document("report")["runs"]
+        self.assertIn("libgone_stages.json", run["missing"][0])
+        self.assertEqual(len(run["missing"]), 1)
+
+
 class Page(browser.Case):
-    def report(self, *arguments):
-        self.call("run", self.write("quick.yaml", DAG), "-q", *arguments)
+    def report(self, *arguments, dag=DAG):
+        self.call("run", self.write("quick.yaml", dag), "-q", *arguments)
         self.call("report")
         return self.folder / "report.html"
 
@@ -183,6 +268,40 @@ class Page(browser.Case):
                 with self.subTest(axes=axes, width=width):
                     self.open(page, width)
                     self.check()
+
+    def test_a_comparison_of_a_users_own_stage_has_its_own_names(self):
+        page = self.report(dag=GUESSES)
+        for width, dark in ((1280, False), (390, True)):
+            with self.subTest(width=width, dark=dark):
+                self.open(page, width, dark)
+                self.check()
+        self.assertEqual(self.js("return document.querySelector('#r0-verdict h2').textContent"), "Before against After")
+        self.assertEqual(self.js("return document.querySelectorAll('#r0-matrices .plot').length"), 2)
+        self.assertEqual(self.js("return document.querySelectorAll('#r0-noise tr').length"), 3)
+        text = "return document.querySelector('#r0-differing').textContent"
+        self.assertIn("Only the young is right", self.js(text))
+        page = self.report("--sweep", "seed=1,2,3", dag=GUESSES)
+        self.open(page)
+        self.check()
+        self.assertIn("After is greater than Before: After − Before = 0.2667, 95 % interval 0.1232 to 0.4101 over 3 seeds",
+                      self.js("return document.querySelector('#r0-sweep').textContent"))
+
+    def test_the_dag_is_drawn_where_the_document_says_and_a_box_shows_its_edges(self):
+        self.open(self.report())
+        boxes = self.document("report")["runs"][0]["graph"]["boxes"]
+        drawn = self.js("""return [...document.querySelectorAll('.graph .box')].map(box =>
+            [box.querySelector('.name').textContent, box.getAttribute('transform')])""")
+        self.assertEqual(drawn, [[box["label"], f"translate({box['x']:g},{box['y']:g})"] for box in boxes])
+        overlaps = self.js("""const boxes = [...document.querySelectorAll('.graph .box')].map(box => box.getBoundingClientRect());
+            return boxes.some((a, i) => boxes.some((b, j) => i < j && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom))""")
+        self.assertFalse(overlaps)
+        wide = self.js("""return [...document.querySelectorAll('.graph .box')].filter(box => [...box.querySelectorAll('text')].some(text =>
+            text.getBBox().x + text.getBBox().width > Number(box.querySelector('rect').getAttribute('width')))).length""")
+        self.assertEqual(wide, 0)
+        box = self.browser.find_elements(By.CSS_SELECTOR, ".graph .box")[[one["label"] for one in boxes].index("a")]
+        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", box)
+        ActionChains(self.browser).move_to_element(box).perform()
+        self.assertEqual(self.js("return document.querySelectorAll('.graph .edges path.lit').length"), 2)
 
     def test_the_average_of_the_curves_is_the_one_without_bias(self):
         source = (satdl.SOURCE / "report/page/curves.js").read_text()

@@ -135,6 +135,46 @@ StageOutput dice(const StageInputs& inputs, StageContext&) {
     return {{{"numbers", numbers_group(thrown)}}, {}};
 }
 
+// Ten pictures of 3 x 3 pixels, each of one of three classes: a line across at the height of its class.
+StageOutput lines(const StageInputs&, StageContext&) {
+    std::vector<double> pixels;
+    std::vector<std::int64_t> classes;
+    for (std::int64_t i = 0; i < 10; ++i) {
+        classes.push_back(i % 3);
+        for (std::int64_t pixel = 0; pixel < 9; ++pixel) pixels.push_back(pixel / 3 == i % 3 ? 1 : 0);
+    }
+    return {{{"pictures", {{"", Array::of<double>({10, 3, 3}, pixels)}}}, {"classes", {{"", Array::of<std::int64_t>({10}, classes)}}}}, {}};
+}
+
+// Every pixel of some pictures, a little nearer to grey.
+StageOutput fade(const StageInputs& inputs, StageContext& context) {
+    const Array& pictures = inputs.begin()->second.at("");
+    std::vector<double> pixels;
+    for (const double pixel : pictures.values<double>()) pixels.push_back(pixel + context.params().number("by") * (0.5 - pixel));
+    return {{{"faded", {{"", Array::of<double>(pictures.shape(), pixels)}}}}, {}};
+}
+
+// A classifier that looks away at every `every`th picture, begun at `seed`, and takes it for one of the next class.
+StageOutput guess(const StageInputs& inputs, StageContext& context) {
+    const auto truth = inputs.at("truth").at("").values<std::int64_t>();
+    std::vector<float> beliefs;
+    double right = 0;
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+        const bool looks_away = (static_cast<std::int64_t>(i) + context.params().integer("seed")) % context.params().integer("every") == 0;
+        for (std::int64_t one = 0; one < 3; ++one) beliefs.push_back(one == (truth[i] + looks_away) % 3 ? 0.8F : 0.1F);
+        right += looks_away ? 0 : 1;
+    }
+    const auto count = static_cast<std::int64_t>(truth.size());
+    return {{{"beliefs", {{"", Array::of<float>({count, 3}, beliefs)}}},
+             {"score", {{"hits", Array::of<double>({1}, std::vector{right / static_cast<double>(count)})}}}},
+            {}};
+}
+
+// One classifier's hits beside another's.
+StageOutput duel(const StageInputs& inputs, StageContext&) {
+    return {{{"outcome", {{"before", inputs.at("old").at("hits")}, {"after", inputs.at("young").at("hits")}}}}, {}};
+}
+
 // Hears no request to stop: after its words it sleeps, and looks at nothing.
 StageOutput deaf(const StageInputs&, StageContext& context) {
     context.log(LogLevel::Info, "deaf from here on");
@@ -187,6 +227,14 @@ StageLibraryInfo simple() {
                         .help = "a checkpoint after each epoch, whatever it costs",
                         .changes_result = false}}};
     };
+    const auto fading = [](const char* kind, PortRole role) {
+        return StageDescription{
+            .kind = kind,
+            .help = "pictures that are paler, or less so",
+            .inputs = {{.name = "pictures", .dtypes = {DType::Float64}, .shape = "[N, ...S]", .help = "any", .role = PortRole::Images}},
+            .outputs = {{.name = "faded", .dtypes = {DType::Float64}, .shape = "[N, ...S]", .help = "as many", .role = role}},
+            .params = {{.name = "by", .type = ParamType::Number, .fallback = "0.5", .help = "how much"}}};
+    };
     return {"simple",
             {},
             {{{.kind = "count_up",
@@ -236,6 +284,33 @@ StageLibraryInfo simple() {
                             .help = "difference: a - b",
                             .metrics = PortDescription::MetricsRule{.names = {"difference"}}}}},
               against},
+             {{.kind = "lines",
+               .help = "pictures of three classes",
+               .outputs = {{.name = "pictures", .dtypes = {DType::Float64}, .shape = "[10, 3, 3]", .help = "lines across"},
+                           {.name = "classes", .dtypes = {DType::Int64}, .shape = "[10]", .help = "their heights"}}},
+              lines},
+             {fading("fade", PortRole::NoisyImages), fade},
+             {fading("sharpen", PortRole::DenoisedImages), fade},
+             {{.kind = "guess",
+               .help = "a classifier that is wrong now and then",
+               .inputs = {{.name = "seen", .dtypes = {DType::Float64}, .shape = "[N, 3, 3]", .help = "pictures", .role = PortRole::Images},
+                          {.name = "truth", .dtypes = {DType::Int64}, .shape = "[N]", .help = "their classes", .role = PortRole::Labels}},
+               .outputs = {{.name = "beliefs", .dtypes = {DType::Float32}, .shape = "[N, 3]", .help = "a class each",
+                            .role = PortRole::Predictions},
+                           {.name = "score", .kind = PortKind::Metrics, .help = "hits",
+                            .metrics = PortDescription::MetricsRule{.names = {"hits"}}}},
+               .params = {{.name = "every", .type = ParamType::Integer, .fallback = "2", .min = 1, .help = "how seldom it is wrong"},
+                          {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "where it begins to be"}}},
+              guess},
+             {{.kind = "duel",
+               .help = "one classifier beside another",
+               .inputs = {{.name = "old", .kind = PortKind::Metrics, .help = "hits", .role = PortRole::Baseline},
+                          {.name = "young", .kind = PortKind::Metrics, .help = "hits", .role = PortRole::Candidate}},
+               .outputs = {{.name = "outcome", .kind = PortKind::Metrics, .help = "the hits of both",
+                            .metrics = PortDescription::MetricsRule{.names = {"before", "after"}, .pairs = {{"before", "after"}}}}},
+               .params = {{.name = "old_name", .fallback = "the old one", .help = "in reports", .label_of = {"old"}},
+                          {.name = "young_name", .fallback = "the young one", .help = "in reports", .label_of = {"young"}}}},
+              duel},
              {{.kind = "fail",
                .help = "fails",
                .inputs = {y},

@@ -21,22 +21,22 @@ StageLibraryInfo everything() {
     StageDescription stage{.kind = "fine_tune", .version = 3, .help = "trains \"on\"", .numeric = true};
     stage.inputs = {
         {.name = "base", .kind = PortKind::Model, .help = "where it starts"},
-        {.name = "x", .dtypes = {DType::Float32, DType::UInt8}, .shape = "[N, ...S]"},
+        {.name = "x", .dtypes = {DType::Float32, DType::UInt8}, .shape = "[N, ...S]", .role = PortRole::Images},
         {.name = "val_x", .dtypes = {DType::Float64}, .shape = "[M, ...S]", .optional = true},
     };
     stage.outputs = {
         {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "base", "until"}},
-        {.name = "copy", .dtype_of = "x", .shape = "network(base, x, until)"},
+        {.name = "copy", .dtype_of = "x", .shape = "network(base, x, until)", .role = PortRole::NoisyImages},
         {.name = "history", .kind = PortKind::History},
         {.name = "metrics",
          .kind = PortKind::Metrics,
          .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .if_connected = {{"val_x", "gap"}}, .loss = "loss", .target = "x", .model = "model",
                                                  .training = true, .validation = "val_x", .fraction = "rate",
-                                                 .also_under = {"best/"}}},
+                                                 .also_under = {"best/"}, .pairs = {{"best_epoch", "gap"}}}},
     };
     stage.params = {
         {.name = "net", .type = ParamType::Network},
-        {.name = "until", .type = ParamType::Text, .fallback = "null"},
+        {.name = "until", .type = ParamType::Text, .fallback = "null", .label_of = {"base", "x"}},
         {.name = "loss", .type = ParamType::Choice, .fallback = "mse", .choices = {"mse", "cross_entropy"}},
         {.name = "rate",
          .type = ParamType::Number,
@@ -180,6 +180,41 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     CHECK(fault_of_rule(rule) == "output 'y' needs a number 'until'");
 }
 
+TEST_CASE("a role is that of one port, of its kind and on its side, and stands with those that it needs") {
+    using enum PortRole;
+    const auto fault = [](std::vector<PortDescription> inputs, std::vector<PortDescription> outputs) {
+        for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i].name = "in" + std::to_string(i);
+        for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].name = "out" + std::to_string(i);
+        return fault_of({.kind = "stage", .inputs = std::move(inputs), .outputs = std::move(outputs)});
+    };
+    const PortDescription labels{.role = Labels}, images{.role = Images}, predictions{.role = Predictions};
+    CHECK_FALSE(fault({labels, images}, {predictions}));
+    CHECK(fault({{.role = Predictions}, labels}, {}) == "input 'in0' has the role 'predictions', which is that of an output of kind array");
+    CHECK(fault({labels}, {images, predictions}) == "output 'out0' has the role 'images', which is that of an input of kind array");
+    CHECK(fault({{.role = Baseline}, {.role = Candidate}}, {}) ==
+          "input 'in0' has the role 'baseline', which is that of an input of kind metrics");
+    CHECK(fault({labels, images, images}, {predictions}) == "input 'in1' has the role 'images', and another port has it, too");
+    CHECK(fault({}, {predictions}) == "output 'out0' has the role 'predictions', but no port has the role 'labels'");
+    CHECK(fault({{.kind = PortKind::Metrics, .role = CandidateTraining}}, {}) ==
+          "input 'in0' has the role 'candidate_training', but no port has the role 'candidate'");
+    for (const std::string role : {"noisy_sounds", "none"}) {
+        const std::string json = replaced(manifest_json(everything()), "\"noisy_images\"", "\"" + role + "\"");
+        CHECK_THAT(refused(json), Catch::Contains("outputs[1].role: '" + role + "' is unknown"));
+    }
+}
+
+TEST_CASE("a pair is of two metrics that the output is said to hold") {
+    using Rule = PortDescription::MetricsRule;
+    const auto fault_of_rule = [](const Rule& rule, PortKind kind = PortKind::Metrics) {
+        return fault_with({.name = "y", .kind = kind, .metrics = rule});
+    };
+    CHECK_FALSE(fault_of_rule({.names = {"p", "p0"}, .if_connected = {{"val_x", "q"}}, .pairs = {{"p", "p0"}, {"p", "q"}}}));
+    CHECK(fault_of_rule({.names = {"p"}, .pairs = {{"p", "p0"}}}) == "output 'y' has a pair with 'p0', which is none of its metrics");
+    CHECK(fault_of_rule({.names = {"p"}, .pairs = {{"p", "p"}}}) == "output 'y' has a pair of 'p' and itself");
+    CHECK(fault_of_rule({.names = {"p", "q"}, .pairs = {{"p", "q"}}}, PortKind::History) ==
+          "output 'y' has pairs of metrics, but is no output of metrics");
+}
+
 TEST_CASE("a parameter's relations name what is there") {
     const auto fault_with_param = [](ParamDescription param) {
         StageDescription stage = everything().stages[0].description;
@@ -191,6 +226,9 @@ TEST_CASE("a parameter's relations name what is there") {
     CHECK(fault_with_param({.excludes = {"y"}}) == "parameter 'more' names 'y', which is not there");
     CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
     CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
+    CHECK(fault_with_param({.label_of = {"metrics"}}) == "parameter 'more' names 'metrics', which is not there");
+    CHECK(fault_with_param({.type = ParamType::Number, .label_of = {"x"}}) ==
+          "parameter 'more' is the name of what an input reads, but no text");
     CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
 }
 

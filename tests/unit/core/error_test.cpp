@@ -115,28 +115,9 @@ TEST_CASE("of a flood of mistakes fifty are told and the rest counted") {
     }
 }
 
-TEST_CASE("the nearest name is at most a third of its length away") {
-    const std::vector<std::string> known{"conv", "dense", "batch_norm", "relu"};
-    CHECK(nearest("cnov", known) == "conv");
-    CHECK(nearest("batchnorm", known) == "batch_norm");
-    CHECK(nearest("batch-norm", known) == "batch_norm");
-    CHECK(nearest("ReLU", known) == "relu");
-    CHECK_FALSE(nearest("lstm", known));
-    CHECK_FALSE(nearest("x", known));
-    CHECK_FALSE(nearest(std::string(100'000, 'x'), known));
-    CHECK(did_you_mean("dens", known) == "did you mean 'dense'?");
-    CHECK(did_you_mean("lstm", known) == "known: conv, dense, batch_norm, relu");
-    CHECK(did_you_mean("lstm", {}).empty());
-    CHECK(did_you_mean("zzzzzz", std::vector<std::string>(15, "a")) ==
-          "known: a, a, a, a, a, a, a, a, a, a, a, a and 3 more");
-}
-
-TEST_CASE("what is printed never holds a control character or broken UTF-8") {
-    CHECK(printable("a\tb\n\x1B[31m\x7F") == "a\\x09b\\x0a\\x1b[31m\\x7f");
-    CHECK(printable("\xC3\xA4\xF0\x9F\x98\x80") == "\xC3\xA4\xF0\x9F\x98\x80");
-    CHECK(printable("\xC3") == "\\xc3");
-    CHECK(printable("\xC0\x80") == "\\xc0\\x80");           // too long a form
-    CHECK(printable("\xED\xA0\x80") == "\\xed\\xa0\\x80");  // a surrogate
-    CHECK(printable("\xC2\x9B") == "\\xc2\\x9b");           // C1: a terminal's control sequence
-    CHECK(printable(std::string_view("\0", 1)) == "\\x00");
+TEST_CASE("an error's text on one line has all its lines, and nothing that harms a terminal") {
+    const Error error(ExitCode::Store, "the disk is full", "free some space\nor use another store");
+    CHECK(in_one_line(error.what()) == "the disk is full; free some space; or use another store");
+    CHECK(in_one_line("\n  a\x1B \n\n") == "a\\x1b");
+    CHECK(in_one_line("").empty());
 }

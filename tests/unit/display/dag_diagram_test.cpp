@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "pipeline/display/diagram_layout.h"
 #include "pipeline/display/diagram_svg.h"
@@ -65,6 +66,28 @@ TEST_CASE("boxes stand in columns behind all that they need, and never on each o
             if (&other != &box && other.x == box.x)
                 CHECK((other.y + other.height < box.y || other.y > box.y + box.height));
     }
+}
+
+TEST_CASE("long arrows of one node pass a column together, those of two nodes apart") {
+    Diagram graph = diamond();
+    graph.nodes.push_back({"e", "kind", "", ""});
+    graph.edges = {{0, 1}, {1, 2}, {0, 2}, {2, 3}, {0, 3}, {3, 4}, {1, 4}};  // a, b, c, d, e in a row
+    const DiagramLayout layout = layout_of(graph, std::vector<double>(5, 90.0));
+    const auto& to_c = layout.lines[2];
+    const auto& to_d = layout.lines[4];
+    const auto& of_b = layout.lines[6];
+    CHECK(to_c[1].y == to_d[1].y);            // in the column of b
+    CHECK(std::abs(to_d[3].y - of_b[1].y) >= 10);  // in the column of c
+}
+
+TEST_CASE("the gap between columns is the caller's, and lines curve across it") {
+    const Diagram graph = diamond();
+    const std::vector<double> widths{90, 120, 100, 90};
+    const DiagramLayout layout = layout_of(graph, widths, 20);
+    CHECK(layout.boxes[1].x - (layout.boxes[0].x + 90) == 20);
+    CHECK(layout.boxes[3].x - (layout.boxes[1].x + 120) == 20);
+    CHECK(svg_path({{0, 0}, {20, 10}}) == "M0.0 0.0C10.0 0.0 10.0 10.0 20.0 10.0");
+    CHECK(svg_path({{0, 0}, {20, 10}, {50, 10}, {70, 0}}).find("L50.0 10.0C") != std::string::npos);
 }
 
 TEST_CASE("an empty graph, one node and a wide sweep are drawn") {

@@ -12,6 +12,7 @@
 #include "report/page.h"
 #include "report/paired.h"
 #include "report/png.h"
+#include "report/run_diagram.h"
 
 using namespace satdl;
 
@@ -43,8 +44,7 @@ TEST_CASE("a PNG has its chunks with their checks, and gives back its pixels") {
     CHECK(rows == std::array<Bytef, 8>{0, 0, 127, 255, 0, 1, 2, 3});
 }
 
-TEST_CASE("text into HTML and JSON into a script lose what could end them") {
-    CHECK(html_text("<script>\"a\" & 'b'") == "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;");
+TEST_CASE("JSON in a script loses what could end the script") {
     const std::string json = R"({"about":"</script><!-- <b>"})";
     const std::string escaped = json_for_script(json);
     CHECK(escaped.find('<') == std::string::npos);
@@ -136,4 +136,80 @@ TEST_CASE("a page names each of its scripts in its policy and escapes its title 
     std::size_t hashes = 0;
     for (std::size_t at = page.find("'sha256-"); at != std::string::npos; at = page.find("'sha256-", at + 1)) ++hashes;
     CHECK(hashes == 4);
+}
+
+namespace {
+
+// Stages with what each reads: {"b", {"a"}}.
+RunFacts run_of(const std::vector<std::pair<std::string, std::vector<std::string>>>& stages) {
+    RunFacts run;
+    for (const auto& [name, reads] : stages) {
+        StageFacts stage;
+        stage.name = name;
+        stage.kind = "k";
+        for (const std::string& from : reads) stage.inputs.push_back({"x", from, "out"});
+        run.stages.push_back(std::move(stage));
+    }
+    return run;
+}
+
+}  // namespace
+
+TEST_CASE("the DAG's picture has a box for each stage, and lines from what is read to what reads it") {
+    const auto diagram = run_diagram(run_of({{"b", {"a", "a", "gone"}}, {"a", {}}}));
+    REQUIRE(diagram["boxes"].size() == 2);
+    CHECK(diagram["boxes"][0]["label"] == "a");
+    CHECK(diagram["boxes"][0]["stages"] == nlohmann::json{1});
+    REQUIRE(diagram["edges"].size() == 1);
+    CHECK(diagram["edges"][0]["from"] == 0);
+    CHECK(diagram["edges"][0]["to"] == 1);
+    CHECK(diagram["edges"][0]["path"].get<std::string>().starts_with("M"));
+    CHECK(diagram["boxes"][0]["x"] < diagram["boxes"][1]["x"]);
+    CHECK(run_diagram({})["boxes"].empty());
+}
+
+TEST_CASE("of many stages the points of each are one box, even where they read each other in a circle") {
+    std::vector<std::pair<std::string, std::vector<std::string>>> stages;
+    for (std::size_t i = 0; i < kMaxBoxes; ++i) {
+        const std::string point = "[n=" + std::to_string(i) + "]";
+        stages.push_back({"first" + point, {}});
+        stages.push_back({"second" + point, {"first" + point}});
+    }
+    stages[0].second = {"second[n=1]"};
+    const auto diagram = run_diagram(run_of(stages));
+    REQUIRE(diagram["boxes"].size() == 2);
+    CHECK(diagram["boxes"][0]["stages"].size() == kMaxBoxes);
+    CHECK(diagram["boxes"][0]["label"].get<std::string>().ends_with(" ×60"));
+    CHECK(diagram["edges"].size() == 1);
+    CHECK(plain_name("m1[noise_factor=0.1,seed=1]") == "m1");
+    CHECK(plain_name("noisy@train") == "noisy@train");
+}
+
+TEST_CASE("roles of ports and parameters come from the catalogue, and unknown kinds are reported once") {
+    StageDescription description{.kind = "duel"};
+    description.inputs = {{.name = "old", .kind = PortKind::Metrics, .role = PortRole::Baseline},
+                          {.name = "young", .kind = PortKind::Metrics, .role = PortRole::Candidate},
+                          {.name = "young_train", .kind = PortKind::Metrics, .optional = true, .role = PortRole::CandidateTraining}};
+    description.params = {{.name = "called", .label_of = {"young"}}, {.name = "by", .metric_of = {"old", "young"}}};
+    LibraryManifest manifest;
+    manifest.stages = {description};
+    Catalog catalog;
+    catalog.add(std::move(manifest));
+
+    RunFacts run = run_of({{"one", {}}, {"two", {}}, {"three", {}}});
+    StageFacts& stage = run.stages.front();
+    stage.kind = "duel";
+    stage.inputs = {{"old", "m2", "metrics"}, {"young", "m3", "metrics"}};
+    stage.params = {{"called", "M3"}, {"by", "loss"}};
+    CHECK(stage.reads(PortRole::Baseline) == nullptr);
+    describe_stages(run, catalog);
+    CHECK(stage.reads(PortRole::Baseline)->from == "m2");
+    CHECK(stage.reads(PortRole::CandidateTraining) == nullptr);
+    CHECK(stage.output(PortRole::Predictions) == nullptr);
+    CHECK(stage.label(PortRole::Baseline) == "m2");
+    CHECK(stage.label(PortRole::Candidate) == "M3");
+    CHECK(stage.metric_of(PortRole::Baseline) == "loss");
+    CHECK_FALSE(stage.pair());
+    REQUIRE(run.missing.size() == 1);
+    CHECK(run.missing[0].find("the stages of kind k: ") != std::string::npos);
 }

@@ -156,18 +156,31 @@ TEST_CASE("Two metrics are compared point by point, and in words") {
     CHECK_THAT(words(clear, clear.rows[0].paired[0]), Catch::EndsWith("n = 2: fit.loss is greater than score.loss"));
 }
 
-TEST_CASE("p and p0 of one stage are compared without being asked; one repetition invents no interval") {
+TEST_CASE("What a description says is compared is compared without being asked; one repetition invents no interval") {
     SmallSweep small;
     small.sweep.axes[1].repeats = true;
-    for (const auto& point : small.sweep.points) small.metrics[point.nodes[2]] = {{"metrics", {{"p", 0.5}, {"p0", 0.75}}}};
+    for (const auto& point : small.sweep.points) small.metrics[point.nodes[2]] = {{"metrics", {{"old", 0.5}, {"new", 0.75}}}};
+    CHECK(small.report().rows[0].paired.empty());
+    small.scoring.description.outputs[0].metrics = PortDescription::MetricsRule{.names = {"old", "new"}, .pairs = {{"old", "new"}}};
     for (const std::size_t lost : {1, 3}) small.metrics.erase(small.sweep.points[lost].nodes[2]);
     const auto report = small.report();
     REQUIRE(report.rows[0].paired.size() == 1);
     CHECK(!report.rows[0].paired[0].interval);
-    CHECK(words(report, report.rows[0].paired[0]) == "fit.p0 - fit.p = +0.2500, n = 1: from one value no interval follows");
+    CHECK(words(report, report.rows[0].paired[0]) == "fit.new - fit.old = +0.2500, n = 1: from one value no interval follows");
     const auto json = nlohmann::json::parse(to_json(report, small.sweep, small.outcomes));
     CHECK(json["rows"][0]["paired"][0]["low"].is_null());
     CHECK(json["rows"][0]["paired"][0]["told_from_zero"].is_null());
+}
+
+TEST_CASE("The pairs of a stage with several metrics outputs are those of its ports") {
+    StageDescription two{.kind = "two"};
+    const PortDescription::MetricsRule rule{.names = {"a", "b", "c"}, .pairs = {{"a", "b"}, {"a", "c"}}};
+    two.outputs = {{.name = "scores", .kind = PortKind::Metrics, .metrics = rule}, {.name = "sizes", .kind = PortKind::Metrics}};
+    const std::vector<std::pair<std::string, std::string>> pairs{{"t.scores.a", "t.scores.b"}, {"t.scores.a", "t.scores.c"}};
+    CHECK(paired_columns("t", two) == pairs);
+    CHECK(metric_columns("t", {{"scores", {{"a", 1}, {"b", 1}}}, {"sizes", {}}})[1] == pairs[0].second);
+    two.outputs.pop_back();
+    CHECK(paired_columns("t", two)[0] == std::pair<std::string, std::string>{"t.a", "t.b"});
 }
 
 TEST_CASE("The table is sorted by the first metric that is asked for, and the best row is marked") {
