@@ -153,7 +153,7 @@ std::optional<std::string> fault_of_names(std::string_view port, PortKind kind, 
     }
     for (const auto& [name, array] : arrays) {
         if (name.empty()) return fmt::format("output '{}' is a {}, in which every array has a name", port, name_of(kind));
-        const std::string framed = "/" + name + "/";
+        const std::string framed = fmt::format("/{}/", name);
         const auto holds = [&](std::string_view part) { return framed.find(part) != std::string::npos; };
         // HDF5 cuts a name at a NUL, drops "." and splits at '/'.
         if (holds(std::string_view("\0", 1)) || holds("//") || holds("/./") || holds("/../"))

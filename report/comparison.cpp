@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/core/json.h"
-#include "pipeline/display/sweep_summary.h"
+#include "pipeline/sweep/sweep_summary.h"
 #include "pipeline/network/metric_names.h"
 #include "report/gallery.h"
 

@@ -66,7 +66,7 @@ public:
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
     // Where an interrupted attempt under this key left off.
     [[nodiscard]] virtual std::optional<CheckpointPosition> checkpoint(const Digest& /*key*/) { return std::nullopt; }
-    // Where the longest_prefix kept end on the way is that is not beyond the goal.
+    // The final checkpoint with the most epochs, of those that are not beyond the target.
     [[nodiscard]] virtual std::optional<CheckpointPosition> end(const Continuation& /*continuation*/) { return std::nullopt; }
 };
 

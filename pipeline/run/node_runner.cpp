@@ -48,7 +48,7 @@ struct NodeRunner::Slot {
 
 NodeRunner::NodeRunner(const RunContext& run)
     : observer_(run.observer), run_(with_observer(run, observer_)), begin_seconds_(run.clock.seconds()),
-      graph_(run.dag, run.plan), held_(graph_.users()) {
+      graph_(run.dag, run.plan), live_(graph_.users()) {
     for (const PlannedNode& planned : run.plan.nodes) slots_.push_back(std::make_unique<Slot>(planned));
     run_.observer.run_started(run_.dag, run_.plan);
 }
@@ -61,29 +61,29 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
     Slot& slot = *slots_[position];
     try {
         if (slot.planned.action == Action::Blocked) {
-            end_without_running(position, NodeState::Skipped, slot.planned.because);
+            finish_without_running(position, NodeState::Skipped, slot.planned.because);
             return Step::Settled;
         }
         if (slot.planned.action != Action::Reuse) {
-            if (auto obstacle = lost_producer(position)) {
-                end_without_running(position, NodeState::Skipped, std::move(*obstacle));
+            if (auto obstacle = failed_producer(position)) {
+                finish_without_running(position, NodeState::Skipped, std::move(*obstacle));
                 return Step::Settled;
             }
             if (!slot.planned.key) decide_now(position);
         }
         if (slot.planned.action == Action::Reuse) {
-            end_without_running(position, NodeState::Reused, slot.planned.because);
+            finish_without_running(position, NodeState::Reused, slot.planned.because);
             return Step::Settled;
         }
         return claim_key(position);
     } catch (const std::exception& error) {
-        end_without_running(position, NodeState::Failed,
+        finish_without_running(position, NodeState::Failed,
                             fmt::format("it could not be decided: {}", describe(error)));
         return Step::Settled;
     }
 }
 
-std::optional<std::string> NodeRunner::lost_producer(std::size_t position) {
+std::optional<std::string> NodeRunner::failed_producer(std::size_t position) {
     const std::scoped_lock lock(mutex_);
     for (const std::size_t producer : graph_[position].producers) {
         const NodeResult& result = slots_[producer]->result;
@@ -104,7 +104,7 @@ void NodeRunner::decide_now(std::size_t position) {
             inputs.push_back(slots_[graph_.position_of(input.from)]->result.outputs->at(input.from_port));
         }
     }
-    const std::scoped_lock lock(knowledge_mutex_);
+    const std::scoped_lock lock(cache_mutex_);
     decide(run_.dag, slot.planned, inputs, run_.machine, run_.cache);
 }
 
@@ -132,8 +132,8 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
         made_by = claim->second;
         because = fmt::format("{} has just made the same", run_.dag.nodes[leader.planned.node].name);
     }
-    if (LiveOutput outcome = held_.find(made_by)) held_.put_loaded(position, std::move(outcome));
-    end_without_running(position, NodeState::Reused, std::move(because));
+    if (LiveOutput outcome = live_.find(made_by)) live_.put_loaded(position, std::move(outcome));
+    finish_without_running(position, NodeState::Reused, std::move(because));
     return Step::Settled;
 }
 
@@ -147,7 +147,7 @@ std::vector<std::size_t> NodeRunner::take_followers(std::size_t position) {
     return std::exchange(slots_[position]->followers, {});
 }
 
-std::optional<std::string> NodeRunner::winding_down() {
+std::optional<std::string> NodeRunner::reason_not_to_start() {
     if (run_.stop.load(std::memory_order_relaxed)) return "the run was stopped before it could start";
     const std::scoped_lock lock(mutex_);
     if (!failed_ || run_.limits.keep_going) return std::nullopt;
@@ -161,7 +161,7 @@ ResourceRequest NodeRunner::need(std::size_t position) {
     const Node& node = run_.dag.nodes[slot.planned.node];
     std::uint64_t input_bytes = 0;
     for (const Input& input : node.inputs) {
-        const LiveOutput held = held_.find(graph_.position_of(input.from));
+        const LiveOutput held = live_.find(graph_.position_of(input.from));
         input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.dag.types[input.from], input.from_port);
     }
     const StageDescription& description = node.stage->description;
@@ -170,37 +170,37 @@ ResourceRequest NodeRunner::need(std::size_t position) {
     return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes)), gpu_of(node, run_.machine) != nullptr};
 }
 
-NodeRunner::Kept NodeRunner::execute(std::size_t position) {
+NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
     Slot& slot = *slots_[position];
     Attempt made;
     double started_seconds = 0;
     try {
-        auto obstacle = winding_down();
+        auto obstacle = reason_not_to_start();
         StageInputs inputs;
-        if (!obstacle) obstacle = gather(position, inputs);
+        if (!obstacle) obstacle = collect_inputs(position, inputs);
         if (obstacle) {
-            end_without_running(position, NodeState::Skipped, std::move(*obstacle));
-            return Kept::Nothing;
+            finish_without_running(position, NodeState::Skipped, std::move(*obstacle));
+            return AfterExecution::Done;
         }
         run_.observer.stage_started(run_.dag, slot.planned);
         started_seconds = run_.clock.seconds() - begin_seconds_;
-        made = attempt_watched(slot.planned, inputs);
+        made = run_watching_files(slot.planned, inputs);
     } catch (const std::exception& error) {
         made.error = fmt::format("it could not be given its inputs: {}", describe(error));
     }
     const bool ran = made.state == NodeState::Ran;
-    end_attempt(position, started_seconds, std::move(made));
+    finish_attempt(position, started_seconds, std::move(made));
     release_producers(position);
-    if (ran) return Kept::Later;
-    tell_finished(position);
-    return Kept::Nothing;
+    if (ran) return AfterExecution::Store;
+    report_finished(position);
+    return AfterExecution::Done;
 }
 
 // What a stage makes of a file that changes under it would stand under the key of what the file was.
-Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInputs& inputs) {
+Attempt NodeRunner::run_watching_files(const PlannedNode& planned, const StageInputs& inputs) {
     const Node& node = run_.dag.nodes[planned.node];
     if (node.files.empty()) return run_with_retries(run_, planned, inputs);
-    std::unique_lock lock(knowledge_mutex_);
+    std::unique_lock lock(cache_mutex_);
     const WatchedFiles watched(node, planned.file_digests, run_.cache);
     lock.unlock();
     Attempt made = run_with_retries(run_, planned, inputs);
@@ -218,12 +218,12 @@ Attempt NodeRunner::attempt_watched(const PlannedNode& planned, const StageInput
 }
 
 // Nothing where all inputs are there, else why the node cannot run.
-std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs& inputs) {
+std::optional<std::string> NodeRunner::collect_inputs(std::size_t position, StageInputs& inputs) {
     for (const Input& input : run_.dag.nodes[slots_[position]->planned.node].inputs) {
         const LiveOutput held = output_of(graph_.position_of(input.from));
         if (held == nullptr) {
-            if (auto lost = lost_producer(position)) return lost;
-            return winding_down().value_or(fmt::format("its input {} could not be had", input.port));
+            if (auto lost = failed_producer(position)) return lost;
+            return reason_not_to_start().value_or(fmt::format("its input {} could not be had", input.port));
         }
         inputs.emplace(input.port, held->outputs.at(input.from_port));
     }
@@ -233,10 +233,10 @@ std::optional<std::string> NodeRunner::gather(std::size_t position, StageInputs&
 // From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
 LiveOutput NodeRunner::output_of(std::size_t position) {
     Slot& slot = *slots_[position];
-    if (LiveOutput held = held_whole(position)) return held;
+    if (LiveOutput held = find_intact(position)) return held;
     const std::scoped_lock loading(slot.loading);
-    if (LiveOutput held = held_whole(position)) return held;
-    if (!has_outcome(position)) return nullptr;  // another consumer has tried, and it could not be made again
+    if (LiveOutput held = find_intact(position)) return held;
+    if (!has_output(position)) return nullptr;  // another consumer has tried, and it could not be made again
     LiveOutput loaded;
     std::string damage = "its artifact is gone from the store";
     try {
@@ -244,35 +244,35 @@ LiveOutput NodeRunner::output_of(std::size_t position) {
     } catch (const DamagedArtifact& error) {
         damage = fmt::format("its artifact was damaged: {}", in_one_line(error.what()));
     }
-    if (loaded == nullptr) return make_again(position, damage);
-    held_.put_loaded(position, loaded);
+    if (loaded == nullptr) return rebuild(position, damage);
+    live_.put_loaded(position, loaded);
     return loaded;
 }
 
 // Nothing also where it lies in a file that was changed since it was mapped.
-LiveOutput NodeRunner::held_whole(std::size_t position) {
-    LiveOutput held = held_.find(position);
+LiveOutput NodeRunner::find_intact(std::size_t position) {
+    LiveOutput held = live_.find(position);
     if (held != nullptr && MappingWatch(held->outputs).changed()) return nullptr;
     return held;
 }
 
-bool NodeRunner::has_outcome(std::size_t position) {
+bool NodeRunner::has_output(std::size_t position) {
     const std::scoped_lock lock(mutex_);
     const NodeState state = slots_[position]->result.state;
     return state == NodeState::Ran || state == NodeState::Reused;
 }
 
 // What was reused turns out not to be there: it is made again in this run, and must come out as it was recorded.
-LiveOutput NodeRunner::make_again(std::size_t position, const std::string& damage) {
+LiveOutput NodeRunner::rebuild(std::size_t position, const std::string& damage) {
     Slot& slot = *slots_[position];
     StageInputs inputs;
-    if (winding_down() || gather(position, inputs)) return nullptr;
+    if (reason_not_to_start() || collect_inputs(position, inputs)) return nullptr;
     run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
     run_.observer.stage_started(run_.dag, slot.planned);
     const double started_seconds = run_.clock.seconds() - begin_seconds_;
     PlannedNode again = slot.planned;
     choose_start_again(run_, again);
-    Attempt made = attempt_watched(again, inputs);
+    Attempt made = run_watching_files(again, inputs);
     {
         const std::scoped_lock lock(mutex_);
         if (made.state == NodeState::Ran && made.digests != slot.result.outputs) {
@@ -282,18 +282,18 @@ LiveOutput NodeRunner::make_again(std::size_t position, const std::string& damag
         slot.planned.because = damage;
     }
     const LiveOutput outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
-    end_attempt(position, started_seconds, std::move(made));
-    if (outcome != nullptr) keep(position);
-    else tell_finished(position);
+    finish_attempt(position, started_seconds, std::move(made));
+    if (outcome != nullptr) store(position);
+    else report_finished(position);
     return outcome;
 }
 
-// ---- keeping ----------------------------------------------------------------------------------------------------------
+// ---- storing ----------------------------------------------------------------------------------------------------------
 
-void NodeRunner::keep(std::size_t position) {
-    publish(position, *held_.find(position));
-    held_.written(position);
-    tell_finished(position);
+void NodeRunner::store(std::size_t position) {
+    publish(position, *live_.find(position));
+    live_.written(position);
+    report_finished(position);
 }
 
 void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
@@ -321,7 +321,7 @@ void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
 
 // ---- results ----------------------------------------------------------------------------------------------------------
 
-void NodeRunner::end_without_running(std::size_t position, NodeState state, std::string text) {
+void NodeRunner::finish_without_running(std::size_t position, NodeState state, std::string text) {
     Slot& slot = *slots_[position];
     {
         const std::scoped_lock lock(mutex_);
@@ -334,12 +334,12 @@ void NodeRunner::end_without_running(std::size_t position, NodeState state, std:
         if (state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     }
     release_producers(position);
-    tell_finished(position);
+    report_finished(position);
 }
 
-void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attempt made) {
+void NodeRunner::finish_attempt(std::size_t position, double started_seconds, Attempt made) {
     Slot& slot = *slots_[position];
-    if (made.state == NodeState::Ran) held_.put_made(position, std::move(made.outcome));
+    if (made.state == NodeState::Ran) live_.put_made(position, std::move(made.outcome));
     const std::scoped_lock lock(mutex_);
     slot.ended = true;
     NodeResult& result = slot.result;
@@ -354,10 +354,10 @@ void NodeRunner::end_attempt(std::size_t position, double started_seconds, Attem
 
 void NodeRunner::release_producers(std::size_t position) {
     if (!graph_[position].may_run) return;
-    for (const std::size_t producer : graph_[position].producers) held_.user_done(producer);
+    for (const std::size_t producer : graph_[position].producers) live_.user_done(producer);
 }
 
-void NodeRunner::tell_finished(std::size_t position) {
+void NodeRunner::report_finished(std::size_t position) {
     NodeResult result;
     {
         const std::scoped_lock lock(mutex_);

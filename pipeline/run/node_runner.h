@@ -1,8 +1,8 @@
-// What happens to one node: decide, gather its inputs, run it, check what it returned, hand that on, keep it. The flow graph and
+// What happens to one node: decide, collect its inputs, run it, check what it returned, pass that on, store it. The flow graph and
 // its serial twin both do it through this, so that they differ in nothing but the order.
 //
-// Nodes are named by their position in the plan. For each: settle() once all its producers are settled and, where they ran,
-// executed; then, if it says Run, execute(); then, if that says so, keep(). Calls for different nodes may come at the same time;
+// Nodes are named by their position in the plan. For each: settle() once all its producers are settled and, if they ran,
+// executed; then, if it says Run, execute(); then, if that says Store, store(). Calls for different nodes may come at the same time;
 // none of them throws what a stage, a store or an observer throws. A thread that waits in here must not take up another node
 // (TBB: isolate it): it may hold the lock that the other would need.
 #pragma once
@@ -30,7 +30,7 @@ public:
         Run,      // execute() it
         Wait,     // another node with this key is running: it comes back in that node's followers
     };
-    enum class Kept { Nothing, Later };  // Later: keep() must follow; consumers need not wait for it
+    enum class AfterExecution { Done, Store };  // Store: store() must follow; consumers need not wait for it
 
     explicit NodeRunner(const RunContext& run);
     ~NodeRunner();
@@ -41,44 +41,44 @@ public:
 
     [[nodiscard]] Step settle(std::size_t position);
     [[nodiscard]] ResourceRequest need(std::size_t position);  // of a node that is to run
-    [[nodiscard]] Kept execute(std::size_t position);
-    void keep(std::size_t position);
+    [[nodiscard]] AfterExecution execute(std::size_t position);
+    void store(std::size_t position);
     [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait
     // Those that waited for this node, which was executed: settle them (again).
     [[nodiscard]] std::vector<std::size_t> take_followers(std::size_t position);
-    [[nodiscard]] std::uint64_t held_bytes() { return held_.bytes(); }
+    [[nodiscard]] std::uint64_t live_bytes() { return live_.bytes(); }
 
     [[nodiscard]] RunResult finish();  // once, after all the others
 
 private:
     struct Slot;
 
-    [[nodiscard]] std::optional<std::string> winding_down();
-    [[nodiscard]] std::optional<std::string> lost_producer(std::size_t position);
+    [[nodiscard]] std::optional<std::string> reason_not_to_start();
+    [[nodiscard]] std::optional<std::string> failed_producer(std::size_t position);
     void decide_now(std::size_t position);
     [[nodiscard]] Step claim_key(std::size_t position);
 
-    [[nodiscard]] Attempt attempt_watched(const PlannedNode& planned, const StageInputs& inputs);
-    [[nodiscard]] std::optional<std::string> gather(std::size_t position, StageInputs& inputs);
+    [[nodiscard]] Attempt run_watching_files(const PlannedNode& planned, const StageInputs& inputs);
+    [[nodiscard]] std::optional<std::string> collect_inputs(std::size_t position, StageInputs& inputs);
     [[nodiscard]] LiveOutput output_of(std::size_t position);
-    [[nodiscard]] LiveOutput held_whole(std::size_t position);
-    [[nodiscard]] bool has_outcome(std::size_t position);
-    [[nodiscard]] LiveOutput make_again(std::size_t position, const std::string& damage);
+    [[nodiscard]] LiveOutput find_intact(std::size_t position);
+    [[nodiscard]] bool has_output(std::size_t position);
+    [[nodiscard]] LiveOutput rebuild(std::size_t position, const std::string& damage);
     void publish(std::size_t position, const StageOutput& outcome);
 
-    void end_without_running(std::size_t position, NodeState state, std::string text);
-    void end_attempt(std::size_t position, double started_seconds, Attempt made);
+    void finish_without_running(std::size_t position, NodeState state, std::string text);
+    void finish_attempt(std::size_t position, double started_seconds, Attempt made);
     void release_producers(std::size_t position);
-    void tell_finished(std::size_t position);
+    void report_finished(std::size_t position);
 
     SerializedObserver observer_;
     const RunContext run_;  // the caller's, but for the observer: observer_
     const double begin_seconds_;
     const PlanGraph graph_;
-    LiveOutputs held_;
+    LiveOutputs live_;
     std::vector<std::unique_ptr<Slot>> slots_;  // by position; each guarded as Slot says
 
-    std::mutex knowledge_mutex_;  // held while carrying_.knowledge is asked
+    std::mutex cache_mutex_;  // held while run_.cache is used
     std::mutex mutex_;            // guards all below, and of the slots what Slot says; never held while anything long is done
     std::unordered_map<Digest, std::size_t> by_key_;  // who runs, or ran, under this key
     std::optional<NodeId> failed_;                    // the first that failed

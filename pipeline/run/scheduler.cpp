@@ -41,7 +41,7 @@ public:
         : runner_(runner), links_(runner.graph()),
           admission_(run.limits, std::max(1, run.machine.cores), by_position(run.cohorts, run.plan)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
-          keeping_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { keep(node); return Done(); }) {
+          storing_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { store(node); return Done(); }) {
         for (std::size_t node = 0; node < links_.count(); ++node) {
             const int producers = static_cast<int>(links_[node].producers.size());
             ready_.push_back(std::make_unique<Dependencies>(
@@ -77,7 +77,7 @@ private:
     void settle_ready() {
         while (const auto node = take_ready()) {
             switch (isolated([&] { return runner_.settle(*node); })) {
-                case NodeRunner::Step::Settled: tell_consumers(*node); break;
+                case NodeRunner::Step::Settled: notify_consumers(*node); break;
                 case NodeRunner::Step::Run:
                     admission_.offer(*node, runner_.need(*node), links_[*node].remaining_seconds);
                     break;
@@ -88,26 +88,26 @@ private:
     }
 
     void execute(std::size_t node) {
-        const NodeRunner::Kept kept = isolated([&] { return runner_.execute(node); });
+        const NodeRunner::AfterExecution next = isolated([&] { return runner_.execute(node); });
         admission_.finished(node);
-        if (kept == NodeRunner::Kept::Later) keeping_.try_put(node);
-        tell_consumers(node);
+        if (next == NodeRunner::AfterExecution::Store) storing_.try_put(node);
+        notify_consumers(node);
         for (const std::size_t follower : runner_.take_followers(node)) note_ready(follower);
         settle_ready();
     }
 
-    void keep(std::size_t node) {
-        isolated([&] { runner_.keep(node); });
+    void store(std::size_t node) {
+        isolated([&] { runner_.store(node); });
         start_admitted();  // what was held may have been freed
     }
 
-    void tell_consumers(std::size_t node) {
+    void notify_consumers(std::size_t node) {
         admission_.done(node);
         for (const std::size_t consumer : links_[node].consumers) ready_[consumer]->try_put(Done());
     }
 
     void start_admitted() {
-        for (const std::size_t node : admission_.admit(runner_.held_bytes())) executing_.try_put(node);
+        for (const std::size_t node : admission_.admit(runner_.live_bytes())) executing_.try_put(node);
     }
 
     NodeRunner& runner_;
@@ -119,7 +119,7 @@ private:
 
     tbb::flow::graph graph_;  // before its nodes: it must outlive them
     tbb::flow::function_node<std::size_t, Done> executing_;
-    tbb::flow::function_node<std::size_t, Done> keeping_;
+    tbb::flow::function_node<std::size_t, Done> storing_;
     std::vector<std::unique_ptr<Dependencies>> ready_;
 };
 
@@ -157,7 +157,7 @@ RunResult run_serially(const RunContext& run) {
     NodeRunner runner(run);
     for (std::size_t node = 0; node < runner.graph().count(); ++node) {
         if (runner.settle(node) != NodeRunner::Step::Run) continue;
-        if (runner.execute(node) == NodeRunner::Kept::Later) runner.keep(node);
+        if (runner.execute(node) == NodeRunner::AfterExecution::Store) runner.store(node);
     }
     return runner.finish();
 }

@@ -42,7 +42,7 @@ TEST_CASE("What goes farther begins where a shorter one ended, and comes to what
 
     (void)world.run(walk(9), jobs);
     CHECK(began_at == 5);
-    (void)world.run(walk(4), jobs);  // shorter than some: from the longest_prefix that it passes
+    (void)world.run(walk(4), jobs);  // shorter than some: from the longest that it passes
     CHECK(began_at == 2);
     (void)world.run(walk(9), jobs, {.force = true});
     CHECK(began_at == 0);
