@@ -253,12 +253,9 @@ std::string to_text(const Plan& plan, const Dag& dag) {
     for (const PlannedNode& planned : plan.nodes) width = std::max(width, dag.nodes[planned.node].name.size());
     std::string text;
     for (const PlannedNode& planned : plan.nodes) {
-        fmt::format_to(std::back_inserter(text), "{:<8}  {:<{}}  {}", name_of(planned.action), dag.nodes[planned.node].name, width,
-                       planned.because);
-        if (planned.expected_seconds) {
-            fmt::format_to(std::back_inserter(text), " (about {:.{}f} s)", *planned.expected_seconds,
-                           *planned.expected_seconds < 10 ? 1 : 0);
-        }
+        text += fmt::format("{:<8}  {:<{}}  {}", name_of(planned.action), dag.nodes[planned.node].name, width, planned.because);
+        if (planned.expected_seconds)
+            text += fmt::format(" (about {:.{}f} s)", *planned.expected_seconds, *planned.expected_seconds < 10 ? 1 : 0);
         text += '\n';
     }
     return text;

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void add_field(std::string& text, std::string_view field) {
-    fmt::format_to(std::back_inserter(text), "{}:{},", field.size(), field);
+    text += fmt::format("{}:{},", field.size(), field);
 }
 
 class Fields {

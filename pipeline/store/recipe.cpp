@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 
 namespace satdl {
 
 Digest key_of(const Recipe& recipe) {
     std::string text = "satdl-key-1\n";
     for (const KeyPart& part : recipe) {
-        fmt::format_to(std::back_inserter(text), "{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
+        text += fmt::format("{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
     }
     return sha256(text);
 }
@@ -23,7 +22,7 @@ Digest port_digest(const NamedArrays& group) {
 Digest port_digest(const std::map<std::string, Digest>& arrays) {
     std::string text = "satdl-port-1\n";
     for (const auto& [name, digest] : arrays) {
-        fmt::format_to(std::back_inserter(text), "{}:{}={}\n", name.size(), name, digest.hex());
+        text += fmt::format("{}:{}={}\n", name.size(), name, digest.hex());
     }
     return sha256(text);
 }
