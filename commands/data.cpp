@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "commands/shared/command.h"
+#include "commands/shared/command_line.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/dataset/dataset_fetch.h"
 #include "pipeline/display/progress_display.h"
@@ -105,18 +106,15 @@ ExitCode verify(const std::vector<std::string>& names) {
 
 }  // namespace
 
-void add_data_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("data", "datasets: fetch them, verify them");
-    command->footer("Examples:\n  satdl data fetch\n  satdl data fetch mnist\n  satdl data verify");
-    command->require_subcommand(1);
-    const auto names = std::make_shared<std::vector<std::string>>();
-    auto* fetch_command = command->add_subcommand("fetch", "bring what is missing or wrong, and verify it");
-    fetch_command->add_option("names", *names, "datasets; default: all")->type_name("NAME");
-    fetch_command->callback([names, &work] { work = [names] { return fetch(*names); }; });
-    auto* verify_command =
-        command->add_subcommand("verify", "compare every file with the SHA-256 that its manifest promises");
-    verify_command->add_option("names", *names, "datasets; default: all")->type_name("NAME");
-    verify_command->callback([names, &work] { work = [names] { return verify(*names); }; });
+void add_data_command(Command& program) {
+    Command data = program.add_group("data", "datasets: fetch them, verify them",
+                                     "Examples:\n  satdl data fetch\n  satdl data fetch mnist\n  satdl data verify");
+    using Names = std::vector<std::string>;
+    const auto define = [](Command& command, Names& names) {
+        command.add_option("names", names, "datasets; default: all").type_name("NAME");
+    };
+    data.add_command<Names>("fetch", "bring what is missing or wrong, and verify it", "", define, fetch);
+    data.add_command<Names>("verify", "compare every file with the SHA-256 that its manifest promises", "", define, verify);
 }
 
 }  // namespace satdl

@@ -15,6 +15,7 @@
 #include <typeinfo>
 
 #include "commands/shared/command.h"
+#include "commands/shared/command_line.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/core/error.h"
 #include "pipeline/display/text_format.h"
@@ -73,54 +74,28 @@ void tell(const satdl::Error& error) {
     fmt::print(stderr, "{}{}\n", has_place ? "" : "satdl: ", error.what());
 }
 
-// CLI11 would say no more than that a subcommand is missing.
-void refuse_unknown_command(const CLI::App& program, const std::vector<std::string>& arguments) {
-    if (arguments.empty() || arguments.front().starts_with('-')) return;
-    std::vector<std::string> names;
-    for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
-    const std::string& wanted = arguments.front();
-    if (std::ranges::find(names, wanted) != names.end()) return;
-    const bool is_file = wanted.ends_with(".yaml") || wanted.ends_with(".yml");
-    throw satdl::Error(ExitCode::Usage, fmt::format("there is no command '{}'", satdl::printable(wanted)),
-                       is_file ? "`satdl run FILE` runs a DAG file" : satdl::did_you_mean(wanted, names));
-}
-
 int code_of(ExitCode code) {
     return static_cast<int>(code);
 }
 
-int parse_and_work(int argc, char** argv) {
-    CLI::App program("Runs a DAG of deep-learning stages, and only what changed of it.", "satdl");
-    program.set_version_flag("--version", version_text, "satdl's version and those of its libraries");
-    program.require_subcommand(1);
-    program.footer("`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.");
-    satdl::Work work;
-    satdl::add_run_command(program, work);
-    satdl::add_status_command(program, work);
-    satdl::add_graph_command(program, work);
-    satdl::add_explain_command(program, work);
-    satdl::add_ls_command(program, work);
-    satdl::add_show_command(program, work);
-    satdl::add_report_command(program, work);
-    satdl::add_stages_command(program, work);
-    satdl::add_data_command(program, work);
-    satdl::add_check_determinism_command(program, work);
-    satdl::add_cache_command(program, work);
-    satdl::add_selftest_command(program, work);
-
-    auto arguments = arguments_of(argc, argv);
-    refuse_unknown_command(program, arguments);
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-    try {
-        program.parse(std::move(arguments));
-    } catch (const CLI::Success& wish) {  // --help, --version
-        return program.exit(wish);
-    } catch (const CLI::ParseError& error) {
-        fmt::print(stderr, "satdl: {}\n`satdl --help` and `satdl COMMAND --help` show what can be said\n",
-                   satdl::printable(error.what()));
-        return code_of(ExitCode::Usage);
-    }
-    return code_of(work());
+int run_command_line(int argc, char** argv) {
+    satdl::CommandLine command_line("satdl", "Runs a DAG of deep-learning stages, and only what changed of it.",
+                                    "`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.");
+    command_line.set_version_flag(version_text, "satdl's version and those of its libraries");
+    satdl::Command program = command_line.program();
+    satdl::add_run_command(program);
+    satdl::add_status_command(program);
+    satdl::add_graph_command(program);
+    satdl::add_explain_command(program);
+    satdl::add_ls_command(program);
+    satdl::add_show_command(program);
+    satdl::add_report_command(program);
+    satdl::add_stages_command(program);
+    satdl::add_data_command(program);
+    satdl::add_check_determinism_command(program);
+    satdl::add_cache_command(program);
+    satdl::add_selftest_command(program);
+    return code_of(command_line.run(arguments_of(argc, argv)));
 }
 
 std::terminate_handler ends_otherwise = nullptr;
@@ -150,7 +125,7 @@ int main(int argc, char** argv) {
     ends_otherwise = std::set_terminate(end_program);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
-        return parse_and_work(argc, argv);
+        return run_command_line(argc, argv);
     } catch (const satdl::Error& error) {
         tell(error);
         return code_of(error.code());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "pipeline/core/json.h"
 #include "pipeline/sweep/sweep_summary.h"
 #include "pipeline/network/metric_names.h"

@@ -2,9 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
-#include "commands/shared/plan_json.h"
 #include "commands/shared/session.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/store/recipe.h"
 
@@ -132,19 +133,18 @@ ExitCode explain(ExplainOptions options) {
 
 }  // namespace
 
-void add_explain_command(CLI::App& program, Work& work) {
-    auto* command =
-        program.add_subcommand("explain", "why a stage would run: which part of its key differs, from what to what");
-    command->footer("Example:\n  satdl explain dags/full.yaml m1 noise_factor=0.2");
-    const auto options = std::make_shared<ExplainOptions>();
-    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("stage", options->stages, "the stage, and parameters: name=value")
-        ->required()
-        ->type_name("STAGE|NAME=VALUE");
-    add_dag_options(*command, options->dag);
-    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return explain(*options); }; });
+void add_explain_command(Command& program) {
+    program.add_command<ExplainOptions>(
+        "explain", "why a stage would run: which part of its key differs, from what to what",
+        "Example:\n  satdl explain dags/full.yaml m1 noise_factor=0.2",
+        [](Command& command, ExplainOptions& options) {
+            add_dag_file(command, options.dag);
+            command.add_option("stage", options.stages, "the stage, and parameters: name=value").required().type_name("STAGE|NAME=VALUE");
+            add_dag_options(command, options.dag);
+            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            add_store_options(command, options.store);
+        },
+        explain);
 }
 
 }  // namespace satdl

@@ -45,21 +45,22 @@ ExitCode draw(GraphOptions options) {
 
 }  // namespace
 
-void add_graph_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("graph", "the DAG as a picture");
-    command->footer(
+void add_graph_command(Command& program) {
+    program.add_command<GraphOptions>(
+        "graph", "the DAG as a picture",
         "Examples:\n  satdl graph dags/full.yaml --format svg > full.svg\n"
-        "  satdl graph dags/full.yaml noise_factor=0.2 --format mermaid --status");
-    const auto options = std::make_shared<GraphOptions>();
-    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("parameters", options->parameters, "parameters of it: name=value")->type_name("NAME=VALUE");
-    command->add_option("--format", options->format, "dot (Graphviz), mermaid, or svg")
-        ->check(CLI::IsMember({"dot", "mermaid", "svg"}))
-        ->capture_default_str();
-    command->add_flag("--status", options->status, "with what a run would do with each stage");
-    add_dag_options(*command, options->dag);
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return draw(*options); }; });
+        "  satdl graph dags/full.yaml noise_factor=0.2 --format mermaid --status",
+        [](Command& command, GraphOptions& options) {
+            add_dag_file(command, options.dag);
+            command.add_option("parameters", options.parameters, "parameters of it: name=value").type_name("NAME=VALUE");
+            command.add_option("--format", options.format, "dot (Graphviz), mermaid, or svg")
+                .one_of({"dot", "mermaid", "svg"})
+                .show_default();
+            command.add_flag("--status", options.status, "with what a run would do with each stage");
+            add_dag_options(command, options.dag);
+            add_store_options(command, options.store);
+        },
+        draw);
 }
 
 }  // namespace satdl

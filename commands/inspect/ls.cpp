@@ -1,10 +1,12 @@
 // satdl ls: the stages of a DAG and what each has in the store.
 #include <fmt/format.h>
 
-#include "commands/shared/plan_json.h"
+#include <nlohmann/json.hpp>
+
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
 #include "pipeline/core/metric_text.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
@@ -154,21 +156,22 @@ ExitCode ls(LsOptions options) {
 
 }  // namespace
 
-void add_ls_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("ls", "the stages and what each has in the store");
-    command->footer(
+void add_ls_command(Command& program) {
+    program.add_command<LsOptions>(
+        "ls", "the stages and what each has in the store",
         "Examples:\n"
         "  satdl ls                                     of the DAG that ran last\n"
         "  satdl ls dags/full.yaml                      as that file stands now\n"
-        "  satdl ls dags/full.yaml noise_factor=0.2     ... with another value");
-    const auto options = std::make_shared<LsOptions>();
-    command->add_option("dag", options->dag.file, "a DAG file; default: the DAG that ran last")->type_name("DAG");
-    command->add_option("parameters", options->parameters, "parameters of it: name=value")->type_name("NAME=VALUE");
-    command->add_option("--dag", options->dag_name, "the name of a DAG that ran before")->type_name("NAME");
-    add_dag_options(*command, options->dag);
-    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return ls(*options); }; });
+        "  satdl ls dags/full.yaml noise_factor=0.2     ... with another value",
+        [](Command& command, LsOptions& options) {
+            command.add_option("dag", options.dag.file, "a DAG file; default: the DAG that ran last").type_name("DAG");
+            command.add_option("parameters", options.parameters, "parameters of it: name=value").type_name("NAME=VALUE");
+            command.add_option("--dag", options.dag_name, "the name of a DAG that ran before").type_name("NAME");
+            add_dag_options(command, options.dag);
+            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            add_store_options(command, options.store);
+        },
+        ls);
 }
 
 }  // namespace satdl

@@ -6,11 +6,13 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <ranges>
 
 #include "commands/shared/session.h"
 #include "pipeline/core/time_text.h"
 #include "pipeline/catalog/catalog.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
@@ -194,23 +196,24 @@ ExitCode report(ReportOptions options) {
 
 }  // namespace
 
-void add_report_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("report", "runs as one HTML page that needs no network");
-    command->footer(
+void add_report_command(Command& program) {
+    program.add_command<ReportOptions>(
+        "report", "runs as one HTML page that needs no network",
         "Examples:\n"
         "  satdl report                                     the newest run that ran anything\n"
         "  satdl report dags/full.yaml --profile quick      what a DAG file stands for now\n"
         "  satdl report dags/full.yaml noise_factor=0.2     ... with another value\n"
         "  satdl report 20261124T031731 -o mine.html        a run by its id (.satdl/runs/) or the first characters of it\n"
-        "docs/report.md tells what the page shows and where each number comes from.");
-    const auto options = std::make_shared<ReportOptions>();
-    command->add_option("what", options->what, "DAG files, their parameters (name=value), or runs; default: the newest run")
-        ->type_name("DAG|RUN|NAME=VALUE");
-    command->add_option("-o,--output", options->out, "the page's file")->type_name("FILE")->capture_default_str();
-    command->add_flag("--json", options->json, "what the page shows as one JSON document on stdout, and no page");
-    add_dag_options(*command, options->dag);
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return report(*options); }; });
+        "docs/report.md tells what the page shows and where each number comes from.",
+        [](Command& command, ReportOptions& options) {
+            command.add_option("what", options.what, "DAG files, their parameters (name=value), or runs; default: the newest run")
+                .type_name("DAG|RUN|NAME=VALUE");
+            command.add_option("-o,--output", options.out, "the page's file").type_name("FILE").show_default();
+            command.add_flag("--json", options.json, "what the page shows as one JSON document on stdout, and no page");
+            add_dag_options(command, options.dag);
+            add_store_options(command, options.store);
+        },
+        report);
 }
 
 }  // namespace satdl

@@ -179,28 +179,26 @@ ExitCode show(const ShowOptions& options) {
 
 }  // namespace
 
-void add_show_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("show", "one artifact or tensor: shape, statistics, provenance");
-    command->footer(
+void add_show_command(Command& program) {
+    program.add_command<ShowOptions>(
+        "show", "one artifact or tensor: shape, statistics, provenance",
         "Examples:\n"
         "  satdl show m1                          all of a stage of the DAG that ran last\n"
         "  satdl show m1/model/conv_1.weight      one tensor\n"
         "  satdl show noisy@train --images 8      its first images, drawn here\n"
         "  satdl show results/full/m1.h5          an artifact by its path\n"
-        "  satdl show 3f9a52c0                    ... or by the first digits of its key");
-    const auto options = std::make_shared<ShowOptions>();
-    command->add_option("what", options->what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key")
-        ->required()
-        ->type_name("WHAT");
-    command->add_option("--dag", options->dag_name, "the name of a DAG that ran before; default: the one that ran last")
-        ->type_name("NAME");
-    command
-        ->add_option("--images", options->images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")
-        ->check(CLI::Range(1, 10000))
-        ->type_name("N");
-    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return show(*options); }; });
+        "  satdl show 3f9a52c0                    ... or by the first digits of its key",
+        [](Command& command, ShowOptions& options) {
+            command.add_option("what", options.what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key").required().type_name("WHAT");
+            command.add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
+                .type_name("NAME");
+            command.add_option("--images", options.images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")
+                .in_range(1, 10000)
+                .type_name("N");
+            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            add_store_options(command, options.store);
+        },
+        show);
 }
 
 }  // namespace satdl

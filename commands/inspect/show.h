@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "commands/shared/command.h"
 #include "commands/shared/tensor_statistics.h"
+#include "pipeline/core/json.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/artifact.h"
 

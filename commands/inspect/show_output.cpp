@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "commands/inspect/show.h"
 #include "pipeline/core/metric_text.h"
 #include "pipeline/core/time_text.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sparkline.h"
 #include "pipeline/display/text_format.h"

@@ -1,7 +1,10 @@
 // satdl stages: the reference of stages and layers, from the manifests and from the table of layers.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "commands/shared/session.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/network/layer_kinds.h"
 #include "pipeline/os/shared_library.h"
@@ -156,15 +159,17 @@ ExitCode stages(const StagesOptions& options) {
 
 }  // namespace
 
-void add_stages_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("stages", "the kinds of stages and of layers, with their ports and parameters");
-    command->footer("Examples:\n  satdl stages\n  satdl stages train\n  satdl stages --layers");
-    const auto options = std::make_shared<StagesOptions>();
-    command->add_option("kind", options->kind, "a kind of stage; default: a list of all")->type_name("KIND");
-    command->add_flag("--layers", options->layers, "the layers of networks and their options");
-    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
-    add_stages_option(*command, options->libraries);
-    command->callback([options, &work] { work = [options] { return stages(*options); }; });
+void add_stages_command(Command& program) {
+    program.add_command<StagesOptions>(
+        "stages", "the kinds of stages and of layers, with their ports and parameters",
+        "Examples:\n  satdl stages\n  satdl stages train\n  satdl stages --layers",
+        [](Command& command, StagesOptions& options) {
+            command.add_option("kind", options.kind, "a kind of stage; default: a list of all").type_name("KIND");
+            command.add_flag("--layers", options.layers, "the layers of networks and their options");
+            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            add_stages_option(command, options.libraries);
+        },
+        stages);
 }
 
 }  // namespace satdl

@@ -43,18 +43,19 @@ ExitCode status(StatusOptions options) {
 
 }  // namespace
 
-void add_status_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("status", "what a run would do, and because of what");
-    command->footer(
-        "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 noise_factor=0.2 --json");
-    const auto options = std::make_shared<StatusOptions>();
-    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("targets", options->targets, "stages or groups (default: all), and parameters: name=value")
-        ->type_name("TARGET|NAME=VALUE");
-    add_dag_options(*command, options->dag);
-    command->add_flag("--json", options->json, "one JSON document (docs/json.md)");
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return status(*options); }; });
+void add_status_command(Command& program) {
+    program.add_command<StatusOptions>(
+        "status", "what a run would do, and because of what",
+        "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 noise_factor=0.2 --json",
+        [](Command& command, StatusOptions& options) {
+            add_dag_file(command, options.dag);
+            command.add_option("targets", options.targets, "stages or groups (default: all), and parameters: name=value")
+                .type_name("TARGET|NAME=VALUE");
+            add_dag_options(command, options.dag);
+            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            add_store_options(command, options.store);
+        },
+        status);
 }
 
 }  // namespace satdl

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "commands/run/run_options.h"
 #include "commands/run/run_output.h"
@@ -10,6 +11,7 @@
 #include "commands/run/sweep_messages.h"
 #include "commands/shared/plan_json.h"
 #include "commands/shared/signals.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
@@ -130,12 +132,8 @@ ExitCode run(RunOptions options) {
 
 }  // namespace
 
-void add_run_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("run", "run what is not up to date");
-    command->footer(kExamples);
-    const auto options = std::make_shared<RunOptions>();
-    add_run_options(*command, *options);
-    command->callback([options, &work] { work = [options] { return run(*options); }; });
+void add_run_command(Command& program) {
+    program.add_command<RunOptions>("run", "run what is not up to date", kExamples, add_run_options, run);
 }
 
 }  // namespace satdl

@@ -2,19 +2,13 @@
 
 namespace satdl {
 
-void add_run_options(CLI::App& command, RunOptions& options) {
-    command.add_option("dag", options.dag.file, "the DAG file")->required()->type_name("DAG");
+void add_run_options(Command& command, RunOptions& options) {
+    add_dag_file(command, options.dag);
     command.add_option("targets", options.targets, "stages or groups (default: all), and parameters: name=value, name=1,2")
-        ->type_name("TARGET|NAME=VALUE");
-    command.add_option("-s,--single", options.single, "just this stage, its inputs from the store")
-        ->allow_extra_args(false)
-        ->type_name("STAGE");
-    command.add_option("--downstream", options.downstream, "this stage and all that depends on it")
-        ->allow_extra_args(false)
-        ->type_name("STAGE");
-    command.add_option("--until", options.until, "this stage and all that it needs, as a target")
-        ->allow_extra_args(false)
-        ->type_name("STAGE");
+        .type_name("TARGET|NAME=VALUE");
+    command.add_option("-s,--single", options.single, "just this stage, its inputs from the store").type_name("STAGE");
+    command.add_option("--downstream", options.downstream, "this stage and all that depends on it").type_name("STAGE");
+    command.add_option("--until", options.until, "this stage and all that it needs, as a target").type_name("STAGE");
     command.add_flag("-n,--dry-run", options.dry_run, "print the plan and do nothing");
     command.add_flag("--smoke", options.smoke,
                      "does it all fit together? every stage on a few samples and for one step, in memory, keeping nothing; "
@@ -24,18 +18,15 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                      "each stage in a process of its own: a crash fails that stage alone, and the rest goes on (-k); costs a start of "
                      "LibTorch and a copy of inputs and outputs each");
     command.add_flag("-k,--keep-going", options.limits.keep_going, "after a failure, go on with what does not depend on it");
-    command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit")
-        ->check(CLI::Range(1, 4096));
-    command
-        .add_option("--memory", options.limits.memory_bytes,
-                    "for stages and what lies between them, as 8GB; default: four fifths of the machine's")
-        ->transform(CLI::AsSizeValue(false));
+    command.add_option("-j,--jobs", options.limits.jobs, "stages side by side; default: as the cores admit").in_range(1, 4096);
+    command.add_size("--memory", options.limits.memory_bytes,
+                     "for stages and what lies between them, as 8GB; default: four fifths of the machine's");
     command
         .add_option("--checkpoint-every", options.checkpoint_every_seconds,
                     "seconds between two checkpoints within an epoch (also at its end, if that costs below 1 % of the time)")
-        ->check(CLI::Range(0.0, 1e9))
-        ->capture_default_str()
-        ->type_name("SECONDS");
+        .in_range(0.0, 1e9)
+        .show_default()
+        .type_name("SECONDS");
     command.add_flag("--no-ends", options.no_ends,
                      "keep no ends of trainings for longer ones to begin at (each 3 to 4 times the weights), and begin at none");
     add_dag_options(command, options.dag);

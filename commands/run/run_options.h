@@ -21,7 +21,7 @@ struct RunOptions {
     bool dry_run = false, force = false, smoke = false, no_ends = false, isolate = false, json = false, quiet = false, verbose = false;
 };
 
-void add_run_options(CLI::App& command, RunOptions& options);
+void add_run_options(Command& command, RunOptions& options);
 
 [[nodiscard]] Request request_of(const RunOptions& options);
 // A sweep, a smoke run and a run of isolated stages go on after a failure.

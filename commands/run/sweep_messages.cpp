@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 
+#include "pipeline/core/json.h"
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
 

@@ -84,40 +84,36 @@ void check_metric(const std::string& name, const std::map<std::string, Reported>
 
 }  // namespace
 
-void add_sweep_options(CLI::App& command, SweepOptions& options) {
+void add_sweep_options(Command& command, SweepOptions& options) {
     command
         .add_option("--sweep", options.axes,
                     "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
                     "without a value: the section `sweep:` of the file")
-        ->allow_extra_args(false)
-        ->type_name("NAME=VALUES");
-    command.add_flag("--sweep-section", options.section)->group("");  // what `--sweep` without a value becomes
+        .type_name("NAME=VALUES");
+    command.add_flag("--sweep-section", options.section, "").hidden();  // what `--sweep` without a value becomes
     command
         .add_option("--repeat", options.repeat,
                     "a swept parameter whose values repeat one setting; default: those called seed, *.seed, *_seed; "
                     "`none`: none; may be repeated")
-        ->allow_extra_args(false)
-        ->type_name("NAME");
+        .type_name("NAME");
     command
         .add_option("--metric", options.metrics,
                     "a column of the sweep's table: stage.metric or metric; the table is sorted by the first; may be repeated")
-        ->allow_extra_args(false)
-        ->type_name("NAME");
+        .type_name("NAME");
     command.add_option("--best", options.best, "which way the first --metric is good; default: as usual for its name")
-        ->check(CLI::IsMember({"max", "min"}))
-        ->type_name("max|min");
+        .one_of({"max", "min"})
+        .type_name("max|min");
     command
         .add_option("--paired", options.paired,
                     "report the difference B - A of two metrics, point by point; default: the metrics that a stage compares, as compare "
                     "does p and p0; may be repeated")
-        ->allow_extra_args(false)
-        ->type_name("A,B");
-    command.add_option("--csv", options.csv, "write the sweep's points there, too")->type_name("FILE");
+        .type_name("A,B");
+    command.add_option("--csv", options.csv, "write the sweep's points there, too").type_name("FILE");
     command
         .add_option("--max-parallel", options.max_parallel,
                     "points at the same time, at most; what several points share counts for none; default: as the cores admit")
-        ->check(CLI::Range(std::size_t{1}, kMaxPoints))
-        ->type_name("N");
+        .in_range(std::size_t{1}, kMaxPoints)
+        .type_name("N");
     command.add_flag("--fail-fast", options.fail_fast, "the first stage that fails ends the sweep; default: the other points go on");
 }
 

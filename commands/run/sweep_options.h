@@ -25,7 +25,7 @@ struct SweepOptions {
     [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !given.empty(); }
 };
 
-void add_sweep_options(CLI::App& command, SweepOptions& options);
+void add_sweep_options(Command& command, SweepOptions& options);
 
 // The sweep that is asked for. Throws Error{Usage}.
 [[nodiscard]] Sweep asked_sweep(const SweepOptions& options, const Session& session);

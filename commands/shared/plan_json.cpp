@@ -1,5 +1,7 @@
 #include "commands/shared/plan_json.h"
 
+#include <nlohmann/json.hpp>
+
 namespace satdl {
 
 Json plan_json(const Dag& dag, const Plan& plan) {

@@ -1,7 +1,7 @@
 // A plan as JSON: what `status --json` and `run -n --json` print (docs/json.md).
 #pragma once
 
-#include "commands/shared/command.h"
+#include "pipeline/core/json.h"
 #include "pipeline/plan/plan.h"
 
 namespace satdl {

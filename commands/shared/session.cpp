@@ -9,34 +9,31 @@
 
 namespace satdl {
 
-void add_store_options(CLI::App& command, StoreOptions& options) {
-    command.add_option("--store", options.store, "the folder of artifacts and records")
-        ->envname("SATDL_STORE")
-        ->capture_default_str();
-    command.add_option("--results", options.results, "the folder of links to the current artifacts")->capture_default_str();
+void add_store_options(Command& command, StoreOptions& options) {
+    command.add_option("--store", options.store, "the folder of artifacts and records").envname("SATDL_STORE").show_default();
+    command.add_option("--results", options.results, "the folder of links to the current artifacts").show_default();
 }
 
-void add_stages_option(CLI::App& command, std::vector<std::string>& stages) {
+void add_stages_option(Command& command, std::vector<std::string>& stages) {
     command.add_option("--stages", stages, "a further stage library (libNAME_stages.so); may be repeated")
-        ->envname("SATDL_STAGES")
-        ->delimiter(':')
-        ->allow_extra_args(false)
-        ->type_name("LIBRARY");
+        .envname("SATDL_STAGES")
+        .delimiter(':')
+        .type_name("LIBRARY");
 }
 
-void add_trust_option(CLI::App& command, DagOptions& options) {
+void add_trust_option(Command& command, DagOptions& options) {
     command.add_flag("--trust", options.trust, "run the DAG's files though they belong to somebody else (docs/trust.md)")
-        ->envname("SATDL_TRUST");
+        .envname("SATDL_TRUST");
 }
 
-void add_dag_options(CLI::App& command, DagOptions& options) {
-    command.add_option("--profile", options.profile, "parameters that the file names together")->type_name("NAME");
-    const auto set = [&options](const std::vector<std::string>& texts) {
-        for (const std::string& text : texts) options.overrides.push_back(parse_setting(text));
-    };
-    command.add_option_function<std::vector<std::string>>("--set", set, "a parameter's value: name=value; may be repeated")
-        ->allow_extra_args(false)
-        ->type_name("NAME=VALUE");
+void add_dag_file(Command& command, DagOptions& options) {
+    command.add_option("dag", options.file, "the DAG file").required().type_name("DAG");
+}
+
+void add_dag_options(Command& command, DagOptions& options) {
+    command.add_option("--profile", options.profile, "parameters that the file names together").type_name("NAME");
+    const auto set = [&options](const std::string& text) { options.overrides.push_back(parse_setting(text)); };
+    command.add_option("--set", set, "a parameter's value: name=value; may be repeated").type_name("NAME=VALUE");
     add_stages_option(command, options.stages);
 }
 

@@ -10,6 +10,7 @@
 
 #include "commands/shared/command.h"
 #include "pipeline/catalog/library_loader.h"
+#include "commands/shared/command_line.h"
 #include "pipeline/plan/cache_view.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/open_store.h"
@@ -31,13 +32,15 @@ struct DagOptions {
 };
 
 // --store and --results.
-void add_store_options(CLI::App& command, StoreOptions& options);
-// --profile, --set and --stages; the file itself is the command's own, and so are arguments that are overrides.
-void add_dag_options(CLI::App& command, DagOptions& options);
+void add_store_options(Command& command, StoreOptions& options);
+// The DAG file, as an argument that must be there.
+void add_dag_file(Command& command, DagOptions& options);
+// --profile, --set and --stages; arguments that are overrides are the command's own.
+void add_dag_options(Command& command, DagOptions& options);
 // --trust, of commands that run stages.
-void add_trust_option(CLI::App& command, DagOptions& options);
+void add_trust_option(Command& command, DagOptions& options);
 // --stages alone, with $SATDL_STAGES.
-void add_stages_option(CLI::App& command, std::vector<std::string>& stages);
+void add_stages_option(Command& command, std::vector<std::string>& stages);
 
 // What is an override among arguments that also name stages or files; it is taken out of them. Throws Error{Usage}.
 [[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);

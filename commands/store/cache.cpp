@@ -17,16 +17,12 @@ ExitCode reindex(const StoreOptions& options) {
 
 }  // namespace
 
-void add_cache_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("cache", "the store: verify it, index it anew, remove what nobody needs");
-    command->footer("Examples:\n  satdl cache verify\n  satdl cache reindex --store /data/satdl");
-    command->require_subcommand(1);
-    add_verify_command(*command, work);
-    add_gc_command(*command, work);
-    const auto options = std::make_shared<StoreOptions>();
-    auto* reindex_command = command->add_subcommand("reindex", "make the index anew from the objects");
-    add_store_options(*reindex_command, *options);
-    reindex_command->callback([options, &work] { work = [options] { return reindex(*options); }; });
+void add_cache_command(Command& program) {
+    Command cache = program.add_group("cache", "the store: verify it, index it anew, remove what nobody needs",
+                                      "Examples:\n  satdl cache verify\n  satdl cache reindex --store /data/satdl");
+    add_verify_command(cache);
+    add_gc_command(cache);
+    cache.add_command<StoreOptions>("reindex", "make the index anew from the objects", "", add_store_options, reindex);
 }
 
 }  // namespace satdl

@@ -4,10 +4,14 @@
 // side by side as the cores admit; nothing of that is kept.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "commands/shared/run_display.h"
 #include "commands/shared/session.h"
 #include "commands/shared/signals.h"
 #include "commands/store/comparing_store.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_executor.h"
@@ -132,21 +136,22 @@ ExitCode check(CheckOptions options) {
 
 }  // namespace
 
-void add_check_determinism_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("check-determinism", "run stages again, and compare every byte");
-    command->footer(
+void add_check_determinism_command(Command& program) {
+    program.add_command<CheckOptions>(
+        "check-determinism", "run stages again, and compare every byte",
         "Stages run twice more: one at a time, and side by side; nothing of that is kept. Exit code 1: the bytes differ.\n"
         "Examples:\n  satdl check-determinism dags/full.yaml --profile quick\n"
-        "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test");
-    const auto options = std::make_shared<CheckOptions>();
-    command->add_option("dag", options->dag.file, "the DAG file")->required()->type_name("DAG");
-    command->add_option("stages", options->stages, "just these (default: all), and parameters: name=value")
-        ->type_name("STAGE|NAME=VALUE");
-    command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
-    add_dag_options(*command, options->dag);
-    add_trust_option(*command, options->dag);
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return check(*options); }; });
+        "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test",
+        [](Command& command, CheckOptions& options) {
+            add_dag_file(command, options.dag);
+            command.add_option("stages", options.stages, "just these (default: all), and parameters: name=value")
+                .type_name("STAGE|NAME=VALUE");
+            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            add_dag_options(command, options.dag);
+            add_trust_option(command, options.dag);
+            add_store_options(command, options.store);
+        },
+        check);
 }
 
 }  // namespace satdl

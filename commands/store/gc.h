@@ -1,11 +1,11 @@
 // satdl cache gc: artifacts that nothing refers to any more.
 #pragma once
 
-#include "commands/shared/command.h"
-
 namespace satdl {
 
+class Command;
+
 // Adds `gc` to the command `cache`.
-void add_gc_command(CLI::App& cache, Work& work);
+void add_gc_command(Command& cache);
 
 }  // namespace satdl

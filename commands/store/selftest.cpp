@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "commands/shared/session.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/store/file_system_probe.h"
 
@@ -72,16 +74,17 @@ ExitCode selftest(const SelftestOptions& options) {
 
 }  // namespace
 
-void add_selftest_command(CLI::App& program, Work& work) {
-    auto* command = program.add_subcommand("selftest", "try out what the store's file system can do");
-    command->footer(
+void add_selftest_command(Command& program) {
+    program.add_command<SelftestOptions>(
+        "selftest", "try out what the store's file system can do",
         "Each check does what a store does, in a folder of its own that is removed again.\n"
         "Exit code 3: unsafe, do not keep a store there.\n"
-        "Examples:\n  satdl selftest\n  satdl selftest --store /data/satdl");
-    const auto options = std::make_shared<SelftestOptions>();
-    command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return selftest(*options); }; });
+        "Examples:\n  satdl selftest\n  satdl selftest --store /data/satdl",
+        [](Command& command, SelftestOptions& options) {
+            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            add_store_options(command, options.store);
+        },
+        selftest);
 }
 
 }  // namespace satdl

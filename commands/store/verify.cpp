@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "commands/store/repair.h"
+#include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
@@ -150,23 +152,25 @@ ExitCode verify(VerifyOptions options) {
 
 }  // namespace
 
-void add_verify_command(CLI::App& cache, Work& work) {
-    auto* command = cache.add_subcommand("verify", "compare every byte with its digest; what is damaged is put aside");
-    command->footer(
+void add_verify_command(Command& cache) {
+    cache.add_command<VerifyOptions>(
+        "verify", "compare every byte with its digest; what is damaged is put aside",
         "Looks at artifacts, checkpoints, ends of trainings, and the lines of run records. With --repair, artifacts in quarantine are\n"
         "made again, from the DAG that the record of their run tells, and compared with what they were. A damaged checkpoint or end\n"
         "needs no repair: the one before it counts, or the stage begins anew. A record cannot be repaired; its damaged lines are not\n"
         "used, and deleting its folder in .satdl/runs/ forgets the run.\n"
         "Exit code 3: something is damaged, or could not be repaired.\n"
-        "Examples:\n  satdl cache verify\n  satdl cache verify --repair");
-    const auto options = std::make_shared<VerifyOptions>();
-    command->add_flag("--repair", options->repair, "make again the artifacts in quarantine, and compare their digests with those recorded");
-    add_stages_option(*command, options->repairs.stages);
-    command->add_flag("--trust", options->repairs.trust, "repair though the store belongs to somebody else (docs/trust.md)")
-        ->envname("SATDL_TRUST");
-    command->add_flag("--json", options->json, "one JSON document on stdout (docs/json.md)");
-    add_store_options(*command, options->store);
-    command->callback([options, &work] { work = [options] { return verify(*options); }; });
+        "Examples:\n  satdl cache verify\n  satdl cache verify --repair",
+        [](Command& command, VerifyOptions& options) {
+            command.add_flag("--repair", options.repair,
+                             "make again the artifacts in quarantine, and compare their digests with those recorded");
+            add_stages_option(command, options.repairs.stages);
+            command.add_flag("--trust", options.repairs.trust, "repair though the store belongs to somebody else (docs/trust.md)")
+                .envname("SATDL_TRUST");
+            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            add_store_options(command, options.store);
+        },
+        verify);
 }
 
 }  // namespace satdl

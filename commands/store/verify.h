@@ -1,10 +1,10 @@
 // `satdl cache verify`.
 #pragma once
 
-#include "commands/shared/command.h"
-
 namespace satdl {
 
-void add_verify_command(CLI::App& cache, Work& work);
+class Command;
+
+void add_verify_command(Command& cache);
 
 }  // namespace satdl
