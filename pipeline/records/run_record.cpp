@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "pipeline/core/json.h"
 
 #include "pipeline/store/layout.h"
 
@@ -67,7 +68,7 @@ std::optional<std::size_t> good_from(std::string_view line, std::string_view nam
     return start;
 }
 
-bool is_object(std::string_view line) { return line.starts_with('{') && nlohmann::json::accept(line); }
+bool is_object(std::string_view line) { return line.starts_with('{') && Json::try_parse(line).has_value(); }
 
 }  // namespace
 
@@ -130,6 +131,22 @@ std::string damage_text(const Record& record, const std::string& name) {
     return fmt::format("line{}{} of the record '{}' {} damaged", all == 1 ? "" : "s", numbers, printable(name), all == 1 ? "is" : "are");
 }
 
+std::set<Digest> recorded_artifacts(const fs::path& store_folder, std::size_t runs, FileSystem& files, std::vector<std::string>& damaged) {
+    constexpr std::string_view kBefore = "\"key\":\"";
+    std::set<Digest> keys;
+    std::vector<std::string> ids = recorded_runs(store_folder, files);
+    if (ids.size() > runs) ids.resize(runs);
+    for (const std::string& id : ids) {
+        const std::string text = record_text(store_folder, id, files);
+        const std::string damage = damage_text(checked_record(text, id), id);
+        if (!damage.empty()) damaged.push_back(damage);
+        for (auto at = text.find(kBefore); at != std::string::npos; at = text.find(kBefore, at + 1)) {
+            if (const auto key = Digest::from_hex(std::string_view(text).substr(at + kBefore.size(), 64))) keys.insert(*key);
+        }
+    }
+    return keys;
+}
+
 std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& key, FileSystem& files, std::vector<std::string>& damaged) {
     const std::string wanted = fmt::format("\"{}\"", key.hex());
     for (const std::string& id : recorded_runs(store_folder, files)) {
@@ -143,7 +160,7 @@ std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& ke
             const bool first = line.find("\"run_started\"") != std::string::npos;
             if (!first && line.find(wanted) == std::string::npos) continue;
             try {
-                const auto json = nlohmann::json::parse(line);
+                const Json json = Json::parse(line);
                 if (first) made.host = json.value("host", "");
                 if (json.value("event", "") != "stage" || json.value("outcome", "") != "ran") continue;
                 made.run = id;
@@ -152,7 +169,7 @@ std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& ke
                 made.threads = json.value("threads", 1);
                 made.library_sha256 = json.value("library_sha256", "");
                 found = true;
-            } catch (const nlohmann::json::exception&) {  // not what satdl writes
+            } catch (const JsonError&) {  // not what satdl writes
                 continue;
             }
         }

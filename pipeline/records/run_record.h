@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,11 @@ struct Record {
 
 // "line 17 of the record 'reused' is damaged", "lines 1, 2, 3, 4, 5 and 12 more of the record '2026...' are damaged"; "" where none is.
 [[nodiscard]] std::string damage_text(const Record& record, const std::string& name);
+
+// The keys of the artifacts that the last `runs` runs made or reused. Keys in damaged lines count, too: they can only keep more. What is
+// damaged of these records comes to `damaged`.
+[[nodiscard]] std::set<Digest> recorded_artifacts(const std::filesystem::path& store_folder, std::size_t runs, FileSystem& files,
+                                                  std::vector<std::string>& damaged);
 
 // What a run record says of the run that made an object.
 struct MadeIn {
