@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "commands/inspect/show_images.h"
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"

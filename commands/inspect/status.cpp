@@ -1,6 +1,8 @@
 // satdl status: what a run would do, stage by stage.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "commands/shared/plan_json.h"
 #include "commands/shared/session.h"
 #include "pipeline/display/text_format.h"

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "pipeline/core/json.h"
+#include <nlohmann/json.hpp>
 
 #include "pipeline/store/layout.h"
 
@@ -68,7 +67,7 @@ std::optional<std::size_t> good_from(std::string_view line, std::string_view nam
     return start;
 }
 
-bool is_object(std::string_view line) { return line.starts_with('{') && Json::try_parse(line).has_value(); }
+bool is_object(std::string_view line) { return line.starts_with('{') && nlohmann::json::accept(line); }
 
 }  // namespace
 
@@ -160,7 +159,7 @@ std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& ke
             const bool first = line.find("\"run_started\"") != std::string::npos;
             if (!first && line.find(wanted) == std::string::npos) continue;
             try {
-                const Json json = Json::parse(line);
+                const auto json = nlohmann::json::parse(line);
                 if (first) made.host = json.value("host", "");
                 if (json.value("event", "") != "stage" || json.value("outcome", "") != "ran") continue;
                 made.run = id;
@@ -169,7 +168,7 @@ std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& ke
                 made.threads = json.value("threads", 1);
                 made.library_sha256 = json.value("library_sha256", "");
                 found = true;
-            } catch (const JsonError&) {  // not what satdl writes
+            } catch (const nlohmann::json::exception&) {  // not what satdl writes
                 continue;
             }
         }
