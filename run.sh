@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 to a first result:
 #
-#   ./run.sh                       sets up what is missing, then the study in small: satdl-run dags/full.yaml --profile quick
-#   ./run.sh dags/full.yaml        the whole study; arguments go to satdl-run in place of the default ones, paths as seen from where you stand
+#   ./run.sh                       sets up what is missing, then runs a small version of the study: satdl-run dags/full.yaml --profile quick
+#   ./run.sh dags/full.yaml        the whole study; arguments replace the default ones of satdl-run, paths are relative to the current folder
 #
-# A second call does nothing twice. The exit code is satdl-run's.
+# A second call repeats nothing. The exit code is satdl-run's.
 set -euo pipefail
 # shellcheck source=cmake/build.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cmake/build.sh"
@@ -21,5 +21,5 @@ cat <<'EOF'
 Every tensor is in results/full/ (HDF5; links into the store, .satdl). Worth trying next:
     build/satdl show noisy@train/images                                              one of them: shape, statistics, where it comes from
     build/satdl-run dags/full.yaml --profile quick --set noise_factor=0.3 -n         what would run again, and why
-    build/satdl-run dags/full.yaml --profile quick --sweep noise_factor=0.2,0.4      several, side by side
+    build/satdl-run dags/full.yaml --profile quick --sweep noise_factor=0.2,0.4      several values, side by side
 EOF

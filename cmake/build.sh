@@ -1,6 +1,6 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # From a bare machine to programs in build/ and data in data/: what run.sh and test.sh have in common. Sourced by them.
-# Each step finds out by itself, and fast, that it has nothing to do.
+# Each step detects quickly that it has nothing to do.
 
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -16,13 +16,13 @@ build_jobs() {
     echo "${SATDL_JOBS:-$((cores < by_memory ? cores : by_memory))}"
 }
 
-# Once. Afterwards ninja itself configures anew when a CMakeLists.txt or the choice of LibTorch has changed (cmake/Torch.cmake).
+# Once. Afterwards ninja itself reconfigures when a CMakeLists.txt or the choice of LibTorch has changed (cmake/Torch.cmake).
 configure() {
     if [ -e "$build/build.ninja" ]; then return 0; fi
     step "configuring build/ (Release)" cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release
 }
 
-# On a terminal, ninja's own one line of progress; elsewhere nothing but the outcome.
+# On a terminal, ninja's own progress line; elsewhere only the result.
 compile() { # TARGET...
     local command=(flock "$deps/build.lock" cmake --build "$build" -j "$(build_jobs)" --target "$@")
     if [ -t 2 ]; then
@@ -32,10 +32,10 @@ compile() { # TARGET...
     fi
 }
 
-# What `satdl data fetch` says of its progress is for terminals.
+# `satdl data fetch` shows its progress only on a terminal.
 fetch_data() {
     if [ -t 2 ]; then
-        env -C "$root" "$build/satdl" data fetch >&2 || die "the data could not be fetched (see above)"
+        env -C "$root" "$build/satdl" data fetch >&2 || die "fetching the data failed (see above)"
         return
     fi
     step "fetching and checking the data" env -C "$root" "$build/satdl" data fetch

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the set-up scripts share. Sourced, never run.
 #
-# All of it speaks on stderr: stdout belongs to satdl-run (whose --json must stay clean) and to what a script was asked for.
+# All messages go to stderr: stdout belongs to satdl-run (whose --json must stay clean) and to what a script was asked for.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=$root/.deps          # private and git-ignored: the LibTorch, logs, stamps
@@ -29,7 +29,7 @@ step() {
     quietly "$@" || rc=$?
     if [ "$rc" -ne 0 ]; then
         tail -n 40 "$step_output" | sed 's/^/    | /' >&2
-        say "  $what: failed (exit $rc); all of its output is at the end of $setup_log"
+        say "  $what: failed (exit $rc); its full output is at the end of $setup_log"
     fi
     return "$rc"
 }
@@ -41,7 +41,7 @@ missing_packages() {
     printf '%s\n' "$@" | grep -vxF "${installed:-none}" || true
 }
 
-# root needs nothing; others need sudo, which may ask for a password only where there is somebody to answer.
+# root needs nothing; others need sudo, which may ask for a password only on a terminal.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
@@ -57,21 +57,21 @@ apt_install() {
     as_root "${apt[@]}" install --no-install-recommends "$@" || { as_root "${apt[@]}" update && as_root "${apt[@]}" install --no-install-recommends "$@"; }
 }
 
-# install_packages WHY PACKAGE...: installs what is missing, or says exactly what the user has to do.
+# install_packages WHY PACKAGE...: installs what is missing, or prints exactly what the user has to do.
 install_packages() {
     local why=$1 missing
     shift
     if [ -n "${SATDL_NO_APT:-}" ]; then return 0; fi
     if ! command -v apt-get >/dev/null; then
-        say "error: this machine has no apt-get. Install by your own means what these Debian packages hold:"
+        say "error: apt-get not found. Install the equivalent of these Debian packages:"
         say "    $*"
-        say "and then say so: SATDL_NO_APT=1 $0"
+        say "then run: SATDL_NO_APT=1 $0"
         return 1
     fi
     mapfile -t missing < <(missing_packages "$@")
     if [ "${#missing[@]}" -eq 0 ]; then return 0; fi
     can_be_root || {
-        say "error: packages are missing ($why), and this is neither root nor a user with sudo. Have somebody run"
+        say "error: missing packages ($why), and you are neither root nor allowed to use sudo. Ask an administrator to run"
         say "    apt-get install --no-install-recommends ${missing[*]}"
         return 1
     }

@@ -40,7 +40,7 @@ main() {
     if [ ! -e "$prefix/libtbb.so.12" ]; then
         rm -rf "$deps"/tbb.*
         folder=$(mktemp -d "$deps/tbb.XXXXXX")
-        step "fetching Debian's source of oneTBB" fetch "$folder" || die "the source package onetbb cannot be had"
+        step "fetching Debian's source of oneTBB" fetch "$folder" || die "the source package onetbb cannot be fetched"
         step "building oneTBB for ThreadSanitizer" build "$folder" || die "oneTBB cannot be built for ThreadSanitizer"
         rm -rf "$prefix"
         mv "$(dirname "$(find "$folder" -name libtbb.so.12 | head -n 1)")" "$prefix"

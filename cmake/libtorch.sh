@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Chooses the LibTorch that satdl is built with, and says which one and why. The choice is remembered in .deps/libtorch.choice.
+# Chooses the LibTorch that satdl is built with, and prints which one and why. The choice is remembered in .deps/libtorch.choice.
 #
-#   cmake/libtorch.sh                   choose (or repeat the choice), install what it needs, and say so
-#   cmake/libtorch.sh --prefix DIR      use the LibTorch in DIR: unpacked libtorch-*.zip, an installed PyTorch's folder `torch`, one of your own build
-#   cmake/libtorch.sh --use KIND        own | wheel | debian: that one or none; `auto` forgets the choice and chooses again
+#   cmake/libtorch.sh                   choose (or repeat the choice), install what it needs, and print it
+#   cmake/libtorch.sh --prefix DIR      use the LibTorch in DIR: unpacked libtorch-*.zip, an installed PyTorch's folder `torch`, or your own build
+#   cmake/libtorch.sh --use KIND        own | wheel | debian: only that one; `auto` forgets the choice and chooses again
 #   ... --prefix-only                   print only its prefix, for CMAKE_PREFIX_PATH
 #   ... --print                         print kind=, version=, prefix=, include=, lib=, because=, one a line (cmake/Torch.cmake reads this)
 #   ... --forget-it                     with --use: do not remember
@@ -11,8 +11,8 @@
 # In this order:
 #   own     the user's: CMAKE_PREFIX_PATH or Torch_DIR in the environment, or --prefix
 #   wheel   the CPU wheel of PyTorch, from pip's configured sources, else from PyTorch's own index. Only its C++ half is unpacked, into .deps/: no Python at run
-#           time, nothing installed into anybody's Python
-#   debian  Debian's libtorch-dev (1.13.1), where no wheel can be had
+#           time, nothing installed into any Python
+#   debian  Debian's libtorch-dev (1.13.1), if no wheel is available
 #
 # Whatever is chosen must compile, link and run a small program first: a LibTorch with the old C++ ABI, or for another processor, is found out here and not
 # after ten minutes of building.
@@ -25,7 +25,7 @@ wheel_index=https://download.pytorch.org/whl/cpu
 wheel_prefix=$deps/libtorch-$wheel_version
 choice=$deps/libtorch.choice
 
-# The version that the headers of a LibTorch state, or nothing if these are no LibTorch's headers.
+# The version that the headers of a LibTorch state, or nothing if these are not the headers of a LibTorch.
 version_in() { # INCLUDE_DIR
     local header
     for header in "$1/torch/headeronly/version.h" "$1/torch/csrc/api/include/torch/version.h"; do
@@ -47,7 +47,7 @@ look_at() { # KIND PREFIX
     [ -n "$version" ] && [ -n "$lib" ]
 }
 
-# Does it compile, link and run? A std::string crosses the border, so an old C++ ABI does not link. One second; torch/torch.h itself would take 30.
+# Does it compile, link and run? A std::string crosses the library boundary, so an old C++ ABI does not link. One second; torch/torch.h itself would take 30.
 works() {
     local dir rc=0
     dir=$(mktemp -d "$deps/tmp.XXXXXX")
@@ -60,7 +60,7 @@ EOF
     if [ "$include" != /usr/include ]; then flags+=(-isystem "$include"); fi   # named again, /usr/include breaks the standard library's #include_next
     "${CXX:-g++}" "${flags[@]}" "$dir/try.cpp" -o "$dir/try" -L"$lib" -ltorch_cpu -lc10 -Wl,-rpath,"$lib" >"$dir/log" 2>&1 && "$dir/try" >>"$dir/log" 2>&1 || rc=$?
     if [ "$rc" -ne 0 ]; then
-        say "  LibTorch $version in $prefix does not compile, link and run a small program:"
+        say "  a small program with LibTorch $version in $prefix does not compile, link and run:"
         tail -n 8 "$dir/log" | sed 's/^/    | /' >&2
         if grep -q 'undefined reference.*Device' "$dir/log"; then say "    (built for the old C++ ABI? PyTorch offers that version as cxx11-abi, too)"; fi
     fi
@@ -86,14 +86,14 @@ own_from_environment() {
 use_own() {
     if [ -n "$own_prefix" ]; then
         look_at own "$own_prefix" || die "--prefix $own_prefix: no include/torch with a version, or no lib/libtorch_cpu.so and lib/libc10.so in there"
-        because="--prefix named it"
+        because="chosen with --prefix"
     elif own_from_environment; then
-        because="CMAKE_PREFIX_PATH or Torch_DIR names it"
+        because="chosen with CMAKE_PREFIX_PATH or Torch_DIR"
     else
         missed+=("own: neither CMAKE_PREFIX_PATH nor Torch_DIR names one")
         return 1
     fi
-    works || die "the LibTorch that you named cannot be used; name another one, or none"
+    works || die "the LibTorch that you chose does not work; choose another one, or none"
 }
 
 python_with_pip() {
@@ -130,14 +130,14 @@ fetch_wheel() {
     say "  fetching torch==$wheel_version (190 MB) ..."
     if quietly pip_download "$python" "$tmp"; then
         source="pip's configured sources have"
-    elif say "  pip's configured sources do not have it"    # usual, and no failure to alarm anybody with: PyPI itself has no +cpu wheels
+    elif say "  pip's configured sources do not have it"    # the usual case, not an error: PyPI itself has no +cpu wheels
         step "fetching it from PyTorch's own index" pip_download "$python" "$tmp" --index-url "$wheel_index"; then
         source="PyTorch's own index has"
     else
         rm -rf "$tmp"
         return 1
     fi
-    # Unpacked aside, and renamed when whole: a folder of the final name is a complete one.
+    # Unpacked to a temporary folder, and renamed when complete: a folder with the final name is a complete one.
     step "unpacking it into $wheel_prefix" unpack_wheel "$tmp"/torch-*.whl "$tmp/unpacked" || { rm -rf "$tmp"; return 1; }
     rm -rf "$wheel_prefix"
     mv "$tmp/unpacked/torch" "$wheel_prefix" || return 1
@@ -145,9 +145,9 @@ fetch_wheel() {
 }
 
 use_wheel() {
-    source="it had been fetched before:"
+    source="an earlier setup fetched"
     if ! look_at wheel "$wheel_prefix" && ! fetch_wheel; then
-        missed+=("wheel: torch==$wheel_version could be had neither from pip's configured sources nor from PyTorch's own index")
+        missed+=("wheel: torch==$wheel_version is available neither from pip's configured sources nor from PyTorch's own index")
         return 1
     fi
     if ! look_at wheel "$wheel_prefix" || ! works; then
@@ -155,7 +155,7 @@ use_wheel() {
         return 1
     fi
     version=$wheel_version
-    because="no other was named, and $source the wheel torch==$wheel_version"
+    because="no other was chosen, and $source the wheel torch==$wheel_version"
 }
 
 use_debian() {
@@ -188,15 +188,15 @@ choose() { # KIND, or auto
     own) use_own ;;
     wheel) use_wheel ;;
     debian) use_debian ;;
-    *) die "--use $1: there are own, wheel, debian and auto" ;;
+    *) die "--use $1: must be own, wheel, debian or auto" ;;
     esac || {
-        say "error: no LibTorch can be used:"
+        say "error: no usable LibTorch found:"
         printf '    %s\n' "${missed[@]}" >&2
-        say "  download one yourself and name it: cmake/libtorch.sh --prefix /where/libtorch/is"
+        say "  download one yourself and choose it: cmake/libtorch.sh --prefix /where/libtorch/is"
         exit 1
     }
-    if [ "$1" != auto ] && [ -z "$own_prefix" ]; then because="--use $1 asked for it"; fi
-    # Debian's is the last resort: why not the wheel is the because.
+    if [ "$1" != auto ] && [ -z "$own_prefix" ]; then because="chosen with --use $1"; fi
+    # Debian's is the last resort: the reason is why the wheel was not used.
     if [ "$1" = auto ] && [ "$kind" = debian ]; then because="$because, since ${missed[*]: -1} (cmake/libtorch.sh --use auto tries again)"; fi
 }
 
@@ -207,8 +207,8 @@ main() {
     own_prefix='' kind='' version='' prefix='' include='' lib='' because=''
     while [ $# -gt 0 ]; do
         case "$1" in
-        --use) use=${2:?"--use wants own, wheel, debian or auto"}; shift ;;
-        --prefix) own_prefix=$(cd "${2:?--prefix wants a folder}" && pwd); use=own; shift ;;
+        --use) use=${2:?"--use needs own, wheel, debian or auto"}; shift ;;
+        --prefix) own_prefix=$(cd "${2:?--prefix needs a folder}" && pwd); use=own; shift ;;
         --prefix-only) output=prefix ;;
         --print) output=all ;;
         --forget-it) remember=no ;;
@@ -222,7 +222,7 @@ main() {
     if [ -n "$use" ] || ! remembered; then
         rm -rf "$deps"/tmp.*
         choose "${use:-auto}"
-        # Written only when it differs: its time of change is what makes an existing build configure itself anew.
+        # Written only when it differs: its time of change is what makes an existing build reconfigure itself.
         if [ "$remember" = yes ] && [ "$(as_text)" != "$(cat "$choice" 2>/dev/null)" ]; then
             as_text >"$choice.new"
             mv "$choice.new" "$choice"

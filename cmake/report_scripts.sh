@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fetches the scripts that draw the report's plots, checks them, and lays them ready for the page: Vega, Vega-Lite and Vega's interpreter of expressions, which
-# spares the page 'unsafe-eval'. From npm (a package of its own registry, or of the one that npm is configured with), kept in .deps/report-scripts/.
+# Fetches the scripts that draw the report's plots, checks them, and prepares them for the page: Vega, Vega-Lite and Vega's interpreter of expressions, which
+# spares the page 'unsafe-eval'. From npm (a package of its own registry, or of the one that npm is configured with), stored in .deps/report-scripts/.
 #
-#   cmake/report_scripts.sh --into DIR              fails where they cannot be had
-#   cmake/report_scripts.sh --into DIR --optional   says so instead and ends with 0: satdl is built, and `satdl report` tells what is missing
+#   cmake/report_scripts.sh --into DIR              fails if they are not available
+#   cmake/report_scripts.sh --into DIR --optional   prints why instead and exits with 0: satdl is built, and `satdl report` reports what is missing
 #
 # Each package is pinned to a version and to the SHA-512 that npm's own lock files would hold; nothing else is ever unpacked.
 set -euo pipefail
@@ -29,7 +29,7 @@ fetch() { # PACKAGE SHA512
     if ! quietly env -C "$tmp" npm pack --silent --fetch-retries=1 "$1"; then
         problem="npm could not fetch $1 (see the end of $setup_log)"
     elif ! is_whole "$tmp/${1/@/-}.tgz" "$2"; then
-        problem="$1 as npm fetched it does not have the SHA-512 that it must have"
+        problem="$1, as fetched by npm, does not have the expected SHA-512"
     else
         mv "$tmp/${1/@/-}.tgz" "$file"
     fi
@@ -67,7 +67,7 @@ main() {
     problem=""
     while [ $# -gt 0 ]; do
         case "$1" in
-        --into) into=${2:?"--into wants a folder"}; shift ;;
+        --into) into=${2:?"--into needs a folder"}; shift ;;
         --optional) optional=yes ;;
         *) die "unknown argument $1; see the top of cmake/report_scripts.sh" ;;
         esac
@@ -80,10 +80,10 @@ main() {
     for entry in "${packages[@]}"; do
         if fetch "${entry%% *}" "${entry#* }"; then continue; fi
         if [ "$optional" = yes ]; then
-            say "  the report's scripts are not there: $problem; all but \`satdl report\` works without them"
+            say "  the report's scripts are missing: $problem; everything except \`satdl report\` works without them"
             exit 0
         fi
-        die "the report's scripts are not there: $problem"
+        die "the report's scripts are missing: $problem"
     done
     lay_out "$into"
 }

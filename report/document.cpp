@@ -14,7 +14,7 @@ namespace satdl {
 
 namespace {
 
-// With more of a kind than this, pictures and matrices of the first ones stand for all, and the page says so.
+// Of more than this many, the page shows only the first ones, and says so.
 constexpr std::size_t kMaxMatrices = 24;
 constexpr std::size_t kMaxPictured = 8;
 constexpr std::size_t kMaxPairs = 4;
@@ -113,21 +113,21 @@ Json columns_json(const std::vector<EpochRow>& epochs) {
     return columns;
 }
 
-// Every epoch of every training: from its history, or, where that was never kept, from the run's record.
+// Every epoch of every training: from its history, or, if that was never stored, from the run's record.
 Json curves_json(const RunFacts& run, Evidence& evidence) {
     Json curves = Json::array();
     for (const auto& stage : run.stages) {
         const ArtifactHeader* header = evidence.header(stage.name);
-        bool kept = false;
+        bool stored = false;
         for (const auto& [port, kind] : header ? header->ports : std::map<std::string, PortKind>{}) {
             if (kind != PortKind::History) continue;
             const auto history = evidence.group(stage.name, port);
             const auto source = evidence.source(stage.name, port);
             if (!history || !source) continue;
-            kept = true;
+            stored = true;
             curves.push_back({{"stage", stage.name}, {"columns", columns_json(*history)}, {"source", source_json(*source)}});
         }
-        if (!kept && !stage.epochs.empty()) {
+        if (!stored && !stage.epochs.empty()) {
             curves.push_back({{"stage", stage.name}, {"columns", columns_json(stage.epochs)}, {"source", nullptr}});
         }
     }
@@ -157,7 +157,7 @@ Json pair_json(const Graded& first, const Graded& second, const StageFacts* comp
             {"sources", std::move(sources)}};
 }
 
-// Classifiers with their labels, and those of them that saw the same.
+// The classifiers with their labels, and the pairs that read the same data.
 class Classifiers {
 public:
     Classifiers(RunFacts& run, Evidence& evidence) : run_(run) {

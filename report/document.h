@@ -1,4 +1,4 @@
-// All that a report's page shows, as one JSON document: the page's scripts draw it, and nothing else reaches them.
+// Everything that the report's page shows, as one JSON document, which is the only input of the page's scripts.
 #pragma once
 
 #include <nlohmann/json.hpp>

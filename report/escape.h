@@ -1,5 +1,5 @@
-// Text and bytes on their way into a page, by where they go to; xml_text() (pipeline/core/xml.h) is for HTML itself. Whatever stands in a
-// YAML file (names, descriptions, parameters) or in a record passes through one of these, or through the page's own textContent.
+// Escapes text and bytes for their place in a page; xml_text() (pipeline/core/xml.h) is for HTML itself. Everything from a
+// YAML file (names, descriptions, parameters) or from a record passes through one of these, or through textContent in the page.
 #pragma once
 
 #include <string>

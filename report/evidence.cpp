@@ -5,20 +5,20 @@
 namespace satdl {
 
 void Evidence::note(const std::string& stage, const std::string& why) {
-    if (noted_.insert(stage).second) run_.missing.push_back(fmt::format("of {} {}", stage, why));
+    if (noted_.insert(stage).second) run_.missing.push_back(fmt::format("{}: {}", stage, why));
 }
 
-// What `read` finds under the stage's key.
+// The result of `read` for the stage's key; nullopt, with a note, if there is none.
 template <typename Read>
 auto Evidence::guarded(const std::string& stage, Read read) -> decltype(read(Digest())) {
     const StageFacts* facts = run_.find(stage);
     if (facts == nullptr || !facts->key || !facts->has_outcome()) return std::nullopt;
     try {
         auto found = read(*facts->key);
-        if (!found) note(stage, fmt::format("the artifact is no longer in the store (key {})", facts->key->short_hex()));
+        if (!found) note(stage, fmt::format("its artifact is no longer in the store (key {})", facts->key->short_hex()));
         return found;
     } catch (const Error& error) {
-        note(stage, fmt::format("the artifact cannot be used: {}", error.what()));
+        note(stage, fmt::format("its artifact cannot be used: {}", error.what()));
     }
     return std::nullopt;
 }

@@ -1,4 +1,4 @@
-// The artifacts of a run's stages, opened when they are asked for; what cannot be had is noted, once, and never fails a
+// The artifacts of a run's stages, opened on demand; a missing one is noted once in the report and never fails the
 // report.
 #pragma once
 
@@ -23,7 +23,7 @@ public:
     // Both must outlive it. Notes go to run.missing.
     Evidence(RunFacts& run, Store& store) : run_(run), store_(store) {}
 
-    // Nothing where the stage has no outcome in the store.
+    // null if the stage has no artifact in the store.
     [[nodiscard]] const ArtifactHeader* header(const std::string& stage);
     [[nodiscard]] std::optional<Array> array(const std::string& stage, const std::string& port);
     [[nodiscard]] std::optional<NamedArrays> group(const std::string& stage, const std::string& port);

@@ -34,7 +34,7 @@ StageFacts& stage_of(RunFacts& run, const Json& event) {
     return run.stages.emplace_back(std::move(fresh));
 }
 
-// The DAG's order becomes that of the stages; what was told before keeps its facts.
+// Puts the stages in the order of the DAG; facts from earlier events are retained.
 void take_dag(RunFacts& run, const Json& event) {
     std::vector<StageFacts> ordered;
     for (const Json& described : event.at("stages")) {
@@ -165,8 +165,8 @@ void describe_stages(RunFacts& run, const Catalog& catalog) {
         if (entry == nullptr && !stage.kind.empty()) unknown.insert(stage.kind);
     }
     if (unknown.empty()) return;
-    run.missing.push_back(fmt::format("pictures, confusion matrices and comparisons of the stages of kind {}: no stage library here has it; "
-                                      "--stages or $SATDL_STAGES names one that has",
+    run.missing.push_back(fmt::format("pictures, confusion matrices and comparisons of the stages of kind {}: no stage library has it; "
+                                      "load one that does with --stages or $SATDL_STAGES",
                                       fmt::join(unknown, ", ")));
 }
 
@@ -179,26 +179,26 @@ StageFacts* RunFacts::find(const std::string& stage) {
     return const_cast<StageFacts*>(std::as_const(*this).find(stage));
 }
 
-std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files) {
+std::string find_run(const std::filesystem::path& store, const std::string& prefix, FileSystem& files) {
     const std::vector<std::string> ids = recorded_runs(store, files);
     if (ids.empty()) {
-        throw Error(ExitCode::Usage, fmt::format("no run has left a record in {}", printable(store.string())),
-                    "`satdl run DAG` makes one; --store names another store");
+        throw Error(ExitCode::Usage, fmt::format("there are no run records in {}", printable(store.string())),
+                    "`satdl run DAG` creates one; use --store for another store");
     }
-    if (words.empty()) return ids.front();
-    std::vector<std::string> meant;
+    if (prefix.empty()) return ids.front();
+    std::vector<std::string> matches;
     for (const auto& id : ids) {
-        if (id == words) return id;
-        if (id.starts_with(words)) meant.push_back(id);
+        if (id == prefix) return id;
+        if (id.starts_with(prefix)) matches.push_back(id);
     }
-    if (meant.size() == 1) return meant.front();
-    if (meant.size() > 1) {
-        throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", meant.size(), printable(words)),
-                    "give more of the id: the folders in " + printable((store / store_layout::kRuns).string()));
+    if (matches.size() == 1) return matches.front();
+    if (matches.size() > 1) {
+        throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", matches.size(), printable(prefix)),
+                    "give more characters of the id; the ids are the folders in " + printable((store / store_layout::kRuns).string()));
     }
-    const std::string near = did_you_mean(words, ids);
+    const std::string near = did_you_mean(prefix, ids);
     throw Error(ExitCode::Usage,
-                fmt::format("'{}' is neither a run in {} nor a file", printable(words), printable(store.string())),
+                fmt::format("'{}' is neither a run in {} nor a file", printable(prefix), printable(store.string())),
                 near.empty() ? "the newest run is " + ids.front() : near);
 }
 
@@ -227,8 +227,8 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
         run.missing.emplace_back("the run's record has no end: it is among the damaged lines, or the run never finished");
     } else if (!run.seconds) {
         run.missing.emplace_back(
-            "the run never finished, or goes on still: its record has no end, and this page shows what it "
-            "had done when the page was made");
+            "the run never finished, or is still running: its record has no end, and this page shows what it "
+            "had done when the page was written");
     } else if (run.stopped) {
         run.missing.emplace_back("the run was stopped before its end");
     }
@@ -236,7 +236,7 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
         std::any_of(run.stages.begin(), run.stages.end(), [](const StageFacts& one) { return !one.kind.empty(); });
     if (!has_dag) {
         run.missing.emplace_back(
-            "the run's record does not tell its DAG: no edges, no parameters of stages, and nothing that "
+            "the run's record has no DAG: no edges, no parameters of stages, and nothing that "
             "needs them (pictures, confusion matrices)");
     }
     return run;
@@ -266,7 +266,7 @@ RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores) {
             stage.outcome = std::string(name_of(NodeState::Reused));
             stage.key = planned.key;
         } else {
-            run.missing.push_back(fmt::format("{} is not up to date: {}", stage.name, planned.because));
+            run.missing.push_back(fmt::format("{} is out of date: {}", stage.name, planned.because));
         }
         run.stages.push_back(std::move(stage));
     }

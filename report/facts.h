@@ -1,4 +1,4 @@
-// What is known of one run, before anything of it is shown: from its record (events.jsonl) or, for a DAG file, from its
+// The facts of one run, from its record (events.jsonl) or, for a DAG file, from its
 // plan; and what its stages are, from the catalogue as it is now.
 #pragma once
 
@@ -19,15 +19,15 @@ struct Reads {
     std::string port, from, from_port;
 };
 
-// The end of an epoch, as the record tells it.
+// The event `epoch` of a record.
 struct EpochRow {
     std::int64_t epoch = 0;
-    std::map<std::string, double> metrics;  // NaN where the number was not finite
+    std::map<std::string, double> metrics;  // NaN if the number was not finite
 };
 
 struct StageFacts {
     std::string name;
-    std::string kind;  // "" where the record does not say
+    std::string kind;  // "" if the record does not say
     const StageDescription* description = nullptr;  // of the kind, as the catalogue has it now; null: it does not have the kind
     std::string about;
     std::vector<Reads> inputs;
@@ -54,25 +54,25 @@ struct StageFacts {
 };
 
 struct RunFacts {
-    std::string id;  // "" where no run made all of this (a DAG file)
+    std::string id;  // "" if no single run produced all of this (a DAG file)
     std::string dag, file, version, host;
     std::optional<double> wall_time;  // when it began, seconds since 1970
-    std::optional<double> seconds;    // nothing: the record has no end
+    std::optional<double> seconds;    // nullopt: the record has no end
     int cores = 0;                    // 0: not known
     bool stopped = false;
-    bool damaged = false;             // lines of its record are: what they told is not here
-    std::vector<StageFacts> stages;                                   // in the DAG's order where the record has it
+    bool damaged = false;             // its record has damaged lines, which are missing here
+    std::vector<StageFacts> stages;                                   // in the DAG's order if the record has the DAG
     nlohmann::ordered_json points = nlohmann::ordered_json::array();  // of a sweep; see docs/json.md
-    std::vector<std::string> missing;                                 // what a reader should know is not here
+    std::vector<std::string> missing;                                 // texts: what the report lacks, and why
 
     [[nodiscard]] StageFacts* find(const std::string& stage);
     [[nodiscard]] const StageFacts* find(const std::string& stage) const;
 };
 
-// The id that the user's words mean: an id, its first characters, or ("") the newest run that has a record. Throws
+// The id of the run that starts with `prefix`, or ("") of the newest run that has a record. Throws
 // Error{Usage}.
-[[nodiscard]] std::string find_run(const std::filesystem::path& store, const std::string& words, FileSystem& files);
-// From runs/<id>/events.jsonl. Damaged and torn lines are left out and told in `missing`; so is an end that never came.
+[[nodiscard]] std::string find_run(const std::filesystem::path& store, const std::string& prefix, FileSystem& files);
+// From runs/<id>/events.jsonl. `missing` lists damaged and torn lines, which are left out, and an end that never came.
 [[nodiscard]] RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files);
 // The same from a record's text.
 [[nodiscard]] RunFacts facts_of_record(const std::string& id, const std::string& text);
@@ -80,7 +80,7 @@ struct RunFacts {
 [[nodiscard]] std::string plain_name(const std::string& stage);
 // Sets the descriptions of the stages; kinds that the catalogue does not have go to `missing`. The catalogue must outlive `run`.
 void describe_stages(RunFacts& run, const Catalog& catalog);
-// Of a DAG file as it stands: what its plan would reuse.
+// For a DAG file as it is now: what its plan would reuse.
 [[nodiscard]] RunFacts facts_of_plan(const Dag& dag, const Plan& plan, int cores);
 
 }  // namespace satdl

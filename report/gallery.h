@@ -1,4 +1,4 @@
-// Pictures out of tensors: what noise and denoising do to images, which test images are classified most wrongly, and on
+// Pictures from tensors: images before and after noise and denoising, the most confident wrong answers, and the images on
 // which two classifiers differ.
 #pragma once
 
@@ -16,10 +16,10 @@ struct Graded {
     std::string stage;
     Answers answers;
     std::vector<std::int64_t> labels;
-    std::optional<Array> images;  // what it saw, where that is pictures
+    std::optional<Array> images;  // its input, if that is images
     std::vector<Source> sources;  // predictions, labels, images
 };
-// Nothing where the stage is no such thing, or its artifacts are not there.
+// nullopt if the stage is not such a one, or its artifacts are missing.
 [[nodiscard]] std::optional<Graded> graded(const StageFacts& stage, Evidence& evidence);
 
 // {"stage","port","key","digest"}
@@ -31,11 +31,11 @@ struct Graded {
 [[nodiscard]] std::string picture(const Array& images, std::int64_t index);
 
 // Of a stage with NoisyImages: {"stage","columns":[{"title","source"}],"rows":[[uri, ...]]}; the denoised images are the DenoisedImages
-// of stages that read the noisy ones. Null where there is nothing to show.
+// of stages that read the noisy ones. null if there is nothing to show.
 [[nodiscard]] nlohmann::ordered_json noise_gallery(const StageFacts& noise, const RunFacts& run, Evidence& evidence);
 // The wrong answers with the greatest output: [{"index","label","answer","output","picture"}]
 [[nodiscard]] nlohmann::ordered_json most_wrong(const Graded& graded);
-// On which just one of two is right, in the order of the samples, some of each kind:
+// Samples on which exactly one of the two is right, in their order, some of each kind:
 // [{"index","label","first","second","picture"}]
 [[nodiscard]] nlohmann::ordered_json differing(const Graded& first, const Graded& second);
 

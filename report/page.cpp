@@ -11,7 +11,7 @@ namespace satdl {
 
 namespace {
 
-// The page's own scripts, in the order in which they build on each other.
+// The page's own scripts, in the order of their dependencies.
 constexpr const char* kScripts[] = {"text.js",     "plots.js", "sweep.js",    "verdict.js", "curves.js",
                                     "pictures.js", "graph.js", "evidence.js", "main.js"};
 
@@ -19,7 +19,7 @@ std::string read_part(const std::filesystem::path& path, FileSystem& files) {
     const auto identity = files.stamp(path);
     if (!identity) {
         throw Error(
-            ExitCode::Usage, fmt::format("the report's page needs {}, which is not there", path.string()),
+            ExitCode::Usage, fmt::format("the report needs {}, which is missing", path.string()),
             "Vega-Lite's scripts come from npm: install npm (Debian: apt-get install --no-install-recommends npm) and build "
             "satdl again, or run cmake/report_scripts.sh --into " +
                 path.parent_path().string());
@@ -27,7 +27,7 @@ std::string read_part(const std::filesystem::path& path, FileSystem& files) {
     return files.read(path, 0, identity->bytes);
 }
 
-// No script may hold what ends its element or begins a comment; none of ours does, and Vega's are checked here.
+// A script must not contain what ends its element or begins a comment; ours do not, and Vega's are checked here.
 std::string script_element(const std::string& script, std::string& policy) {
     SATDL_CHECK(script.find("</script") == std::string::npos && script.find("<!--") == std::string::npos,
                 "a script of the page would end its own element");
@@ -72,7 +72,7 @@ std::string page_html(const PageParts& parts, const std::string& title, const st
 {}</style>
 </head>
 <body>
-<noscript><p class="notice">This page draws itself with scripts that it carries in itself; they are switched off here.</p>
+<noscript><p class="notice">This page needs JavaScript, which is switched off here. Its scripts are part of the page.</p>
 </noscript>
 <main id="report"></main>
 <details id="licences"><summary>Licences of the scripts in this page</summary><pre>{}</pre></details>

@@ -1,6 +1,6 @@
-// The page: one HTML file that loads nothing. Its own style and scripts and Vega's are files beside the program (report/ in
-// the build folder), read when a page is made and written into it; a content security policy names each script by its
-// SHA-256, so that nothing else could run in the page, whatever a name or a text holds.
+// The page: one HTML file that loads nothing. Its style, its scripts and Vega's are files beside the program (report/ in
+// the build folder), which are copied into the page; a content security policy lists each script by its
+// SHA-256, so that nothing else can run in the page, whatever a name or a text contains.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,7 @@ namespace satdl {
 struct PageParts {
     std::string style, scripts, vega, vega_lite, interpreter, licences;
 };
-// Throws Error{Usage} naming what is missing and how it is had.
+// Throws Error{Usage} that names the missing file and says how to get it.
 [[nodiscard]] PageParts page_parts(const std::filesystem::path& folder, FileSystem& files);
 
 // `title`: plain text. `document`: JSON text.

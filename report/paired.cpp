@@ -67,7 +67,7 @@ std::vector<std::int64_t> confusion_of(const Answers& answers, const std::vector
 
 double mcnemar_p(std::int64_t only_first, std::int64_t only_second) {
     const std::int64_t n = only_first + only_second, min = std::min(only_first, only_second);
-    double tail = 0;  // P(at most `least` heads of n)
+    double tail = 0;  // P(at most `min` heads of n)
     for (std::int64_t k = 0; k <= min; ++k) {
         const auto log_factorial = [](std::int64_t m) { return std::lgamma(static_cast<double>(m) + 1); };
         tail +=

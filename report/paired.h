@@ -10,8 +10,8 @@
 
 namespace satdl {
 
-// What a classifier said of each sample, from predictions [N, C]: the class with the greatest output (the first of equals;
-// an output that is NaN is never the greatest), and that output. Nothing where the array is none such (another type or
+// A classifier's answer for each sample, from predictions [N, C]: the class with the greatest output (the first of equals;
+// an output that is NaN is never the greatest), and that output. nullopt if the array has another type or
 // shape).
 struct Answers {
     std::int64_t classes = 0;
@@ -19,13 +19,13 @@ struct Answers {
     std::vector<double> output;
 };
 [[nodiscard]] std::optional<Answers> answers_of(const Array& predictions);
-// Class numbers [N] of any whole type; nothing where the array is none such, or one lies outside 0 .. classes - 1.
+// Class numbers [N] of any integer type; nullopt if the array is something else, or a number is outside 0 .. classes - 1.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> labels_of(const Array& labels, std::int64_t classes);
 
 // counts[label * classes + answer]. Precondition: as many labels as answers.
 [[nodiscard]] std::vector<std::int64_t> confusion_of(const Answers& answers, const std::vector<std::int64_t>& labels);
 
-// McNemar's test (McNemar 1947; exact form): of the samples on which just one of two classifiers is right, does either have
+// McNemar's test (McNemar 1947; exact form): of the samples on which exactly one of two classifiers is right, does one have
 // more than a fair coin would give it? `p_value`: two-sided, from the binomial distribution, at most 1.
 struct McNemar {
     std::int64_t only_first = 0, only_second = 0;  // right where the other is wrong

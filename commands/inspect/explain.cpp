@@ -1,4 +1,4 @@
-// satdl explain: why a stage would run, part by part of its key; or, where nothing differs, what its key is made of.
+// satdl explain: why a stage would run, by the parts of its key that changed; or, if nothing changed, all parts of its key.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,14 +20,14 @@ struct ExplainOptions {
     bool json = false;
 };
 
-// One part of the key, as it was and as it is.
+// One part of the key, with its old and its new value.
 struct Difference {
     std::string part;
     std::optional<std::string> before, now;
     [[nodiscard]] bool differs() const { return before != now; }
 };
 
-// All parts, in the order of the recipe; those that are gone come last.
+// All parts, in the order of the recipe; removed ones last.
 std::vector<Difference> compared(const Recipe& before, const Recipe& now) {
     std::vector<Difference> parts;
     const auto value_in = [](const Recipe& recipe, const std::string& name) -> std::optional<std::string> {
@@ -42,13 +42,13 @@ std::vector<Difference> compared(const Recipe& before, const Recipe& now) {
     return parts;
 }
 
-// Digests in full only where a program reads them.
-std::string shown(const std::optional<std::string>& value) {
+// Digests are shortened for people; --json has them in full.
+std::string value_text(const std::optional<std::string>& value) {
     if (!value) return "(none)";
     return Digest::from_hex(*value) ? value->substr(0, 12) + "…" : *value;
 }
 
-// The stages whose outcome is not known yet and that this one waits for.
+// The inputs of this stage that are not known yet.
 std::vector<std::string> waits_for(const Dag& dag, const Plan& plan, NodeId node) {
     std::vector<std::string> names;
     for (const auto& input : dag.nodes[node].inputs) {
@@ -75,19 +75,19 @@ Json explanation_json(const Node& node, const PlannedNode& planned, const std::v
             {"waits_for", waiting},       {"parts", std::move(rows)}};
 }
 
-std::string explanation_text(const PlannedNode& planned, const std::vector<Difference>& parts, bool seen_before) {
+std::string explanation_text(const PlannedNode& planned, const std::vector<Difference>& parts, bool ran_before) {
     const bool any = std::any_of(parts.begin(), parts.end(), [](const Difference& part) { return part.differs(); });
     Table table;
-    if (any && seen_before) {
+    if (any && ran_before) {
         table.columns = {"part of the key", "was", "is"};
         for (const auto& part : parts) {
-            if (part.differs()) table.rows.push_back({part.part, shown(part.before), shown(part.now)});
+            if (part.differs()) table.rows.push_back({part.part, value_text(part.before), value_text(part.now)});
         }
         return table_text(table);
     }
     table.columns = {"part of the key", "is"};
-    for (const auto& part : parts) table.rows.push_back({part.part, shown(part.now)});
-    table.notes.push_back(seen_before ? "nothing differs from the last time" : "this stage never ran in this store");
+    for (const auto& part : parts) table.rows.push_back({part.part, value_text(part.now)});
+    table.notes.push_back(ran_before ? "nothing changed since the last run" : "this stage has never run in this store");
     return fmt::format("key {}\n{}", planned.key->hex(), table_text(table));
 }
 
@@ -95,7 +95,7 @@ ExitCode explain(ExplainOptions options) {
     take_settings(options.stages, options.dag);
     if (options.stages.size() != 1)
         throw Error(ExitCode::Usage, fmt::format("explain takes one stage, not {}", options.stages.size()),
-                    "as in: satdl explain dags/full.yaml m1 noise_factor=0.2");
+                    "for example: satdl explain dags/full.yaml m1 noise_factor=0.2");
     const std::string& stage = options.stages.front();
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
@@ -135,13 +135,13 @@ ExitCode explain(ExplainOptions options) {
 
 void add_explain_command(Command& program) {
     program.add_command<ExplainOptions>(
-        "explain", "why a stage would run: which part of its key differs, from what to what",
+        "explain", "show why a stage would run: which parts of its key changed, and how",
         "Example:\n  satdl explain dags/full.yaml m1 noise_factor=0.2",
         [](Command& command, ExplainOptions& options) {
             add_dag_file(command, options.dag);
             command.add_option("stage", options.stages, "the stage, and parameters: name=value").required().type_name("STAGE|NAME=VALUE");
             add_dag_options(command, options.dag);
-            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         explain);

@@ -1,4 +1,4 @@
-// satdl graph: the DAG as a picture, for Graphviz, for Mermaid, or drawn here as SVG.
+// satdl graph: draws the DAG, as dot (Graphviz), Mermaid or SVG.
 #include "pipeline/display/dag_diagram.h"
 
 #include <fmt/format.h>
@@ -19,7 +19,7 @@ struct GraphOptions {
     bool status = false;
 };
 
-// What a run would do with each node, and how long that takes as far as the history tells.
+// What a run would do with each node, and how long it takes according to the history.
 void add_plan(Diagram& graph, const Plan& plan) {
     for (const auto& planned : plan.nodes) {
         DiagramNode& node = graph.nodes[planned.node];
@@ -47,16 +47,16 @@ ExitCode draw(GraphOptions options) {
 
 void add_graph_command(Command& program) {
     program.add_command<GraphOptions>(
-        "graph", "the DAG as a picture",
+        "graph", "draw the DAG",
         "Examples:\n  satdl graph dags/full.yaml --format svg > full.svg\n"
         "  satdl graph dags/full.yaml noise_factor=0.2 --format mermaid --status",
         [](Command& command, GraphOptions& options) {
             add_dag_file(command, options.dag);
-            command.add_option("parameters", options.parameters, "parameters of it: name=value").type_name("NAME=VALUE");
+            command.add_option("parameters", options.parameters, "parameters of the DAG: name=value").type_name("NAME=VALUE");
             command.add_option("--format", options.format, "dot (Graphviz), mermaid, or svg")
                 .one_of({"dot", "mermaid", "svg"})
                 .show_default();
-            command.add_flag("--status", options.status, "with what a run would do with each stage");
+            command.add_flag("--status", options.status, "show what a run would do with each stage");
             add_dag_options(command, options.dag);
             add_store_options(command, options.store);
         },

@@ -1,12 +1,12 @@
-// satdl ls: the stages of a DAG and what each has in the store.
+// satdl ls: lists the stages of a DAG and their stored results.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
-#include "pipeline/core/metric_text.h"
 #include "pipeline/core/json.h"
+#include "pipeline/core/metric_text.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
@@ -31,11 +31,11 @@ std::optional<ArtifactHeader> header_or_none(Store& store, const Digest& key) {
     try {
         return store.header(key);
     } catch (const DamagedArtifact&) {
-        return std::nullopt;  // it has been put into quarantine: there is none
+        return std::nullopt;  // it was moved to quarantine
     }
 }
 
-// Of a DAG file: each stage with what the store has under the key that it would have now, else what it last had.
+// For a DAG file: each stage with the artifact under its current key, else with its last one.
 std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
@@ -58,7 +58,7 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
     return rows;
 }
 
-// Of the run that left the links.
+// For the run that created the links in results/.
 std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
     const auto files = real_file_system();
     const ResultLinks results(options.store.results, options.dag_name, *files);
@@ -143,7 +143,7 @@ ExitCode ls(LsOptions options) {
     if (is_override(options.dag.file) && !std::filesystem::is_regular_file(options.dag.file))
         options.parameters.push_back(std::exchange(options.dag.file, ""));
     take_only_settings(options.parameters, options.dag);
-    if (options.dag.file.empty()) refuse_settings_alone(options.dag);
+    if (options.dag.file.empty()) check_settings_have_dag(options.dag);
     std::string name;
     const auto rows = options.dag.file.empty() ? rows_of_results(options, name) : rows_of_dag(options, name);
     if (options.json) {
@@ -158,17 +158,17 @@ ExitCode ls(LsOptions options) {
 
 void add_ls_command(Command& program) {
     program.add_command<LsOptions>(
-        "ls", "the stages and what each has in the store",
+        "ls", "list stages and their stored results",
         "Examples:\n"
         "  satdl ls                                     of the DAG that ran last\n"
-        "  satdl ls dags/full.yaml                      as that file stands now\n"
+        "  satdl ls dags/full.yaml                      of a DAG file as it is now\n"
         "  satdl ls dags/full.yaml noise_factor=0.2     ... with another value",
         [](Command& command, LsOptions& options) {
             command.add_option("dag", options.dag.file, "a DAG file; default: the DAG that ran last").type_name("DAG");
-            command.add_option("parameters", options.parameters, "parameters of it: name=value").type_name("NAME=VALUE");
+            command.add_option("parameters", options.parameters, "parameters of the DAG: name=value").type_name("NAME=VALUE");
             command.add_option("--dag", options.dag_name, "the name of a DAG that ran before").type_name("NAME");
             add_dag_options(command, options.dag);
-            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         ls);

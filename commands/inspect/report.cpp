@@ -1,4 +1,4 @@
-// satdl report: runs as one page of HTML that needs nothing else.
+// satdl report: writes runs as one self-contained HTML page.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +10,9 @@
 #include <ranges>
 
 #include "commands/shared/session.h"
-#include "pipeline/core/time_text.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/core/json.h"
+#include "pipeline/core/time_text.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
@@ -34,8 +34,8 @@ struct ReportOptions {
 
 constexpr std::size_t kRecordsToSearch = 100;
 
-// Where the run is the one that made what the DAG stands for now: every stage under the same key.
-bool is_of(const RunFacts& run, const RunFacts& planned) {
+// Whether the run has every stage of the plan under the same key.
+bool has_keys_of(const RunFacts& run, const RunFacts& planned) {
     if (run.dag != planned.dag) return false;
     for (const auto& stage : planned.stages) {
         const StageFacts* same = run.find(stage.name);
@@ -44,7 +44,7 @@ bool is_of(const RunFacts& run, const RunFacts& planned) {
     return true;
 }
 
-// Of a DAG file: the newest run that has all of it, with its schedule; else what its plan would reuse.
+// For a DAG file: the newest run that has all of its artifacts, with its schedule; else what the plan would reuse.
 RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     DagOptions dag_options = options.dag;
     dag_options.file = file;
@@ -55,19 +55,19 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
     RunFacts planned = facts_of_plan(dag, session.plan(dag, {}, cache), session.machine().cores);
     for (const auto& id : recorded_runs(open.folder(), open.files()) | std::views::take(kRecordsToSearch)) {
         RunFacts run = facts_of_run(open.folder(), id, open.files());
-        if (is_of(run, planned)) return run;
+        if (has_keys_of(run, planned)) return run;
     }
     for (auto& stage : planned.stages) {
         const auto last = open.index().history(dag.name, stage.name);
         if (stage.key && last && last->key == *stage.key && last->seconds > 0) stage.seconds = last->seconds;
     }
-    planned.missing.emplace_back("no one run has all of this as the file stands now: there is no schedule to show");
+    planned.missing.emplace_back("no single run produced all of this with the current file: there is no schedule to show");
     return planned;
 }
 
 bool is_file(const std::string& what) { return std::filesystem::is_regular_file(what); }
 
-// Where nobody uses the store, a run whose record has no end is dead. Where it cannot be told, it may be alive.
+// If no process uses the store, a run whose record has no end is dead. If that cannot be determined, it may be alive.
 bool may_be_alive(const std::filesystem::path& store_folder) {
     try {
         return StoreLock::is_used(store_folder);
@@ -76,10 +76,10 @@ bool may_be_alive(const std::filesystem::path& store_folder) {
     }
 }
 
-// What was killed, or stopped: from where the next run would go on.
-void tell_interrupted(RunFacts& run, OpenStore& open) {
-    const bool dead = !run.seconds && !run.damaged && !may_be_alive(open.folder());  // damaged: its end may have been told
-    if (dead) run.missing.emplace_back("no run is at work in this store: it was interrupted");
+// Marks stages that were killed or stopped, with the position from which the next run would resume.
+void mark_interrupted(RunFacts& run, OpenStore& open) {
+    const bool dead = !run.seconds && !run.damaged && !may_be_alive(open.folder());  // damaged: its end may be among the damaged lines
+    if (dead) run.missing.emplace_back("the run was interrupted: no run is using this store now");
     for (StageFacts& stage : run.stages) {
         const bool was_killed = dead && stage.outcome == "unfinished";
         if (!was_killed && stage.outcome != "stopped") continue;
@@ -95,7 +95,7 @@ RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     if (is_file(what)) return facts_of_dag(what, options);
     OpenStore open(options.store.store, Access::ReadOnly);
     RunFacts run = facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
-    tell_interrupted(run, open);
+    mark_interrupted(run, open);
     return run;
 }
 
@@ -106,22 +106,22 @@ public:
         try {
             catalog_ = load_catalog(program_folder(), libraries);
         } catch (const Error& error) {
-            trouble_ = in_one_line(error.what());
+            problem_ = in_one_line(error.what());
         }
     }
 
     // This must outlive `run`.
     void describe(RunFacts& run) const {
-        if (trouble_.empty()) describe_stages(run, catalog_);
-        else run.missing.push_back("pictures, confusion matrices and comparisons: " + trouble_);
+        if (problem_.empty()) describe_stages(run, catalog_);
+        else run.missing.push_back("pictures, confusion matrices and comparisons: " + problem_);
     }
 
 private:
     Catalog catalog_;
-    std::string trouble_;
+    std::string problem_;
 };
 
-// A file that takes its name when it is whole. Opened before the work, so that a path that cannot be written is told at
+// A file that gets its name when it is complete. Opened before the work, so that a path that cannot be written is an error
 // once.
 class PageFile {
 public:
@@ -150,7 +150,7 @@ public:
 private:
     [[noreturn]] void refuse(const std::string& why) const {
         throw Error(ExitCode::Usage, fmt::format("cannot write the report to {}: {}", printable(path_), why),
-                    "-o names another file");
+                    "use -o for another file");
     }
 
     const std::string path_;
@@ -161,7 +161,7 @@ private:
 
 ExitCode report(ReportOptions options) {
     take_settings(options.what, options.dag);
-    if (std::ranges::none_of(options.what, is_file)) refuse_settings_alone(options.dag);
+    if (std::ranges::none_of(options.what, is_file)) check_settings_have_dag(options.dag);
     const auto files = real_file_system();
     std::optional<PageParts> parts;
     std::optional<PageFile> file;
@@ -189,7 +189,7 @@ ExitCode report(ReportOptions options) {
     file->write(page);
     fmt::print("{}: {}, {}\n", printable(options.out), printable(title), bytes_text(page.size()));
     for (const auto& run : document["runs"]) {
-        for (const auto& missing : run["missing"]) fmt::print("  not in it: {}\n", printable(missing.get<std::string>()));
+        for (const auto& missing : run["missing"]) fmt::print("  missing: {}\n", printable(missing.get<std::string>()));
     }
     return ExitCode::Done;
 }
@@ -198,18 +198,18 @@ ExitCode report(ReportOptions options) {
 
 void add_report_command(Command& program) {
     program.add_command<ReportOptions>(
-        "report", "runs as one HTML page that needs no network",
+        "report", "write a self-contained HTML report",
         "Examples:\n"
-        "  satdl report                                     the newest run that ran anything\n"
-        "  satdl report dags/full.yaml --profile quick      what a DAG file stands for now\n"
+        "  satdl report                                     of the newest run that ran a stage\n"
+        "  satdl report dags/full.yaml --profile quick      of a DAG file as it is now\n"
         "  satdl report dags/full.yaml noise_factor=0.2     ... with another value\n"
-        "  satdl report 20261124T031731 -o mine.html        a run by its id (.satdl/runs/) or the first characters of it\n"
-        "docs/report.md tells what the page shows and where each number comes from.",
+        "  satdl report 20261124T031731 -o mine.html        of a run, by its id (see .satdl/runs/) or a prefix of it\n"
+        "docs/report.md explains what the page shows and where each number comes from.",
         [](Command& command, ReportOptions& options) {
             command.add_option("what", options.what, "DAG files, their parameters (name=value), or runs; default: the newest run")
                 .type_name("DAG|RUN|NAME=VALUE");
-            command.add_option("-o,--output", options.out, "the page's file").type_name("FILE").show_default();
-            command.add_flag("--json", options.json, "what the page shows as one JSON document on stdout, and no page");
+            command.add_option("-o,--output", options.out, "file to write").type_name("FILE").show_default();
+            command.add_flag("--json", options.json, "print the content of the page as JSON instead of writing it (docs/json.md)");
             add_dag_options(command, options.dag);
             add_store_options(command, options.store);
         },

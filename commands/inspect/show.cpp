@@ -1,4 +1,4 @@
-// satdl show: one artifact or one tensor of it: shapes, statistics, where it comes from.
+// satdl show: an artifact or one of its tensors: shapes, statistics, provenance.
 #include "commands/inspect/show.h"
 
 #include <fmt/format.h>
@@ -27,14 +27,14 @@ struct ShowOptions {
 constexpr std::int64_t kFewValues = 10;
 constexpr std::size_t kShortestKey = 6;
 
-// What the user's words mean.
-struct Found {
-    std::string stage;  // "" where it was found by its path or key
+// What the argument of the command refers to.
+struct ArtifactRef {
+    std::string stage;  // "" if it was found by its path or key
     std::filesystem::path path;
     std::string tensor;  // "" = all; else a port or port/name
 };
 
-std::optional<Found> found_by_key(const std::string& what, OpenStore& open) {
+std::optional<ArtifactRef> found_by_key(const std::string& what, OpenStore& open) {
     if (what.size() < kShortestKey || what.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
     std::vector<Digest> keys;
     for (const auto& key : open.store().keys()) {
@@ -42,23 +42,23 @@ std::optional<Found> found_by_key(const std::string& what, OpenStore& open) {
     }
     if (keys.empty()) return std::nullopt;
     if (keys.size() > 1)
-        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), "give more of its digits");
-    return Found{{}, open.store().path_of(keys.front()), {}};
+        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), "give more digits");
+    return ArtifactRef{{}, open.store().path_of(keys.front()), {}};
 }
 
-Found found_by_stage(const std::string& what, const ResultLinks& results, FileSystem& files) {
+ArtifactRef found_by_stage(const std::string& what, const ResultLinks& results, FileSystem& files) {
     const std::size_t slash = what.find('/');
-    Found found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
+    ArtifactRef found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
     found.path = results.path_of(found.stage);
     if (files.stamp(found.path)) return found;
     const auto names = results.names();
     throw Error(
         ExitCode::Usage,
-        fmt::format("the last run of {} left no artifact of a stage '{}'", printable(results.dag()), printable(found.stage)),
+        fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results.dag()), printable(found.stage)),
         did_you_mean(found.stage, names));
 }
 
-// The tensors that the user asked for.
+// The requested tensors.
 std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std::string& wanted) {
     std::vector<TensorRecord> chosen;
     std::vector<std::string> paths;
@@ -69,50 +69,50 @@ std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std
         if (wanted.empty() ? array_column : tensor.path() == wanted || tensor.port == wanted) chosen.push_back(tensor);
     }
     if (chosen.empty() && !wanted.empty()) {
-        throw Error(ExitCode::Usage, fmt::format("it has no tensor '{}'", printable(wanted)), did_you_mean(wanted, paths));
+        throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(wanted)), did_you_mean(wanted, paths));
     }
     return chosen;
 }
 
-ShownTensor shown_tensor(const TensorRecord& record, const ArtifactHeader& header, const StageOutput& outcome) {
+TensorView tensor_view(const TensorRecord& record, const ArtifactHeader& header, const StageOutput& outcome) {
     const Array& array = outcome.outputs.at(record.port).at(record.name);
-    ShownTensor shown{record, statistics_of(array), {}, {}};
+    TensorView view{record, statistics_of(array), {}, {}};
     if (header.ports.at(record.port) == PortKind::Model && array.dtype() == DType::UInt8) {
         const auto bytes = array.bytes();
-        shown.text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        view.text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     } else if (array.count() <= kFewValues) {
-        shown.values = numbers_of(array);
+        view.values = numbers_of(array);
     }
-    return shown;
+    return view;
 }
 
-void add_history(Shown& shown, const StageOutput& outcome) {
-    for (const auto& [port, kind] : shown.header.ports) {
+void add_history(ArtifactView& view, const StageOutput& outcome) {
+    for (const auto& [port, kind] : view.header.ports) {
         if (kind != PortKind::History) continue;
-        for (const auto& [name, column] : outcome.outputs.at(port)) shown.history[port][name] = numbers_of(column);
+        for (const auto& [name, column] : outcome.outputs.at(port)) view.history[port][name] = numbers_of(column);
     }
 }
 
-void add_origins(Shown& shown, const ResultLinks& results) {
+void add_origins(ArtifactView& view, const ResultLinks& results) {
     constexpr std::string_view kInput = "input ";
-    for (const auto& part : shown.header.recipe) {
+    for (const auto& part : view.header.recipe) {
         if (!part.name.starts_with(kInput)) continue;
         const auto digest = Digest::from_hex(part.value);
         const std::string origin = digest ? results.origin_of(*digest) : "";
-        if (!origin.empty()) shown.origins[part.name] = origin;
+        if (!origin.empty()) view.origins[part.name] = origin;
     }
 }
 
-// The tensors that the user asked for, as pictures: those of array ports where none was named.
-std::string drawn_tensors(const ArtifactHeader& header, const StageOutput& outcome, const Found& found, std::int64_t count) {
-    const std::string hint = "images are [N, H, W] or [N, C, H, W]; `satdl show` without --images tells the shapes";
+// Draws the requested tensors; without a request, those of array ports.
+std::string drawn_tensors(const ArtifactHeader& header, const StageOutput& outcome, const ArtifactRef& found, std::int64_t count) {
+    const std::string hint = "images are [N, H, W] or [N, C, H, W]; `satdl show` without --images prints the shapes";
     const Drawing drawing = drawing_on_stdout();
     std::string text;
     for (const auto& record : chosen_tensors(header, found.tensor)) {
         const bool is_named = !found.tensor.empty();
         if (!has_images(record.shape)) {
             if (is_named) {
-                throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, which holds no images", printable(record.path()),
+                throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, which does not hold images", printable(record.path()),
                                                          name_of(record.dtype), shape_text(record.shape)), hint);
             }
         } else if (is_named || header.ports.at(record.port) == PortKind::Array) {
@@ -124,24 +124,24 @@ std::string drawn_tensors(const ArtifactHeader& header, const StageOutput& outco
     return text;
 }
 
-// Of a file that the user named nobody knows that it ever was an artifact, and no run makes it again.
-ArtifactHeader header_of(const Found& found, bool by_path, FileSystem& files) {
+// A file that the user named may never have been an artifact, and no run recomputes it: then the hint is another one.
+ArtifactHeader header_of(const ArtifactRef& found, bool by_path, FileSystem& files) {
     try {
         return read_header(files, found.path);
     } catch (const DamagedArtifact& error) {
         if (!by_path) throw;
         throw Error(ExitCode::Store, error.diagnostics().front().message,
-                    "an HDF5 file that satdl has not written is shown by h5dump, and read into a DAG by `kind: read`");
+                    "if satdl did not write this HDF5 file, show it with h5dump, and read it into a DAG with `kind: read`");
     }
 }
 
 ExitCode show(const ShowOptions& options) {
     if (options.json && options.images > 0)
-        throw Error(ExitCode::Usage, "--images draws, and --json has no pictures", "leave one of them out");
+        throw Error(ExitCode::Usage, "--images cannot be combined with --json", "leave one of them out");
     OpenStore open(options.store.store, Access::ReadOnly);
     FileSystem& files = open.files();
     std::optional<ResultLinks> results;
-    Found found;
+    ArtifactRef found;
     const bool by_path = std::filesystem::is_regular_file(options.what);
     if (by_path) {
         found.path = options.what;
@@ -152,29 +152,29 @@ ExitCode show(const ShowOptions& options) {
         found = found_by_stage(options.what, *results, files);
     }
 
-    Shown shown;
-    shown.stage = found.stage;
-    shown.path = found.path;
-    shown.header = header_of(found, by_path, files);
+    ArtifactView view;
+    view.stage = found.stage;
+    view.path = found.path;
+    view.header = header_of(found, by_path, files);
     const MappedFile mapped = files.map(found.path);
-    verify_artifact(shown.header, mapped.bytes, found.path);
-    const StageOutput outcome = view_artifact(shown.header, mapped);
+    verify_artifact(view.header, mapped.bytes, found.path);
+    const StageOutput outcome = view_artifact(view.header, mapped);
     if (options.images > 0) {
-        fmt::print("{}", drawn_tensors(shown.header, outcome, found, options.images));
+        fmt::print("{}", drawn_tensors(view.header, outcome, found, options.images));
         return ExitCode::Done;
     }
-    for (const auto& record : chosen_tensors(shown.header, found.tensor)) {
-        shown.tensors.push_back(shown_tensor(record, shown.header, outcome));
+    for (const auto& record : chosen_tensors(view.header, found.tensor)) {
+        view.tensors.push_back(tensor_view(record, view.header, outcome));
     }
-    add_history(shown, outcome);
-    if (results) add_origins(shown, *results);
+    add_history(view, outcome);
+    if (results) add_origins(view, *results);
     std::vector<std::string> damaged;
-    shown.made = find_making(open.folder(), shown.header.key, files, damaged);
-    for (const std::string& one : damaged) print_warning(one + ", and not used");
+    view.made = find_producer(open.folder(), view.header.key, files, damaged);
+    for (const std::string& one : damaged) print_warning(one + "; ignored");
     if (options.json) {
-        fmt::print("{}\n", dump_json(shown_json(shown)));
+        fmt::print("{}\n", dump_json(artifact_json(view)));
     } else {
-        fmt::print("{}", shown_text(shown));
+        fmt::print("{}", artifact_text(view));
     }
     return ExitCode::Done;
 }
@@ -183,11 +183,11 @@ ExitCode show(const ShowOptions& options) {
 
 void add_show_command(Command& program) {
     program.add_command<ShowOptions>(
-        "show", "one artifact or tensor: shape, statistics, provenance",
+        "show", "show an artifact or a tensor: shape, statistics, provenance",
         "Examples:\n"
-        "  satdl show m1                          all of a stage of the DAG that ran last\n"
+        "  satdl show m1                          the artifact of a stage of the DAG that ran last\n"
         "  satdl show m1/model/conv_1.weight      one tensor\n"
-        "  satdl show noisy@train --images 8      its first images, drawn here\n"
+        "  satdl show noisy@train --images 8      draw its first images in the terminal\n"
         "  satdl show results/full/m1.h5          an artifact by its path\n"
         "  satdl show 3f9a52c0                    ... or by the first digits of its key",
         [](Command& command, ShowOptions& options) {
@@ -197,7 +197,7 @@ void add_show_command(Command& program) {
             command.add_option("--images", options.images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")
                 .in_range(1, 10000)
                 .type_name("N");
-            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         show);

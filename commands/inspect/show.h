@@ -1,4 +1,4 @@
-// What there is to say of one artifact, gathered before it is printed as text or as JSON.
+// Everything that `satdl show` prints of an artifact, as text or as JSON.
 #pragma once
 
 #include <optional>
@@ -12,24 +12,24 @@
 
 namespace satdl {
 
-struct ShownTensor {
+struct TensorView {
     TensorRecord record;
     Statistics statistics;
     std::vector<double> values;  // where there are few
     std::string text;            // of a model's architecture
 };
 
-struct Shown {
-    std::string stage;  // "" where it was asked for by its path or key
+struct ArtifactView {
+    std::string stage;  // "" if it was requested by its path or key
     std::filesystem::path path;
     ArtifactHeader header;
-    std::optional<MadeIn> made;
+    std::optional<Producer> made;
     std::map<std::string, std::string> origins;  // key part "input images" -> "noisy@train.images"
-    std::vector<ShownTensor> tensors;            // those that were asked for
+    std::vector<TensorView> tensors;            // the requested ones
     std::map<std::string, std::map<std::string, std::vector<double>>> history;  // of History ports: port -> column -> values
 };
 
-[[nodiscard]] Json shown_json(const Shown& shown);
-[[nodiscard]] std::string shown_text(const Shown& shown);
+[[nodiscard]] Json artifact_json(const ArtifactView& view);
+[[nodiscard]] std::string artifact_text(const ArtifactView& view);
 
 }  // namespace satdl

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "commands/inspect/show.h"
+#include "pipeline/core/json.h"
 #include "pipeline/core/metric_text.h"
 #include "pipeline/core/time_text.h"
-#include "pipeline/core/json.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sparkline.h"
 #include "pipeline/display/text_format.h"
@@ -26,10 +26,10 @@ std::string part_text(const std::string& value) {
     return Digest::from_hex(value) ? value.substr(0, 12) + "…" : fitted(printable(value), 90);
 }
 
-Table tensor_table(const Shown& shown) {
+Table tensor_table(const ArtifactView& view) {
     Table table{
         .title = {}, .columns = {"tensor", "dtype", "shape", "min", "max", "mean", "std", "nan"}, .rows = {}, .notes = {}};
-    for (const auto& tensor : shown.tensors) {
+    for (const auto& tensor : view.tensors) {
         const Statistics& numbers = tensor.statistics;
         table.rows.push_back({tensor.record.path(), std::string(name_of(tensor.record.dtype)),
                               shape_text(tensor.record.shape), number_text(numbers.min), number_text(numbers.max),
@@ -38,11 +38,11 @@ Table tensor_table(const Shown& shown) {
     return table;
 }
 
-Table recipe_table(const Shown& shown) {
+Table recipe_table(const ArtifactView& view) {
     Table table{.title = "Recipe", .columns = {"part", "value", "from"}, .rows = {}, .notes = {}};
-    for (const auto& part : shown.header.recipe) {
-        const auto origin = shown.origins.find(part.name);
-        table.rows.push_back({part.name, part_text(part.value), origin == shown.origins.end() ? "" : origin->second});
+    for (const auto& part : view.header.recipe) {
+        const auto origin = view.origins.find(part.name);
+        table.rows.push_back({part.name, part_text(part.value), origin == view.origins.end() ? "" : origin->second});
     }
     return table;
 }
@@ -70,48 +70,48 @@ Table history_table(const std::string& port, const std::map<std::string, std::ve
         if (found != columns.end() && found->second.size() > 1)
             table.notes.push_back(fmt::format("{:<10}  {}", loss, sparkline(found->second, kSparklineCells)));
     }
-    if (first > 0) table.notes.push_back(fmt::format("the last {} of {} epochs; --json has all", kHistoryRows, rows));
+    if (first > 0) table.notes.push_back(fmt::format("the last {} of {} epochs; --json prints all", kHistoryRows, rows));
     return table;
 }
 
 }  // namespace
 
-std::string shown_text(const Shown& shown) {
+std::string artifact_text(const ArtifactView& view) {
     std::string text;
-    if (!shown.stage.empty()) text += fmt::format("{}\n", printable(shown.stage));
-    text += fmt::format("key   {}\nfile  {} ({})\n", shown.header.key.hex(), printable(shown.path.string()),
-                        bytes_text(shown.header.file_bytes));
-    if (shown.made) {
-        text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(shown.made->wall_time)),
-                            duration_text(shown.made->seconds), printable(shown.made->host), shown.made->threads,
-                            shown.made->threads == 1 ? "" : "s", printable(shown.made->run));
-        if (!shown.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(shown.made->library_sha256));
+    if (!view.stage.empty()) text += fmt::format("{}\n", printable(view.stage));
+    text += fmt::format("key   {}\nfile  {} ({})\n", view.header.key.hex(), printable(view.path.string()),
+                        bytes_text(view.header.file_bytes));
+    if (view.made) {
+        text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(view.made->wall_time)),
+                            duration_text(view.made->seconds), printable(view.made->host), view.made->threads,
+                            view.made->threads == 1 ? "" : "s", printable(view.made->run));
+        if (!view.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(view.made->library_sha256));
     }
-    if (!shown.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(shown)));
-    for (const auto& tensor : shown.tensors) {
-        if (shown.tensors.size() > 1) break;
+    if (!view.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(view)));
+    for (const auto& tensor : view.tensors) {
+        if (view.tensors.size() > 1) break;
         std::string line = tensor.text;
         for (const double value : tensor.values) line += (line.empty() ? "" : "  ") + number_text(value);
         if (!line.empty()) text += fmt::format("\n{}\n", printable(line));
     }
-    for (const auto& [port, values] : shown.header.metrics) {
+    for (const auto& [port, values] : view.header.metrics) {
         Table table{.title = fmt::format("Metrics ({})", port), .columns = {"name", "value"}, .rows = {}, .notes = {}};
         for (const auto& [name, value] : values) table.rows.push_back({name, metric_text(value)});
         text += "\n" + table_text(table);
     }
-    for (const auto& [port, columns] : shown.history) text += "\n" + table_text(history_table(port, columns));
-    for (const auto& table : shown.header.tables) text += "\n" + table_text(table);
-    return text + "\n" + table_text(recipe_table(shown));
+    for (const auto& [port, columns] : view.history) text += "\n" + table_text(history_table(port, columns));
+    for (const auto& table : view.header.tables) text += "\n" + table_text(table);
+    return text + "\n" + table_text(recipe_table(view));
 }
 
-Json shown_json(const Shown& shown) {
+Json artifact_json(const ArtifactView& view) {
     Json recipe = Json::array(), tensors = Json::array(), tables = Json::array();
-    for (const auto& part : shown.header.recipe) {
+    for (const auto& part : view.header.recipe) {
         Json json = {{"part", part.name}, {"value", part.value}};
-        if (const auto origin = shown.origins.find(part.name); origin != shown.origins.end()) json["from"] = origin->second;
+        if (const auto origin = view.origins.find(part.name); origin != view.origins.end()) json["from"] = origin->second;
         recipe.push_back(std::move(json));
     }
-    for (const auto& tensor : shown.tensors) {
+    for (const auto& tensor : view.tensors) {
         const Statistics& numbers = tensor.statistics;
         tensors.push_back({{"tensor", tensor.record.path()},
                            {"dtype", name_of(tensor.record.dtype)},
@@ -123,24 +123,24 @@ Json shown_json(const Shown& shown) {
                            {"std", numbers.deviation},
                            {"nan", numbers.nan_count}});
     }
-    for (const auto& table : shown.header.tables) tables.push_back(table_to_json(table));
-    Json json = {{"stage", shown.stage.empty() ? Json(nullptr) : Json(shown.stage)},
-                 {"key", shown.header.key.hex()},
-                 {"path", shown.path.string()},
-                 {"bytes", shown.header.file_bytes},
+    for (const auto& table : view.header.tables) tables.push_back(table_to_json(table));
+    Json json = {{"stage", view.stage.empty() ? Json(nullptr) : Json(view.stage)},
+                 {"key", view.header.key.hex()},
+                 {"path", view.path.string()},
+                 {"bytes", view.header.file_bytes},
                  {"made", nullptr},
                  {"tensors", std::move(tensors)},
-                 {"metrics", shown.header.metrics},
-                 {"history", shown.history},
+                 {"metrics", view.header.metrics},
+                 {"history", view.history},
                  {"tables", std::move(tables)},
                  {"recipe", std::move(recipe)}};
-    if (shown.made) {
-        json["made"] = {{"run", shown.made->run},
-                        {"host", shown.made->host},
-                        {"wall_time", shown.made->wall_time},
-                        {"seconds", shown.made->seconds},
-                        {"threads", shown.made->threads},
-                        {"library_sha256", shown.made->library_sha256.empty() ? Json(nullptr) : Json(shown.made->library_sha256)}};
+    if (view.made) {
+        json["made"] = {{"run", view.made->run},
+                        {"host", view.made->host},
+                        {"wall_time", view.made->wall_time},
+                        {"seconds", view.made->seconds},
+                        {"threads", view.made->threads},
+                        {"library_sha256", view.made->library_sha256.empty() ? Json(nullptr) : Json(view.made->library_sha256)}};
     }
     return json;
 }

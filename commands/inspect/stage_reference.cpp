@@ -63,7 +63,7 @@ std::string reference(const CatalogEntry& entry) {
     std::string text =
         fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
     const auto add_ports = [&text](const char* title, const std::vector<PortDescription>& ports) {
-        Table table{.title = title, .columns = {"port", "carries", "help"}, .rows = {}, .notes = {}};
+        Table table{.title = title, .columns = {"port", "type", "help"}, .rows = {}, .notes = {}};
         for (const auto& port : ports) table.rows.push_back({port.name, port_text(port), port.help});
         if (!ports.empty()) text += "\n" + table_text(table);
     };
@@ -121,7 +121,7 @@ void print_layers() {
             const ConfigValue fallback = option.get(layer.defaults);
             const std::string otherwise = option.required          ? "required"
                                           : option.same_as.empty() ? fmt::format("default {}", fallback.text())
-                                                                   : fmt::format("default: as {}", option.same_as);
+                                                                   : fmt::format("default: same as {}", option.same_as);
             fmt::print("    {:<16} {}, {}: {}{}\n", option.name, wanted(option), otherwise, option.help,
                        option.name == layer.main ? fmt::format(" (also `{}: VALUE`)", layer.kind) : "");
         }
@@ -161,12 +161,12 @@ ExitCode stages(const StagesOptions& options) {
 
 void add_stages_command(Command& program) {
     program.add_command<StagesOptions>(
-        "stages", "the kinds of stages and of layers, with their ports and parameters",
+        "stages", "list the kinds of stages and layers, with their ports and parameters",
         "Examples:\n  satdl stages\n  satdl stages train\n  satdl stages --layers",
         [](Command& command, StagesOptions& options) {
-            command.add_option("kind", options.kind, "a kind of stage; default: a list of all").type_name("KIND");
-            command.add_flag("--layers", options.layers, "the layers of networks and their options");
-            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            command.add_option("kind", options.kind, "show this kind of stage; default: list all").type_name("KIND");
+            command.add_flag("--layers", options.layers, "list layers of networks and their options");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_stages_option(command, options.libraries);
         },
         stages);

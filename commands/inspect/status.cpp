@@ -19,7 +19,7 @@ struct StatusOptions {
 };
 
 Table plan_table(const Dag& dag, const Plan& plan) {
-    Table table{.title = {}, .columns = {"stage", "action", "expected", "because"}, .rows = {}, .notes = {}};
+    Table table{.title = {}, .columns = {"stage", "action", "expected", "reason"}, .rows = {}, .notes = {}};
     for (const auto& planned : plan.nodes) {
         table.rows.push_back({dag.nodes[planned.node].name, std::string(name_of(planned.action)),
                               planned.expected_seconds ? duration_text(*planned.expected_seconds) : "-", planned.because});
@@ -47,14 +47,14 @@ ExitCode status(StatusOptions options) {
 
 void add_status_command(Command& program) {
     program.add_command<StatusOptions>(
-        "status", "what a run would do, and because of what",
+        "status", "show what a run would do, and why",
         "Examples:\n  satdl status dags/full.yaml\n  satdl status dags/full.yaml m3 noise_factor=0.2 --json",
         [](Command& command, StatusOptions& options) {
             add_dag_file(command, options.dag);
             command.add_option("targets", options.targets, "stages or groups (default: all), and parameters: name=value")
                 .type_name("TARGET|NAME=VALUE");
             add_dag_options(command, options.dag);
-            command.add_flag("--json", options.json, "one JSON document (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         status);

@@ -1,4 +1,4 @@
-// satdl run: plans, carries the plan out, and tells what came of it.
+// satdl run: plans, runs the plan, and prints the result.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,14 +26,14 @@ namespace satdl {
 namespace {
 
 constexpr const char* kExamples = R"(Examples:
-  satdl run dags/full.yaml                               everything that is not up to date
-  satdl run dags/full.yaml m1 -n                         what would run for m1, and why
-  satdl run dags/full.yaml -f -s m1                      just m1, once more
-  satdl run dags/full.yaml --smoke                       does it all fit together? a few samples, one step, nothing kept
-  satdl run dags/full.yaml noise_factor=0.2              with another value, as --set noise_factor=0.2
-  satdl run dags/full.yaml noise_factor=0.1,0.2 epochs=5 once for each value, as --sweep noise_factor=0.1,0.2 --set epochs=5)";
+  satdl run dags/full.yaml                               run every stage that is out of date
+  satdl run dags/full.yaml m1 -n                         show what would run for m1, and why
+  satdl run dags/full.yaml -f -s m1                      rerun only m1
+  satdl run dags/full.yaml --smoke                       quick check: every stage, a few samples, nothing stored
+  satdl run dags/full.yaml noise_factor=0.2              set a parameter: short for --set noise_factor=0.2
+  satdl run dags/full.yaml noise_factor=0.1,0.2 epochs=5 run once per value: short for --sweep noise_factor=0.1,0.2 --set epochs=5)";
 
-// Somebody asked for a stage alone whose inputs were never made.
+// Throws if a stage was requested with -s and one of its inputs is not in the store.
 void refuse_blocked(const Dag& dag, const Plan& plan) {
     std::string message, hint;
     for (const auto& planned : plan.nodes) {
@@ -41,19 +41,19 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
         message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", dag.nodes[planned.node].name, planned.because);
         if (hint.empty())
             hint =
-                fmt::format("`satdl run {} {}` makes what it needs, too", printable(dag.file.string()), dag.nodes[planned.node].name);
+                fmt::format("`satdl run {} {}` also runs the stages that it needs", printable(dag.file.string()), dag.nodes[planned.node].name);
     }
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
 }
 
-void tell_summary(const RunOptions& options, const Dag& dag, const RunResult& result, double seconds) {
+void print_summary(const RunOptions& options, const Dag& dag, const RunResult& result, double seconds) {
     if (options.json || options.quiet) return;
     const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
-    const std::string_view distance = all_reused ? "" : "\n";  // from the lines of progress
+    const std::string_view distance = all_reused ? "" : "\n";  // separates it from the progress lines
     fmt::print("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result, seconds));
 }
 
-void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
+void print_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
     if (options.quiet) return;
     for (auto [stage, table] : final_tables(dag, result, options.targets, store)) {
         if (options.json) {
@@ -69,22 +69,22 @@ void tell_tables(const RunOptions& options, const Dag& dag, const RunResult& res
 
 ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
-        (given.several ? options.sweep.given : options.dag.overrides).push_back(std::move(given));
+        (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (options.smoke) return run_smoke(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
     const auto use = options.dry_run ? std::nullopt : std::optional(StoreLock::shared(session.open().folder()));
-    const SweepQuestion question = question_of(options.sweep);
+    const SweepQuery query = query_of(options.sweep);
     const bool sweeping = options.sweep.sweeps();
-    Sweep sweep = sweeping ? asked_sweep(options.sweep, session) : Sweep{};
+    Sweep sweep = sweeping ? requested_sweep(options.sweep, session) : Sweep{};
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
 
-    CheckpointStore* const ends = options.no_ends ? nullptr : &session.open().final_checkpoints();
+    CheckpointStore* const ends = options.no_final_checkpoints ? nullptr : &session.open().final_checkpoints();
     StoreCacheView cache = session.cache(dag, ends);
     const Plan plan = session.plan(dag, request_of(options), cache);
-    check_metrics(question, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
+    check_metrics(query, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
     const Limits limits = limits_of(options, session.machine());
     const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
     if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(load));
@@ -92,13 +92,13 @@ ExitCode run(RunOptions options) {
         fmt::print("{}", options.json ? dump_json(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
     }
-    session.refuse_files_of_others();
+    session.check_file_owners();
     refuse_blocked(dag, plan);
 
     OpenStore& open = session.open();
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
-    const auto display = display_on_stdout(shown(options), info, *clock);
+    const auto display = display_on_stdout(display_mode(options), info, *clock);
     const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store(), *display);
     const auto observer = broadcast({record.get(), display.get()});
     SweepStart sweep_start(*observer, sweep, load);
@@ -120,12 +120,12 @@ ExitCode run(RunOptions options) {
                                                 .checkpoint_every_seconds = options.checkpoint_every_seconds,
                                                 .final_checkpoints = ends});
 
-    tell_summary(options, dag, result, clock->seconds() - began);
-    if (!sweeping) tell_tables(options, dag, result, open.store());
-    tell_failures(dag, result);
+    print_summary(options, dag, result, clock->seconds() - began);
+    if (!sweeping) print_tables(options, dag, result, open.store());
+    print_failures(dag, result);
     if (sweeping) {
         const bool silent = options.json || options.quiet;
-        tell_sweep(options.sweep, silent, sweep, question, result, open.store(), *observer);
+        report_sweep(options.sweep, silent, sweep, query, result, open.store(), *observer);
     }
     return signals.exit_code().value_or(result.exit_code());
 }
@@ -133,7 +133,7 @@ ExitCode run(RunOptions options) {
 }  // namespace
 
 void add_run_command(Command& program) {
-    program.add_command<RunOptions>("run", "run what is not up to date", kExamples, add_run_options, run);
+    program.add_command<RunOptions>("run", "run the stages that are out of date", kExamples, add_run_options, run);
 }
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-// What `run` can be told, and what follows from it for the plan and its schedule.
+// The options of `run`, and what follows from them for the plan and its schedule.
 #pragma once
 
 #include <string>
@@ -18,15 +18,16 @@ struct RunOptions {
     SweepOptions sweep;
     Limits limits;
     double checkpoint_every_seconds = 60;
-    bool dry_run = false, force = false, smoke = false, no_ends = false, isolate = false, json = false, quiet = false, verbose = false;
+    bool dry_run = false, force = false, smoke = false, isolate = false, no_final_checkpoints = false;
+    bool json = false, quiet = false, verbose = false;
 };
 
 void add_run_options(Command& command, RunOptions& options);
 
 [[nodiscard]] Request request_of(const RunOptions& options);
-// A sweep, a smoke run and a run of isolated stages go on after a failure.
+// A sweep, a smoke run and a run of isolated stages keep going after a failure.
 [[nodiscard]] Limits limits_of(const RunOptions& options, const Machine& machine);
 [[nodiscard]] Isolate isolation(const RunOptions& options);
-[[nodiscard]] Shown shown(const RunOptions& options);
+[[nodiscard]] DisplayMode display_mode(const RunOptions& options);
 
 }  // namespace satdl

@@ -12,7 +12,7 @@ namespace satdl {
 
 namespace {
 
-// A stage's own words may hold anything.
+// A stage's message may contain anything.
 std::string printable_lines(std::string_view text) {
     std::string lines;
     for (std::size_t from = 0; from <= text.size();) {
@@ -46,9 +46,9 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
     return tables;
 }
 
-void tell_failures(const Dag& dag, const RunResult& result) {
+void print_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
-    if (!result.observer_error.empty()) fmt::print(stderr, "satdl: not everything was told: {}\n", result.observer_error);
+    if (!result.observer_error.empty()) fmt::print(stderr, "satdl: the output or the run's record is incomplete: {}\n", result.observer_error);
     for (const auto& node : result.nodes) {
         const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)
@@ -56,7 +56,7 @@ void tell_failures(const Dag& dag, const RunResult& result) {
                        node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
                        printable_lines(node.error));
         if (!node.not_kept.empty())
-            fmt::print(stderr, "satdl: the outcome of {} was not kept: {}\n", printable(stage.name), node.not_kept);
+            fmt::print(stderr, "satdl: the output of {} was not stored: {}\n", printable(stage.name), node.not_kept);
     }
 }
 

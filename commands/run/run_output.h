@@ -1,4 +1,4 @@
-// What the end of a run shows: the tables that stages return, and what failed.
+// The output at the end of a run: the tables that stages return, and the failures.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@
 
 namespace satdl {
 
-// Of the stages that nobody reads and of those named as targets, whether they ran now or were reused: they come from the
-// objects' headers. Nothing where there are more than kMaxTables such stages; `satdl show STAGE` has each one's.
+// Of the stages without consumers and of the targets, whether they ran now or were reused: they come from the
+// artifacts' headers. Empty if there are more than kMaxTables such stages; `satdl show STAGE` prints them.
 inline constexpr std::size_t kMaxTables = 16;
 [[nodiscard]] std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const RunResult& result,
                                                                       const std::vector<std::string>& targets, Store& store);
 
-// The messages of what failed, on stderr, each once and whole.
-void tell_failures(const Dag& dag, const RunResult& result);
+// Prints the complete error of each failed stage to stderr, once.
+void print_failures(const Dag& dag, const RunResult& result);
 
 }  // namespace satdl

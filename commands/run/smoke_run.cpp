@@ -17,7 +17,7 @@ namespace satdl {
 namespace {
 
 bool is_ok(NodeState state) {
-    return state == NodeState::Ran || state == NodeState::Reused;  // reused: another stage has just made the same
+    return state == NodeState::Ran || state == NodeState::Reused;  // reused: another stage of this run has produced the same artifact
 }
 
 std::string remark(const Dag& dag, const NodeResult& result) {
@@ -34,7 +34,7 @@ std::string remark(const Dag& dag, const NodeResult& result) {
     return printable(result.because);
 }
 
-// A line a stage as it ends, and the warnings.
+// Prints one line when a stage ends, and the warnings.
 class SmokeLines final : public WarningPrinter {
 public:
     void run_started(const Dag& dag, const Plan& plan) override {
@@ -56,7 +56,7 @@ private:
     int name_width_ = 0;
 };
 
-// "full: 19 stages fit together, in 4.2 s; nothing was kept"; where they do not, how many are ok, failed, skipped.
+// "full: 19 stages fit together, in 4.2 s; nothing was stored"; else how many are ok, failed, skipped.
 std::string smoke_line(const Dag& dag, const RunResult& result, double seconds) {
     const std::size_t all = result.nodes.size();
     const std::size_t ok = result.count(NodeState::Ran) + result.count(NodeState::Reused);
@@ -69,39 +69,39 @@ std::string smoke_line(const Dag& dag, const RunResult& result, double seconds) 
             if (const std::size_t count = result.count(state); count != 0) what += fmt::format(", {} {}", count, name_of(state));
         }
     }
-    return fmt::format("{}: {}, in {}; nothing was kept", printable(dag.name), what, duration_text(seconds));
+    return fmt::format("{}: {}, in {}; nothing was stored", printable(dag.name), what, duration_text(seconds));
 }
 
-// Options about what is kept, or from when.
-void refuse_beside_smoke(const RunOptions& options) {
+// Refuses options that only make sense with a store.
+void check_smoke_options(const RunOptions& options) {
     const SweepOptions& sweep = options.sweep;
     for (const auto& [given, name] : {std::pair{options.dry_run, "--dry-run"}, {options.force, "--force"},
                                       {!options.single.empty(), "--single"}, {!sweep.metrics.empty(), "--metric"},
                                       {!sweep.best.empty(), "--best"}, {!sweep.paired.empty(), "--paired"},
                                       {!sweep.csv.empty(), "--csv"}, {!sweep.repeat.empty(), "--repeat"}}) {
         if (given)
-            throw Error(ExitCode::Usage, fmt::format("{} has no meaning beside --smoke", name),
-                        "a smoke run takes nothing from the store, keeps nothing, and its numbers say nothing");
+            throw Error(ExitCode::Usage, fmt::format("{} cannot be combined with --smoke", name),
+                        "a smoke run neither reads nor writes the store, and its metrics mean nothing");
     }
 }
 
 }  // namespace
 
 ExitCode run_smoke(const RunOptions& options) {
-    refuse_beside_smoke(options);
+    check_smoke_options(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, std::nullopt);
-    session.refuse_files_of_others();
-    (void)question_of(options.sweep);
-    const Dag dag = for_smoke(options.sweep.sweeps() ? asked_sweep(options.sweep, session).dag : session.dag());
+    session.check_file_owners();
+    (void)query_of(options.sweep);
+    const Dag dag = for_smoke(options.sweep.sweeps() ? requested_sweep(options.sweep, session).dag : session.dag());
 
     const auto files = real_file_system();
     MemoryStore store;
     EmptyCacheView cache(store, *files);
     const Plan plan = session.plan(dag, request_of(options), cache);
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
-    const auto display = options.json || options.quiet ? display_on_stdout(shown(options), info, *clock)
+    const auto display = options.json || options.quiet ? display_on_stdout(display_mode(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();
     StageExecutor executor(session.libraries(), isolation(options));
     const StopSignals signals;
@@ -116,7 +116,7 @@ ExitCode run_smoke(const RunOptions& options) {
                                                 .stop = signals.stop(),
                                                 .limits = limits_of(options, session.machine())});
 
-    if (options.json || options.quiet) tell_failures(dag, result);
+    if (options.json || options.quiet) print_failures(dag, result);
     else print_line(smoke_line(dag, result, clock->seconds() - began));
     return signals.exit_code().value_or(result.exit_code());
 }

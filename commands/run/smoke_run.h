@@ -1,4 +1,4 @@
-// A smoke run (`satdl run --smoke`): every stage in little, in the memory of this process; the store is not even opened.
+// A smoke run (`satdl run --smoke`): every stage on a few samples, in memory; the store is not opened.
 #pragma once
 
 #include "commands/run/run_options.h"

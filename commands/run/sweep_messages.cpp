@@ -53,11 +53,11 @@ std::string sweep_line(const Workload& load) {
     std::string text = fmt::format("{}: {}", plural(load.points, "point"), plural(load.stages, "stage"));
     if (load.shared > 0) text += fmt::format(", {} shared by all", load.shared);
     text += fmt::format(", {} reused, {} to run", load.reused, load.to_run);
-    if (load.may_run > 0) text += fmt::format(", {} that may have to", load.may_run);
+    if (load.may_run > 0) text += fmt::format(", {} that may run", load.may_run);
     if (load.expected_seconds) {
         text += fmt::format(", about {} on {}", approximately(*load.expected_seconds), plural(static_cast<std::size_t>(load.cores), "core"));
         if (load.points_at_a_time > 0) text += fmt::format(", {} at a time", plural(load.points_at_a_time, "point"));
-        text += " (from earlier runs)";
+        text += " (estimated from earlier runs)";
     }
     return text;
 }
@@ -67,7 +67,7 @@ Metrics metrics_in(Store& store, const Digest& key) {
     return header ? header->metrics : Metrics{};
 }
 
-void tell_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuestion& question,
+void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuery& query,
                 const RunResult& result, Store& store, Observer& observer) {
     std::map<NodeId, Digest> keys;  // of the nodes that have an outcome
     std::map<NodeId, std::string> errors;
@@ -80,7 +80,7 @@ void tell_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, co
         const auto key = keys.find(node);
         return key != keys.end() ? metrics_in(store, key->second) : Metrics{};
     };
-    const SweepSummary summary = summarise_sweep(sweep, metrics_of, errors, question);
+    const SweepSummary summary = summarise_sweep(sweep, metrics_of, errors, query);
     observer.sweep_finished(sweep, summary, result);
     if (!silent) fmt::print("\n{}", table_text(to_table(summary)));
     if (!options.csv.empty()) write_csv(options.csv, to_csv(summary));

@@ -1,4 +1,4 @@
-// What a sweep says of itself: before it starts how much there is to do, at its end the table; both also as events.
+// The messages of a sweep: the amount of work before it starts, the table at its end; both also as events.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace satdl {
 
-// "6 points: 41 stages, 9 shared by all, 12 reused, 29 to run, about 14 min on 2 cores (from earlier runs)"
+// "6 points: 41 stages, 9 shared by all, 12 reused, 29 to run, about 14 min on 2 cores (estimated from earlier runs)"
 [[nodiscard]] std::string sweep_line(const Workload& load);
 
 // Reports the sweep's points to `observer` right after the run's start. Goes behind that observer in a broadcast().
@@ -24,12 +24,12 @@ private:
     const Workload& load_;
 };
 
-// The metrics that an object's header holds; none where it is gone.
+// The metrics in an artifact's header; empty if the artifact is gone.
 [[nodiscard]] Metrics metrics_in(Store& store, const Digest& key);
 
-// The table, unless `silent`; the CSV file; the event `sweep`. Throws Error{Usage} at the end where a metric was asked for
-// that no stage reported, though none failed.
-void tell_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuestion& question,
+// Writes the event `sweep`, the CSV file, and unless `silent` the table. Then throws Error{Usage} if a metric was requested
+// that no stage reported although none failed.
+void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuery& query,
                 const RunResult& result, Store& store, Observer& observer);
 
 }  // namespace satdl

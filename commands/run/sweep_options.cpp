@@ -15,11 +15,11 @@ namespace {
 
 // The metrics of the stages that run or are reused, by the stage's name in the single DAG.
 struct Reported {
-    std::vector<std::string> columns;  // as summarise_sweep() calls them
+    std::vector<std::string> columns;  // names as in summarise_sweep()
     bool may_be_more = false;          // only running can tell
 };
 
-// What one node will report, by port; nothing where only running can tell.
+// The metrics that a node will report, by port; nullopt if they are known only when it runs.
 std::optional<Metrics> planned_metrics(const Node& node, const PlannedNode& planned, const NodeTypes& types,
                                        const std::function<Metrics(const Digest&)>& metrics_of) {
     if (planned.action == Action::Reuse) return metrics_of(*planned.key);
@@ -54,14 +54,14 @@ std::map<std::string, Reported> reported_metrics(const Sweep& sweep, const Plan&
     return stages;
 }
 
-// Throws where no stage can report what `name` calls.
+// Throws if no stage can report the metric `name`.
 void check_metric(const std::string& name, const std::map<std::string, Reported>& stages, const Dag& dag) {
     std::vector<std::string> names, columns, short_names;
     bool may_be_more = false;
     for (const auto& [stage, reported] : stages) {
         names.push_back(stage);
         for (const std::string& column : reported.columns) {
-            if (calls_column(name, column)) return;
+            if (is_name_of_column(name, column)) return;
             columns.push_back(column);
             short_names.push_back(column.substr(column.rfind('.') + 1));
         }
@@ -75,7 +75,7 @@ void check_metric(const std::string& name, const std::map<std::string, Reported>
     const std::string stage = name.substr(0, name.rfind('.'));
     if (stage.size() < name.size()) {
         const bool is_there = dag.find(stage) != nullptr || dag.groups.contains(stage);
-        refuse(fmt::format("no stage '{}' {}reports metrics, so there is no '{}'", printable(stage), is_there ? "of this run " : "",
+        refuse(fmt::format("no stage '{}' {}reports metrics, so there is no metric '{}'", printable(stage), is_there ? "of this run " : "",
                            printable(name)),
                did_you_mean(stage, names));
     }
@@ -87,20 +87,20 @@ void check_metric(const std::string& name, const std::map<std::string, Reported>
 void add_sweep_options(Command& command, SweepOptions& options) {
     command
         .add_option("--sweep", options.axes,
-                    "run once for each value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
-                    "without a value: the section `sweep:` of the file")
+                    "run once per value: name=1,2 or name=range(0.1,0.6,0.1); may be repeated; "
+                    "without a value: use the section `sweep:` of the DAG file")
         .type_name("NAME=VALUES");
-    command.add_flag("--sweep-section", options.section, "").hidden();  // what `--sweep` without a value becomes
+    command.add_flag("--sweep-section", options.section, "").hidden();  // `--sweep` without a value, see arguments_of()
     command
         .add_option("--repeat", options.repeat,
-                    "a swept parameter whose values repeat one setting; default: those called seed, *.seed, *_seed; "
-                    "`none`: none; may be repeated")
+                    "a swept parameter whose values count as repetitions of one setting; default: seed, *.seed, *_seed; "
+                    "`none` for none; may be repeated")
         .type_name("NAME");
     command
         .add_option("--metric", options.metrics,
-                    "a column of the sweep's table: stage.metric or metric; the table is sorted by the first; may be repeated")
+                    "show this metric in the sweep's table: stage.metric or metric; the first one sorts the table; may be repeated")
         .type_name("NAME");
-    command.add_option("--best", options.best, "which way the first --metric is good; default: as usual for its name")
+    command.add_option("--best", options.best, "whether the first --metric is maximised or minimised; default: by its name")
         .one_of({"max", "min"})
         .type_name("max|min");
     command
@@ -108,25 +108,25 @@ void add_sweep_options(Command& command, SweepOptions& options) {
                     "report the difference B - A of two metrics, point by point; default: the metrics that a stage compares, as compare "
                     "does p and p0; may be repeated")
         .type_name("A,B");
-    command.add_option("--csv", options.csv, "write the sweep's points there, too").type_name("FILE");
+    command.add_option("--csv", options.csv, "also write the sweep's points to this file").type_name("FILE");
     command
         .add_option("--max-parallel", options.max_parallel,
-                    "points at the same time, at most; what several points share counts for none; default: as the cores admit")
+                    "maximum number of concurrent points; stages that several points share are not counted; default: limited by the cores")
         .in_range(std::size_t{1}, kMaxPoints)
         .type_name("N");
-    command.add_flag("--fail-fast", options.fail_fast, "the first stage that fails ends the sweep; default: the other points go on");
+    command.add_flag("--fail-fast", options.fail_fast, "stop the sweep when a stage fails; default: run the other points");
 }
 
-Sweep asked_sweep(const SweepOptions& options, const Session& session) {
+Sweep requested_sweep(const SweepOptions& options, const Session& session) {
     std::vector<SweepAxis> axes;
     for (const auto& text : options.axes) axes.push_back(parse_axis(text));
-    for (const auto& given : options.given) axes.push_back(axis_of(given));
+    for (const auto& one : options.overrides) axes.push_back(axis_of(one));
     SweepDesign design = product_of(std::move(axes));
     if (options.section) {
         const ConfigValue* section = session.source().document().find("sweep");
         if (section == nullptr) {
             refuse(fmt::format("{} has no section `sweep:`", printable(session.source().file().string())),
-                   "name what to sweep: --sweep noise_factor=0.1,0.2,0.4");
+                   "say what to sweep: --sweep noise_factor=0.1,0.2,0.4");
         }
         design = product_of(design_from_yaml(*section), design);
     }
@@ -139,35 +139,35 @@ Sweep asked_sweep(const SweepOptions& options, const Session& session) {
     return session.sweep(design);
 }
 
-SweepQuestion question_of(const SweepOptions& options) {
+SweepQuery query_of(const SweepOptions& options) {
     if (!options.sweeps()) {
         for (const auto& [given, name] : {std::pair{!options.metrics.empty(), "--metric"}, {!options.best.empty(), "--best"},
                                           {!options.paired.empty(), "--paired"}, {!options.csv.empty(), "--csv"},
                                           {!options.repeat.empty(), "--repeat"}, {options.fail_fast, "--fail-fast"},
                                           {options.max_parallel > 0, "--max-parallel"}})
-            if (given) refuse(fmt::format("{} is about a sweep, and there is none", name), "say what to sweep with --sweep");
+            if (given) refuse(fmt::format("{} needs a sweep", name), "add --sweep NAME=VALUES");
         return {};
     }
-    SweepQuestion question;
-    question.metrics = options.metrics;
+    SweepQuery query;
+    query.metrics = options.metrics;
     if (!options.best.empty()) {
-        if (options.metrics.empty()) refuse("--best does not say of what", "name it: --metric compare.p0 --best max");
-        question.best = options.best == "max" ? Best::Max : Best::Min;
+        if (options.metrics.empty()) refuse("--best needs a --metric", "for example: --metric compare.p0 --best max");
+        query.best = options.best == "max" ? Best::Max : Best::Min;
     }
     for (const std::string& pair : options.paired) {
         const std::size_t comma = pair.find(',');
         const std::string a = pair.substr(0, comma);
         if (comma == std::string::npos || a.empty() || comma + 1 == pair.size() || pair.find(',', comma + 1) != std::string::npos)
-            refuse(fmt::format("--paired takes two metrics, not '{}'", printable(pair)), "as in --paired compare.p,compare.p0");
-        question.paired.emplace_back(a, pair.substr(comma + 1));
+            refuse(fmt::format("--paired takes two metrics, not '{}'", printable(pair)), "for example: --paired compare.p,compare.p0");
+        query.paired.emplace_back(a, pair.substr(comma + 1));
     }
-    return question;
+    return query;
 }
 
-void check_metrics(const SweepQuestion& question, const Sweep& sweep, const Plan& plan,
+void check_metrics(const SweepQuery& query, const Sweep& sweep, const Plan& plan,
                    const std::function<Metrics(const Digest&)>& metrics_of) {
-    std::vector<std::string> wanted = question.metrics;
-    for (const auto& [a, b] : question.paired) wanted.insert(wanted.end(), {a, b});
+    std::vector<std::string> wanted = query.metrics;
+    for (const auto& [a, b] : query.paired) wanted.insert(wanted.end(), {a, b});
     if (wanted.empty()) return;
     const auto stages = reported_metrics(sweep, plan, metrics_of);
     for (const std::string& name : wanted) check_metric(name, stages, sweep.dag);

@@ -1,4 +1,4 @@
-// What `run` can be told of a sweep, and what follows from it before anything runs.
+// The sweep options of `run`, and what follows from them before anything runs.
 #pragma once
 
 #include <optional>
@@ -13,28 +13,28 @@ namespace satdl {
 
 struct SweepOptions {
     std::vector<std::string> axes;    // "name=values"
-    std::vector<Override> given;      // arguments that are overrides, of several values; after `axes`
+    std::vector<Override> overrides;  // arguments that are overrides, of several values; after `axes`
     bool section = false;             // --sweep without a value: the section `sweep:` of the file
-    std::vector<std::string> repeat;  // axes that are repetitions, or "none"; empty: by their names
+    std::vector<std::string> repeat;  // axes that are repetitions, or "none"; empty: decided by their names
     std::vector<std::string> metrics, paired;
     std::string best;
     std::string csv;
     bool fail_fast = false;
-    std::size_t max_parallel = 0;  // points in flight, at most; 0: no limit
+    std::size_t max_parallel = 0;  // maximum number of concurrent points; 0: no limit
 
-    [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !given.empty(); }
+    [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !overrides.empty(); }
 };
 
 void add_sweep_options(Command& command, SweepOptions& options);
 
-// The sweep that is asked for. Throws Error{Usage}.
-[[nodiscard]] Sweep asked_sweep(const SweepOptions& options, const Session& session);
-// Throws Error{Usage} for options that say nothing without others.
-[[nodiscard]] SweepQuestion question_of(const SweepOptions& options);
-// Throws Error{Usage} where a metric is named that no stage of the plan can report. What a stage reports is known from its
-// description, where that tells (see metric_names.h), and from the outcomes that the store has; `metrics_of`: of a node whose
-// outcome is there. Where neither tells, nothing is refused: the end of the sweep tells.
-void check_metrics(const SweepQuestion& question, const Sweep& sweep, const Plan& plan,
+// The requested sweep. Throws Error{Usage}.
+[[nodiscard]] Sweep requested_sweep(const SweepOptions& options, const Session& session);
+// Throws Error{Usage} for options that need another one.
+[[nodiscard]] SweepQuery query_of(const SweepOptions& options);
+// Throws Error{Usage} if no stage of the plan can report a requested metric. The metrics of a stage are known from its
+// description, if it says them (see metric_names.h), or from its artifact in the store; `metrics_of`: those of a node whose
+// artifact is there. If neither says them, the check is left to the end of the sweep.
+void check_metrics(const SweepQuery& query, const Sweep& sweep, const Plan& plan,
                    const std::function<Metrics(const Digest&)>& metrics_of);
 
 }  // namespace satdl

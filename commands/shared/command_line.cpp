@@ -10,8 +10,8 @@ namespace satdl {
 
 namespace {
 
-// CLI11 would say no more than that a subcommand is missing.
-void refuse_unknown_command(const CLI::App& program, const std::vector<std::string>& arguments) {
+// CLI11 would only say that a subcommand is missing.
+void check_command(const CLI::App& program, const std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front().starts_with('-')) return;
     std::vector<std::string> names;
     for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
@@ -143,15 +143,15 @@ void CommandLine::set_version_flag(std::function<std::string()> text, const char
 }
 
 ExitCode CommandLine::run(std::vector<std::string> arguments) {
-    refuse_unknown_command(*app_, arguments);
-    std::ranges::reverse(arguments);  // as CLI11 wants them
+    check_command(*app_, arguments);
+    std::ranges::reverse(arguments);  // CLI11 expects them in reverse
     try {
         app_->parse(std::move(arguments));
-    } catch (const CLI::Success& wish) {  // --help, --version
-        app_->exit(wish);
+    } catch (const CLI::Success& success) {  // --help, --version
+        app_->exit(success);
         return ExitCode::Done;
     } catch (const CLI::ParseError& error) {
-        fmt::print(stderr, "satdl: {}\n`satdl --help` and `satdl COMMAND --help` show what can be said\n", printable(error.what()));
+        fmt::print(stderr, "satdl: {}\n`satdl --help` and `satdl COMMAND --help` list the available options\n", printable(error.what()));
         return ExitCode::Usage;
     }
     return chosen_();

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kSuffix = ".h5";
 
-// The name that file_name_of() made this of. One that was too long stays as it is: it can still be asked for.
+// The inverse of file_name_of(). A name that was too long stays shortened; it can be used as it is.
 std::string name_from_file(std::string_view file) {
     const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
     std::string name;
@@ -26,8 +26,8 @@ std::string last_dag(const std::filesystem::path& folder) {
     std::error_code error;
     const auto target = std::filesystem::read_symlink(folder / ".last", error);
     if (error) {
-        throw Error(ExitCode::Usage, fmt::format("no run has left results in {}", printable(folder.string())),
-                    "`satdl run DAG` makes them; --results names another folder");
+        throw Error(ExitCode::Usage, fmt::format("there are no results in {}", printable(folder.string())),
+                    "`satdl run DAG` creates them; use --results for another folder");
     }
     return target.string();
 }
@@ -46,7 +46,7 @@ ResultLinks::ResultLinks(std::filesystem::path folder, const std::string& dag, F
         }
     }
     throw Error(ExitCode::Usage,
-                fmt::format("no run of a DAG '{}' has left results in {}", printable(dag_), printable(folder.string())),
+                fmt::format("there are no results of a DAG '{}' in {}", printable(dag_), printable(folder.string())),
                 did_you_mean(dag_, known));
 }
 

@@ -1,4 +1,4 @@
-// The links that a run leaves: results/<dag>/<stage>.h5, each to the stage's current object.
+// The links that a run creates: results/<dag>/<stage>.h5, each to the stage's current artifact.
 #pragma once
 
 #include <filesystem>
@@ -13,19 +13,19 @@ namespace satdl {
 struct LinkedStage {
     std::string name;
     std::filesystem::path path;
-    std::optional<ArtifactHeader> header;  // nothing where the link leads nowhere
+    std::optional<ArtifactHeader> header;  // nullopt if the link is dangling
 };
 
 class ResultLinks {
 public:
-    // Of the DAG of this name, or ("") of the one that ran last. Throws Error{Usage} where there is none.
+    // Of the DAG of this name, or ("") of the one that ran last. Throws Error{Usage} if there is none.
     ResultLinks(std::filesystem::path folder, const std::string& dag, FileSystem& files);
 
     [[nodiscard]] const std::string& dag() const { return dag_; }
     [[nodiscard]] std::vector<std::string> names() const;  // sorted
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
     [[nodiscard]] LinkedStage stage(const std::string& name) const;  // throws DamagedArtifact
-    // The stage and port that carry this digest now: "noisy@train.images"; "" where none does.
+    // The stage and port whose content has this digest now: "noisy@train.images"; "" if there is none.
     [[nodiscard]] std::string origin_of(const Digest& port_digest) const;
 
 private:

@@ -38,10 +38,10 @@ void print_line(const std::string& line) {
     std::fflush(stdout);
 }
 
-std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Clock& clock) {
-    if (shown == Shown::Events) return std::make_unique<EventLines>(info);
-    if (shown == Shown::Nothing) return std::make_unique<WarningPrinter>();
-    const Screen screen = screen_on_stdout(clock, shown == Shown::Everything);
+std::unique_ptr<Observer> display_on_stdout(DisplayMode mode, const RunInfo& info, Clock& clock) {
+    if (mode == DisplayMode::Events) return std::make_unique<EventLines>(info);
+    if (mode == DisplayMode::Nothing) return std::make_unique<WarningPrinter>();
+    const Screen screen = screen_on_stdout(clock, mode == DisplayMode::Everything);
     return can_redraw(STDOUT_FILENO) ? progress_bars(screen) : plain_lines(screen);
 }
 

@@ -1,4 +1,4 @@
-// What a run shows while it goes on, on stdout; and the limits that it has where nobody names others.
+// The progress of a run on stdout.
 #pragma once
 
 #include <memory>
@@ -10,17 +10,17 @@
 
 namespace satdl {
 
-enum class Shown {
+enum class DisplayMode {
     Nothing,
     Progress,    // bars on a terminal, plain lines elsewhere
-    Everything,  // also what is reused, and what stages say for debugging
-    Events,      // one JSON event a line
+    Everything,  // also reused stages and debug messages of stages
+    Events,      // one JSON event per line
 };
 
 // Warnings go to stderr, whatever is shown.
-[[nodiscard]] std::unique_ptr<Observer> display_on_stdout(Shown shown, const RunInfo& info, Clock& clock);
+[[nodiscard]] std::unique_ptr<Observer> display_on_stdout(DisplayMode mode, const RunInfo& info, Clock& clock);
 
-// In one write, and at once: other programs read along.
+// In one write, and flushed: other programs may be reading.
 void print_line(const std::string& line);
 
 }  // namespace satdl

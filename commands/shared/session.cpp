@@ -10,19 +10,19 @@
 namespace satdl {
 
 void add_store_options(Command& command, StoreOptions& options) {
-    command.add_option("--store", options.store, "the folder of artifacts and records").envname("SATDL_STORE").show_default();
-    command.add_option("--results", options.results, "the folder of links to the current artifacts").show_default();
+    command.add_option("--store", options.store, "folder of the store: artifacts and run records").envname("SATDL_STORE").show_default();
+    command.add_option("--results", options.results, "folder of links to the current artifacts").show_default();
 }
 
 void add_stages_option(Command& command, std::vector<std::string>& stages) {
-    command.add_option("--stages", stages, "a further stage library (libNAME_stages.so); may be repeated")
+    command.add_option("--stages", stages, "load another stage library (libNAME_stages.so); may be repeated")
         .envname("SATDL_STAGES")
         .delimiter(':')
         .type_name("LIBRARY");
 }
 
 void add_trust_option(Command& command, DagOptions& options) {
-    command.add_flag("--trust", options.trust, "run the DAG's files though they belong to somebody else (docs/trust.md)")
+    command.add_flag("--trust", options.trust, "trust DAG files that belong to other users (docs/trust.md)")
         .envname("SATDL_TRUST");
 }
 
@@ -31,9 +31,9 @@ void add_dag_file(Command& command, DagOptions& options) {
 }
 
 void add_dag_options(Command& command, DagOptions& options) {
-    command.add_option("--profile", options.profile, "parameters that the file names together").type_name("NAME");
+    command.add_option("--profile", options.profile, "use this profile: a set of parameters that the DAG file names").type_name("NAME");
     const auto set = [&options](const std::string& text) { options.overrides.push_back(parse_setting(text)); };
-    command.add_option("--set", set, "a parameter's value: name=value; may be repeated").type_name("NAME=VALUE");
+    command.add_option("--set", set, "set a parameter: name=value; may be repeated").type_name("NAME=VALUE");
     add_stages_option(command, options.stages);
 }
 
@@ -52,13 +52,13 @@ void take_settings(std::vector<std::string>& arguments, DagOptions& options) {
 void take_only_settings(std::vector<std::string> arguments, DagOptions& options) {
     take_settings(arguments, options);
     if (!arguments.empty())
-        throw Error(ExitCode::Usage, fmt::format("'{}' sets no parameter", printable(arguments.front())), "as in: noise_factor=0.2");
+        throw Error(ExitCode::Usage, fmt::format("'{}' is not name=value", printable(arguments.front())), "for example: noise_factor=0.2");
 }
 
-void refuse_settings_alone(const DagOptions& options) {
+void check_settings_have_dag(const DagOptions& options) {
     if (options.overrides.empty() && options.profile.empty()) return;
-    throw Error(ExitCode::Usage, "parameters and profiles are those of a DAG file, and none is named",
-                "name it before them: dags/full.yaml noise_factor=0.2");
+    throw Error(ExitCode::Usage, "parameters and profiles need a DAG file, but none is given",
+                "give the file first: dags/full.yaml noise_factor=0.2");
 }
 
 Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access)
@@ -70,8 +70,8 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr) {}
 
-void Session::refuse_files_of_others() const {
-    if (!trust_) satdl::refuse_files_of_others(source_.files(), trusted_owners(), owner_of);
+void Session::check_file_owners() const {
+    if (!trust_) satdl::check_file_owners(source_.files(), trusted_owners(), owner_of);
 }
 
 OpenStore& Session::open() {
@@ -84,7 +84,7 @@ Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {
     if (open_ == nullptr) return make_plan(dag, request, machine_, cache);
     const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, cache);
-    if (const auto trouble = open().index().trouble()) print_warning(*trouble);
+    if (const auto problem = open().index().problem()) print_warning(*problem);
     return plan;
 }
 

@@ -1,4 +1,4 @@
-// What most commands need, opened in the order in which it is needed: files, index and store; the catalogue of stages, the
+// What most commands open, in this order: files, index and store; the catalogue of stages, the
 // DAG, the plan.
 #pragma once
 
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "commands/shared/command.h"
-#include "pipeline/catalog/library_loader.h"
 #include "commands/shared/command_line.h"
+#include "pipeline/catalog/library_loader.h"
 #include "pipeline/plan/cache_view.h"
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/open_store.h"
@@ -28,7 +28,7 @@ struct DagOptions {
     std::string profile;
     std::vector<Override> overrides;  // of one value each: those of --set, then the arguments; later ones win
     std::vector<std::string> stages;  // further stage libraries
-    bool trust = false;               // the DAG's files, whoever owns them
+    bool trust = false;               // run DAG files of other users
 };
 
 // --store and --results.
@@ -37,41 +37,41 @@ void add_store_options(Command& command, StoreOptions& options);
 void add_dag_file(Command& command, DagOptions& options);
 // --profile, --set and --stages; arguments that are overrides are the command's own.
 void add_dag_options(Command& command, DagOptions& options);
-// --trust, of commands that run stages.
+// --trust, for commands that run stages.
 void add_trust_option(Command& command, DagOptions& options);
 // --stages alone, with $SATDL_STAGES.
 void add_stages_option(Command& command, std::vector<std::string>& stages);
 
-// What is an override among arguments that also name stages or files; it is taken out of them. Throws Error{Usage}.
+// Moves the overrides out of arguments that also name stages or files. Throws Error{Usage}.
 [[nodiscard]] std::vector<Override> take_overrides(std::vector<std::string>& arguments);
 // The same for commands that do not sweep: the overrides go to `options`; those of several values are refused.
 void take_settings(std::vector<std::string>& arguments, DagOptions& options);
-// The same for commands whose arguments are nothing but overrides: anything else among them is a mistake.
+// The same for commands whose arguments are only overrides: throws Error{Usage} for anything else.
 void take_only_settings(std::vector<std::string> arguments, DagOptions& options);
-// Throws Error{Usage} where there are settings, but no DAG file that they could be for.
-void refuse_settings_alone(const DagOptions& options);
+// Throws Error{Usage} if there are settings but no DAG file.
+void check_settings_have_dag(const DagOptions& options);
 
-// A DAG file under its settings, and the store that it runs in.
+// A DAG file with its settings, and the store that it runs in.
 class Session {
 public:
-    // `access`: nullopt for a session that opens no store.
+    // `access`: nullopt if no store is to be opened.
     Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access);
 
-    // Throws Error{Usage} where a file of the DAG belongs to somebody else, unless the user trusts it.
-    void refuse_files_of_others() const;
+    // Throws Error{Usage} if a file of the DAG belongs to another user, unless there is --trust.
+    void check_file_owners() const;
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
-    [[nodiscard]] OpenStore& open();  // not without Access
+    [[nodiscard]] OpenStore& open();  // precondition: opened with an Access
     [[nodiscard]] StageLibraries& libraries() { return libraries_; }  // of the plan and of those who run it
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_);
     }
-    // The plan; says what is wrong with the index, if anything is. A stage that may compute on a GPU has its library asked first,
-    // from then on machine() knows the answer.
+    // The plan; warns if something is wrong with the index. If a stage may compute on a GPU, its library is queried first;
+    // from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
-    // `ends`: of trainings, where longer ones may begin; null: none.
+    // `ends`: final checkpoints from which longer trainings may continue; null: do not use any.
     [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* ends) {
         return StoreCacheView(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
     }

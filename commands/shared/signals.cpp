@@ -1,4 +1,4 @@
-// The flags are static because a signal handler can reach nothing else.
+// The flags are static because a signal handler cannot access anything else.
 #include "commands/shared/signals.h"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// SIGINT, SIGTERM and SIGHUP (the terminal is gone) as a request to stop: running stages are asked to end, the run ends with its
-// summary. A second one ends the program at once. What was ignored when the program began (by nohup) stays ignored.
+// SIGINT, SIGTERM and SIGHUP (the terminal is closed) as a request to stop: running stages are asked to stop, the run ends with its
+// summary. A second signal ends the program at once. A signal that was ignored at the start of the program (nohup) stays ignored.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 
 namespace satdl {
 
-// While one lives, it has these signals; what was set before comes back with its end. One at a time.
+// Handles these signals during its lifetime, then restores the handlers from before. At most one object at a time.
 class StopSignals {
 public:
     StopSignals();
@@ -18,7 +18,7 @@ public:
     StopSignals& operator=(const StopSignals&) = delete;
 
     [[nodiscard]] const std::atomic<bool>& stop() const;
-    [[nodiscard]] std::optional<ExitCode> exit_code() const;  // of the signal that came first
+    [[nodiscard]] std::optional<ExitCode> exit_code() const;  // of the first signal
 };
 
 }  // namespace satdl

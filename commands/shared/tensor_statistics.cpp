@@ -1,4 +1,4 @@
-// Two passes, in double: the one-pass formula loses everything where the mean is large against the deviation.
+// Two passes, in double: the one-pass formula loses all precision if the mean is large compared to the deviation.
 #include "commands/shared/tensor_statistics.h"
 
 #include <algorithm>

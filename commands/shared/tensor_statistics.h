@@ -1,4 +1,4 @@
-// What can be said of a tensor in a few numbers.
+// Summary statistics of a tensor.
 #pragma once
 
 #include "pipeline/core/array.h"
@@ -7,8 +7,8 @@ namespace satdl {
 
 struct Statistics {
     std::int64_t count = 0;                               // elements
-    std::int64_t nan_count = 0;                           // these count in nothing below
-    double min = 0, max = 0, mean = 0, deviation = 0;  // of the population; 0 where there are no elements
+    std::int64_t nan_count = 0;                           // excluded from the numbers below
+    double min = 0, max = 0, mean = 0, deviation = 0;  // of the population; 0 if there are no elements
 };
 
 [[nodiscard]] Statistics statistics_of(const Array& array);

@@ -1,7 +1,7 @@
-// satdl check-determinism: do stages give the same bytes again, in another process and with another number of jobs?
+// satdl check-determinism: do stages return the same bytes again, in another process and with another number of jobs?
 //
-// A process of its own makes what the store lacks. Then the stages run here once more, one at a time, and once more as many
-// side by side as the cores admit; nothing of that is kept.
+// A separate process computes the artifacts that the store lacks. Then the stages run twice in this process, one at a time, and as many
+// in parallel as the cores allow; nothing of that is stored.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,10 +39,10 @@ struct Round {
 struct Finding {
     std::string stage, round;
     std::string outcome;  // "same", "different", "not compared", "failed"
-    std::string words;
+    std::string details;
 };
 
-void make_what_is_missing(const CheckOptions& options) {
+void run_missing_stages(const CheckOptions& options) {
     std::vector<std::string> argv{program_folder() / "satdl", "run", options.dag.file};
     argv.insert(argv.end(), options.stages.begin(), options.stages.end());
     argv.insert(argv.end(), {"--store", options.store.store, "--results", options.store.results});
@@ -59,45 +59,45 @@ void make_what_is_missing(const CheckOptions& options) {
     if (done.good()) return;
     const bool has_code = done.kind == ProcessResult::Kind::Ended;
     throw Error(has_code ? static_cast<ExitCode>(done.code) : ExitCode::StageFailed,
-                fmt::format("there is nothing to compare with: the first run ended with {}", done.describe()));
+                fmt::format("there is nothing to compare with: the first run failed: {}", done.describe()));
 }
 
 Finding finding_of(const Dag& dag, const NodeResult& node, ComparingStore& store, const std::string& round) {
-    Finding finding{dag.nodes[node.node].name, round, "not compared", "what it reads differs"};
+    Finding finding{dag.nodes[node.node].name, round, "not compared", "its inputs differ"};
     if (node.state == NodeState::Failed) {
         finding.outcome = "failed";
-        finding.words = node.error;
+        finding.details = node.error;
     }
     if (node.state != NodeState::Ran || !node.key) return finding;
     const auto comparison = store.comparison(*node.key);
     if (!comparison || !comparison->had_counterpart) return finding;
     finding.outcome = comparison->difference ? "different" : "same";
-    finding.words = comparison->difference ? comparison->difference->words() : "";
+    finding.details = comparison->difference ? comparison->difference->details() : "";
     return finding;
 }
 
 Json to_json(const Finding& finding) {
-    return {{"stage", finding.stage}, {"round", finding.round}, {"outcome", finding.outcome}, {"words", finding.words}};
+    return {{"stage", finding.stage}, {"round", finding.round}, {"outcome", finding.outcome}, {"words", finding.details}};
 }
 
-void tell(const CheckOptions& options, const std::string& dag, const std::vector<Finding>& findings, std::size_t rounds, bool good) {
+void print_findings(const CheckOptions& options, const std::string& dag, const std::vector<Finding>& findings, std::size_t rounds, bool good) {
     if (options.json) {
         Json stages = Json::array();
         for (const auto& finding : findings) stages.push_back(to_json(finding));
         print_line(dump_json({{"dag", dag}, {"deterministic", good}, {"stages", std::move(stages)}}));
         return;
     }
-    Table table{.title = {}, .columns = {"stage", "run again", "bytes", "where they differ"}, .rows = {}, .notes = {}};
-    for (const auto& finding : findings) table.rows.push_back({finding.stage, finding.round, finding.outcome, finding.words});
+    Table table{.title = {}, .columns = {"stage", "rerun", "bytes", "difference"}, .rows = {}, .notes = {}};
+    for (const auto& finding : findings) table.rows.push_back({finding.stage, finding.round, finding.outcome, finding.details});
     fmt::print("\n{}{}: {} stages: {}\n", table_text(table), dag, findings.size() / rounds,
-               good ? "the same bytes each time" : "not all gave the same bytes again");
+               good ? "the same bytes each time" : "the bytes differ");
 }
 
 ExitCode check(CheckOptions options) {
     take_settings(options.stages, options.dag);
-    make_what_is_missing(options);
+    run_missing_stages(options);
     Session session(options.dag, options.store, Access::ReadOnly);
-    session.refuse_files_of_others();
+    session.check_file_owners();
     const StoreLock use = StoreLock::shared(session.open().folder());
     const Dag dag = session.dag();
     const auto clock = steady_clock();
@@ -112,8 +112,8 @@ ExitCode check(CheckOptions options) {
         StoreCacheView cache = session.cache(dag);
         const Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, cache);
         ComparingStore store(session.open().store());
-        if (!options.json) fmt::print("\nagain, {}:\n", round.name);
-        const auto display = display_on_stdout(options.json ? Shown::Nothing : Shown::Progress, info, *clock);
+        if (!options.json) fmt::print("\nrerun, {}:\n", round.name);
+        const auto display = display_on_stdout(options.json ? DisplayMode::Nothing : DisplayMode::Progress, info, *clock);
         StageExecutor executor(session.libraries());
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
@@ -130,7 +130,7 @@ ExitCode check(CheckOptions options) {
             if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));
     }
     const bool good = std::ranges::all_of(findings, [](const Finding& finding) { return finding.outcome == "same"; });
-    tell(options, dag.name, findings, rounds.size(), good);
+    print_findings(options, dag.name, findings, rounds.size(), good);
     return good ? ExitCode::Done : ExitCode::StageFailed;
 }
 
@@ -138,15 +138,15 @@ ExitCode check(CheckOptions options) {
 
 void add_check_determinism_command(Command& program) {
     program.add_command<CheckOptions>(
-        "check-determinism", "run stages again, and compare every byte",
-        "Stages run twice more: one at a time, and side by side; nothing of that is kept. Exit code 1: the bytes differ.\n"
+        "check-determinism", "rerun stages and compare every byte",
+        "Reruns the stages twice, one at a time and in parallel, and stores nothing. Exit code 1: the bytes differ.\n"
         "Examples:\n  satdl check-determinism dags/full.yaml --profile quick\n"
         "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test",
         [](Command& command, CheckOptions& options) {
             add_dag_file(command, options.dag);
-            command.add_option("stages", options.stages, "just these (default: all), and parameters: name=value")
+            command.add_option("stages", options.stages, "only these stages (default: all), and parameters: name=value")
                 .type_name("STAGE|NAME=VALUE");
-            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_dag_options(command, options.dag);
             add_trust_option(command, options.dag);
             add_store_options(command, options.store);

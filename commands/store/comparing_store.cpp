@@ -12,7 +12,7 @@ namespace satdl {
 
 namespace {
 
-// Bits decide: of two zeros with different signs, or two different NaNs, the bytes differ though the numbers do not.
+// Bits decide: two zeros of different sign, or two different NaNs, count as different.
 void compare_elements(const Array& a, const Array& b, TensorDifference& difference) {
     difference.count = a.count();
     if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
@@ -32,9 +32,9 @@ void compare_elements(const Array& a, const Array& b, TensorDifference& differen
 
 }  // namespace
 
-std::string TensorDifference::words() const {
-    std::string text = fmt::format("{}: {} of {} elements, by up to {:.3g}", tensor, elements, count, max);
-    if (differing > 1) text += fmt::format("; in all, {} of {} tensors differ", differing, tensors);
+std::string TensorDifference::details() const {
+    std::string text = fmt::format("{}: {} of {} elements differ by up to {:.3g}", tensor, elements, count, max);
+    if (differing > 1) text += fmt::format("; {} of {} tensors differ", differing, tensors);
     return text;
 }
 
@@ -64,7 +64,7 @@ std::optional<TensorDifference> difference_of(const StageOutput& a, const StageO
 
 Published ComparingStore::publish(const Recipe& recipe, const StageDescription&, const StageOutput& outcome) {
     const Digest key = key_of(recipe);
-    const auto before = kept_.load(key);
+    const auto before = reference_.load(key);
     Comparison comparison{before.has_value(), before ? difference_of(*before, outcome) : std::nullopt};
     const Published published = !before                 ? Published::New
                                 : comparison.difference ? Published::Different

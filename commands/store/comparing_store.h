@@ -1,4 +1,4 @@
-// A store that keeps nothing: what is published is held against what another store has under the same key.
+// A store that stores nothing: what is published is compared with the artifact of another store under the same key.
 #pragma once
 
 #include <map>
@@ -11,29 +11,29 @@
 
 namespace satdl {
 
-// The first tensor (by port, then name) that two outcomes have differently.
+// The first tensor (by port, then name) that differs between two outputs.
 struct TensorDifference {
     std::string tensor;          // "model/dense_1.weight"
     std::size_t differing = 1;   // how many tensors differ
     std::size_t tensors = 1;     // of how many
-    std::int64_t elements = 0;   // of this one: how many differ
+    std::int64_t elements = 0;   // how many elements of this tensor differ
     std::int64_t count = 0;      // of how many
-    double max = 0;             // |a - b|, the greatest; infinite where one is a number and the other none
-    std::string words() const;
+    double max = 0;             // maximum of |a - b|; infinite if only one of the two is a number
+    std::string details() const;
 };
 [[nodiscard]] std::optional<TensorDifference> difference_of(const StageOutput& a, const StageOutput& b);
 
 class ComparingStore final : public Store {
 public:
-    explicit ComparingStore(Store& kept) : kept_(kept) {}
+    explicit ComparingStore(Store& reference) : reference_(reference) {}
 
-    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
-    [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
-    [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override { return kept_.load(key); }
-    // Different where the other store has other bytes; New where it has none: then there was nothing to compare with.
+    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return reference_.find(key); }
+    [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return reference_.header(key); }
+    [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override { return reference_.load(key); }
+    // Different if the other store has different bytes; New if it has none, so that there was nothing to compare with.
     Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;
-    [[nodiscard]] std::vector<Digest> keys() override { return kept_.keys(); }
-    [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override { return kept_.path_of(key); }
+    [[nodiscard]] std::vector<Digest> keys() override { return reference_.keys(); }
+    [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override { return reference_.path_of(key); }
 
     struct Comparison {
         bool had_counterpart = false;
@@ -42,7 +42,7 @@ public:
     [[nodiscard]] std::optional<Comparison> comparison(const Digest& key);
 
 private:
-    Store& kept_;
+    Store& reference_;
     std::mutex mutex_;
     std::map<Digest, Comparison> comparisons_;  // guarded by mutex_
 };

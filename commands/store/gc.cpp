@@ -46,7 +46,7 @@ std::set<Digest> used_artifacts(const GcOptions& options, OpenStore& open) {
     std::set<Digest> used = linked_artifacts(options.store.results);
     std::vector<std::string> damaged;
     used.merge(recorded_artifacts(open.folder(), options.keep_runs, open.files(), damaged));
-    for (const std::string& damage : damaged) print_warning(fmt::format("{}: an artifact of which nothing else tells may go", damage));
+    for (const std::string& damage : damaged) print_warning(fmt::format("{}: artifacts referenced only there may be removed", damage));
     for (const std::string& dag : options.dags) used.merge(planned_artifacts(options, dag));
     return used;
 }
@@ -65,10 +65,10 @@ std::string beside(const std::vector<Thing>& things, std::string_view one, std::
     return fmt::format(" and {} {} ({})", things.size(), things.size() == 1 ? one : several, bytes_text(bytes_of(things)));
 }
 
-void tell(const GcOptions& options, const Garbage& going) {
+void print_result(const GcOptions& options, const Garbage& garbage) {
     if (options.json) {
         Json artifacts = Json::array();
-        for (const UnusedArtifact& artifact : going.artifacts) {
+        for (const UnusedArtifact& artifact : garbage.artifacts) {
             artifacts.push_back({{"key", artifact.key.hex()},
                                  {"kind", artifact.kind},
                                  {"bytes", artifact.bytes},
@@ -76,46 +76,46 @@ void tell(const GcOptions& options, const Garbage& going) {
                                  {"seconds", artifact.seconds ? Json(*artifact.seconds) : Json(nullptr)}});
         }
         const Json document = {{"removed", !options.dry_run}, {"artifacts", std::move(artifacts)},
-                               {"bytes", bytes_of(going.artifacts)},
-                               {"ends", going.final_checkpoints.size()}, {"ends_bytes", bytes_of(going.final_checkpoints)},
-                               {"leftovers", going.leftovers.size()}, {"leftovers_bytes", bytes_of(going.leftovers)},
-                               {"kept", going.kept}, {"kept_bytes", going.kept_bytes}};
+                               {"bytes", bytes_of(garbage.artifacts)},
+                               {"ends", garbage.final_checkpoints.size()}, {"ends_bytes", bytes_of(garbage.final_checkpoints)},
+                               {"leftovers", garbage.leftovers.size()}, {"leftovers_bytes", bytes_of(garbage.leftovers)},
+                               {"kept", garbage.kept}, {"kept_bytes", garbage.kept_bytes}};
         fmt::print("{}\n", dump_json(document));
         return;
     }
-    if (!going.artifacts.empty()) {
+    if (!garbage.artifacts.empty()) {
         Table table{.title = {}, .columns = {"artifact", "kind", "size", "days old", "took"}, .rows = {}, .notes = {}};
-        for (const UnusedArtifact& artifact : going.artifacts) {
+        for (const UnusedArtifact& artifact : garbage.artifacts) {
             table.rows.push_back({artifact.key.hex().substr(0, 12), artifact.kind, bytes_text(artifact.bytes),
                                   fmt::format("{:.1f}", artifact.age_days),
                                   artifact.seconds ? duration_text(*artifact.seconds) : "?"});
         }
         fmt::print("{}", table_text(table));
     }
-    fmt::print("{} {} artifacts ({}){}{}, {} kept ({})\n", options.dry_run ? "would remove" : "removed", going.artifacts.size(),
-               bytes_text(bytes_of(going.artifacts)), beside(going.final_checkpoints, "end of a training", "ends of trainings"),
-               beside(going.leftovers, "leftover", "leftovers"), going.kept, bytes_text(going.kept_bytes));
+    fmt::print("{} {} artifacts ({}){}{}, {} remain ({})\n", options.dry_run ? "would remove" : "removed", garbage.artifacts.size(),
+               bytes_text(bytes_of(garbage.artifacts)), beside(garbage.final_checkpoints, "final checkpoint", "final checkpoints"),
+               beside(garbage.leftovers, "leftover", "leftovers"), garbage.kept, bytes_text(garbage.kept_bytes));
 }
 
 ExitCode collect(const GcOptions& options, OpenStore& open) {
     const Garbage garbage = find_garbage(open, used_artifacts(options, open), options.policy, wall_time());
     if (!options.dry_run) remove_garbage(open, garbage);
-    tell(options, garbage);
+    print_result(options, garbage);
     return ExitCode::Done;
 }
 
-// Alone in the store, where it is more than a look.
+// Needs the store for itself, unless it is a dry run.
 ExitCode collect(const GcOptions& options) {
-    if (options.dags.empty()) refuse_settings_alone(options.settings);
+    if (options.dags.empty()) check_settings_have_dag(options.settings);
     OpenStore open(options.store.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
     const std::string folder = printable(open.folder().string());
     if (!open.files().stamp(open.folder()))
-        throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "--store names another");
+        throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "use --store for another");
     if (options.dry_run) return collect(options, open);
     const auto use = StoreLock::alone(open.folder());
     if (!use)
-        throw Error(ExitCode::Store, fmt::format("a run uses the store '{}'", folder),
-                    "collect when it has ended; -n may look at any time");
+        throw Error(ExitCode::Store, fmt::format("the store '{}' is in use by a run", folder),
+                    "try again when the run has ended; -n works at any time");
     return collect(options, open);
 }
 
@@ -123,19 +123,19 @@ ExitCode collect(const GcOptions& options) {
 
 void add_gc_command(Command& cache) {
     cache.add_command<GcOptions>(
-        "gc", "remove artifacts that nothing refers to any more",
-        "Kept are what results/ links to, the artifacts of the last runs, and those of each --dag.\n"
-        "What is removed is made again when a run needs it. Leftovers (checkpoints of what nobody refers to, damaged files) go, too.\n"
+        "gc", "remove unreferenced artifacts",
+        "Keeps the artifacts that results/ links to, those of the last runs, and those of each --dag file.\n"
+        "Removed artifacts are recomputed when a run needs them. Also removes leftovers: checkpoints of unreferenced artifacts, damaged files.\n"
         "Examples:\n  satdl cache gc -n\n  satdl cache gc --keep-runs 3 --dag dags/full.yaml\n"
         "  satdl cache gc --to 20GB --older 7",
         [](Command& command, GcOptions& options) {
-            command.add_option("--dag", options.dags, "keep what this DAG file stands for now; may be repeated").type_name("DAG");
+            command.add_option("--dag", options.dags, "keep the current artifacts of this DAG file; may be repeated").type_name("DAG");
             add_dag_options(command, options.settings);
-            command.add_option("--keep-runs", options.keep_runs, "keep what the last N runs made or reused").show_default().type_name("N");
-            command.add_option("--older", options.policy.older_days, "only what is older").not_negative().type_name("DAYS");
-            command.add_size("--to", options.policy.to_bytes, "only until the store has this size, as 20GB: the cheapest to make again first");
-            command.add_flag("-n,--dry-run", options.dry_run, "say what would be removed and do nothing");
-            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            command.add_option("--keep-runs", options.keep_runs, "keep the artifacts of the last N runs").show_default().type_name("N");
+            command.add_option("--older", options.policy.older_days, "remove only artifacts older than this").not_negative().type_name("DAYS");
+            command.add_size("--to", options.policy.to_bytes, "stop at this store size, such as 20GB; remove the cheapest to recompute first");
+            command.add_flag("-n,--dry-run", options.dry_run, "list what would be removed and exit");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         [](const GcOptions& options) { return collect(options); });

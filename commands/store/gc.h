@@ -1,4 +1,4 @@
-// satdl cache gc: artifacts that nothing refers to any more.
+// satdl cache gc: removes unreferenced artifacts.
 #pragma once
 
 namespace satdl {

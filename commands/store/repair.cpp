@@ -24,15 +24,16 @@ namespace satdl {
 
 namespace {
 
-// What came of one that was to be made again.
-std::string trouble_of(const Lost& lost, const NodeResult& result) {
+// Why an artifact was not repaired; "" if it was.
+std::string failure_of(const QuarantinedArtifact& quarantined, const NodeResult& result) {
     if (result.state == NodeState::Failed) return result.error;
-    if (!result.not_kept.empty()) return "made again, but not kept: " + result.not_kept;
-    if (result.key && *result.key != lost.key)
-        return "it would have another key here: " + (lost.header ? first_difference(lost.header->recipe, result.recipe) : "what it was made of is lost");
+    if (!result.not_kept.empty()) return "recomputed, but not stored: " + result.not_kept;
+    if (result.key && *result.key != quarantined.key)
+        return "its key would be different here: " +
+               (quarantined.header ? first_difference(quarantined.header->recipe, result.recipe) : "its recipe is lost");
     if (result.state != NodeState::Ran && result.state != NodeState::Reused) return result.because;
-    if (lost.header && result.outputs != lost.header->port_digests)
-        return "made again with other digests than were recorded: its stage is not deterministic";
+    if (quarantined.header && result.outputs != quarantined.header->port_digests)
+        return "recomputed, but its digests differ from the recorded ones: the stage is not deterministic";
     return {};
 }
 
@@ -41,14 +42,14 @@ public:
     Repair(const RepairOptions& options, OpenStore& open)
         : options_(options), open_(open), catalog_(load_catalog(program_folder(), options.stages)), machine_(this_machine()) {}
 
-    std::optional<ExitCode> run(std::vector<Lost>& lost) {
-        if (!options_.trust) refuse_files_of_others(std::array{open_.folder() / store_layout::kRuns}, trusted_owners(), owner_of);
-        std::map<std::string, std::vector<Lost*>> by_run;
+    std::optional<ExitCode> run(std::vector<QuarantinedArtifact>& quarantined) {
+        if (!options_.trust) check_file_owners(std::array{open_.folder() / store_layout::kRuns}, trusted_owners(), owner_of);
+        std::map<std::string, std::vector<QuarantinedArtifact*>> by_run;
         std::set<Digest> keys;
-        for (const Lost& one : lost) keys.insert(one.key);
+        for (const QuarantinedArtifact& one : quarantined) keys.insert(one.key);
         const auto recorded = find_recorded_stages(open_.folder(), std::move(keys), open_.files());
-        for (Lost& one : lost) {
-            one.trouble = "no record of a run tells how it was made; a run of its DAG makes it again";
+        for (QuarantinedArtifact& one : quarantined) {
+            one.failure = "no run record says how it was computed; a run of its DAG recomputes it";
             const auto found = recorded.find(one.key);
             if (found == recorded.end()) continue;
             one.stage = found->second.stage;
@@ -58,7 +59,7 @@ public:
             try {
                 repair(id, of_run);
             } catch (const Error& error) {
-                for (Lost* one : of_run) one->trouble = error.what();
+                for (QuarantinedArtifact* one : of_run) one->failure = error.what();
             }
             if (const auto code = signals_.exit_code()) return code;
         }
@@ -66,15 +67,16 @@ public:
     }
 
 private:
-    void repair(const std::string& id, const std::vector<Lost*>& lost) {
+    void repair(const std::string& id, const std::vector<QuarantinedArtifact*>& quarantined) {
         const Dag dag = recorded_dag(open_.folder(), id, catalog_, open_.files());
         Request request;
-        for (const Lost* one : lost) request.targets.push_back(one->stage);
+        for (const QuarantinedArtifact* one : quarantined) request.targets.push_back(one->stage);
         machine_.gpus = find_gpus(dag, request, libraries_);
         StoreCacheView cache(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
         const Plan plan = make_plan(dag, request, machine_, cache);
         const auto clock = steady_clock();
-        const auto display = display_on_stdout(options_.quiet ? Shown::Nothing : Shown::Progress, {id, SATDL_VERSION, machine_.cores}, *clock);
+        const auto display = display_on_stdout(options_.quiet ? DisplayMode::Nothing : DisplayMode::Progress,
+                                               {id, SATDL_VERSION, machine_.cores}, *clock);
         StageExecutor executor(libraries_);
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
@@ -87,9 +89,9 @@ private:
                                                     .stop = signals_.stop(),
                                                     .limits = default_limits({.keep_going = true}, machine_),
                                                     .checkpoints = &open_.checkpoints()});
-        for (Lost* one : lost) {
+        for (QuarantinedArtifact* one : quarantined) {
             for (const NodeResult& node : result.nodes)
-                if (dag.nodes[node.node].name == one->stage) one->trouble = trouble_of(*one, node);
+                if (dag.nodes[node.node].name == one->stage) one->failure = failure_of(*one, node);
         }
     }
 
@@ -103,12 +105,12 @@ private:
 
 }  // namespace
 
-std::string Lost::words() const {
-    if (!trouble.empty()) return trouble;
-    return header ? "the digests that were recorded" : "its header is lost, so that there is nothing to compare with";
+std::string QuarantinedArtifact::describe() const {
+    if (!failure.empty()) return failure;
+    return header ? "digests as recorded" : "its header is lost, so there is nothing to compare with";
 }
 
-std::vector<Lost> lost_artifacts(OpenStore& open) {
+std::vector<QuarantinedArtifact> quarantined_artifacts(OpenStore& open) {
     std::map<Digest, std::optional<ArtifactHeader>> found;
     const fs::path folder = open.folder() / store_layout::kQuarantine;
     for (const std::string& name : open.files().list(folder)) {
@@ -121,13 +123,13 @@ std::vector<Lost> lost_artifacts(OpenStore& open) {
         } catch (const DamagedArtifact&) {
         }
     }
-    std::vector<Lost> lost;
-    for (auto& [key, header] : found) lost.push_back({key, std::move(header), {}, {}});
-    return lost;
+    std::vector<QuarantinedArtifact> quarantined;
+    for (auto& [key, header] : found) quarantined.push_back({key, std::move(header), {}, {}});
+    return quarantined;
 }
 
-std::optional<ExitCode> repair(std::vector<Lost>& lost, OpenStore& open, const RepairOptions& options) {
-    return Repair(options, open).run(lost);
+std::optional<ExitCode> repair(std::vector<QuarantinedArtifact>& quarantined, OpenStore& open, const RepairOptions& options) {
+    return Repair(options, open).run(quarantined);
 }
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-// Artifacts in quarantine made again, from the DAG that the record of their run tells; they must then have the digests that they had.
+// Recomputes artifacts in quarantine from the DAG in the record of their run; they must have the recorded digests.
 #pragma once
 
 #include <optional>
@@ -9,24 +9,24 @@
 
 namespace satdl {
 
-// An artifact that was put into quarantine and has not been made again since.
-struct Lost {
+// An artifact that is in quarantine and has not been recomputed since.
+struct QuarantinedArtifact {
     Digest key;
-    std::optional<ArtifactHeader> header;  // as far as it can still be read
-    std::string stage;                   // as the newest record names it; "" where none does
-    std::string trouble;                 // why it was not repaired; "" where it was
+    std::optional<ArtifactHeader> header;  // nullopt if it cannot be read any more
+    std::string stage;                   // its name in the newest record; "" if no record has it
+    std::string failure;                 // why it was not repaired; "" if it was
 
-    [[nodiscard]] std::string words() const;  // what came of it
+    [[nodiscard]] std::string describe() const;  // the result of the repair, for people
 };
-[[nodiscard]] std::vector<Lost> lost_artifacts(OpenStore& open);
+[[nodiscard]] std::vector<QuarantinedArtifact> quarantined_artifacts(OpenStore& open);
 
 struct RepairOptions {
     std::vector<std::string> stages;  // further stage libraries
-    bool trust = false;               // the store's records, whoever owns them
+    bool trust = false;               // accept records that belong to another user
     bool quiet = false;               // nothing on stdout
 };
-// Says of each what came of it. The exit code of a signal, if one came. Throws Error{Usage} where the records, which say what is to
-// run, are somebody else's.
-[[nodiscard]] std::optional<ExitCode> repair(std::vector<Lost>& lost, OpenStore& open, const RepairOptions& options);
+// Sets the result in each of them. Returns the exit code of a signal, if one came. Throws Error{Usage} if the records, which say what
+// to run, belong to another user.
+[[nodiscard]] std::optional<ExitCode> repair(std::vector<QuarantinedArtifact>& quarantined, OpenStore& open, const RepairOptions& options);
 
 }  // namespace satdl

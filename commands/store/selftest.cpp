@@ -1,4 +1,4 @@
-// satdl selftest: what holds on the file system on which a store is, or would be.
+// satdl selftest: checks that a file system is suitable for a store.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -21,12 +21,12 @@ struct SelftestOptions {
     bool json = false;
 };
 
-// A folder of its own that goes with it.
+// A temporary folder, removed by the destructor.
 class TrialFolder {
 public:
     explicit TrialFolder(const fs::path& parent) {
         std::string name = (parent / ".satdl-selftest-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) throw FileError(errno, "make a folder in", parent);
+        if (mkdtemp(name.data()) == nullptr) throw FileError(errno, "create a folder in", parent);
         path_ = name;
     }
     ~TrialFolder() {
@@ -41,7 +41,7 @@ private:
     fs::path path_;
 };
 
-// The store, else where it would be made.
+// The store, or the nearest existing folder above it.
 fs::path place_of(const fs::path& store, FileSystem& files) {
     fs::path place = fs::absolute(store);
     while (!files.stamp(place) && place.has_relative_path()) place = place.parent_path();
@@ -67,7 +67,7 @@ ExitCode selftest(const SelftestOptions& options) {
             table.rows.push_back({one.name, std::string(name_of(one.verdict)), one.found});
             if (!one.consequence.empty()) table.notes.push_back(fmt::format("{}: {}", one.name, one.consequence));
         }
-        fmt::print("{}{}: {}\n", table_text(table), printable(place.string()), usable ? "a store may be kept there" : "unsafe: do not keep a store there");
+        fmt::print("{}{}: {}\n", table_text(table), printable(place.string()), usable ? "fit for a store" : "unsafe: do not keep a store there");
     }
     return usable ? ExitCode::Done : ExitCode::Store;
 }
@@ -76,12 +76,12 @@ ExitCode selftest(const SelftestOptions& options) {
 
 void add_selftest_command(Command& program) {
     program.add_command<SelftestOptions>(
-        "selftest", "try out what the store's file system can do",
-        "Each check does what a store does, in a folder of its own that is removed again.\n"
+        "selftest", "check that the file system is suitable for the store",
+        "Each check does what a store does, in a temporary folder.\n"
         "Exit code 3: unsafe, do not keep a store there.\n"
         "Examples:\n  satdl selftest\n  satdl selftest --store /data/satdl",
         [](Command& command, SelftestOptions& options) {
-            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         selftest);

@@ -1,6 +1,6 @@
-// satdl cache verify: all that the store keeps under digests, every byte of it: artifacts, checkpoints of interrupted stages, ends of
-// trainings, the lines of run records. What is damaged goes into quarantine, and is named; a record stays as it is, since its good
-// lines are worth something and no line of it is used unless it is good.
+// satdl cache verify: checks every byte in the store that has a digest: artifacts, checkpoints of interrupted stages, final
+// checkpoints, the lines of run records. Damaged files go to quarantine and are named; a record stays as it is, since its good
+// lines are still of use and its damaged ones are never used.
 #include "commands/store/verify.h"
 
 #include <fmt/format.h>
@@ -27,8 +27,8 @@ struct VerifyOptions {
 
 struct VerifiedRecords {
     std::size_t good = 0;       // records without a damaged line
-    std::size_t lines = 0;      // good ones, of all records
-    std::size_t unchecked = 0;  // of the good records, those with lines of a satdl that wrote no checks
+    std::size_t lines = 0;      // good lines of all records
+    std::size_t unchecked = 0;  // good records with lines of an older satdl, which wrote no checks
     std::map<std::string, Record> damaged;  // by name
 };
 
@@ -37,13 +37,13 @@ struct Verified {
     VerifiedRecords records;
 };
 
-// load() checks every byte and puts what is damaged into quarantine.
+// load() checks every byte and moves a damaged artifact to quarantine.
 VerifiedFiles verified_artifacts(OpenStore& open) {
     VerifiedFiles found;
     for (const auto& key : open.store().keys()) {
         try {
             const auto header = open.store().header(key);
-            if (!header || !open.store().load(key)) continue;  // somebody removed it meanwhile
+            if (!header || !open.store().load(key)) continue;  // removed meanwhile by another process
             found.bytes += header->file_bytes;
             ++found.good;
         } catch (const DamagedArtifact& error) {
@@ -72,7 +72,7 @@ VerifiedRecords verified_records(OpenStore& open) {
 
 Json to_json(const VerifiedFiles& found) { return {{"good", found.good}, {"bytes", found.bytes}, {"damaged", found.damaged}}; }
 
-Json to_json(const Verified& found, const std::vector<Lost>& lost) {
+Json to_json(const Verified& found, const std::vector<QuarantinedArtifact>& quarantined) {
     Json json = to_json(found.artifacts);
     json["checkpoints"] = to_json(found.checkpoints);
     json["ends"] = to_json(found.final_checkpoints);
@@ -83,54 +83,54 @@ Json to_json(const Verified& found, const std::vector<Lost>& lost) {
                        {"unchecked", found.records.unchecked},
                        {"damaged", damaged}};
     json["repairs"] = Json::array();
-    for (const Lost& one : lost) {
+    for (const QuarantinedArtifact& one : quarantined) {
         json["repairs"].push_back({{"key", one.key.hex()},
                                    {"stage", one.stage.empty() ? Json(nullptr) : Json(one.stage)},
-                                   {"repaired", one.trouble.empty()},
-                                   {"words", one.words()}});
+                                   {"repaired", one.failure.empty()},
+                                   {"words", one.describe()}});
     }
     return json;
 }
 
-// One line; `then`: what becomes of the damaged ones.
-void tell(const VerifiedFiles& found, std::string_view one, std::string_view several, std::string_view then) {
+// Prints one line. `then`: what happens to the damaged ones.
+void print_result(const VerifiedFiles& found, std::string_view one, std::string_view several, std::string_view then) {
     for (const std::string& damage : found.damaged) fmt::print(stderr, "satdl: {}\n", damage);
     fmt::print("{} {} good ({}), {} damaged{}\n", found.good, found.good == 1 ? one : several, bytes_text(found.bytes),
                found.damaged.size(), found.damaged.empty() ? "" : then);
 }
 
-void tell(const VerifiedRecords& found) {
+void print_result(const VerifiedRecords& found) {
     for (const auto& [name, record] : found.damaged) fmt::print(stderr, "satdl: {}\n", damage_text(record, name));
     std::string unchecked;
-    if (found.unchecked > 0) unchecked = fmt::format(", {} of them with lines of an older satdl, without checks", found.unchecked);
+    if (found.unchecked > 0) unchecked = fmt::format(", {} of them with lines from an older satdl, which have no checks", found.unchecked);
     fmt::print("{} run record{} good{}, {} damaged{} ({} good lines in all)\n", found.good, found.good == 1 ? "" : "s", unchecked,
-               found.damaged.size(), found.damaged.empty() ? "" : "; their damaged lines are not used, and cannot be made again",
+               found.damaged.size(), found.damaged.empty() ? "" : "; damaged lines are ignored and cannot be recovered",
                found.lines);
 }
 
-void tell(const Verified& found, bool repairing) {
-    tell(found.artifacts, "artifact", "artifacts", repairing ? "" : ": in quarantine; --repair, or the next run, makes them again");
-    tell(found.checkpoints, "checkpoint", "checkpoints",
-         ": in quarantine, no repair needed: a stage goes on from the checkpoint before, or begins anew");
-    tell(found.final_checkpoints, "end of a training", "ends of trainings",
-         ": in quarantine, no repair needed: a longer training begins at the end before, or at the start");
-    tell(found.records);
+void print_result(const Verified& found, bool repairing) {
+    print_result(found.artifacts, "artifact", "artifacts", repairing ? "" : ": moved to quarantine; --repair or the next run recomputes them");
+    print_result(found.checkpoints, "checkpoint", "checkpoints",
+         ": moved to quarantine; no repair needed: a stage resumes from an earlier checkpoint, or starts over");
+    print_result(found.final_checkpoints, "final checkpoint", "final checkpoints",
+         ": moved to quarantine; no repair needed: a longer training continues from an earlier one, or starts over");
+    print_result(found.records);
 }
 
-void tell(const std::vector<Lost>& lost) {
-    if (lost.empty()) return;
-    Table table{.title = {}, .columns = {"artifact", "stage", "repaired", "because"}, .rows = {}, .notes = {}};
-    for (const Lost& one : lost) {
+void print_result(const std::vector<QuarantinedArtifact>& quarantined) {
+    if (quarantined.empty()) return;
+    Table table{.title = {}, .columns = {"artifact", "stage", "repaired", "reason"}, .rows = {}, .notes = {}};
+    for (const QuarantinedArtifact& one : quarantined) {
         table.rows.push_back(
-            {one.key.hex().substr(0, 12), one.stage.empty() ? "?" : one.stage, one.trouble.empty() ? "yes" : "no", one.words()});
+            {one.key.hex().substr(0, 12), one.stage.empty() ? "?" : one.stage, one.failure.empty() ? "yes" : "no", one.describe()});
     }
     fmt::print("\n{}", table_text(table));
 }
 
-// Damage that is not made good, or need not be.
-bool is_damaged(const Verified& found, const std::vector<Lost>& lost, bool repaired) {
+// Whether there is damage that was not repaired.
+bool is_damaged(const Verified& found, const std::vector<QuarantinedArtifact>& quarantined, bool repaired) {
     if (!found.records.damaged.empty()) return true;
-    if (repaired) return std::ranges::any_of(lost, [](const Lost& one) { return !one.trouble.empty(); });
+    if (repaired) return std::ranges::any_of(quarantined, [](const QuarantinedArtifact& one) { return !one.failure.empty(); });
     return !found.artifacts.damaged.empty() || !found.checkpoints.damaged.empty() || !found.final_checkpoints.damaged.empty();
 }
 
@@ -139,35 +139,35 @@ ExitCode verify(VerifyOptions options) {
     OpenStore open(options.store.store, options.repair ? Access::ReadWrite : Access::ReadOnly);
     const auto use = options.repair ? std::optional(StoreLock::shared(open.folder())) : std::nullopt;
     const Verified found{verified_artifacts(open), open.checkpoints().verify(), open.final_checkpoints().verify(), verified_records(open)};
-    if (!options.json) tell(found, options.repair);
-    std::vector<Lost> lost;
-    if (options.repair) lost = lost_artifacts(open);
+    if (!options.json) print_result(found, options.repair);
+    std::vector<QuarantinedArtifact> quarantined;
+    if (options.repair) quarantined = quarantined_artifacts(open);
     std::optional<ExitCode> stopped;
-    if (!lost.empty()) stopped = repair(lost, open, options.repairs);
-    if (options.json) fmt::print("{}\n", dump_json(to_json(found, lost)));
-    else tell(lost);
+    if (!quarantined.empty()) stopped = repair(quarantined, open, options.repairs);
+    if (options.json) fmt::print("{}\n", dump_json(to_json(found, quarantined)));
+    else print_result(quarantined);
     if (stopped) return *stopped;
-    return is_damaged(found, lost, options.repair) ? ExitCode::Store : ExitCode::Done;
+    return is_damaged(found, quarantined, options.repair) ? ExitCode::Store : ExitCode::Done;
 }
 
 }  // namespace
 
 void add_verify_command(Command& cache) {
     cache.add_command<VerifyOptions>(
-        "verify", "compare every byte with its digest; what is damaged is put aside",
-        "Looks at artifacts, checkpoints, ends of trainings, and the lines of run records. With --repair, artifacts in quarantine are\n"
-        "made again, from the DAG that the record of their run tells, and compared with what they were. A damaged checkpoint or end\n"
-        "needs no repair: the one before it counts, or the stage begins anew. A record cannot be repaired; its damaged lines are not\n"
-        "used, and deleting its folder in .satdl/runs/ forgets the run.\n"
+        "verify", "check every byte against its digest; move damaged files to quarantine",
+        "Checks artifacts, checkpoints, final checkpoints and the lines of run records. With --repair, recomputes the artifacts in\n"
+        "quarantine from the DAG in the record of their run, and compares them with the recorded digests. A damaged checkpoint\n"
+        "needs no repair: an earlier one is used, or the stage starts over. A record cannot be repaired; its damaged lines are\n"
+        "ignored, and deleting its folder in .satdl/runs/ forgets the run.\n"
         "Exit code 3: something is damaged, or could not be repaired.\n"
         "Examples:\n  satdl cache verify\n  satdl cache verify --repair",
         [](Command& command, VerifyOptions& options) {
             command.add_flag("--repair", options.repair,
-                             "make again the artifacts in quarantine, and compare their digests with those recorded");
+                             "recompute the artifacts in quarantine and compare their digests with the recorded ones");
             add_stages_option(command, options.repairs.stages);
-            command.add_flag("--trust", options.repairs.trust, "repair though the store belongs to somebody else (docs/trust.md)")
+            command.add_flag("--trust", options.repairs.trust, "trust a store that belongs to another user (docs/trust.md)")
                 .envname("SATDL_TRUST");
-            command.add_flag("--json", options.json, "one JSON document on stdout (docs/json.md)");
+            command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
         },
         verify);

@@ -30,9 +30,9 @@ void Catalog::add(LibraryManifest manifest) {
     for (StageDescription& description : manifest.stages) {
         const auto known = entries_.find(description.kind);
         if (known != entries_.end()) {
-            throw Error(ExitCode::Usage, fmt::format("two stage libraries have a stage '{}': {} and {}", description.kind,
+            throw Error(ExitCode::Usage, fmt::format("two stage libraries define the stage kind '{}': {} and {}", description.kind,
                                                      known->second->library.string(), manifest.library.string()),
-                        "leave one of them out, or rename the stage in one");
+                        "load only one of them, or rename the stage kind in one");
         }
         std::string kind = description.kind;
         auto entry = std::make_shared<CatalogEntry>();

@@ -1,5 +1,5 @@
-// All the stage descriptions that a run knows, read from the manifests that lie beside the stage libraries; no code of
-// theirs is loaded for that.
+// All the stage descriptions that a run knows, read from the manifests next to the stage libraries; no code of
+// theirs is loaded.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// How the attempts to run a stage are watched over: how often it is tried, for how long, in how much memory. None of it can change
+// How a stage is attempted: how often, for how long, in how much memory. None of it can change
 // a result, so none of it is part of a key.
 #pragma once
 
@@ -19,17 +19,17 @@ struct ExecutionPolicy {
     bool operator==(const ExecutionPolicy&) const = default;
 
     [[nodiscard]] bool isolated() const { return isolate || memory_bytes.has_value(); }
-    // Precondition: there is a timeout. How long a process has to stop, once it was asked to, before it is killed: a tenth of
+    // Precondition: there is a timeout. How long a process has to stop, once asked to, before it is killed: a tenth of
     // the timeout, from a second to half a minute.
     [[nodiscard]] double grace_seconds() const;
 };
 
-// The keys of a stage in YAML that say so.
-inline constexpr std::array<std::string_view, 5> kSupervisionKeys{"retries", "retry_delay", "timeout", "memory", "isolate"};
+// The keys of a stage in YAML that set it.
+inline constexpr std::array<std::string_view, 5> kExecutionPolicyKeys{"retries", "retry_delay", "timeout", "memory", "isolate"};
 
-// "90s", "1.5h": a number and one of ms, s, m, h, d. Nothing where the text is none.
+// "90s", "1.5h": a number and one of ms, s, m, h, d. nullopt if the text is not.
 [[nodiscard]] std::optional<double> seconds_from_text(std::string_view text);
-// "4GB", "512MB": a number and one of B, kB, MB, GB, TB, in powers of 1024 as --memory has them. Nothing where the text is none.
+// "4GB", "512MB": a number and one of B, kB, MB, GB, TB, in powers of 1024 as for --memory. nullopt if the text is not.
 [[nodiscard]] std::optional<std::uint64_t> bytes_from_text(std::string_view text);
 [[nodiscard]] std::string memory_text(std::uint64_t bytes);  // "4 GB", likewise in powers of 1024
 

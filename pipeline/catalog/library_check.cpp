@@ -23,9 +23,9 @@ Error refused(const fs::path& path, const std::string& what, const std::string& 
     return Error(ExitCode::Store, fmt::format("'{}' is not loaded: {}", printable(path.string()), what), hint);
 }
 
-// A group that is the user's alone, as many systems give everybody one, with an umask that lets it write: its name is the user's, it
-// is the user's first, and nobody else is in it. Not for root: others may well be in its group by their own entry.
-bool is_users_own(gid_t group) {
+// A user private group, as many systems give each user, with an umask that lets it write: its name is the user's, it
+// is the user's primary group, and has no other member. Not for root: others may be in its group by their own passwd entry.
+bool is_private_group(gid_t group) {
     std::array<char, 16384> user_buffer, group_buffer;
     passwd user{}, *found_user = nullptr;
     ::group entry{}, *found_group = nullptr;
@@ -41,16 +41,16 @@ bool is_users_own(gid_t group) {
 // Whoever may change the file, or what its name stands for, could run code as the user.
 void check_writers(const fs::path& library, const fs::path& path, std::string_view what) {
     struct stat found {};
-    if (::stat(path.c_str(), &found) != 0) throw FileError(errno, "look at", path);
+    if (::stat(path.c_str(), &found) != 0) throw FileError(errno, "stat", path);
     const std::string place = printable(path.string());
     if (found.st_uid != 0 && found.st_uid != ::geteuid()) {
-        throw refused(library, fmt::format("its {} '{}' belongs to another user (number {})", what, place, found.st_uid),
-                      "copy the library to a folder of your own, or build it yourself");
+        throw refused(library, fmt::format("its {} '{}' belongs to another user (uid {})", what, place, found.st_uid),
+                      "copy the library to a folder that you own, or build it yourself");
     }
-    // In a folder with the sticky bit (as /tmp) nobody but the owner of a file may replace it.
+    // In a folder with the sticky bit (as /tmp) only the owner of a file may replace it.
     const bool sticky = S_ISDIR(found.st_mode) && (found.st_mode & S_ISVTX) != 0;
     const bool by_others = (found.st_mode & S_IWOTH) != 0;
-    const bool by_group = (found.st_mode & S_IWGRP) != 0 && !is_users_own(found.st_gid);
+    const bool by_group = (found.st_mode & S_IWGRP) != 0 && !is_private_group(found.st_gid);
     if (!sticky && (by_others || by_group)) {
         throw refused(library, fmt::format("others may write to its {} '{}' (mode {:04o})", what, place, found.st_mode & 07777),
                       fmt::format("chmod go-w '{}'", place));
@@ -62,7 +62,7 @@ void check_writers(const fs::path& library, const fs::path& path, std::string_vi
 LibraryFile checked_library(const fs::path& library, const Digest& described, const std::optional<FileStamp>& planned) {
     const auto files = real_file_system();
     const auto check_same = [&](const std::optional<FileStamp>& now, const FileStamp& before) {
-        if (now != before) throw refused(library, "it was replaced since this run was planned", "run again: that plans with the new one");
+        if (now != before) throw refused(library, "it was replaced after this run was planned", "run again to plan with the new one");
     };
     if (!files->stamp(library)) throw FileError(ENOENT, "load", library);
     const std::unique_ptr<File> file = files->open(library);
@@ -74,12 +74,12 @@ LibraryFile checked_library(const fs::path& library, const Digest& described, co
     const MappedFile mapped = file->map();
     const MappingWatch use(mapped.bytes);
     LibraryFile checked{identity, sha256(mapped.bytes)};
-    use.refuse_changed();
+    use.throw_if_changed();
     check_same(files->stamp(library), checked.identity);
     if (checked.digest != described) {
         const std::string name = printable(library.filename().string());
-        throw refused(library, fmt::format("the manifest beside it describes another build of {}", name),
-                      "build it again: that writes its manifest, too. For a library that was changed after its build (stripped, say): "
+        throw refused(library, fmt::format("the manifest next to it describes a different build of {}", name),
+                      "rebuild it: this also rewrites its manifest. If the library was changed after its build (stripped, for example), run "
                       "satdl-manifest " + name);
     }
     return checked;

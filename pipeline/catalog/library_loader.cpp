@@ -1,4 +1,4 @@
-// The manifest was written when the library was built, the library is loaded when a stage must run: in between, somebody may have
+// The manifest was written when the library was built, the library is loaded when a stage must run: in between, a user may have
 // built it again. So the file's digest is compared with the manifest's before the library is loaded; were it another one, the keys that were
 // planned would not be true. Between the look at the file and dlopen it could be swapped by who may write to its folder: only the user and
 // root, by then.
@@ -21,8 +21,8 @@ const StageLibraryInfo& stage_library_info(const SharedLibrary& library) {
                     "its source needs one SATDL_STAGE_LIBRARY(...): see pipeline/stage.h");
     }
     if (*abi != kStageAbi) {
-        throw Error(ExitCode::Store, fmt::format("'{}' was built for stage ABI {}, this is {}", path, *abi, kStageAbi),
-                    "build the library again against this satdl");
+        throw Error(ExitCode::Store, fmt::format("'{}' was built for stage ABI {}, but this satdl needs {}", path, *abi, kStageAbi),
+                    "rebuild the library against this satdl");
     }
     return *describe();
 }
@@ -41,8 +41,8 @@ StageFunction function_in(const StageLibraryInfo& info, const CatalogEntry& stag
     const auto found = std::ranges::find(info.stages, stage.description.kind,
                                          [](const StageEntry& entry) { return entry.description.kind; });
     if (found == info.stages.end() || found->run == nullptr) {
-        throw Error(ExitCode::Store, fmt::format("'{}' has no stage '{}', though its manifest says so", path, stage.description.kind),
-                    "build the library again: that writes its manifest, too");
+        throw Error(ExitCode::Store, fmt::format("'{}' has no stage '{}', although its manifest lists it", path, stage.description.kind),
+                    "rebuild the library: this also rewrites its manifest");
     }
     return found->run;
 }
@@ -76,8 +76,8 @@ GpuAnswer StageLibraries::find_gpu(const CatalogEntry& stage) {
     const std::scoped_lock lock(mutex_);
     const StageLibraryInfo& info = info_of(stage);
     if (info.find_gpu == nullptr) {
-        throw Error(ExitCode::Store, fmt::format("'{}' cannot be asked for a GPU, though its manifest says so", file),
-                    "build the library again: that writes its manifest, too");
+        throw Error(ExitCode::Store, fmt::format("'{}' cannot look for a GPU, although its manifest says that it can", file),
+                    "rebuild the library: this also rewrites its manifest");
     }
     return info.find_gpu();
 }

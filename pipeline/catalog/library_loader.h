@@ -21,13 +21,13 @@ namespace satdl {
 class StageLibraries {
 public:
     // The library's file, which may be loaded; nothing is loaded. What it throws: library_check.h. A library is read once; later calls
-    // look whether it is still the same file.
+    // only check that it is still the same file.
     [[nodiscard]] LibraryFile file(const CatalogEntry& stage);
     // The function of a stage. Throws Error{Store}: as file(); or the library cannot be loaded, or lacks the stage.
     [[nodiscard]] StageFunction function(const CatalogEntry& stage);
-    // The GPU that the stage's library finds, or why there is none. Loads the library only if it can be asked; throws as above.
+    // The GPU that the stage's library finds, or the reason why it finds none. Loads the library only if it can be asked; throws as above.
     [[nodiscard]] GpuAnswer find_gpu(const CatalogEntry& stage);
-    // The digest of the library's file, where file() or function() has found it good.
+    // The digest of the library's file, if file() or function() has accepted it.
     [[nodiscard]] std::optional<Digest> digest(const CatalogEntry& stage);
 
 private:

@@ -1,6 +1,6 @@
 // What a description holds is listed once (visit), for writing and reading alike. The JSON is
 // compact, and what equals its default is left out, since every run reads the built-in manifest; it is read strictly, so
-// that one of another version is named as such and never half understood.
+// that one of another version is rejected as such and never half understood.
 #include "pipeline/catalog/manifest.h"
 
 #include <fmt/format.h>
@@ -45,7 +45,7 @@ struct Manifest {
     std::vector<StageDescription> stages;
 };
 
-// required(key, field): always there; optional(key, field, fallback): left out where it equals the fallback.
+// required(key, field): always written; optional(key, field, fallback): omitted if it equals the fallback.
 
 template <typename Archive>
 void visit(Archive& archive, ParamDescription::Condition& need) {
@@ -187,7 +187,7 @@ class Reader {
 public:
     template <typename T>
     static void object(const Json& json, T& item) {
-        if (!json.is_object()) throw Fault{"", "wants an object"};
+        if (!json.is_object()) throw Fault{"", "expected an object"};
         Reader reader(json);
         visit(reader, item);
         for (const auto& [key, value] : json.items()) {
@@ -231,29 +231,29 @@ private:
     }
     template <typename T>
     static void read(const Json& json, std::vector<T>& field) {
-        if (!json.is_array()) throw Fault{"", "wants a list"};
+        if (!json.is_array()) throw Fault{"", "expected a list"};
         field.resize(json.size());
         for (std::size_t i = 0; i < json.size(); ++i) at(fmt::format("[{}]", i), json[i], field[i]);
     }
     static void read(const Json& json, NameAndVersion& field) {
-        if (!json.is_array() || json.size() != 2) throw Fault{"", "wants a pair"};
+        if (!json.is_array() || json.size() != 2) throw Fault{"", "expected a pair"};
         at("[0]", json[0], field.first);
         at("[1]", json[1], field.second);
     }
     static void read(const Json& json, std::string& field) {
-        if (!json.is_string()) throw Fault{"", "wants a text"};
+        if (!json.is_string()) throw Fault{"", "expected a text"};
         field = json.get_ref<const std::string&>();
     }
     static void read(const Json& json, bool& field) {
-        if (!json.is_boolean()) throw Fault{"", "wants true or false"};
+        if (!json.is_boolean()) throw Fault{"", "expected true or false"};
         field = json.get<bool>();
     }
     static void read(const Json& json, double& field) {
-        if (!json.is_number()) throw Fault{"", "wants a number"};
+        if (!json.is_number()) throw Fault{"", "expected a number"};
         field = json.get<double>();
     }
     static void read(const Json& json, std::int64_t& field) {
-        if (!json.is_number_integer()) throw Fault{"", "wants an integer"};
+        if (!json.is_number_integer()) throw Fault{"", "expected an integer"};
         field = json.get<std::int64_t>();
     }
     static void read(const Json& json, int& field) {
@@ -282,8 +282,8 @@ private:
 };
 
 Error bad_manifest(const std::filesystem::path& file, const std::string& what) {
-    return Error(ExitCode::Store, fmt::format("{} is no manifest of a stage library: {}", printable(file.string()), printable(what)),
-                 "build the library again: that writes its manifest, too");
+    return Error(ExitCode::Store, fmt::format("{} is not a valid manifest of a stage library: {}", printable(file.string()), printable(what)),
+                 "rebuild the library: this also rewrites its manifest");
 }
 
 std::string text_of(const std::filesystem::path& file) {
@@ -291,7 +291,7 @@ std::string text_of(const std::filesystem::path& file) {
     std::string text(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad() || !stream.is_open()) {
         throw Error(ExitCode::Store, fmt::format("cannot read the manifest {}: {}", printable(file.string()), std::strerror(errno)),
-                    "satdl-manifest LIBRARY.so writes it beside the library");
+                    "run `satdl-manifest LIBRARY.so` to write it next to the library");
     }
     return text;
 }
@@ -333,7 +333,7 @@ LibraryManifest parse_manifest(const std::string& json_text, const std::filesyst
         const Json json = Json::parse(json_text);
         const Json format = json.is_object() ? json.value("satdl_manifest", Json()) : Json();
         if (format != kManifestFormat)
-            throw Fault{"", fmt::format("wants format {}, is {}", kManifestFormat, format.dump())};
+            throw Fault{"", fmt::format("expected format {}, found {}", kManifestFormat, format.dump())};
         Reader::object(json, manifest);
     } catch (const Json::exception& error) {
         throw bad_manifest(json_file, error.what());
@@ -341,9 +341,9 @@ LibraryManifest parse_manifest(const std::string& json_text, const std::filesyst
         throw bad_manifest(json_file, fault.where.empty() ? fault.what : fault.where.substr(1) + ": " + fault.what);
     }
     if (manifest.abi != kStageAbi)
-        throw bad_manifest(json_file, fmt::format("it was built for stage ABI {}, this is {}", manifest.abi, kStageAbi));
+        throw bad_manifest(json_file, fmt::format("it was built for stage ABI {}, but this satdl needs {}", manifest.abi, kStageAbi));
     const auto digest = Digest::from_hex(manifest.library_sha256);
-    if (!digest) throw bad_manifest(json_file, "'library_sha256' is no SHA-256");
+    if (!digest) throw bad_manifest(json_file, "'library_sha256' is not a SHA-256");
     LibraryManifest read;
     read.library_digest = *digest;
     read.library = json_file;

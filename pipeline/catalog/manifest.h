@@ -15,19 +15,19 @@
 
 namespace satdl {
 
-// What a manifest says of one library: `libNAME_stages.so` and `libNAME_stages.json` lie side by side.
+// What a manifest says of one library: `libNAME_stages.so` and `libNAME_stages.json` are in one folder.
 struct LibraryManifest {
     std::filesystem::path library;  // the shared library
     Digest library_digest;          // SHA-256 of its file
     std::string name;
     std::vector<std::pair<std::string, std::string>> numerics;
-    bool finds_gpus = false;  // it can be asked for one: StageLibraryInfo::find_gpu
+    bool finds_gpus = false;  // it has a StageLibraryInfo::find_gpu
     std::vector<StageDescription> stages;
-    std::optional<FileStamp> identity{};           // of the library when the manifest was read, where it was there
+    std::optional<FileStamp> identity{};           // of the library when the manifest was read, if it existed
     std::optional<FileStamp> manifest_identity{};  // of the file that this was read from
 };
 
-// The manifest beside a library: libNAME_stages.json for libNAME_stages.so.
+// The manifest next to a library: libNAME_stages.json for libNAME_stages.so.
 [[nodiscard]] std::filesystem::path manifest_of(std::filesystem::path library);
 
 // JSON <-> manifest. `library`: SHA-256 of the library's file. Reading throws Error{Store} naming the file and what is wrong in it.

@@ -70,13 +70,13 @@ constexpr RoleRule kRoleRules[] = {
     {PortRole::CandidateTraining, PortKind::Metrics, false, PortRole::Candidate},
 };
 
-// Finds the first fault of a description; each check returns it in words.
+// Finds the first fault of a description; each check returns a message.
 class Checker {
 public:
     explicit Checker(const StageDescription& description) : d_(description) {}
 
     std::optional<std::string> fault() {
-        if (!is_identifier(d_.kind)) return fmt::format("'{}' cannot be a stage's kind: letters, digits and _", d_.kind);
+        if (!is_identifier(d_.kind)) return fmt::format("'{}' is not a valid stage kind: use letters, digits and _", d_.kind);
         if (d_.version < 1) return "its version must be at least 1";
         for (const ParamDescription& param : d_.params) {
             if (const auto fault = of(param)) return fmt::format("parameter '{}' {}", param.name, *fault);
@@ -95,21 +95,21 @@ private:
     using Fault = std::optional<std::string>;
 
     Fault name(const std::string& name) {
-        if (!is_identifier(name)) return "has a malformed name: letters, digits and _";
-        if (!names_.insert(name).second) return "stands twice (parameters and inputs share their names)";
+        if (!is_identifier(name)) return "has an invalid name: use letters, digits and _";
+        if (!names_.insert(name).second) return "is duplicated (parameters and inputs share one set of names)";
         return std::nullopt;
     }
 
     Fault of(const ParamDescription& param) {
         if (const auto fault = name(param.name)) return fault;
-        if (is_stage_key(param.name)) return "has a name that every stage has for something else in a DAG file (docs/yaml.md)";
+        if (is_stage_key(param.name)) return "has a name that is reserved in DAG files (docs/yaml.md)";
         if (param.type != ParamType::Numbers && (param.type == ParamType::Choice) != !param.choices.empty())
-            return "has choices exactly if its type is choice";
+            return "must have choices if its type is choice, and only then";
         const auto finite = [](const std::optional<double>& bound) { return !bound || std::isfinite(*bound); };
         if (!finite(param.min) || !finite(param.max)) return "has a range that is not finite";
         if (param.type == ParamType::Choice && param.fallback && *param.fallback != "null" &&
             std::ranges::find(param.choices, *param.fallback) == param.choices.end())
-            return fmt::format("has the default '{}', which is none of its choices", *param.fallback);
+            return fmt::format("has the default '{}', which is not one of its choices", *param.fallback);
         if (const auto fault = of_smoke(param)) return fault;
         if (const auto fault = of_continuing(param)) return fault;
         return of_relations(param);
@@ -119,24 +119,24 @@ private:
         for (const std::optional<double>& bound : {param.smoke_min, param.smoke_max}) {
             if (!bound) continue;
             if (param.type != ParamType::Integer && param.type != ParamType::Number)
-                return "has a bound for smoke runs, but is no number";
+                return "has a bound for smoke runs, but is not a number";
             if (!std::isfinite(*bound) || *bound < param.min.value_or(*bound) || *bound > param.max.value_or(*bound))
-                return "has a bound for smoke runs that is out of its range";
+                return "has a bound for smoke runs outside its range";
         }
         if (param.smoke_min && param.smoke_max && *param.smoke_min > *param.smoke_max)
-            return "has bounds for smoke runs that leave nothing between them";
+            return "has a smoke_min greater than its smoke_max";
         return std::nullopt;
     }
 
     Fault of_continuing(const ParamDescription& param) const {
-        if (!param.continues) return param.continues_unless.empty() ? Fault() : "says where it does not continue, but never does";
-        if (param.type != ParamType::Integer || !param.changes_result) return "continues, but is no integer that changes the result";
-        if (std::ranges::count_if(d_.params, &ParamDescription::continues) > 1) return "continues, and another one does, too";
+        if (!param.continues) return param.continues_unless.empty() ? Fault() : "has continues_unless, but not continues";
+        if (param.type != ParamType::Integer || !param.changes_result) return "has continues, but is not an integer that changes the result";
+        if (std::ranges::count_if(d_.params, &ParamDescription::continues) > 1) return "has continues, but another parameter has it, too";
         return std::nullopt;
     }
 
     Fault of_relations(const ParamDescription& param) const {
-        const auto missing = [](const std::string& what) { return fmt::format("names '{}', which is not there", what); };
+        const auto missing = [](const std::string& what) { return fmt::format("refers to '{}', which does not exist", what); };
         for (const auto* needs : {&param.needs, &param.continues_unless}) {
             for (const ParamDescription::Condition& need : *needs)
                 if (d_.param(need.param) == nullptr) return missing(need.param);
@@ -148,7 +148,7 @@ private:
         for (const std::string& port : param.metric_of) {
             if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
         }
-        if (!param.label_of.empty() && param.type != ParamType::Text) return "is the name of what an input reads, but no text";
+        if (!param.label_of.empty() && param.type != ParamType::Text) return "is the name of what an input reads, but is not a text";
         for (const std::string& port : param.label_of) {
             if (d_.input(port) == nullptr) return missing(port);
         }
@@ -159,11 +159,11 @@ private:
         if (const auto fault = name(port.name)) return fault;
         if (output && port.dtypes.size() > 1) return "has several element types";
         if (!port.dtype_of.empty() && !is_array_input(port.dtype_of))
-            return fmt::format("takes its element type from '{}', which is no input array", port.dtype_of);
+            return fmt::format("takes its element type from '{}', which is not an input array", port.dtype_of);
         const auto rule = parse_shape_rule(port.shape);
-        if (!rule) return fmt::format("has the shape '{}', which is no rule", port.shape);
+        if (!rule) return fmt::format("has the shape '{}', which is not a valid rule", port.shape);
         if (const auto fault = of(*rule)) return fault;
-        if (port.metrics && !has_metrics(&port)) return "has a rule of metrics, but is neither metrics nor history";
+        if (port.metrics && !has_metrics(&port)) return "has a metrics rule, but its kind is neither metrics nor history";
         if (port.metrics) {
             if (const auto fault = of(*port.metrics)) return fault;
             if (const auto fault = of_pairs(port, output)) return fault;
@@ -211,14 +211,14 @@ private:
 
     static Fault of_pairs(const PortDescription& port, bool output) {
         const PortDescription::MetricsRule& rule = *port.metrics;
-        if (!rule.pairs.empty() && (!output || port.kind != PortKind::Metrics)) return "has pairs of metrics, but is no output of metrics";
+        if (!rule.pairs.empty() && (!output || port.kind != PortKind::Metrics)) return "has pairs of metrics, but is not an output of metrics";
         const auto is_named = [&](const std::string& metric) {
             const auto is_it = [&](const auto& one) { return one.second == metric; };
             return std::ranges::find(rule.names, metric) != rule.names.end() || std::ranges::any_of(rule.if_connected, is_it);
         };
         for (const auto& [first, second] : rule.pairs) {
             for (const std::string& metric : {first, second})
-                if (!is_named(metric)) return fmt::format("has a pair with '{}', which is none of its metrics", metric);
+                if (!is_named(metric)) return fmt::format("has a pair with '{}', which is not one of its metrics", metric);
             if (first == second) return fmt::format("has a pair of '{}' and itself", first);
         }
         return std::nullopt;
@@ -229,10 +229,10 @@ private:
         const RoleRule& rule = *std::ranges::find(kRoleRules, port.role, &RoleRule::role);
         const std::string_view role = name_of(port.role);
         if (port.kind != rule.kind || output != rule.output) {
-            return fmt::format("has the role '{}', which is that of an {} of kind {}", role, rule.output ? "output" : "input",
+            return fmt::format("has the role '{}', which belongs to an {} of kind {}", role, rule.output ? "output" : "input",
                                name_of(rule.kind));
         }
-        if (ports_with(port.role) > 1) return fmt::format("has the role '{}', and another port has it, too", role);
+        if (ports_with(port.role) > 1) return fmt::format("has the role '{}', but another port has it, too", role);
         if (rule.needs != PortRole::None && ports_with(rule.needs) == 0)
             return fmt::format("has the role '{}', but no port has the role '{}'", role, name_of(rule.needs));
         return std::nullopt;
@@ -280,7 +280,7 @@ std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
 
 std::vector<std::string_view> stage_keys() {
     std::vector<std::string_view> keys{"kind", "in", "about"};
-    keys.insert(keys.end(), kSupervisionKeys.begin(), kSupervisionKeys.end());
+    keys.insert(keys.end(), kExecutionPolicyKeys.begin(), kExecutionPolicyKeys.end());
     return keys;
 }
 

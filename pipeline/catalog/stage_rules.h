@@ -1,5 +1,5 @@
-// The rules that a stage's description states about its ports, parsed; and whether a description makes sense at all, which
-// the build asks when it writes a library's manifest.
+// The rules that a stage's description states about its ports, parsed; and whether a description is consistent, which
+// the build checks when it writes a library's manifest.
 #pragma once
 
 #include <cstdint>
@@ -30,15 +30,15 @@ struct ShapeRule {
     std::string role{};             // Dataset
 };
 
-// Nothing where the text is no rule.
+// nullopt if the text is not a rule.
 [[nodiscard]] std::optional<ShapeRule> parse_shape_rule(std::string_view text);
 
-// The keys of a stage's map in a DAG file that are its own, and no parameter's: kind, in, about, and those of its supervision.
+// The keys of a stage's map in a DAG file that are not parameters: kind, in, about, and those of its execution policy.
 [[nodiscard]] std::vector<std::string_view> stage_keys();
 [[nodiscard]] bool is_stage_key(std::string_view key);
 
-// What is wrong with a description, in words: doubled or malformed names, rules that name what is not there, defaults that
-// are none of the choices. Nothing where it is sound.
+// The message about what is wrong with a description: duplicate or invalid names, rules that name what does not exist, defaults that
+// are not among the choices. nullopt if it is valid.
 [[nodiscard]] std::optional<std::string> fault_of(const StageDescription& description);
 
 }  // namespace satdl

@@ -60,7 +60,7 @@ std::int64_t element_count(const Shape& shape) {
     std::int64_t count = 1;
     for (const std::int64_t extent : shape) {
         if (extent > kMaxElements / count) {
-            throw Error(ExitCode::Usage, "the shape " + shape_text(shape) + " has more elements than can be counted");
+            throw Error(ExitCode::Usage, "the shape " + shape_text(shape) + " has more than 2^62 elements");
         }
         count *= extent;
     }

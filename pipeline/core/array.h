@@ -1,7 +1,7 @@
 // A tensor without LibTorch: element type, shape, and shared or mapped bytes (dense, C order, little-endian).
 //
-// Arrays are values: copying shares the bytes, which nobody changes once the array is built. That is what lets stages
-// hand tensors on without a copy while the store still writes them.
+// Arrays are values: copying shares the bytes, which never change once the array is built. That is what lets stages
+// pass tensors on without a copy while the store still writes them.
 #pragma once
 
 #include <cstddef>

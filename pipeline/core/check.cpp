@@ -8,7 +8,7 @@
 namespace satdl {
 
 void check_failed(const char* file, int line, const char* condition, const std::string& message) {
-    fmt::print(stderr, "{}:{}: satdl is broken here: {} ({}); please report this\n", file, line, message, condition);
+    fmt::print(stderr, "{}:{}: internal error: {} ({}); please report this bug\n", file, line, message, condition);
     std::fflush(stderr);
     std::abort();
 }

@@ -44,10 +44,10 @@ public:
     [[nodiscard]] const std::string& text() const { return text_; }  // of a scalar; else ""
     [[nodiscard]] const std::vector<ConfigValue>& items() const;           // of a list; else none
     [[nodiscard]] const std::vector<Entry>& entries() const;         // of a map, in the order written; else none
-    [[nodiscard]] const ConfigValue* find(std::string_view key) const;     // in a map; nullptr where there is none
-    [[nodiscard]] ConfigValue at(Place place) const;                       // the same value, said to stand at `place`
+    [[nodiscard]] const ConfigValue* find(std::string_view key) const;     // in a map; nullptr if absent
+    [[nodiscard]] ConfigValue at(Place place) const;                       // the same value with another place
 
-    // A plain (unquoted) scalar as a number or boolean; nothing where it is not one to the letter.
+    // A plain (unquoted) scalar as a number or boolean; nullopt if it is not exactly one.
     [[nodiscard]] std::optional<std::int64_t> as_integer() const;  // -?(0|[1-9][0-9]*), within 64 bits
     [[nodiscard]] std::optional<double> as_number() const;         // integers, decimals, exponents; finite; -0.0 as 0
     [[nodiscard]] std::optional<bool> as_boolean() const;          // true, false

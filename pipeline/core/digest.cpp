@@ -24,7 +24,7 @@ constexpr std::size_t kParallelBytes = 4 * kDigestBlockBytes;
 
 const EVP_MD* fetch_sha256() {
     const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    if (algorithm == nullptr) throw Error(ExitCode::Store, "libcrypto gives no SHA-256: was it built without, or is there not enough memory?");
+    if (algorithm == nullptr) throw Error(ExitCode::Store, "cannot get SHA-256 from libcrypto: it was built without it, or memory is short");
     return algorithm;
 }
 

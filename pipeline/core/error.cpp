@@ -15,20 +15,20 @@ namespace {
 
 constexpr std::size_t kLineWidth = 110;    // of a shown line; longer ones are cut around the caret
 constexpr std::size_t kOriginWidth = 60;   // of the line that a value comes from
-constexpr std::size_t kMaxTold = 50;      // errors of one run; the rest are counted
+constexpr std::size_t kMaxReported = 50;      // errors of one run; the rest are counted
 
 std::string spaces(std::size_t count) {
     return std::string(count, ' ');
 }
 
 // A part of a source's line as it is shown, and how many columns it takes on a terminal.
-struct Shown {
+struct DisplayText {
     std::string text;
     std::size_t columns = 0;
 };
 
-Shown shown(std::string_view text) {
-    Shown result;
+DisplayText display_text(std::string_view text) {
+    DisplayText result;
     result.text = printable(text);
     result.columns = utf8_characters(result.text);
     return result;
@@ -51,10 +51,10 @@ std::string excerpt(const Place& place) {
     begin = utf8_floor(whole, begin);
     const std::size_t end = std::max(begin, utf8_floor(whole, begin + kLineWidth));
 
-    std::string tabs_gone(whole.substr(begin, end - begin));
-    std::replace(tabs_gone.begin(), tabs_gone.end(), '\t', ' ');
-    const Shown line = shown(tabs_gone);
-    const Shown before = shown(std::string_view(tabs_gone).substr(0, std::min(caret, end) - begin));
+    std::string without_tabs(whole.substr(begin, end - begin));
+    std::replace(without_tabs.begin(), without_tabs.end(), '\t', ' ');
+    const DisplayText line = display_text(without_tabs);
+    const DisplayText before = display_text(std::string_view(without_tabs).substr(0, std::min(caret, end) - begin));
     const std::string_view left = begin > 0 ? "..." : "";
     const std::string_view right = end < whole.size() ? "..." : "";
     return fmt::format("\n{:>5} | {}{}{}\n      | {}^", place.line, left, line.text, right,
@@ -71,12 +71,12 @@ Position position(const Place& place) {
     return {place.source.get(), place.line, place.column};
 }
 
-// Leaves of what is one mistake the first: what `foreach` and stages with a network in common repeat, and all that is said of
+// Removes duplicates: what `foreach` and stages that share a network repeat, and all but the first diagnostic about
 // one scalar.
-void keep_first_of_each(std::vector<Diagnostic>& told) {
+void remove_duplicates(std::vector<Diagnostic>& reported) {
     std::set<std::tuple<Position, std::string, std::string>> seen;
     std::set<Position> origins;
-    std::erase_if(told, [&](const Diagnostic& one) {
+    std::erase_if(reported, [&](const Diagnostic& one) {
         if (!seen.insert({position(one.place), one.message, one.hint}).second) return true;
         return one.place.origin != nullptr && !origins.insert(position(*one.place.origin)).second;
     });
@@ -84,11 +84,11 @@ void keep_first_of_each(std::vector<Diagnostic>& told) {
 
 std::string render_all(const std::vector<Diagnostic>& diagnostics) {
     std::string text;
-    for (std::size_t i = 0; i < diagnostics.size() && i < kMaxTold; ++i) {
+    for (std::size_t i = 0; i < diagnostics.size() && i < kMaxReported; ++i) {
         if (i > 0) text += '\n';
         text += render(diagnostics[i]);
     }
-    if (diagnostics.size() > kMaxTold) text += fmt::format("\nand {} more errors", diagnostics.size() - kMaxTold);
+    if (diagnostics.size() > kMaxReported) text += fmt::format("\nand {} more errors", diagnostics.size() - kMaxReported);
     return text;
 }
 
@@ -152,13 +152,13 @@ void Diagnostics::throw_if_any() const {
     for (const Diagnostic& one : found_)
         if (one.place) order.emplace(one.place.source.get(), order.size());
     order[nullptr] = order.size();
-    std::vector<Diagnostic> told = found_;
-    std::stable_sort(told.begin(), told.end(), [&](const Diagnostic& a, const Diagnostic& b) {
+    std::vector<Diagnostic> reported = found_;
+    std::stable_sort(reported.begin(), reported.end(), [&](const Diagnostic& a, const Diagnostic& b) {
         const std::size_t left = order.at(a.place.source.get()), right = order.at(b.place.source.get());
         return left != right ? left < right : is_before(a, b);
     });
-    keep_first_of_each(told);
-    throw Error(ExitCode::Usage, std::move(told));
+    remove_duplicates(reported);
+    throw Error(ExitCode::Usage, std::move(reported));
 }
 
 std::string describe(const std::exception& error) {

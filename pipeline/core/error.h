@@ -1,7 +1,7 @@
 // What goes wrong on the user's side, and where.
 //
-// A user's mistake is told with its place in the YAML: `file:line:col`, the line itself, a caret and what to do.
-// All mistakes of a file are collected (Diagnostics) and told in one run. Mistakes of the program itself abort
+// A user's mistake is reported with its place in the YAML: `file:line:col`, the line itself, a caret and what to do.
+// All mistakes of a file are collected (Diagnostics) and reported together. Mistakes of the program itself abort
 // (SATDL_CHECK): they are never turned into a message that a user could take for their own fault.
 #pragma once
 
@@ -21,12 +21,12 @@
 
 namespace satdl {
 
-// The text that a user wrote, kept so that an error can show the line.
+// The text that a user wrote, retained so that an error can show the line.
 struct SourceText {
     std::string name;  // as the user named it: a path, or "--set"
     std::string text;
 
-    // Line `number`, counted from 1, without its end; empty where there is none.
+    // Line `number`, counted from 1, without its end; empty if absent.
     [[nodiscard]] std::string_view line(int number) const;
 };
 
@@ -35,7 +35,7 @@ struct Place {
     std::shared_ptr<const SourceText> source;
     int line = 0;
     int column = 0;
-    std::shared_ptr<const Place> origin{};  // where the `${...}` that stands here takes its scalar from, if one does
+    std::shared_ptr<const Place> origin{};  // the definition that a `${...}` at this place takes its value from, if there is one
 
     explicit operator bool() const { return source != nullptr; }
     [[nodiscard]] std::string text() const;  // "dags/full.yaml:12:5", or "" for nowhere
@@ -79,14 +79,14 @@ private:
 // Throws Error{Usage} with this one mistake.
 [[noreturn]] void refuse(Place place, std::string message, std::string hint = {});
 
-// Collects a file's mistakes so that they are told all at once, in the order of their places.
+// Collects a file's mistakes so that they are reported together, in the order of their places.
 class Diagnostics {
 public:
     void add(Place place, std::string message, std::string hint = {});
     [[nodiscard]] bool empty() const { return found_.empty(); }
     [[nodiscard]] const std::vector<Diagnostic>& found() const { return found_; }
-    // Throws Error{Usage} with everything found, if anything was: sorted by place, what is told twice only once. All that is said
-    // of one scalar (Place::origin) wherever it is used is one mistake: the first is told.
+    // Throws Error{Usage} with everything found, if anything was: sorted by place, without duplicates. Diagnostics about one
+    // scalar (Place::origin) are one mistake, wherever it is used: only the first is reported.
     void throw_if_any() const;
 
 private:

@@ -17,6 +17,6 @@ using Json = nlohmann::ordered_json;  // members keep the order in which they we
 [[nodiscard]] Json number_to_json(double number);
 
 [[nodiscard]] Json table_to_json(const Table& table);
-[[nodiscard]] Table table_from_json(const Json& json);  // throws what nlohmann-json throws where it is no table
+[[nodiscard]] Table table_from_json(const Json& json);  // throws what nlohmann-json throws if it is not a table
 
 }  // namespace satdl

@@ -11,7 +11,7 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMaxKnown = 12;      // candidates listed where none is near
+constexpr std::size_t kMaxKnown = 12;      // candidates listed if none is near
 constexpr std::size_t kLongestName = 200;  // longer ones are not compared: the distance is quadratic
 
 // As a person compares names: the case does not count, nor '-' against '_'.

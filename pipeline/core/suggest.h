@@ -1,4 +1,4 @@
-// What somebody who mistyped a name meant: hints of error messages.
+// What a mistyped name was meant to be: for hints in error messages.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// The candidate nearest to `name` (Damerau-Levenshtein, at most a third of its length away), or nothing.
+// The candidate nearest to `name` (Damerau-Levenshtein, at most a third of its length away), or nullopt.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates);
 
 // "did you mean 'conv'?" for a near candidate, else "known: a, b, c" (at most a dozen), else "".

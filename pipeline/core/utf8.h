@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// How many bytes the character at `at` takes (1 to 4); 0 where there is no valid one.
+// How many bytes the character at `at` takes (1 to 4); 0 if there is no valid one.
 [[nodiscard]] std::size_t utf8_bytes(std::string_view text, std::size_t at);
 
 struct CodePoint {

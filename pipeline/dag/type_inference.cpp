@@ -67,7 +67,7 @@ StageRules parse_rules(const CatalogEntry& stage) {
         auto rule = parse_shape_rule(port.shape);
         if (!rule) {
             throw Error(ExitCode::Store,
-                        fmt::format("the manifest of {}: port '{}' of stage '{}' has the shape '{}', which is no rule",
+                        fmt::format("the manifest of {}: port '{}' of stage '{}' has the shape '{}', which is not a valid rule",
                                     stage.library.string(), port.name, stage.description.kind, printable(port.shape)));
         }
         return std::move(*rule);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kAll = "*";
 
-bool is_policy_key(std::string_view key) { return std::ranges::find(kSupervisionKeys, key) != kSupervisionKeys.end(); }
+bool is_policy_key(std::string_view key) { return std::ranges::find(kExecutionPolicyKeys, key) != kExecutionPolicyKeys.end(); }
 
 bool can_take(const StageDescription& stage, std::string_view param) {
     return stage.param(param) != nullptr || is_policy_key(param);
@@ -68,9 +68,9 @@ std::optional<std::string> yielding(const StageDefaults::Body& body, const Param
 
 // The stage does not take the default.
 void set_aside(StageDefaults::Default& one, Diagnostic why) {
-    if (one.obstacle) return;
+    if (one.blocker_text) return;
     why.hint += fmt::format("{}no stage takes this default", why.hint.empty() ? "" : "\n");
-    one.obstacle = std::move(why);
+    one.blocker_text = std::move(why);
 }
 
 }  // namespace
@@ -163,14 +163,14 @@ std::vector<std::string> StageDefaults::params_of(const StageDescription* kind) 
     for (const StageDescription* one : kinds)
         for (const ParamDescription& param : one->params)
             if (std::ranges::find(names, param.name) == names.end()) names.push_back(param.name);
-    names.insert(names.end(), kSupervisionKeys.begin(), kSupervisionKeys.end());
+    names.insert(names.end(), kExecutionPolicyKeys.begin(), kExecutionPolicyKeys.end());
     return names;
 }
 
 void StageDefaults::report_unknown(const ConfigValue::Entry& entry, const StageDescription* kind, const std::vector<std::string>& known) {
     const std::string name = printable(entry.key);
     if (is_stage_key(entry.key)) return diagnostics_.add(entry.key_place, fmt::format("'{}' cannot have a default", name),
-                                                          fmt::format("defaults are parameters, or {}", fmt::join(kSupervisionKeys, ", ")));
+                                                          fmt::format("defaults are parameters, or {}", fmt::join(kExecutionPolicyKeys, ", ")));
     if (kind == nullptr)
         return diagnostics_.add(entry.key_place, fmt::format("no stage has a parameter '{}'", name), did_you_mean(entry.key, known));
     diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no parameter '{}'", kind->kind, name),
@@ -241,7 +241,7 @@ void StageDefaults::use(const Body& body) {
 void StageDefaults::report_unused() {
     if (kinds_.may_have_others || kinds_.may_have_more_stages) return;
     for (const Default& one : defaults_)
-        if (!one.is_used && one.obstacle) diagnostics_.add(one.obstacle->place, one.obstacle->message, one.obstacle->hint);
+        if (!one.is_used && one.blocker_text) diagnostics_.add(one.blocker_text->place, one.blocker_text->message, one.blocker_text->hint);
 }
 
 }  // namespace satdl

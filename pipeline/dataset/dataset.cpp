@@ -1,4 +1,4 @@
-// Manifests: reading them, and files against what they promise. Fetching is in fetch.cpp.
+// Manifests: reading them, and files against what they promise. Fetching is in dataset_fetch.cpp.
 #include "pipeline/dataset/dataset.h"
 
 #include <fmt/format.h>
@@ -48,9 +48,9 @@ public:
     Dataset read(const ConfigValue& root);
 
 private:
-    // Every key of `map` must be one of `known`; tells where `value` is no map.
+    // Every key of `map` must be one of `known`; reports a `value` that is not a map.
     [[nodiscard]] bool map(const ConfigValue& value, std::string_view what, std::span<const std::string> known);
-    // The member's text; "" (told) where it is missing or no text.
+    // The member's text; "" (and a diagnostic) if it is missing or not text.
     [[nodiscard]] std::string text(const ConfigValue& map, std::string_view key, std::string_view what);
     void bad(const ConfigValue& value, std::string_view key, std::string_view wanted);
 
@@ -63,7 +63,7 @@ private:
 };
 
 void ManifestReader::bad(const ConfigValue& value, std::string_view key, std::string_view wanted) {
-    diagnostics_.add(value.place(), fmt::format("{} wants {}, not {}", key, wanted, value.describe()));
+    diagnostics_.add(value.place(), fmt::format("{} must be {}, not {}", key, wanted, value.describe()));
 }
 
 bool ManifestReader::map(const ConfigValue& value, std::string_view what, std::span<const std::string> known) {
@@ -93,7 +93,7 @@ Dataset ManifestReader::read(const ConfigValue& root) {
     if (!map(root, "a dataset", keys)) return dataset;
     dataset.name = text(root, "name", "a dataset");
     if (!dataset.name.empty() && dataset.name != path_.stem().string())
-        bad(*root.find("name"), "name", fmt::format("'{}', as the file is called", path_.stem().string()));
+        bad(*root.find("name"), "name", fmt::format("'{}', the name of the file", path_.stem().string()));
     if (root.find("about") != nullptr) dataset.about = text(root, "about", "a dataset");
     dataset.folder = path_.parent_path() / path_.stem();
 
@@ -115,8 +115,8 @@ Dataset ManifestReader::read(const ConfigValue& root) {
 
 void ManifestReader::file(const ConfigValue::Entry& entry, Dataset& dataset) {
     if (!is_file_name(entry.key)) {
-        diagnostics_.add(entry.key_place, fmt::format("'{}' cannot be a file's name", printable(entry.key)),
-                         "letters, digits and . _ - +, not beginning with . or -");
+        diagnostics_.add(entry.key_place, fmt::format("'{}' is not a valid file name", printable(entry.key)),
+                         "use letters, digits and . _ - +, and do not begin with . or -");
         return;
     }
     const std::vector<std::string> keys{"sha256", "bytes", "dtype", "shape"};
@@ -164,11 +164,11 @@ void ManifestReader::split(const ConfigValue::Entry& entry, Dataset& dataset) {
             if (!first) first.emplace(role.key, samples);
             else if (first->second != samples)
                 diagnostics_.add(role.value.place(),
-                                 fmt::format("the split '{}' has {} {} beside {} {}", printable(entry.key), samples,
+                                 fmt::format("the split '{}' has {} {}, but {} {}", printable(entry.key), samples,
                                              printable(role.key), first->second, printable(first->first)),
-                                 "all files of a split hold the same samples");
+                                 "all files of a split must have the same number of samples");
         } else {
-            diagnostics_.add(role.value.place(), fmt::format("{} is none of the files", role.value.describe()),
+            diagnostics_.add(role.value.place(), fmt::format("{} is not one of the files", role.value.describe()),
                              did_you_mean(role.value.text(), names));
         }
     }
@@ -182,7 +182,7 @@ void ManifestReader::source(const ConfigValue& value, Dataset& dataset) {
         source.kind = DatasetSource::Kind::Https;
         source.where = text(value, "https", "a source");
         if (!source.where.starts_with("https://"))
-            bad(*value.find("https"), "https", "an address that begins with https://");
+            bad(*value.find("https"), "https", "a URL that begins with https://");
     } else if (value.find("npm") != nullptr) {
         source.kind = DatasetSource::Kind::Npm;
         source.where = text(value, "npm", "a source");
@@ -296,7 +296,7 @@ Error wrong_file(const Dataset& dataset, const DatasetFile& file, const FileStat
     const std::string message =
         state.kind == FileState::Kind::Missing
             ? fmt::format("{} is missing: expected {}", path, expected)
-            : fmt::format("{} is not what the manifest promises: expected {}, found {}", path, expected, found);
+            : fmt::format("{} does not match the manifest: expected {}, found {}", path, expected, found);
     return Error(ExitCode::Store, message, fmt::format("run `satdl data fetch {}`", dataset.name));
 }
 

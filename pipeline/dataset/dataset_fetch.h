@@ -1,4 +1,4 @@
-// Brings the files of a dataset, from wherever they can be had.
+// Fetches the files of a dataset, from the first source that has them.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// Notice while fetching: what happens now, in words ("trying the Debian package ..."), or bytes of a file.
+// Notices while fetching: what happens now ("trying the Debian package ..."), or the progress of a file.
 class FetchObserver {
 public:
     virtual ~FetchObserver() = default;
@@ -18,7 +18,7 @@ public:
 
 // Brings every file that is missing or wrong, from the first source that has it with the right digest ($SATDL_DATASETS, a
 // folder of the user's, comes before all). Files appear under their name only when whole and verified. Throws Error{Store}
-// that tells what was tried, and each file's expected and found digest.
+// that lists what was tried, and each file's expected and found digest.
 void fetch_dataset(const Dataset& dataset, FetchObserver& observer);
 
 }  // namespace satdl

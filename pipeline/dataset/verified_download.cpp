@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = ".tmp-";
 
-// The folder's descriptor with its lock, or -1 where another process holds it or it is gone.
+// The folder's descriptor with its lock, or -1 if another process holds it or the folder is gone.
 int lock_folder(const fs::path& path) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (descriptor < 0) return -1;
@@ -48,7 +48,7 @@ DownloadFolder::DownloadFolder(const fs::path& folder) {
     // A sweep of another process may come between making the folder and locking it: then another one is made.
     for (int attempt = 0; attempt < 10 && lock_ < 0; ++attempt) {
         std::string name = (folder / kPrefix).string() + "XXXXXX";
-        if (::mkdtemp(name.data()) == nullptr) throw FileError(errno, "make a folder in", folder);
+        if (::mkdtemp(name.data()) == nullptr) throw FileError(errno, "create a folder in", folder);
         path_ = name;
         lock_ = lock_folder(path_);
     }
@@ -63,10 +63,10 @@ DownloadFolder::~DownloadFolder() {
 
 VerifiedDownload::VerifiedDownload(fs::path path, std::uint64_t max, DownloadProgress progress)
     : path_(std::move(path)),
-      most_(max),
+      max_bytes_(max),
       progress_(std::move(progress)),
       descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-    if (descriptor_ < 0) throw FileError(errno, "make", path_);
+    if (descriptor_ < 0) throw FileError(errno, "create", path_);
 }
 
 VerifiedDownload::~VerifiedDownload() {
@@ -74,7 +74,7 @@ VerifiedDownload::~VerifiedDownload() {
 }
 
 bool VerifiedDownload::append(std::span<const std::byte> bytes) {
-    if (bytes.size() > most_ - bytes_) return false;
+    if (bytes.size() > max_bytes_ - bytes_) return false;
     hash_.update(bytes);
     if (write_all(descriptor_, bytes) < bytes.size()) throw FileError(errno, "write", path_);
     bytes_ += bytes.size();
@@ -83,7 +83,7 @@ bool VerifiedDownload::append(std::span<const std::byte> bytes) {
 }
 
 void VerifiedDownload::publish(FileSystem& files, const fs::path& to) {
-    if (::fsync(descriptor_) != 0) throw FileError(errno, "make durable", path_);
+    if (::fsync(descriptor_) != 0) throw FileError(errno, "sync", path_);
     if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) throw FileError(errno, "close", path_);
     files.rename(path_, to);
     files.sync_folder(to.parent_path());

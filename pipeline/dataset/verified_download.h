@@ -1,5 +1,5 @@
-// A file on its way into a folder: written aside, its size and SHA-256 taken on the way, renamed into place only when it is
-// the file that was promised and on the disk. What is left behind by a process that died is swept by the next.
+// A download: written to a temporary file, its size and SHA-256 computed meanwhile, renamed into place only when it is
+// the expected file and durable. What a dead process left behind is removed by the next one.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace satdl {
 
 // `folder`/.tmp-XXXXXX, removed with everything in it when this ends. Its owner holds a lock on it while it lives, so that
-// the next one can tell a dead process's from a living one's; process numbers would not tell, nor hold across containers.
+// the next one can tell a dead process's from a living one's; process numbers cannot, and mean nothing across containers.
 //
 // Not the store's Staging, which goes by process numbers: what a killed container leaves there stays for a day, and here that would be
 // whole downloads in the folder of the user's data. Where flock holds nothing, two fetches of one dataset at once may disturb each other:
@@ -33,7 +33,7 @@ private:
     int lock_ = -1;
 };
 
-// Bytes are appended, never more than `most`; afterwards publish(), or nothing stays.
+// Bytes are appended, never more than `max`; without publish(), the file is removed.
 class VerifiedDownload {
 public:
     using DownloadProgress = std::function<void(std::uint64_t)>;  // bytes so far
@@ -43,7 +43,7 @@ public:
     VerifiedDownload(const VerifiedDownload&) = delete;
     VerifiedDownload& operator=(const VerifiedDownload&) = delete;
 
-    // False: more than `most` bytes. Throws FileError.
+    // False: more than `max` bytes. Throws FileError.
     [[nodiscard]] bool append(std::span<const std::byte> bytes);
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     // Of all bytes; once.
@@ -53,7 +53,7 @@ public:
 
 private:
     std::filesystem::path path_;
-    const std::uint64_t most_;
+    const std::uint64_t max_bytes_;
     DownloadProgress progress_;
     int descriptor_;
     std::uint64_t bytes_ = 0;

@@ -34,7 +34,7 @@ std::string escaped_for_mermaid(std::string_view text) {
     return escaped;
 }
 
-// "reuse, 12 s": what stands below a node's kind; "" where nothing does.
+// "reuse, 12 s": the line below a node's kind, or "".
 std::string state_text(const DiagramNode& node) {
     return node.state + (node.state.empty() || node.note.empty() ? "" : ", ") + node.note;
 }

@@ -1,4 +1,4 @@
-// A DAG as a picture's content: boxes and arrows, without sizes; and its two forms as text, for Graphviz and for Mermaid.
+// A DAG as a diagram of boxes and arrows, without sizes; and the diagram as text for Graphviz and for Mermaid.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ struct DiagramNode {
     std::string name;   // "noisy@train"
     std::string kind;   // "add_noise"
     std::string state;  // "" or a word for its colour: reuse, run, unknown, blocked; reused, ran, failed, skipped
-    std::string note;   // a line more, as "12 s"; or ""
+    std::string note;   // one more line, such as "12 s"; or ""
 };
 
 struct Diagram {
@@ -24,10 +24,10 @@ struct Diagram {
     std::vector<Edge> edges;       // each pair once
 };
 
-// The nodes of the DAG, by their position; states and notes are the caller's to fill in.
+// The nodes of the DAG, by their position; the caller fills in states and notes.
 [[nodiscard]] Diagram graph_of(const Dag& dag);
 
-// Names may hold anything: what means something to the format is escaped.
+// Names may contain anything: what is special in the format is escaped.
 [[nodiscard]] std::string to_dot(const Diagram& graph, const std::string& name);
 [[nodiscard]] std::string to_mermaid(const Diagram& graph);
 

@@ -30,7 +30,7 @@ public:
             items_[edge.to].column = std::max(items_[edge.to].column, items_[edge.from].column + 1);
         std::size_t skipped = 0;
         for (const Diagram::Edge& edge : graph.edges) skipped += items_[edge.to].column - items_[edge.from].column - 1;
-        for (const Diagram::Edge& edge : graph.edges) add_way(edge, skipped <= kMaxPlaces);
+        for (const Diagram::Edge& edge : graph.edges) add_route(edge, skipped <= kMaxPlaces);
         for (std::size_t i = 0; i < items_.size(); ++i) {
             if (columns_.size() <= items_[i].column) columns_.resize(items_[i].column + 1);
             columns_[items_[i].column].push_back(i);
@@ -47,7 +47,7 @@ public:
     }
 
 private:
-    void add_way(const Diagram::Edge& edge, bool with_places) {
+    void add_route(const Diagram::Edge& edge, bool with_places) {
         std::vector<std::size_t> way{edge.from};
         for (std::size_t c = items_[edge.from].column + 1; with_places && c < items_[edge.to].column; ++c) {
             const auto [place, is_new] = places_.emplace(std::pair(edge.from, c), items_.size());
@@ -59,7 +59,7 @@ private:
         }
         connect(way.back(), edge.to);
         way.push_back(edge.to);
-        ways_.push_back(std::move(way));
+        routes_.push_back(std::move(way));
     }
 
     void connect(std::size_t from, std::size_t to) {
@@ -78,7 +78,7 @@ private:
             items_[column[i]].y = items_[column[i - 1]].y + distance(column[i - 1], column[i]);
     }
 
-    // Moves a column's items towards the mean of their neighbours, in that order, as near as their heights allow.
+    // Sorts a column's items by the mean position of their neighbours and moves them there, as far as their heights allow.
     void settle(std::vector<std::size_t>& column, const std::vector<std::size_t> Item::*neighbours) {
         wanted_.resize(items_.size());
         for (const std::size_t one : column) {
@@ -115,7 +115,7 @@ private:
         for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
             layout.boxes.push_back(
                 {left[items_[i].column], middle(items_[i]) - kBoxHeight / 2, width[items_[i].column], kBoxHeight});
-        for (const auto& way : ways_) {
+        for (const auto& way : routes_) {
             auto& line = layout.lines.emplace_back();
             for (std::size_t i = 0; i < way.size(); ++i) {
                 const Item& item = items_[way[i]];
@@ -132,7 +132,7 @@ private:
     std::vector<Item> items_;  // the nodes, then the places of long arrows
     std::map<std::pair<std::size_t, std::size_t>, std::size_t> places_;  // (node that arrows come from, column) -> item
     std::vector<std::vector<std::size_t>> columns_;
-    std::vector<std::vector<std::size_t>> ways_;  // by edge: the items that it passes
+    std::vector<std::vector<std::size_t>> routes_;  // by edge: the items that it passes
     std::vector<double> wanted_;  // by item: where settle() would have its middle
 };
 

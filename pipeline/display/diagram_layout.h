@@ -1,7 +1,7 @@
-// Where the boxes of a graph go: layered, left to right, as Sugiyama, Tagawa and Toda (1981) draw hierarchies.
+// The layout of a diagram: layered, left to right, after Sugiyama, Tagawa and Toda (1981).
 //
-// A node's column is the longest way to it; within a column, nodes are ordered by the mean place of their neighbours, a few
-// times there and back, which leaves few crossings. An arrow that skips columns gets a place in each of them, so that it
+// A node's column is the length of the longest path to it; within a column, nodes are ordered by the mean position of their
+// neighbours, in a few sweeps, which leaves few crossings. An arrow that skips columns gets a place in each of them, so that it
 // passes between boxes; arrows from one node share their places. The same graph always gives the same picture. Graphviz was rejected: it would
 // have to be installed.
 #pragma once

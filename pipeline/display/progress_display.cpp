@@ -1,6 +1,6 @@
-// Redrawing goes by "cursor up, each line anew, clear the rest" over the rows of the block: no alternate screen, no scroll
+// Redraws by "cursor up, rewrite each line, clear the rest" over the rows of the block: no alternate screen, no scroll
 // region and no hidden cursor, so nothing has to be restored when the program is killed. Clearing all of the block first
-// was rejected: it flickers, and tmux keeps what is cleared from the screen's first row on in its history.
+// was rejected: it flickers, and if the block begins in the first row, tmux adds what is cleared to its history.
 #include "pipeline/display/progress_display.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ int machine_cores() {
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// Calls back every `seconds` on its own thread, from start() until stop() or its end.
+// Calls back every `seconds` on its own thread, from start() until stop() or the destructor.
 class Ticker {
 public:
     Ticker(double seconds, std::function<void()> tick) : seconds_(seconds), tick_(std::move(tick)) {}
@@ -109,7 +109,7 @@ std::string_view level_text(LogLevel level) {
     return level == LogLevel::Warning ? "warning: " : "";
 }
 
-// What both displays share: the tracker, who is worth a line, the lock between events and ticks.
+// What both displays share: the tracker, which events are shown, the lock between events and ticks.
 class Display : public Observer {
 public:
     Display(Screen screen, double tick_seconds)
@@ -138,7 +138,7 @@ public:
     void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override {
         if (level == LogLevel::Debug && !screen_.verbose) return;
         const std::lock_guard lock(mutex_);
-        say(fmt::format("{}: {}{}", printable(dag.nodes[node].name), level_text(level), printable(message)));
+        print_line(fmt::format("{}: {}{}", printable(dag.nodes[node].name), level_text(level), printable(message)));
     }
     void stage_finished(const Dag& dag, const NodeResult& result) override {
         const std::lock_guard lock(mutex_);
@@ -163,14 +163,14 @@ protected:
     virtual void started(const RunningStage&, const PlannedNode&) {}
     virtual void progressed(NodeId) {}
     virtual void tick() {}
-    virtual void say(const std::string& line) = 0;  // for good
-    virtual void finished(NodeState, const std::string& line) { say(line); }
+    virtual void print_line(const std::string& line) = 0;  // for good
+    virtual void finished(NodeState, const std::string& line) { print_line(line); }
     virtual void clear() {}
 
     // Called with the lock held.
     [[nodiscard]] const RunTracker& tracker() const { return tracker_; }
     [[nodiscard]] const Screen& screen() const { return screen_; }
-    // For the destructors of those who override tick().
+    // For the destructors of classes that override tick().
     void stop_ticking() { ticker_.stop(); }
 
 private:
@@ -180,7 +180,7 @@ private:
     Ticker ticker_;
 };
 
-constexpr const char* kEndOfLine = "\x1b[K\n";  // clears what stood there before
+constexpr const char* kEndOfLine = "\x1b[K\n";  // clears the rest of the line
 constexpr const char* kClearBelow = "\x1b[J";
 
 class Bars final : public Display {
@@ -194,13 +194,13 @@ private:
     void tick() override {
         if (screen().clock.seconds() - drawn_at_ >= kRedrawSeconds) draw();
     }
-    void say(const std::string& line) override {
+    void print_line(const std::string& line) override {
         above_ += line + kEndOfLine;
         tick();
     }
     void finished(NodeState state, const std::string& line) override {
         const Mark mark = mark_of(state);
-        say(screen().colour ? fmt::format("{}{}\x1b[0m {}", mark.colour, mark.sign, line)
+        print_line(screen().colour ? fmt::format("{}{}\x1b[0m {}", mark.colour, mark.sign, line)
                             : fmt::format("{} {}", mark.sign, line));
     }
     void clear() override {
@@ -247,8 +247,8 @@ private:
         return text;
     }
 
-    std::string above_;       // lines for good that wait for the next redraw
-    std::vector<int> block_;  // widths of the lines that stand on the screen now
+    std::string above_;       // permanent lines to print at the next redraw
+    std::vector<int> block_;  // widths of the lines that are on the screen now
     double drawn_at_ = -1;
 };
 
@@ -259,28 +259,28 @@ public:
 
 private:
     void started(const RunningStage& stage, const PlannedNode& planned) override {
-        said_at_[planned.node] = screen().clock.seconds();
-        if (screen().verbose) say(fmt::format("{}: started: {}", stage.name, printable(planned.because)));
+        printed_at_[planned.node] = screen().clock.seconds();
+        if (screen().verbose) print_line(fmt::format("{}: started: {}", stage.name, printable(planned.because)));
     }
     void progressed(NodeId node) override {
         const auto found = tracker().running().find(node);
         if (found == tracker().running().end()) return;
-        if (found->second.latest.epoch_ended || due(node)) tell(node, found->second);
+        if (found->second.latest.epoch_ended || due(node)) print_stage(node, found->second);
     }
     void tick() override {
         for (const auto& [node, stage] : tracker().running()) {
-            if (due(node)) tell(node, stage);
+            if (due(node)) print_stage(node, stage);
         }
     }
-    void say(const std::string& line) override { screen().write(line + '\n'); }
+    void print_line(const std::string& line) override { screen().write(line + '\n'); }
 
-    bool due(NodeId node) { return screen().clock.seconds() - said_at_[node] >= kPlainSeconds; }
-    void tell(NodeId node, const RunningStage& stage) {
-        said_at_[node] = screen().clock.seconds();
-        say(plain_line(stage, said_at_[node]));
+    bool due(NodeId node) { return screen().clock.seconds() - printed_at_[node] >= kPlainSeconds; }
+    void print_stage(NodeId node, const RunningStage& stage) {
+        printed_at_[node] = screen().clock.seconds();
+        print_line(plain_line(stage, printed_at_[node]));
     }
 
-    std::map<NodeId, double> said_at_;
+    std::map<NodeId, double> printed_at_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Progress for people: bars on a terminal, plain lines elsewhere. Neither can be made to write a control character by a name
-// or a message; the bars' own are the only ones, and plain lines have none.
+// Progress for people: bars on a terminal, plain lines elsewhere. Control characters in names and messages are never
+// written: the bars write only their own, plain lines write none.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace satdl {
 
-// Where progress is shown, as an interface: the real terminal, or a test's.
+// The terminal as an interface: the real one, or a fake in tests.
 struct Screen {
     std::function<void(std::string_view)> write;  // one piece at a time; must not throw
     std::function<void(std::string_view)> warn;   // one line that belongs elsewhere (stderr), perhaps on the same terminal
@@ -21,15 +21,15 @@ struct Screen {
     std::function<Size()> size;
     Clock& clock;
     bool colour = false;
-    bool verbose = false;        // also says which stages start, what they log for debugging, what is reused
-    double tick_seconds = 0.25;  // redraws this often on a thread of its own; 0: only when something happens
+    bool verbose = false;        // also shows which stages start, their debug messages, and reused stages
+    double tick_seconds = 0.25;  // redraws this often, on its own thread; 0: only on events
 };
 
-// One line a running stage and one for the whole run, redrawn in place at most every 0.05 s; a line for good above them
-// where a stage has finished. The cursor always stands below the block, so that a program that dies leaves a clean prompt.
+// One line per running stage and one for the whole run, redrawn in place at most every 0.05 s; above them a permanent line
+// per finished stage. The cursor is always below the block, so that a program that dies leaves a clean prompt.
 [[nodiscard]] std::unique_ptr<Observer> progress_bars(Screen screen);
 
-// One whole line an epoch, and one every 30 s of a stage that has none.
+// One line per epoch, and one every 30 s for a stage without epochs.
 [[nodiscard]] std::unique_ptr<Observer> plain_lines(Screen screen);
 
 // Whether `descriptor` is a terminal that can redraw (TERM is not "dumb" or unset).

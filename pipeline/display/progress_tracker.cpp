@@ -22,7 +22,7 @@ std::string step_rate(double seconds) {
     return fmt::format("{:.0f}us/step", seconds * 1e6);
 }
 
-// Heavy cells for what is done, light ones for what is not: the two differ without colour, too.
+// Heavy cells for the done part, light ones for the rest: they also differ without colour.
 std::string bar(double share, bool colour) {
     const int cells = std::clamp(static_cast<int>(std::floor(share * kBarCells)), 0, kBarCells);
     std::string text = colour ? "\x1b[32m" : "";
@@ -126,7 +126,7 @@ TimeLeft RunTracker::time_left(double now) const {
     TimeLeft left;
     std::vector<double> path(nodes_.size(), 0);  // from a node's start (or now) to the run's end
     double core_seconds = 0;
-    for (NodeId id = nodes_.size(); id-- > 0;) {  // consumers come after what they read
+    for (NodeId id = nodes_.size(); id-- > 0;) {  // consumers come after their producers
         const Node& node = nodes_[id];
         if (!node.open) continue;
         double own = node.seconds;

@@ -1,5 +1,5 @@
-// Where the running stages are: rates and the time left, and the one line that says so. Holds no clock and draws nothing:
-// every call is told the time.
+// The progress of the running stages: rates, time left, and the line that shows them. It has no clock and draws nothing:
+// every call gets the time as an argument.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ struct RunningStage {
     double started = 0;
     std::optional<double> expected_seconds;  // from the history
     Progress latest;
-    // The first step that was reported: it pays for warming up, so rates count from its end, as Keras does.
+    // The first reported step includes the warm-up, so rates are measured from its end, as in Keras.
     std::int64_t first_steps = 0;
     double first_at = 0;
     double latest_at = 0;
-    std::map<std::string, std::vector<double>> losses;  // train/loss and val/loss, one a finished epoch
+    std::map<std::string, std::vector<double>> losses;  // train/loss and val/loss, one value per finished epoch
 
     [[nodiscard]] std::int64_t steps_done() const;   // over all epochs
     [[nodiscard]] std::int64_t steps_total() const;  // 0: unknown
@@ -32,7 +32,7 @@ struct RunningStage {
 
 struct TimeLeft {
     double seconds = 0;
-    bool at_least = false;  // for some stages no history is known
+    bool at_least = false;  // some stages have no history
 };
 
 class RunTracker {
@@ -48,7 +48,7 @@ public:
     [[nodiscard]] const std::map<NodeId, RunningStage>& running() const { return running_; }
     [[nodiscard]] std::size_t done() const { return done_; }
     [[nodiscard]] std::size_t total() const { return total_; }
-    // The longest path of what still runs, or all of it shared by the cores, whichever is longer.
+    // The maximum of the longest remaining path, and the remaining work divided by the cores.
     [[nodiscard]] TimeLeft time_left(double now) const;
 
 private:
@@ -70,8 +70,8 @@ private:
 [[nodiscard]] std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour);
 // "m1: epoch 3/20, step 312/469, 1:05 left - loss: 0.0931"
 [[nodiscard]] std::string plain_line(const RunningStage& stage, double now);
-// " - train/accuracy: 0.9712 - train/loss: 0.0931 █▅▃▂▁": a finished stage's metrics, its losses over the epochs where all of
-// them were seen (a resumed training tells no more than its own)
+// " - train/accuracy: 0.9712 - train/loss: 0.0931 █▅▃▂▁": a finished stage's metrics, its losses over the epochs if all of
+// them are known (a resumed training reports only its own epochs)
 [[nodiscard]] std::string finished_metrics_text(const RunningStage& stage);
 // " - accuracy: 0.9712 - loss: 0.0931", sorted by name
 [[nodiscard]] std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);

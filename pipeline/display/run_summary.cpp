@@ -11,19 +11,19 @@ namespace satdl {
 
 namespace {
 
-// What has to be said of a stage beside why it ran.
+// Why it ran, and what else the user must know about it.
 std::string remark(const NodeResult& node) {
     std::string text = node.because;
     if (node.attempt > 1) text += fmt::format("; attempt {} of {}", node.attempt, node.attempts);
-    if (!node.not_kept.empty()) text += fmt::format("; NOT KEPT: {}", node.not_kept);
-    if (node.nondeterministic) text += "; NOT DETERMINISTIC: the store has other bytes under this key";
+    if (!node.not_kept.empty()) text += fmt::format("; NOT STORED: {}", node.not_kept);
+    if (node.nondeterministic) text += "; NOT DETERMINISTIC: the store has different bytes under this key";
     return text;
 }
 
 }  // namespace
 
 Table summary_table(const Dag& dag, const RunResult& result) {
-    Table table{.title = {}, .columns = {"stage", "outcome", "seconds", "because"}, .rows = {}, .notes = {}};
+    Table table{.title = {}, .columns = {"stage", "status", "seconds", "reason"}, .rows = {}, .notes = {}};
     const auto add = [&](const NodeResult& node) {
         const bool timed =
             node.state == NodeState::Ran || node.state == NodeState::Failed || node.state == NodeState::Stopped;

@@ -1,4 +1,4 @@
-// Tables at the end: the summary of a run; any table as JSON.
+// The summary at the end of a run.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace satdl {
 
-// Stage, outcome, seconds, because, in the plan's order. Beyond kReusedRows reused stages a note counts them.
+// Stage, status, seconds, reason, in the plan's order. Of the reused stages only the first kReusedRows, then a note with their number.
 inline constexpr std::size_t kReusedRows = 40;
 [[nodiscard]] Table summary_table(const Dag& dag, const RunResult& result);
-// "full: 15 stages: 9 ran, 6 reused, in 12.3 s". `seconds`: of all that the user waited for, planning included.
+// "full: 15 stages: 9 ran, 6 reused, in 12.3 s". `seconds`: the time that the user waited, planning included.
 [[nodiscard]] std::string summary_line(const Dag& dag, const RunResult& result, double seconds);
 
 

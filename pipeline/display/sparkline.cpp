@@ -26,7 +26,7 @@ double finite_mean(std::span<const double> values) {
     return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / count;
 }
 
-// Parts as equal as whole numbers are.
+// Splits the values into parts of nearly equal size.
 std::vector<double> thinned(std::span<const double> values, std::size_t parts) {
     std::vector<double> means;
     for (std::size_t i = 0; i < parts; ++i) {

@@ -1,4 +1,4 @@
-// A row of numbers as a row of bars, one a character: "█▆▅▃▂▁▁".
+// A row of numbers as a row of bars, one character each: "█▆▅▃▂▁▁".
 #pragma once
 
 #include <span>
@@ -6,8 +6,8 @@
 
 namespace satdl {
 
-// The least number is ▁, the greatest █; where all are the same, each is ▄. More than `width` numbers are thinned to their
-// means; what is not finite counts in none of these, and is × where it is alone. Precondition: width > 0.
+// The minimum is ▁, the maximum █; if all are equal, each is ▄. More than `width` numbers are averaged to `width`
+// means of the finite ones; × where there is no finite number. Precondition: width > 0.
 [[nodiscard]] std::string sparkline(std::span<const double> values, int width);
 
 }  // namespace satdl

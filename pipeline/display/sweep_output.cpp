@@ -24,7 +24,7 @@ std::string number_csv(const std::optional<double>& value) {
     return !value ? "" : std::isfinite(*value) ? canonical_number(*value) : metric_text(*value);
 }
 
-// "0.8812 ± 0.0031"; what fewer points have than the row's others says how many.
+// "0.8812 ± 0.0031"; with n if fewer points have this metric than the row's other ones.
 std::string sample_text(const Sample& sample, std::size_t row_n) {
     if (!sample.mean) return "-";
     std::string text = metric_text(*sample.mean);
@@ -33,7 +33,7 @@ std::string sample_text(const Sample& sample, std::size_t row_n) {
     return text;
 }
 
-// "m1 failed: no luck", on one line; of several the first, and how many there are.
+// "m1 failed: no luck", on one line; of several errors the first, and their number.
 std::string error_text(const SweepSummary& report, const std::vector<std::size_t>& points) {
     std::string first;
     std::size_t failed = 0;
@@ -65,7 +65,7 @@ std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary
     return cells;
 }
 
-// "noise_factor=0.1: ", where there is more than one row.
+// "noise_factor=0.1: "; "" if there is only one row.
 std::string setting_label(const SweepSummary& report, const SweepSummary::Row& row) {
     if (report.rows.size() == 1) return {};
     std::string text;
@@ -81,9 +81,9 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
     std::vector<std::string> notes;
     if (report.sorted_by && report.best) {
         notes.push_back(fmt::format("sorted by {}, {} first", report.metrics[*report.sorted_by],
-                                    *report.best == Best::Max ? "the greatest" : "the least"));
+                                    *report.best == Best::Max ? "highest" : "lowest"));
     } else if (report.sorted_by) {
-        notes.push_back(fmt::format("not sorted: say with --best max or --best min which way {} is good",
+        notes.push_back(fmt::format("not sorted: use --best max or --best min to say whether {} is maximised or minimised",
                                     report.metrics[*report.sorted_by]));
     }
     if (!report.repeats()) return notes;
@@ -91,7 +91,7 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
     if (std::ranges::all_of(report.rows, [](const auto& row) { return row.points.size() == 1; }))
         notes.emplace_back("n = 1: one value has no standard deviation and no interval");
     for (const auto& row : report.rows) {
-        for (const auto& paired : row.paired) notes.push_back(setting_label(report, row) + words(report, paired));
+        for (const auto& paired : row.paired) notes.push_back(setting_label(report, row) + describe(report, paired));
     }
     return notes;
 }

@@ -8,8 +8,8 @@
 
 namespace satdl {
 
-[[nodiscard]] Table to_table(const SweepSummary& report);  // rounded, for people: one row a setting
-// Every digit: one row a point; beside each metric its mean, sd and n over the setting, where an axis repeats.
+[[nodiscard]] Table to_table(const SweepSummary& report);  // rounded, for people: one row per setting
+// Unrounded: one row per point; with repetitions also mean, sd and n of each metric over its setting.
 [[nodiscard]] std::string to_csv(const SweepSummary& report);
 
 }  // namespace satdl

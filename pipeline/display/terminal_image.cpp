@@ -20,7 +20,7 @@ using Pixel = std::optional<Colour>;
 constexpr std::string_view kShades = " .:-=+*#%@";
 constexpr std::string_view kUpperHalf = "▀";
 
-// Each pixel the mean of factor x factor of them, or of as many as there are at the edge.
+// Each pixel is the mean of factor x factor pixels, or fewer at the edge.
 Picture shrunk(const Picture& picture, int factor) {
     if (factor == 1) return picture;
     Picture small{picture.channels, (picture.height + factor - 1) / factor, (picture.width + factor - 1) / factor, {}};
@@ -85,9 +85,9 @@ std::string colour_code(int layer, const Colour& colour, Drawing drawing) {
     return fmt::format("\x1b[{}8;2;{};{};{}m", layer, colour.red, colour.green, colour.blue);
 }
 
-// One line of text from two rows of pixels; colours are told where they change.
+// One line of text from two rows of pixels; a colour code is written only where the colour changes.
 std::string colour_line(const Pixel* top, const Pixel* bottom, int columns, Drawing drawing) {
-    std::string line, foreground, background;  // the codes that hold
+    std::string line, foreground, background;  // the current codes
     while (columns > 0 && !top[columns - 1]) --columns;
     const auto turn_to = [&line](std::string& current, std::string code) {
         if (code == current) return;
@@ -131,13 +131,13 @@ Montage::Montage(const std::vector<Picture>& pictures, int columns) {
     }
 }
 
-Drawing drawing_for(const TerminalSays& says) {
-    if (!says.is_terminal || !says.colour || says.term == "dumb") return Drawing::Ascii;
-    // Between kitty and the program these do not hand its pictures on.
-    const bool multiplexed = says.term.starts_with("screen") || says.term.starts_with("tmux");
-    if (says.term == "xterm-kitty" || (says.kitty_window && !multiplexed)) return Drawing::Kitty;
-    if (says.colorterm == "truecolor" || says.colorterm == "24bit") return Drawing::TrueColour;
-    return says.term.find("256color") != std::string::npos ? Drawing::Colours256 : Drawing::Ascii;
+Drawing drawing_for(const TerminalTraits& terminal) {
+    if (!terminal.is_terminal || !terminal.colour || terminal.term == "dumb") return Drawing::Ascii;
+    // Terminal multiplexers do not pass pictures on to kitty.
+    const bool multiplexed = terminal.term.starts_with("screen") || terminal.term.starts_with("tmux");
+    if (terminal.term == "xterm-kitty" || (terminal.kitty_window && !multiplexed)) return Drawing::Kitty;
+    if (terminal.colorterm == "truecolor" || terminal.colorterm == "24bit") return Drawing::TrueColour;
+    return terminal.term.find("256color") != std::string::npos ? Drawing::Colours256 : Drawing::Ascii;
 }
 
 std::string drawn(const Montage& montage, Drawing drawing) {

@@ -1,7 +1,7 @@
 // Pictures on a terminal: two pixels a character, one above the other, as "▀" in two colours; or shades of ASCII, where no
-// colours are wanted. Pure: pixels and a width become text.
+// colours are wanted. A pure function from pixels and a width to text.
 //
-// Sixel was left out: whether a terminal has it is told only by asking it and waiting for an answer that may never come.
+// Sixel was rejected: the only way to detect it is to query the terminal and wait for an answer that may never come.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ public:
 
     [[nodiscard]] int columns() const { return width_; }       // of text, and of pixels
     [[nodiscard]] int lines() const { return height_ / 2; }    // of text; of pixels: twice as many
-    // By rows; nothing where no picture is.
+    // By rows; nullopt between the pictures.
     [[nodiscard]] const std::vector<std::optional<Colour>>& pixels() const { return pixels_; }
 
 private:
@@ -45,14 +45,14 @@ enum class Drawing {
     Kitty,       // the terminal draws pixels
 };
 
-// What a terminal says of itself.
-struct TerminalSays {
+// What the environment says about the terminal.
+struct TerminalTraits {
     bool is_terminal = false;  // and can redraw: see can_redraw()
     bool colour = true;        // no NO_COLOR
     std::string term{}, colorterm{};
     bool kitty_window = false;  // KITTY_WINDOW_ID is set
 };
-[[nodiscard]] Drawing drawing_for(const TerminalSays& says);
+[[nodiscard]] Drawing drawing_for(const TerminalTraits& terminal);
 
 // Lines, each with its end. Not for Kitty.
 [[nodiscard]] std::string drawn(const Montage& montage, Drawing drawing);

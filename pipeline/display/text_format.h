@@ -11,7 +11,7 @@ namespace satdl {
 
 // Columns that UTF-8 text takes on a terminal: 2 for East Asian wide characters and emoji, 0 for combining marks.
 [[nodiscard]] int display_width(std::string_view text);
-// At most `width` columns of it, the last one an ellipsis where it was cut.
+// Cut to at most `width` columns, the last one an ellipsis if it was cut.
 [[nodiscard]] std::string fitted(std::string_view text, int width);
 // Filled up with spaces to `width` columns.
 [[nodiscard]] std::string padded(std::string_view text, int width);
@@ -20,7 +20,7 @@ namespace satdl {
 [[nodiscard]] std::string clock_text(double seconds);       // as Keras: "12s", "1:05", "1:02:03"
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);  // "512 B", "1.5 MB": powers of 1000
 
-// Title, header, rule, rows, notes; columns that hold nothing but numbers stand to the right. Cells are made printable.
+// Title, header, rule, rows, notes; columns of numbers are aligned to the right. Cells are made printable.
 [[nodiscard]] std::string table_text(const Table& table);
 [[nodiscard]] std::string table_csv(const Table& table);  // RFC 4180 quoting; header and rows, each ended by \n
 

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The kernel's files take a value in one write, and say at once whether they like it.
+// The kernel's files take a value in one write, and fail at once if they reject it.
 bool put(const fs::path& file, const std::string& value) {
     const UniqueFd open(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
     return open && ::write(open.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
@@ -33,39 +33,39 @@ std::vector<std::string> lines_of(const char* file) {
     return lines;
 }
 
-std::vector<std::string> words_of(const std::string& line, char separator) {
+std::vector<std::string> split(const std::string& line, char separator) {
     std::vector<std::string> words;
     std::istringstream stream(line);
     for (std::string word; std::getline(stream, word, separator);) words.push_back(word);
     return words;
 }
 
-bool has_word(const std::string& list, std::string_view word) {
-    const auto words = words_of(list, ',');
+bool list_contains(const std::string& list, std::string_view word) {
+    const auto words = split(list, ',');
     return std::ranges::find(words, word) != words.end();
 }
 
 // Our own group, as /proc/self/cgroup has it ("4:memory:/a/b", "0::/a/b").
-std::optional<std::string> own_path(LimitKind kind) {
+std::optional<std::string> current_cgroup_path(LimitKind kind) {
     for (const std::string& line : lines_of("/proc/self/cgroup")) {
         const std::size_t first = line.find(':');
         const std::size_t second = line.find(':', first + 1);
         if (second == std::string::npos) continue;
         const std::string controllers = line.substr(first + 1, second - first - 1);
-        if (kind == LimitKind::CgroupV2 ? controllers.empty() : has_word(controllers, "memory")) return line.substr(second + 1);
+        if (kind == LimitKind::CgroupV2 ? controllers.empty() : list_contains(controllers, "memory")) return line.substr(second + 1);
     }
     return std::nullopt;
 }
 
 // The folder of our own group: where the hierarchy is mounted ("31 23 0:28 ROOT MOUNTPOINT ... - TYPE SOURCE OPTIONS"), and our path in it.
-std::optional<fs::path> own_group(LimitKind kind) {
-    const auto path = own_path(kind);
+std::optional<fs::path> current_cgroup(LimitKind kind) {
+    const auto path = current_cgroup_path(kind);
     if (!path) return std::nullopt;
     for (const std::string& line : lines_of("/proc/self/mountinfo")) {
-        const auto words = words_of(line, ' ');
+        const auto words = split(line, ' ');
         const auto dash = std::ranges::find(words, "-");
         if (words.size() < 6 || words.end() - dash < 4) continue;
-        const bool fits = kind == LimitKind::CgroupV2 ? dash[1] == "cgroup2" : dash[1] == "cgroup" && has_word(dash[3], "memory");
+        const bool fits = kind == LimitKind::CgroupV2 ? dash[1] == "cgroup2" : dash[1] == "cgroup" && list_contains(dash[3], "memory");
         if (!fits) continue;
         const std::string& root = words[3];  // in a container, a part of the hierarchy
         const fs::path mount = words[4];
@@ -93,13 +93,13 @@ MemoryLimit::MemoryLimit(std::optional<std::uint64_t> bytes)
     : bytes_(bytes.value_or(0)), kind_(bytes ? LimitKind::Data : LimitKind::None) {
     if (!bytes) return;
     for (const LimitKind kind : {LimitKind::CgroupV2, LimitKind::CgroupV1}) {
-        const auto own = own_group(kind);
+        const auto own = current_cgroup(kind);
         // Version 2 gives no memory controller to a group below one that has processes: ours has us, but its neighbours may have it.
-        if (own && (make_group(*own, kind) || make_group(own->parent_path(), kind))) return;
+        if (own && (create_cgroup(*own, kind) || create_cgroup(own->parent_path(), kind))) return;
     }
 }
 
-bool MemoryLimit::make_group(const fs::path& parent, LimitKind kind) {
+bool MemoryLimit::create_cgroup(const fs::path& parent, LimitKind kind) {
     const fs::path group = parent / fmt::format("satdl-{}", ::getpid());
     ::rmdir(group.c_str());  // that of a reaper of this number that was killed
     if (::mkdir(group.c_str(), 0755) != 0) return false;
@@ -128,7 +128,7 @@ MemoryLimit::~MemoryLimit() {
     }
 }
 
-LimitKind MemoryLimit::take_in(pid_t process) {
+LimitKind MemoryLimit::add_process(pid_t process) {
     if (!group_.empty() && !put(group_ / "cgroup.procs", std::to_string(process))) kind_ = LimitKind::Data;
     return kind_;
 }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxBytes = std::size_t{1} << 28;  // of a message
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
-constexpr int kPiecesAtOnce = 64;      // more than a socket holds; whoever sends without end does not keep us
+constexpr int kPiecesAtOnce = 64;      // more than a socket buffers; an endless sender does not block us
 constexpr std::size_t kMaxFiles = 8;  // waiting for their messages
 
 struct Head {
@@ -133,7 +133,7 @@ std::optional<Message> Channel::receive() {
 std::pair<UniqueFd, UniqueFd> socket_pair() {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
-        throw Error(ExitCode::Store, fmt::format("no sockets: {}", std::strerror(errno)));
+        throw Error(ExitCode::Store, fmt::format("cannot create sockets: {}", std::strerror(errno)));
     return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 

@@ -1,7 +1,7 @@
 // Messages between two processes of this program: bytes, and with them a file where one is needed (unix(7): SCM_RIGHTS).
 //
 // A message is 12 bytes of its own (its length, and whether a file comes with it) and its bytes. The other end may be a process that
-// runs wild: what it sends is believed to be nothing but bytes, lengths have a bound, and files that come are closed on exec.
+// runs wild: what it sends is not trusted, lengths are limited, and received files are closed on exec.
 #pragma once
 
 #include <cstddef>
@@ -29,10 +29,10 @@ public:
 
     // False: the other end is gone.
     bool send(std::string_view bytes, const UniqueFd& file = UniqueFd());
-    // Waits for the next one. Nothing: the other end is gone, or what it sends is no message.
+    // Waits for the next one. nullopt: the other end is gone, or what it sends is not a message.
     [[nodiscard]] std::optional<Message> receive();
 
-    // Without waiting: takes what has come (of a flood a part), and says whether more can come. Then take() what is whole.
+    // Without waiting: reads what is available (of a flood a part), and returns whether more can come. Then take() complete messages.
     [[nodiscard]] bool read_available();
     [[nodiscard]] std::optional<Message> take();
 

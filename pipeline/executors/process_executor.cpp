@@ -26,8 +26,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kLookMilliseconds = 20;    // for a request to stop, and the time
-constexpr int kPiecesAtOnce = 64;        // of output: whoever writes without end is to be stopped and timed, too
+constexpr int kPollMilliseconds = 20;    // for a request to stop, and the time
+constexpr int kPiecesAtOnce = 64;        // of output: an endless writer must be stopped and timed out, too
 constexpr std::size_t kLastLines = 10;
 constexpr std::size_t kMaxOfLine = 2000;
 
@@ -52,7 +52,7 @@ private:
     std::string line_;
 };
 
-// The process of one stage, from its start to the end of all that descends from it.
+// The process of one stage, from its start to the end of all its descendants.
 class StageProcess {
 public:
     StageProcess(const Node& node, StageContext& context, const std::string& program) : node_(node), context_(context) {
@@ -63,12 +63,12 @@ public:
         output_ = UniqueFd(pipe[0]);
         const UniqueFd their_output(pipe[1]);
         ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
-        const std::array given{ChildProcess::Given{their_output.get(), STDOUT_FILENO}, ChildProcess::Given{their_output.get(), STDERR_FILENO},
-                               ChildProcess::Given{theirs.get(), kWorkerChannel}, ChildProcess::Given{their_life.get(), kWorkerLifeline},
-                               ChildProcess::Given{stop_.file().get(), kWorkerStop}};
+        const std::array passed{ChildProcess::PassedFd{their_output.get(), STDOUT_FILENO}, ChildProcess::PassedFd{their_output.get(), STDERR_FILENO},
+                               ChildProcess::PassedFd{theirs.get(), kWorkerChannel}, ChildProcess::PassedFd{their_life.get(), kWorkerLifeline},
+                               ChildProcess::PassedFd{stop_.file().get(), kWorkerStop}};
         const auto memory = node.policy.memory_bytes.value_or(0);
         const std::vector<std::string> argv{"satdl", std::string(kWorkerCommand), node.name, std::to_string(memory)};
-        if (const int number = minder_.start(program, argv, given, ChildProcess::ProcessGroup::Own)) throw not_started(number);
+        if (const int number = reaper_.start(program, argv, passed, ChildProcess::ProcessGroup::Own)) throw not_started(number);
         channel_.emplace(std::move(ours));
         lifeline_ = std::move(our_life);
     }
@@ -76,67 +76,67 @@ public:
     ~StageProcess() {
         if (!lifeline_) return;
         lifeline_.close();
-        (void)minder_.wait();
+        (void)reaper_.wait();
     }
     StageProcess(const StageProcess&) = delete;
     StageProcess& operator=(const StageProcess&) = delete;
 
     StageOutput run(const NodeJob& job) {
-        (void)channel_->send(packed(to_cbor(job)), job.inputs.file);  // where it is gone already, its end says why
-        attend();
+        (void)channel_->send(packed(to_cbor(job)), job.inputs.file);  // if it is gone already, its end says why
+        wait_for_end();
         if (outcome_) return {mapped(outcome_->first), std::move(outcome_->second)};
-        const auto end = worker_end(said_at_end_);
+        const auto end = worker_end(reaper_report_);
         const bool limited = end && end->limit == LimitKind::Data;
-        if (!thrown_.is_null() && !(limited && thrown_.at("type") == "bad_alloc")) throw_again(thrown_);
+        if (!thrown_.is_null() && !(limited && thrown_.at("type") == "bad_alloc")) rethrow(thrown_);
         throw Error(ExitCode::StageFailed, thrown_.is_null() ? death(end) : fmt::format("{}: {}", kNoMemory, limit_text(*end)), last_lines());
     }
 
 private:
     static Error not_started(int number) {
-        return Error(ExitCode::Store, fmt::format("no process could be started for it: {}", std::strerror(number)));
+        return Error(ExitCode::Store, fmt::format("cannot start its process: {}", std::strerror(number)));
     }
 
-    static Error not_understood(std::string_view what) {
-        return Error(ExitCode::StageFailed, fmt::format("its process sent something that cannot be understood: {}", printable(what)));
+    static Error invalid_message(std::string_view what) {
+        return Error(ExitCode::StageFailed, fmt::format("its process sent an invalid message: {}", printable(what)));
     }
 
     // Until the reaper has closed the lifeline: then nothing is left of the stage's process but what it has sent.
-    void attend() {
+    void wait_for_end() {
         enum { kChannel, kOutput, kLifeline };
         std::array<pollfd, 3> all{{{channel_->descriptor(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};
         for (bool over = false; !over;) {
-            if (::poll(all.data(), all.size(), kLookMilliseconds) < 0 && errno != EINTR) throw not_started(errno);
+            if (::poll(all.data(), all.size(), kPollMilliseconds) < 0 && errno != EINTR) throw not_started(errno);
             if (all[kOutput].revents != 0 && !read_output()) all[kOutput].fd = -1;
-            if (all[kChannel].revents != 0 && !hear_all()) {
+            if (all[kChannel].revents != 0 && !handle_messages()) {
                 all[kChannel].fd = -1;
-                end_now();
+                request_kill();
             }
             if (all[kLifeline].revents != 0) over = !read_lifeline();
-            look_after();
+            check_stop_and_timeout();
         }
-        (void)hear_all();
+        (void)handle_messages();
         (void)read_output();
-        lines_.end([this](std::string line) { tell(std::move(line)); });
+        lines_.end([this](std::string line) { log_line(std::move(line)); });
     }
 
-    void look_after() {
+    void check_stop_and_timeout() {
         if (context_.stop_requested()) stop_.raise();
         const ExecutionPolicy& policy = node_.policy;
         if (!policy.timeout_seconds || killed_) return;
         const std::chrono::duration<double> ran = Clock::now() - started_;
         if (ran.count() < *policy.timeout_seconds + policy.grace_seconds()) return;
         killed_ = true;
-        end_now();
+        request_kill();
     }
 
-    // The reaper ends all, tells how it was, and closes the lifeline for its part.
-    void end_now() { ::shutdown(lifeline_.get(), SHUT_WR); }
+    // The reaper kills everything, reports how the worker ended, and closes its end of the lifeline.
+    void request_kill() { ::shutdown(lifeline_.get(), SHUT_WR); }
 
-    // Each says whether more can come.
+    // Each returns whether more can come.
     bool read_lifeline() {
         std::array<char, 64> bytes{};
         const ssize_t got = ::read(lifeline_.get(), bytes.data(), bytes.size());
-        if (got > 0) said_at_end_.append(bytes.data(), static_cast<std::size_t>(got));
+        if (got > 0) reaper_report_.append(bytes.data(), static_cast<std::size_t>(got));
         return got > 0 || (got < 0 && errno == EINTR);
     }
 
@@ -146,43 +146,43 @@ private:
             const ssize_t got = ::read(output_.get(), bytes.data(), bytes.size());
             if (got < 0) return errno == EAGAIN || errno == EINTR;
             if (got == 0) return false;
-            lines_.add({bytes.data(), static_cast<std::size_t>(got)}, [this](std::string line) { tell(std::move(line)); });
+            lines_.add({bytes.data(), static_cast<std::size_t>(got)}, [this](std::string line) { log_line(std::move(line)); });
         }
         return true;
     }
 
-    void tell(std::string line) {
+    void log_line(std::string line) {
         context_.log(LogLevel::Info, line);
-        note(std::move(line));
+        remember_line(std::move(line));
     }
 
-    bool hear_all() {
+    bool handle_messages() {
         const bool more = channel_->read_available();
-        while (auto message = channel_->take()) hear(std::move(*message));
+        while (auto message = channel_->take()) handle(std::move(*message));
         return more;
     }
 
-    void hear(Message message) {
+    void handle(Message message) {
         try {
-            const Cbor said = unpacked(message.bytes);
-            const std::string what = said.at("what");
-            if (what == "progress") context_.progress(progress_from(said));
-            else if (what == "log") hear_log(said);
+            const Cbor event = unpacked(message.bytes);
+            const std::string what = event.at("what");
+            if (what == "progress") context_.progress(progress_from(event));
+            else if (what == "log") handle_log(event);
             else if (what == "checkpoint") answer_checkpoint();
-            else if (what == "due") answer({{"due", context_.checkpoint_due(said.at("epoch_ended"))}});
-            else if (what == "keep" || what == "keep_end") keep(said, std::move(message.file), what == "keep_end");
-            else if (what == "outcome") outcome_.emplace(groups_from(said.at("outputs"), std::move(message.file)), tables_from(said.at("tables")));
-            else if (what == "threw") thrown_ = said.at("thrown");
+            else if (what == "due") answer({{"due", context_.checkpoint_due(event.at("epoch_ended"))}});
+            else if (what == "keep" || what == "keep_final_checkpoint") keep(event, std::move(message.file), what == "keep_final_checkpoint");
+            else if (what == "outcome") outcome_.emplace(groups_from(event.at("outputs"), std::move(message.file)), tables_from(event.at("tables")));
+            else if (what == "threw") thrown_ = event.at("thrown");
         } catch (const Cbor::exception& error) {
-            throw not_understood(error.what());
+            throw invalid_message(error.what());
         }
     }
 
-    void hear_log(const Cbor& said) {
-        const std::string text = said.at("message");
-        const int level = std::clamp(said.at("level").get<int>(), static_cast<int>(LogLevel::Debug), static_cast<int>(LogLevel::Warning));
+    void handle_log(const Cbor& event) {
+        const std::string text = event.at("message");
+        const int level = std::clamp(event.at("level").get<int>(), static_cast<int>(LogLevel::Debug), static_cast<int>(LogLevel::Warning));
         context_.log(static_cast<LogLevel>(level), text);
-        note(text);
+        remember_line(text);
     }
 
     void answer_checkpoint() {
@@ -192,26 +192,26 @@ private:
         answer({{"has", true}, {"state", to_cbor(shared)}}, shared.file);
     }
 
-    void keep(const Cbor& said, UniqueFd file, bool is_end) {
-        const Groups groups = mapped(groups_from(said.at("state"), std::move(file)));
+    void keep(const Cbor& event, UniqueFd file, bool is_final) {
+        const Groups groups = mapped(groups_from(event.at("state"), std::move(file)));
         const auto state = groups.find("state");
-        if (state == groups.end()) throw not_understood("a checkpoint without its state");
-        const Progress at = progress_from(said.at("at"));
-        if (is_end) context_.keep_final_checkpoint(state->second, at);
+        if (state == groups.end()) throw invalid_message("a checkpoint without state");
+        const Progress at = progress_from(event.at("at"));
+        if (is_final) context_.keep_final_checkpoint(state->second, at);
         else context_.keep_checkpoint(state->second, at);
         answer({{"kept", true}});
     }
 
     void answer(const Cbor& message, const UniqueFd& file = UniqueFd()) { (void)channel_->send(packed(message), file); }
 
-    void note(std::string line) {
+    void remember_line(std::string line) {
         last_.push_back(printable(std::string_view(line).substr(0, kMaxOfLine)));
         if (last_.size() > kLastLines) last_.pop_front();
     }
 
     [[nodiscard]] std::string last_lines() const {
         if (last_.empty()) return {};
-        std::string text = "the last that it said:";
+        std::string text = "last output:";
         for (const std::string& line : last_) text += "\n  " + line;
         return text;
     }
@@ -223,18 +223,18 @@ private:
     [[nodiscard]] std::string death(const std::optional<WorkerEnd>& end) const {
         const ExecutionPolicy& policy = node_.policy;
         if (killed_) {
-            return fmt::format("it ran longer than its timeout of {:g} s, was asked to stop, and was killed {:g} s later",
+            return fmt::format("it exceeded its timeout of {:g} s, did not stop when asked, and was killed {:g} s later",
                                *policy.timeout_seconds, policy.grace_seconds());
         }
-        if (!end) return "its process was ended from outside, and the one that minds it, too";
-        if (end->out_of_memory) return fmt::format("the kernel ended it for want of memory: {}", limit_text(*end));
+        if (!end) return "its process and the reaper that supervises it were killed from outside";
+        if (end->out_of_memory) return fmt::format("the kernel killed it because it ran out of memory: {}", limit_text(*end));
         const std::string limited = end->limit == LimitKind::Data ? fmt::format("; {}", limit_text(*end)) : "";
         if (!WIFSIGNALED(end->status)) {
-            return fmt::format("it ended its process with exit code {} instead of returning{}", WEXITSTATUS(end->status), limited);
+            return fmt::format("its process exited with code {} instead of returning{}", WEXITSTATUS(end->status), limited);
         }
         const int signal = WTERMSIG(end->status);
         if (signal != SIGKILL) return fmt::format("it crashed with {}{}", signal_text(signal), limited);
-        return fmt::format("it was killed from outside with {}: by somebody, or by the kernel because the machine had no memory left",
+        return fmt::format("it was killed from outside with {}: by a user, or by the kernel because the machine ran out of memory",
                            signal_text(signal));
     }
 
@@ -243,12 +243,12 @@ private:
     const Clock::time_point started_ = Clock::now();
     StopFlag stop_;
     UniqueFd output_, lifeline_;
-    ChildProcess minder_;
+    ChildProcess reaper_;
     std::optional<Channel> channel_;
 
     Lines lines_;
     std::deque<std::string> last_;
-    std::string said_at_end_;  // by the reaper
+    std::string reaper_report_;  // by the reaper
     bool killed_ = false;      // at the end of its timeout's grace
     std::optional<std::pair<SharedGroups, std::vector<Table>>> outcome_;
     Cbor thrown_;  // null: nothing

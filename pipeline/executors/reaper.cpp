@@ -24,9 +24,9 @@
 namespace satdl {
 namespace {
 
-constexpr std::array kHeard{SIGCHLD, SIGINT, SIGTERM, SIGHUP};
+constexpr std::array kHandledSignals{SIGCHLD, SIGINT, SIGTERM, SIGHUP};
 
-struct Go {  // from the reaper to the worker, once it is under its limit
+struct StartSignal {  // from the reaper to the worker, once it is under its limit
     LimitKind limit;
 };
 
@@ -52,12 +52,12 @@ class Reaper {
 public:
     Reaper(UniqueFd lifeline, pid_t worker) : lifeline_(std::move(lifeline)), worker_(worker) {}
 
-    // Until the worker has ended, or shall.
+    // Until the worker has ended, or must.
     void watch(const UniqueFd& signals) {
         std::array<pollfd, 2> both{{{lifeline_.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
-        while (!worker_has_ended()) {
+        while (!worker_ended()) {
             if (::poll(both.data(), both.size(), -1) < 0) continue;
-            if (both[0].revents != 0) return;  // satdl says nothing over it: it has closed it, or is gone
+            if (both[0].revents != 0) return;  // satdl never writes to it: it has closed it, or is gone
             signalfd_siginfo signal{};
             if (both[1].revents == 0 || ::read(signals.get(), &signal, sizeof signal) != sizeof signal) continue;
             if (static_cast<int>(signal.ssi_signo) != SIGCHLD) return;
@@ -73,18 +73,18 @@ public:
         }
     }
 
-    void tell(LimitKind limit, bool out_of_memory) const {
+    void report(LimitKind limit, bool out_of_memory) const {
         const WorkerEnd end{status_, limit, out_of_memory};
         (void)::send(lifeline_.get(), &end, sizeof end, MSG_NOSIGNAL);
     }
 
 private:
-    [[nodiscard]] bool worker_has_ended() const {
+    [[nodiscard]] bool worker_ended() const {
         siginfo_t found{};
         return ::waitid(P_PID, static_cast<id_t>(worker_), &found, WEXITED | WNOHANG | WNOWAIT) == 0 && found.si_pid == worker_;
     }
 
-    // Takes in what has ended; with no flag, at least one. Whether children are left.
+    // Collects ended children; without WNOHANG, at least one. Returns whether children are left.
     bool reap(int flags) {
         for (;;) {
             int status = 0;
@@ -102,53 +102,53 @@ private:
     int status_ = 0;
 };
 
-void mind(UniqueFd lifeline, pid_t worker, std::optional<std::uint64_t> memory_bytes, const UniqueFd& signals, const UniqueFd& go) {
+void supervise(UniqueFd lifeline, pid_t worker, std::optional<std::uint64_t> memory_bytes, const UniqueFd& signals, const UniqueFd& start_pipe) {
     MemoryLimit limit(memory_bytes);
-    const Go said{limit.take_in(worker)};
-    if (::write(go.get(), &said, sizeof said) != sizeof said) ::kill(worker, SIGKILL);
+    const StartSignal message{limit.add_process(worker)};
+    if (::write(start_pipe.get(), &message, sizeof message) != sizeof message) ::kill(worker, SIGKILL);
     Reaper reaper(std::move(lifeline), worker);
     reaper.watch(signals);
     reaper.end_all();
-    reaper.tell(said.limit, limit.oom_killed());
+    reaper.report(message.limit, limit.oom_killed());
 }
 
-LimitKind begin_work(pid_t reaper, const UniqueFd& go, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
+LimitKind become_worker(pid_t reaper, const UniqueFd& start_pipe, const sigset_t& mask, std::optional<std::uint64_t> memory_bytes) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != reaper) ::_exit(1);
     ::setpgid(0, 0);
     ::sigprocmask(SIG_SETMASK, &mask, nullptr);
-    Go said{};
-    if (::read(go.get(), &said, sizeof said) != sizeof said) ::_exit(1);
-    if (said.limit == LimitKind::Data) MemoryLimit::limit_data(*memory_bytes);
-    return said.limit;
+    StartSignal message{};
+    if (::read(start_pipe.get(), &message, sizeof message) != sizeof message) ::_exit(1);
+    if (message.limit == LimitKind::Data) MemoryLimit::limit_data(*memory_bytes);
+    return message.limit;
 }
 
 }  // namespace
 
 LimitKind fork_under_reaper(UniqueFd lifeline, std::optional<std::uint64_t> memory_bytes, std::span<UniqueFd* const> of_worker) {
-    sigset_t heard, before;
-    sigemptyset(&heard);
-    for (const int signal : kHeard) sigaddset(&heard, signal);
-    ::sigprocmask(SIG_BLOCK, &heard, &before);
-    UniqueFd signals(::signalfd(-1, &heard, SFD_CLOEXEC));
+    sigset_t handled, before;
+    sigemptyset(&handled);
+    for (const int signal : kHandledSignals) sigaddset(&handled, signal);
+    ::sigprocmask(SIG_BLOCK, &handled, &before);
+    UniqueFd signals(::signalfd(-1, &handled, SFD_CLOEXEC));
     std::array<int, 2> pipe{};
     if (!signals || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
-        throw Error(ExitCode::Store, std::string("a stage's process cannot be minded: ") + std::strerror(errno));
+        throw Error(ExitCode::Store, std::string("cannot set up the stage's process: ") + std::strerror(errno));
     const UniqueFd read_end(pipe[0]), write_end(pipe[1]);
     const pid_t reaper = ::getpid();
     const pid_t worker = ::fork();
-    if (worker < 0) throw Error(ExitCode::Store, std::string("a stage's process cannot be started: ") + std::strerror(errno));
-    if (worker == 0) return begin_work(reaper, read_end, before, memory_bytes);
+    if (worker < 0) throw Error(ExitCode::Store, std::string("cannot start the stage's process: ") + std::strerror(errno));
+    if (worker == 0) return become_worker(reaper, read_end, before, memory_bytes);
     ::setpgid(worker, worker);
     for (UniqueFd* const descriptor : of_worker) descriptor->close();
-    mind(std::move(lifeline), worker, memory_bytes, signals, write_end);
+    supervise(std::move(lifeline), worker, memory_bytes, signals, write_end);
     ::_exit(0);
 }
 
-std::optional<WorkerEnd> worker_end(const std::string& said) {
+std::optional<WorkerEnd> worker_end(const std::string& message) {
     WorkerEnd end;
-    if (said.size() != sizeof end) return std::nullopt;
-    std::memcpy(&end, said.data(), sizeof end);
+    if (message.size() != sizeof end) return std::nullopt;
+    std::memcpy(&end, message.data(), sizeof end);
     return end;
 }
 

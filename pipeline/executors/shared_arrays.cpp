@@ -20,27 +20,27 @@ constexpr std::uint64_t kAlignment = 4096;
 constexpr int kSealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 Error no_memory(const char* what) {
-    return Error(ExitCode::Store, fmt::format("arrays cannot be handed to another process: {}: {}", what, std::strerror(errno)),
-                 "they are copied once for that: there may not be enough memory");
+    return Error(ExitCode::Store, fmt::format("cannot pass arrays to another process: {}: {}", what, std::strerror(errno)),
+                 "arrays are copied once for this: there may not be enough memory");
 }
 
-Error not_believed(const std::string& what) {
-    return Error(ExitCode::Store, fmt::format("what came from the other process cannot be believed: {}", what));
+Error invalid_data(const std::string& what) {
+    return Error(ExitCode::Store, fmt::format("invalid data from the other process: {}", what));
 }
 
 void write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) {
     if (write_all_at(file, bytes, offset) == bytes.size()) return;
     if (errno == EFAULT)
-        throw Error(ExitCode::Store, "arrays cannot be handed to another process: a file that they lie in can no longer be read");
+        throw Error(ExitCode::Store, "cannot pass arrays to another process: a file that holds them can no longer be read");
     throw no_memory("write");
 }
 
-// All of a sealed file, for as long as somebody holds on to it.
+// A whole sealed file, mapped as long as it has an owner.
 struct Mapping {
     explicit Mapping(int file) {
         struct stat found {};
         const int seals = ::fcntl(file, F_GET_SEALS);
-        if (seals < 0 || (seals & kSealed) != kSealed || ::fstat(file, &found) != 0) throw not_believed("its file is not sealed");
+        if (seals < 0 || (seals & kSealed) != kSealed || ::fstat(file, &found) != 0) throw invalid_data("its file is not sealed");
         size = static_cast<std::size_t>(found.st_size);
         if (size == 0) return;
         address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
@@ -85,10 +85,10 @@ Groups mapped(const SharedGroups& shared) {
     for (const SharedArray& one : shared.arrays) {
         const auto count = static_cast<std::uint64_t>(element_count(one.shape));
         if (one.offset % kAlignment != 0 || one.offset > mapping->size || count > (mapping->size - one.offset) / size_of(one.dtype))
-            throw not_believed("an array lies outside of its file");
+            throw invalid_data("an array extends beyond its file");
         const Array array(one.dtype, one.shape, mapping->bytes().subspan(one.offset, count * size_of(one.dtype)), mapping);
-        if (array.digest() != one.digest) throw not_believed(fmt::format("'{}' does not have its digest", printable(one.name)));
-        if (!groups[one.port].emplace(one.name, array).second) throw not_believed("an array came twice");
+        if (array.digest() != one.digest) throw invalid_data(fmt::format("'{}' does not match its digest", printable(one.name)));
+        if (!groups[one.port].emplace(one.name, array).second) throw invalid_data("an array was sent twice");
     }
     return groups;
 }

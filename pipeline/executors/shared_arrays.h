@@ -1,7 +1,7 @@
-// Arrays on their way into another process and back: in a file without a name that lives in memory (memfd_create(2)).
+// Arrays passed to another process and back, in an unnamed file in memory (memfd_create(2)).
 //
-// It is written once, then sealed: nobody can write to it or cut it short any more, so who maps it needs to fear neither a change
-// under his hands nor SIGBUS. Every array has its digest beside it, and is checked against it before it is believed.
+// It is written once, then sealed: it can no longer be written or truncated, so whoever maps it is safe from changes
+// and from SIGBUS. Every array comes with its digest, and is checked against it before use.
 #pragma once
 
 #include <map>
@@ -29,10 +29,10 @@ struct SharedGroups {
     UniqueFd file;
 };
 
-// Copies the bytes. Throws Error{Store} where there is no memory for them.
+// Copies the bytes. Throws Error{Store} if there is not enough memory.
 [[nodiscard]] SharedGroups share(const Groups& groups);
 
-// The arrays, views into the mapped file. Throws Error{Store}: it is not sealed, too short, or a digest does not fit.
+// The arrays, views into the mapped file. Throws Error{Store} if it is not sealed, too short, or a digest does not match.
 [[nodiscard]] Groups mapped(const SharedGroups& shared);
 
 }  // namespace satdl

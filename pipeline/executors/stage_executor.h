@@ -1,5 +1,5 @@
-// Stages executed in this process, their code loaded when the first of a library must run; or each in a process of its own, where the
-// user or the stage wants that.
+// Stages executed in this process, their code loaded when the first of a library must run; or each in its own process, if the
+// user or the stage asks for it.
 #pragma once
 
 #include "pipeline/catalog/library_loader.h"
@@ -7,12 +7,12 @@
 
 namespace satdl {
 
-enum class Isolate { WhereAsked, All };
+enum class Isolate { IfRequested, All };
 
 class StageExecutor final : public Executor {
 public:
     // `libraries`: those of the plan, so that a library is checked and loaded once a run.
-    explicit StageExecutor(StageLibraries& libraries, Isolate isolate = Isolate::WhereAsked) : isolate_(isolate), libraries_(libraries) {}
+    explicit StageExecutor(StageLibraries& libraries, Isolate isolate = Isolate::IfRequested) : isolate_(isolate), libraries_(libraries) {}
 
     [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         if (isolate_ == Isolate::All || node.policy.isolated()) return isolated_.execute(node, inputs, context);

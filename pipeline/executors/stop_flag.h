@@ -1,4 +1,4 @@
-// A flag that two processes see: one raises it, the other looks, as often as it likes.
+// A flag shared by two processes: one raises it, the other polls it.
 #pragma once
 
 #include <fcntl.h>
@@ -16,10 +16,10 @@ namespace satdl {
 class StopFlag {
 public:
     StopFlag() : StopFlag(made()) {}
-    // The one behind a descriptor that another process has made and given.
+    // The flag behind a descriptor that another process created and passed.
     explicit StopFlag(UniqueFd file) : file_(std::move(file)) {
         void* const page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
-        if (page == MAP_FAILED) throw Error(ExitCode::Store, "no memory can be shared with another process");
+        if (page == MAP_FAILED) throw Error(ExitCode::Store, "cannot share memory with another process");
         flag_ = static_cast<Flag*>(page);
     }
     ~StopFlag() { ::munmap(flag_, kBytes); }
@@ -35,11 +35,11 @@ private:
     static_assert(Flag::is_always_lock_free);
     static constexpr std::size_t kBytes = 4096;
 
-    // Zero, and of a size that nobody can change.
+    // Zero, with its size sealed.
     static UniqueFd made() {
         UniqueFd file(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
         if (!file || ::ftruncate(file.get(), kBytes) != 0 || ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
-            throw Error(ExitCode::Store, "no memory can be shared with another process");
+            throw Error(ExitCode::Store, "cannot share memory with another process");
         return file;
     }
 

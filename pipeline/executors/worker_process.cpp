@@ -22,7 +22,7 @@
 namespace satdl {
 namespace {
 
-// The engine as the stage sees it: what it cannot answer itself it asks for over the channel.
+// The engine as the stage sees it: what it cannot answer itself, it requests over the channel.
 class Context final : public StageContext {
 public:
     Context(const NodeJob& job, Channel& channel, const StopFlag& stop) : job_(job), channel_(channel), stop_(stop) {}
@@ -35,41 +35,41 @@ public:
     [[nodiscard]] bool stop_requested() const override { return stop_.is_raised(); }
 
     void progress(const Progress& progress) override {
-        Cbor said = to_cbor(progress);
-        said["what"] = "progress";
-        say(said);
+        Cbor event = to_cbor(progress);
+        event["what"] = "progress";
+        send(event);
     }
     void log(LogLevel level, std::string_view message) override {
-        say({{"what", "log"}, {"level", static_cast<int>(level)}, {"message", message}});
+        send({{"what", "log"}, {"level", static_cast<int>(level)}, {"message", message}});
     }
     [[nodiscard]] const NamedArrays* checkpoint() override {
         if (!checkpoint_) {
-            say({{"what", "checkpoint"}});
-            auto [answer, file] = answered();
+            send({{"what", "checkpoint"}});
+            auto [answer, file] = receive_answer();
             checkpoint_.emplace();
             if (answer.at("has")) checkpoint_ = mapped(groups_from(answer.at("state"), std::move(file)));
         }
         return checkpoint_->empty() ? nullptr : &checkpoint_->begin()->second;
     }
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override {
-        say({{"what", "due"}, {"epoch_ended", epoch_ended}});
-        return answered().first.at("due");
+        send({{"what", "due"}, {"epoch_ended", epoch_ended}});
+        return receive_answer().first.at("due");
     }
     void keep_checkpoint(const NamedArrays& state, const Progress& at) override { keep("keep", state, at); }
-    void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override { keep("keep_end", state, at); }
+    void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override { keep("keep_final_checkpoint", state, at); }
 
-    // Where nobody listens any more, there is nothing left to do.
-    void say(const Cbor& message, const UniqueFd& file = UniqueFd()) {
+    // If the other end is gone, there is nothing left to do.
+    void send(const Cbor& message, const UniqueFd& file = UniqueFd()) {
         if (!channel_.send(packed(message), file)) ::_exit(1);
     }
 
 private:
     void keep(const char* what, const NamedArrays& state, const Progress& at) {
         const SharedGroups shared = share({{"state", state}});
-        say({{"what", what}, {"state", to_cbor(shared)}, {"at", to_cbor(at)}}, shared.file);
-        (void)answered();
+        send({{"what", what}, {"state", to_cbor(shared)}, {"at", to_cbor(at)}}, shared.file);
+        (void)receive_answer();
     }
-    std::pair<Cbor, UniqueFd> answered() {
+    std::pair<Cbor, UniqueFd> receive_answer() {
         auto message = channel_.receive();
         if (!message) ::_exit(1);
         return {unpacked(message->bytes), std::move(message->file)};
@@ -78,18 +78,18 @@ private:
     const NodeJob& job_;
     Channel& channel_;
     const StopFlag& stop_;
-    std::optional<Groups> checkpoint_;  // once it was asked for; none: an empty map
+    std::optional<Groups> checkpoint_;  // once it was requested; empty: there is none
 };
 
-// As the manifest beside the library describes it: the one that the run was planned with.
+// As the manifest next to the library describes it: the one that the run was planned with.
 CatalogEntry planned_stage(const NodeJob& job) {
     const std::filesystem::path file = manifest_of(job.library);
     Catalog catalog;
     catalog.add(read_manifest(file));
     const CatalogEntry* found = catalog.find(job.kind);
     if (found == nullptr || (job.manifest_identity && found->manifest_identity != job.manifest_identity)) {
-        throw Error(ExitCode::Store, fmt::format("the manifest '{}' was replaced since this run was planned", printable(file.string())),
-                    "run again: that plans with the new one");
+        throw Error(ExitCode::Store, fmt::format("the manifest '{}' was replaced after this run was planned", printable(file.string())),
+                    "run again to plan with the new one");
     }
     CatalogEntry stage = *found;
     stage.identity = job.identity;
@@ -108,10 +108,10 @@ void run_stage(Channel& channel, const StopFlag& stop, LimitKind limit, std::opt
         const StageOutput outcome = libraries.function(planned_stage(job))(mapped(job.inputs), context);
         std::fflush(nullptr);
         const SharedGroups outputs = share(outcome.outputs);
-        context.say({{"what", "outcome"}, {"outputs", to_cbor(outputs)}, {"tables", to_cbor(outcome.tables)}}, outputs.file);
+        context.send({{"what", "outcome"}, {"outputs", to_cbor(outputs)}, {"tables", to_cbor(outcome.tables)}}, outputs.file);
     } catch (...) {
         std::fflush(nullptr);
-        context.say({{"what", "threw"}, {"thrown", to_cbor(std::current_exception())}});
+        context.send({{"what", "threw"}, {"thrown", to_cbor(std::current_exception())}});
     }
 }
 
@@ -130,7 +130,7 @@ int run_worker(int argc, char** argv) {
                          is_ours(kWorkerStop, S_IFREG) &&
                          std::from_chars(argv[3], argv[3] + std::strlen(argv[3]), memory).ec == std::errc();
     if (!is_sane) {
-        fmt::print(stderr, "satdl: '{}' is a part of `satdl run --isolate`, and of no use by itself\n", kWorkerCommand);
+        fmt::print(stderr, "satdl: '{}' is internal to `satdl run --isolate`; do not call it yourself\n", kWorkerCommand);
         return static_cast<int>(ExitCode::Usage);
     }
     try {

@@ -1,6 +1,6 @@
-// The process of one stage, from inside: satdl started anew as `satdl exec-node STAGE MEMORY`, by process_executor.h and nobody else.
+// The process of one stage, from inside: satdl started as `satdl exec-node STAGE MEMORY`, only by process_executor.h.
 //
-// It becomes minded (reaper.h), is told its job, loads the stage library itself, runs the stage and hands its outcome back. Being a new
+// It forks under a reaper (reaper.h), receives its job, loads the stage library, runs the stage and sends its output back. Being a new
 // program and no fork of a running one, it inherits no thread, lock or state of LibTorch, oneTBB or OpenMP.
 #pragma once
 
@@ -9,13 +9,13 @@
 namespace satdl {
 
 inline constexpr std::string_view kWorkerCommand = "exec-node";
-// The descriptors that it finds: to talk over, to live by, to be asked to stop.
+// The descriptors that it inherits: for messages, for its lifeline, for the stop flag.
 inline constexpr int kWorkerChannel = 3;
 inline constexpr int kWorkerLifeline = 4;
 inline constexpr int kWorkerStop = 5;
 
 [[nodiscard]] bool is_worker_call(int argc, char** argv);
-// Does not come back, but for an exit code where it was not called by satdl.
+// Does not return, except with an exit code if it was not called by satdl.
 [[nodiscard]] int run_worker(int argc, char** argv);
 
 }  // namespace satdl

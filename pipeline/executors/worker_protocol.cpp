@@ -230,7 +230,7 @@ Cbor to_cbor(const std::exception_ptr& thrown) {
     }
 }
 
-void throw_again(const Cbor& json) {
+void rethrow(const Cbor& json) {
     const std::string type = json.at("type");
     if (type == "stopped") throw Stopped{};
     if (type == "error") throw error_from(json);

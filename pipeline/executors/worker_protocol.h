@@ -1,11 +1,11 @@
-// What satdl and the process of one stage say to each other: CBOR (RFC 8949), which unlike JSON carries any bytes and every number,
+// The messages between satdl and the process of one stage: CBOR (RFC 8949), which unlike JSON carries any bytes and every number,
 // NaN too, as they are.
 //
 //   satdl -> stage   the job; then answers: to "checkpoint" (has, the state), "due" (yes), "keep" (nothing)
 //   stage -> satdl   {"what": "progress" | "log" | "checkpoint" | "due" | "keep" | "keep_final_checkpoint" |
 //                    "outcome" | "threw", ...}
 //
-// Arrays go beside a message, as shared_arrays.h has them. What comes from a stage's process may be anything: reading it throws
+// Arrays go with a message, as in shared_arrays.h. What comes from a stage's process may be anything: reading it throws
 // nlohmann's exceptions or Error, and does no harm.
 #pragma once
 
@@ -28,7 +28,7 @@ using Cbor = nlohmann::json;
 [[nodiscard]] std::string packed(const Cbor& message);
 [[nodiscard]] Cbor unpacked(const std::string& bytes);
 
-// The description of its kind stands in the library's manifest, where the stage's process reads it.
+// The description of its kind is in the library's manifest, where the stage's process reads it.
 struct NodeJob {
     std::string kind;
     std::filesystem::path library;
@@ -40,7 +40,7 @@ struct NodeJob {
     std::vector<SourceFile> files;
     SharedGroups inputs;
 };
-[[nodiscard]] Cbor to_cbor(const NodeJob& job);  // without the inputs' file, which goes beside it
+[[nodiscard]] Cbor to_cbor(const NodeJob& job);  // without the inputs' file, which is sent along
 [[nodiscard]] NodeJob job_from(const Cbor& json, UniqueFd file);
 
 [[nodiscard]] Cbor to_cbor(const SharedGroups& shared);
@@ -52,9 +52,9 @@ struct NodeJob {
 [[nodiscard]] Cbor to_cbor(const Progress& progress);
 [[nodiscard]] Progress progress_from(const Cbor& json);
 
-// What a stage threw, whatever it was; and the same thrown again (what is neither Error, Stopped, bad_alloc nor an exception as
+// What a stage threw, whatever it was; and the same rethrown (what is neither Error, Stopped, bad_alloc nor an exception as
 // something that is no exception).
 [[nodiscard]] Cbor to_cbor(const std::exception_ptr& thrown);
-[[noreturn]] void throw_again(const Cbor& json);
+[[noreturn]] void rethrow(const Cbor& json);
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-// HDF5's identifiers with an owner, and its errors as words.
+// HDF5's identifiers with an owner, and its errors as messages.
 #pragma once
 
 #include <fmt/format.h>
@@ -30,7 +30,7 @@ Result checked(Result result, std::string_view what) {
     return result;
 }
 
-// close() tells whether closing worked; the destructor is for the way out of an error, and for what was only read.
+// close() reports whether closing worked; the destructor is for unwinding after an error, and for what was only read.
 class Hdf5Id {
 public:
     using Close = herr_t (*)(hid_t);

@@ -14,39 +14,39 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kFixedBytes = kForeignMagic.size() + 2;
+constexpr std::size_t kFixedBytes = kImportMagic.size() + 2;
 constexpr std::uint64_t kMaxOfSmallFiles = 1 << 20;
 
-// What became of a reader that gave no array.
+// The error for a reader that returned no array.
 Error refusal(const std::string& file, const ProcessResult& result) {
-    const std::string advice = "it is damaged, or made to do harm; if you trust it, h5repack may mend it";
-    if (result.kind == ProcessResult::Kind::Ended && result.code == kForeignRefused) {
-        const std::string mark = printable(std::string(1, kForeignHint));
-        const std::size_t at = result.said.rfind(mark);
-        const std::string hint = at == std::string::npos ? "" : result.said.substr(at + mark.size());
-        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.said.substr(0, at)), hint.empty() ? advice : hint);
+    const std::string advice = "the file is damaged or malicious; if you trust it, h5repack may repair it";
+    if (result.kind == ProcessResult::Kind::Ended && result.code == kImportRefused) {
+        const std::string mark = printable(std::string(1, kImportHintMark));
+        const std::size_t at = result.stderr_tail.rfind(mark);
+        const std::string hint = at == std::string::npos ? "" : result.stderr_tail.substr(at + mark.size());
+        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.stderr_tail.substr(0, at)), hint.empty() ? advice : hint);
     }
     if (result.kind == ProcessResult::Kind::NotStarted)
         return Error(ExitCode::Store, fmt::format("{}: satdl-read-hdf5, which reads it, {}", file, result.describe()),
-                     "it belongs beside satdl: build satdl again");
+                     "it belongs next to satdl: rebuild satdl");
     if (result.kind == ProcessResult::Kind::Killed && (result.code == SIGXCPU || result.code == SIGKILL))
         return Error(ExitCode::Store,
-                     fmt::format("{}: reading it was ended (signal {}): it takes more time than its size explains", file,
+                     fmt::format("{}: reading it was stopped (signal {}): it took longer than the file's size explains", file,
                                  result.code),
                      advice);
     if (result.kind == ProcessResult::Kind::Killed)
-        return Error(ExitCode::Store, fmt::format("{}: HDF5 died of reading it: signal {} ({})", file, result.code,
+        return Error(ExitCode::Store, fmt::format("{}: HDF5 crashed while reading it: signal {} ({})", file, result.code,
                                                   ::strsignal(result.code)), advice);
     if (result.kind == ProcessResult::Kind::Ended && result.code != 0)
-        return Error(ExitCode::Store, fmt::format("{}: HDF5 broke down over it: {}", file, result.describe()), advice);
-    return Error(ExitCode::Store, fmt::format("{}: its reader gave something else than the array that it announced", file),
+        return Error(ExitCode::Store, fmt::format("{}: HDF5 failed to read it: {}", file, result.describe()), advice);
+    return Error(ExitCode::Store, fmt::format("{}: the reader did not send the array that it announced", file),
                  advice);
 }
 
 }  // namespace
 
 std::string import_header(DType dtype, const Shape& shape) {
-    std::string text(kForeignMagic);
+    std::string text(kImportMagic);
     text += static_cast<char>(dtype);
     text += static_cast<char>(shape.size());
     for (const std::int64_t extent : shape) {
@@ -55,11 +55,11 @@ std::string import_header(DType dtype, const Shape& shape) {
     return text;
 }
 
-// The header is whole: takes it apart.
-bool ForeignReceiver::start() {
+// Parses the complete header.
+bool ImportReceiver::start() {
     started_ = true;
-    const auto type = static_cast<unsigned char>(header_[kForeignMagic.size()]);
-    if (!header_.starts_with(kForeignMagic) || type > static_cast<unsigned char>(DType::Float64)) return false;
+    const auto type = static_cast<unsigned char>(header_[kImportMagic.size()]);
+    if (!header_.starts_with(kImportMagic) || type > static_cast<unsigned char>(DType::Float64)) return false;
     dtype_ = static_cast<DType>(type);
     std::uint64_t bytes = size_of(dtype_);
     bool empty = false;
@@ -72,17 +72,17 @@ bool ForeignReceiver::start() {
         if (!empty && __builtin_mul_overflow(bytes, extent, &bytes)) return false;
     }
     if (empty) bytes = 0;
-    if (bytes > kMaxOfSmallFiles && bytes / kForeignMostExpansion > file_bytes_) return false;
+    if (bytes > kMaxOfSmallFiles && bytes / kImportMaxExpansion > file_bytes_) return false;
     bytes_ = bytes;
     storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
     return true;
 }
 
-bool ForeignReceiver::take(std::span<const std::byte> piece) {
+bool ImportReceiver::take(std::span<const std::byte> piece) {
     while (!started_ && !piece.empty()) {
         const bool fixed = header_.size() >= kFixedBytes;
         const std::size_t dimensions = fixed ? static_cast<unsigned char>(header_[kFixedBytes - 1]) : 0;
-        if (dimensions > kForeignMostDimensions) return false;
+        if (dimensions > kImportMaxDimensions) return false;
         const std::size_t wanted = fixed ? kFixedBytes + 8 * dimensions : kFixedBytes;
         const std::size_t more = std::min(piece.size(), wanted - header_.size());
         header_.append(reinterpret_cast<const char*>(piece.data()), more);
@@ -96,7 +96,7 @@ bool ForeignReceiver::take(std::span<const std::byte> piece) {
     return true;
 }
 
-std::optional<Array> ForeignReceiver::array() const {
+std::optional<Array> ImportReceiver::array() const {
     if (!started_ || storage_ == nullptr || filled_ != bytes_) return std::nullopt;
     return Array(dtype_, shape_, {storage_.get(), bytes_}, storage_);
 }
@@ -106,7 +106,7 @@ Array import_hdf5(const std::filesystem::path& path, const std::string& name, st
     std::error_code failed;
     const std::uintmax_t file_bytes = std::filesystem::file_size(path, failed);
     if (failed) throw Error(ExitCode::Store, fmt::format("{}: cannot be read: {}", file, failed.message()), "check the path");
-    ForeignReceiver receiver(file_bytes);
+    ImportReceiver receiver(file_bytes);
     try {
         const ProcessResult result =
             run_process({(program_folder() / "satdl-read-hdf5").string(), std::filesystem::absolute(path).string(), name,
@@ -116,7 +116,7 @@ Array import_hdf5(const std::filesystem::path& path, const std::string& name, st
         if (result.good() && array) return *std::move(array);
         throw refusal(file, result);
     } catch (const std::bad_alloc&) {
-        throw Error(ExitCode::Store, fmt::format("{}: there is not enough memory for its array", file), "take fewer: limit: 1000");
+        throw Error(ExitCode::Store, fmt::format("{}: not enough memory for its array", file), "read fewer samples, for example limit: 1000");
     }
 }
 

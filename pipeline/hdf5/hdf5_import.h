@@ -1,9 +1,9 @@
 // An array out of an HDF5 file that satdl did not write. HDF5's parser can be led astray by a file (its list of CVEs is
-// long), so it never runs in this process: satdl-read-hdf5, which lies beside the program, parses in a sandbox, and what it
-// says is believed as little as the file. This header is the parent's half and what the two say to each other.
+// long), so it never runs in this process: satdl-read-hdf5, next to the program, parses in a sandbox, and its output
+// is trusted as little as the file. This header is the parent's side and the protocol between the two.
 //
-// Over the pipe: kForeignMagic, the element type and the number of dimensions as a byte each, the extents as 64 bits
-// little-endian, then the elements and nothing else. A refusal is exit code kForeignRefused, its words on stderr.
+// Over the pipe: kImportMagic, the element type and the number of dimensions as a byte each, the extents as 64 bits
+// little-endian, then the elements and nothing else. A refusal is exit code kImportRefused, its message on stderr.
 #pragma once
 
 #include <cstdint>
@@ -18,22 +18,22 @@
 
 namespace satdl {
 
-inline constexpr std::string_view kForeignMagic = "satdl-array-1\n";
-inline constexpr int kForeignRefused = 65;
-inline constexpr char kForeignHint = '\x1f';  // on stderr, between what is wrong and what to do
-inline constexpr std::size_t kForeignMostDimensions = 32;
+inline constexpr std::string_view kImportMagic = "satdl-array-1\n";
+inline constexpr int kImportRefused = 65;
+inline constexpr char kImportHintMark = '\x1f';  // on stderr, between what is wrong and what to do
+inline constexpr std::size_t kImportMaxDimensions = 32;
 // More bytes of array than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
-inline constexpr std::uint64_t kForeignMostExpansion = 1100;
+inline constexpr std::uint64_t kImportMaxExpansion = 1100;
 
 [[nodiscard]] std::string import_header(DType dtype, const Shape& shape);
 
-// Takes the other side's words piece by piece, as a ProcessSink; allocates nothing that the file's size does not warrant.
-class ForeignReceiver {
+// Takes the other side's output piece by piece, as a ProcessSink; allocates nothing that the file's size does not justify.
+class ImportReceiver {
 public:
-    explicit ForeignReceiver(std::uint64_t file_bytes) : file_bytes_(file_bytes) {}
+    explicit ImportReceiver(std::uint64_t file_bytes) : file_bytes_(file_bytes) {}
 
-    [[nodiscard]] bool take(std::span<const std::byte> piece);  // false: this is not what was agreed
-    // The array, if all of it has come.
+    [[nodiscard]] bool take(std::span<const std::byte> piece);  // false: this violates the protocol
+    // The array, if it is complete.
     [[nodiscard]] std::optional<Array> array() const;
 
 private:

@@ -1,4 +1,4 @@
-// satdl-read-hdf5 FILE NAME LIMIT|all: one array of a stranger's HDF5 file, on stdout, as pipeline/hdf5_import.h agrees it.
+// satdl-read-hdf5 FILE NAME LIMIT|all: one array of an untrusted HDF5 file, on stdout, in the format of pipeline/hdf5/hdf5_import.h.
 // Started by the stage `read`, whose process never parses such a file itself.
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ constexpr std::uint64_t kFirstSeconds = 3;             // until the array is fou
 constexpr std::uint64_t kSpareSeconds = 5;
 
 void write_out(std::span<const std::byte> bytes) {
-    if (write_all(STDOUT_FILENO, bytes) < bytes.size()) throw Error(ExitCode::Store, "nobody takes its array");
+    if (write_all(STDOUT_FILENO, bytes) < bytes.size()) throw Error(ExitCode::Store, "cannot write its array");
 }
 
 void read(const std::filesystem::path& path, const std::string& name, const std::string& limit_text) {
@@ -34,19 +34,19 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
     if (limit_text != "all") {
         std::int64_t number = 0;
         const auto [end, failed] = std::from_chars(limit_text.data(), limit_text.data() + limit_text.size(), number);
-        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "the limit is a number, or all");
+        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "LIMIT must be a number or all");
         limit = number;
     }
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
         throw Error(ExitCode::Store, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
-    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::Store, "is no plain file", "check the path");
+    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::Store, "is not a regular file", "check the path");
     const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
-    const auto most_unpacked = static_cast<double>(file_bytes) * static_cast<double>(kForeignMostExpansion);
+    const auto max_unpacked = static_cast<double>(file_bytes) * static_cast<double>(kImportMaxExpansion);
     enter_sandbox(path, {.cpu_seconds = kFirstSeconds,
-                         .cpu_most_seconds = kSpareSeconds + static_cast<std::uint64_t>(most_unpacked / kBytesPerSecond)});
+                         .cpu_max_seconds = kSpareSeconds + static_cast<std::uint64_t>(max_unpacked / kBytesPerSecond)});
     ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
-    ForeignSink sink;
+    ImportSink sink;
     sink.begin = [](DType dtype, const Shape& shape, std::uint64_t unpacked) {
         limit_cpu(kSpareSeconds + unpacked / kBytesPerSecond);
         const std::string header = import_header(dtype, shape);
@@ -57,19 +57,19 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
 }
 
 int refuse(const std::string& message, const std::string& hint) {
-    fmt::print(stderr, "{}{}{}\n", message, kForeignHint, hint);
-    return kForeignRefused;
+    fmt::print(stderr, "{}{}{}\n", message, kImportHintMark, hint);
+    return kImportRefused;
 }
 
 int work(int argc, char** argv) {
-    if (argc != 4) return refuse("satdl-read-hdf5 FILE NAME LIMIT|all: the stage `read` calls it", "");
+    if (argc != 4) return refuse("usage: satdl-read-hdf5 FILE NAME LIMIT|all (the stage `read` calls it)", "");
     try {
         read(argv[1], argv[2], argv[3]);
     } catch (const Error& error) {
         const Diagnostic& first = error.diagnostics().front();
         return refuse(first.message, first.hint);
     } catch (const std::bad_alloc&) {
-        return refuse("reading it takes more memory than a file may", "write it with smaller chunks: h5repack -l CHUNK=...");
+        return refuse("reading it takes too much memory", "use smaller chunks: h5repack -l CHUNK=...");
     } catch (const std::exception& error) {
         return refuse(error.what(), "");
     }
@@ -78,5 +78,5 @@ int work(int argc, char** argv) {
 
 }  // namespace
 
-// Nothing runs at exit: what the parser left behind would be walked through there, and a sanitizer would want to open files.
+// Nothing runs at exit: the parser's leftovers would be traversed there, and a sanitizer would try to open files.
 int main(int argc, char** argv) { ::_exit(work(argc, argv)); }

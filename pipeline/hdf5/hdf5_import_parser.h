@@ -1,4 +1,4 @@
-// The half of hdf5_import.h that parses: one array out of an HDF5 file that nobody vouches for. Runs in satdl-read-hdf5
+// The child's side of hdf5_import.h: parses one array out of an untrusted HDF5 file. Runs in satdl-read-hdf5
 // alone, within a sandbox.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace satdl {
 
-struct ForeignSink {
+struct ImportSink {
     // Before the first byte; `stored_as_bytes`: what must be unpacked for the whole array, a measure of the work.
     std::function<void(DType dtype, const Shape& shape, std::uint64_t stored_as_bytes)> begin;
     std::function<void(std::span<const std::byte>)> bytes;
@@ -21,8 +21,8 @@ struct ForeignSink {
 
 // Refused, by Error{Store}: whatever leads to another file (external storage, external and soft links, virtual datasets),
 // filters that are not HDF5's own (they would be loaded as plug-ins), values that were never written, element types that
-// satdl has not, and sizes that the file's own size does not warrant.
+// satdl does not have, and sizes that the file's own size does not justify.
 void read_hdf5(const std::filesystem::path& file, std::uint64_t file_bytes, const std::string& name,
-               std::optional<std::int64_t> limit, const ForeignSink& sink);
+               std::optional<std::int64_t> limit, const ImportSink& sink);
 
 }  // namespace satdl

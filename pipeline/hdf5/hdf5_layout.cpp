@@ -1,4 +1,4 @@
-// Makes the file that the tensors are to be in, in an Hdf5MemoryDriver, and reports what HDF5 did: each tensor's place, and
+// Creates the file for the tensors in an Hdf5MemoryDriver, and reports what HDF5 did: each tensor's place, and
 // the bytes that are HDF5's own.
 //
 // Written in the format of HDF5 1.8: everything since reads it, it has checksums over the metadata, and an attribute may be
@@ -22,7 +22,7 @@ namespace {
 
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
-// HDF5 prints its errors unless told not to; the setting is the whole process's, so it is put back.
+// HDF5 prints its errors by default; the setting is global to the process, so it is restored.
 class QuietErrors {
 public:
     QuietErrors() {
@@ -70,7 +70,7 @@ void make_groups(hid_t file, const std::string& path, std::set<std::string>& mad
         const std::string name = path.substr(0, slash);
         if (!made.insert(name).second) continue;
         Hdf5Id list(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, "make a property list");
-        checked(H5Pset_obj_track_times(list.get(), false), "switch times off");
+        checked(H5Pset_obj_track_times(list.get(), false), "disable timestamps");
         Hdf5Id group(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Gclose,
                  fmt::format("make the group '{}'", printable(name)));
         group.close("close a group");
@@ -78,17 +78,17 @@ void make_groups(hid_t file, const std::string& path, std::set<std::string>& mad
     }
 }
 
-// The place of the tensor's bytes; of a tensor without elements, any.
+// The place of the tensor's bytes; for a tensor without elements, any.
 std::uint64_t make_dataset(hid_t file, const Hdf5Tensor& tensor, std::uint64_t user_block_bytes) {
     const std::vector<hsize_t> extents(tensor.shape.begin(), tensor.shape.end());
     Hdf5Id space(extents.empty() ? H5Screate(H5S_SCALAR)
                              : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
              H5Sclose, fmt::format("make a data space of shape {}", shape_text(tensor.shape)));
     Hdf5Id list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
-    checked(H5Pset_obj_track_times(list.get(), false), "switch times off");
+    checked(H5Pset_obj_track_times(list.get(), false), "disable timestamps");
     checked(H5Pset_layout(list.get(), H5D_CONTIGUOUS), "set a layout");
     checked(H5Pset_alloc_time(list.get(), H5D_ALLOC_TIME_EARLY), "set the time of allocation");
-    checked(H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER), "switch filling off");
+    checked(H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER), "disable filling");
     const char* const path = tensor.path.c_str();
     Hdf5Id dataset(H5Dcreate2(file, path, type_of(tensor.dtype), space.get(), H5P_DEFAULT, list.get(), H5P_DEFAULT), H5Dclose,
                fmt::format("make the dataset '{}'", printable(tensor.path)));
@@ -113,7 +113,7 @@ Hdf5Layout lay_out(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>
     checked(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), "set the format");
     Hdf5Id creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "make a property list");
     checked(H5Pset_userblock(creation.get(), user_block_bytes), "set the user block");
-    checked(H5Pset_obj_track_times(creation.get(), false), "switch times off");
+    checked(H5Pset_obj_track_times(creation.get(), false), "disable timestamps");
 
     Hdf5Id file(H5Fcreate("artifact", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, "make a file");
     set_attributes(file.get(), root_attributes);

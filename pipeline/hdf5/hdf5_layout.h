@@ -1,6 +1,6 @@
-// Where HDF5 would put things: the library lays a file out in memory, and never meets the disk.
+// Where HDF5 would put things: the library lays a file out in memory, and never touches the disk.
 //
-// This header names no HDF5 type. Its code is built into libsatdl_hdf5.so, which comes in when the first artifact is written
+// This header names no HDF5 type. Its code is built into libsatdl_hdf5.so, which is loaded when the first artifact is written
 // (Debian's library pulls in 34 others). Tensors' bytes never pass through HDF5: only their places are taken from it.
 #pragma once
 
@@ -29,7 +29,7 @@ struct Hdf5Layout {
 };
 
 // A pure function of its arguments: no times, no addresses. `user_block_bytes`: a power of two >= 4096, left to the caller.
-// Throws Error{Store} with HDF5's own words.
+// Throws Error{Store} with HDF5's own message.
 using Hdf5LayoutFunction = Hdf5Layout (*)(std::uint64_t user_block_bytes, const std::vector<Hdf5Tensor>& tensors,
                                           const std::vector<std::pair<std::string, std::string>>& root_attributes);
 

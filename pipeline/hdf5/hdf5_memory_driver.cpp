@@ -58,14 +58,14 @@ std::uint64_t Hdf5MemoryDriver::allocate(bool raw_data, std::uint64_t size) {
     return address;
 }
 
-// HDF5 lengthens the last piece of a file in place, without asking `allocate`: what follows must keep clear of it.
+// HDF5 extends the last piece of a file in place, without calling `allocate`: what follows must not overlap it.
 void Hdf5MemoryDriver::set_end(std::uint64_t end) {
     end_ = end;
     slab_ = std::max(slab_, round_up(end, kMetadataAlignment));
     slab_end_ = std::max(slab_end_, slab_);
 }
 
-// HDF5 is C: nothing may be thrown through it, and only memory can run out here.
+// HDF5 is C: exceptions must not pass through it, and only std::bad_alloc can occur here.
 H5FD_class_t Hdf5MemoryDriver::driver_class() {
     H5FD_class_t driver{};
 #ifdef H5FD_CLASS_VERSION

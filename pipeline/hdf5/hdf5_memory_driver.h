@@ -1,4 +1,4 @@
-// A file of HDF5's that lives in memory and keeps only what HDF5 writes: a virtual file driver.
+// An HDF5 file in memory that holds only what HDF5 writes: a virtual file driver.
 //
 // HDF5's own "core" driver would do, but it allocates and clears the whole file: 188 MB for a tensor of that size, whose
 // bytes HDF5 never gets to see. Here a tensor that is only allocated costs nothing. The driver also decides where things go:

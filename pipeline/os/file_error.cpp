@@ -11,14 +11,14 @@ namespace {
 std::string hint_for(int number) {
     switch (number) {
         case ENOSPC:
-            return "the disk is full: free some space, or keep the store elsewhere with --store";
+            return "the disk is full: free some space, or put the store elsewhere with --store";
         case EDQUOT:
-            return "your disk quota is used up: free some space, or keep the store elsewhere with --store";
+            return "your disk quota is used up: free some space, or put the store elsewhere with --store";
         case EACCES:
         case EPERM:
-            return "you may not do that there: change the permissions, or keep the store elsewhere with --store";
+            return "you lack permission: change the permissions, or put the store elsewhere with --store";
         case EROFS:
-            return "that file system is read-only: keep the store elsewhere with --store";
+            return "that file system is read-only: put the store elsewhere with --store";
         case EMFILE:
         case ENFILE:
             return "too many files are open: raise the limit with `ulimit -n`";
@@ -27,7 +27,7 @@ std::string hint_for(int number) {
         case ENAMETOOLONG:
             return "the path is too long for that file system: use a store with a shorter path";
         case EIO:
-            return "the disk failed: look into the system's log (`dmesg`) before trusting it again";
+            return "the disk failed: check the system log (`dmesg`) before you trust it again";
         default:
             return {};
     }

@@ -1,4 +1,4 @@
-// What an errno means to a person, and what they can do about it.
+// What an errno means to a user, and what they can do about it.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// errno `number` from `call` ("write 4096 bytes to") on `path`, told with what to do (a full disk, no permission, too many
+// errno `number` from `call` ("write 4096 bytes to") on `path`, reported with what to do (a full disk, no permission, too many
 // open files).
 class FileError : public Error {
 public:

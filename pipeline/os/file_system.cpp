@@ -1,5 +1,5 @@
-// POSIX, with every return value looked at. After a failed fsync the kernel marks the pages clean, and a second fsync
-// "succeeds": so it is never tried again, the file is dropped and its writer starts anew (fsync(2); Rebello et al., ATC
+// POSIX, with every return value checked. After a failed fsync the kernel marks the pages clean, and a second fsync
+// "succeeds": so it is never retried, the file is dropped and its writer starts again (fsync(2); Rebello et al., ATC
 // 2020).
 #include "pipeline/os/file_system.h"
 
@@ -51,11 +51,11 @@ public:
     [[nodiscard]] int get() const { return descriptor_; }
     [[nodiscard]] struct stat status() const {
         struct stat status {};
-        if (::fstat(descriptor_, &status) != 0) throw FileError(errno, "look at", path_);
+        if (::fstat(descriptor_, &status) != 0) throw FileError(errno, "stat", path_);
         return status;
     }
     void sync() const {
-        if (::fsync(descriptor_) != 0) throw FileError(errno, "make durable", path_);
+        if (::fsync(descriptor_) != 0) throw FileError(errno, "sync", path_);
     }
     // After EINTR the descriptor is gone all the same (close(2), Linux).
     void close() {
@@ -75,10 +75,10 @@ fs::path parent_of(const fs::path& path) {
 std::string free_bytes_text(const fs::path& path) {
     struct statvfs status {};
     if (::statvfs(parent_of(path).c_str(), &status) != 0) return {};
-    return fmt::format(" (free there: {} bytes)", std::uint64_t{status.f_bavail} * status.f_frsize);
+    return fmt::format(" ({} bytes are free)", std::uint64_t{status.f_bavail} * status.f_frsize);
 }
 
-// So that a full disk is known before the first byte is written. Where the file system cannot reserve, only the length is
+// So that a full disk is detected before the first byte is written. If the file system cannot reserve, only the length is
 // set.
 void reserve(const OpenFile& file, const fs::path& path, std::uint64_t size) {
     if (size == 0) return;
@@ -98,7 +98,7 @@ void write_at(const OpenFile& file, const fs::path& path, Extent extent) {
         const auto piece = extent.bytes.first(std::min(extent.bytes.size(), kWriteBytes));
         const std::size_t written = write_all_at(file.get(), piece, extent.offset);
         if (written < piece.size()) throw FileError(errno, fmt::format("write {} more bytes to", extent.bytes.size() - written), path);
-        if (written == kWriteBytes) {  // a hint: what goes wrong is told by fsync
+        if (written == kWriteBytes) {  // a hint: fsync reports what goes wrong
             ::sync_file_range(file.get(), static_cast<off_t>(extent.offset), static_cast<off_t>(written), SYNC_FILE_RANGE_WRITE);
         }
         extent.bytes = extent.bytes.subspan(written);
@@ -177,7 +177,7 @@ public:
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0) {
             if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-            throw FileError(errno, "look at", path);
+            throw FileError(errno, "stat", path);
         }
         return stamp_of(status);
     }
@@ -204,7 +204,7 @@ public:
 
     void write_new(const fs::path& path, std::uint64_t size, std::span<const Extent> extents) override {
         OpenFile file(path, O_WRONLY | O_CREAT | O_EXCL, "create", 0600);
-        MappingWatch source;  // a stage may hand on what it was given
+        MappingWatch source;  // a stage may return its inputs
         try {
             for (const Extent& extent : extents) source.add(extent.bytes, nullptr);
             reserve(file, path, size);
@@ -216,10 +216,10 @@ public:
             if (::fchmod(file.get(), 0444) != 0) throw FileError(errno, "set the mode of", path);
             file.sync();
             file.close();
-            source.refuse_changed();
+            source.throw_if_changed();
         } catch (...) {
             ::unlink(path.c_str());
-            source.refuse_changed();
+            source.throw_if_changed();
             throw;
         }
     }
@@ -250,15 +250,15 @@ public:
     void sync_folder(const fs::path& folder) override {
         const OpenFile open(folder, O_RDONLY | O_DIRECTORY, "open");
         // EINVAL: this file system has no such thing; its names are as durable as they get.
-        if (::fsync(open.get()) != 0 && errno != EINVAL) throw FileError(errno, "make durable", folder);
+        if (::fsync(open.get()) != 0 && errno != EINVAL) throw FileError(errno, "sync", folder);
     }
 
     void make_folders(const fs::path& folder) override {
         if (is_folder(folder)) return;
         const fs::path parent = parent_of(folder);
         if (parent != folder) make_folders(parent);
-        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) throw FileError(errno, "make the folder", folder);
-        if (!is_folder(folder)) throw FileError(ENOTDIR, "make the folder", folder);
+        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) throw FileError(errno, "create the folder", folder);
+        if (!is_folder(folder)) throw FileError(ENOTDIR, "create the folder", folder);
         sync_folder(parent);
     }
 
@@ -272,7 +272,7 @@ public:
     }
 
     void point_link(const fs::path& target, const fs::path& link) override {
-        // One name for all processes: what one that was killed leaves behind, the next one takes away. So two at once may take each
+        // One name for all processes: the next one removes what a killed one left behind. So two at once may remove each
         // other's; then they try again.
         const fs::path fresh = parent_of(link) / fmt::format(".{}.new", link.filename().string());
         for (int tries = 0;; ++tries) {
@@ -284,16 +284,16 @@ public:
             const int number = errno;
             if (made) ::unlink(fresh.c_str());
             const bool met_another = number == (made ? ENOENT : EEXIST);
-            if (!met_another || tries == kMaxLinkTries) throw FileError(number, "make the link", link);
+            if (!met_another || tries == kMaxLinkTries) throw FileError(number, "create the link", link);
         }
     }
 
     std::uint64_t free_bytes(const fs::path& folder) override {
         struct statvfs status {};
         for (fs::path there = fs::absolute(folder);; there = there.parent_path()) {
-            const bool told = ::statvfs(there.c_str(), &status) == 0;
-            if (told && status.f_blocks > 0) return std::uint64_t{status.f_bavail} * status.f_frsize;
-            if (told || errno != ENOENT || there == there.parent_path()) return std::numeric_limits<std::uint64_t>::max();
+            const bool is_known = ::statvfs(there.c_str(), &status) == 0;
+            if (is_known && status.f_blocks > 0) return std::uint64_t{status.f_bavail} * status.f_frsize;
+            if (is_known || errno != ENOENT || there == there.parent_path()) return std::numeric_limits<std::uint64_t>::max();
         }
     }
 };

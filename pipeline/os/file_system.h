@@ -18,7 +18,7 @@
 
 namespace satdl {
 
-// What tells one version of a file from another without reading it.
+// Tells one version of a file from another without reading it.
 struct FileStamp {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -34,14 +34,14 @@ struct Extent {
     std::span<const std::byte> bytes;
 };
 
-// A file mapped read-only; unmapped with the last owner of `bytes`. Somebody may cut it meanwhile: see sigbus_guard.h.
+// A file mapped read-only; unmapped with the last owner of `bytes`. It may be truncated meanwhile: see sigbus_guard.h.
 struct MappedFile {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
     FileStamp stamp{};  // of the file when it was mapped
 };
 
-// A file that is open for reading: each call is about this very file, whatever its name stands for meanwhile. Each throws FileError.
+// A file that is open for reading: each call is about this very file, even if its name now refers to another. Each throws FileError.
 class File {
 public:
     virtual ~File() = default;
@@ -50,7 +50,7 @@ public:
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }  // under which it was opened
     [[nodiscard]] virtual FileStamp stamp() = 0;
-    // `bytes` from `offset` on; fewer where the file ends.
+    // `bytes` from `offset` on; fewer at the end of the file.
     [[nodiscard]] virtual std::string read(std::uint64_t offset, std::size_t bytes) = 0;
     [[nodiscard]] virtual MappedFile map() = 0;  // outlives the handle
 
@@ -69,15 +69,15 @@ public:
 
     [[nodiscard]] virtual std::optional<FileStamp> stamp(const std::filesystem::path& path) = 0;  // follows links
     [[nodiscard]] virtual std::unique_ptr<File> open(const std::filesystem::path& path) = 0;      // follows links
-    // Opened for this one call. Who looks at a file more than once opens it, and asks the handle.
+    // Opens the file for this one call. To use a file more than once, open it.
     [[nodiscard]] std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) {
         return open(path)->read(offset, bytes);
     }
     [[nodiscard]] MappedFile map(const std::filesystem::path& path) { return open(path)->map(); }
-    // Names, sorted; none where there is no such folder.
+    // Names, sorted; none if the folder is absent.
     [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
     // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444,
-    // fsync. Where any of it fails, the file is removed again.
+    // fsync. If any of it fails, the file is removed again.
     virtual void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) = 0;
     // Gives the file a second name that must not exist yet (first writer wins).
     [[nodiscard]] virtual LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
@@ -86,11 +86,11 @@ public:
     virtual void sync_folder(const std::filesystem::path& folder) = 0;
     // Makes the folder and its parents; each new one is synced into its parent.
     virtual void make_folders(const std::filesystem::path& folder) = 0;
-    // Appends to `path` (made if absent) in one write; `sync` makes it durable, its name too where it was empty before.
+    // Appends to `path` (made if absent) in one write; `sync` makes it durable, and its name if it was empty before.
     virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
-    // Makes `link` a symbolic link to `target`, replacing an older link; nothing is done where it already is.
+    // Makes `link` a symbolic link to `target`, replacing an older link; does nothing if it already is one.
     virtual void point_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
-    // What this user may still write below `folder`, which need not be there yet; all there is where nobody can tell (quotas, FUSE).
+    // What this user may still write below `folder`, which need not exist yet; the maximum if that is unknown (quotas, FUSE).
     [[nodiscard]] virtual std::uint64_t free_bytes(const std::filesystem::path& folder) = 0;
 };
 

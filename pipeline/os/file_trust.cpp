@@ -32,18 +32,18 @@ std::vector<uid_t> trusted_owners() {
     return owners;
 }
 
-void refuse_files_of_others(std::span<const std::filesystem::path> files, std::span<const uid_t> trusted,
+void check_file_owners(std::span<const std::filesystem::path> files, std::span<const uid_t> trusted,
                             const OwnerOf& owner) {
     for (const std::filesystem::path& file : files) {
         const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
         for (const std::filesystem::path& path : {file, folder}) {
             const std::optional<uid_t> found = owner(path);
             if (found && std::ranges::find(trusted, *found) != trusted.end()) continue;
-            const std::string whose = found ? "belongs to " + name_of_user(*found) : "has an owner that cannot be told";
+            const std::string whose = found ? "belongs to " + name_of_user(*found) : "has an unknown owner";
             throw Error(ExitCode::Usage,
-                        fmt::format("{}: {} {}, and what it says decides what runs here: not unasked",
+                        fmt::format("{}: {} {}, so it is not trusted: a DAG file decides what runs here",
                                     printable(file.string()), path == file ? "this file" : "its folder", whose),
-                        "read it and what it includes; then --trust (or SATDL_TRUST=1), or copy it into a folder of yours");
+                        "review it and its includes, then use --trust (or SATDL_TRUST=1), or copy it into your own folder");
         }
     }
 }

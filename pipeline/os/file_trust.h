@@ -1,5 +1,5 @@
-// Whose files may decide what runs here. A DAG file is code: it says which stages run, on which of the user's files. So one
-// that somebody else can write is not run unasked, as Git does not take its configuration from others (safe.directory).
+// Whose files are trusted. A DAG file is code: it says which stages run, on which of the user's files. So a file
+// that another user can write is not run without --trust, as Git ignores repositories of other users (safe.directory).
 #pragma once
 
 #include <sys/types.h>
@@ -12,16 +12,16 @@
 
 namespace satdl {
 
-using OwnerOf = std::function<std::optional<uid_t>(const std::filesystem::path&)>;  // nothing: cannot be told
+using OwnerOf = std::function<std::optional<uid_t>(const std::filesystem::path&)>;  // nullopt: unknown
 
 [[nodiscard]] std::optional<uid_t> owner_of(const std::filesystem::path& path);
 
-// The user, root, and who owns this program: each of them decides already what runs as the user.
+// The user, root, and the owner of this program: each of them controls what runs as the user already.
 [[nodiscard]] std::vector<uid_t> trusted_owners();
 
-// Throws Error{Usage} for the first file that, or whose folder, belongs to anybody else: in a folder of theirs they could
-// put another file in its place at any time.
-void refuse_files_of_others(std::span<const std::filesystem::path> files, std::span<const uid_t> trusted,
+// Throws Error{Usage} for the first file that belongs, or whose folder belongs, to another user: in their folder they could
+// replace the file at any time.
+void check_file_owners(std::span<const std::filesystem::path> files, std::span<const uid_t> trusted,
                             const OwnerOf& owner);
 
 }  // namespace satdl

@@ -48,7 +48,7 @@ Denied all_of(int version) {
 
 void set_limit(int resource, std::uint64_t soft, std::uint64_t hard) {
     const rlimit limit{soft, hard};
-    if (::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0) fail("limit what reading a file may take");
+    if (::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0) fail("set a resource limit");
 }
 
 void enter_landlock(const std::filesystem::path& only_file) {
@@ -57,10 +57,10 @@ void enter_landlock(const std::filesystem::path& only_file) {
     const Denied denied = all_of(version);
     const int ruleset = static_cast<int>(::syscall(kCreateRuleset, &denied, denied.bytes, 0));
     const int file = ::open(only_file.c_str(), O_PATH | O_CLOEXEC);
-    if (ruleset < 0 || file < 0) fail("shut reading in");
+    if (ruleset < 0 || file < 0) fail("enter the Landlock sandbox");
     const PathBeneath rule{kReadFile, file};
     if (::syscall(kAddRule, ruleset, kPathBeneath, &rule, 0) != 0 || ::syscall(kRestrictSelf, ruleset, 0) != 0)
-        fail("shut reading in");
+        fail("enter the Landlock sandbox");
     ::close(file);
     ::close(ruleset);
 }
@@ -73,19 +73,19 @@ int landlock_version() {
 
 void limit_cpu(std::uint64_t seconds) {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_CPU, &limit) != 0) fail("ask for a limit");
+    if (::getrlimit(RLIMIT_CPU, &limit) != 0) fail("get a resource limit");
     set_limit(RLIMIT_CPU, std::min<std::uint64_t>(seconds, limit.rlim_max), limit.rlim_max);
 }
 
 void enter_sandbox(const std::filesystem::path& only_file, const SandboxLimits& limits) {
     ::clearenv();
-    if (::close_range(STDERR_FILENO + 1, ~0u, 0) != 0) fail("close what was inherited");
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("give up rights");
+    if (::close_range(STDERR_FILENO + 1, ~0u, 0) != 0) fail("close inherited descriptors");
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("set no_new_privs");
     enter_landlock(only_file);
 #if !defined(__SANITIZE_ADDRESS__)  // whose shadow takes terabytes of addresses
     set_limit(RLIMIT_AS, limits.address_bytes, limits.address_bytes);
 #endif
-    set_limit(RLIMIT_CPU, limits.cpu_seconds, limits.cpu_most_seconds);
+    set_limit(RLIMIT_CPU, limits.cpu_seconds, limits.cpu_max_seconds);
     set_limit(RLIMIT_FSIZE, 0, 0);
     set_limit(RLIMIT_CORE, 0, 0);
     set_limit(RLIMIT_NOFILE, STDERR_FILENO + 2, STDERR_FILENO + 2);

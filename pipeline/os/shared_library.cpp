@@ -11,8 +11,8 @@ SharedLibrary::SharedLibrary(const std::filesystem::path& path) : path_(path), h
     // A name without a slash would be searched for in the system's folders: here a path is a path.
     handle_ = dlopen(std::filesystem::absolute(path_).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle_ != nullptr) return;
-    const char* const told = dlerror();
-    const std::string reason = told != nullptr ? told : "for no reason that the loader would tell";
+    const char* const loader_message = dlerror();
+    const std::string reason = loader_message != nullptr ? loader_message : "the loader gives no reason";
     throw Error(ExitCode::Store, fmt::format("cannot load '{}': {}", printable(path_.string()), printable(reason)));
 }
 

@@ -1,4 +1,4 @@
-// dlopen, in one place: the code of stages and of the HDF5 writer comes in on first use.
+// dlopen, in one place: the code of stages and of the HDF5 writer is loaded on first use.
 #pragma once
 
 #include <filesystem>
@@ -24,7 +24,7 @@ private:
     void* handle_;
 };
 
-// The folder of the running program, where its own libraries lie (or ../lib beside it).
+// The folder of the running program, where its own libraries are (or ../lib next to it).
 [[nodiscard]] std::filesystem::path program_folder();
 
 }  // namespace satdl

@@ -1,5 +1,5 @@
-// The list and the action before are static because a signal handler can reach nothing else. It reads the list without a lock: entries
-// are never freed, only used again, and one is valid while it has a beginning.
+// The list and the previous action are static because a signal handler can reach nothing else. It reads the list without a lock: entries
+// are never freed, only reused, and one is valid while its `begin` is not 0.
 #include "pipeline/os/sigbus_guard.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ struct MappingWatch::Mapping {
     // Written while it is free; then constant.
     std::filesystem::path path;
     struct stat status {};
-    std::string last_words;  // for stderr, where nobody watches
+    std::string crash_message;  // for stderr, if nobody watches the mapping
 };
 
 namespace {
@@ -36,8 +36,8 @@ namespace {
 using Mapping = MappingWatch::Mapping;
 
 std::atomic<Mapping*> all_mappings{nullptr};
-std::mutex registering;  // held by who changes the list
-struct sigaction action_before {};
+std::mutex registering;  // held while the list is changed
+struct sigaction previous_action {};
 std::uintptr_t page_bytes = 0;
 static_assert(std::atomic<Mapping*>::is_always_lock_free && std::atomic<std::uintptr_t>::is_always_lock_free &&
               std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
@@ -60,8 +60,8 @@ Mapping* mapping_at(const void* address) {
     });
 }
 
-// From the page at `address` on: what lies behind it is gone as well.
-bool show_zeros(const Mapping& mapping, const void* address) {
+// From the page at `address` to the end, which is gone as well.
+bool map_zeros(const Mapping& mapping, const void* address) {
     const std::uintptr_t from = number_of(address) / page_bytes * page_bytes;
     const std::uintptr_t to = (mapping.end + page_bytes - 1) / page_bytes * page_bytes;
     void* const wanted = reinterpret_cast<void*>(from);
@@ -70,33 +70,33 @@ bool show_zeros(const Mapping& mapping, const void* address) {
 
 // Nothing but atomics and calls that a signal handler may make.
 extern "C" void on_sigbus(int number, siginfo_t* info, void*) {
-    const int kept_errno = errno;
+    const int saved_errno = errno;
     Mapping* const mapping = info->si_code == BUS_ADRERR ? mapping_at(info->si_addr) : nullptr;
     if (mapping == nullptr) {
-        ::sigaction(SIGBUS, &action_before, nullptr);
-        if (info->si_code <= 0) ::raise(number);  // somebody sent it; the others come again by themselves
-        errno = kept_errno;
+        ::sigaction(SIGBUS, &previous_action, nullptr);
+        if (info->si_code <= 0) ::raise(number);  // sent by a process; a fault repeats by itself
+        errno = saved_errno;
         return;
     }
     mapping->lost = true;
-    if (mapping->watchers == 0 || !show_zeros(*mapping, info->si_addr)) {
-        [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, mapping->last_words.data(), mapping->last_words.size());
+    if (mapping->watchers == 0 || !map_zeros(*mapping, info->si_addr)) {
+        [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, mapping->crash_message.data(), mapping->crash_message.size());
         ::_exit(static_cast<int>(ExitCode::Store));
     }
-    errno = kept_errno;
+    errno = saved_errno;
 }
 
-// What became of it, as a clause; nothing where it is as it was. A file of another inode under its name says nothing of this one.
+// What changed, as a clause; nullopt if nothing did. A file with another inode under its name says nothing about this one.
 std::optional<std::string> change_of(const Mapping& mapping) {
     const std::string name = printable(mapping.path.string());
     const struct stat& before = mapping.status;
     struct stat now {};
     const bool is_same = ::stat(mapping.path.c_str(), &now) == 0 && now.st_dev == before.st_dev && now.st_ino == before.st_ino;
-    if (is_same && now.st_size < before.st_size) return fmt::format("'{}' was cut from {} to {} bytes", name, before.st_size, now.st_size);
-    if (mapping.lost) return fmt::format("'{}' could no longer be read (was it cut, or does the disk fail?)", name);
+    if (is_same && now.st_size < before.st_size) return fmt::format("'{}' was truncated from {} to {} bytes", name, before.st_size, now.st_size);
+    if (mapping.lost) return fmt::format("'{}' could no longer be read (was it truncated, or is the disk failing?)", name);
     const bool is_written = is_same && (now.st_size != before.st_size || now.st_mtim.tv_sec != before.st_mtim.tv_sec ||
                                         now.st_mtim.tv_nsec != before.st_mtim.tv_nsec);
-    if (is_written) return fmt::format("'{}' was written to", name);
+    if (is_written) return fmt::format("'{}' was modified", name);
     return std::nullopt;
 }
 
@@ -108,12 +108,12 @@ void install_sigbus_guard() {
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO;
     ::sigemptyset(&action.sa_mask);
-    ::sigaction(SIGBUS, &action, &action_before);
+    ::sigaction(SIGBUS, &action, &previous_action);
 }
 
 void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status) {
-    std::string last_words = fmt::format("satdl: '{}' was cut, or could no longer be read, while it was in use\n  {}\n",
-                                         printable(path.string()), kAfterFileChanged);
+    std::string crash_message = fmt::format("satdl: '{}' was truncated or could no longer be read while it was in use\n  {}\n",
+                                         printable(path.string()), kFileChangedHint);
     const std::scoped_lock lock(registering);
     Mapping* mapping = first_mapping([](const Mapping& one) { return one.begin == 0; });
     if (mapping == nullptr) {
@@ -123,7 +123,7 @@ void register_mapping(const void* address, std::size_t bytes, const std::filesys
     }
     mapping->path = path;
     mapping->status = status;
-    mapping->last_words = std::move(last_words);
+    mapping->crash_message = std::move(crash_message);
     mapping->lost = false;
     mapping->end.store(number_of(address) + bytes, std::memory_order_release);
     mapping->begin.store(number_of(address), std::memory_order_release);
@@ -161,8 +161,8 @@ std::optional<std::string> MappingWatch::changed() const {
     return std::nullopt;
 }
 
-void MappingWatch::refuse_changed() const {
-    if (const auto change = changed()) throw Error(ExitCode::Store, *change + " while it was in use", kAfterFileChanged);
+void MappingWatch::throw_if_changed() const {
+    if (const auto change = changed()) throw Error(ExitCode::Store, *change + " while it was in use", kFileChangedHint);
 }
 
 }  // namespace satdl

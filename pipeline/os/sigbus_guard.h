@@ -1,16 +1,16 @@
-// Files that somebody cuts while they are mapped. The kernel answers a read beyond their new end with SIGBUS, which ends a program
-// without a word.
+// Files that are truncated while they are mapped. The kernel answers a read beyond their new end with SIGBUS, which kills a program
+// without a message.
 //
-// Every mapping of file_system.h is registered here. Where a read meets a page that is gone and nobody watches the mapping, one line
-// names the file, and the program ends with the exit code of a bad store. Where a MappingWatch watches it, the rest of the mapping reads
-// as zeros and is marked: who watches asks changed() before he believes anything that came of it. A SIGBUS from anywhere else is what it
+// Every mapping of file_system.h is registered here. If a read hits a page that is gone and nothing watches the mapping, one line
+// names the file, and the program exits with the code of a bad store. If a MappingWatch watches it, the rest of the mapping reads
+// as zeros and is marked: the watcher calls changed() before it uses any result. A SIGBUS from anywhere else is what it
 // was before.
 //
-// Cutting a file by less than a page gives zeros without SIGBUS, and writing into it gives other bytes: so changed() also compares what
+// Truncating a file by less than a page gives zeros without SIGBUS, and writing into it gives other bytes: so changed() also compares what
 // stat says of the file with what it said when it was mapped.
 //
-// Rejected: reading instead of mapping, which takes memory for every input; mlock(2), which does not hold pages of a file that is
-// cut; leaving the handler by siglongjmp, past frames of LibTorch and oneTBB that hold locks.
+// Rejected: reading instead of mapping, which takes memory for every input; mlock(2), which does not retain pages of a file that is
+// truncated; leaving the handler by siglongjmp, past frames of LibTorch and oneTBB that hold locks.
 #pragma once
 
 #include <sys/stat.h>
@@ -28,10 +28,10 @@
 
 namespace satdl {
 
-// What is to be done about a file that was.
-inline constexpr const char* kAfterFileChanged = "the next run finds what is damaged, and makes it again";
+// Hint for a mapped file that changed while it was in use.
+inline constexpr const char* kFileChangedHint = "the next run detects what is damaged and rebuilds it";
 
-// For the program's main, once. Without it, SIGBUS ends the program as ever.
+// For the program's main, once. Without it, SIGBUS kills the program as usual.
 void install_sigbus_guard();
 
 // `status`: of the file when it was mapped.
@@ -49,22 +49,22 @@ public:
     MappingWatch(const MappingWatch&) = delete;
     MappingWatch& operator=(const MappingWatch&) = delete;
 
-    // Nothing is done where they lie in no registered mapping, or in one that is watched already.
+    // Does nothing if they are in no registered mapping, or in one that is watched already.
     void add(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
     void add(const NamedArrays& group);
     void add(const std::map<std::string, NamedArrays>& groups);
 
-    // "'PATH' was cut from 8192 to 100 bytes": of a mapping that is not, or no longer, what the file was when it was mapped.
+    // "'PATH' was truncated from 8192 to 100 bytes": of a mapping that is not, or no longer, what the file was when it was mapped.
     [[nodiscard]] std::optional<std::string> changed() const;
-    // Throws Error{Store} where changed() says something.
-    void refuse_changed() const;
+    // Throws Error{Store} if something changed.
+    void throw_if_changed() const;
 
     struct Mapping;
 
 private:
     struct Watched {
         Mapping* mapping;
-        std::shared_ptr<const void> owner;  // a mapping that is watched stays mapped
+        std::shared_ptr<const void> owner;  // a watched mapping stays mapped
     };
     std::vector<Watched> watched_;
 };

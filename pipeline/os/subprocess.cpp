@@ -23,7 +23,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
-constexpr std::size_t kMaxSaid = 2000;
+constexpr std::size_t kMaxStderrTail = 2000;
 constexpr int kAside = 64;
 
 struct Pipe {
@@ -32,7 +32,7 @@ struct Pipe {
     Pipe() {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-            throw Error(ExitCode::Store, fmt::format("no pipe: {}", std::strerror(errno)));
+            throw Error(ExitCode::Store, fmt::format("cannot create a pipe: {}", std::strerror(errno)));
         read_end = UniqueFd(ends[0]);
         write_end = UniqueFd(ends[1]);
     }
@@ -63,16 +63,16 @@ ChildProcess::~ChildProcess() {
     (void)wait();
 }
 
-int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, ProcessGroup group) {
+int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group) {
     std::vector<char*> arguments;
     for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    // By way of numbers that none of them is to have: one that is given could lie where another has to go.
+    // Through high numbers that none of them gets: a passed descriptor may have a number that another one needs.
     std::vector<UniqueFd> aside;
-    for (const Given& one : given) {
+    for (const PassedFd& one : passed) {
         aside.emplace_back(::fcntl(one.descriptor, F_DUPFD_CLOEXEC, kAside));
         ::posix_spawn_file_actions_adddup2(&actions, aside.back().get(), one.as);
     }
@@ -106,10 +106,10 @@ int ChildProcess::wait() {
 }
 
 std::string ProcessResult::describe() const {
-    const std::string tail = said.empty() ? "" : ": " + said;
+    const std::string tail = stderr_tail.empty() ? "" : ": " + stderr_tail;
     switch (kind) {
         case Kind::Ended: return fmt::format("exit code {}{}", code, tail);
-        case Kind::Killed: return fmt::format("ended by {}{}", signal_text(code), tail);
+        case Kind::Killed: return fmt::format("killed by {}{}", signal_text(code), tail);
         case Kind::Cut: return "cut off";
         case Kind::NotStarted: break;
     }
@@ -121,17 +121,17 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     Pipe out;
     Pipe err;
     ChildProcess child;
-    const std::array given{ChildProcess::Given{out.write_end.get(), STDOUT_FILENO}, ChildProcess::Given{err.write_end.get(), STDERR_FILENO}};
-    if (const int number = child.start(argv[0], argv, given, ChildProcess::ProcessGroup::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
+    const std::array passed{ChildProcess::PassedFd{out.write_end.get(), STDOUT_FILENO}, ChildProcess::PassedFd{err.write_end.get(), STDERR_FILENO}};
+    if (const int number = child.start(argv[0], argv, passed, ChildProcess::ProcessGroup::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
     out.write_end.close();
     err.write_end.close();
 
     bool wanted = true;
-    std::string said;
+    std::string stderr_tail;
     std::vector<std::byte> buffer(kPieceBytes);
     const auto listen = [&](std::span<const std::byte> piece) {
-        said.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-        if (said.size() > 2 * kMaxSaid) said.erase(0, said.size() - kMaxSaid);
+        stderr_tail.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+        if (stderr_tail.size() > 2 * kMaxStderrTail) stderr_tail.erase(0, stderr_tail.size() - kMaxStderrTail);
     };
     std::array<pollfd, 2> both{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
     while (wanted && (both[0].fd >= 0 || both[1].fd >= 0)) {
@@ -143,12 +143,12 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     if (!wanted) child.kill();
     const int status = child.wait();
     ProcessResult result;
-    while (!said.empty() && said.back() == '\n') said.pop_back();
-    if (said.size() > kMaxSaid) said.erase(0, said.size() - kMaxSaid);
-    std::ranges::replace(said, '\n', ' ');
-    result.said = printable(said);
+    while (!stderr_tail.empty() && stderr_tail.back() == '\n') stderr_tail.pop_back();
+    if (stderr_tail.size() > kMaxStderrTail) stderr_tail.erase(0, stderr_tail.size() - kMaxStderrTail);
+    std::ranges::replace(stderr_tail, '\n', ' ');
+    result.stderr_tail = printable(stderr_tail);
     if (!wanted) result.kind = ProcessResult::Kind::Cut;
-    else if (WIFSIGNALED(status)) result = {ProcessResult::Kind::Killed, WTERMSIG(status), result.said};
+    else if (WIFSIGNALED(status)) result = {ProcessResult::Kind::Killed, WTERMSIG(status), result.stderr_tail};
     else result.code = WEXITSTATUS(status);
     return result;
 }

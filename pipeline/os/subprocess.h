@@ -18,11 +18,11 @@ struct ProcessResult {
     enum class Kind {
         Ended,       // with `code`
         Killed,      // by signal `code`
-        Cut,         // the sink had enough
+        Cut,         // the sink returned false
         NotStarted,  // errno `code`; ENOENT: no such program
     } kind = Kind::Ended;
     int code = 0;
-    std::string said;  // the end of what it wrote to stderr, printable
+    std::string stderr_tail;  // the end of what it wrote to stderr, printable
 
     [[nodiscard]] bool good() const { return kind == Kind::Ended && code == 0; }
     // "exit code 22: curl: (22) The requested URL returned error: 404"
@@ -35,11 +35,11 @@ struct ProcessResult {
 // A started program; killed, if need be, and waited for whatever happens.
 class ChildProcess {
 public:
-    struct Given {
+    struct PassedFd {
         int descriptor;  // of ours
         int as;          // the number under which the program finds it
     };
-    enum class ProcessGroup { Ours, Own };  // of processes: to which a terminal's signals go, too
+    enum class ProcessGroup { Ours, Own };  // which also decides whether a terminal's signals reach it
 
     ChildProcess() = default;
     ~ChildProcess();
@@ -47,8 +47,8 @@ public:
     ChildProcess& operator=(const ChildProcess&) = delete;
 
     // `program` is looked for in PATH; stdin is empty, other descriptors than those given are closed if they are ours. The program
-    // meets the signals as if a shell had started it, whatever this process ignores or blocks. errno where it cannot be started.
-    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const Given> given, ProcessGroup group);
+    // has the signal handling as if a shell had started it, whatever this process ignores or blocks. Returns errno if it cannot be started.
+    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group);
     void kill() const;
     [[nodiscard]] int wait();  // its status, as waitpid has it
 
@@ -56,10 +56,10 @@ private:
     pid_t pid_ = -1;
 };
 
-// Takes what the program writes to stdout, piece by piece; false: enough, the program is ended.
+// Takes what the program writes to stdout, piece by piece; false: enough, the program is killed.
 using ProcessSink = std::function<bool(std::span<const std::byte>)>;
 
-// argv[0] is looked for in PATH; stdin is empty. What the sink throws goes on to the caller, after the program was ended.
+// argv[0] is looked for in PATH; stdin is empty. What the sink throws is passed on, after the program was killed.
 [[nodiscard]] ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSink& sink);
 
 }  // namespace satdl

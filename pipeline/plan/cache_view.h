@@ -1,4 +1,4 @@
-// What a plan may know, from the store and its index.
+// What a plan may query: the store and its index.
 #pragma once
 
 #include <string>
@@ -11,9 +11,9 @@ namespace satdl {
 
 class StoreCacheView final : public CacheView {
 public:
-    // `ends`: null where nothing is to begin at one.
-    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, CheckpointStore& checkpoints, CheckpointStore* ends)
-        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
+    // `ends`: final checkpoints; null if they are not used.
+    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, CheckpointStore& checkpoints, CheckpointStore* final_checkpoints)
+        : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(final_checkpoints) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override;
@@ -23,7 +23,7 @@ public:
         return index_.seconds(key, kind);
     }
     [[nodiscard]] std::optional<CheckpointPosition> checkpoint(const Digest& key) override { return checkpoints_.newest(key); }
-    [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
+    [[nodiscard]] std::optional<CheckpointPosition> final_checkpoint(const Continuation& continuation) override {
         return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->newest(key_of(continuation.base_recipe), continuation.target);
     }
 
@@ -36,7 +36,7 @@ private:
     CheckpointStore* const final_checkpoints_;
 };
 
-// Of a run that looks at nothing that was kept: what it made itself, and source files as they are now.
+// For a run that ignores stored results: what it computed itself, and source files as they are now.
 class EmptyCacheView final : public CacheView {
 public:
     EmptyCacheView(Store& store, FileSystem& files) : store_(store), files_(files) {}

@@ -1,6 +1,6 @@
-// Whether what a plan will write fits on the disk: told before a stage has cost anything, and not after an epoch.
+// Whether what a plan will write fits on the disk: checked before the first stage starts, not after an epoch.
 //
-// What counts is what is sure to be written: the outcomes of stages that run, and of those below them that were never run before, as
+// Only what is certain to be written counts: the outputs of stages that run, and of those below them that never ran before, as
 // far as shapes are known. A stage that may yet turn out unchanged does not count: a run that fits is never refused.
 #pragma once
 

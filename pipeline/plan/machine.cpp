@@ -1,7 +1,7 @@
-// What the processor has, asked without LibTorch (which would cost 0.4 s).
+// What the processor has, detected without LibTorch (which would cost 0.4 s).
 //
 // LibTorch's own kernels know three levels (DEFAULT, AVX2, AVX512); oneDNN under it also uses bf16 and AMX where they are, and
-// does not listen to $ATEN_CPU_CAPABILITY. So where that variable caps the one and not the other, both stand in the key.
+// does not listen to $ATEN_CPU_CAPABILITY. So if that variable caps the one and not the other, both are in the key.
 #include "pipeline/plan/machine.h"
 
 #if defined(__x86_64__)

@@ -9,12 +9,12 @@
 namespace satdl {
 namespace {
 
-// What `device` says, if the node has such a parameter and may compute elsewhere than on the CPU.
-const ParamValue* wish_of(const Node& node) {
+// The value of `device`, if the node has such a parameter and it is not cpu.
+const ParamValue* requested_device(const Node& node) {
     const ParamDescription* param = node.stage->description.param(ParamType::Device);
     if (param == nullptr) return nullptr;
-    const ParamValue& wish = node.params.value(param->name);
-    return wish.text() == "cpu" ? nullptr : &wish;
+    const ParamValue& requested = node.params.value(param->name);
+    return requested.text() == "cpu" ? nullptr : &requested;
 }
 
 bool is_auto(const Node& node, ParamType type) {
@@ -22,8 +22,8 @@ bool is_auto(const Node& node, ParamType type) {
     return param != nullptr && node.params.text(param->name) == "auto";
 }
 
-std::optional<Notice> told_of_device(const Node& node, const Machine& machine) {
-    if (wish_of(node) == nullptr) return std::nullopt;
+std::optional<Notice> device_notice(const Node& node, const Machine& machine) {
+    if (requested_device(node) == nullptr) return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
     if (gpu != nullptr) {
         const std::string_view chosen = is_auto(node, ParamType::Device) ? "auto: " : "";
@@ -32,7 +32,7 @@ std::optional<Notice> told_of_device(const Node& node, const Machine& machine) {
     return Notice{LogLevel::Info, fmt::format("computes on the CPU (auto: {})", std::get<NoGpu>(machine.gpus.at(node.stage->library)).because)};
 }
 
-std::optional<Notice> told_of_precision(const Node& node, const Machine& machine) {
+std::optional<Notice> precision_notice(const Node& node, const Machine& machine) {
     const ParamDescription* param = node.stage->description.param(ParamType::Precision);
     if (param == nullptr || node.params.text(param->name) == "fp32") return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
@@ -43,7 +43,7 @@ std::optional<Notice> told_of_precision(const Node& node, const Machine& machine
     if (is_auto(node, ParamType::Precision))
         return Notice{LogLevel::Info, fmt::format("computes in {} (auto: {})", has_bf16 ? "bf16" : "fp32", here)};
     if (has_bf16) return Notice{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
-    return Notice{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would take fp32",
+    return Notice{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would use fp32",
                                                gpu != nullptr ? "" : "15-25 times ", here, param->name)};
 }
 
@@ -51,31 +51,31 @@ std::optional<Notice> told_of_precision(const Node& node, const Machine& machine
 
 std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries) {
     std::map<std::filesystem::path, GpuAnswer> found;
-    if (std::ranges::none_of(dag.nodes, [](const Node& node) { return wish_of(node) != nullptr; })) return found;
+    if (std::ranges::none_of(dag.nodes, [](const Node& node) { return requested_device(node) != nullptr; })) return found;
     const Selection selection = select(dag, request);
     Diagnostics diagnostics;
     for (NodeId id = 0; id < dag.nodes.size(); ++id) {
         const Node& node = dag.nodes[id];
-        const ParamValue* wish = wish_of(node);
-        if (wish == nullptr || selection.parts[id] == Part::Excluded) continue;
+        const ParamValue* requested = requested_device(node);
+        if (requested == nullptr || selection.parts[id] == Part::Excluded) continue;
         auto answer = found.find(node.stage->library);
         if (answer == found.end()) answer = found.emplace(node.stage->library, libraries.find_gpu(*node.stage)).first;
         const NoGpu* none = std::get_if<NoGpu>(&answer->second);
-        if (none == nullptr || wish->text() == "auto") continue;
-        diagnostics.add(wish->place() ? wish->place() : node.place,
-                        fmt::format("'{}' is cuda, but there is no GPU for it: {}", node.stage->description.param(ParamType::Device)->name,
+        if (none == nullptr || requested->text() == "auto") continue;
+        diagnostics.add(requested->place() ? requested->place() : node.place,
+                        fmt::format("'{}' is cuda, but no GPU was found: {}", node.stage->description.param(ParamType::Device)->name,
                                     none->because),
-                        "write cpu, or auto: the GPU where there is one, else the CPU; docs/training.md says what cuda needs");
+                        "use cpu, or auto (a GPU if there is one, else the CPU); docs/training.md lists what cuda needs");
     }
     diagnostics.throw_if_any();
     return found;
 }
 
 std::vector<Notice> placement_notices(const Node& node, const Machine& machine) {
-    std::vector<Notice> told;
-    for (auto&& one : {told_of_device(node, machine), told_of_precision(node, machine)})
-        if (one) told.push_back(*one);
-    return told;
+    std::vector<Notice> notices;
+    for (auto&& one : {device_notice(node, machine), precision_notice(node, machine)})
+        if (one) notices.push_back(*one);
+    return notices;
 }
 
 const Gpu* gpu_of(const Node& node, const Machine& machine) {

@@ -1,7 +1,7 @@
-// Where stages compute, on the CPU or on a GPU, and in which precision: what a plan must know of it, and what a user is told.
+// Where stages compute, on the CPU or on a GPU, and in which precision: for the plan, and as notices for the user.
 //
-// Whether there is a GPU that its stages can use only a stage library can say, LibTorch under it. Loading LibTorch takes longer
-// than a whole run in which nothing changed: so a library is asked only where a stage that the request takes in says `cuda` or
+// Only a stage library knows, through LibTorch, whether there is a GPU that its stages can use. Loading LibTorch takes longer
+// than a whole run in which nothing changed: so a library is asked only if a requested stage says `cuda` or
 // `auto`, and not even then if it was built without CUDA, which its manifest says.
 #pragma once
 
@@ -31,15 +31,15 @@ namespace satdl {
 inline constexpr std::int64_t kParallelCost = 50'000'000;
 [[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
 
-// What `precision` means here: `auto` is bf16 where the processor, or the GPU that the node computes on, has instructions for it.
-// Nothing for a stage without such a parameter.
+// What `precision` means here: `auto` is bf16 if the processor, or the GPU that the node computes on, has instructions for it.
+// nullopt for a stage without such a parameter.
 [[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
 
 struct Notice {
     LogLevel level = LogLevel::Info;
     std::string text;
 };
-// What was chosen for a node, and why. Nothing of cpu and fp32 that were asked for by name.
+// What was chosen for a node, and why. None for cpu and fp32 that were requested by name.
 [[nodiscard]] std::vector<Notice> placement_notices(const Node& node, const Machine& machine);
 
 }  // namespace satdl

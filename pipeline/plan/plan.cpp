@@ -1,4 +1,4 @@
-// One pass in the DAG's order: a node whose inputs' digests are all known has a key, and the store's answer to that key decides.
+// One pass in the DAG's order: a node whose inputs' digests are all known has a key, and whether the store has that key decides.
 // A node below one that runs is Unknown, not Run: what runs may yield the bytes that it yielded before.
 #include "pipeline/plan/plan.h"
 
@@ -21,30 +21,30 @@ std::string reason_to_run(const Recipe& recipe, const std::optional<PreviousRun>
     return difference.empty() ? "its artifact is missing from the store" : difference;
 }
 
-// A training that is longer than the last time, and begins at the start all the same.
-std::string why_from_the_start(const Continuation& continuation, const std::optional<PreviousRun>& last) {
-    const auto before = last ? goal_of(last->recipe, continuation) : std::nullopt;
+// Why a training that is longer than the last time starts over all the same.
+std::string reason_to_start_over(const Continuation& continuation, const std::optional<PreviousRun>& last) {
+    const auto before = last ? target_of(last->recipe, continuation) : std::nullopt;
     if (!before || *before >= continuation.target) return "";
-    return "; from the start: " + (continuation.blocker.empty() ? "the shorter one's end is not kept" : continuation.blocker);
+    return "; from the start: " + (continuation.blocker.empty() ? "there is no final checkpoint of the shorter training" : continuation.blocker);
 }
 
 std::string_view singular(std::string_view plural) { return plural.substr(0, plural.size() - (plural.ends_with('s') ? 1 : 0)); }
 
-std::string_view whose_end(std::int64_t its_goal, std::int64_t goal) {
-    if (its_goal < goal) return "kept end of a shorter training";
-    return its_goal == goal ? "its own kept end" : "kept end of a longer training, which stopped there";
+std::string_view name_of_final_checkpoint(std::int64_t its_target, std::int64_t target) {
+    if (its_target < target) return "final checkpoint of a shorter training";
+    return its_target == target ? "its own final checkpoint" : "final checkpoint of a longer training that stopped there";
 }
 
-// Where it begins, and because of what it runs at all. Precondition: recipe and key are known, and it is to run.
+// Where it starts, and why it runs at all. Precondition: recipe and key are known, and it must run.
 void decide_start(const Node& node, PlannedNode& planned, const std::optional<PreviousRun>& last, CacheView& cache) {
     planned.because = reason_to_run(*planned.recipe, last);
     if (last) planned.expected_seconds = last->seconds;
     const auto continuation = continuation_of(node, *planned.recipe);
     const auto checkpoint = cache.checkpoint(*planned.key);
-    const auto end = continuation && continuation->blocker.empty() ? cache.end(*continuation) : std::nullopt;
+    const auto end = continuation && continuation->blocker.empty() ? cache.final_checkpoint(*continuation) : std::nullopt;
     switch (choose_start(checkpoint, end)) {
         case Start::Beginning:
-            if (continuation) planned.because += why_from_the_start(*continuation, last);
+            if (continuation) planned.because += reason_to_start_over(*continuation, last);
             break;
         case Start::Checkpoint:
             planned.action = Action::Resume;
@@ -54,8 +54,8 @@ void decide_start(const Node& node, PlannedNode& planned, const std::optional<Pr
         case Start::FinalCheckpoint:
             planned.action = Action::Continue;
             planned.because = fmt::format("from {} {} of {} ({})", singular(continuation->param), end->epoch, continuation->target,
-                                          whose_end(end->epochs, continuation->target));
-            if (planned.expected_seconds && goal_of(last->recipe, *continuation) == end->epochs)
+                                          name_of_final_checkpoint(end->epochs, continuation->target));
+            if (planned.expected_seconds && target_of(last->recipe, *continuation) == end->epochs)
                 *planned.expected_seconds *= static_cast<double>(continuation->target) / static_cast<double>(end->epochs);
             planned.starts_from = end;
             planned.starts_from->epochs = continuation->target;
@@ -70,9 +70,9 @@ public:
 
     Plan make() {
         SATDL_CHECK(dag_.types.size() == dag_.nodes.size(), "a DAG has its types before it is planned");
-        std::vector<bool> taken_in;
-        for (const Part part : selection_.parts) taken_in.push_back(part != Part::Excluded);
-        file_digests_ = digests_of_files(dag_, taken_in, cache_);
+        std::vector<bool> requested_nodes;
+        for (const Part part : selection_.parts) requested_nodes.push_back(part != Part::Excluded);
+        file_digests_ = digests_of_files(dag_, requested_nodes, cache_);
         for (NodeId id = 0; id < dag_.nodes.size(); ++id) {
             if (selection_.parts[id] == Part::ReadOnly) look_up(id);
             if (selection_.parts[id] == Part::Included) plan(id);
@@ -81,11 +81,11 @@ public:
     }
 
 private:
-    // What the nodes below one must know of it.
+    // What a node's consumers must know of it.
     struct Fact {
         std::optional<PortDigests> outputs;
-        std::optional<NodeId> runs;  // it, or the ancestor of it, that runs: the reason why `outputs` is not known
-        bool unavailable = false;    // not known, and not to be run
+        std::optional<NodeId> runs;  // it, or the ancestor of it, that runs: the reason why `outputs` is unknown
+        bool unavailable = false;    // unknown, and must not run
     };
 
     PlannedNode begin(NodeId id) {
@@ -131,9 +131,9 @@ private:
         PlannedNode planned = begin(id);
         if (const auto inputs = inputs_of(node)) {
             decide(dag_, planned, *inputs, machine_, cache_);
-        } else if (auto obstacle = obstacle_to(node)) {
+        } else if (auto blocker_text = blocker_of(node)) {
             planned.action = Action::Blocked;
-            planned.because = std::move(*obstacle);
+            planned.because = std::move(*blocker_text);
         } else {
             planned.action = planned.forced ? Action::Run : Action::Unknown;
             planned.because = planned.forced ? "forced" : fmt::format("depends on {}, which runs", name(*runs_above(node)));
@@ -163,7 +163,7 @@ private:
         return std::nullopt;
     }
 
-    std::optional<std::string> obstacle_to(const Node& node) const {
+    std::optional<std::string> blocker_of(const Node& node) const {
         for (const Input& input : node.inputs) {
             const Fact& fact = facts_[input.from];
             if (!fact.unavailable) continue;
@@ -225,8 +225,8 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
     }
     planned.action = Action::Reuse;
     planned.expected_seconds.reset();
-    if (!last || last->recipe != *planned.recipe) planned.because = "found in the store: other runs made it";
-    else planned.because = was_unknown ? "its inputs came out the same" : "nothing changed";
+    if (!last || last->recipe != *planned.recipe) planned.because = "found in the store, made by another run";
+    else planned.because = was_unknown ? "its inputs are unchanged" : "nothing changed";
 }
 
 const PlannedNode* Plan::find(NodeId node) const {

@@ -1,4 +1,4 @@
-// What to do with each node, and because of what. A plan is a value: it decides and prints itself, and changes nothing. A dry
+// What to do with each node, and why. A plan is a value: it decides and prints itself, and changes nothing. A dry
 // run prints the very plan that the run carries out.
 #pragma once
 
@@ -19,13 +19,13 @@ namespace satdl {
 enum class Action {
     Reuse,    // the store has its outcome
     Run,
-    Resume,   // run, from where an interrupted attempt left off
-    Continue, // run, from where one that goes less far on the same way ended
+    Resume,   // run, starting where an interrupted attempt stopped
+    Continue, // run, starting where a shorter training ended
     Unknown,  // its inputs change only if an upstream run changes them: decided when their digests are known
-    Blocked,  // cannot be done: an input that the request leaves out is not in the store
+    Blocked,  // cannot run: an input that is not part of the request is not in the store
 };
 [[nodiscard]] std::string_view name_of(Action action);  // "reuse", ...
-// Whether it is to run, or may be.
+// Whether it runs, or may run.
 [[nodiscard]] constexpr bool may_run(Action action) {
     return action == Action::Run || action == Action::Resume || action == Action::Continue || action == Action::Unknown;
 }
@@ -35,7 +35,7 @@ struct PlannedNode {
     Action action = Action::Run;
     std::string because;
     int threads = 1;
-    std::optional<Recipe> recipe;        // known where the inputs' digests are; else decide() fills it in (Unknown; Run if forced)
+    std::optional<Recipe> recipe;        // known if the inputs' digests are; else decide() sets it (Unknown; Run if forced)
     std::optional<Digest> key;
     std::optional<PortDigests> outputs;  // Reuse: what the store has
     std::optional<double> expected_seconds;
@@ -45,16 +45,16 @@ struct PlannedNode {
 };
 
 struct Plan {
-    // In the DAG's order; only what the request takes in. With every node come all its ancestors, so that a schedule needs
+    // In the DAG's order; only what the request includes. Every node comes with all its ancestors, so that a schedule needs
     // nothing else: those of a single stage (-s) are there to be reused.
     std::vector<PlannedNode> nodes;
     [[nodiscard]] const PlannedNode* find(NodeId node) const;
     [[nodiscard]] bool blocked() const;
-    // Expected seconds of what runs or may run (sum); nothing where no history is known for some of it.
+    // Expected seconds of what runs or may run (sum); nullopt if some of it has no history.
     [[nodiscard]] std::optional<double> expected_seconds() const;
 };
 
-// What was: in the run, the index and the store; in tests, a table.
+// What is known of earlier runs: from the run, the index and the store; in tests, a table.
 struct PreviousRun {
     Recipe recipe;
     std::optional<double> seconds;
@@ -64,10 +64,10 @@ public:
     [[nodiscard]] virtual std::optional<PortDigests> outcome(const Digest& key) = 0;
     [[nodiscard]] virtual std::optional<PreviousRun> previous_run(const Node& node) = 0;
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
-    // Where an interrupted attempt under this key left off.
+    // Where an interrupted attempt under this key stopped.
     [[nodiscard]] virtual std::optional<CheckpointPosition> checkpoint(const Digest& /*key*/) { return std::nullopt; }
     // The final checkpoint with the most epochs, of those that are not beyond the target.
-    [[nodiscard]] virtual std::optional<CheckpointPosition> end(const Continuation& /*continuation*/) { return std::nullopt; }
+    [[nodiscard]] virtual std::optional<CheckpointPosition> final_checkpoint(const Continuation& /*continuation*/) { return std::nullopt; }
 };
 
 // Precondition: the DAG has its types. Throws Error{Usage} for a target that does not exist (did you mean), Error{Store} for a

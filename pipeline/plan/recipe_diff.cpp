@@ -1,5 +1,5 @@
-// Networks are compared layer by layer: two recipes hold a network as one long line of JSON each, and that both differ helps
-// nobody. JSON is YAML, so the strict reader of the YAML room reads the lines back.
+// Networks are compared layer by layer: two recipes hold a network as one long line of JSON each, and that they differ helps
+// no one. JSON is YAML, so the strict parser of yaml/ reads the lines back.
 #include "pipeline/plan/recipe_diff.h"
 
 #include <fmt/format.h>
@@ -63,7 +63,7 @@ bool has(const std::vector<LayerText>& layers, std::string_view name) {
     return std::ranges::find(layers, name, &LayerText::name) != layers.end();
 }
 
-// Nothing where the layers are the same.
+// nullopt if the layers are the same.
 std::optional<std::string> layer_difference(const LayerText& before, const LayerText& now) {
     if (before.kind != now.kind) return fmt::format("layer {} was {}, is {}", now.name, before.kind, now.kind);
     for (const ConfigValue::Entry& option : now.options->entries()) {
@@ -78,7 +78,7 @@ std::optional<std::string> layer_difference(const LayerText& before, const Layer
     return std::nullopt;
 }
 
-// Nothing where the two are no networks, or in no way that can be told layer by layer.
+// nullopt if the two are not networks, or cannot be compared layer by layer.
 std::optional<std::string> network_difference(const std::string& before_text, const std::string& now_text) {
     if (!before_text.starts_with("[{") || !now_text.starts_with("[{")) return std::nullopt;
     const auto read = [](const std::string& text) {
@@ -91,15 +91,15 @@ std::optional<std::string> network_difference(const std::string& before_text, co
     if (!before || !now) return std::nullopt;
     for (std::size_t i = 0; i < std::max(before->size(), now->size()); ++i) {
         if (i == before->size()) return fmt::format("layer {} is new", (*now)[i].name);
-        if (i == now->size()) return fmt::format("layer {} is gone", (*before)[i].name);
+        if (i == now->size()) return fmt::format("layer {} was removed", (*before)[i].name);
         const LayerText& a = (*before)[i];
         const LayerText& b = (*now)[i];
         if (a.name == b.name) {
             if (auto words = layer_difference(a, b)) return words;
         } else {
             if (!has(*before, b.name)) return fmt::format("layer {} is new", b.name);
-            if (!has(*now, a.name)) return fmt::format("layer {} is gone", a.name);
-            return fmt::format("layer {} has moved", b.name);
+            if (!has(*now, a.name)) return fmt::format("layer {} was removed", a.name);
+            return fmt::format("layer {} moved", b.name);
         }
     }
     return std::nullopt;
@@ -107,6 +107,7 @@ std::optional<std::string> network_difference(const std::string& before_text, co
 
 std::string changed(const KeyPart& before, const KeyPart& now) {
     constexpr std::string_view kParam = "param ";
+    if (now.name == "file file") return "its file changed";
     if (!now.name.starts_with(kParam)) {
         const bool digest = now.name.starts_with("input ") || now.name.starts_with("file ");
         return digest ? fmt::format("{} changed", now.name) : was_is(now.name, before.value, now.value);
@@ -115,7 +116,7 @@ std::string changed(const KeyPart& before, const KeyPart& now) {
     try {
         if (const auto words = network_difference(before.value, now.value)) return fmt::format("{}: {}", name, *words);
     } catch (const Error&) {
-        return fmt::format("{} changed", name);  // a recipe that another version of satdl wrote, which this one cannot read
+        return fmt::format("{} changed", name);  // a recipe written by another version of satdl, which this one cannot read
     }
     return was_is(name, before.value, now.value);
 }
@@ -130,7 +131,7 @@ std::string first_difference(const Recipe& before, const Recipe& now) {
         if (old->value != part.value) return changed(*old, part);
     }
     for (const KeyPart& part : before) {
-        if (find(now, part.name) == nullptr) return fmt::format("{} is gone", part.name);
+        if (find(now, part.name) == nullptr) return fmt::format("{} was removed", part.name);
     }
     return "the order of its parts changed";
 }

@@ -1,4 +1,4 @@
-// What changed between two recipes, in the words that a user used in the YAML.
+// What changed between two recipes, in the terms of the user's YAML.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace satdl {
 
-// The first part in which two recipes differ, in words: "noise_factor was 0.4, is 0.2"; "input images changed"; "libtorch was ...".
-// Empty where they are equal.
+// The first part in which two recipes differ, as a message: "noise_factor was 0.4, is 0.2"; "input images changed"; "libtorch was ...".
+// Empty if they are equal.
 [[nodiscard]] std::string first_difference(const Recipe& before, const Recipe& now);
 
 }  // namespace satdl

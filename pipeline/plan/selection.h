@@ -1,4 +1,4 @@
-// Which stages a request takes in, and which of them it may run.
+// Which stages a request includes, and which of them it may run.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace satdl {
 
-// What the user asked for. Default: every stage.
+// What the user requested. Default: every stage.
 struct Request {
-    std::vector<std::string> targets{};     // stages or groups: they and all that they need
-    std::vector<std::string> single{};      // -s: just these, inputs from the store
+    std::vector<std::string> targets{};     // stages or groups, with all that they depend on
+    std::vector<std::string> single{};      // -s: only these, with inputs from the store
     std::vector<std::string> downstream{};  // these and all that depends on them (and what those need)
-    bool force = false;                     // -f: the named stages (all, where none is named) run even if the store has them
+    bool force = false;                     // -f: the named stages (all, if none is named) run even if the store has them
 };
 
 enum class Part {

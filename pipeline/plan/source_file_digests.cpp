@@ -20,10 +20,10 @@ std::string subject(const SourceFile& file) {
     return file.dataset.empty() ? path : fmt::format("{} (dataset {})", path, file.dataset);
 }
 
-void tell_unreadable(const SourceFile& file, const Error& error, Diagnostics& diagnostics) {
+void report_unreadable(const SourceFile& file, const Error& error, Diagnostics& diagnostics) {
     const auto* from_disk = dynamic_cast<const FileError*>(&error);
     if (from_disk != nullptr && from_disk->number() == ENOENT) {
-        diagnostics.add(file.place, fmt::format("{}: there is no such file", subject(file)), advice(file));
+        diagnostics.add(file.place, fmt::format("{}: no such file", subject(file)), advice(file));
         return;
     }
     for (const Diagnostic& found : error.diagnostics()) {
@@ -31,25 +31,25 @@ void tell_unreadable(const SourceFile& file, const Error& error, Diagnostics& di
     }
 }
 
-// What was found of a file; told once, however many nodes read it.
-struct Found {
+// The result for a file; reported once, however many nodes read it.
+struct FileResult {
     std::optional<Digest> digest;
-    bool told = false;
+    bool reported = false;
 };
 
-Found look_at(const SourceFile& file, FileDigests& files, Diagnostics& diagnostics) {
+FileResult digest_of_file(const SourceFile& file, FileDigests& files, Diagnostics& diagnostics) {
     try {
         return {files.file_digest(file)};
     } catch (const Error& error) {
-        tell_unreadable(file, error, diagnostics);
+        report_unreadable(file, error, diagnostics);
         return {std::nullopt, true};
     }
 }
 
-void check_promise(const SourceFile& file, Found& found, Diagnostics& diagnostics) {
-    if (found.told || !file.expected || *found.digest == *file.expected) return;
-    found.told = true;
-    diagnostics.add(file.place, fmt::format("{}: this is not the file that the dataset's manifest promises", subject(file)),
+void check_against_manifest(const SourceFile& file, FileResult& found, Diagnostics& diagnostics) {
+    if (found.reported || !file.expected || *found.digest == *file.expected) return;
+    found.reported = true;
+    diagnostics.add(file.place, fmt::format("{}: this file does not match the dataset's manifest", subject(file)),
                     fmt::format("expected SHA-256 {}\nfound    SHA-256 {}\n{}", file.expected->hex(), found.digest->hex(),
                                 advice(file)));
 }
@@ -58,14 +58,14 @@ void check_promise(const SourceFile& file, Found& found, Diagnostics& diagnostic
 
 std::vector<std::vector<Digest>> digests_of_files(const Dag& dag, const std::vector<bool>& wanted, FileDigests& files) {
     Diagnostics diagnostics;
-    std::map<std::filesystem::path, Found> known;
+    std::map<std::filesystem::path, FileResult> known;
     std::vector<std::vector<Digest>> digests(dag.nodes.size());
     for (NodeId id = 0; id < dag.nodes.size(); ++id) {
         if (!wanted[id]) continue;
         for (const SourceFile& file : dag.nodes[id].files) {
             const auto [place, is_new] = known.try_emplace(file.path);
-            if (is_new) place->second = look_at(file, files, diagnostics);
-            check_promise(file, place->second, diagnostics);
+            if (is_new) place->second = digest_of_file(file, files, diagnostics);
+            check_against_manifest(file, place->second, diagnostics);
             digests[id].push_back(place->second.digest.value_or(Digest{}));
         }
     }
@@ -78,14 +78,14 @@ WatchedFiles::WatchedFiles(const Node& node, const std::vector<Digest>& digests,
     for (const SourceFile& file : node.files) before_.push_back(files_.file_stamp(file));
 }
 
-// The digest tells what changed between the plan and the stage's end; the identity, what changed and was put back meanwhile.
+// The digest shows what changed between the plan and the stage's end; the stamp, what was changed and restored meanwhile.
 std::optional<std::string> WatchedFiles::changed() const {
     for (std::size_t i = 0; i < before_.size(); ++i) {
         if (!before_[i]) continue;
         const SourceFile& file = node_.files[i];
         try {
             if (files_.file_stamp(file) == before_[i] && files_.file_digest(file) == digests_[i]) continue;
-        } catch (const Error&) {  // gone, or being written at this moment
+        } catch (const Error&) {  // gone, or being written right now
         }
         return fmt::format("{} changed while the stage read it", subject(file));
     }

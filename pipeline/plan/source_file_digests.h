@@ -1,4 +1,4 @@
-// The source files that a plan reads: their digests, and every file that is not as promised told at once.
+// The source files that a plan reads: their digests, and all files that do not match their manifests, reported together.
 #pragma once
 
 #include <optional>
@@ -11,26 +11,26 @@
 
 namespace satdl {
 
-// Tells the digest of a source file's content now. Throws Error where the file cannot be read.
+// Returns the digest of a source file's current content. Throws Error if the file cannot be read.
 class FileDigests {
 public:
     virtual ~FileDigests() = default;
     [[nodiscard]] virtual Digest file_digest(const SourceFile& file) = 0;
-    // What stat says of it now; nothing where nobody minds that it may change under a stage that reads it.
+    // What stat says of it now; nullopt if changes while a stage reads it do not matter.
     [[nodiscard]] virtual std::optional<FileStamp> file_stamp(const SourceFile& /*file*/) { return std::nullopt; }
 };
 
-// By NodeId, one per Node::files, for the nodes that are wanted; each file is asked for once, however many nodes read it.
-// Throws Error{Store} naming every file that is missing or has not the SHA-256 that its dataset's manifest promises.
+// By NodeId, one per Node::files, for the wanted nodes; each file is read once, however many nodes use it.
+// Throws Error{Store} naming every file that is missing or does not have the SHA-256 of its dataset's manifest.
 [[nodiscard]] std::vector<std::vector<Digest>> digests_of_files(const Dag& dag, const std::vector<bool>& wanted,
                                                                 FileDigests& files);
 
-// Whether a node's files stayed what the plan took them for while its stage read them.
+// Whether a node's files stayed as planned while its stage read them.
 class WatchedFiles {
 public:
     // When the stage is about to start. `digests`: one per Node::files.
     WatchedFiles(const Node& node, const std::vector<Digest>& digests, FileDigests& files);
-    // When it has ended: which file is another than it was, in words; nothing where none is.
+    // When it has ended: a message that names a changed file; nullopt if none changed.
     [[nodiscard]] std::optional<std::string> changed() const;
 
 private:

@@ -10,17 +10,17 @@ namespace satdl {
 namespace {
 
 // Files and datasets count by their files' content; threads, precision and device by what they resolve to.
-bool stands_as_itself(const ParamDescription& param) {
+bool is_part_of_key(const ParamDescription& param) {
     return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
            param.type != ParamType::Threads && param.type != ParamType::Precision && param.type != ParamType::Device;
 }
 
 void add_params(const Node& node, Recipe& recipe) {
-    static const ParamValue kLeftOut;
+    static const ParamValue kAbsent;
     for (const ParamDescription& param : node.stage->description.params) {
-        if (!stands_as_itself(param)) continue;
+        if (!is_part_of_key(param)) continue;
         const auto found = node.params.values().find(param.name);
-        recipe.push_back({"param " + param.name, (found == node.params.values().end() ? kLeftOut : found->second).canonical()});
+        recipe.push_back({"param " + param.name, (found == node.params.values().end() ? kAbsent : found->second).canonical()});
     }
 }
 

@@ -19,7 +19,7 @@ Json event(std::string_view name) {
     return {{"event", name}, {"wall_time", wall_time()}};
 }
 
-// Names and messages may hold any bytes; a line of JSON may not.
+// Names and messages may contain any bytes; a line of JSON must not.
 std::string_view level_name(LogLevel level) {
     switch (level) {
         case LogLevel::Debug:
@@ -64,8 +64,8 @@ void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
     sink_(dump_json(json), false);
 }
 
-// What is needed to draw the DAG and to tell a stage's settings long after the YAML has changed.
-void JsonEvents::tell_dag(const Dag& dag) {
+// What is needed to draw the DAG and to show a stage's settings long after the YAML has changed.
+void JsonEvents::write_dag(const Dag& dag) {
     Json json = event("dag");
     json["numerics"] = name_of(dag.numerics);
     json["stages"] = Json::array();
@@ -93,7 +93,7 @@ void JsonEvents::sweep_started(const Sweep& sweep, const Workload& workload) {
     json["dag"] = sweep.dag.name;
     json.update(sweep_started_json(sweep, workload));
     sink_(dump_json(json), false);
-    if (!planned_.empty()) tell_dag(sweep.dag);
+    if (!planned_.empty()) write_dag(sweep.dag);
 }
 
 void JsonEvents::sweep_finished(const Sweep& sweep, const SweepSummary& summary, const RunResult& result) {
@@ -105,7 +105,7 @@ void JsonEvents::sweep_finished(const Sweep& sweep, const SweepSummary& summary,
 }
 
 void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
-    if (!planned_.empty()) tell_dag(dag);
+    if (!planned_.empty()) write_dag(dag);
     Json json = event("stage_started");
     json["stage"] = dag.nodes[planned.node].name;
     json["threads"] = planned.threads;

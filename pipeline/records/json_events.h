@@ -1,5 +1,5 @@
-// What happens in a run as JSON, one event a line: what `run --json` prints and run records keep. docs/json.md is the user's
-// view of this room.
+// The events of a run as JSON, one per line, for `run --json` and for run records. docs/json.md is the user's
+// view of this file.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ namespace satdl {
 // Seconds since 1970, to the millisecond: `wall_time` of every event.
 [[nodiscard]] double wall_time();
 
-// Tells one run from another: told with its first event.
+// Identifies a run; part of its first event.
 struct RunInfo {
     std::string id;       // see new_run_id()
     std::string version;  // of satdl
@@ -25,7 +25,7 @@ struct RunInfo {
 
 class JsonEvents : public Observer {
 public:
-    // Receives whole lines without their end. `durable`: of those that a reader must not miss after a crash.
+    // Receives whole lines without the line feed. `durable`: the line must survive a crash.
     using Sink = std::function<void(const std::string& line, bool durable)>;
     JsonEvents(RunInfo info, Sink sink) : info_(std::move(info)), sink_(std::move(sink)) {}
 
@@ -39,11 +39,11 @@ public:
     void sweep_finished(const Sweep&, const SweepSummary&, const RunResult&) override;
 
 private:
-    void tell_dag(const Dag& dag);
+    void write_dag(const Dag& dag);
 
     const RunInfo info_;
     const Sink sink_;
-    std::vector<NodeId> planned_;  // until the first stage starts: a run in which nothing runs tells no DAG
+    std::vector<NodeId> planned_;  // until the first stage starts: a run in which nothing runs writes no event `dag`
 };
 
 }  // namespace satdl

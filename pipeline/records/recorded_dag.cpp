@@ -31,11 +31,11 @@ const Json* find_event(const std::vector<Json>& events, std::string_view name) {
     return found == events.end() ? nullptr : &*found;
 }
 
-// As YAML would say it. A recorded name ("noisy@train", "m1[seed=1]") is not always one that may be written there.
-Json document_of(const Json& started, const Json& told, std::map<std::string, std::string>& written_names) {
-    for (const Json& stage : told.at("stages")) written_names.emplace(stage.at("stage"), fmt::format("s{}", written_names.size()));
+// The same as a DAG file. Stages get new names, because a recorded one ("noisy@train", "m1[seed=1]") is not always valid there.
+Json document_of(const Json& started, const Json& graph, std::map<std::string, std::string>& written_names) {
+    for (const Json& stage : graph.at("stages")) written_names.emplace(stage.at("stage"), fmt::format("s{}", written_names.size()));
     Json stages = Json::object();
-    for (const Json& stage : told.at("stages")) {
+    for (const Json& stage : graph.at("stages")) {
         Json entry = {{"kind", stage.at("kind")}};
         for (const Json& input : stage.at("inputs")) {
             const std::string from_port = input.at("from_port");
@@ -44,7 +44,7 @@ Json document_of(const Json& started, const Json& told, std::map<std::string, st
         entry.update(stage.at("params"));
         stages[written_names.at(stage.at("stage"))] = std::move(entry);
     }
-    return {{"name", started.at("dag")}, {"numerics", told.value("numerics", "exact")}, {"stages", std::move(stages)}};
+    return {{"name", started.at("dag")}, {"numerics", graph.value("numerics", "exact")}, {"stages", std::move(stages)}};
 }
 
 }  // namespace
@@ -67,20 +67,20 @@ std::map<Digest, RecordedStage> find_recorded_stages(const fs::path& store_folde
 Dag recorded_dag(const fs::path& store_folder, const std::string& run, const Catalog& catalog, FileSystem& files) {
     const std::vector<Json> events = events_of(store_folder, run, files);
     const Json* const started = find_event(events, "run_started");
-    const Json* const told = find_event(events, "dag");
+    const Json* const graph = find_event(events, "dag");
     const std::string where = record_path(store_folder, run).string();
     std::map<std::string, std::string> written_names;
     auto source = std::make_shared<SourceText>();
     fs::path file;
     try {
-        if (started == nullptr || told == nullptr) throw Error(ExitCode::Usage, fmt::format("the record '{}' tells no DAG", printable(where)));
+        if (started == nullptr || graph == nullptr) throw Error(ExitCode::Usage, fmt::format("the record '{}' has no DAG", printable(where)));
         source->name = where;
-        source->text = document_of(*started, *told, written_names).dump(1);
+        source->text = document_of(*started, *graph, written_names).dump(1);
         file = started->at("file").get<std::string>();
     } catch (const Json::exception&) {
-        throw Error(ExitCode::Usage, fmt::format("the record '{}' is not one that this satdl writes", printable(where)));
+        throw Error(ExitCode::Usage, fmt::format("the record '{}' was not written by this version of satdl", printable(where)));
     } catch (const std::out_of_range&) {
-        throw Error(ExitCode::Usage, fmt::format("in the record '{}', a stage reads one that is not told", printable(where)));
+        throw Error(ExitCode::Usage, fmt::format("in the record '{}', a stage reads a stage that is not recorded", printable(where)));
     }
     Dag dag = DagSource(file, parse_yaml(source)).build({}, catalog, DatasetIndex(dataset_folders(file)));
     for (Node& node : dag.nodes) {

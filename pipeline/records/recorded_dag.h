@@ -1,5 +1,5 @@
-// The DAG of a run as its record tells it: every stage with the parameters that it had, whatever has become of the YAML
-// since. So an artifact can be made again by whoever has the store and the data.
+// The DAG of a run from its record: every stage with the parameters that it had, even if the YAML has changed
+// since. So an artifact can be recomputed from the store and the data alone.
 #pragma once
 
 #include <filesystem>
@@ -17,11 +17,11 @@ struct RecordedStage {
     std::string run;    // the id of the record
     std::string stage;  // the name that it had there
 };
-// By key: the newest record of a run that tells its DAG and in which a stage had this key. Each record is read once at most.
+// By key: the newest run whose record has its DAG and a stage with this key. Each record is read at most once.
 [[nodiscard]] std::map<Digest, RecordedStage> find_recorded_stages(const std::filesystem::path& store_folder, std::set<Digest> keys,
                                                                    FileSystem& files);
 
-// Its DAG, with the stages' names as they were. Throws Error{Usage} where it cannot be built any more: a kind of stage that is
+// The run's DAG, with the original names of stages. Throws Error{Usage} if it cannot be built any more: a kind of stage that is
 // unknown, parameters that a stage no longer has.
 [[nodiscard]] Dag recorded_dag(const std::filesystem::path& store_folder, const std::string& run, const Catalog& catalog,
                                FileSystem& files);

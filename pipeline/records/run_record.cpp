@@ -31,9 +31,9 @@ bool is_good(std::string_view line, std::string_view name) {
     return line.substr(before.size()) == check_of(before, name);
 }
 
-// Whether a check stands at its end, or what is left of one: its name or its digits are enough, so that no one accident makes a
-// line pass for one from before there were checks.
-bool bears_check(std::string_view line) {
+// Whether the line ends with a check or with the rest of one: its name or its digits are enough, so that no single accident makes a
+// line look like one from before there were checks.
+bool has_check(std::string_view line) {
     if (!line.ends_with(kCheckEnd)) return false;
     line.remove_suffix(kCheckEnd.size());
     const std::size_t value = line.rfind('"') + 1;  // 0 where there is none
@@ -42,7 +42,7 @@ bool bears_check(std::string_view line) {
     return has_digits || line.substr(0, value).ends_with(kCheckStart);
 }
 
-// A line of which the end was never written. With a whole check in it, it was written, and is damaged.
+// Whether the end of the line was never written. A line with a whole check was written, and is damaged.
 bool is_torn(std::string_view piece) {
     const std::size_t check = piece.rfind(kCheckStart);
     const bool has_end = check != std::string_view::npos && piece.size() - check >= kCheckBytes;
@@ -59,7 +59,7 @@ std::vector<std::string_view> lines_of(std::string_view text) {
     return lines;
 }
 
-// Where the good line begins that ends this one: at 0, or after a torn one, to which it was appended.
+// Where the good line at the end of this one begins: at 0, or after a torn line to which it was appended.
 std::optional<std::size_t> good_from(std::string_view line, std::string_view name) {
     if (is_good(line, name)) return 0;
     const std::size_t start = line.rfind(kLineStart);
@@ -94,7 +94,7 @@ Record checked_record(std::string_view text, std::string_view name) {
     bool checked = false;
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::string_view line = lines[i];
-        checked = checked || bears_check(line);
+        checked = checked || has_check(line);
         if (!checked && is_object(line)) {
             record.lines.emplace_back(line);
             ++record.unchecked;
@@ -146,14 +146,14 @@ std::set<Digest> recorded_artifacts(const fs::path& store_folder, std::size_t ru
     return keys;
 }
 
-std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& key, FileSystem& files, std::vector<std::string>& damaged) {
+std::optional<Producer> find_producer(const fs::path& store_folder, const Digest& key, FileSystem& files, std::vector<std::string>& damaged) {
     const std::string wanted = fmt::format("\"{}\"", key.hex());
     for (const std::string& id : recorded_runs(store_folder, files)) {
         const std::string text = record_text(store_folder, id, files);
         if (text.find(wanted) == std::string::npos) continue;
         const Record record = checked_record(text, id);
         if (!record.damaged.empty()) damaged.push_back(damage_text(record, id));
-        MadeIn made;
+        Producer made;
         bool found = false;
         for (const std::string& line : record.lines) {
             const bool first = line.find("\"run_started\"") != std::string::npos;
@@ -168,7 +168,7 @@ std::optional<MadeIn> find_making(const fs::path& store_folder, const Digest& ke
                 made.threads = json.value("threads", 1);
                 made.library_sha256 = json.value("library_sha256", "");
                 found = true;
-            } catch (const nlohmann::json::exception&) {  // not what satdl writes
+            } catch (const nlohmann::json::exception&) {  // not written by satdl
                 continue;
             }
         }

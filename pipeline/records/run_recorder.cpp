@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kLongestName = 200;  // bytes: file systems take 255, and a link's name gets a suffix
 
-// What stands for "this DAG's stages and their keys", so that a run that changed nothing need not look at each of them.
+// A digest of the DAG's stages and their keys, so that a run that changed nothing need not look at each of them.
 Digest state_digest(const Dag& dag, const RunResult& result, const std::filesystem::path& results) {
     Sha256 sha;
     sha.update(std::filesystem::absolute(results).string());
@@ -39,7 +39,7 @@ public:
           index_(index),
           store_(store),
           warnings_(warnings),
-          events_(std::move(info), [this](const std::string& line, bool durable) { keep(line, durable); }) {}
+          events_(std::move(info), [this](const std::string& line, bool durable) { write_event(line, durable); }) {}
 
     void run_started(const Dag& dag, const Plan& plan) override { events_.run_started(dag, plan); }
 
@@ -63,7 +63,7 @@ public:
 
     void stage_finished(const Dag& dag, const NodeResult& result) override {
         if (!opened_ && result.state == NodeState::Reused) {
-            // Kept as little as possible until something runs: of ten thousand reused stages no line may ever be needed.
+            // Only the minimum until something runs: the lines of ten thousand reused stages may never be needed.
             NodeResult slim;
             slim.node = result.node;
             slim.state = result.state;
@@ -91,7 +91,7 @@ public:
             if (log_) log_->flush();
             return;
         }
-        // Nothing ran: the last line says all.
+        // Nothing ran: the last line is enough.
         guarded([&] {
             const auto record = record_path(folders_.store, kReusedRuns);
             if (!files_.stamp(record.parent_path())) files_.make_folders(record.parent_path());
@@ -112,7 +112,7 @@ public:
     }
 
 private:
-    // The run's folder, made when the first stage starts; what was told before is written now.
+    // Creates the run's folder when the first stage starts, and writes the events from before.
     void open(const Dag& dag) {
         if (opened_) return;
         opened_ = true;
@@ -131,7 +131,7 @@ private:
         for (const auto& early : std::exchange(reused_early_, {})) events_.stage_finished(dag, early);
     }
 
-    void keep(const std::string& line, bool durable) {
+    void write_event(const std::string& line, bool durable) {
         if (!opened_) {
             waiting_.push_back(line);
             return;
@@ -143,7 +143,7 @@ private:
         if (log_) log_->log(level, printable(message));
     }
 
-    // History of the stages and links to their objects.
+    // Updates the history of the stages and the links to their artifacts.
     void bring_up_to_date(const Dag& dag, const RunResult& result) {
         guarded([&] {
             const Digest state = state_digest(dag, result, folders_.results);
@@ -171,12 +171,12 @@ private:
         });
     }
 
-    // Whether the index said otherwise before.
+    // Returns whether the index changed.
     bool remember(const Dag& dag, const NodeResult& node) {
         const std::string& name = dag.nodes[node.node].name;
         const auto before = index_.history(dag.name, name);
         if (node.state == NodeState::Reused && before && before->key == *node.key) return false;
-        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty();  // what the whole of it takes
+        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty();  // the time of an uninterrupted attempt
         const double seconds = whole ? node.seconds : before ? before->seconds : 0;
         index_.put_history(dag.name, name, StageHistory{*node.key, node.recipe, seconds, before ? before->peak_bytes : 0});
         return true;

@@ -8,7 +8,7 @@ namespace satdl {
 
 namespace {
 
-// A setting as JSON: canonical text is JSON already, save for bare text.
+// A setting as JSON: canonical text is JSON already, except bare text.
 Json setting_json(const std::string& canonical) {
     Json parsed = Json::parse(canonical, nullptr, false);
     return parsed.is_discarded() ? Json(canonical) : parsed;
@@ -74,7 +74,7 @@ Json paired_json(const SweepSummary& summary, const SweepSummary::Paired& paired
             {"low", optional_number(bound(&Interval::low))},
             {"high", optional_number(bound(&Interval::high))},
             {"told_from_zero", paired.interval ? Json(!paired.interval->has_zero()) : Json(nullptr)},
-            {"words", words(summary, paired)}};
+            {"words", describe(summary, paired)}};
 }
 
 Json row_json(const SweepSummary& summary, const SweepSummary::Row& row) {

@@ -21,7 +21,7 @@ std::optional<std::size_t> Admission::cohort_of(std::size_t node) const {
 void Admission::offer(std::size_t node, const ResourceRequest& need, double priority) {
     const std::scoped_lock lock(mutex_);
     const QueuePosition place{-priority, node};
-    asked_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpu}, place};
+    requests_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpu}, place};
     const auto cohort = cohort_of(node);
     if (cohort && !in_flight_.contains(*cohort)) {
         held_back_.insert(place);
@@ -38,14 +38,14 @@ bool Admission::fits(const ResourceRequest& need, std::uint64_t held_bytes) cons
     return limits_.memory_bytes == 0 || bytes_taken_ + held_bytes + need.bytes <= limits_.memory_bytes;
 }
 
-// But for those that wait for the GPU.
+// Except those that wait for the GPU.
 std::optional<Admission::QueuePosition> Admission::first_of(const std::set<QueuePosition>& places) const {
     const auto found = std::ranges::find_if(
-        places, [&](const QueuePosition& place) { return !gpu_taken_ || !asked_.at(place.second).need.gpu; });
+        places, [&](const QueuePosition& place) { return !gpu_taken_ || !requests_.at(place.second).need.gpu; });
     return found == places.end() ? std::nullopt : std::optional(*found);
 }
 
-// The first of all that wait, but for those held back while no further cohort may start.
+// The first of all that wait, except those held back while no further cohort may start.
 std::optional<std::size_t> Admission::next() const {
     const auto waiting = first_of(waiting_);
     const auto held_back = in_flight_.size() < limits_.cohorts ? first_of(held_back_) : std::nullopt;
@@ -56,7 +56,7 @@ std::optional<std::size_t> Admission::next() const {
 std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
     const std::scoped_lock lock(mutex_);
     std::vector<std::size_t> admitted;
-    for (auto node = next(); node && fits(asked_.at(*node).need, held_bytes); node = next()) {
+    for (auto node = next(); node && fits(requests_.at(*node).need, held_bytes); node = next()) {
         start(*node);
         admitted.push_back(*node);
     }
@@ -64,28 +64,28 @@ std::vector<std::size_t> Admission::admit(std::uint64_t held_bytes) {
 }
 
 void Admission::start(std::size_t node) {
-    Waiter& asked = asked_.at(node);
+    Waiter& request = requests_.at(node);
     if (const auto cohort = cohort_of(node); cohort && in_flight_.insert(*cohort).second) {
         for (const QueuePosition& place : std::exchange(held_of_[*cohort], {}))
             if (held_back_.erase(place) > 0) waiting_.insert(place);
     }
-    waiting_.erase(asked.place);
-    asked.runs = true;
+    waiting_.erase(request.place);
+    request.runs = true;
     ++running_;
-    cores_taken_ += asked.need.threads;
-    bytes_taken_ += asked.need.bytes;
-    gpu_taken_ |= asked.need.gpu;
+    cores_taken_ += request.need.threads;
+    bytes_taken_ += request.need.bytes;
+    gpu_taken_ |= request.need.gpu;
 }
 
 void Admission::finished(std::size_t node) {
     const std::scoped_lock lock(mutex_);
-    const auto found = asked_.find(node);
-    SATDL_CHECK(found != asked_.end() && found->second.runs, "only what was admitted can finish");
+    const auto found = requests_.find(node);
+    SATDL_CHECK(found != requests_.end() && found->second.runs, "only what was admitted can finish");
     --running_;
     cores_taken_ -= found->second.need.threads;
     bytes_taken_ -= found->second.need.bytes;
     if (found->second.need.gpu) gpu_taken_ = false;
-    asked_.erase(found);
+    requests_.erase(found);
 }
 
 void Admission::done(std::size_t node) {
@@ -96,10 +96,10 @@ void Admission::done(std::size_t node) {
 void Admission::awaited(std::size_t node, std::size_t other) {
     const std::scoped_lock lock(mutex_);
     if (cohort_of(node) == cohort_of(other)) return;
-    const auto asked = asked_.find(node);
-    if (asked != asked_.end() && asked->second.runs) return;
+    const auto request = requests_.find(node);
+    if (request != requests_.end() && request->second.runs) return;
     leave_cohort(node);
-    if (asked != asked_.end() && held_back_.erase(asked->second.place) > 0) waiting_.insert(asked->second.place);
+    if (request != requests_.end() && held_back_.erase(request->second.place) > 0) waiting_.insert(request->second.place);
 }
 
 void Admission::leave_cohort(std::size_t node) {

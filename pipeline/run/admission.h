@@ -1,14 +1,14 @@
 // Which stage may start next: as many as jobs, cores, memory and cohorts allow, the one with the longest remaining path first.
 //
-// A stage that does not fit holds up those behind it, even smaller ones that would fit: else a training that wants every core
-// could wait until the last of a thousand small stages is done, though all the others wait for it. What asks for more than
+// A stage that does not fit holds up those after it, even smaller ones that would fit: else a training that needs every core
+// could wait until the last of a thousand small stages is done, though all the others depend on it. What requests more than
 // there is runs alone.
 //
-// There is one GPU for one stage at a time. What waits for it alone is overtaken: it takes nothing that the others need.
+// There is one GPU for one stage at a time. Stages that wait only for the GPU are overtaken: they take nothing that the others need.
 //
-// A cohort is a set of nodes of which few are to be under way at the same time (the stages that one point of a sweep has for itself).
+// A cohort, of which few are in flight at the same time, is a set of nodes (the stages that only one point of a sweep has).
 // It is in flight from the start of its first node until all its nodes are done, run or not. Nodes of a cohort that must wait for
-// another are overtaken: what is in flight has to come to its end.
+// another are overtaken: what is in flight must finish.
 #pragma once
 
 #include <cstddef>
@@ -25,20 +25,20 @@
 namespace satdl {
 
 struct Limits {
-    int jobs = 0;                    // stages side by side, at most; 0: as many as the cores admit
+    int jobs = 0;                    // maximum of concurrent stages; 0: limited by cores
     std::uint64_t memory_bytes = 0;  // for stages and the tensors between them; 0: no limit
     bool keep_going = false;         // -k: a failure stops only what depends on it
     std::size_t cohorts = 0;         // in flight, at most; 0: no limit
 };
 
-// `limits`, with four fifths of the machine's memory where they name none.
+// `limits`, with four fifths of the machine's memory if they set none.
 [[nodiscard]] Limits default_limits(Limits limits, const Machine& machine);
 
-// By node: its cohort, if it has one; none at all where it is empty. What a node of a cohort needs is of the same cohort or of none,
+// By node: its cohort, if it has one; empty: there are no cohorts. What a node of a cohort needs is in the same cohort or in none,
 // and what has none needs nothing that has one: so what is in flight never waits for what must not start.
 using Cohorts = std::vector<std::optional<std::size_t>>;
 
-// What a stage takes while it runs.
+// What a stage occupies while it runs.
 struct ResourceRequest {
     int threads = 1;
     std::uint64_t bytes = 0;
@@ -54,9 +54,9 @@ public:
     void offer(std::size_t node, const ResourceRequest& need, double priority);
     // Those that start now, given the bytes of the tensors that are held between stages.
     [[nodiscard]] std::vector<std::size_t> admit(std::uint64_t held_bytes);
-    void finished(std::size_t node);  // what was admitted has given its cores and memory back
-    void done(std::size_t node);      // each node once: it has run, or will not
-    // `other` waits for `node`: if they are not of one cohort, and it does not run yet, it counts for none from now on.
+    void finished(std::size_t node);  // an admitted node has released its cores and memory
+    void done(std::size_t node);      // once per node: it has run, or will not
+    // `other` waits for `node`: if they are not in one cohort, and it does not run yet, it leaves its cohort.
     void awaited(std::size_t node, std::size_t other);
 
 private:
@@ -81,12 +81,12 @@ private:
     std::set<QueuePosition> waiting_;
     std::set<QueuePosition> held_back_;           // waiting, of cohorts that are not in flight
     std::map<std::size_t, std::vector<QueuePosition>> held_of_;  // by cohort: those held back, perhaps no longer
-    std::map<std::size_t, Waiter> asked_;  // what waits or runs
+    std::map<std::size_t, Waiter> requests_;  // what waits or runs
     std::size_t running_ = 0;
     int cores_taken_ = 0;
     std::uint64_t bytes_taken_ = 0;
     bool gpu_taken_ = false;
-    Cohorts cohorts_;                           // by node; nothing once it is done
+    Cohorts cohorts_;                           // by node; nullopt once it is done
     std::map<std::size_t, std::size_t> to_do_;  // by cohort: nodes that are not done
     std::set<std::size_t> in_flight_;           // cohorts
 };

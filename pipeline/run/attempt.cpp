@@ -45,13 +45,13 @@ public:
     }
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_.due(epoch_ended); }
     void keep_checkpoint(const NamedArrays& state, const Progress& at) override {
-        read_.refuse_changed();
-        if (const std::string trouble = checkpoints_.keep(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
+        read_.throw_if_changed();
+        if (const std::string problem = checkpoints_.keep(state, at); !problem.empty()) log(LogLevel::Warning, problem);
     }
 
     void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override {
-        read_.refuse_changed();
-        if (const std::string trouble = checkpoints_.keep_final_checkpoint(state, at); !trouble.empty()) log(LogLevel::Warning, trouble);
+        read_.throw_if_changed();
+        if (const std::string problem = checkpoints_.keep_final_checkpoint(state, at); !problem.empty()) log(LogLevel::Warning, problem);
     }
 
     [[nodiscard]] const AttemptCheckpoints& checkpoints() const { return checkpoints_; }
@@ -75,7 +75,7 @@ Attempt failed(std::string error, Failure failure) {
 Attempt checked(const RunContext& run, const PlannedNode& planned, StageOutput outcome) {
     const StageDescription& description = run.dag.nodes[planned.node].stage->description;
     if (const auto fault = contradiction(description, run.dag.types[planned.node], outcome))
-        return failed(fmt::format("what it returned is not what its description declares: {}", *fault), Failure::Lasting);
+        return failed(fmt::format("its outputs do not match its description: {}", *fault), Failure::Lasting);
     Attempt made;
     made.digests = port_digests(outcome);
     made.outcome = std::make_shared<const StageOutput>(std::move(outcome));
@@ -89,8 +89,8 @@ Attempt stopped(const RunContext& run, const ExecutionPolicy& policy, bool was_a
         made.state = NodeState::Stopped;
         return made;
     }
-    if (!was_asked) return failed("it stopped, though nobody had asked it to", Failure::Passing);
-    return failed(fmt::format("it ran longer than its timeout of {:g} s, and was asked to stop", *policy.timeout_seconds),
+    if (!was_asked) return failed("it stopped without being asked to", Failure::Passing);
+    return failed(fmt::format("it exceeded its timeout of {:g} s and was stopped", *policy.timeout_seconds),
                   Failure::Passing);
 }
 
@@ -120,13 +120,13 @@ Attempt execute_caught(const RunContext& run, const PlannedNode& planned, const 
     } catch (const std::exception& error) {
         return ended_now(failed(describe(error), Failure::Passing));
     } catch (...) {
-        return ended_now(failed("it threw something that is no exception", Failure::Passing));
+        return ended_now(failed("it threw something that is not an exception", Failure::Passing));
     }
 }
 
-// Whatever the stage made or said of it: it may have read zeros. Another attempt would be given the same.
+// Whatever the stage returned or reported: it may have read zeros. Another attempt would get the same.
 std::string spoiled(const std::string& change) {
-    return fmt::format("{} while the stage read it, so what it made is not used: {}", change, kAfterFileChanged);
+    return fmt::format("{} while the stage read it, so its output is discarded: {}", change, kFileChangedHint);
 }
 
 }  // namespace

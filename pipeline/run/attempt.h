@@ -1,4 +1,4 @@
-// One execution of one stage: what it is given to ask of the engine, what it returned, or in a user's words why it did not.
+// One execution of one stage: the context that it gets, what it returned, or a message for the user why it did not.
 #pragma once
 
 #include <memory>
@@ -8,22 +8,22 @@
 
 namespace satdl {
 
-// Whether another attempt may go otherwise.
+// Whether another attempt may succeed.
 enum class Failure {
     None,
     Passing,  // a crash, a timeout, whatever the stage threw
-    Lasting,  // a mistake in the DAG, a library that does not fit, an outcome that is not as declared
+    Lasting,  // a mistake in the DAG, a library that does not match, an output that is not as declared
 };
 
 struct Attempt {
     NodeState state = NodeState::Failed;     // Ran, Failed or Stopped
     std::shared_ptr<const StageOutput> outcome;  // Ran: with every declared output, as declared
     PortDigests digests;                     // Ran
-    std::string error;                       // Failed: the stage's own words, or ours
+    std::string error;                       // Failed: the stage's own message, or ours
     Failure failure = Failure::None;
-    std::optional<Digest> library;           // SHA-256 of the file whose code ran, where the executor knows
-    int number = 1;                          // which attempt it is (retry.h)
-    std::string resumed_from;                // where it went on from, if not from the start
+    std::optional<Digest> library;           // SHA-256 of the file whose code ran, if the executor knows it
+    int number = 1;                          // counts from 1 (retry.h)
+    std::string resumed_from;                // the checkpoint that it started from, if any
     double seconds = 0;
 };
 

@@ -8,10 +8,10 @@
 namespace satdl {
 namespace {
 
-// What checkpoints may cost is a hundredth. The next one may take longer than the last, by which it is judged, on a machine that is
+// Checkpoints may cost one percent. The next one may take longer than the last, which is the estimate, on a machine that is
 // busy: so half of that.
 constexpr double kShareOfTime = 0.005;
-constexpr double kFirstTakenSeconds = 0.005;  // until one was kept
+constexpr double kInitialWriteSeconds = 0.005;  // until one was written
 
 std::optional<Continuation> open_continuation(const RunContext& run, const PlannedNode& planned) {
     if (run.final_checkpoints == nullptr || !planned.recipe) return std::nullopt;
@@ -19,14 +19,14 @@ std::optional<Continuation> open_continuation(const RunContext& run, const Plann
     return continuation && continuation->blocker.empty() ? std::move(continuation) : std::nullopt;
 }
 
-std::string in_words(const Error& error) { return error.diagnostics().front().message; }
+std::string message_of(const Error& error) { return error.diagnostics().front().message; }
 
 }  // namespace
 
 AttemptCheckpoints::AttemptCheckpoints(const RunContext& run, const PlannedNode& planned)
-    : run_(run), planned_(planned), continuation_(open_continuation(run, planned)), keeping_seconds_(kFirstTakenSeconds) {
+    : run_(run), planned_(planned), continuation_(open_continuation(run, planned)), write_seconds_(kInitialWriteSeconds) {
     if (run_.checkpoints == nullptr || !planned_.key) return;
-    kept_at_seconds_ = run_.clock.seconds();
+    written_at_seconds_ = run_.clock.seconds();
     switch (planned_.action) {
         case Action::Resume:
         case Action::Continue: load_planned(); break;
@@ -64,47 +64,47 @@ void AttemptCheckpoints::load_best() {
 }
 
 const NamedArrays* AttemptCheckpoints::last() {
-    asked_ = true;
+    was_requested_ = true;
     return last_ ? &last_->state : nullptr;
 }
 
-std::string AttemptCheckpoints::resumed_from() const { return asked_ && last_ ? last_->position.text() : std::string(); }
+std::string AttemptCheckpoints::resumed_from() const { return was_requested_ && last_ ? last_->position.text() : std::string(); }
 
 std::vector<std::string> AttemptCheckpoints::warnings() const {
     std::vector<std::string> warnings;
     for (const std::string& damage : damaged_) {
-        warnings.push_back(damage + (last_ ? fmt::format("; it goes on from {} instead", last_->position.text()) : "; it begins at the start"));
+        warnings.push_back(damage + (last_ ? fmt::format("; it resumes from {} instead", last_->position.text()) : "; it starts over"));
     }
     return warnings;
 }
 
 std::string AttemptCheckpoints::after_failure() const {
-    if (!asked_ || run_.checkpoints == nullptr) return {};
-    if (!kept_ && !last_) return "it has kept no checkpoint: the next run begins at the start";
-    return fmt::format("its last good checkpoint is at {}: run again as it is, it goes on from there; with another parameter it begins at the start",
-                       (kept_ ? *kept_ : last_->position).text());
+    if (!was_requested_ || run_.checkpoints == nullptr) return {};
+    if (!written_ && !last_) return "it has no checkpoint: the next run starts over";
+    return fmt::format("its last good checkpoint is at {}: the next run resumes there, or starts over if a parameter changes",
+                       (written_ ? *written_ : last_->position).text());
 }
 
 bool AttemptCheckpoints::due(bool epoch_ended) {
     if (run_.checkpoints == nullptr) return false;
-    const double worth_it = keeping_seconds_ / kShareOfTime;
+    const double worth_it = write_seconds_ / kShareOfTime;
     const double wait = epoch_ended ? worth_it : std::max(worth_it, run_.checkpoint_every_seconds);
-    return run_.clock.seconds() - kept_at_seconds_ >= wait;
+    return run_.clock.seconds() - written_at_seconds_ >= wait;
 }
 
 std::string AttemptCheckpoints::keep(const NamedArrays& state, const Progress& at) {
     if (run_.checkpoints == nullptr) return {};
     const double began = run_.clock.seconds();
-    std::string trouble;
+    std::string problem;
     try {
         run_.checkpoints->write(*planned_.recipe, *planned_.key, position_of(at), state);
-        kept_ = position_of(at);
+        written_ = position_of(at);
     } catch (const Error& error) {
-        trouble = fmt::format("no checkpoint could be kept at {}: {}", position_of(at).text(), in_words(error));
+        problem = fmt::format("could not write a checkpoint at {}: {}", position_of(at).text(), message_of(error));
     }
-    kept_at_seconds_ = run_.clock.seconds();
-    keeping_seconds_ = kept_at_seconds_ - began;
-    return trouble;
+    written_at_seconds_ = run_.clock.seconds();
+    write_seconds_ = written_at_seconds_ - began;
+    return problem;
 }
 
 std::string AttemptCheckpoints::keep_final_checkpoint(const NamedArrays& state, const Progress& at) {
@@ -112,7 +112,7 @@ std::string AttemptCheckpoints::keep_final_checkpoint(const NamedArrays& state, 
     try {
         run_.final_checkpoints->write(continuation_->base_recipe, *planned_.key, position_of(at), state);
     } catch (const Error& error) {
-        return fmt::format("its end could not be kept, a longer one will begin at the start: {}", in_words(error));
+        return fmt::format("could not write its final checkpoint, so a longer training will start over: {}", message_of(error));
     }
     return {};
 }

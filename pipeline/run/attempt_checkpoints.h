@@ -18,20 +18,20 @@ public:
     // A forced node starts at the beginning: what an interrupted attempt left is removed.
     AttemptCheckpoints(const RunContext& run, const PlannedNode& planned);
 
-    // What the stage goes on from, once it has asked for it; nullptr: it begins at the start.
+    // What the stage starts from, once it has requested it; nullptr: it begins at the start.
     [[nodiscard]] const NamedArrays* last();
     [[nodiscard]] std::string resumed_from() const;  // "" where it did not ask, or began at the start
-    // What was found damaged, and what the stage goes on from instead.
+    // What was found damaged, and where the stage starts instead.
     [[nodiscard]] std::vector<std::string> warnings() const;
-    // What a person needs to know where the stage fails: from where the next run would go on. "" of a stage that keeps none.
+    // What a user needs to know if the stage fails: from where the next run would resume. "" for a stage without checkpoints.
     [[nodiscard]] std::string after_failure() const;
 
-    // Within an epoch every so many seconds, at an epoch's end also before that; but never so often that keeping them takes more
+    // Within an epoch every so many seconds, at an epoch's end also before that; but never so often that writing them takes more
     // than 1 % of the stage's time.
     [[nodiscard]] bool due(bool epoch_ended);
-    // Why it could not be kept; "" where it was.
+    // Why it could not be written; "" if it was.
     [[nodiscard]] std::string keep(const NamedArrays& state, const Progress& at);
-    // The same of the state in which the stage ended; not kept where nothing could begin there.
+    // The same for the state in which the stage ended; not written if no other stage could start there.
     [[nodiscard]] std::string keep_final_checkpoint(const NamedArrays& state, const Progress& at);
 
 private:
@@ -41,13 +41,13 @@ private:
 
     const RunContext& run_;
     const PlannedNode& planned_;
-    const std::optional<Continuation> continuation_;  // nullopt also where final checkpoints are of no use to it
+    const std::optional<Continuation> continuation_;  // nullopt also if it cannot use final checkpoints
     std::optional<Checkpoint> last_;
-    std::optional<CheckpointPosition> kept_;  // by this attempt
+    std::optional<CheckpointPosition> written_;  // by this attempt
     std::vector<std::string> damaged_;
-    bool asked_ = false;
-    double kept_at_seconds_ = 0;  // the last one, or the start
-    double keeping_seconds_;      // what the last one took, or what the first is taken to need
+    bool was_requested_ = false;
+    double written_at_seconds_ = 0;  // of the last one, or of the start
+    double write_seconds_;      // of the last one, or an estimate for the first
 };
 
 // For a node that is attempted again, after a failure or because its artifact was lost: chooses by the plan's rule from what there is now.

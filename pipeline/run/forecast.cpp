@@ -9,9 +9,9 @@
 namespace satdl {
 namespace {
 
-class Rehearsal {
+class ScheduleSimulation {
 public:
-    Rehearsal(const Dag& dag, const Plan& plan, const Limits& limits, int cores, const Cohorts& cohorts)
+    ScheduleSimulation(const Dag& dag, const Plan& plan, const Limits& limits, int cores, const Cohorts& cohorts)
         : plan_(plan), links_(dag, plan), admission_(limits, std::max(1, cores), by_position(cohorts, plan)) {
         for (std::size_t node = 0; node < links_.count(); ++node) awaited_.push_back(links_[node].producers.size());
     }
@@ -52,7 +52,7 @@ private:
     const Plan& plan_;
     const PlanGraph links_;
     Admission admission_;
-    std::vector<std::size_t> awaited_;  // by position: producers that have not ended
+    std::vector<std::size_t> awaited_;  // by position: producers that have not finished
     std::vector<std::size_t> ready_;
     using End = std::pair<double, std::size_t>;  // when, which
     std::priority_queue<End, std::vector<End>, std::greater<>> running_;
@@ -62,9 +62,9 @@ private:
 }  // namespace
 
 std::optional<double> forecast_seconds(const Dag& dag, const Plan& plan, const Limits& limits, int cores, const Cohorts& cohorts) {
-    const auto is_a_guess = [](const PlannedNode& planned) { return may_run(planned.action) && !planned.expected_seconds; };
-    if (std::ranges::any_of(plan.nodes, is_a_guess)) return std::nullopt;
-    return Rehearsal(dag, plan, limits, cores, cohorts).seconds();
+    const auto is_unknown = [](const PlannedNode& planned) { return may_run(planned.action) && !planned.expected_seconds; };
+    if (std::ranges::any_of(plan.nodes, is_unknown)) return std::nullopt;
+    return ScheduleSimulation(dag, plan, limits, cores, cohorts).seconds();
 }
 
 }  // namespace satdl

@@ -1,8 +1,8 @@
-// How long a run will take: its schedule played through with the seconds that each stage is expected to take, under the admission
+// How long a run will take: its schedule simulated with the expected seconds of each stage, under the admission
 // that the run itself obeys (cores and threads, jobs, cohorts; longest remaining path first).
 //
-// Not the shortest schedule that there could be, nor a bound: the one that the run would have if each stage took what it is
-// expected to. All that may run counts as running, and memory as enough.
+// Neither the shortest possible schedule nor a bound: the one that the run would have if each stage took as long as
+// expected. All that may run counts as running, and memory as sufficient.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace satdl {
 
-// `cohorts`: by NodeId. Nothing where no history tells the seconds of a stage that may run.
+// `cohorts`: by NodeId. nullopt if a stage that may run has no history.
 [[nodiscard]] std::optional<double> forecast_seconds(const Dag& dag, const Plan& plan, const Limits& limits, int cores,
                                                      const Cohorts& cohorts = {});
 

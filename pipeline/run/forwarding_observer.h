@@ -1,5 +1,5 @@
 // The one place that forwards every call of an Observer. Observers that pass calls on derive from it, so that none of them can
-// forget one; they only say to whom a call goes, and how.
+// forget one; they only define where a call goes, and how.
 #pragma once
 
 #include <functional>

@@ -15,19 +15,19 @@ std::uint64_t bytes_of(const StageOutput& outcome) {
 
 }  // namespace
 
-LiveOutputs::LiveOutputs(const std::vector<std::size_t>& users) : holdings_(users.size()) {
-    for (std::size_t node = 0; node < users.size(); ++node) holdings_[node].users = users[node];
+LiveOutputs::LiveOutputs(const std::vector<std::size_t>& users) : held_outputs_(users.size()) {
+    for (std::size_t node = 0; node < users.size(); ++node) held_outputs_[node].users = users[node];
 }
 
 LiveOutput LiveOutputs::find(std::size_t node) {
     const std::scoped_lock lock(mutex_);
-    return holdings_[node].outcome;
+    return held_outputs_[node].outcome;
 }
 
-void LiveOutputs::put_made(std::size_t node, LiveOutput outcome) {
+void LiveOutputs::put_computed(std::size_t node, LiveOutput outcome) {
     const std::uint64_t bytes = bytes_of(*outcome);
     const std::scoped_lock lock(mutex_);
-    Holding& holding = holdings_[node];
+    HeldOutput& holding = held_outputs_[node];
     holding.outcome = std::move(outcome);
     holding.to_be_written = true;
     bytes_ += bytes - std::exchange(holding.bytes, bytes);
@@ -35,24 +35,24 @@ void LiveOutputs::put_made(std::size_t node, LiveOutput outcome) {
 
 void LiveOutputs::put_loaded(std::size_t node, LiveOutput outcome) {
     const std::scoped_lock lock(mutex_);
-    if (holdings_[node].users > 0) holdings_[node].outcome = std::move(outcome);
+    if (held_outputs_[node].users > 0) held_outputs_[node].outcome = std::move(outcome);
 }
 
 void LiveOutputs::written(std::size_t node) {
     LiveOutput freed;
     const std::scoped_lock lock(mutex_);
-    holdings_[node].to_be_written = false;
-    freed = let_go_if_done(holdings_[node]);
+    held_outputs_[node].to_be_written = false;
+    freed = release_if_done(held_outputs_[node]);
 }
 
 void LiveOutputs::user_done(std::size_t node) {
     LiveOutput freed;
     const std::scoped_lock lock(mutex_);
-    --holdings_[node].users;
-    freed = let_go_if_done(holdings_[node]);
+    --held_outputs_[node].users;
+    freed = release_if_done(held_outputs_[node]);
 }
 
-LiveOutput LiveOutputs::let_go_if_done(Holding& holding) {
+LiveOutput LiveOutputs::release_if_done(HeldOutput& holding) {
     if (holding.users > 0 || holding.to_be_written) return nullptr;
     bytes_ -= std::exchange(holding.bytes, 0);
     return std::exchange(holding.outcome, nullptr);

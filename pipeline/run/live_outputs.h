@@ -1,4 +1,4 @@
-// The outcomes that are in memory between stages: each until its last consumer is done and it is on disk.
+// The outputs that are in memory between stages: each until its last consumer is done and it is on disk.
 #pragma once
 
 #include <cstddef>
@@ -16,28 +16,28 @@ using LiveOutput = std::shared_ptr<const StageOutput>;
 // Safe from any thread. Nodes are numbers from 0.
 class LiveOutputs {
 public:
-    // `users`: by node, how many consumers may want its outcome.
+    // `users`: by node, how many consumers may need its output.
     explicit LiveOutputs(const std::vector<std::size_t>& users);
 
     [[nodiscard]] LiveOutput find(std::size_t node);
-    void put_made(std::size_t node, LiveOutput outcome);    // held until written(), too
-    void put_loaded(std::size_t node, LiveOutput outcome);  // dropped at once where no consumer is left
+    void put_computed(std::size_t node, LiveOutput outcome);    // held until written(), too
+    void put_loaded(std::size_t node, LiveOutput outcome);  // dropped at once if no consumer is left
     void written(std::size_t node);                          // or given up
     void user_done(std::size_t node);
-    [[nodiscard]] std::uint64_t bytes();  // of what was made: mapped files cost nothing that could not be had back
+    [[nodiscard]] std::uint64_t bytes();  // of computed outputs: the memory of mapped files can be reclaimed
 
 private:
-    struct Holding {
+    struct HeldOutput {
         LiveOutput outcome;
         std::size_t users = 0;
         bool to_be_written = false;
         std::uint64_t bytes = 0;
     };
-    // With mutex_ held. What it returns is to be let go without the lock: freeing tensors takes time.
-    [[nodiscard]] LiveOutput let_go_if_done(Holding& holding);
+    // With mutex_ held. Release what it returns without the lock: freeing tensors takes time.
+    [[nodiscard]] LiveOutput release_if_done(HeldOutput& holding);
 
     std::mutex mutex_;
-    std::vector<Holding> holdings_;  // guarded by mutex_
+    std::vector<HeldOutput> held_outputs_;  // guarded by mutex_
     std::uint64_t bytes_ = 0;        // guarded by mutex_
 };
 

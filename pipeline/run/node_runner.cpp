@@ -35,15 +35,15 @@ std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
 struct NodeRunner::Slot {
     explicit Slot(const PlannedNode& from) : planned(from) {}
 
-    PlannedNode planned;  // decided by settle(), before which nobody else looks at it
+    PlannedNode planned;  // decided by settle(), before which no other thread reads it
 
-    std::mutex loading;  // held while the outcome is brought into memory: one thread does it, the others wait for it
+    std::mutex loading;  // held while the output is loaded: one thread does it, the others wait for it
 
     // Guarded by NodeRunner::mutex_.
     NodeResult result;
     bool ended = false;
     std::vector<std::size_t> followers;
-    std::size_t waits_for = 0;  // the node whose follower it is, if it is one
+    std::size_t waits_for = 0;  // the node that it follows, if any
 };
 
 NodeRunner::NodeRunner(const RunContext& run)
@@ -65,8 +65,8 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
             return Step::Settled;
         }
         if (slot.planned.action != Action::Reuse) {
-            if (auto obstacle = failed_producer(position)) {
-                finish_without_running(position, NodeState::Skipped, std::move(*obstacle));
+            if (auto blocker_text = failed_producer(position)) {
+                finish_without_running(position, NodeState::Skipped, std::move(*blocker_text));
                 return Step::Settled;
             }
             if (!slot.planned.key) decide_now(position);
@@ -78,7 +78,7 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
         return claim_key(position);
     } catch (const std::exception& error) {
         finish_without_running(position, NodeState::Failed,
-                            fmt::format("it could not be decided: {}", describe(error)));
+                            fmt::format("could not decide whether it must run: {}", describe(error)));
         return Step::Settled;
     }
 }
@@ -108,7 +108,7 @@ void NodeRunner::decide_now(std::size_t position) {
     decide(run_.dag, slot.planned, inputs, run_.machine, run_.cache);
 }
 
-// Two nodes of one key (two stages that became the same by cutoff) run once.
+// Two nodes with one key (two stages that became the same by early cutoff) run once.
 NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
     Slot& slot = *slots_[position];
     if (slot.planned.forced) return Step::Run;
@@ -130,7 +130,7 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
         }
         slot.planned.outputs = leader.result.outputs;
         made_by = claim->second;
-        because = fmt::format("{} has just made the same", run_.dag.nodes[leader.planned.node].name);
+        because = fmt::format("{} has the same key and just ran", run_.dag.nodes[leader.planned.node].name);
     }
     if (LiveOutput outcome = live_.find(made_by)) live_.put_loaded(position, std::move(outcome));
     finish_without_running(position, NodeState::Reused, std::move(because));
@@ -151,7 +151,7 @@ std::optional<std::string> NodeRunner::reason_not_to_start() {
     if (run_.stop.load(std::memory_order_relaxed)) return "the run was stopped before it could start";
     const std::scoped_lock lock(mutex_);
     if (!failed_ || run_.limits.keep_going) return std::nullopt;
-    return fmt::format("not started, since {} failed", run_.dag.nodes[*failed_].name);
+    return fmt::format("not started because {} failed", run_.dag.nodes[*failed_].name);
 }
 
 // ---- running ----------------------------------------------------------------------------------------------------------
@@ -175,18 +175,18 @@ NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
     Attempt made;
     double started_seconds = 0;
     try {
-        auto obstacle = reason_not_to_start();
+        auto blocker_text = reason_not_to_start();
         StageInputs inputs;
-        if (!obstacle) obstacle = collect_inputs(position, inputs);
-        if (obstacle) {
-            finish_without_running(position, NodeState::Skipped, std::move(*obstacle));
+        if (!blocker_text) blocker_text = collect_inputs(position, inputs);
+        if (blocker_text) {
+            finish_without_running(position, NodeState::Skipped, std::move(*blocker_text));
             return AfterExecution::Done;
         }
         run_.observer.stage_started(run_.dag, slot.planned);
         started_seconds = run_.clock.seconds() - begin_seconds_;
         made = run_watching_files(slot.planned, inputs);
     } catch (const std::exception& error) {
-        made.error = fmt::format("it could not be given its inputs: {}", describe(error));
+        made.error = fmt::format("could not load its inputs: {}", describe(error));
     }
     const bool ran = made.state == NodeState::Ran;
     finish_attempt(position, started_seconds, std::move(made));
@@ -196,7 +196,7 @@ NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
     return AfterExecution::Done;
 }
 
-// What a stage makes of a file that changes under it would stand under the key of what the file was.
+// If a file changes while a stage reads it, the output would be stored under the key of the old content.
 Attempt NodeRunner::run_watching_files(const PlannedNode& planned, const StageInputs& inputs) {
     const Node& node = run_.dag.nodes[planned.node];
     if (node.files.empty()) return run_with_retries(run_, planned, inputs);
@@ -208,7 +208,7 @@ Attempt NodeRunner::run_watching_files(const PlannedNode& planned, const StageIn
     lock.lock();
     if (const auto changed = watched.changed()) {
         Attempt failed;
-        failed.error = fmt::format("{}, so what it made is not used: run again when nobody writes that file", *changed);
+        failed.error = fmt::format("{}, so its output is discarded: run again when nothing writes to that file", *changed);
         failed.library = made.library;
         failed.number = made.number;
         failed.seconds = made.seconds;
@@ -217,28 +217,28 @@ Attempt NodeRunner::run_watching_files(const PlannedNode& planned, const StageIn
     return made;
 }
 
-// Nothing where all inputs are there, else why the node cannot run.
+// nullopt if all inputs are there, else why the node cannot run.
 std::optional<std::string> NodeRunner::collect_inputs(std::size_t position, StageInputs& inputs) {
     for (const Input& input : run_.dag.nodes[slots_[position]->planned.node].inputs) {
         const LiveOutput held = output_of(graph_.position_of(input.from));
         if (held == nullptr) {
             if (auto lost = failed_producer(position)) return lost;
-            return reason_not_to_start().value_or(fmt::format("its input {} could not be had", input.port));
+            return reason_not_to_start().value_or(fmt::format("its input {} is not available", input.port));
         }
         inputs.emplace(input.port, held->outputs.at(input.from_port));
     }
     return std::nullopt;
 }
 
-// From memory, else from the store, else made again; nothing where that failed. Throws what the store throws.
+// From memory, else from the store, else rebuilt; nullptr if that failed. Throws what the store throws.
 LiveOutput NodeRunner::output_of(std::size_t position) {
     Slot& slot = *slots_[position];
     if (LiveOutput held = find_intact(position)) return held;
     const std::scoped_lock loading(slot.loading);
     if (LiveOutput held = find_intact(position)) return held;
-    if (!has_output(position)) return nullptr;  // another consumer has tried, and it could not be made again
+    if (!has_output(position)) return nullptr;  // another consumer has tried, and it could not be rebuilt
     LiveOutput loaded;
-    std::string damage = "its artifact is gone from the store";
+    std::string damage = "its artifact disappeared from the store";
     try {
         if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const StageOutput>(std::move(*outcome));
     } catch (const DamagedArtifact& error) {
@@ -249,7 +249,7 @@ LiveOutput NodeRunner::output_of(std::size_t position) {
     return loaded;
 }
 
-// Nothing also where it lies in a file that was changed since it was mapped.
+// Also nullptr if it is in a file that changed after it was mapped.
 LiveOutput NodeRunner::find_intact(std::size_t position) {
     LiveOutput held = live_.find(position);
     if (held != nullptr && MappingWatch(held->outputs).changed()) return nullptr;
@@ -262,12 +262,12 @@ bool NodeRunner::has_output(std::size_t position) {
     return state == NodeState::Ran || state == NodeState::Reused;
 }
 
-// What was reused turns out not to be there: it is made again in this run, and must come out as it was recorded.
+// A reused artifact turns out to be missing: it is rebuilt in this run, and must be the same as recorded.
 LiveOutput NodeRunner::rebuild(std::size_t position, const std::string& damage) {
     Slot& slot = *slots_[position];
     StageInputs inputs;
     if (reason_not_to_start() || collect_inputs(position, inputs)) return nullptr;
-    run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; it is made again");
+    run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning, damage + "; rebuilding it");
     run_.observer.stage_started(run_.dag, slot.planned);
     const double started_seconds = run_.clock.seconds() - begin_seconds_;
     PlannedNode again = slot.planned;
@@ -277,7 +277,7 @@ LiveOutput NodeRunner::rebuild(std::size_t position, const std::string& damage) 
         const std::scoped_lock lock(mutex_);
         if (made.state == NodeState::Ran && made.digests != slot.result.outputs) {
             made.state = NodeState::Failed;
-            made.error = fmt::format("it is not deterministic: {}, and made again it has other bytes than were recorded", damage);
+            made.error = fmt::format("it is not deterministic: {}, and the rebuilt one differs from what was recorded", damage);
         }
         slot.planned.because = damage;
     }
@@ -312,7 +312,7 @@ void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
     }
     if (different) {
         run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning,
-                            "it is not deterministic: the store has other bytes of it for the same inputs and parameters, and keeps those");
+                            "it is not deterministic: the store already has a different result for the same inputs and parameters, which stays");
     }
     const std::scoped_lock lock(mutex_);
     slot.result.not_kept = std::move(not_kept);
@@ -339,7 +339,7 @@ void NodeRunner::finish_without_running(std::size_t position, NodeState state, s
 
 void NodeRunner::finish_attempt(std::size_t position, double started_seconds, Attempt made) {
     Slot& slot = *slots_[position];
-    if (made.state == NodeState::Ran) live_.put_made(position, std::move(made.outcome));
+    if (made.state == NodeState::Ran) live_.put_computed(position, std::move(made.outcome));
     const std::scoped_lock lock(mutex_);
     slot.ended = true;
     NodeResult& result = slot.result;

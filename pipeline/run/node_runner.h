@@ -1,5 +1,5 @@
 // What happens to one node: decide, collect its inputs, run it, check what it returned, pass that on, store it. The flow graph and
-// its serial twin both do it through this, so that they differ in nothing but the order.
+// its serial twin both use this, so that they differ only in the order.
 //
 // Nodes are named by their position in the plan. For each: settle() once all its producers are settled and, if they ran,
 // executed; then, if it says Run, execute(); then, if that says Store, store(). Calls for different nodes may come at the same time;
@@ -26,9 +26,9 @@ namespace satdl {
 class NodeRunner {
 public:
     enum class Step {
-        Settled,  // nothing to run: its consumers can be settled
+        Settled,  // it does not run: its consumers can be settled
         Run,      // execute() it
-        Wait,     // another node with this key is running: it comes back in that node's followers
+        Wait,     // another node with this key is running: take_followers() of that node returns it
     };
     enum class AfterExecution { Done, Store };  // Store: store() must follow; consumers need not wait for it
 
@@ -79,8 +79,8 @@ private:
     std::vector<std::unique_ptr<Slot>> slots_;  // by position; each guarded as Slot says
 
     std::mutex cache_mutex_;  // held while run_.cache is used
-    std::mutex mutex_;            // guards all below, and of the slots what Slot says; never held while anything long is done
-    std::unordered_map<Digest, std::size_t> by_key_;  // who runs, or ran, under this key
+    std::mutex mutex_;            // guards all below, and of the slots what Slot says; never held during long operations
+    std::unordered_map<Digest, std::size_t> by_key_;  // the node that runs, or ran, under this key
     std::optional<NodeId> failed_;                    // the first that failed
 };
 

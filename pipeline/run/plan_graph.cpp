@@ -7,7 +7,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
-// A stage whose time nobody knows counts as a second, so that at least the number of stages below it counts.
+// A stage without history counts as a second, so that at least the number of stages below it counts.
 constexpr double kUnknownSeconds = 1;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Who waits for whom among the nodes of a plan, and how far it is from each to the end of the run.
+// The edges between the nodes of a plan, and how long the rest of the run takes from each node.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ public:
     struct Links {  // positions in the plan
         std::vector<std::size_t> producers;  // each once
         std::vector<std::size_t> consumers;  // each once
-        bool may_run = false;                // Run or Unknown: it may want its producers' outcomes
-        double remaining_seconds = 0;        // expected, of the longest path from its start on
+        bool may_run = false;                // Run or Unknown: it may need its producers' outputs
+        double remaining_seconds = 0;        // expected, of the longest path from its start to the end of the run
     };
     [[nodiscard]] std::size_t count() const { return links_.size(); }
     [[nodiscard]] const Links& operator[](std::size_t position) const { return links_[position]; }
@@ -31,7 +31,7 @@ private:
     std::vector<std::size_t> position_of_;  // by NodeId
 };
 
-// `cohorts` by position in the plan, given by NodeId; none where there are none.
+// `cohorts`, which is by NodeId, by position in the plan; empty if it is empty.
 [[nodiscard]] Cohorts by_position(const Cohorts& cohorts, const Plan& plan);
 
 }  // namespace satdl

@@ -15,11 +15,11 @@ namespace {
 void wait(double seconds, const std::atomic<bool>& stop) {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    constexpr auto kLook = std::chrono::milliseconds(20);
+    constexpr auto kPollInterval = std::chrono::milliseconds(20);
     while (!stop.load(std::memory_order_relaxed)) {
         const auto left = end - Clock::now();
         if (left <= Clock::duration::zero()) return;
-        std::this_thread::sleep_for(std::min<Clock::duration>(left, kLook));
+        std::this_thread::sleep_for(std::min<Clock::duration>(left, kPollInterval));
     }
 }
 

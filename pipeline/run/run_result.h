@@ -1,4 +1,4 @@
-// What a run came to: the state in which each node ended, and why.
+// The result of a run: the state in which each node ended, and why.
 #pragma once
 
 #include <optional>

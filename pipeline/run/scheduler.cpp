@@ -6,7 +6,7 @@
 // everything that a stage's end makes ready is there before the admission chooses what starts next, and chains of reused nodes
 // cost no task and no depth of stack.
 //
-// oneTBB's own ways of failing are kept out (exceptions, which deadlock a lightweight node, and cancellation): bodies throw
+// oneTBB's own error handling is not used (exceptions, which deadlock a lightweight node, and cancellation): bodies throw
 // nothing, the outcome of a node is a value, and stopping is a flag that NodeRunner looks at.
 #include "pipeline/run/scheduler.h"
 

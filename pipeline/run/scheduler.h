@@ -13,8 +13,8 @@
 
 namespace satdl {
 
-// Threads for runs one after another. oneTBB 2021.8 takes long to let go of an arena of threads: who makes thousands of runs
-// in one process (tests, benchmarks) keeps one of these.
+// Threads for runs one after another. oneTBB 2021.8 takes long to destroy an arena of threads: whoever does thousands of runs
+// in one process (tests, benchmarks) reuses one of these.
 class Workers {
 public:
     // Room for every job and the writer, whatever oneTBB thinks of this machine: a writer that waits for the disk needs no core.

@@ -15,7 +15,7 @@ void SerializedObserver::forward(const Call& call) {
     } catch (const std::exception& error) {
         thrown = describe(error);
     } catch (...) {
-        thrown = "an observer threw something that is no exception";
+        thrown = "an observer threw something that is not an exception";
     }
     if (observer_error_.empty()) observer_error_ = std::move(thrown);
 }

@@ -24,7 +24,7 @@ std::map<std::string, double> metrics_of(const NamedArrays& group) {
     return metrics;
 }
 
-// For people who open the file with h5py or h5dump; satdl reads its own header alone.
+// For people who open the file with h5py or h5dump; satdl reads only its own header.
 Attributes root_attributes(const ArtifactHeader& header, const StageDescription& description) {
     nlohmann::ordered_json recipe = nlohmann::ordered_json::object();
     for (const auto& [name, value] : header.recipe) recipe[name] = value;
@@ -39,7 +39,7 @@ std::vector<Hdf5Tensor> hdf5_tensors(const ArtifactHeader& header) {
     return tensors;
 }
 
-void take_places(ArtifactHeader& header, const Hdf5Layout& layout) {
+void apply_layout(ArtifactHeader& header, const Hdf5Layout& layout) {
     for (std::size_t i = 0; i < header.tensors.size(); ++i) header.tensors[i].offset = layout.offsets[i];
     header.file_bytes = layout.file_bytes;
     header.metadata.clear();
@@ -51,7 +51,7 @@ void take_places(ArtifactHeader& header, const Hdf5Layout& layout) {
     header.metadata_digest = digest.finish();
 }
 
-// Enough for the header whatever the places turn out to be, unless HDF5's metadata falls into very many pieces.
+// Enough for the header whatever the offsets are, unless HDF5's metadata is in very many pieces.
 std::uint64_t first_user_block(ArtifactHeader header) {
     constexpr std::uint64_t kWidest = ~std::uint64_t{0};
     for (TensorRecord& tensor : header.tensors) tensor.offset = kWidest;
@@ -70,7 +70,7 @@ std::vector<Extent> extents_of(const ArtifactImage& image, const StageOutput& ou
     return extents;
 }
 
-// The first is zero, and each is as the one before it.
+// The first byte is zero, and each equals the one before it.
 bool all_zero(std::span<const std::byte> bytes) {
     if (bytes.empty()) return true;
     return bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
@@ -113,7 +113,7 @@ ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& descri
     for (std::uint64_t block = first_user_block(image.header);; block *= 2) {
         image.layout = layout(block, tensors, attributes);
         image.header.user_block_bytes = block;
-        take_places(image.header, image.layout);
+        apply_layout(image.header, image.layout);
         image.header_bytes = header_text(image.header);
         image.header.text_bytes = image.header_bytes.size();
         if (image.header.text_bytes <= block) break;
@@ -124,10 +124,10 @@ ArtifactImage make_artifact(const Recipe& recipe, const StageDescription& descri
 
 DamagedArtifact::DamagedArtifact(const std::filesystem::path& path, const std::string& what)
     : Error(ExitCode::Store, fmt::format("the artifact '{}' is damaged: {}", printable(path.string()), what),
-            "it is not used; the next run computes it again") {}
+            "it is not used; the next run rebuilds it") {}
 
 void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> file, const std::filesystem::path& path) {
-    const MappingWatch use(file);  // what is cut now reads as zeros
+    const MappingWatch use(file);  // what is truncated now reads as zeros
     if (file.size() != header.file_bytes) {
         throw DamagedArtifact(path, fmt::format("it has {} bytes, but was written with {}", file.size(), header.file_bytes));
     }
@@ -137,11 +137,11 @@ void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> fi
     Sha256 metadata;
     for (const auto& [offset, bytes] : header.metadata) metadata.update(file.subspan(offset, bytes));
     if (metadata.finish() != header.metadata_digest) {
-        throw DamagedArtifact(path, "HDF5's own part does not have the digest that it was written with");
+        throw DamagedArtifact(path, "its HDF5 metadata does not match its digest");
     }
     for (const TensorRecord& tensor : header.tensors) {
         if (Array(tensor.dtype, tensor.shape, tensor_bytes(tensor, file), nullptr).digest() != tensor.digest) {
-            throw DamagedArtifact(path, fmt::format("the tensor '{}' does not have the digest that it was written with",
+            throw DamagedArtifact(path, fmt::format("the tensor '{}' does not match its digest",
                                                   printable(tensor.path())));
         }
         pieces.emplace_back(tensor.offset, tensor.bytes());
@@ -152,7 +152,7 @@ void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> fi
     pieces.emplace_back(header.file_bytes, 0);
     for (const auto& [offset, bytes] : pieces) {
         const bool is_gap = all_zero(file.subspan(end, offset - end));
-        if (!is_gap) throw DamagedArtifact(path, "between its parts, something is not zero");
+        if (!is_gap) throw DamagedArtifact(path, "the gaps between its parts are not zero");
         end = offset + bytes;
     }
 }

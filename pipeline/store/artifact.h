@@ -22,8 +22,8 @@
 
 namespace satdl {
 
-// All that is known of an outcome before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests
-// are taken here. Precondition: the outcome fits the description. Throws Error{Store} for names that HDF5 cannot hold.
+// All that is known of an output before HDF5 has placed anything: no offsets, no sizes, no metadata. The arrays' digests
+// are computed here. Precondition: the output matches the description. Throws Error{Store} for names that HDF5 cannot hold.
 [[nodiscard]] ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& description,
                                            const StageOutput& outcome);
 

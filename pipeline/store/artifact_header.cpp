@@ -1,5 +1,5 @@
-// To JSON and back. Reading believes nothing: the digest is checked before the JSON is parsed, and then
-// every number against the file's length, so that no reader can be led outside of it.
+// To JSON and back. Reading trusts nothing: the digest is checked before the JSON is parsed, and then
+// every number against the file's length, so that no reader can be led outside the file.
 #include "pipeline/store/artifact_header.h"
 
 #include "pipeline/core/json.h"
@@ -21,7 +21,7 @@ constexpr std::size_t kFirstRead = 4096;
 constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 20;
 constexpr std::uint64_t kMinUserBlock = 4096;
 
-// What parsing throws; only the words go into a DamagedArtifact.
+// What parsing throws; only the message goes into a DamagedArtifact.
 struct Impossible {
     std::string what;
 };
@@ -30,7 +30,7 @@ double number_from(const Json& json) {
     if (json.is_number()) return json.get<double>();
     const auto& text = json.get_ref<const std::string&>();
     if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
-    if (text != "inf" && text != "-inf") throw Impossible{"a metric is no number"};
+    if (text != "inf" && text != "-inf") throw Impossible{"a metric is not a number"};
     return text == "inf" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
 }
 
@@ -69,13 +69,13 @@ Json header_json(const ArtifactHeader& header) {
 }
 
 std::uint64_t unsigned_from(const Json& json) {
-    if (!json.is_number_unsigned()) throw Impossible{"a number is none"};
+    if (!json.is_number_unsigned()) throw Impossible{"a number is invalid"};
     return json.get<std::uint64_t>();
 }
 
 Digest digest_from(const Json& json) {
     const auto digest = Digest::from_hex(json.get_ref<const std::string&>());
-    if (!digest) throw Impossible{"a digest is none"};
+    if (!digest) throw Impossible{"a digest is invalid"};
     return *digest;
 }
 
@@ -83,7 +83,7 @@ PortKind port_kind_from(const Json& json) {
     for (const PortKind kind : {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History}) {
         if (json == name_of(kind)) return kind;
     }
-    throw Impossible{"a port is of no known kind"};
+    throw Impossible{"a port has an unknown kind"};
 }
 
 TensorRecord tensor_from(const Json& json) {
@@ -91,11 +91,11 @@ TensorRecord tensor_from(const Json& json) {
     tensor.port = json.at("port").get<std::string>();
     tensor.name = json.at("name").get<std::string>();
     const auto dtype = dtype_from_name(json.at("dtype").get_ref<const std::string&>());
-    if (!dtype) throw Impossible{"a tensor is of no known type"};
+    if (!dtype) throw Impossible{"a tensor has an unknown element type"};
     tensor.dtype = *dtype;
     for (const Json& extent : json.at("shape")) {
         const std::uint64_t value = unsigned_from(extent);
-        if (value > std::uint64_t{1} << 62) throw Impossible{"a tensor is larger than can be"};
+        if (value > std::uint64_t{1} << 62) throw Impossible{"a tensor is impossibly large"};
         tensor.shape.push_back(static_cast<std::int64_t>(value));
     }
     tensor.digest = digest_from(json.at("digest"));
@@ -127,11 +127,11 @@ ArtifactHeader header_from(const Json& json) {
     return header;
 }
 
-// Every piece lies in the file, behind the user block, clear of the others.
-void check_places(const ArtifactHeader& header) {
+// Every piece is in the file, after the user block, and none overlap.
+void check_layout(const ArtifactHeader& header) {
     if (header.user_block_bytes < kMinUserBlock || !std::has_single_bit(header.user_block_bytes) ||
         header.text_bytes > header.user_block_bytes || header.user_block_bytes > header.file_bytes) {
-        throw Impossible{"its user block is of an impossible size"};
+        throw Impossible{"its user block has an impossible size"};
     }
     std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces = header.metadata;
     for (const TensorRecord& tensor : header.tensors) {
@@ -146,7 +146,7 @@ void check_places(const ArtifactHeader& header) {
     std::uint64_t end = header.user_block_bytes;
     for (const auto& [offset, bytes] : pieces) {
         if (offset < end || offset > header.file_bytes || bytes > header.file_bytes - offset) {
-            throw Impossible{"two of its pieces overlap, or one lies outside"};
+            throw Impossible{"its parts overlap or extend beyond the file"};
         }
         end = offset + bytes;
     }
@@ -166,21 +166,21 @@ std::string read_start(File& file) {
 
 ArtifactHeader parse(std::string_view text, std::uint64_t file_bytes) {
     if (!text.starts_with(kMagic) || text.size() < kPrefixBytes || text[kPrefixBytes - 1] != '\n') {
-        throw Impossible{"it does not begin as an object of satdl does"};
+        throw Impossible{"it does not begin like an artifact of satdl"};
     }
     const std::size_t end = text.find('\n', kPrefixBytes);
-    if (end == std::string_view::npos) throw Impossible{"its header has no end"};
+    if (end == std::string_view::npos) throw Impossible{"its header is incomplete"};
     const std::string_view rest = text.substr(kPrefixBytes, end + 1 - kPrefixBytes);
     if (sha256(rest).hex() != text.substr(kMagic.size(), 64)) {
-        throw Impossible{"its header does not have the digest that it was written with"};
+        throw Impossible{"its header does not match its digest"};
     }
     ArtifactHeader header = header_from(Json::parse(rest));
     if (header.file_bytes != file_bytes) {
         throw Impossible{fmt::format("it has {} bytes, but was written with {}", file_bytes, header.file_bytes)};
     }
     header.text_bytes = end + 1;
-    check_places(header);
-    if (key_of(header.recipe) != header.key) throw Impossible{"its recipe is not that of its key"};
+    check_layout(header);
+    if (key_of(header.recipe) != header.key) throw Impossible{"its recipe does not match its key"};
     return header;
 }
 
@@ -199,7 +199,7 @@ std::string header_text(const ArtifactHeader& header) {
         const std::string rest = header_json(header).dump() + "\n";
         return fmt::format("{}{}\n{}", kMagic, sha256(rest).hex(), rest);
     } catch (const Json::type_error&) {
-        throw Error(ExitCode::Store, "a name or a text in the outcome is not UTF-8");
+        throw Error(ExitCode::Store, "a name or a text in the output is not UTF-8");
     }
 }
 
@@ -210,11 +210,11 @@ ArtifactHeader read_header(File& file) {
     } catch (const Impossible& impossible) {
         throw DamagedArtifact(file.path(), impossible.what);
     } catch (const Json::exception&) {
-        throw DamagedArtifact(file.path(), "its header is not the JSON that satdl writes");
+        throw DamagedArtifact(file.path(), "its header is not the expected JSON");
     } catch (const FileError&) {
         throw;
-    } catch (const Error&) {  // a shape that cannot be counted
-        throw DamagedArtifact(file.path(), "its header says what cannot be");
+    } catch (const Error&) {  // a shape that overflows
+        throw DamagedArtifact(file.path(), "its header is inconsistent");
     }
 }
 

@@ -40,7 +40,7 @@ struct ArtifactHeader {
     Digest metadata_digest;                                         // SHA-256 over them, in order
 };
 
-// The header as it stands at the file's start, without the zeros that fill the user block.
+// The header as at the file's start, without the zeros that fill the user block.
 [[nodiscard]] std::string header_text(const ArtifactHeader& header);
 
 // What is wrong with an artifact's bytes.
@@ -49,9 +49,9 @@ public:
     DamagedArtifact(const std::filesystem::path& path, const std::string& what);
 };
 
-// The header alone, from the file's first bytes: it has the digest that it says, it is the header of its own key, and what
+// The header alone, from the file's first bytes: it matches its digest, it is the header of its own key, and what
 // it says is possible. Throws DamagedArtifact; FileError where the file cannot be read.
 [[nodiscard]] ArtifactHeader read_header(File& file);
-[[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);  // for who needs no more of the file
+[[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);  // for callers that need no more of the file
 
 }  // namespace satdl

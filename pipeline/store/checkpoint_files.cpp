@@ -51,13 +51,13 @@ Header header_of(File& file, const Digest& key) {
     Header header{read_header(file), {}, {}};
     Recipe recipe = header.artifact.recipe;
     constexpr std::size_t kParts = kPositionParts.size() + 1;
-    if (recipe.size() < kParts || recipe.back().name != kOfPart) throw DamagedArtifact(file.path(), "it is no checkpoint");
+    if (recipe.size() < kParts || recipe.back().name != kOfPart) throw DamagedArtifact(file.path(), "it is not a checkpoint");
     const auto of = Digest::from_hex(recipe.back().value);
-    if (!of) throw DamagedArtifact(file.path(), "it says of no key whose it is");
+    if (!of) throw DamagedArtifact(file.path(), "it does not name the key that it belongs to");
     header.of = *of;
     const std::size_t own = recipe.size() - kParts;
     for (std::size_t i = 0; i < kPositionParts.size(); ++i) {
-        if (recipe[own + i].name != kPositionParts[i].first) throw DamagedArtifact(file.path(), "it is no checkpoint");
+        if (recipe[own + i].name != kPositionParts[i].first) throw DamagedArtifact(file.path(), "it is not a checkpoint");
         header.position.*kPositionParts[i].second = number_in(recipe[own + i].value);
     }
     recipe.resize(own);
@@ -97,7 +97,7 @@ fs::path CheckpointFiles::path_of(const Digest& key, std::uint64_t number) const
     return folder_ / fmt::format("{}.{}{}", key.hex(), number, store_layout::kArtifactExtension);
 }
 
-// Once: a plan asks for every stage that is to run. Called with mutex_ held.
+// Once: a plan asks for every stage that must run. Called with mutex_ held.
 void CheckpointFiles::list() {
     if (known_) return;
     known_.emplace();
@@ -122,7 +122,7 @@ std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std
             if (std::cmp_greater(number, max)) continue;
             try {
                 return header_of(*files_.open(path_of(key, number)), key).position;
-            } catch (const Error&) {  // gone meanwhile, or damaged: load() tells
+            } catch (const Error&) {  // gone meanwhile, or damaged: load() reports it
             }
         }
     } catch (const FileError&) {  // the folder cannot be read: nothing to start from
@@ -230,7 +230,7 @@ std::vector<CheckpointFiles::Entry> CheckpointFiles::entries() {
         try {
             const Header header = header_of(*files_.open(path_of(key, number)), key);
             entries.push_back({key, number, header.of, header.artifact.file_bytes});
-        } catch (const Error&) {  // gone meanwhile, or damaged: load() tells
+        } catch (const Error&) {  // gone meanwhile, or damaged: load() reports it
         }
     }
     return entries;

@@ -24,7 +24,7 @@ namespace satdl {
 struct VerifiedFiles {
     std::size_t good = 0;
     std::uint64_t bytes = 0;           // of the good ones
-    std::vector<std::string> damaged;  // in words, with file and tensor
+    std::vector<std::string> damaged;  // messages, with file and tensor
 };
 
 // Safe from any thread.
@@ -69,7 +69,7 @@ private:
     Staging staging_;
     std::mutex mutex_;
     // Guarded by mutex_:
-    std::optional<std::map<Digest, std::vector<std::uint64_t>>> known_;  // what the folder had when it was first looked at; then kept up
+    std::optional<std::map<Digest, std::vector<std::uint64_t>>> known_;  // the folder's content when it was first listed; then updated
     bool prepared_ = false;
 };
 

@@ -42,7 +42,7 @@ enum class Start { Beginning, Checkpoint, FinalCheckpoint };
 // it chooses, and the attempt does it.
 [[nodiscard]] Start choose_start(const std::optional<CheckpointPosition>& checkpoint, const std::optional<CheckpointPosition>& final_checkpoint);
 
-// Which checkpoints of a key stay, and how they are numbered.
+// Which checkpoints of a key are retained, and how they are numbered.
 enum class Retention {
     LastTwo,  // the last two, numbered in the order of writing: where the last one is damaged, the one before it is minutes old. For own ones
     First,    // the first one of each length, numbered by its epochs: it is never changed. For final ones

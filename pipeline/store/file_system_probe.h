@@ -1,4 +1,4 @@
-// What a store asks of a file system, tried out where the store is: names, durability, locks, times, the index.
+// What a store needs from a file system, tried where the store is: names, durability, locks, times, the index.
 //
 // A file system says of itself what it can do only in part (and network ones, not always the truth), so each check does what the store
 // does, with the store's own calls. Rejected: filling the disk to see how a full one is told; other
@@ -28,7 +28,7 @@ struct FileSystemCheck {
     std::string consequence;  // of what does not hold, for satdl; else ""
 };
 
-// `folder` is there, empty, and the caller's to remove. Takes up to three seconds where times are coarse. Throws nothing that
+// `folder` exists, is empty, and the caller removes it. Takes up to three seconds if times are coarse. Throws nothing that
 // the file system causes: that is a finding.
 [[nodiscard]] std::vector<FileSystemCheck> probe_file_system(const std::filesystem::path& folder, FileSystem& files);
 

@@ -42,7 +42,7 @@ Contents contents_of(OpenStore& open, const std::set<Digest>& used, double now) 
             try {
                 if (const auto header = open.store().header(key)) artifact.kind = kind_of(header->recipe);
             } catch (const DamagedArtifact&) {
-                continue;  // it is in quarantine now
+                continue;  // read_header() has moved it to quarantine
             }
             artifact.seconds = open.index().seconds(key, artifact.kind);
             contents.unused.push_back(std::move(artifact));
@@ -76,7 +76,7 @@ std::vector<LeftoverFile> leftovers_of(OpenStore& open, const std::set<Digest>& 
         const auto key = key_in(name);
         return !key || used.contains(*key);
     });
-    // An artifact in quarantine stays while `cache verify --repair` may still make it again.
+    // An artifact in quarantine stays while `cache verify --repair` may still recompute it.
     look_into(open.folder() / store_layout::kQuarantine, [&](const std::string& name) {
         const auto key = key_in(name);
         return key && used.contains(*key) && !open.files().stamp(open.store().path_of(*key));
@@ -97,8 +97,8 @@ std::set<Digest> linked_artifacts(const fs::path& results) {
         }
     } catch (const fs::filesystem_error& error) {
         throw Error(ExitCode::Usage,
-                    fmt::format("cannot read '{}', whose links say what is current: {}", printable(results.string()), error.code().message()),
-                    "--results names another folder");
+                    fmt::format("cannot read '{}' with the links to current artifacts: {}", printable(results.string()), error.code().message()),
+                    "use --results for another folder");
     }
     return keys;
 }

@@ -1,6 +1,6 @@
 // Garbage collection: which files of a store may go, and in which order.
 //
-// An artifact is a function of its key: the next run that needs a removed one computes it again. So removal loses nothing but the seconds
+// An artifact is a function of its key: the next run that needs a removed one recomputes it. So removal costs only the seconds
 // that this takes, and the order follows from them: the cheapest to compute again, per byte, go first; those of unknown cost last. What is in
 // use stays. The caller says what that is: what results/ links to, what the last runs made or reused, what a DAG file stands for now.
 #pragma once
@@ -45,7 +45,7 @@ struct Garbage {
     std::uint64_t kept_bytes = 0;
 };
 
-// The artifacts that results/ links to. Throws Error{Usage} if the folder cannot be read: without it, nobody knows what is current.
+// The artifacts that results/ links to. Throws Error{Usage} if the folder cannot be read: then it is unknown what is current.
 [[nodiscard]] std::set<Digest> linked_artifacts(const std::filesystem::path& results);
 
 // Those that go, in their order. `all_bytes`: the size of all artifacts, used and unused.

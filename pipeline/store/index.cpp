@@ -1,4 +1,4 @@
-// What the index keeps, as rows of text: "<bytes>:<field>," again and again.
+// The rows of the index, as text: "<bytes>:<field>," repeated.
 #include "pipeline/store/index.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ public:
         std::size_t size = 0;
         const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
         const auto start = static_cast<std::size_t>(end - rest_.data()) + 1;
-        if (error != std::errc() || start > rest_.size() || size >= rest_.size() - start) throw damaged_row("a row is cut");
+        if (error != std::errc() || start > rest_.size() || size >= rest_.size() - start) throw damaged_row("a row is truncated");
         const std::string_view field = rest_.substr(start, size);
         rest_.remove_prefix(start + size + 1);
         return field;
@@ -38,12 +38,12 @@ public:
         const std::string_view field = next();
         Number number{};
         const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), number);
-        if (error != std::errc() || end != field.data() + field.size()) throw damaged_row("a row's number is none");
+        if (error != std::errc() || end != field.data() + field.size()) throw damaged_row("a row's number is invalid");
         return number;
     }
     Digest digest() {
         const auto digest = Digest::from_hex(next());
-        if (!digest) throw damaged_row("a row's digest is none");
+        if (!digest) throw damaged_row("a row's digest is invalid");
         return *digest;
     }
 
@@ -79,11 +79,11 @@ Index::Index(const fs::path& file) : file_(std::make_unique<IndexDatabase>(fs::a
 Index::~Index() = default;
 
 bool Index::rebuilt() const {
-    return file_->access([](IndexDatabase& file) { return file.began_empty(); });
+    return file_->access([](IndexDatabase& file) { return file.was_empty(); });
 }
 
-std::optional<std::string> Index::trouble() const {
-    return file_->access([](IndexDatabase& file) { return file.trouble(); });
+std::optional<std::string> Index::problem() const {
+    return file_->access([](IndexDatabase& file) { return file.problem(); });
 }
 
 std::optional<IndexedArtifact> Index::artifact(const Digest& key) {
@@ -182,9 +182,9 @@ Index::Batch::~Batch() {
     bool ended = false;
     try {
         index_.file_->access([&ended](IndexDatabase& file) {
-            if (!std::exchange(ended, true)) file.end_batch();  // once, also where committing fails
+            if (!std::exchange(ended, true)) file.end_batch();  // once, also if committing fails
         });
-    } catch (const std::bad_alloc&) {  // its rows are lost, and made anew from the objects
+    } catch (const std::bad_alloc&) {  // its rows are lost, and rebuilt from the artifacts
     }
 }
 

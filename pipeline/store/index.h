@@ -1,9 +1,9 @@
-// What can be looked up quickly, in SQLite: which objects there are, digests of source files with what stat said of them,
-// the history of stages. Disposable: deleted or damaged, it is made anew from the objects and the run records.
+// What can be looked up quickly, in SQLite: which artifacts exist, digests of source files with what stat said of them,
+// the history of stages. Disposable: deleted or damaged, it is rebuilt from the artifacts and the run records.
 //
 // SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
 // A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot
-// be used (read-only, a full disk, a lock that somebody does not let go of), a private one in memory takes its place.
+// be used (read-only, a full disk, a lock that another process never releases), a private one in memory takes its place.
 #pragma once
 
 #include <filesystem>
@@ -30,22 +30,22 @@ struct IndexedArtifact {
 struct StageHistory {
     Digest key;
     Recipe recipe;
-    double seconds = 0;           // of the last time that it ran (0: never seen running)
+    double seconds = 0;           // of the last time that it ran (0: it never ran)
     std::uint64_t peak_bytes = 0;
 };
 
 class Index {
 public:
-    // One that is damaged or of another format is moved aside, to `<file>.damaged-<n>`, now or when it shows.
+    // A file that is damaged or has another format is renamed to `<file>.damaged-<n>`, now or when that is detected.
     explicit Index(const std::filesystem::path& file);
     ~Index();
     Index(const Index&) = delete;
     Index& operator=(const Index&) = delete;
 
-    // It began empty: the store then fills it.
+    // It was empty: the store then fills it.
     [[nodiscard]] bool rebuilt() const;
-    // Why it is not, or was not, what is on disk; for a warning.
-    [[nodiscard]] std::optional<std::string> trouble() const;
+    // Why the file on disk is not, or was not, used; for a warning.
+    [[nodiscard]] std::optional<std::string> problem() const;
 
     [[nodiscard]] std::optional<IndexedArtifact> artifact(const Digest& key);
     void put_artifact(const Digest& key, const IndexedArtifact& object);
@@ -59,10 +59,10 @@ public:
     // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.
     [[nodiscard]] std::optional<double> seconds(const Digest& key, const std::string& kind);
 
-    // Within a batch, before something slow: ends its transaction; the next use begins another.
+    // Within a batch, before a slow operation: commits; the next use begins another transaction.
     void commit_so_far();
 
-    // Many lookups or writes as one transaction, which ends when it goes: for bursts (a plan, a reindex), since other
+    // Many lookups or writes as one transaction, which ends with the Batch: for bursts (a plan, a reindex), since other
     // processes cannot write meanwhile. Nested ones count as the outermost.
     class Batch {
     public:

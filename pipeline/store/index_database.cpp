@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFormat = 1;       // user_version
-constexpr int kMaxDamages = 3;  // then memory serves: a disk that damages what is written will not stop at that
+constexpr int kMaxDamages = 3;  // then memory is used: a disk that damages what is written will do it again
 constexpr std::size_t kCheckDigits = 16;
 
 constexpr const char* kSchema =
@@ -65,7 +65,7 @@ std::optional<std::string> IndexDatabase::get(IndexTable table, std::string_view
     if (!use.blob(name).step()) return std::nullopt;
     const std::string_view value = use.text_column();
     const std::string_view text = value.substr(std::min(kCheckDigits, value.size()));
-    if (value != check_digits(number, name, text) + std::string(text)) throw damaged_row("a row is not what was written");
+    if (value != check_digits(number, name, text) + std::string(text)) throw damaged_row("a row does not match its checksum");
     return std::string(text);
 }
 
@@ -111,17 +111,17 @@ void IndexDatabase::open_existing() {
     if (in_memory_ || connection_ != nullptr) return;
     std::error_code ignored;
     if (fs::exists(file_, ignored)) connect(0);
-    else began_empty_ = true;
+    else was_empty_ = true;
 }
 
 void IndexDatabase::connect(int flags) {
     adopt(open_sqlite(file_.string(), flags));
-    note_identity();
-    if (sqlite3_db_readonly(connection_.get(), "main") == 1) throw SqliteFailure{SQLITE_READONLY, "it may not be written"};
+    remember_stamp();
+    if (sqlite3_db_readonly(connection_.get(), "main") == 1) throw SqliteFailure{SQLITE_READONLY, "it is read-only"};
     const int found = user_version(connection_.get());
     if (found == kFormat) return;
-    if (found != 0) throw damaged_row(fmt::format("it is of format {}, this program's is {}", found, kFormat));
-    began_empty_ = true;
+    if (found != 0) throw damaged_row(fmt::format("it has format {}, but this satdl needs format {}", found, kFormat));
+    was_empty_ = true;
     execute_sqlite(connection_.get(), "BEGIN IMMEDIATE");
     if (user_version(connection_.get()) == 0) {  // else another process was quicker
         execute_sqlite(connection_.get(), kSchema);
@@ -135,7 +135,7 @@ void IndexDatabase::adopt(SqliteConnection fresh) {
     connection_ = std::move(fresh);
 }
 
-void IndexDatabase::note_identity() {
+void IndexDatabase::remember_stamp() {
     try {
         opened_ = real_file_system()->stamp(file_);
     } catch (const FileError& error) {
@@ -158,10 +158,10 @@ void IndexDatabase::begin_reading() {
     transaction_ = Transaction::Reading;
 }
 
-// A transaction that has read is never turned into a writing one: two processes that try would wait for each other.
+// A transaction that has read is never upgraded to a writing one: two processes that try would deadlock.
 void IndexDatabase::begin_writing() {
     if (connection_ == nullptr) {
-        std::error_code ignored;  // where there is no folder, opening fails
+        std::error_code ignored;  // without the folder, opening fails
         fs::create_directories(file_.parent_path(), ignored);
         connect(SQLITE_OPEN_CREATE);
     }
@@ -179,8 +179,8 @@ void IndexDatabase::recover(const SqliteFailure& failure) {
     const int code = failure.code & 0xff;
     SATDL_CHECK(code != SQLITE_MISUSE && !in_memory_, "SQLite: " + failure.what);
     disconnect();
-    trouble_ = fmt::format("the index '{}' cannot be used: {}", printable(file_.string()), printable(failure.what));
-    began_empty_ = true;
+    problem_ = fmt::format("the index '{}' cannot be used: {}", printable(file_.string()), printable(failure.what));
+    was_empty_ = true;
     const bool is_damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
     if (is_damaged && ++damages_ <= kMaxDamages && move_aside()) return;
     in_memory_ = true;
@@ -188,7 +188,7 @@ void IndexDatabase::recover(const SqliteFailure& failure) {
     execute_sqlite(connection_.get(), kSchema);
 }
 
-// A journal left behind would be rolled back into the new file, so it goes along. Nothing is moved where another process has
+// A journal left behind would be rolled back into the new file, so it is moved, too. Nothing is moved if another process has
 // already put a new file there.
 bool IndexDatabase::move_aside() {
     try {
@@ -202,7 +202,7 @@ bool IndexDatabase::move_aside() {
         if (files->stamp(journal)) files->rename(journal, aside() + "-journal");
         files->rename(file_, aside());
         opened_.reset();
-        *trouble_ += fmt::format("; it was moved to '{}' and is made anew", printable(aside()));
+        *problem_ += fmt::format("; it was moved to '{}' and is rebuilt", printable(aside()));
         return true;
     } catch (const FileError&) {
         return false;

@@ -1,7 +1,7 @@
 // The index's SQLite file: rows of text by name, each with its own check, and what to do when the file cannot be used.
 //
-// SQLite has no checksums over data: a flipped bit in a digest here would not spoil a result, but it would run what need not
-// run, and stand in a recipe as its cause.
+// SQLite has no checksums over data: a flipped bit in a digest here would not corrupt a result, but would rerun what need not
+// run, and appear in a recipe as the cause.
 #pragma once
 
 #include <filesystem>
@@ -22,7 +22,7 @@ public:
 
     explicit IndexDatabase(std::filesystem::path file) : file_(std::move(file)) {}
 
-    // Runs `use`, one caller at a time. Where SQLite or a row fails in it, the file is moved aside or replaced by memory,
+    // Runs `use`, one caller at a time. If SQLite or a row fails in it, the file is renamed or replaced by memory,
     // and `use` runs again, on what is then empty.
     template <typename Function>
     auto access(Function use) {
@@ -39,11 +39,11 @@ public:
     // ---- only inside access() ----
 
     void open_existing();
-    [[nodiscard]] bool began_empty() const { return began_empty_; }
-    [[nodiscard]] const std::optional<std::string>& trouble() const { return trouble_; }
+    [[nodiscard]] bool was_empty() const { return was_empty_; }
+    [[nodiscard]] const std::optional<std::string>& problem() const { return problem_; }
 
     [[nodiscard]] std::optional<std::string> get(IndexTable table, std::string_view name);
-    // Writes nothing where that is there already; says whether it wrote.
+    // Writes nothing if that is there already; returns whether it wrote.
     bool put(IndexTable table, std::string_view name, const std::string& text);
     void remove(IndexTable table, std::string_view name);
 
@@ -60,7 +60,7 @@ private:
 
     void connect(int flags);
     void adopt(SqliteConnection fresh);
-    void note_identity();
+    void remember_stamp();
     void disconnect();
     void begin_reading();
     void begin_writing();
@@ -70,9 +70,9 @@ private:
     const std::filesystem::path file_;
     std::mutex mutex_;
     // Guarded by mutex_:
-    bool began_empty_ = false;
+    bool was_empty_ = false;
     bool in_memory_ = false;
-    std::optional<std::string> trouble_;
+    std::optional<std::string> problem_;
     int damages_ = 0;
     int batches_ = 0;
     Transaction transaction_ = Transaction::None;

@@ -1,4 +1,4 @@
-// What lies in a store's folder. Each name is written down here and nowhere else, for all who make, read, verify or remove it.
+// The names in a store's folder. Each is defined here and nowhere else, for all code that creates, reads, verifies or removes it.
 //
 // A name that is added here is known to Git's ignore rule at once (gitignore.h). No name changes: stores that were made before are used.
 #pragma once

@@ -4,7 +4,7 @@
 
 namespace satdl {
 
-struct MemoryStore::Kept {
+struct MemoryStore::Entry {
     ArtifactHeader header;
     StageOutput outcome;
 };
@@ -17,30 +17,30 @@ std::optional<PortDigests> MemoryStore::find(const Digest& key) {
 
 std::optional<ArtifactHeader> MemoryStore::header(const Digest& key) {
     const std::scoped_lock lock(mutex_);
-    const auto found = kept_.find(key);
-    if (found == kept_.end()) return std::nullopt;
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return std::nullopt;
     return found->second->header;
 }
 
 std::optional<StageOutput> MemoryStore::load(const Digest& key) {
     const std::scoped_lock lock(mutex_);
-    const auto found = kept_.find(key);
-    if (found == kept_.end()) return std::nullopt;
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return std::nullopt;
     return found->second->outcome;
 }
 
 Published MemoryStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
-    auto kept = std::make_shared<const Kept>(Kept{describe_artifact(recipe, description, outcome), outcome});
+    auto entry = std::make_shared<const Entry>(Entry{describe_artifact(recipe, description, outcome), outcome});
     const std::scoped_lock lock(mutex_);
-    const auto [place, is_new] = kept_.emplace(kept->header.key, kept);
+    const auto [place, is_new] = entries_.emplace(entry->header.key, entry);
     if (is_new) return Published::New;
-    return place->second->header.port_digests == kept->header.port_digests ? Published::Same : Published::Different;
+    return place->second->header.port_digests == entry->header.port_digests ? Published::Same : Published::Different;
 }
 
 std::vector<Digest> MemoryStore::keys() {
     const std::scoped_lock lock(mutex_);
     std::vector<Digest> keys;
-    for (const auto& [key, kept] : kept_) keys.push_back(key);
+    for (const auto& [key, entry] : entries_) keys.push_back(key);
     return keys;
 }
 
@@ -50,7 +50,7 @@ std::filesystem::path MemoryStore::path_of(const Digest& key) const {
 
 void MemoryStore::erase(const Digest& key) {
     const std::scoped_lock lock(mutex_);
-    kept_.erase(key);
+    entries_.erase(key);
 }
 
 }  // namespace satdl

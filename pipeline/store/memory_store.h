@@ -1,4 +1,4 @@
-// A store in memory: for tests, benchmarks, and runs that keep nothing.
+// A store in memory: for tests, benchmarks, and runs that store nothing.
 #pragma once
 
 #include <map>
@@ -20,9 +20,9 @@ public:
     void erase(const Digest& key);
 
 private:
-    struct Kept;
+    struct Entry;
     std::mutex mutex_;
-    std::map<Digest, std::shared_ptr<const Kept>> kept_;  // guarded by mutex_
+    std::map<Digest, std::shared_ptr<const Entry>> entries_;  // guarded by mutex_
 };
 
 }  // namespace satdl

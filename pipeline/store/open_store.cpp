@@ -16,7 +16,7 @@ std::filesystem::path made(const std::filesystem::path& folder, FileSystem& file
     return folder;
 }
 
-// HDF5 comes in with the first artifact that is written; the library stays.
+// HDF5 is loaded with the first artifact that is written; the library stays loaded.
 Hdf5LayoutFunction hdf5_layout() {
     const auto path = program_folder() / "libsatdl_hdf5.so";
     const SharedLibrary library(path);

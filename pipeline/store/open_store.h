@@ -1,4 +1,4 @@
-// A store on disk with all that belongs to it, opened: its index, artifacts, checkpoints.
+// An open store on disk: its index, artifacts, checkpoints.
 #pragma once
 
 #include <filesystem>
@@ -12,11 +12,11 @@
 namespace satdl {
 
 enum class Access {
-    ReadOnly,  // a store that does not exist is not created
+    ReadOnly,  // a store is not created if absent
     ReadWrite,
 };
 
-// A store with its index. One whose index was lost is indexed again when it is opened. Opened to be written, it is kept out of Git.
+// A store with its index. If the index was lost, it is rebuilt on opening. A store opened for writing is ignored by Git.
 class OpenStore {
 public:
     OpenStore(std::filesystem::path folder, Access access);

@@ -1,4 +1,4 @@
-// Where damaged files go: out of the way, so that nobody takes them for good ones, and not deleted, so that somebody can look at them.
+// Where damaged files go: moved away, so that they are never used, and not deleted, so that a user can look at them.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// The stat cache over source files. Content decides; stat only saves reading. Read in pieces, not mapped: a file that
-// somebody cuts meanwhile must be told as such, and not end the program.
+// The stat cache of source files. Content decides; stat only saves reading. Read in pieces, not mapped: a file that
+// is truncated meanwhile must be reported, and not kill the program.
 #include "pipeline/store/source_digest.h"
 
 #include <fmt/format.h>
@@ -13,7 +13,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
-constexpr std::int64_t kYoungNanoseconds = 2'000'000'000;
+constexpr std::int64_t kRecentNanoseconds = 2'000'000'000;
 
 std::string named(const SourceFile& file) {
     const std::string path = printable(file.path.string());
@@ -33,9 +33,9 @@ FileStamp identity_of(const SourceFile& file, FileSystem& files) {
     return *identity;
 }
 
-Digest as_promised(const SourceFile& file, const Digest& digest) {
+Digest check_expected(const SourceFile& file, const Digest& digest) {
     if (file.expected && *file.expected != digest) {
-        fail(file, fmt::format(" is not the one that its manifest names: its SHA-256 is {}, expected {}", digest.hex(),
+        fail(file, fmt::format(" does not match its manifest: its SHA-256 is {}, expected {}", digest.hex(),
                                file.expected->hex()));
     }
     return digest;
@@ -51,15 +51,15 @@ Digest read_digest(const SourceFile& file, const FileStamp& before, FileSystem& 
         at += piece.size();
     }
     if (files.stamp(file.path) != before) {
-        fail(file, " changed while it was read", "run again when nobody writes it any more");
+        fail(file, " changed while it was read", "run again when nothing writes to it any more");
     }
     return digest.finish();
 }
 
-bool is_young(const FileStamp& identity) {
+bool is_recent(const FileStamp& identity) {
     using namespace std::chrono;
     const std::int64_t now = duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
-    return std::max(identity.modified_nanoseconds, identity.changed_nanoseconds) > now - kYoungNanoseconds;
+    return std::max(identity.modified_nanoseconds, identity.changed_nanoseconds) > now - kRecentNanoseconds;
 }
 
 }  // namespace
@@ -68,16 +68,16 @@ Digest source_digest(const SourceFile& file, Index& index, FileSystem& files) {
     const FileStamp identity = identity_of(file, files);
     auto digest = index.file_digest(file.path, identity);
     if (!digest) {
-        const bool remember = !is_young(identity);
+        const bool remember = !is_recent(identity);
         index.commit_so_far();
         digest = read_digest(file, identity, files);
         if (remember) index.put_file_digest(file.path, identity, *digest);
     }
-    return as_promised(file, *digest);
+    return check_expected(file, *digest);
 }
 
 Digest source_digest(const SourceFile& file, FileSystem& files) {
-    return as_promised(file, read_digest(file, identity_of(file, files), files));
+    return check_expected(file, read_digest(file, identity_of(file, files), files));
 }
 
 }  // namespace satdl

@@ -1,4 +1,4 @@
-// The digest of a source file, read only where stat says that it may have changed.
+// The digest of a source file, which is read only if stat says that it may have changed.
 #pragma once
 
 #include "pipeline/core/digest.h"
@@ -8,9 +8,9 @@
 
 namespace satdl {
 
-// The digest of a source file: from the index where stat says the same as then, else by reading it. A file that was changed
-// less than two seconds before it was read is not remembered (its mtime may not tell a later edit). Throws Error{Store} at
-// the file's place where it is missing, changes while it is read, or is not what its dataset's manifest promises.
+// The digest of a source file: from the index if stat is the same as then, else by reading it. A file that was changed
+// less than two seconds before it was read is not cached (its mtime may not show a later edit). Throws Error{Store} at
+// the file's place if it is missing, changes while it is read, or does not match its dataset's manifest.
 [[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
 // The same without an index: by reading it.
 [[nodiscard]] Digest source_digest(const SourceFile& file, FileSystem& files);

@@ -44,7 +44,7 @@ SqliteUse::SqliteUse(sqlite3* connection, SqliteStatement& statement, const char
     : connection_(connection), statement_(prepared(connection, statement, sql)) {}
 
 SqliteUse::~SqliteUse() {
-    sqlite3_reset(statement_);  // repeats the code of the last step, which was looked at
+    sqlite3_reset(statement_);  // repeats the code of the last step, which was checked
     sqlite3_clear_bindings(statement_);
 }
 

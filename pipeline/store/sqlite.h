@@ -30,7 +30,7 @@ using SqliteStatement = std::unique_ptr<sqlite3_stmt, FinalizeSqlite>;
 // Several statements without results.
 void execute_sqlite(sqlite3* connection, const std::string& sql);
 
-// One use of a statement, which is prepared at its first. Resets it when it goes, so that it holds no lock.
+// One use of a statement, which is prepared at its first. The destructor resets it, so that it holds no lock.
 class SqliteUse {
 public:
     SqliteUse(sqlite3* connection, SqliteStatement& statement, const char* sql);

@@ -65,7 +65,7 @@ LinkResult Staging::write_and_link(std::uint64_t size, std::span<const Extent> e
     const auto remove_tmp = [&] {
         try {
             files_.remove(tmp);
-        } catch (const FileError&) {  // it is swept another time
+        } catch (const FileError&) {  // a later sweep removes it
         }
     };
     try {
@@ -78,7 +78,7 @@ LinkResult Staging::write_and_link(std::uint64_t size, std::span<const Extent> e
     }
 }
 
-// A dead process may have had this one's number, and left a file of this name.
+// A dead process may have had this process number, and left a file of this name.
 fs::path Staging::write(std::uint64_t size, std::span<const Extent> extents, std::string name) {
     std::ranges::replace(name, '.', '-');
     while (true) {

@@ -1,5 +1,5 @@
-// A store's tmp/: files on their way in. Each is written whole under a name of this process's own, made durable, and only then
-// given its final name, which must not exist yet. Whoever dies in between leaves a file in tmp/ that nobody takes for a result, and
+// A store's tmp/: files being written. Each is written whole under a name unique to this process, made durable, and only then
+// given its final name, which must not exist yet. Whoever dies in between leaves a file in tmp/ that is never taken for a result, and
 // that the next writer sweeps away: at once where its name says that a dead process of this boot and PID namespace wrote it, else after
 // a day.
 //
@@ -26,7 +26,7 @@ public:
     Staging(std::filesystem::path folder, FileSystem& files) : folder_(std::move(folder)), files_(files) {}
 
     void prepare();  // makes the folder durably; before the first file
-    // The bytes are durable under `path`, whose folder the caller syncs. Nothing is left in tmp/, whatever fails.
+    // The bytes are durable under `path`, whose folder the caller syncs. No file is left in tmp/, whatever fails.
     [[nodiscard]] LinkResult write_and_link(std::uint64_t size, std::span<const Extent> extents, const std::filesystem::path& path);
     // Removes what dead processes left; that of other hosts goes after a day. Throws nothing: it only saves space.
     void sweep();

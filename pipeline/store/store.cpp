@@ -1,5 +1,5 @@
-// The store on disk. Locks would only save work and can be left behind, so there are none: names that must not exist yet
-// decide who was first, and the one who was second compares, which checks for free that the stage is deterministic.
+// The store on disk. Locks would only save work and could be left behind, so there are none: names that must not exist yet
+// decide who was first, and whoever is second compares, which checks for free that the stage is deterministic.
 #include "pipeline/store/store.h"
 
 #include <cerrno>
@@ -109,13 +109,13 @@ Published DiskStore::publish(const Recipe& recipe, const StageDescription& descr
                 return first->port_digests == image.header.port_digests ? Published::Same : Published::Different;
             }
         } catch (const DamagedArtifact&) {
-            if (tries > 0) throw;  // it could not be moved away
+            if (tries > 0) throw;  // it could not be quarantined
         }
-        if (tries > 2) throw FileError(ENOENT, "keep", path);  // it comes and goes
+        if (tries > 2) throw FileError(ENOENT, "publish", path);  // it appears and disappears
     }
 }
 
-// Once for each folder in this process: a folder that another process made, and died, may not be durable yet.
+// Once per folder in this process: a folder that a process created before it died may not be durable yet.
 void DiskStore::prepare(const fs::path& object_folder) {
     bool is_first = false;
     {
@@ -128,15 +128,15 @@ void DiskStore::prepare(const fs::path& object_folder) {
     files_.sync_folder(object_folder.parent_path());
     files_.sync_folder(folder_);
     if (is_first) {
-        sync_own_name();
+        sync_parent_folder();
         staging_.sweep();
     }
     const std::scoped_lock lock(mutex_);
     prepared_.insert(object_folder);
 }
 
-// Who may not open the folder above the store cannot have made the store there.
-void DiskStore::sync_own_name() {
+// A user who may not open the folder above the store cannot have created the store there.
+void DiskStore::sync_parent_folder() {
     try {
         const fs::path above = folder_.parent_path();
         files_.sync_folder(above.empty() ? "." : above);
@@ -168,7 +168,7 @@ std::size_t DiskStore::reindex() {
     for (const Digest& key : keys()) {
         try {
             headers.push_back(header_in(*files_.open(path_of(key)), key));
-        } catch (const Error&) {  // damaged or unreadable: told when it is asked for
+        } catch (const Error&) {  // damaged or unreadable: reported when it is used
         }
     }
     const Index::Batch batch(index_);

@@ -1,4 +1,4 @@
-// What a store of outcomes promises, and the one on disk.
+// What a store of outputs promises, and the one on disk.
 //
 // objects/ab/<key>.h5 is immutable, and the first writer wins. What else is in a store's folder: layout.h.
 //
@@ -25,8 +25,8 @@
 namespace satdl {
 
 enum class Published {
-    New,       // it is there now, durably
-    Same,      // somebody else's was there first, with the same digests
+    New,       // it is stored now, durably
+    Same,      // another writer was first, with the same digests
     Different, // ... with other digests: the stage is not deterministic; the first one stays
 };
 
@@ -34,13 +34,13 @@ enum class Published {
 class Store {
 public:
     virtual ~Store() = default;
-    // The digests of a key's outcome, where the store has it. Does not read the tensors.
+    // The digests of a key's output, if the store has it. Does not read the tensors.
     [[nodiscard]] virtual std::optional<PortDigests> find(const Digest& key) = 0;
-    // All that the header says. Throws DamagedArtifact (then it has been quarantined); nothing where there is none.
+    // The whole header. Throws DamagedArtifact (then it has been quarantined); nullopt if absent.
     [[nodiscard]] virtual std::optional<ArtifactHeader> header(const Digest& key) = 0;
     // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedArtifact (quarantined).
     [[nodiscard]] virtual std::optional<StageOutput> load(const Digest& key) = 0;
-    // Durable when it returns. Throws FileError where it could not be kept.
+    // Durable when it returns. Throws FileError if it could not be written.
     virtual Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) = 0;
     [[nodiscard]] virtual std::vector<Digest> keys() = 0;
     [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;
@@ -58,7 +58,7 @@ public:
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
 
-    // Absent is fine. Only for who has the store to himself (store_lock.h).
+    // Absent is fine. Only with the store locked exclusively (store_lock.h).
     void erase(const Digest& key);
 
     // Fills the index from the objects' headers; returns how many.
@@ -69,7 +69,7 @@ private:
     auto guarded(const Digest& key, Function read) -> decltype(read(std::declval<File&>()));
     [[nodiscard]] bool is_verified(const Digest& key, const FileStamp& stamp);
     void prepare(const std::filesystem::path& object_folder);
-    void sync_own_name();
+    void sync_parent_folder();
     void index_artifact(const ArtifactHeader& header);
 
     const std::filesystem::path folder_;

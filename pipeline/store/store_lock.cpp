@@ -18,7 +18,7 @@ UniqueFd opened(const std::filesystem::path& path, int flags) {
     return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | flags, 0666));
 }
 
-// Interrupted by a signal, it is asked again: what the signal wants is seen to by its handler.
+// Retried after a signal: the signal's handler does what is needed.
 int lock(const UniqueFd& file, int operation) {
     int result = 0;
     do result = flock(file.get(), operation);
@@ -26,7 +26,7 @@ int lock(const UniqueFd& file, int operation) {
     return result;
 }
 
-// False: somebody else holds it.
+// False: another process holds it.
 bool lock_alone(const UniqueFd& file, const std::filesystem::path& path) {
     if (!file) throw FileError(errno, "open", path);
     if (lock(file, LOCK_EX | LOCK_NB) == 0) return true;

@@ -1,8 +1,8 @@
-// Who uses a store at the moment: runs share it, garbage collection wants it alone.
+// The lock of a store: runs share it, garbage collection needs it exclusively.
 //
-// A flock on the file in-use of its folder, which the kernel lets go of when its process ends, however that ends: nobody ever waits for a
-// dead one, and there is nothing to unlock by hand. Where flock lies (some network file systems), a run whose artifacts are
-// taken away makes them again: slower, and not wrong.
+// A flock on the file in-use of its folder, which the kernel releases when its process ends, however that ends: no process ever waits for a
+// dead one, and there is nothing to unlock by hand. If flock does not work (some network file systems), a run whose artifacts are
+// removed rebuilds them: slower, but not wrong.
 #pragma once
 
 #include <filesystem>
@@ -15,12 +15,12 @@ namespace satdl {
 
 class StoreLock {
 public:
-    // Waits while garbage is being collected. Where the file cannot be made (a read-only store), nothing is held.
+    // Waits while garbage is being collected. If the file cannot be created (a read-only store), nothing is locked.
     [[nodiscard]] static StoreLock shared(const std::filesystem::path& store_folder);
-    // Nothing where somebody uses the store. Throws FileError where the file cannot be opened.
+    // nullopt if the store is in use. Throws FileError if the file cannot be opened.
     [[nodiscard]] static std::optional<StoreLock> alone(const std::filesystem::path& store_folder);
 
-    // Whether somebody does at the moment. Makes no file. Throws FileError where it cannot be told.
+    // Whether the store is in use. Creates no file. Throws FileError if that cannot be determined.
     [[nodiscard]] static bool is_used(const std::filesystem::path& store_folder);
 
     ~StoreLock();  // not inline: GCC 12 takes the descriptor of an empty optional for uninitialized

@@ -22,7 +22,7 @@ double within_angle(double theta, std::size_t degrees) {
 
 }  // namespace
 
-// Bisects the angle, which is bounded where t is not.
+// Bisects the angle, which is bounded, unlike t.
 double student_t_bound(double confidence, std::size_t degrees) {
     SATDL_CHECK(confidence > 0 && confidence < 1 && degrees >= 1, "a confidence lies between 0 and 1");
     double low = 0, high = std::numbers::pi / 2;

@@ -1,4 +1,4 @@
-// A few values in numbers: mean, standard deviation, and the interval in which the mean of what they were drawn from lies.
+// Mean and standard deviation of a few values, and a confidence interval for the mean of their distribution.
 //
 // Student's t distribution for whole degrees of freedom has a closed form: Abramowitz and Stegun, Handbook of Mathematical
 // Functions (1964), 26.7.3 and 26.7.4. Every term of it is positive, so nothing cancels; no approximation is needed.
@@ -26,7 +26,7 @@ struct Interval {
     double low = 0, high = 0;
     [[nodiscard]] bool has_zero() const { return !(low > 0) && !(high < 0); }
 };
-// Of the mean, with 95 % confidence, for values that are drawn independently from a normal distribution. Nothing for fewer
+// Of the mean, with 95 % confidence, for values that are drawn independently from a normal distribution. nullopt for fewer
 // than two values: one value says nothing about how far others lie from it.
 [[nodiscard]] std::optional<Interval> mean_interval_95(const Sample& sample);
 

@@ -23,12 +23,12 @@ std::string column_of(std::string_view stage, std::string_view port, std::string
     return is_only_port ? fmt::format("{}.{}", stage, metric) : fmt::format("{}.{}.{}", stage, port, metric);
 }
 
-// "compare.difference" -> "difference", as a user may call it.
+// "compare.difference" -> "difference", the short name that users may give.
 std::string_view short_name(std::string_view column) {
     return column.substr(column.rfind('.') + 1);
 }
 
-// What one point has, in the order of its stages; of the stages that nobody reads alone where `final_only`.
+// The metrics of one point, in the order of its stages; with `final_only`, of the stages without consumers.
 std::vector<Named> metrics_of_point(const SweepPoint& point, const Dag& dag, const std::vector<bool>& is_read, bool final_only,
                                     const std::function<Metrics(NodeId)>& metrics_of) {
     std::vector<Named> found;
@@ -48,10 +48,10 @@ std::vector<Named> metrics_of_point(const SweepPoint& point, const Dag& dag, con
     return found;
 }
 
-class Reporter {
+class SummaryBuilder {
 public:
-    Reporter(const Sweep& sweep, const SweepQuestion& question) : sweep_(sweep), question_(question) {
-        report_.axes = sweep.axes;
+    SummaryBuilder(const Sweep& sweep, const SweepQuery& query) : sweep_(sweep), query_(query) {
+        summary_.axes = sweep.axes;
     }
 
     SweepSummary report(const std::function<Metrics(NodeId)>& metrics_of, const std::map<NodeId, std::string>& errors) {
@@ -60,41 +60,41 @@ public:
         make_points(errors);
         make_rows();
         sort_rows();
-        return std::move(report_);
+        return std::move(summary_);
     }
 
 private:
     void gather(const std::function<Metrics(NodeId)>& metrics_of) {
         std::vector<bool> is_read;
         for (const auto& consumers : sweep_.dag.consumers()) is_read.push_back(!consumers.empty());
-        const bool final_only = question_.metrics.empty() && question_.paired.empty();
+        const bool final_only = query_.metrics.empty() && query_.paired.empty();
         std::set<std::string> seen;
         for (const SweepPoint& point : sweep_.points) {
-            found_.push_back(metrics_of_point(point, sweep_.dag, is_read, final_only, metrics_of));
-            for (const auto& [name, value] : found_.back()) {
-                if (seen.insert(name).second) report_.reported.push_back(name);
+            point_metrics_.push_back(metrics_of_point(point, sweep_.dag, is_read, final_only, metrics_of));
+            for (const auto& [name, value] : point_metrics_.back()) {
+                if (seen.insert(name).second) summary_.reported.push_back(name);
             }
         }
     }
 
-    // A name stands for every column that is called so; a pair's for the first.
+    // A name selects every column of that name; in a pair, the first one.
     void choose_columns() {
-        std::vector<std::string> wanted = question_.metrics;
-        for (const auto& [a, b] : question_.paired) wanted.insert(wanted.end(), {a, b});
-        for (const std::string& column : report_.reported) {
-            const auto calls_it = [&](const std::string& name) { return calls_column(name, column); };
-            if (!wanted.empty() && std::ranges::any_of(wanted, calls_it)) report_.metrics.push_back(column);
+        std::vector<std::string> wanted = query_.metrics;
+        for (const auto& [a, b] : query_.paired) wanted.insert(wanted.end(), {a, b});
+        for (const std::string& column : summary_.reported) {
+            const auto names_it = [&](const std::string& name) { return is_name_of_column(name, column); };
+            if (!wanted.empty() && std::ranges::any_of(wanted, names_it)) summary_.metrics.push_back(column);
         }
-        if (report_.metrics.empty()) report_.metrics = report_.reported;  // better than an empty table
+        if (summary_.metrics.empty()) summary_.metrics = summary_.reported;  // better than an empty table
         for (const std::string& name : wanted) {
-            if (!column_called(name)) report_.unknown.push_back(name);
+            if (!column_called(name)) summary_.unknown.push_back(name);
         }
-        if (!question_.metrics.empty()) report_.sorted_by = column_called(question_.metrics.front());
-        if (report_.sorted_by) {
-            report_.best = question_.best ? question_.best : usual_best(report_.metrics[*report_.sorted_by]);
+        if (!query_.metrics.empty()) summary_.sorted_by = column_called(query_.metrics.front());
+        if (summary_.sorted_by) {
+            summary_.best = query_.best ? query_.best : usual_best(summary_.metrics[*summary_.sorted_by]);
         }
-        const bool is_asked = !question_.paired.empty();
-        for (const auto& [a, b] : is_asked ? question_.paired : described_pairs()) {
+        const bool is_asked = !query_.paired.empty();
+        for (const auto& [a, b] : is_asked ? query_.paired : described_pairs()) {
             const auto first = column_called(a), second = column_called(b);
             if (first && second) pairs_.emplace_back(*first, *second);
         }
@@ -114,44 +114,44 @@ private:
     }
 
     std::optional<std::size_t> column_called(const std::string& name) const {
-        const auto found = std::ranges::find_if(report_.metrics, [&](const auto& column) { return calls_column(name, column); });
-        if (found == report_.metrics.end()) return std::nullopt;
-        return static_cast<std::size_t>(found - report_.metrics.begin());
+        const auto found = std::ranges::find_if(summary_.metrics, [&](const auto& column) { return is_name_of_column(name, column); });
+        if (found == summary_.metrics.end()) return std::nullopt;
+        return static_cast<std::size_t>(found - summary_.metrics.begin());
     }
 
     void make_points(const std::map<NodeId, std::string>& errors) {
         std::map<std::string, std::size_t> column_of;
-        for (std::size_t i = 0; i < report_.metrics.size(); ++i) column_of.emplace(report_.metrics[i], i);
+        for (std::size_t i = 0; i < summary_.metrics.size(); ++i) column_of.emplace(summary_.metrics[i], i);
         for (std::size_t i = 0; i < sweep_.points.size(); ++i) {
             SweepSummary::Point point;
             for (const auto& setting : sweep_.points[i].values) point.settings.push_back(setting.second);
-            point.metrics.resize(report_.metrics.size());
-            for (const auto& [name, value] : found_[i]) {
+            point.metrics.resize(summary_.metrics.size());
+            for (const auto& [name, value] : point_metrics_[i]) {
                 if (const auto column = column_of.find(name); column != column_of.end()) point.metrics[column->second] = value;
             }
             for (const NodeId node : sweep_.points[i].nodes) {
                 if (const auto error = errors.find(node); error != errors.end()) point.failures.push_back({node, error->second});
             }
-            report_.points.push_back(std::move(point));
+            summary_.points.push_back(std::move(point));
         }
     }
 
     void make_rows() {
         std::map<std::vector<std::string>, std::size_t> row_of;
-        for (std::size_t i = 0; i < report_.points.size(); ++i) {
+        for (std::size_t i = 0; i < summary_.points.size(); ++i) {
             std::vector<std::string> setting;
-            for (std::size_t axis = 0; axis < report_.axes.size(); ++axis) {
-                if (!report_.axes[axis].repeats) setting.push_back(report_.points[i].settings[axis]);
+            for (std::size_t axis = 0; axis < summary_.axes.size(); ++axis) {
+                if (!summary_.axes[axis].repeats) setting.push_back(summary_.points[i].settings[axis]);
             }
-            const auto [found, is_new] = row_of.emplace(std::move(setting), report_.rows.size());
-            if (is_new) report_.rows.emplace_back();
-            report_.rows[found->second].points.push_back(i);
+            const auto [found, is_new] = row_of.emplace(std::move(setting), summary_.rows.size());
+            if (is_new) summary_.rows.emplace_back();
+            summary_.rows[found->second].points.push_back(i);
         }
-        for (SweepSummary::Row& row : report_.rows) {
-            for (std::size_t column = 0; column < report_.metrics.size(); ++column) {
+        for (SweepSummary::Row& row : summary_.rows) {
+            for (std::size_t column = 0; column < summary_.metrics.size(); ++column) {
                 std::vector<double> values;
                 for (const std::size_t point : row.points) {
-                    if (const auto& value = report_.points[point].metrics[column]) values.push_back(*value);
+                    if (const auto& value = summary_.points[point].metrics[column]) values.push_back(*value);
                 }
                 row.metrics.push_back(sample_of(values));
             }
@@ -162,8 +162,8 @@ private:
     SweepSummary::Paired paired(const SweepSummary::Row& row, std::size_t a, std::size_t b) const {
         std::vector<double> differences;
         for (const std::size_t point : row.points) {
-            const auto& first = report_.points[point].metrics[a];
-            const auto& second = report_.points[point].metrics[b];
+            const auto& first = summary_.points[point].metrics[a];
+            const auto& second = summary_.points[point].metrics[b];
             if (first && second) differences.push_back(*second - *first);
         }
         const Sample difference = sample_of(differences);
@@ -172,28 +172,28 @@ private:
 
     // Rows without a finite value come last; equal ones keep their order.
     void sort_rows() {
-        if (report_.sorted_by && report_.best) {
-            const double sign = *report_.best == Best::Max ? -1 : 1;
+        if (summary_.sorted_by && summary_.best) {
+            const double sign = *summary_.best == Best::Max ? -1 : 1;
             const auto rank = [&](const SweepSummary::Row& row) {
-                const auto& mean = row.metrics[*report_.sorted_by].mean;
+                const auto& mean = row.metrics[*summary_.sorted_by].mean;
                 return mean && !std::isnan(*mean) ? std::optional(sign * *mean) : std::nullopt;
             };
-            std::ranges::stable_sort(report_.rows, [&](const auto& left, const auto& right) {
+            std::ranges::stable_sort(summary_.rows, [&](const auto& left, const auto& right) {
                 const auto first = rank(left), second = rank(right);
                 return first && (!second || *first < *second);
             });
-            const bool any = !report_.rows.empty() && rank(report_.rows.front());
-            for (SweepSummary::Row& row : report_.rows) row.best = any && rank(row) == rank(report_.rows.front());
+            const bool any = !summary_.rows.empty() && rank(summary_.rows.front());
+            for (SweepSummary::Row& row : summary_.rows) row.best = any && rank(row) == rank(summary_.rows.front());
         }
-        for (std::size_t row = 0; row < report_.rows.size(); ++row) {
-            for (const std::size_t point : report_.rows[row].points) report_.points[point].row = row;
+        for (std::size_t row = 0; row < summary_.rows.size(); ++row) {
+            for (const std::size_t point : summary_.rows[row].points) summary_.points[point].row = row;
         }
     }
 
     const Sweep& sweep_;
-    const SweepQuestion& question_;
-    SweepSummary report_;
-    std::vector<std::vector<Named>> found_;                 // by point
+    const SweepQuery& query_;
+    SweepSummary summary_;
+    std::vector<std::vector<Named>> point_metrics_;                 // by point
     std::vector<std::pair<std::size_t, std::size_t>> pairs_;  // columns
 };
 
@@ -218,7 +218,7 @@ std::vector<std::pair<std::string, std::string>> paired_columns(const std::strin
     return columns;
 }
 
-bool calls_column(std::string_view name, std::string_view column) {
+bool is_name_of_column(std::string_view name, std::string_view column) {
     return column == name || short_name(column) == name;
 }
 
@@ -241,20 +241,20 @@ bool SweepSummary::repeats() const {
 }
 
 SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                             const std::map<NodeId, std::string>& errors, const SweepQuestion& question) {
-    return Reporter(sweep, question).report(metrics_of, errors);
+                             const std::map<NodeId, std::string>& errors, const SweepQuery& query) {
+    return SummaryBuilder(sweep, query).report(metrics_of, errors);
 }
 
-std::string words(const SweepSummary& report, const SweepSummary::Paired& paired) {
+std::string describe(const SweepSummary& report, const SweepSummary::Paired& paired) {
     const std::string &a = report.metrics[paired.a], &b = report.metrics[paired.b];
     const std::string difference = fmt::format("{} - {}", b, a);
     if (!paired.difference.mean) return difference + ": no point has both";
     const auto with_sign = [](double value) { return fmt::format("{}{}", value > 0 ? "+" : "", metric_text(value)); };
     const std::string found = fmt::format("{} = {}", difference, with_sign(*paired.difference.mean));
-    if (!paired.interval) return found + ", n = 1: from one value no interval follows";
+    if (!paired.interval) return found + ", n = 1: there is no interval from one value";
     const std::string text = fmt::format("{}, 95 % interval {} to {}, n = {}: ", found, with_sign(paired.interval->low),
                                          with_sign(paired.interval->high), paired.difference.n);
-    if (paired.interval->has_zero()) return text + "cannot be told from zero";
+    if (paired.interval->has_zero()) return text + "cannot be distinguished from zero";
     return text + fmt::format("{} is {} than {}", b, paired.interval->low > 0 ? "greater" : "less", a);
 }
 

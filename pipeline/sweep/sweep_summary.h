@@ -1,8 +1,8 @@
-// What a sweep came to: its points, and its settings over their repetitions.
+// The result of a sweep: its points, and its settings over their repetitions.
 //
-// A repetition (a seed) is no setting: a table has one row a setting, with mean, standard deviation and n over its points.
-// Where a row has two metrics that belong together, they are compared point by point: what the seeds have in common falls
-// out of their difference, which two means side by side cannot say.
+// A repetition (a seed) is not a setting: a table has one row per setting, with mean, standard deviation and n over its points.
+// If a row has two metrics that belong together, they are compared point by point: what both have in common for a seed
+// cancels in their difference, which two separate means cannot show.
 #pragma once
 
 #include <functional>
@@ -17,24 +17,24 @@
 
 namespace satdl {
 
-// Port -> name -> value, of one outcome's Metrics ports.
+// Port -> name -> value, of the Metrics ports of one stage.
 using Metrics = std::map<std::string, std::map<std::string, double>>;
 
 // The columns of one stage's metrics: "compare.p", or "stage.port.name" where it has several Metrics ports.
 [[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
 // The columns of the pairs of metrics that a stage of this description compares (PortDescription::MetricsRule::pairs).
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> paired_columns(const std::string& stage, const StageDescription& description);
-// Whether a column may be called so: "compare.p", or "p".
-[[nodiscard]] bool calls_column(std::string_view name, std::string_view column);
+// Whether `name` refers to `column`: "compare.p", or "p".
+[[nodiscard]] bool is_name_of_column(std::string_view name, std::string_view column);
 
 enum class Best { Max, Min };
 [[nodiscard]] std::string_view name_of(Best best);  // "max"
-// Which way a metric is good, by the last word of its name: accuracy, precision, recall: max; loss, error: min.
+// Whether a metric is maximised or minimised, by the last word of its name: accuracy, precision, recall: max; loss, error: min.
 [[nodiscard]] std::optional<Best> usual_best(std::string_view metric);
 
-struct SweepQuestion {
+struct SweepQuery {
     std::vector<std::string> metrics;  // columns: "compare.p", or "p": of every stage that has it; none: see summarise_sweep()
-    std::optional<Best> best;          // which way the first of them is good; none: as usual for its name
+    std::optional<Best> best;          // whether the first of them is maximised or minimised; nullopt: usual_best()
     std::vector<std::pair<std::string, std::string>> paired;  // (A, B): B - A; none: paired_columns() of each stage
 };
 
@@ -45,7 +45,7 @@ struct SweepSummary {
     };
     struct Point {
         std::vector<std::string> settings;           // in the order of `axes`
-        std::vector<std::optional<double>> metrics;  // in the order of `metrics`; nothing where the point has none
+        std::vector<std::optional<double>> metrics;  // in the order of `metrics`; nullopt if the point has none
         std::vector<Failure> failures;
         std::size_t row = 0;  // its setting, in `rows`
     };
@@ -53,7 +53,7 @@ struct SweepSummary {
     struct Paired {
         std::size_t a = 0, b = 0;  // in `metrics`
         Sample difference;
-        std::optional<Interval> interval;  // 95 %; nothing for fewer than two points
+        std::optional<Interval> interval;  // 95 %; nullopt for fewer than two points
     };
     // One setting.
     struct Row {
@@ -65,11 +65,11 @@ struct SweepSummary {
     std::vector<SweepAxis> axes;
     std::vector<std::string> metrics;  // "compare.p", or "stage.port.name" where a stage has several Metrics ports
     std::vector<Point> points;         // in the sweep's order
-    std::vector<Row> rows;             // the best first, where a metric was asked for; else in the sweep's order
+    std::vector<Row> rows;             // the best first if a metric was requested, else in the sweep's order
     std::optional<std::size_t> sorted_by;  // in `metrics`
     std::optional<Best> best;
-    std::vector<std::string> unknown;  // of the question's names: those that no stage reported
-    std::vector<std::string> reported; // all that could have been named
+    std::vector<std::string> unknown;  // requested names that no stage reported
+    std::vector<std::string> reported; // all names that could have been requested
 
     [[nodiscard]] bool repeats() const;  // whether an axis is a repetition
 };
@@ -77,9 +77,9 @@ struct SweepSummary {
 // `metrics_of`: a node's metrics, none if it has no outcome; `errors`: of the nodes that failed, the whole message. Columns without a
 // question: the metrics of the stages that no other stage reads.
 [[nodiscard]] SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                                           const std::map<NodeId, std::string>& errors, const SweepQuestion& question);
+                                           const std::map<NodeId, std::string>& errors, const SweepQuery& query);
 
-// "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be told from zero"
-[[nodiscard]] std::string words(const SweepSummary& report, const SweepSummary::Paired& paired);
+// "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be distinguished from zero"
+[[nodiscard]] std::string describe(const SweepSummary& report, const SweepSummary::Paired& paired);
 
 }  // namespace satdl

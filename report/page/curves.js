@@ -100,9 +100,9 @@ function curves(run) {
       const about = (run.stages.find(stage => plainName(stage.name) === family) || {}).about;
       return el('div', { class: 'cell' }, el('h4', {}, family, about && el('small', {}, ` ${about}`)), figure);
     }))));
-  const unkept = run.curves.filter(curve => !curve.source).map(curve => curve.stage);
+  const withoutArtifact = run.curves.filter(curve => !curve.source).map(curve => curve.stage);
   return section(run, 'curves', 'Curves over the epochs',
     el('div', { class: 'controls' }, el('label', {}, log, ' logarithmic'), el('label', {}, 'smoothing ', slider, ' ', shown)), groups,
-    unkept.length > 0 && el('p', { class: 'notice' }, `From the run's record, for no artifact has them: ${unkept.join(', ')}`),
+    withoutArtifact.length > 0 && el('p', { class: 'notice' }, `From the run's record, since no artifact has them: ${withoutArtifact.join(', ')}`),
     sourcesLine(run, run.curves.map(curve => curve.source)));
 }

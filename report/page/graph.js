@@ -79,6 +79,6 @@ function timeline(run) {
   });
   const busy = timed.reduce((sum, stage) => sum + stage.seconds * stage.threads, 0);
   return section(run, 'timeline', 'The schedule', plot('when each stage ran', bars), el('h4', {}, 'Cores in use'), plot('cores in use', use),
-    el('p', { class: 'quiet' }, `${plural(timed.length, 'stage')} ran for ${durationText(busy)} of one core in ${durationText(end)}`, run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
+    el('p', { class: 'quiet' }, `${plural(timed.length, 'stage')} used ${durationText(busy)} of core time in ${durationText(end)}`, run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
       '. Source: the run’s record', run.id && ` ${run.id}`, '.'));
 }

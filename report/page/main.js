@@ -1,10 +1,10 @@
-// The page: each run from the answer down to its evidence.
+// The page: each run, from the result down to its evidence.
 function header(run, document_) {
   const facts = [run.id && ['run', run.id], ['began', timeText(run.wall_time)], ['took', isNumber(run.seconds) ? durationText(run.seconds) : 'not finished'],
     run.host && ['on', `${run.host}${run.cores > 0 ? `, ${plural(run.cores, 'core')}` : ''}`], run.file && ['file', run.file], ['satdl', run.version || document_.satdl]].filter(Boolean);
   if (!run.id) facts.splice(0, facts.length, ['file', run.file], ['satdl', document_.satdl]);
   return el('header', {}, el('h1', {}, run.dag || 'a run'), el('p', { class: 'facts' }, facts.map(([name, value]) => el('span', {}, `${name} `, el('b', {}, value)))),
-    run.missing.length > 0 && el('div', { class: 'notice missing' }, el('b', {}, 'What is not here'), el('ul', {}, run.missing.slice(0, 20).map(text => el('li', {}, text))),
+    run.missing.length > 0 && el('div', { class: 'notice missing' }, el('b', {}, 'What is missing'), el('ul', {}, run.missing.slice(0, 20).map(text => el('li', {}, text))),
       run.missing.length > 20 && el('details', {}, el('summary', {}, `and ${run.missing.length - 20} more`), el('ul', {}, run.missing.slice(20).map(text => el('li', {}, text))))));
 }
 
@@ -14,7 +14,7 @@ function prepare(run, i) {
   run.read = new Set(run.stages.flatMap(stage => stage.inputs.map(input => input.from)));
 }
 
-// The numbers of the stages that nobody reads, of several runs side by side.
+// The metrics of the stages without consumers, of several runs side by side.
 function sideBySide(runs) {
   const names = new Map();
   runs.forEach((run, i) => run.stages.filter(stage => !run.read.has(stage.name)).forEach(stage => Object.entries(stage.metrics || {}).forEach(([port, values]) => Object.entries(values).forEach(([name, value]) => {
@@ -35,7 +35,7 @@ function page() {
     const sections = [swept, verdict(run), curves(run), matrices(run), differing(run), noise(run), wrongest(run), graph(run), timeline(run), parameters(run), provenance(run)].filter(Boolean);
     main.append(el('article', {}, header(run, document_), el('nav', {}, sections.map(one => el('a', { href: `#${one.id}` }, one.dataset.title))), sections));
   }
-  main.append(el('footer', {}, `made by satdl ${document_.satdl} on ${document_.made}; needs no network`));
+  main.append(el('footer', {}, `written by satdl ${document_.satdl} on ${document_.made}; self-contained`));
   window.addEventListener('hashchange', openTarget);
   openTarget();
   drawAll();

@@ -1,4 +1,4 @@
-// What the models see and say: confusion matrices, images on which two models differ, those most wrongly classified, noise.
+// What the models read and answer: confusion matrices, images on which two models differ, the worst mistakes, noise.
 function matrixPlot(matrix) {
   const c = matrix.classes, rows = [];
   const labelled = i => matrix.counts.slice(i * c, (i + 1) * c).reduce((a, b) => a + b, 0);
@@ -41,7 +41,7 @@ function matrices(run) {
   const pair = run.pairs[0], at = name => run.matrices.find(matrix => matrix.stage === name);
   const first = (pair && at(pair.first)) || run.matrices[0];
   const second = (pair && at(pair.second)) || run.matrices.find(matrix => matrix !== first);
-  return section(run, 'matrices', 'Confusion matrices', el('p', { class: 'quiet' }, 'rows: what the images are; columns: what the model says; colour: share of the row'),
+  return section(run, 'matrices', 'Confusion matrices', el('p', { class: 'quiet' }, 'rows: labels; columns: answers of the model; colour: share of the row'),
     el('div', { class: 'grid wide' }, [first, second].filter(Boolean).map(matrix => matrixCell(run, matrix, run.matrices))));
 }
 
@@ -55,7 +55,7 @@ function differing(run) {
     const rows = [['', `${pair.second_name} right`, `${pair.second_name} wrong`], [`${pair.first_name} right`, pair.both, pair.only_first], [`${pair.first_name} wrong`, pair.only_second, pair.neither]];
     const firstOnly = pair.pictures.filter(one => one.first === one.label), secondOnly = pair.pictures.filter(one => one.second === one.label);
     const tiles = list => el('div', { class: 'tiles' }, list.map(one => tile(one.picture, [`label ${one.label}`, `${one.first} | ${one.second}`], `image ${one.index}: label ${one.label}, ${pair.first_name} says ${one.first}, ${pair.second_name} says ${one.second}`)));
-    return [run.pairs.length > 1 && el('h3', {}, `${pair.first} and ${pair.second}`), el('p', {}, mcnemarWords(pair)),
+    return [run.pairs.length > 1 && el('h3', {}, `${pair.first} and ${pair.second}`), el('p', {}, mcnemarText(pair)),
       table(rows[0], rows.slice(1), { class: 'small' }),
       firstOnly.length > 0 && [el('h4', {}, `Only ${pair.first_name} is right`, el('small', {}, ` the first ${firstOnly.length} of ${pair.only_first}; below each: ${pair.first_name} | ${pair.second_name}`)), tiles(firstOnly)],
       secondOnly.length > 0 && [el('h4', {}, `Only ${pair.second_name} is right`, el('small', {}, ` the first ${secondOnly.length} of ${pair.only_second}`)), tiles(secondOnly)],
@@ -75,7 +75,7 @@ function wrongest(run) {
 }
 
 function noise(run) {
-  return section(run, 'noise', 'Noise and what is left of it', run.noise.map(gallery => [
+  return section(run, 'noise', 'Noise and denoising', run.noise.map(gallery => [
     el('div', { class: 'scroll', tabindex: 0 }, el('table', { class: 'gallery' }, gallery.columns.map((column, c) => el('tr', {}, el('th', {}, column.title),
       gallery.rows.map((row, i) => el('td', {}, el('img', { src: row[c], alt: `${column.title} ${i}` })))))))
     , sourcesLine(run, gallery.columns.map(column => column.source))]));

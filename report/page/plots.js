@@ -1,4 +1,4 @@
-// Plots: Vega-Lite, drawn as SVG with Vega's interpreter (the page allows no eval), in the page's own colours, anew when these
+// Plots: Vega-Lite, drawn as SVG with Vega's interpreter (the page allows no eval), in the page's own colours, redrawn when these
 // or the width change.
 const plots = [];
 let drawing = Promise.resolve();

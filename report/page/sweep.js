@@ -2,7 +2,7 @@
 // coordinates where several parameters vary.
 const isSeed = axis => /(^|_|\.)seed$/.test(axis);
 
-// The points as the record has them; else as the names of the stages tell them ("m1[noise_factor=0.1,seed=1]").
+// The points from the record, else from the names of the stages ("m1[noise_factor=0.1,seed=1]").
 function sweepPoints(run) {
   if (run.points.length > 0) {
     return run.points.map(point => ({ settings: point.settings || {}, metrics: point.metrics || {}, error: (point.failures || []).map(one => `${one.stage}: ${one.error}`).join('; ') }));
@@ -116,7 +116,7 @@ function parallel(axes, metric, points) {
 
 // 97.5 % points of Student's t for 1 to 30 degrees of freedom; 1.96 beyond.
 const T975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042];
-function pairedWords({ a, b, names, best }, groups, axes) {
+function pairedText({ a, b, names, best }, groups, axes) {
   const [first, second] = names.map(headingText);
   return groups.map(group => {
     const differences = group.points.map(point => point.metrics[b] - point.metrics[a]).filter(isNumber), n = differences.length;
@@ -124,7 +124,7 @@ function pairedWords({ a, b, names, best }, groups, axes) {
     const half = (n - 2 < T975.length ? T975[n - 2] : 1.96) * deviation(differences) / Math.sqrt(n), m = mean(differences);
     const where = axes.filter(axis => !isSeed(axis)).map((axis, i) => `${axis} = ${settingText(group.settings[i])}`).join(', ');
     const how = best === null ? (m > 0 ? 'greater' : 'less') : (m > 0) === (best === 'max') ? 'better' : 'worse';
-    const words = Math.abs(m) > half ? `${second} is ${how} than ${first}` : `${second} cannot be told from ${first}`;
+    const words = Math.abs(m) > half ? `${second} is ${how} than ${first}` : `${second} and ${first} cannot be distinguished`;
     return `${where ? where + ': ' : ''}${words}: ${second} − ${first} = ${numberText(m)}, 95 % interval ${numberText(m - half)} to ${numberText(m + half)} over ${plural(n, 'seed')}`;
   }).filter(Boolean);
 }
@@ -137,7 +137,7 @@ function sweep(run) {
   const names = [...new Set(points.flatMap(point => Object.keys(point.metrics)))];
   const varied = axes.filter(axis => !isSeed(axis)), groups = repeated(points, axes);
   const failed = points.filter(point => point.error);
-  const pairs = pairsAmong(run, names), words = pairs.flatMap(pair => pairedWords(pair, groups, axes));
+  const pairs = pairsAmong(run, names), words = pairs.flatMap(pair => pairedText(pair, groups, axes));
   const drawn = metricGroups(names, pairs, points).slice(0, 6);
   const plotsOf = varied.flatMap(axis => drawn.map(metrics => el('div', { class: 'cell' },
     el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, axes, pairs)))));

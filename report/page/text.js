@@ -52,7 +52,7 @@ const plural = (count, word) => `${count.toLocaleString('en')} ${word}${count ==
 const plainName = name => name.replace(/\[.*\]$/, '');
 const pointOf = name => (/\[(.*)\]$/.exec(name) || [null, ''])[1];
 
-// Where a number comes from: the stage, the port, the first digits of key and digest; leads to the whole of them.
+// Where a number comes from: the stage, the port, the first digits of key and digest; links to both in full.
 const stageId = (run, name) => `${run.anchor}-stage-${run.stages.findIndex(stage => stage.name === name)}`;
 function sourceLink(run, source) {
   const title = `stage ${source.stage}, port ${source.port}\nkey ${source.key}\ndigest ${source.digest}`;

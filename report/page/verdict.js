@@ -26,13 +26,13 @@ function verdictPlot({ metric, rows }) {
 }
 
 const chanceText = p => (p < 1e-4 ? 'p < 0.0001' : `p = ${p.toFixed(p < 0.1 ? 4 : 2)}`);
-function mcnemarWords(pair) {
+function mcnemarText(pair) {
   const n = pair.both + pair.neither + pair.only_first + pair.only_second;
   const words = `Of the ${n.toLocaleString('en')} images, ${pair.first_name} alone is right on ${pair.only_first.toLocaleString('en')}, ` +
     `${pair.second_name} alone on ${pair.only_second.toLocaleString('en')} (McNemar's exact test: ${chanceText(pair.p_value)}). `;
   return words + (pair.p_value < 0.05
-    ? 'On these images the two trained models differ by more than chance would give; another seed may train others.'
-    : 'On these images the two cannot be told apart from chance.');
+    ? 'On these images the two trained models differ by more than chance explains; another seed may give other models.'
+    : 'On these images the difference between the two may be chance.');
 }
 
 function finalTables(run) {
@@ -50,7 +50,7 @@ function verdict(run) {
     parts.push(el('div', { class: 'hero' },
       notes[0] && el('p', { class: 'verdict' }, notes[0]),
       el('div', { class: 'two' }, plot(against(comparison.names), verdictPlot(comparison)),
-        el('div', {}, notes.slice(1).map(note => el('p', {}, note)), pair && el('p', {}, mcnemarWords(pair)))),
+        el('div', {}, notes.slice(1).map(note => el('p', {}, note)), pair && el('p', {}, mcnemarText(pair)))),
       sourcesLine(run, comparison.rows.map(row => row.source))));
   }
   const isCompared = stage => compared.some(one => one.stage === stage.name);

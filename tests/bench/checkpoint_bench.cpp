@@ -62,8 +62,8 @@ public:
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_ != nullptr && checkpoints_->due(epoch_ended); }
     void keep_checkpoint(const NamedArrays& state, const Progress& at) override {
         const double began = run_.seconds();
-        const std::string trouble = checkpoints_->keep(state, at);
-        SATDL_CHECK(trouble.empty(), trouble);
+        const std::string problem = checkpoints_->keep(state, at);
+        SATDL_CHECK(problem.empty(), problem);
         keeping_seconds += run_.seconds() - began;
     }
 

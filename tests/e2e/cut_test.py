@@ -53,12 +53,12 @@ class Cut(satdl.Case):
 
     def test_the_stage_fails_naming_the_object_and_the_next_run_repairs(self):
         for isolate in ([], ["--isolate"]):
-            for how, words in (("cut", "was cut from [0-9]+ to [0-9]+ bytes"), ("cut_tail", "was cut from [0-9]+ to [0-9]+ bytes"),
-                               ("write_to", "was written to")):
+            for how, words in (("cut", "was truncated from [0-9]+ to [0-9]+ bytes"), ("cut_tail", "was truncated from [0-9]+ to [0-9]+ bytes"),
+                               ("write_to", "was modified")):
                 with self.subTest(how, isolate=isolate):
                     dag = self.begin(how)
                     stages = self.failed(dag, "-j2", *isolate)
-                    self.assertRegex(stages["bad"]["error"], f"^'[^']*{self.artifact.name}' {words} while the stage read it, so what it made is not used")
+                    self.assertRegex(stages["bad"]["error"], f"^'[^']*{self.artifact.name}' {words} while the stage read it, so its output is discarded")
                     self.repaired(dag, *isolate)
                     for name in (".satdl", "whole", "results"):
                         shutil.rmtree(self.folder / name)
@@ -91,8 +91,8 @@ class Cut(satdl.Case):
         self.assertIn("not yet", self.failed(dag)["bad"]["error"])
         [kept] = (self.folder / ".satdl/checkpoints").iterdir()
         self.call("run", dag, "bad", "-q", code=1)
-        self.assertRegex(self.err, f"'[^']*checkpoints/{kept.name}' was cut from [0-9]+ to [0-9]+ bytes while the stage read it")
-        self.assertIn("it begins at the start", "".join(event.get("message", "") for event in self.events(dag)))
+        self.assertRegex(self.err, f"'[^']*checkpoints/{kept.name}' was truncated from [0-9]+ to [0-9]+ bytes while the stage read it")
+        self.assertIn("it starts over", "".join(event.get("message", "") for event in self.events(dag)))
         self.assertEqual(self.objects(), self.truth)
 
     def test_a_crash_of_a_stage_is_none_of_this(self):

@@ -21,8 +21,8 @@ class Device(satdl.Case):
         self.write("quick.yaml", self.dag.read_text().replace("device: cpu", "device: cuda"))
         for command in ("run", "status", "ls"):
             self.call(command, self.dag, code=2)
-            self.assertRegex(self.err, r"quick\.yaml:\d+:\d+: error: 'device' is cuda, but there is no GPU for it: \$SIMPLE_GPU names none")
-            self.assertIn("write cpu, or auto", self.err)
+            self.assertRegex(self.err, r"quick\.yaml:\d+:\d+: error: 'device' is cuda, but no GPU was found: \$SIMPLE_GPU names none")
+            self.assertIn("use cpu, or auto", self.err)
         self.call("run", self.dag, "--smoke", code=2)
         self.assertEqual(self.objects(), {})
         self.call("run", self.dag, "-q", "b")  # needs no GPU

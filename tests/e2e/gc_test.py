@@ -20,7 +20,7 @@ class Gc(satdl.Case):
         self.assertEqual(len(self.unused), 5)  # b, signs, c, trained_b, verdict: trained_a reads the same signs
 
     def test_what_results_or_the_last_runs_refer_to_stays_and_the_rest_comes_back_with_the_same_bytes(self):
-        self.assertRegex(self.call("cache", "gc", "-n", "--keep-runs", "0"), r"would remove 5 artifacts \(\S+ kB\), 7 kept")
+        self.assertRegex(self.call("cache", "gc", "-n", "--keep-runs", "0"), r"would remove 5 artifacts \(\S+ kB\), 7 remain")
         self.assertEqual(self.objects(), self.before)
         self.assertIn("removed 0 artifacts", self.call("cache", "gc"))  # ten runs are kept
         document = self.document("cache", "gc", "--keep-runs", "1")
@@ -42,7 +42,7 @@ class Gc(satdl.Case):
         self.assertIn("would remove 1 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--to", str(almost)))
         self.call("cache", "gc", "--to", "many", code=2)
         self.call("cache", "gc", "-n", "--set", "amount=5", code=2)
-        self.assertIn("those of a DAG file, and none is named", self.err)
+        self.assertIn("need a DAG file, but none is given", self.err)
 
     def test_not_beside_a_run(self):
         dag = self.write("slow.yaml", "name: slow\nstages:\n  a: {kind: count_up}\n  deaf: {kind: deaf, in: {x: a.numbers}}\n")
@@ -53,7 +53,7 @@ class Gc(satdl.Case):
             line = run.stdout.readline()
             self.assertTrue(line)
         self.call("cache", "gc", code=3)
-        self.assertIn("a run uses the store", self.err)
+        self.assertIn("is in use by a run", self.err)
         self.call("cache", "gc", "-n")
         run.kill()
         run.communicate()

@@ -67,7 +67,7 @@ class Wild(satdl.Case):
 class Crashes(Wild):
     def test_a_crash_is_told_by_its_signal_and_the_last_words_and_the_rest_goes_on(self):
         for how, words in (("segfault", r"it crashed with SIGSEGV \(Segmentation fault\)"), ("abort", r"it crashed with SIGABRT \(Aborted\)"),
-                           ("exit", "it ended its process with exit code 3 instead of returning")):
+                           ("exit", "its process exited with code 3 instead of returning")):
             with self.subTest(how):
                 error = self.failure(self.wild(how), "--isolate")["error"]
                 self.assertRegex(error, words)
@@ -89,8 +89,8 @@ class Crashes(Wild):
         self.failure(self.wild("close_all"), "--isolate")
 
     def test_whatever_it_throws_is_told_alike_with_and_without(self):
-        for how, words in (("throw_int", "it threw something that is no exception"), ("throw_words", "index 7"),
-                           ("usage", "the numbers do not fit"), ("stop_unasked", "it stopped, though nobody had asked it to"),
+        for how, words in (("throw_int", "it threw something that is not an exception"), ("throw_words", "index 7"),
+                           ("usage", "the numbers do not fit"), ("stop_unasked", "it stopped without being asked to"),
                            ("undeclared", "'letters' was never declared"), ("wrong_type", "int64"), ("named", "one array without a name")):
             with self.subTest(how):
                 inside = self.failure(self.wild(how))["error"]
@@ -170,7 +170,7 @@ class Limits(Wild):
         dag = self.write("long.yaml", LONG % ", timeout: 300ms")
         for isolate in ([], ["--isolate"]):
             self.call("run", dag, "-f", *isolate, code=1)
-            self.assertIn("it ran longer than its timeout of 0.3 s, and was asked to stop", self.err)
+            self.assertIn("it exceeded its timeout of 0.3 s and was stopped", self.err)
 
     def test_with_retries_it_goes_on_from_where_the_timeout_met_it(self):
         dag = self.write("long.yaml", LONG % ", timeout: 900ms, retries: 20")
@@ -180,7 +180,7 @@ class Limits(Wild):
 
     def test_what_does_not_hear_that_is_killed_after_a_grace(self):
         error = self.failure(self.wild("hang", timeout="200ms"), "--isolate")["error"]
-        self.assertIn("it ran longer than its timeout of 0.2 s, was asked to stop, and was killed 1 s later", error)
+        self.assertIn("it exceeded its timeout of 0.2 s, did not stop when asked, and was killed 1 s later", error)
         self.assertIn("about to hang", error)
 
     def test_nor_does_what_talks_without_end_get_past_it(self):
@@ -249,13 +249,13 @@ class Libraries(Wild):
     @unittest.skipUnless(os.geteuid() == 0, "files of others are made by root alone")
     def test_one_of_another_user_is_refused(self):
         os.chown(self.library, 12345, 12345)
-        self.refused("belongs to another user (number 12345)")
+        self.refused("belongs to another user (uid 12345)")
 
     def test_one_that_its_manifest_does_not_describe_is_refused_before_its_constructors_run(self):
         shutil.copy(satdl.BINARY / "libwild_other_abi.so", self.library)
-        self.refused("the manifest beside it describes another build of libwild_stages.so")
+        self.refused("the manifest next to it describes a different build of libwild_stages.so")
         self.library.write_text("this is no library")
-        self.refused("the manifest beside it describes another build of libwild_stages.so")
+        self.refused("the manifest next to it describes a different build of libwild_stages.so")
 
     def test_a_manifest_of_another_abi_is_refused_before_anything_is_planned(self):
         manifest = self.library.with_suffix(".json")
@@ -283,7 +283,7 @@ class Libraries(Wild):
         copy.rename(path)
         rest = process.communicate(timeout=60)[0].decode()
         self.assertEqual(process.returncode, 1)
-        self.assertIn("was replaced since this run was planned", rest)
+        self.assertIn("was replaced after this run was planned", rest)
         self.assertFalse((self.folder / "loaded").exists())
 
     def test_its_digest_is_in_the_record_of_the_run(self):

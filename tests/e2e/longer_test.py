@@ -38,10 +38,10 @@ class Longer(satdl.Case):
 
     def test_a_longer_one_goes_on_from_the_end_with_the_same_bytes(self):
         self.run_of(2)
-        line = "continue  t  from epoch 2 of 4 (kept end of a shorter training)"
+        line = "continue  t  from epoch 2 of 4 (final checkpoint of a shorter training)"
         self.assertTrue(self.plan_of(4).startswith(line), self.out)
         self.call("explain", self.dag, "t", "--set", "epochs=4")
-        self.assertIn("t: continue: from epoch 2 of 4 (kept end of a shorter training)\n", self.out)
+        self.assertIn("t: continue: from epoch 2 of 4 (final checkpoint of a shorter training)\n", self.out)
         self.assertRegex(self.out, r"param epochs +2 +4")
         status = {stage["stage"]: stage for stage in self.document("status", self.dag, "epochs=4")["stages"]}
         self.assertEqual(status["t"]["action"], "continue")
@@ -65,13 +65,13 @@ class Longer(satdl.Case):
         self.assertEqual(self.ends(), [])
 
     def test_without_ends_none_is_kept_and_none_taken(self):
-        self.run_of(2, "--no-ends")
+        self.run_of(2, "--no-final-checkpoints")
         self.assertEqual(self.ends(), [])
-        self.assertRegex(self.plan_of(4), "^run +t +epochs was 2, is 4; from the start: the shorter one's end is not kept")
+        self.assertRegex(self.plan_of(4), "^run +t +epochs was 2, is 4; from the start: there is no final checkpoint of the shorter training")
         self.run_of(2, "-f")
         self.assertEqual(self.ends(), [2])
-        self.assertRegex(self.plan_of(4, "--no-ends"), "^run +t")
-        self.assertEqual(self.run_of(4, "--no-ends")["outcome"], "ran")
+        self.assertRegex(self.plan_of(4, "--no-final-checkpoints"), "^run +t")
+        self.assertEqual(self.run_of(4, "--no-final-checkpoints")["outcome"], "ran")
 
     def test_a_damaged_end_is_told_and_the_training_begins_at_the_start(self):
         self.run_of(2)
@@ -82,7 +82,7 @@ class Longer(satdl.Case):
         end.write_bytes(data)
         events = self.events(self.dag, "epochs=4")
         said = " ".join(event["message"] for event in events if event["event"] == "log" and event["level"] == "warning")
-        self.assertRegex(said, "damaged.*; it begins at the start")
+        self.assertRegex(said, "damaged.*; it starts over")
         event = next(event for event in events if event["event"] == "stage" and event["stage"] == "t")
         self.assertEqual(event["outcome"], "ran")
         self.assertEqual(self.bytes_of(event["key"]), self.bytes_of(self.run_of(4, store="fresh")["key"], "fresh"))
@@ -94,7 +94,7 @@ class Longer(satdl.Case):
         before = self.bytes_of(event["key"])
         (self.folder / ".satdl/objects" / event["key"][:2] / f"{event['key']}.h5").unlink()
         again = self.run_of(2)
-        self.assertEqual(again["because"], "from epoch 2 of 2 (its own kept end)")
+        self.assertEqual(again["because"], "from epoch 2 of 2 (its own final checkpoint)")
         self.assertEqual(self.bytes_of(event["key"]), before)
 
     def test_an_interrupted_longer_one_resumes_its_own_checkpoint(self):
@@ -107,7 +107,7 @@ class Longer(satdl.Case):
         self.run_of(4)
         self.call("cache", "gc", "-n", "--keep-runs", "0")
         self.assertIn("would remove 1 artifacts", self.out)
-        self.assertIn("and 1 end of a training", self.out)
+        self.assertIn("and 1 final checkpoint", self.out)
         self.assertEqual(self.ends(), [2, 4])
         document = json.loads(self.call("cache", "gc", "--keep-runs", "0", "--json"))
         self.assertEqual(document["ends"], 1)

@@ -44,7 +44,7 @@ class OldStore(satdl.Case):
     def test_its_final_checkpoint_is_where_a_longer_training_starts(self):
         stage = self.actions("epochs=4")["trained_b"]
         self.assertEqual(stage["action"], "continue")
-        self.assertEqual(stage["because"], "from epoch 2 of 4 (kept end of a shorter training)")
+        self.assertEqual(stage["because"], "from epoch 2 of 4 (final checkpoint of a shorter training)")
         event = next(event for event in self.events(self.dag, "epochs=4", "trained_b")
                      if event["event"] == "stage" and event["stage"] == "trained_b")
         self.assertEqual(event["outcome"], "resumed")

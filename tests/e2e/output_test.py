@@ -66,15 +66,15 @@ class Documents(satdl.Case):
         self.assertIn("run", self.call("graph", self.dag, "amount=2", "--status"))
         self.assertIn("amount was 10, is 2", self.call("status", self.dag, "amount=2", "--set", "amount=3"))  # an argument wins
         self.assertIn("amount was 10, is 3", self.call("status", self.dag, "--set", "amount=2", "--set", "amount=3"))
-        self.assertIn("b is not up to date: amount was 10, is 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
+        self.assertIn("b is out of date: amount was 10, is 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
         self.assertIn("1 stages: the same bytes each time", self.call("check-determinism", self.dag, "b", "amount=2"))
         for arguments, told in [(("explain", self.dag, "amount=2"), "explain takes one stage, not 0"),
                                 (("explain", self.dag, "a", "b"), "explain takes one stage, not 2"),
-                                (("graph", self.dag, "b"), "'b' sets no parameter"),
-                                (("ls", self.dag, "b"), "'b' sets no parameter"),
-                                (("ls", "amount=2"), "are those of a DAG file, and none is named"),
-                                (("ls", "--profile", "long"), "are those of a DAG file, and none is named"),
-                                (("report", "amount=2"), "are those of a DAG file, and none is named"),
+                                (("graph", self.dag, "b"), "'b' is not name=value"),
+                                (("ls", self.dag, "b"), "'b' is not name=value"),
+                                (("ls", "amount=2"), "need a DAG file, but none is given"),
+                                (("ls", "--profile", "long"), "need a DAG file, but none is given"),
+                                (("report", "amount=2"), "need a DAG file, but none is given"),
                                 (("explain", self.dag, "b", "amount=1,2"), "'amount' takes one value here"),
                                 (("check-determinism", self.dag, "amount=1,2"), "'amount' takes one value here")]:
             self.call(*arguments, code=2)
@@ -86,7 +86,7 @@ class Documents(satdl.Case):
         differing = [part for part in explained["parts"] if part["differs"]]
         self.assertEqual(differing, [{"part": "param amount", "before": "10", "now": "2", "differs": True}])
         self.assertRegex(self.call("explain", self.dag, "b", "--set", "amount=2"), r"param amount +10 +2")
-        self.assertIn("nothing differs", self.call("explain", self.dag, "b"))
+        self.assertIn("nothing changed since the last run", self.call("explain", self.dag, "b"))
         self.assertIn("waits for b", self.call("explain", self.dag, "c", "--set", "amount=2"))
         self.call("explain", self.dag, "bb", code=2)
         self.assertIn("did you mean 'b'?", self.err)
@@ -126,7 +126,7 @@ class Documents(satdl.Case):
         self.assertEqual(self.document("show", "results/quick/b.h5")["key"], shown["key"])
         self.assertEqual(self.document("show", shown["key"][:10])["key"], shown["key"])
         self.call("show", self.dag, code=3)
-        self.assertIn("it does not begin as an object of satdl does\n  an HDF5 file that satdl has not written", self.err)
+        self.assertIn("it does not begin like an artifact of satdl\n  if satdl did not write this HDF5 file", self.err)
         self.call("show", "verdit", code=2)
         self.assertIn("did you mean 'verdict'?", self.err)
         self.call("show", "b/number", code=2)
@@ -156,8 +156,8 @@ class Determinism(satdl.Case):
         dag = self.write("dice.yaml", "name: dice\nstages:\n  a: {kind: count_up}\n  thrown: {kind: dice, in: {x: a.numbers}}\n"
                                       "  after: {kind: add, in: {x: thrown.numbers}}\n")
         out = self.call("check-determinism", dag, code=1)
-        self.assertRegex(out, r"thrown +one at a time +different +numbers: 4 of 4 elements, by up to \S+\n")
-        self.assertRegex(out, r"after +side by side +not compared +what it reads differs")
+        self.assertRegex(out, r"thrown +one at a time +different +numbers: 4 of 4 elements differ by up to \S+\n")
+        self.assertRegex(out, r"after +side by side +not compared +its inputs differ")
         self.assertRegex(out, r"a +side by side +same")
         self.call("check-determinism", self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail}\n"), code=1)
         self.assertIn("there is nothing to compare with", self.err)
@@ -235,7 +235,7 @@ class Failures(satdl.Case):
         for command in ("run", "status", "explain", "ls", "show", "stages", "data", "cache"):
             self.assertIn(command, self.call("--help"))
             self.call(command, "--help")
-        self.assertRegex(self.call("--version"), r"satdl \d+\.\d+\.\d+\n.*SQLite \d.*\n.*HDF5 files of others.*Landlock")
+        self.assertRegex(self.call("--version"), r"satdl \d+\.\d+\.\d+\n.*SQLite \d.*\n.*foreign HDF5 files.*Landlock")
         self.assertEqual(self.call("--version", program="satdl-run"), self.call("--version"))
 
     def test_the_names_of_stages_stay_inside_the_results_folder(self):
@@ -313,7 +313,7 @@ class Lines(satdl.Case):
     def test_what_is_no_image_is_not_drawn(self):
         self.images()
         self.call("show", "x/numbers", "--images", "2", code=2)
-        self.assertIn("'numbers' is float64 [12], which holds no images", self.err)
+        self.assertIn("'numbers' is float64 [12], which does not hold images", self.err)
         self.assertIn("images are [N, H, W] or [N, C, H, W]", self.err)
         for options in (["--images", "0"], ["--images", "2", "--json"]):
             self.call("show", "x", *options, code=2)

@@ -43,7 +43,7 @@ class RealLonger(satdl.Case):
     def test_epochs_2_then_4_is_4(self):
         self.model()
         longer = self.model("epochs=4")
-        self.assertEqual(longer["because"], "from epoch 2 of 4 (kept end of a shorter training)")
+        self.assertEqual(longer["because"], "from epoch 2 of 4 (final checkpoint of a shorter training)")
         self.assertEqual((longer["outcome"], longer["resumed_from"]), ("resumed", "the end of epoch 2, 50 %"))
         fresh = self.model("epochs=4", "--store", "fresh")
         self.assertEqual(fresh["outcome"], "ran")
@@ -62,7 +62,7 @@ class RealLonger(satdl.Case):
         error = self.model(*diverging, "--checkpoint-every", "0", code=1)["error"]
         self.assertRegex(error, r"the loss (of the validation data )?is (nan|inf) (in|after) epoch \d+")
         self.assertIn("a smaller learning_rate often helps", error)
-        self.assertRegex(error, "it has kept no checkpoint: the next run begins at the start|its last good checkpoint is at ")
+        self.assertRegex(error, "it has no checkpoint: the next run starts over|its last good checkpoint is at ")
         self.assertEqual(self.model("epochs=3", "optimiser=sgd", "learning_rate=0.001")["outcome"], "ran")
 
 

@@ -89,7 +89,7 @@ class Command(satdl.Case):
 
     def test_what_cannot_be_done_is_told(self):
         self.call("report", code=2)
-        self.assertIn("no run has left a record", self.err)
+        self.assertIn("there are no run records", self.err)
         self.call("run", self.dag, "-q")
         self.call("report", "no-such-run", code=2)
         self.assertIn("'no-such-run' is neither a run", self.err)
@@ -110,10 +110,10 @@ class Command(satdl.Case):
         self.assertTrue(any("torn" in text for text in run["missing"]))
         shutil.rmtree(self.folder / ".satdl/objects")
         run, = self.document("report")["runs"]
-        self.assertTrue(any("of trained_a the artifact is no longer in the store" in text for text in run["missing"]))
+        self.assertTrue(any("trained_a: its artifact is no longer in the store" in text for text in run["missing"]))
         self.assertEqual([curve["source"] for curve in run["curves"]], [None, None])
         self.assertEqual(len(run["curves"][0]["columns"]["train/loss"]), 4)
-        self.assertIn("not in it: the run never finished", self.call("report"))
+        self.assertIn("missing: the run never finished", self.call("report"))
 
     def test_a_damaged_line_of_the_record_is_told_and_nothing_of_it_shown(self):
         self.call("run", self.dag, "-q")
@@ -127,16 +127,16 @@ class Command(satdl.Case):
         told = f"line {number} of the record '{run}' is damaged"
         self.assertEqual(shown["missing"], [told + ", and left out"])
         self.assertEqual({stage["name"]: stage["outcome"] for stage in shown["stages"]}["trained_a"], "unfinished")
-        self.assertIn(f"not in it: {told}", self.call("report"))
+        self.assertIn(f"missing: {told}", self.call("report"))
         self.assertIsNone(self.document("show", "trained_a")["made"])
-        self.assertIn(f"{told}, and not used", self.err)
+        self.assertIn(f"{told}; ignored", self.err)
         self.assertIn("removed 0 artifacts", self.call("cache", "gc"))
-        self.assertIn(f"{told}: an artifact of which nothing else tells may go", self.err)
+        self.assertIn(f"{told}: artifacts referenced only there may be removed", self.err)
 
         record.write_text(whole.replace('"event":"run_finished"', '"event":"run_finishes"'))
         shown, = self.document("report")["runs"]
         self.assertIn("the run's record has no end: it is among the damaged lines, or the run never finished", shown["missing"])
-        self.assertNotIn("it was interrupted", " ".join(shown["missing"]))
+        self.assertNotIn("the run was interrupted", " ".join(shown["missing"]))
 
     def test_a_failed_stage_has_its_words_in_the_report(self):
         dag = self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail, message: \"<b>no</b>\"}\n")

@@ -23,7 +23,7 @@ class Smoke(satdl.Case):
     def test_every_stage_is_a_line_and_nothing_is_kept(self):
         *lines, last = self.smoke()
         self.assertEqual(sorted(lines), sorted(f"ok       {stage:<9}  S" for stage in STAGES))
-        self.assertEqual(last, "quick: 7 stages fit together, in S; nothing was kept")
+        self.assertEqual(last, "quick: 7 stages fit together, in S; nothing was stored")
         self.assertEqual(self.err, "")
         self.assertEqual(self.files(), ["quick.yaml"])
 
@@ -54,31 +54,31 @@ class Smoke(satdl.Case):
         self.assertIn(f"failed   c          {self.dag}:9:3: no luck", lines)
         self.assertIn("ok       trained_a  S", lines)
         self.assertIn("skipped  verdict    needs c, which failed", lines)
-        self.assertEqual(last, "quick: 7 stages: 4 ok, 1 failed, 2 skipped, in S; nothing was kept")
+        self.assertEqual(last, "quick: 7 stages: 4 ok, 1 failed, 2 skipped, in S; nothing was stored")
         self.assertEqual(self.err, "")
         for flag in ("-q", "--json"):
             self.call("run", self.dag, "--smoke", flag, code=1)
             self.assertIn("no luck", self.err)
 
     def test_targets_are_those_of_a_run(self):
-        self.assertEqual(self.smoke("signs")[-1], "quick: 3 stages fit together, in S; nothing was kept")
-        self.assertEqual(self.smoke("a")[-1], "quick: 1 stage runs, in S; nothing was kept")
+        self.assertEqual(self.smoke("signs")[-1], "quick: 3 stages fit together, in S; nothing was stored")
+        self.assertEqual(self.smoke("a")[-1], "quick: 1 stage runs, in S; nothing was stored")
         self.call("run", self.dag, "--smoke", "sings", code=2)
         self.assertIn("did you mean 'signs'?", self.err)
 
     def test_a_sweep_is_smoked_at_every_point(self):
         *lines, last = self.smoke("--sweep", "amount=1,2")
         self.assertIn("ok       trained_b[amount=2]  S", lines)
-        self.assertRegex(last, r"quick: \d+ stages fit together, in S; nothing was kept")
-        self.assertEqual(self.smoke("--sweep", "epochs=1,2")[-1], "quick: 10 stages fit together, in S; nothing was kept")
+        self.assertRegex(last, r"quick: \d+ stages fit together, in S; nothing was stored")
+        self.assertEqual(self.smoke("--sweep", "epochs=1,2")[-1], "quick: 10 stages fit together, in S; nothing was stored")
 
     def test_what_is_about_the_store_or_about_numbers_is_refused(self):
         for option in (["-n"], ["-f"], ["-s", "a"]):
             self.call("run", self.dag, "--smoke", *option, code=2)
-            self.assertIn("has no meaning beside --smoke", self.err)
+            self.assertIn("cannot be combined with --smoke", self.err)
         for option in (["--csv", "points.csv"], ["--metric", "loss"], ["--paired", "a,b"], ["--repeat", "amount"]):
             self.call("run", self.dag, "--smoke", "--sweep", "amount=1,2", *option, code=2)
-            self.assertIn(f"{option[0]} has no meaning beside --smoke", self.err)
+            self.assertIn(f"{option[0]} cannot be combined with --smoke", self.err)
         self.assertEqual(self.files(), ["quick.yaml"])
 
 

@@ -63,7 +63,7 @@ class Repetitions(satdl.Case):
         self.assertLess(paired["low"], paired["mean"])
         self.assertEqual(paired["told_from_zero"], paired["low"] > 0)
         out = self.call("run", self.dag, "--sweep", "amount=1", "--sweep", "seed=1", "--paired", "m2.loss,m3.loss")
-        self.assertIn("n = 1: from one value no interval follows", out)
+        self.assertIn("n = 1: there is no interval from one value", out)
 
     def test_the_best_comes_first(self):
         sweep = self.sweep_of("--sweep", "amount=2,1", "--metric", "m3.loss")
@@ -145,21 +145,21 @@ sweep:
         self.assertEqual([event["stage"] for event in events if event["event"] == "stage_started"],
                          ["a"] + [f"{stage}[amount={amount}]" for amount in (1, 2, 3) for stage in ("b", "m3")])
         self.call("run", self.dag, "--max-parallel", "1", code=2)
-        self.assertIn("--max-parallel is about a sweep", self.err)
+        self.assertIn("--max-parallel needs a sweep", self.err)
         self.call("run", self.dag, "amount=1,2", "--max-parallel", "0", code=2)
 
     def test_it_says_beforehand_how_much_there_is_to_do(self):
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")
-        self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may have to\n"), out)
+        self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may run\n"), out)
         events = self.events(self.dag, "--sweep", "amount=1,2")
         self.assertEqual([event["event"] for event in events[:2]], ["run_started", "sweep_started"])
         self.assertEqual((events[1]["stages"], events[1]["shared"], events[1]["reused"]), (9, 3, 0))
         self.assertEqual(events[1]["points"][1]["stages"]["m3"], {"stage": "m3[amount=2]"})
         out = self.call("run", self.dag, "--sweep", "amount=1,2")
         self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 9 reused, 0 to run\n"), out)
-        self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f"), r"to run.*, about .* cores? \(from earlier runs\)")
+        self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f"), r"to run.*, about .* cores? \(estimated from earlier runs\)")
         self.assertRegex(self.call("run", self.dag, "--sweep", "amount=1,2", "-f", "-n", "--max-parallel", "1"),
-                         r", about .* cores?, 1 point at a time \(from earlier runs\)")
+                         r", about .* cores?, 1 point at a time \(estimated from earlier runs\)")
 
     def test_the_record_keeps_the_sweep_even_where_nothing_ran(self):
         for _ in range(2):

@@ -38,7 +38,7 @@ class Repair(satdl.Case):
         self.dag.unlink()
         self.call("cache", "verify", "--repair")
         self.assertIn("5 artifacts good", self.out)
-        self.assertRegex(self.out, r"b +yes +the digests that were recorded")
+        self.assertRegex(self.out, r"b +yes +digests as recorded")
         self.assertRegex(self.out, r"verdict +yes +its header is lost")
         self.assertIn("the tensor 'numbers'", self.err)
         self.assertEqual(self.objects(), self.before)
@@ -75,7 +75,7 @@ class Repair(satdl.Case):
             record.write_text(record.read_text()[:50])  # torn, as by a crash: no damage
         self.call("cache", "verify", "--repair", code=3)
         self.assertNotIn("of the record", self.err)
-        self.assertRegex(self.out, r"\? +no +no record of a run")
+        self.assertRegex(self.out, r"\? +no +no run record says")
         self.assertEqual(self.ran(self.dag), {"b"})
         self.call("cache", "verify", "--repair")
 
@@ -113,7 +113,7 @@ class Checkpoints(satdl.Case):
     def test_a_sound_store_is_counted(self):
         self.call("cache", "verify")
         self.assertRegex(self.out, r"^\d artifacts good \(.*\), 0 damaged\n2 checkpoints good \(.*\), 0 damaged\n"
-                                   r"2 ends of trainings good \(.*\), 0 damaged\n3 run records good, 0 damaged \(\d+ good lines in all\)\n$")
+                                   r"2 final checkpoints good \(.*\), 0 damaged\n3 run records good, 0 damaged \(\d+ good lines in all\)\n$")
         document = self.document("cache", "verify")
         bytes_of = lambda paths: sum(path.stat().st_size for path in paths)
         self.assertEqual(document["checkpoints"], {"good": 2, "bytes": bytes_of(self.checkpoints), "damaged": []})
@@ -124,8 +124,8 @@ class Checkpoints(satdl.Case):
         flip(self.checkpoints[1])
         flip(self.ends[1], 100)
         self.call("cache", "verify", code=3)
-        self.assertRegex(self.out, r"1 checkpoint good \(.*\), 1 damaged: in quarantine, no repair needed: a stage goes on from")
-        self.assertRegex(self.out, r"1 end of a training good \(.*\), 1 damaged: in quarantine, no repair needed")
+        self.assertRegex(self.out, r"1 checkpoint good \(.*\), 1 damaged: moved to quarantine; no repair needed: a stage resumes from")
+        self.assertRegex(self.out, r"1 final checkpoint good \(.*\), 1 damaged: moved to quarantine; no repair needed")
         for path in (self.checkpoints[1], self.ends[1]):
             self.assertIn(f"{path.parent.name}/{path.name}' is damaged", self.err)
             self.assertTrue((self.store / "quarantine" / f"{path.parent.name}-{path.stem}.1.h5").exists())
@@ -166,7 +166,7 @@ class Records(satdl.Case):
             self.call("cache", "verify", *repair, code=3)
             self.assertIn(f"satdl: line {number} of the record '{self.record.parent.name}' is damaged\n", self.err)
             self.assertIn("satdl: line 1 of the record 'reused' is damaged\n", self.err)
-            self.assertIn("0 run records good, 2 damaged; their damaged lines are not used, and cannot be made again", self.out)
+            self.assertIn("0 run records good, 2 damaged; damaged lines are ignored and cannot be recovered", self.out)
         found = json.loads(self.call("cache", "verify", "--json", code=3))["records"]
         self.assertEqual(found, {"good": 0, "lines": self.lines - 2, "unchecked": 0, "damaged": [
             {"record": self.record.parent.name, "lines": [number]}, {"record": "reused", "lines": [1]}]})
@@ -183,14 +183,14 @@ class Records(satdl.Case):
         self.record.write_text("".join(json.dumps({name: event[name] for name in event if name != "check"}) + "\n" for event in events))
         self.reused.write_text('{"event":"run_finished","wall_time":1}\n' + self.reused.read_text())
         self.call("cache", "verify")
-        self.assertIn("2 run records good, 2 of them with lines of an older satdl, without checks, 0 damaged", self.out)
+        self.assertIn("2 run records good, 2 of them with lines from an older satdl, which have no checks, 0 damaged", self.out)
         self.assertEqual(self.document("report")["runs"][0]["missing"], [])
 
 
 class Selftest(satdl.Case):
     def test_where_a_store_would_be(self):
         out = self.call("selftest", "--store", "not/yet")
-        self.assertIn("a store may be kept there", out)
+        self.assertIn("fit for a store", out)
         self.assertEqual(list(self.folder.iterdir()), [])
         document = self.document("selftest")
         self.assertTrue(document["usable"])

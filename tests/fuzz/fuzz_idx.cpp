@@ -18,7 +18,7 @@ SATDL_FUZZER(text) {
         if (limit && !array.shape().empty() && array.shape().front() > *limit) std::abort();
     };
     if (first % 4 == 2) {
-        ForeignReceiver receiver(bytes.size());
+        ImportReceiver receiver(bytes.size());
         for (std::size_t at = 0; at < bytes.size(); at += 7)
             if (!receiver.take(std::as_bytes(std::span(bytes.substr(at, 7))))) return;
         if (const auto array = receiver.array()) check(*array);

@@ -137,7 +137,7 @@ void check_records(const fs::path& root, const fs::path& before, FileSystem& fil
     }
     for (const auto& [stage, key] : small_truth().keys) {
         std::vector<std::string> damaged;
-        const auto made = find_making(root / "store", key, files, damaged);
+        const auto made = find_producer(root / "store", key, files, damaged);
         if (!made) continue;
         const std::string whole = record_text(before / "store", made->run, files);
         CHECK(whole.find(fmt::format(R"("seconds":{})", nlohmann::json(made->seconds).dump())) != std::string::npos);

@@ -43,7 +43,7 @@ TEST_CASE("Without keep_going nothing new starts after a failure, and what ran i
     const Dag dag = builder.build();
     const int jobs = GENERATE(0, 1);  // a has the longest path: it starts, and fails, first
     const RunResult result = world.run(dag, jobs);
-    CHECK(result_of(dag, result, "c").because == "not started, since a failed");
+    CHECK(result_of(dag, result, "c").because == "not started because a failed");
     CHECK(result_of(dag, result, "b29").because == "needs a, which failed");
     CHECK(world.executor.take_ran() == Names{"a"});
     CHECK(result_of(dag, result, "a").error == "index 7");
@@ -60,12 +60,12 @@ TEST_CASE("Whatever a stage throws is told as that stage's failure") {
     CHECK(message([](const StageInputs&, StageContext&) -> StageOutput { throw std::bad_alloc(); }) ==
           "out of memory");
     CHECK(message([](const StageInputs&, StageContext&) -> StageOutput { throw 7; }) ==
-          "it threw something that is no exception");
+          "it threw something that is not an exception");
     CHECK(message([](const StageInputs&, StageContext&) -> StageOutput {
               throw std::runtime_error("size mismatch\nException raised from here at there.cpp:1\nframe #0");
           }) == "size mismatch");
     CHECK_THAT(message([](const StageInputs&, StageContext&) { return StageOutput{}; }),
-               Contains("is not what its description declares") && Contains("out"));
+               Contains("do not match its description") && Contains("out"));
 }
 
 TEST_CASE("What fails in passing is tried again as often as it may be, and every attempt is told") {
@@ -106,7 +106,7 @@ TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure an
         throw Stopped{};
     };
     const RunResult result = world.run(dag, jobs);
-    CHECK(result_of(dag, result, "c").error == "it ran longer than its timeout of 5 s, and was asked to stop");
+    CHECK(result_of(dag, result, "c").error == "it exceeded its timeout of 5 s and was stopped");
     CHECK_FALSE(result.stopped);
     CHECK(result.exit_code() == ExitCode::StageFailed);
 }

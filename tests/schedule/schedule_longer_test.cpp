@@ -35,7 +35,7 @@ TEST_CASE("What goes farther begins where a shorter one ended, and comes to what
     const RunResult longer = world.run(walk(5), jobs);
     CHECK(began_at == 2);
     const NodeResult& w = longer.nodes[0];
-    CHECK(w.because == "from step 2 of 5 (kept end of a shorter training)");
+    CHECK(w.because == "from step 2 of 5 (final checkpoint of a shorter training)");
     CHECK(state_word(w) == "resumed");
     CHECK(w.resumed_from == "the end of epoch 2, 40 %");
     CHECK(w.outputs == alone.run(walk(5), jobs).nodes[0].outputs);
@@ -57,5 +57,5 @@ TEST_CASE("An end that cannot be kept is told, and the stage's outcome is kept a
     world.executor.scripts["w"] = walking(began_at);
     CHECK(world.run(walk(2), any_jobs()).exit_code() == ExitCode::Done);
     REQUIRE(world.observer.log.size() == 1);
-    CHECK_THAT(world.observer.log[0], Contains("w warning: its end could not be kept, a longer one will begin at the start"));
+    CHECK_THAT(world.observer.log[0], Contains("w warning: could not write its final checkpoint, so a longer training will start over"));
 }

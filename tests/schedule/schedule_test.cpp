@@ -50,7 +50,7 @@ TEST_CASE("Where an upstream run gives the bytes that it gave before, the rest i
     (void)world.executor.take_ran();
     const RunResult result = world.run(dag(2), jobs);
     CHECK(states(dag(2), result) == Names{"a reused: nothing changed", "b ran: k was 1, is 2", "c ran: input x changed",
-                                          "d reused: its inputs came out the same"});
+                                          "d reused: its inputs are unchanged"});
     CHECK(world.executor.take_ran() == Names{"b", "c"});
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("Forced stages run; what is below them is reused where they give the s
     const Dag dag = chain();
     (void)world.run(dag, jobs);
     const RunResult result = world.run(dag, jobs, {.downstream = {"b"}, .force = true});
-    CHECK(states(dag, result) == Names{"a reused: nothing changed", "b ran: forced", "c reused: its inputs came out the same"});
+    CHECK(states(dag, result) == Names{"a reused: nothing changed", "b ran: forced", "c reused: its inputs are unchanged"});
     const RunResult all = world.run(dag, jobs, {.force = true});
     CHECK(all.count(NodeState::Ran) == 3);
 }
@@ -147,7 +147,7 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
     CHECK(told("bf16", "AMX-BF16") == "bf16, a: computes in bf16 (this CPU has AMX-BF16)");
     CHECK(told("bf16", "") ==
           "bf16, a warning: computes in bf16, 15-25 times slower than fp32 here: this CPU has neither AVX512-BF16 nor AMX-BF16; "
-          "precision: auto would take fp32");
+          "precision: auto would use fp32");
     CHECK(told("fp32", "AMX-BF16") == "fp32");
 }
 

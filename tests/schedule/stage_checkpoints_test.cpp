@@ -84,7 +84,7 @@ TEST_CASE("A checkpoint that cannot be kept is told, and the stage goes on") {
     const Dag dag = chain();
     CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
     REQUIRE(world.observer.log.size() == 1);
-    CHECK_THAT(world.observer.log[0], Contains("b warning: no checkpoint could be kept at epoch 1, step 1, 10 %"));
+    CHECK_THAT(world.observer.log[0], Contains("b warning: could not write a checkpoint at epoch 1, step 1, 10 %"));
 }
 
 TEST_CASE("Checkpoints take at most a hundredth of a stage's time") {
@@ -133,9 +133,9 @@ TEST_CASE("The error of a stage that keeps checkpoints names the last one") {
     };
     const Dag dag = chain();
     CHECK_THAT(result_of(dag, world.run(dag, jobs), "b").error,
-               Contains("the loss is nan") && Contains("\n  its last good checkpoint is at epoch 1, step 4, 40 %: run again as it is, it goes on from there"));
+               Contains("the loss is nan") && Contains("\n  its last good checkpoint is at epoch 1, step 4, 40 %: the next run resumes there"));
     steps = 0;
     CHECK_THAT(result_of(dag, world.run(dag, jobs), "b").error, Contains("its last good checkpoint is at epoch 1, step 4, 40 %"));
     CHECK_THAT(result_of(dag, world.run(dag, jobs, {.targets = {"b"}, .force = true}), "b").error,
-               Contains("it has kept no checkpoint: the next run begins at the start"));
+               Contains("it has no checkpoint: the next run starts over"));
 }

@@ -145,7 +145,7 @@ TEST_CASE("read takes .npy and .h5 by their names, IDX otherwise, and at most `l
     chosen.files_ = limited.files_;
     CHECK_THROWS_WITH(stage.run({}, chosen), Contains("'array' selects an array of an HDF5 file") && Contains("remove it"));
     chosen.files_ = {source("mine.h5", npy, DType::UInt8, {})};
-    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("mine.h5") && Contains("is it HDF5"));
+    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("mine.h5") && Contains("is it a complete HDF5 file"));
 }
 
 TEST_CASE("a model survives its way through a port") {

@@ -1,4 +1,4 @@
-// Runs a program through the shell and takes what it prints.
+// Runs a program through the shell and captures its output.
 #pragma once
 
 #include <cstdio>
@@ -8,7 +8,7 @@
 namespace satdl::test {
 
 struct CommandResult {
-    int status = -1;  // as std::system gives it: 0 where the program succeeded
+    int status = -1;  // as std::system returns it: 0 if the program succeeded
     std::string output;
 };
 

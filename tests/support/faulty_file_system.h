@@ -1,5 +1,5 @@
-// A file system around another one that records every call and fails those that it is told to: the n-th, once or from then
-// on. A call that fails may have done its work (rename(2) over a network), or half of it; it says so with `Fault::After`.
+// A file system around another one that records every call and makes chosen ones fail: the n-th, once or from then
+// on. A call that fails may have done its work (rename(2) over a network), or half of it: `Fault::After`.
 #pragma once
 
 #include <cerrno>
@@ -18,7 +18,7 @@ namespace satdl::test {
 
 enum class Fault {
     Before,  // the call fails and has done nothing
-    After,   // the call fails, and has done its work all the same
+    After,   // the call fails after it has done its work
 };
 
 class FaultyFileSystem final : public FileSystem {

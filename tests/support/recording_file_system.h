@@ -1,4 +1,4 @@
-// A file system around the real one that remembers, event by event, what of it a disk would hold if the power went: the bytes
+// A file system around the real one that records, event by event, what a disk would hold after a power failure: the bytes
 // of a file only once they are synced, a name only once its folder is. What each call makes durable is what file_system.h
 // promises, no more. For one thread.
 #pragma once
@@ -24,8 +24,8 @@ struct DiskEvent {
     enum class Kind {
         Make,        // a new inode under `path`
         Link,        // `path` names the inode that `from` names
-        Move,        // ... and `from` names nothing any more
-        Remove,      // `path` names nothing any more
+        Move,        // ... and `from` no longer exists
+        Remove,      // `path` no longer exists
         Write,       // `bytes` at the file's end
         SyncFile,    // the bytes of the file `path` are durable
         SyncFolder,  // the names in the folder `path` are durable
@@ -34,12 +34,12 @@ struct DiskEvent {
     std::string path;
     std::string from{};
     Inode inode = Inode::File;
-    std::string bytes{};  // of a link: where it leads
+    std::string bytes{};  // of a link: its target
 };
 
 class RecordingFileSystem final : public FileSystem {
 public:
-    // A sync that does not count: as if the product had left it out.
+    // A sync that is ignored: as if satdl had left it out.
     enum class Sync { Folder, File };
     using Forgets = std::function<bool(Sync, const std::filesystem::path&)>;
 

@@ -1,4 +1,4 @@
-// An outcome with a port of every kind, its description and its recipe; small enough to damage byte by byte.
+// An output with a port of every kind, its description and its recipe; small enough to damage byte by byte.
 #pragma once
 
 #include <cmath>

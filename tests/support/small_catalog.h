@@ -1,4 +1,4 @@
-// A few stages, described as the built-in ones are, for the tests of what is made from YAML.
+// A few stages, described like the built-in ones, for the tests of what is built from YAML.
 #pragma once
 
 #include "pipeline/catalog/catalog.h"

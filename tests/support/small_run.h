@@ -1,5 +1,5 @@
-// A whole run in little, for the tests under faults: a DAG of tiny stages, one of them a training that keeps checkpoints, with
-// everything that the program has around it: store, index, checkpoints, the run's record and its links.
+// A complete small run, for the tests under faults: a DAG of tiny stages, one of them a training with checkpoints, with
+// everything that the program uses: store, index, checkpoints, the run's record and its links.
 #pragma once
 
 #include <cstdlib>
@@ -39,13 +39,13 @@ inline Dag small_dag() {
 
 inline constexpr int kSmallEpochs = 5;
 
-// The stage `trained` is a training whose last number is all its epochs' work: it keeps a checkpoint after each, and can be told to
+// The stage `trained` is a training whose last number depends on all its epochs: it saves a checkpoint after each, and can be made to
 // stop after one, as by SIGTERM.
 class SmallExecutor final : public TinyExecutor {
 public:
     using TinyExecutor::TinyExecutor;
     int stop_after = 0;                                 // epochs; 0: never
-    std::function<void(int epoch)> after_checkpoint{};  // told when one is kept
+    std::function<void(int epoch)> after_checkpoint{};  // called when one is saved
 
     [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         if (node.name != "trained") return TinyExecutor::execute(node, inputs, context);
@@ -86,9 +86,9 @@ public:
         TinyCacheView cache(store_, small_files(), &checkpoints_);
         const Plan plan = make_plan(dag, {}, machine, cache);
         const auto record = run_record({root_ / "store", root_ / "results"}, {new_run_id(), "1"}, files_, index_, store_, silent_);
-        std::vector<Observer*> told{record.get()};
-        if (observer != nullptr) told.push_back(observer);
-        const auto all = broadcast(told);
+        std::vector<Observer*> observers{record.get()};
+        if (observer != nullptr) observers.push_back(observer);
+        const auto all = broadcast(observers);
         TickingClock clock;
         const std::atomic<bool> stop{false};
         return run_serially({.dag = dag, .plan = plan, .machine = machine, .store = store_, .cache = cache, .executor = executor_,
@@ -110,7 +110,7 @@ private:
     Observer silent_;  // gets the record's warnings
 };
 
-// A run as a process makes it; nothing where it ended with an error of its own before the run, which the user is told.
+// A run as a process does it; nullopt if it ended with an error before the run, which the user sees.
 inline std::optional<RunResult> small_run(const std::filesystem::path& root, FileSystem& files, int stop_after = 0) {
     try {
         SmallProcess process(root, files);
@@ -121,7 +121,7 @@ inline std::optional<RunResult> small_run(const std::filesystem::path& root, Fil
     }
 }
 
-// A run that is stopped in its training, then one that goes on to the end.
+// A run that is stopped in its training, then one that resumes and finishes.
 inline void small_runs(const std::filesystem::path& root, FileSystem& files, const std::function<void(const std::optional<RunResult>&)>& see) {
     see(small_run(root, files, 3));
     see(small_run(root, files));
@@ -133,7 +133,7 @@ struct SmallTruth {
     std::map<std::string, std::string> objects;  // bytes, by the path within objects/
     std::map<std::string, Digest> keys;          // by stage
 
-    // What of a run contradicts it; "" where nothing does. A stage that failed says nothing.
+    // What in a run contradicts it; "" if nothing does. A failed stage does not count.
     [[nodiscard]] std::string contradicted_by(const RunResult& result) const {
         const Dag dag = small_dag();
         for (const NodeResult& node : result.nodes) {
@@ -172,7 +172,7 @@ inline const SmallTruth& small_truth() {
     return truth;
 }
 
-// What is wrong with a working folder after a run of which nothing is left to do; "" where nothing is.
+// What is wrong with a working folder after a complete run; "" if nothing is.
 inline std::string wrong_after(const std::filesystem::path& root, const std::optional<RunResult>& result) {
     const SmallTruth& truth = small_truth();
     if (!result) return "the run ended with an error";
@@ -189,7 +189,7 @@ inline std::string wrong_after(const std::filesystem::path& root, const std::opt
     return {};
 }
 
-// How much a test does: a share in CI, the whole by tests/reliability/reliability.py.
+// How much a test does: a part in CI, everything by tests/reliability/reliability.py.
 inline std::uint64_t count_from(const char* variable, std::uint64_t otherwise) {
     const char* const text = std::getenv(variable);
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);

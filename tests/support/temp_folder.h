@@ -15,7 +15,7 @@ namespace satdl::test {
 
 class TempFolder {
 public:
-    enum class Where { Disk, Memory };  // Memory: for thousands of them, which need wait for no disk
+    enum class Where { Disk, Memory };  // Memory: for thousands of them, without waiting for a disk
 
     explicit TempFolder(Where where = Where::Disk) {
         const bool in_memory = where == Where::Memory && ::access("/dev/shm", W_OK) == 0;

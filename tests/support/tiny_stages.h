@@ -214,7 +214,7 @@ public:
         return outcome;
     }
 
-    // The names of what ran, sorted; then forgets them.
+    // The names of what ran, sorted; and clears them.
     std::vector<std::string> take_ran() {
         const std::scoped_lock lock(mutex_);
         std::vector<std::string> names = std::exchange(ran_, {});
@@ -228,7 +228,7 @@ private:
     std::vector<std::string> ran_;  // guarded by mutex_
 };
 
-// Every look at it takes half a second.
+// Every reading takes half a second.
 class TickingClock final : public Clock {
 public:
     [[nodiscard]] double seconds() override { return 0.5 * static_cast<double>(++looks_); }
@@ -237,11 +237,11 @@ private:
     std::atomic<int> looks_{0};
 };
 
-// What was, from a store and a table of last times.
+// A cache view from a store and a table of previous runs.
 class TinyCacheView : public CacheView {
 public:
-    TinyCacheView(Store& store, const Files& files, CheckpointStore* checkpoints = nullptr, CheckpointStore* ends = nullptr)
-        : store_(store), files_(files), checkpoints_(checkpoints), final_checkpoints_(ends) {}
+    TinyCacheView(Store& store, const Files& files, CheckpointStore* checkpoints = nullptr, CheckpointStore* final_checkpoints = nullptr)
+        : store_(store), files_(files), checkpoints_(checkpoints), final_checkpoints_(final_checkpoints) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override {
@@ -263,7 +263,7 @@ public:
     [[nodiscard]] std::optional<CheckpointPosition> checkpoint(const Digest& key) override {
         return checkpoints_ == nullptr ? std::nullopt : checkpoints_->newest(key);
     }
-    [[nodiscard]] std::optional<CheckpointPosition> end(const Continuation& continuation) override {
+    [[nodiscard]] std::optional<CheckpointPosition> final_checkpoint(const Continuation& continuation) override {
         return final_checkpoints_ == nullptr ? std::nullopt : final_checkpoints_->newest(key_of(continuation.base_recipe), continuation.target);
     }
 
@@ -276,7 +276,7 @@ public:
     }
     void expect(const std::string& kind, double seconds) { seconds_[kind] = seconds; }
 
-    std::map<std::string, int> edits;  // of source files, by path: what ctime would tell
+    std::map<std::string, int> edits;  // of source files, by path: stands for ctime
 
 private:
     Store& store_;

@@ -128,7 +128,7 @@ TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     const std::string good = manifest_json(everything(), sha256("the file"));
     CHECK(refused(replaced(good, "\"help\":\"h\"", "\"hepl\":\"h\"")).find("stages[0].params[3]: unknown key 'hepl'") !=
           std::string::npos);
-    CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: wants an integer") !=
+    CHECK(refused(replaced(good, "\"version\":3", "\"version\":\"3\"")).find("stages[0].version: expected an integer") !=
           std::string::npos);
     CHECK(refused(replaced(good, "\"float64\"", "\"float65\"")).find("dtypes[0]: 'float65' is unknown") !=
           std::string::npos);
@@ -137,7 +137,7 @@ TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
     CHECK(refused(replaced(good, "\"name\":\"mine\",", "")).find("'name' is missing") != std::string::npos);
     const std::string abi = "\"abi\":" + std::to_string(kStageAbi);
     CHECK(refused(replaced(good, abi, "\"abi\":999")).find("ABI 999") != std::string::npos);
-    CHECK(refused(replaced(good, "\"satdl_manifest\":2", "\"satdl_manifest\":1")).find("wants format 2, is 1") !=
+    CHECK(refused(replaced(good, "\"satdl_manifest\":2", "\"satdl_manifest\":1")).find("expected format 2, found 1") !=
           std::string::npos);
     CHECK_FALSE(refused("").empty());
     CHECK_FALSE(refused("[]").empty());
@@ -148,12 +148,12 @@ TEST_CASE("a bad manifest is refused, naming the file and the place in it") {
 
 TEST_CASE("descriptions that make no sense never become a manifest") {
     CHECK_FALSE(fault_of(everything().stages[0].description));
-    CHECK(fault_with({.name = "y", .shape = "[N, ..., 3]"}) == "output 'y' has the shape '[N, ..., 3]', which is no rule");
+    CHECK(fault_with({.name = "y", .shape = "[N, ..., 3]"}) == "output 'y' has the shape '[N, ..., 3]', which is not a valid rule");
     CHECK(fault_with({.name = "y", .shape = "network(nets, x)"}) == "output 'y' has a shape that needs a network 'nets'");
     CHECK(fault_with({.name = "y", .shape = "network(net, base)"}) ==
           "output 'y' has a shape that needs an input array 'base'");
     CHECK(fault_with({.name = "y", .dtype_of = "z"}) ==
-          "output 'y' takes its element type from 'z', which is no input array");
+          "output 'y' takes its element type from 'z', which is not an input array");
     CHECK(fault_with({.name = "y", .shape = "dataset(images)"}));
     CHECK(fault_with({.name = "a/b"}));
     StageLibraryInfo info = everything();
@@ -162,7 +162,7 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
 
     using Rule = PortDescription::MetricsRule;
     CHECK(fault_with({.name = "y", .metrics = Rule{}}) ==
-          "output 'y' has a rule of metrics, but is neither metrics nor history");
+          "output 'y' has a metrics rule, but its kind is neither metrics nor history");
     const auto fault_of_rule = [](const Rule& rule) {
         return fault_with({.name = "y", .kind = PortKind::Metrics, .metrics = rule});
     };
@@ -189,11 +189,11 @@ TEST_CASE("a role is that of one port, of its kind and on its side, and stands w
     };
     const PortDescription labels{.role = Labels}, images{.role = Images}, predictions{.role = Predictions};
     CHECK_FALSE(fault({labels, images}, {predictions}));
-    CHECK(fault({{.role = Predictions}, labels}, {}) == "input 'in0' has the role 'predictions', which is that of an output of kind array");
-    CHECK(fault({labels}, {images, predictions}) == "output 'out0' has the role 'images', which is that of an input of kind array");
+    CHECK(fault({{.role = Predictions}, labels}, {}) == "input 'in0' has the role 'predictions', which belongs to an output of kind array");
+    CHECK(fault({labels}, {images, predictions}) == "output 'out0' has the role 'images', which belongs to an input of kind array");
     CHECK(fault({{.role = Baseline}, {.role = Candidate}}, {}) ==
-          "input 'in0' has the role 'baseline', which is that of an input of kind metrics");
-    CHECK(fault({labels, images, images}, {predictions}) == "input 'in1' has the role 'images', and another port has it, too");
+          "input 'in0' has the role 'baseline', which belongs to an input of kind metrics");
+    CHECK(fault({labels, images, images}, {predictions}) == "input 'in1' has the role 'images', but another port has it, too");
     CHECK(fault({}, {predictions}) == "output 'out0' has the role 'predictions', but no port has the role 'labels'");
     CHECK(fault({{.kind = PortKind::Metrics, .role = CandidateTraining}}, {}) ==
           "input 'in0' has the role 'candidate_training', but no port has the role 'candidate'");
@@ -209,10 +209,10 @@ TEST_CASE("a pair is of two metrics that the output is said to hold") {
         return fault_with({.name = "y", .kind = kind, .metrics = rule});
     };
     CHECK_FALSE(fault_of_rule({.names = {"p", "p0"}, .if_connected = {{"val_x", "q"}}, .pairs = {{"p", "p0"}, {"p", "q"}}}));
-    CHECK(fault_of_rule({.names = {"p"}, .pairs = {{"p", "p0"}}}) == "output 'y' has a pair with 'p0', which is none of its metrics");
+    CHECK(fault_of_rule({.names = {"p"}, .pairs = {{"p", "p0"}}}) == "output 'y' has a pair with 'p0', which is not one of its metrics");
     CHECK(fault_of_rule({.names = {"p"}, .pairs = {{"p", "p"}}}) == "output 'y' has a pair of 'p' and itself");
     CHECK(fault_of_rule({.names = {"p", "q"}, .pairs = {{"p", "q"}}}, PortKind::History) ==
-          "output 'y' has pairs of metrics, but is no output of metrics");
+          "output 'y' has pairs of metrics, but is not an output of metrics");
 }
 
 TEST_CASE("a parameter's relations name what is there") {
@@ -222,13 +222,13 @@ TEST_CASE("a parameter's relations name what is there") {
         stage.params.push_back(std::move(param));
         return fault_of(stage);
     };
-    CHECK(fault_with_param({.needs = {{"lost", {}}}}) == "parameter 'more' names 'lost', which is not there");
-    CHECK(fault_with_param({.excludes = {"y"}}) == "parameter 'more' names 'y', which is not there");
-    CHECK(fault_with_param({.below = "z"}) == "parameter 'more' names 'z', which is not there");
-    CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' names 'x', which is not there");
-    CHECK(fault_with_param({.label_of = {"metrics"}}) == "parameter 'more' names 'metrics', which is not there");
+    CHECK(fault_with_param({.needs = {{"lost", {}}}}) == "parameter 'more' refers to 'lost', which does not exist");
+    CHECK(fault_with_param({.excludes = {"y"}}) == "parameter 'more' refers to 'y', which does not exist");
+    CHECK(fault_with_param({.below = "z"}) == "parameter 'more' refers to 'z', which does not exist");
+    CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' refers to 'x', which does not exist");
+    CHECK(fault_with_param({.label_of = {"metrics"}}) == "parameter 'more' refers to 'metrics', which does not exist");
     CHECK(fault_with_param({.type = ParamType::Number, .label_of = {"x"}}) ==
-          "parameter 'more' is the name of what an input reads, but no text");
+          "parameter 'more' is the name of what an input reads, but is not a text");
     CHECK_FALSE(fault_with_param({.needs = {{"loss", {"mse"}}}, .excludes = {"val_x"}, .metric_of = {"history"}}));
 }
 
@@ -240,16 +240,16 @@ TEST_CASE("at most one parameter continues: an integer of which the result depen
     using Type = ParamType;
     CHECK_FALSE(fault_with_param({.type = Type::Integer, .continues = true, .continues_unless = {{"way", {"own"}}}}));
     CHECK(fault_with_param({.type = Type::Number, .continues = true}) ==
-          "parameter 'more' continues, but is no integer that changes the result");
+          "parameter 'more' has continues, but is not an integer that changes the result");
     CHECK(fault_with_param({.type = Type::Integer, .changes_result = false, .continues = true}) ==
-          "parameter 'more' continues, but is no integer that changes the result");
+          "parameter 'more' has continues, but is not an integer that changes the result");
     CHECK(fault_with_param({.type = Type::Integer, .continues = true, .continues_unless = {{"lost", {}}}}) ==
-          "parameter 'more' names 'lost', which is not there");
+          "parameter 'more' refers to 'lost', which does not exist");
     CHECK(fault_with_param({.type = Type::Integer, .continues_unless = {{"way", {}}}}) ==
-          "parameter 'more' says where it does not continue, but never does");
+          "parameter 'more' has continues_unless, but not continues");
     StageDescription two = everything().stages[0].description;
     two.params.push_back({.name = "more", .type = Type::Integer, .continues = true});
-    CHECK(fault_of(two) == "parameter 'epochs' continues, and another one does, too");
+    CHECK(fault_of(two) == "parameter 'epochs' has continues, but another parameter has it, too");
 }
 
 TEST_CASE("bounds for smoke runs are those of a number, within its range") {
@@ -258,13 +258,13 @@ TEST_CASE("bounds for smoke runs are those of a number, within its range") {
         return fault_of({.kind = "stage", .help = "h", .params = {param}});
     };
     using Type = ParamType;
-    CHECK(fault_with_param({.type = Type::Text, .smoke_max = 1}) == "parameter 'more' has a bound for smoke runs, but is no number");
+    CHECK(fault_with_param({.type = Type::Text, .smoke_max = 1}) == "parameter 'more' has a bound for smoke runs, but is not a number");
     CHECK(fault_with_param({.type = Type::Integer, .min = 2, .smoke_max = 1}) ==
-          "parameter 'more' has a bound for smoke runs that is out of its range");
+          "parameter 'more' has a bound for smoke runs outside its range");
     CHECK(fault_with_param({.type = Type::Number, .max = 2, .smoke_min = 3}) ==
-          "parameter 'more' has a bound for smoke runs that is out of its range");
+          "parameter 'more' has a bound for smoke runs outside its range");
     CHECK(fault_with_param({.type = Type::Number, .smoke_min = 3, .smoke_max = 2}) ==
-          "parameter 'more' has bounds for smoke runs that leave nothing between them");
+          "parameter 'more' has a smoke_min greater than its smoke_max");
     CHECK_FALSE(fault_with_param({.type = Type::Integer, .min = 1, .max = 9, .smoke_min = 1, .smoke_max = 9}));
 }
 

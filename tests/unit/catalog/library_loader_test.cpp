@@ -85,7 +85,7 @@ TEST_CASE("What a stage throws crosses the border of its library with its type")
 TEST_CASE("A library that was built for another ABI is refused by name, before anything in it is called") {
     StageLibraries libraries;
     const CatalogEntry stage = from("libother_abi.so");
-    CHECK_THROWS_WITH(libraries.function(stage), Contains("libother_abi.so") && Contains("stage ABI -1") && Contains("build the library again"));
+    CHECK_THROWS_WITH(libraries.function(stage), Contains("libother_abi.so") && Contains("stage ABI -1") && Contains("rebuild the library"));
 }
 
 TEST_CASE("A library without stages is refused by name, with the symbol that it lacks") {
@@ -112,8 +112,8 @@ TEST_CASE("A library that its manifest does not describe to the last byte is ref
     test::write_text(copied.library, text);
     StageLibraries libraries;
     CHECK_THROWS_WITH(libraries.function(copied.times()), Contains("libmine_stages.so' is not loaded") &&
-                                                              Contains("the manifest beside it describes another build of libmine_stages.so") &&
-                                                              Contains("build it again"));
+                                                              Contains("the manifest next to it describes a different build of libmine_stages.so") &&
+                                                              Contains("rebuild it"));
     CHECK_FALSE(libraries.digest(copied.times()));
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("A library that was replaced since its manifest was read is refused, t
     std::filesystem::rename(copied.library, copied.folder.path() / "old");
     test::write_text(copied.library, text);
     StageLibraries libraries;
-    CHECK_THROWS_WITH(libraries.file(planned), Contains("it was replaced since this run was planned"));
+    CHECK_THROWS_WITH(libraries.file(planned), Contains("it was replaced after this run was planned"));
     CHECK_NOTHROW(libraries.file(copied.times()));
 }
 

@@ -161,24 +161,24 @@ extra: 1
     const auto told = [&](const std::string& part) {
         return std::ranges::any_of(lines, [&](const std::string& line) { return has(line, part); });
     };
-    CHECK(told("1: name wants 'tiny'"));
-    CHECK(told("3: '../x' cannot be a file's name"));
-    CHECK(told("4: 'a/b' cannot be"));
-    CHECK(told("5: '-rf' cannot be"));
-    CHECK(told("6: '.tmp-1' cannot be"));
-    CHECK(told("7: sha256 wants 64 hexadecimal digits"));
+    CHECK(told("1: name must be 'tiny'"));
+    CHECK(told("3: '../x' is not a valid file name"));
+    CHECK(told("4: 'a/b' is not a valid file name"));
+    CHECK(told("5: '-rf' is not a valid file name"));
+    CHECK(told("6: '.tmp-1' is not a valid file name"));
+    CHECK(told("7: sha256 must be 64 hexadecimal digits"));
     CHECK(told("8: float32 [4] does not fit into 4 bytes"));
     CHECK(told("9: a file needs 'sha256'"));
-    CHECK(told("9: shape wants a list of extents"));
-    CHECK(told("10: bytes wants the file's size"));
-    CHECK(told("10: dtype wants an element type"));
-    CHECK(told("10: shape wants extents of 1 or more"));
+    CHECK(told("9: shape must be a list of extents"));
+    CHECK(told("10: bytes must be the file's size"));
+    CHECK(told("10: dtype must be an element type"));
+    CHECK(told("10: shape must be extents of 1 or more"));
     CHECK(told("10: a file has no 'size'"));
-    CHECK(told("13: the text 'other' is none of the files"));
+    CHECK(told("13: the text 'other' is not one of the files"));
     CHECK(told("13: the split 'cut' has 3 labels beside 4 images"));
-    CHECK(told("15: https wants an address that begins with https://"));
-    CHECK(told("16: npm wants NAME@VERSION"));
-    CHECK(told("16: folder wants a folder within the package"));
+    CHECK(told("15: https must be a URL that begins with https://"));
+    CHECK(told("16: npm must be NAME@VERSION"));
+    CHECK(told("16: folder must be a folder within the package"));
     CHECK(told("17: a source has no 'ftp'"));
     CHECK(told("18: a dataset has no 'extra'"));
 }
@@ -194,7 +194,7 @@ TEST_CASE("files come from a folder, as they are or as gzip, and nothing else st
     CHECK(recorder.done["images.bin"] == 32);
     Recorder again;
     fetch_dataset(world.dataset(), again);
-    CHECK(again.lines == std::vector<std::string>{"tiny: all 2 files are there, with the right digests"});
+    CHECK(again.lines == std::vector<std::string>{"tiny: all 2 files are present and match their digests"});
 }
 
 TEST_CASE("the folder that the user names comes first, also with a folder for each dataset in it") {
@@ -217,7 +217,7 @@ TEST_CASE("a file with another digest is never taken, and told with both digests
     write(world.root / "mirror" / "images.bin", altered);
     write(world.root / "mirror" / "labels.bin", kLabels);
     const std::string message = failure(world);
-    CHECK(has(message, "1 of 2 files could not be had"));
+    CHECK(has(message, "1 of 2 files could not be fetched"));
     CHECK(has(message, fmt::format("images.bin: expected SHA-256 {} (32 bytes)", sha256(kImages).hex())));
     CHECK(has(message, fmt::format("images.bin has SHA-256 {} (32 bytes)", sha256(altered).hex())));
     CHECK(has(message, "install Debian's package dataset-tiny"));

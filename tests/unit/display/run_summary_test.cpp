@@ -43,6 +43,6 @@ TEST_CASE("What was not kept and what is not deterministic is said beside the re
     node.nondeterministic = true;
     result.nodes = {node};
     const std::string text = table_text(summary_table(dag, result));
-    CHECK(text.find("NOT KEPT: no space left") != std::string::npos);
+    CHECK(text.find("NOT STORED: no space left") != std::string::npos);
     CHECK(text.find("NOT DETERMINISTIC") != std::string::npos);
 }

@@ -33,6 +33,6 @@ TEST_CASE("Where no control group may be made, an allocation past the limit fail
 
 TEST_CASE("Without a limit nothing is made and nothing has struck") {
     MemoryLimit none(std::nullopt);
-    CHECK(none.take_in(::getpid()) == LimitKind::None);
+    CHECK(none.add_process(::getpid()) == LimitKind::None);
     CHECK_FALSE(none.oom_killed());
 }

@@ -45,17 +45,17 @@ TEST_CASE("What does not fit what is said of it is not believed") {
     SharedGroups shared = share(some());
     SECTION("another digest") {
         shared.arrays[0].digest = shared.arrays[1].digest;
-        CHECK_THROWS_WITH(mapped(shared), Contains("does not have its digest"));
+        CHECK_THROWS_WITH(mapped(shared), Contains("does not match its digest"));
     }
     SECTION("beyond the file") {
         shared.arrays[0].shape = {1 << 20};
-        CHECK_THROWS_WITH(mapped(shared), Contains("outside of its file"));
+        CHECK_THROWS_WITH(mapped(shared), Contains("beyond its file"));
         shared.arrays[0].shape = {std::int64_t{1} << 61};
-        CHECK_THROWS_WITH(mapped(shared), Contains("outside of its file"));
+        CHECK_THROWS_WITH(mapped(shared), Contains("beyond its file"));
     }
     SECTION("twice") {
         shared.arrays.push_back(shared.arrays[0]);
-        CHECK_THROWS_WITH(mapped(shared), Contains("came twice"));
+        CHECK_THROWS_WITH(mapped(shared), Contains("was sent twice"));
     }
     SECTION("a file that somebody may still change") {
         shared.file = UniqueFd(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));

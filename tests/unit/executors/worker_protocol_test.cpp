@@ -16,7 +16,7 @@ std::exception_ptr pointer_to(Thrown thrown) {
 }
 
 // As it comes out at the other end.
-[[noreturn]] void over_there(const std::exception_ptr& thrown) { throw_again(unpacked(packed(to_cbor(thrown)))); }
+[[noreturn]] void over_there(const std::exception_ptr& thrown) { rethrow(unpacked(packed(to_cbor(thrown)))); }
 
 }  // namespace
 

@@ -57,7 +57,7 @@ std::span<const std::byte> bytes_of(const std::string& text) { return std::as_by
 
 // What the receiver makes of a whole message, cut anywhere.
 std::optional<Array> received(const std::string& message, std::uint64_t file_bytes, std::size_t piece) {
-    ForeignReceiver receiver(file_bytes);
+    ImportReceiver receiver(file_bytes);
     for (std::size_t at = 0; at < message.size(); at += piece) {
         if (!receiver.take(bytes_of(message).subspan(at, std::min(piece, message.size() - at)))) return std::nullopt;
     }
@@ -103,33 +103,33 @@ TEST_CASE("what a stranger's HDF5 file may not have is refused by name, with wha
         const char* told;
     };
     for (const Case& one : std::initializer_list<Case>{
-             {"external_storage.h5", "", "its values lie in other files (external storage)"},
+             {"external_storage.h5", "", "its values are in other files (external storage)"},
              {"several.h5", "external", "'external' is an external link"},
              {"several.h5", "soft", "'soft' is a soft link"},
-             {"several.h5", "", "it holds 2 arrays: a, group/deeper/b"},
+             {"several.h5", "", "it contains 2 arrays: a, group/deeper/b"},
              {"several.h5", "nix", "it has no 'nix'"},
-             {"several.h5", "a/b", "'a' is no group"},
+             {"several.h5", "a/b", "'a' is not a group"},
              {"several.h5", "group", "cannot open 'group' as an array"},
-             {"several.h5", "a/\x1b[31m/../<script>", "'a' is no group"},
+             {"several.h5", "a/\x1b[31m/../<script>", "'a' is not a group"},
              {"virtual.h5", "", "it is a virtual dataset"},
-             {"lzf.h5", "", "its filter 32000 'lzf' is not one of HDF5's own"},
+             {"lzf.h5", "", "its filter 32000 'lzf' is not built into HDF5"},
              {"unwritten.h5", "", "takes 4398046511104 bytes, of which 0 are stored"},
              {"unwritten_chunks.h5", "", "takes more chunks than the file has bytes"},
              {"half_written.h5", "", "1 of its 4 chunks are stored"},
-             {"more_than_64_bits.h5", "", "more elements than can be"},
+             {"more_than_64_bits.h5", "", "too many elements"},
              {"large_chunks.h5", "", "take more than 128 MiB each"},
              {"half.h5", "", "its element type (2 bytes)"},
              {"text.h5", "", "its element type"},
              {"null.h5", "", "a null data space"},
-             {"groups.h5", "", "it holds no array"},
-             {"cut.h5", "", "open it: is it HDF5, and whole?"},
-             {"text_file.h5", "", "open it: is it HDF5, and whole?"},
+             {"groups.h5", "", "it contains no array"},
+             {"cut.h5", "", "open it: is it a complete HDF5 file?"},
+             {"text_file.h5", "", "open it: is it a complete HDF5 file?"},
              {"there_is_none.h5", "", "No such file"},
          }) {
         INFO(one.file);
         CHECK_THAT(error_of(folder() / one.file, one.array), Contains(one.told));
     }
-    CHECK_THAT(error_of(folder()), Contains("cannot be read") || Contains("no plain file"));
+    CHECK_THAT(error_of(folder()), Contains("cannot be read") || Contains("not a regular file"));
 }
 
 TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its size or an error, and this process lives on") {
@@ -151,7 +151,7 @@ TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its 
             try {
                 const Array read = import_hdf5(mutated, array);
                 CHECK(read.bytes().size() == static_cast<std::size_t>(read.count()) * size_of(read.dtype()));
-                CHECK(read.bytes().size() <= kForeignMostExpansion * bytes.size());
+                CHECK(read.bytes().size() <= kImportMaxExpansion * bytes.size());
                 CHECK_FALSE(::memmem(read.bytes().data(), read.bytes().size(), "secret!!", 8));
                 ++arrays;
             } catch (const Error& error) {
@@ -181,10 +181,10 @@ TEST_CASE("what the reader says is believed no more than the file") {
     CHECK(received(import_header(DType::UInt8, {}) + "x", 1000, 3)->shape().empty());
     CHECK_FALSE(received("satdl-array-2\n" + good.substr(14), 1000, 7));
     std::string other = good;
-    other[kForeignMagic.size()] = 9;  // element type
+    other[kImportMagic.size()] = 9;  // element type
     CHECK_FALSE(received(other, 1000, 7));
     other = good;
-    other[kForeignMagic.size() + 1] = 33;  // dimensions
+    other[kImportMagic.size() + 1] = 33;  // dimensions
     CHECK_FALSE(received(other, 1000, 7));
     CHECK_FALSE(received(import_header(DType::UInt8, {1 << 30}), 1000, 7));  // more than the file's size warrants
     CHECK_FALSE(received(import_header(DType::UInt8, {-1}), 1000, 7));

@@ -21,7 +21,7 @@ std::string refusal(const std::vector<std::filesystem::path>& files, const std::
         return found != owners.end() ? std::optional(found->second) : std::nullopt;
     };
     try {
-        refuse_files_of_others(files, std::vector<uid_t>{1000, 0}, owner);
+        check_file_owners(files, std::vector<uid_t>{1000, 0}, owner);
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Usage);
         CHECK_THAT(error.what(), Contains("--trust"));
@@ -41,7 +41,7 @@ TEST_CASE("files of the user's and of root's are taken, those of others and in o
                Contains("dags/a.yaml: its folder belongs to uid 4242"));
     CHECK_THAT(refusal({"a.yaml", "b.yaml"}, {{"a.yaml", 1000}, {".", 1000}, {"b.yaml", 4242}}),
                Contains("b.yaml: this file belongs"));
-    CHECK_THAT(refusal({"gone.yaml"}, {{".", 1000}}), Contains("cannot be told"));
+    CHECK_THAT(refusal({"gone.yaml"}, {{".", 1000}}), Contains("unknown owner"));
 }
 
 TEST_CASE("the user, root and the program's owner are trusted") {

@@ -93,8 +93,8 @@ TEST_CASE("A mapping that is watched and cut reads as zeros, and says by how muc
     CHECK(read_at(mapped, 0) == 'a');
     CHECK(read_at(mapped, kBytes - 1) == '\0');
     CHECK(read_at(mapped, 12'288) == '\0');
-    CHECK(use.changed() == fmt::format("'{}' was cut from 8388608 to 10000 bytes", mapped.path.string()));
-    CHECK_THROWS_WITH(use.refuse_changed(), Contains("was cut from 8388608 to 10000 bytes while it was in use") && Contains("the next run"));
+    CHECK(use.changed() == fmt::format("'{}' was truncated from 8388608 to 10000 bytes", mapped.path.string()));
+    CHECK_THROWS_WITH(use.throw_if_changed(), Contains("was truncated from 8388608 to 10000 bytes while it was in use") && Contains("the next run"));
     CHECK(MappingWatch(mapped.file.bytes.subspan(0, 1)).changed());  // also who comes later is told
 }
 
@@ -111,9 +111,9 @@ TEST_CASE("A mapping of which a page was lost stays suspect when the file is as 
 TEST_CASE("A cut within a page and a write in place are found without a signal") {
     const Mapped cut, written, touched_elsewhere;
     cut.cut(kBytes - 8);
-    CHECK_THAT(MappingWatch(cut.file.bytes).changed().value_or(""), Contains("was cut from 8388608 to 8388600 bytes"));
+    CHECK_THAT(MappingWatch(cut.file.bytes).changed().value_or(""), Contains("was truncated from 8388608 to 8388600 bytes"));
     std::filesystem::last_write_time(written.path, std::filesystem::last_write_time(written.path) + std::chrono::seconds(1));
-    CHECK_THAT(MappingWatch(written.file.bytes).changed().value_or(""), Contains("was written to"));
+    CHECK_THAT(MappingWatch(written.file.bytes).changed().value_or(""), Contains("was modified"));
     std::filesystem::rename(touched_elsewhere.path, touched_elsewhere.folder.path() / "moved");
     write_text(touched_elsewhere.path, "another file");
     CHECK_FALSE(MappingWatch(touched_elsewhere.file.bytes).changed());
@@ -142,8 +142,8 @@ TEST_CASE("Where nobody watches, one line names the file and the program ends as
     const Ended ended = in_child([&] { (void)read_at(mapped, 100); });
     REQUIRE(WIFEXITED(ended.status));
     CHECK(WEXITSTATUS(ended.status) == static_cast<int>(ExitCode::Store));
-    CHECK_THAT(ended.err, Contains("satdl: '") && Contains("a \\x1b[31mname' was cut, or could no longer be read, while it was in use\n") &&
-                              Contains("the next run finds what is damaged"));
+    CHECK_THAT(ended.err, Contains("satdl: '") && Contains("a \\x1b[31mname' was truncated or could no longer be read while it was in use\n") &&
+                              Contains("the next run detects what is damaged"));
     const Ended watched_before = in_child([&] {
         { const MappingWatch use(mapped.file.bytes); }
         (void)read_at(mapped, 100);
@@ -191,9 +191,9 @@ TEST_CASE("Nothing is written of an array that lies in a file which was cut") {
     const auto written = mapped.folder.path() / "written";
     const std::array extents{Extent{0, mapped.file.bytes}};
     mapped.cut(kBytes - 8);
-    CHECK_THROWS_WITH(files->write_new(written, kBytes, extents), Contains("numbers' was cut from"));
+    CHECK_THROWS_WITH(files->write_new(written, kBytes, extents), Contains("numbers' was truncated from"));
     mapped.cut(4096);
-    CHECK_THROWS_WITH(files->write_new(written, kBytes, extents), Contains("numbers' was cut from"));
+    CHECK_THROWS_WITH(files->write_new(written, kBytes, extents), Contains("numbers' was truncated from"));
     CHECK_FALSE(std::filesystem::exists(written));
 }
 
@@ -204,6 +204,6 @@ TEST_CASE("Nor is it taken for a want of memory where it goes to another process
     (void)array.digest();
     mapped.cut(4096);
     const MappingWatch use(mapped.file.bytes);
-    CHECK_THROWS_WITH(share({{"x", {{"", array}}}}), Contains("a file that they lie in can no longer be read"));
+    CHECK_THROWS_WITH(share({{"x", {{"", array}}}}), Contains("a file that holds them can no longer be read"));
     CHECK(use.changed());
 }

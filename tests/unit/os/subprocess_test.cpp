@@ -39,7 +39,7 @@ TEST_CASE("a failure says how the program ended, and what it said") {
     CHECK_FALSE(failed.good());
     CHECK(failed.describe() == "exit code 3: nothing there");
     const ProcessResult killed = run_process({"sh", "-c", "kill -KILL $$"}, output.sink());
-    CHECK(killed.describe() == "ended by SIGKILL (Killed)");
+    CHECK(killed.describe() == "killed by SIGKILL (Killed)");
     const ProcessResult missing = run_process({"satdl-no-such-program"}, output.sink());
     CHECK(missing.kind == ProcessResult::Kind::NotStarted);
     CHECK(missing.code == ENOENT);
@@ -51,15 +51,15 @@ TEST_CASE("a program that says much on stderr neither blocks nor fills the memor
     const ProcessResult result = run_process({"sh", "-c", "seq 1 100000 >&2; echo done"}, output.sink());
     CHECK(result.good());
     CHECK(output.text == "done\n");
-    CHECK(result.said.size() < 10000);
-    CHECK(result.said.ends_with("100000"));
+    CHECK(result.stderr_tail.size() < 10000);
+    CHECK(result.stderr_tail.ends_with("100000"));
 }
 
 TEST_CASE("control characters of a program's message are escaped") {
     Output output;
-    CHECK(run_process({"printf", "x"}, output.sink()).said.empty());
+    CHECK(run_process({"printf", "x"}, output.sink()).stderr_tail.empty());
     const ProcessResult result = run_process({"sh", "-c", "printf '\\033[31mred' >&2; exit 1"}, output.sink());
-    CHECK(result.said.find('\033') == std::string::npos);
+    CHECK(result.stderr_tail.find('\033') == std::string::npos);
 }
 
 TEST_CASE("a program is ended when its reader has enough") {

@@ -76,7 +76,7 @@ TEST_CASE("a run that cannot fit is refused with the bytes that are missing") {
     CHECK_NOTHROW(check_disk_space(0, ".satdl", disk));
     CHECK_NOTHROW(check_disk_space(1000, ".satdl", disk));
     CHECK_THROWS_WITH(check_disk_space(1200, ".satdl", disk),
-                      Catch::Matchers::Contains("the store '.satdl' is short of 200 bytes: this run writes at least 1200, and 1000 are free"));
+                      Catch::Matchers::Contains("the store '.satdl' lacks 200 bytes of disk space: this run writes at least 1200, but only 1000 are free"));
 }
 
 TEST_CASE("free space is told also where the folder is not there yet") {

@@ -88,16 +88,16 @@ TEST_CASE("A library is asked where a stage may compute on a GPU; what it says h
     ::unsetenv("SIMPLE_GPU");
     stage.library = std::filesystem::path(SATDL_BINARY_DIR) / "libmine_stages.so";
     stage.library_digest = read_manifest(std::filesystem::path(SATDL_BINARY_DIR) / "libmine_stages.json").library_digest;
-    CHECK_THROWS_WITH(find_gpus(dag, {}, libraries), Contains("cannot be asked for a GPU") && Contains("build the library again"));
+    CHECK_THROWS_WITH(find_gpus(dag, {}, libraries), Contains("cannot look for a GPU") && Contains("rebuild the library"));
 }
 
 TEST_CASE("cuda without a GPU is refused at each of its places, once, with what to do") {
     const CatalogEntry stage = computing(false);
     const Dag dag = dag_of(stage, {{"a", at_line("cuda", 2)}, {"b", at_line("auto", 3)}, {"c", at_line("cuda", 4)}});
     const std::string text = refused(dag);
-    CHECK_THAT(text, Contains("dag.yaml:2:1: error: 'device' is cuda, but there is no GPU for it: libnone_stages.so was built without "
+    CHECK_THAT(text, Contains("dag.yaml:2:1: error: 'device' is cuda, but no GPU was found: libnone_stages.so was built without "
                               "CUDA (libtorch 2.13.0+cpu)"));
-    CHECK_THAT(text, Contains("write cpu, or auto"));
+    CHECK_THAT(text, Contains("use cpu, or auto"));
     CHECK_THAT(text, Contains("dag.yaml:4:1") && !Contains("dag.yaml:3:1"));
     CHECK_THAT(refused(dag, {.targets = {"c"}}), !Contains("dag.yaml:2:1") && Contains("dag.yaml:4:1"));
     CHECK(refused(dag, {.targets = {"b"}}).empty());
@@ -120,7 +120,7 @@ TEST_CASE("What was chosen is told with its reason; what was asked for by name a
           Words{"computes on cuda (auto: V1, compute capability 7.0)", "computes in fp32 (auto: this GPU has no instructions for it)"});
     CHECK(told(dag_of(stage, cuda, "bf16"), machine) ==
           Words{"computes on cuda (V1, compute capability 7.0)",
-                "warning: computes in bf16, slower than fp32 here: this GPU has no instructions for it; precision: auto would take fp32"});
+                "warning: computes in bf16, slower than fp32 here: this GPU has no instructions for it; precision: auto would use fp32"});
     machine.gpus = {{kNowhere, Gpu{"H1", "compute capability 9.0", true}}};
     CHECK(told(dag_of(stage, cuda, "bf16"), machine) ==
           Words{"computes on cuda (H1, compute capability 9.0)", "computes in bf16 (this GPU has instructions for it)"});

@@ -89,7 +89,7 @@ TEST_CASE("A parameter changed back finds what was made with it") {
     World world;
     world.run(small(k1).build());
     world.run(small(k2).build());
-    CHECK(world.lines(small(k1).build())[1] == "reuse b: found in the store: other runs made it");
+    CHECK(world.lines(small(k1).build())[1] == "reuse b: found in the store, made by another run");
 }
 
 TEST_CASE("A changed file runs the stage that reads it; another name for the same content does not") {
@@ -122,7 +122,7 @@ TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did n
     SECTION("the same") {
         decide(dag, c, {digests->at("out")}, world.machine, world.cache);
         CHECK(c.action == Action::Reuse);
-        CHECK(c.because == "its inputs came out the same");
+        CHECK(c.because == "its inputs are unchanged");
         CHECK(c.outputs.has_value());
     }
     SECTION("others") {
@@ -216,7 +216,7 @@ TEST_CASE("Source files that are missing or not as promised are told all at once
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Store);
         CHECK(error.diagnostics().size() == 2);
-        CHECK_THAT(error.what(), Contains("nowhere: there is no such file"));
+        CHECK_THAT(error.what(), Contains("nowhere: no such file"));
         CHECK_THAT(error.what(), Contains("images (dataset mnist)") && Contains("expected SHA-256 " + sha256("what was published").hex()) &&
                                      Contains("found    SHA-256 ") && Contains("run `satdl data fetch mnist`"));
     }
@@ -260,7 +260,7 @@ TEST_CASE("The plan as text: action, name, because and expected seconds in colum
                         .build();
     CHECK(to_text(world.plan(dag), dag) ==
           "reuse     a       nothing changed\n"
-          "reuse     longer  found in the store: other runs made it\n"
+          "reuse     longer  found in the store, made by another run\n"
           "run       c       k was 0, is 2 (about 0.5 s)\n");
 }
 
@@ -284,16 +284,16 @@ TEST_CASE("What goes farther continues from the farthest end on its way, and say
     World world;
     keep_final_checkpoint(world, walk(2), 2);
     keep_final_checkpoint(world, walk(20), 20);
-    CHECK(world.lines(walk(50)) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
-    CHECK(world.lines(walk(20)) == Lines{"continue w: from step 20 of 20 (its own kept end)"});
-    CHECK(world.lines(walk(19)) == Lines{"continue w: from step 2 of 19 (kept end of a shorter training)"});
+    CHECK(world.lines(walk(50)) == Lines{"continue w: from step 20 of 50 (final checkpoint of a shorter training)"});
+    CHECK(world.lines(walk(20)) == Lines{"continue w: from step 20 of 20 (its own final checkpoint)"});
+    CHECK(world.lines(walk(19)) == Lines{"continue w: from step 2 of 19 (final checkpoint of a shorter training)"});
     CHECK(world.lines(walk(1)) == Lines{"run w: never run"});
     CHECK(world.lines(walk(50, "common", 2)) == Lines{"run w: never run"});  // another way
     CHECK(world.lines(walk(50), {.force = true}) == Lines{"run w: forced"});
     CHECK(world.plan(walk(50)).nodes[0].starts_from == CheckpointPosition{20, 50, 10, 10});
 
     keep_final_checkpoint(world, walk(30), 7);  // one that ended before its goal
-    CHECK(world.lines(walk(10)) == Lines{"continue w: from step 7 of 10 (kept end of a longer training, which stopped there)"});
+    CHECK(world.lines(walk(10)) == Lines{"continue w: from step 7 of 10 (final checkpoint of a longer training that stopped there)"});
 }
 
 TEST_CASE("Of a checkpoint and an end, the farther one counts") {
@@ -302,7 +302,7 @@ TEST_CASE("Of a checkpoint and an end, the farther one counts") {
     const Dag dag = walk(50);
     const Recipe recipe = *world.plan(dag).nodes[0].recipe;
     world.checkpoints.write(recipe, key_of(recipe), {7, 50, 3, 10}, as_group({7}));
-    CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (kept end of a shorter training)"});
+    CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (final checkpoint of a shorter training)"});
     world.checkpoints.write(recipe, key_of(recipe), {21, 50, 3, 10}, as_group({21}));
     CHECK(world.lines(dag) == Lines{"resume w: from epoch 21, step 3, 41 %, where it was interrupted"});
 }
@@ -314,7 +314,7 @@ TEST_CASE("What goes farther and yet begins at the start says why") {
     CHECK(world.lines(walk(1, "own")) == Lines{"run w: steps was 2, is 1"});
     CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k was 1, is 2"});
     world.run(walk(2));
-    CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: the shorter one's end is not kept"});
+    CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: there is no final checkpoint of the shorter training"});
 }
 
 TEST_CASE("Expected seconds of what continues: of the rest alone") {

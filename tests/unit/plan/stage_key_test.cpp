@@ -221,7 +221,7 @@ TEST_CASE("The first difference is told in a user's words") {
         setting.dag.nodes[0].inputs.push_back({"val_x", 0, "out", {}});
         setting.inputs.push_back(sha256("val"));
         CHECK(first_difference(before, setting.recipe()) == "input val_x is new");
-        CHECK(first_difference(setting.recipe(), before) == "input val_x is gone");
+        CHECK(first_difference(setting.recipe(), before) == "input val_x was removed");
     }
     SECTION("LibTorch") {
         setting.stage.numerics[0].second = "2.14.0";
@@ -243,11 +243,11 @@ TEST_CASE("Networks are compared layer by layer") {
     CHECK(difference(network(), network("tanh")) == "net: layer tanh_1 is new");
     std::vector<ConfigValue> fewer = network().items();
     fewer.pop_back();
-    CHECK(difference(network(), ConfigValue::list(fewer)) == "net: layer relu_1 is gone");
+    CHECK(difference(network(), ConfigValue::list(fewer)) == "net: layer relu_1 was removed");
     CHECK(difference(ConfigValue::list(fewer), network()) == "net: layer relu_1 is new");
     std::vector<ConfigValue> turned = network().items();
     std::swap(turned[0], turned[1]);
-    CHECK(difference(network(), ConfigValue::list(turned)) == "net: layer conv_2 has moved");
+    CHECK(difference(network(), ConfigValue::list(turned)) == "net: layer conv_2 moved");
 }
 
 TEST_CASE("Networks as they stand in recipes are compared by their options' names") {

@@ -156,7 +156,7 @@ TEST_CASE("who made an object is told by a good line alone, and what is damaged 
     newer[newer.rfind("2.5,")] = '9';  // its seconds
     write("r2", newer);
     std::vector<std::string> damaged;
-    const auto made = find_making(folder.path(), sha256("k"), *files, damaged);
+    const auto made = find_producer(folder.path(), sha256("k"), *files, damaged);
     REQUIRE(made);
     CHECK(made->run == "r1");
     CHECK(made->host == "h");

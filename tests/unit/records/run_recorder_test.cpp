@@ -184,18 +184,18 @@ TEST_CASE("Who made an object is found in the newest record that says so, past t
     Scene scene;
     const auto store = scene.folder.path() / "store";
     std::vector<std::string> damaged;
-    CHECK_FALSE(find_making(store, sha256("k0"), *scene.files, damaged));
+    CHECK_FALSE(find_producer(store, sha256("k0"), *scene.files, damaged));
     scene.run("20260101T000000.000000-1", {Scene::result(0, NodeState::Ran, "k0")});
     scene.run("20260102T000000.000000-1",
               {Scene::result(0, NodeState::Reused, "k0"), Scene::result(1, NodeState::Ran, "k1")});
     scene.files->append(store / "runs/20260102T000000.000000-1/events.jsonl",
                         fmt::format(R"({{"event":"stage","key":"{}")", sha256("k0").hex()), false);
-    const auto made = find_making(store, sha256("k0"), *scene.files, damaged);
+    const auto made = find_producer(store, sha256("k0"), *scene.files, damaged);
     REQUIRE(made);
     CHECK(made->run == "20260101T000000.000000-1");
     CHECK(made->seconds == 1.5);
     CHECK(made->wall_time > 1.7e9);
-    CHECK_FALSE(find_making(store, sha256("never"), *scene.files, damaged));
+    CHECK_FALSE(find_producer(store, sha256("never"), *scene.files, damaged));
     CHECK(damaged.empty());
 }
 

@@ -16,7 +16,7 @@ TEST_CASE("What was made is held until its last user is done and it is written, 
     LiveOutputs held({2});
     LiveOutput outcome = three_numbers();
     const std::weak_ptr<const StageOutput> watched = outcome;
-    held.put_made(0, std::move(outcome));
+    held.put_computed(0, std::move(outcome));
     CHECK(held.bytes() == 24);
     held.user_done(0);
     SECTION("written last") {
@@ -48,7 +48,7 @@ TEST_CASE("What was loaded is held for the users that are left, and costs no mem
 
 TEST_CASE("What nobody uses is freed when it is written") {
     LiveOutputs held({0});
-    held.put_made(0, three_numbers());
+    held.put_computed(0, three_numbers());
     CHECK(held.find(0) != nullptr);
     held.written(0);
     CHECK(held.find(0) == nullptr);

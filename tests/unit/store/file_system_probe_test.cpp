@@ -38,7 +38,7 @@ public:
     }
     void remove(const std::filesystem::path& path) override { real_->remove(path); }
     void sync_folder(const std::filesystem::path& folder) override {
-        if (thing_ == Thing::SyncFails) throw FileError(EIO, "make durable", folder);
+        if (thing_ == Thing::SyncFails) throw FileError(EIO, "sync", folder);
         real_->sync_folder(folder);
     }
     void make_folders(const std::filesystem::path& folder) override { std::filesystem::create_directories(folder); }

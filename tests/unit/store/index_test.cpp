@@ -61,7 +61,7 @@ TEST_CASE("what was put is there in the next process, and what was removed is no
     }
     Index index(folder.path() / "deep" / "index.sqlite");
     CHECK_FALSE(index.rebuilt());
-    CHECK_FALSE(index.trouble());
+    CHECK_FALSE(index.problem());
     CHECK(has(index, 1));
     CHECK(index.artifact(digest_of(2))->file_bytes == 3);
     CHECK_FALSE(index.artifact(digest_of(4)));
@@ -149,7 +149,7 @@ TEST_CASE("whatever happened to its file, an index is empty or right, and works"
         if (found) CHECK(has(index, i));
     }
     CHECK(index.rebuilt());
-    CHECK(index.trouble().has_value() == is_damage);
+    CHECK(index.problem().has_value() == is_damage);
     CHECK(std::filesystem::exists(folder.path() / "index.sqlite.damaged-1") == is_damage);
     index.put_artifact(digest_of(7), object_of(7));
     CHECK(has(index, 7));
@@ -198,7 +198,7 @@ TEST_CASE("a place that cannot be written is served from memory, and says so") {
     Index index(folder.path() / "file" / "index.sqlite");  // below a file, no folder can be made
     index.put_artifact(digest_of(1), object_of(1));
     CHECK(has(index, 1));
-    CHECK(index.trouble());
+    CHECK(index.problem());
 }
 
 TEST_CASE("a batch is one transaction, whether it reads, writes or both") {
@@ -242,7 +242,7 @@ TEST_CASE("threads and processes share one index without an error") {
                     });
                 }
                 for (auto& thread : threads) thread.join();
-                if (index.trouble()) exit_code = 1;
+                if (index.problem()) exit_code = 1;
             }
             ::_exit(exit_code);
         }

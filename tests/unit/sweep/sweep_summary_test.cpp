@@ -46,7 +46,7 @@ struct SmallSweep {
         return sweep.dag.nodes.size() - 1;
     }
 
-    [[nodiscard]] SweepSummary report(const SweepQuestion& question = {}) const {
+    [[nodiscard]] SweepSummary report(const SweepQuery& question = {}) const {
         const auto of_node = [this](NodeId node) {
             const auto found = metrics.find(node);
             return found == metrics.end() ? Metrics{} : found->second;
@@ -140,20 +140,20 @@ TEST_CASE("A repetition without a value is not counted, and the table says so") 
 TEST_CASE("Two metrics are compared point by point, and in words") {
     SmallSweep small;
     small.sweep.axes[1].repeats = true;
-    const SweepQuestion question{.metrics = {}, .best = {}, .paired = {{"score.loss", "fit.loss"}}};
+    const SweepQuery question{.metrics = {}, .best = {}, .paired = {{"score.loss", "fit.loss"}}};
     const auto report = small.report(question);
     REQUIRE(report.rows[0].paired.size() == 1);
     const auto& first = report.rows[0].paired[0];
     CHECK(first.difference.mean == 0.25);
     CHECK(first.interval->high - 0.25 == Approx(12.7062 * std::sqrt(0.5) / std::sqrt(2)).epsilon(1e-5));
-    CHECK(words(report, first) ==
-          "fit.loss - score.loss = +0.2500, 95 % interval -6.1031 to +6.6031, n = 2: cannot be told from zero");
+    CHECK(describe(report, first) ==
+          "fit.loss - score.loss = +0.2500, 95 % interval -6.1031 to +6.6031, n = 2: cannot be distinguished from zero");
     for (int point = 0; point < 2; ++point) {
         auto& values = small.metrics[small.sweep.points[static_cast<std::size_t>(point)].nodes[2]]["metrics"];
         values["loss"] = 5 + 0.001 * point;
     }
     const auto clear = small.report(question);
-    CHECK_THAT(words(clear, clear.rows[0].paired[0]), Catch::EndsWith("n = 2: fit.loss is greater than score.loss"));
+    CHECK_THAT(describe(clear, clear.rows[0].paired[0]), Catch::EndsWith("n = 2: fit.loss is greater than score.loss"));
 }
 
 TEST_CASE("What a description says is compared is compared without being asked; one repetition invents no interval") {
@@ -166,7 +166,7 @@ TEST_CASE("What a description says is compared is compared without being asked; 
     const auto report = small.report();
     REQUIRE(report.rows[0].paired.size() == 1);
     CHECK(!report.rows[0].paired[0].interval);
-    CHECK(words(report, report.rows[0].paired[0]) == "fit.new - fit.old = +0.2500, n = 1: from one value no interval follows");
+    CHECK(describe(report, report.rows[0].paired[0]) == "fit.new - fit.old = +0.2500, n = 1: there is no interval from one value");
     const auto json = nlohmann::json::parse(to_json(report, small.sweep, small.outcomes));
     CHECK(json["rows"][0]["paired"][0]["low"].is_null());
     CHECK(json["rows"][0]["paired"][0]["told_from_zero"].is_null());
@@ -193,7 +193,7 @@ TEST_CASE("The table is sorted by the first metric that is asked for, and the be
     CHECK(best.points[3].row == 0);
     CHECK(small.report({.metrics = {"accuracy"}, .best = Best::Min, .paired = {}}).rows[0].points[0] == 0);
     CHECK(small.report({.metrics = {"fit.loss"}, .best = {}, .paired = {}}).best == Best::Min);
-    CHECK(to_table(best).notes == std::vector<std::string>{"sorted by fit.accuracy, the greatest first"});
+    CHECK(to_table(best).notes == std::vector<std::string>{"sorted by fit.accuracy, highest first"});
 }
 
 TEST_CASE("A metric that no stage reported is told, and the table has what there is") {
