@@ -113,8 +113,8 @@ void add_data_command(Command& program) {
     const auto define = [](Command& command, Names& names) {
         command.add_option("names", names, "datasets; default: all").type_name("NAME");
     };
-    data.add_command<Names>("fetch", "download missing or damaged files and verify them", "", define, fetch);
-    data.add_command<Names>("verify", "compare every file with the SHA-256 in its manifest", "", define, verify);
+    data.add_command<Names>("fetch", "download missing or damaged files and verify them", nullptr, define, fetch);
+    data.add_command<Names>("verify", "compare every file with the SHA-256 in its manifest", nullptr, define, verify);
 }
 
 }  // namespace satdl

@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "stages/stages.h"
+
 namespace satdl::stages {
 namespace {
 

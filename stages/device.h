@@ -11,9 +11,6 @@
 
 namespace satdl::stages {
 
-// For StageLibraryInfo::find_gpu: what LibTorch's CUDA finds.
-[[nodiscard]] GpuAnswer find_gpu();
-
 // The first GPU as the driver's library tells of it: `driver` as dlopen takes it. `versions`: what else decides its last bits.
 [[nodiscard]] GpuAnswer gpu_of_driver(const std::string& driver, const std::string& versions);
 

@@ -1,5 +1,4 @@
 // The entry of the built-in stage library.
-#include "stages/device.h"
 #include "stages/stages.h"
 
 namespace {

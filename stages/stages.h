@@ -16,4 +16,7 @@ namespace satdl::stages {
 [[nodiscard]] StageEntry evaluate_stage();
 [[nodiscard]] StageEntry compare_stage();
 
+// For StageLibraryInfo::find_gpu: what LibTorch's CUDA finds. Here and not in device.h, whose LibTorch the library's entry does not need.
+[[nodiscard]] GpuAnswer find_gpu();
+
 }  // namespace satdl::stages

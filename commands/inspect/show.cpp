@@ -117,7 +117,8 @@ std::string drawn_tensors(const ArtifactHeader& header, const StageOutput& outco
             }
         } else if (is_named || header.ports.at(record.port) == PortKind::Array) {
             const Array& array = outcome.outputs.at(record.port).at(record.name);
-            text += (text.empty() ? "" : "\n") + images_text(record.path(), array, count, drawing, terminal_size(STDOUT_FILENO).columns);
+            if (!text.empty()) text += '\n';
+            text += images_text(record.path(), array, count, drawing, terminal_size(STDOUT_FILENO).columns);
         }
     }
     if (text.empty()) throw Error(ExitCode::Usage, fmt::format("no tensor of {} holds images", printable(found.path.filename().string())), hint);

@@ -122,7 +122,7 @@ Command Command::add_group(const char* name, const char* help, const char* foote
 
 Command Command::add(const char* name, const char* help, const char* footer) {
     CLI::App& command = *app_->add_subcommand(name, help);
-    command.footer(footer);
+    if (footer != nullptr) command.footer(footer);
     return {command, *chosen_};
 }
 

@@ -22,7 +22,7 @@ void add_cache_command(Command& program) {
                                       "Examples:\n  satdl cache verify\n  satdl cache reindex --store /data/satdl");
     add_verify_command(cache);
     add_gc_command(cache);
-    cache.add_command<StoreOptions>("reindex", "rebuild the index from the artifacts", "", add_store_options, reindex);
+    cache.add_command<StoreOptions>("reindex", "rebuild the index from the artifacts", nullptr, add_store_options, reindex);
 }
 
 }  // namespace satdl

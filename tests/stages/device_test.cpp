@@ -5,6 +5,7 @@
 
 #include "made_up_device.h"
 #include "stages/device.h"
+#include "stages/stages.h"
 #include "stages/initialise.h"
 #include "stages/trainer.h"
 #include "stages/training_checkpoint.h"

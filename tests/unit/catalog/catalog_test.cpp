@@ -198,7 +198,7 @@ TEST_CASE("a role is that of one port, of its kind and on its side, and stands w
     CHECK(fault({{.kind = PortKind::Metrics, .role = CandidateTraining}}, {}) ==
           "input 'in0' has the role 'candidate_training', but no port has the role 'candidate'");
     for (const std::string role : {"noisy_sounds", "none"}) {
-        const std::string json = replaced(manifest_json(everything()), "\"noisy_images\"", "\"" + role + "\"");
+        const std::string json = replaced(manifest_json(everything(), sha256("the file")), "\"noisy_images\"", "\"" + role + "\"");
         CHECK_THAT(refused(json), Catch::Contains("outputs[1].role: '" + role + "' is unknown"));
     }
 }

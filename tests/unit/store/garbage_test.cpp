@@ -87,7 +87,7 @@ TEST_CASE("an artifact in use stays, and one that is not goes") {
 TEST_CASE("a final checkpoint goes with the artifact that was made with it") {
     SmallStore store;
     for (const int number : {1, 2})
-        store.open.final_checkpoints().keep(sample_recipe(10 + number), key_number(number), {3, 3, 1, 1}, {{"x", test::array_of<float>({1}, {1})}});
+        store.open.final_checkpoints().write(sample_recipe(10 + number), key_number(number), {3, 3, 1, 1}, {{"x", test::array_of<float>({1}, {1})}});
     const Garbage garbage = find_garbage(store.open, {key_number(2)}, {}, now());
     REQUIRE(garbage.final_checkpoints.size() == 1);
     CHECK(garbage.final_checkpoints.front().of == key_number(1));
