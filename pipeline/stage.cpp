@@ -24,7 +24,10 @@ struct Canonical {
     std::string operator()(const std::string& text) const { return ConfigValue::of_text(text).canonical(); }
     std::string operator()(const std::vector<double>& numbers) const {
         std::string list;
-        for (const double number : numbers) list += (list.empty() ? "" : ",") + canonical_number(number);
+        for (const double number : numbers) {
+            if (!list.empty()) list += ',';
+            list += canonical_number(number);
+        }
         return fmt::format("[{}]", list);
     }
     std::string operator()(const std::shared_ptr<const Network>& network) const { return to_value(*network).canonical(); }

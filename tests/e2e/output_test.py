@@ -364,7 +364,10 @@ class Signals(satdl.Case):
         said = b""
         while not re.search(rb"epoch +3/", said):
             self.assertTrue(select.select([master], [], [], 60)[0])
-            said += os.read(master, 4096)
+            try:
+                said += os.read(master, 4096)
+            except OSError:
+                print('SAID', said[-3000:], flush=True); raise
         os.close(master)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 129)
         actions = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}

@@ -291,9 +291,9 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
     CHECK(told([&](auto& outputs) { outputs["images"]["a"] = images({3, 2}); }) ==
           "output 'images' must be one array without a name");
     CHECK(told([&](auto& outputs) { outputs["metrics"]["loss"] = numbers({2}); }) ==
-          "'loss' of output 'metrics' is float64 [2], a metric wants float64 [1]");
+          "'loss' of output 'metrics' is float64 [2], but a metric must be float64 [1]");
     CHECK(told([&](auto& outputs) { outputs["history"]["loss"] = numbers({4}); }) ==
-          "'loss' of output 'history' is float64 [4], a history's column wants float64 [5]");
+          "'loss' of output 'history' is float64 [4], but a history's column must be float64 [5]");
     CHECK(told([&](auto& outputs) { outputs["metrics"]["loss/train"] = numbers({1}); }) ==
           "'loss' and 'loss/train' of output 'metrics' cannot both be names in HDF5: one would be the other's folder");
     CHECK(told([&](auto& outputs) { outputs["metrics"]["../loss"] = numbers({1}); }) ==

@@ -58,7 +58,7 @@ TEST_CASE("what is wrong with a ${...} is told at its place") {
           "2:50 '${a' is not of the form '${parameter}' | write '$${' for a literal '${'");
     CHECK(one("{a: 5}", "\"${}\"") ==
           "2:50 '${}' is not of the form '${parameter}' | write '$${' for a literal '${'");
-    CHECK(one("{a: [1]}", "x${a}") == "2:50 '${a}' is a list, and so must stand alone");
+    CHECK(one("{a: [1]}", "x${a}") == "2:50 '${a}' is a list, which cannot be part of a text");
     CHECK(one("{a: ${b}, b: ${c}, c: x${a}}", "1") ==
           "1:32 these parameters refer to each other in a cycle: a -> b -> c -> a");
     CHECK(one("{a: ${a}}", "${a}") == "1:13 these parameters refer to each other in a cycle: a -> a");
@@ -84,7 +84,7 @@ TEST_CASE("references that grow into a bomb are refused") {
     std::string backwards = "params:\n";
     for (int i = 1; i < 20'000; ++i) backwards += fmt::format("  a{}: ${{a{}}}\n", i, i + 1);
     CHECK_THAT(mistakes(backwards + "  a20000: 1\n" + stages).at(0),
-               Catch::Contains("more than 100 parameters refer to each other"));
+               Catch::Contains("references are nested more than 100 parameters deep"));
 }
 
 TEST_CASE("a profile is laid over the parameters, and --set over both") {

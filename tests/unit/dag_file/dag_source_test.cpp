@@ -130,7 +130,7 @@ TEST_CASE("what is wrong with a stage is told with what to do") {
                    "dataset: mnsit, split: x}\n"
                    "  i: {kind: load, dataset: mnist, split: tets}\n  j: {kind: read, file: nix.npy}\n") ==
           Lines{"2:3 stage kind 'load' needs the parameter 'dataset' | dataset: which dataset",
-                "3:3 stage 'b' has no kind | write 'kind: ...'; `satdl stages` lists what there is",
+                "3:3 stage 'b' has no kind | add 'kind: ...'; `satdl stages` lists all kinds",
                 "4:6 stage 'c' must be a map, not the number 3 | c: {kind: ..., in: {...}, ...}",
                 "5:3 '1d' is not a valid stage name | use letters, digits, '_' and '-', starting with a letter or '_', at most 64",
                 "6:13 'kind' must be text, not a list | known: add_noise, judge, load, normalise, read, train",

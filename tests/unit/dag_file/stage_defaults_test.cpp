@@ -69,7 +69,7 @@ TEST_CASE("a stage's own value wins over its kind's default, and that over the d
     const Dag dag = build(file("  \"*\": {epochs: 1, threads: 1, retries: 1}\n  train: {epochs: 2, retries: 2}\n",
                                training("a", "") + training("b", "epochs: 3, retries: 0")));
     CHECK(dag.find("a")->params.integer("epochs") == 2);
-    CHECK(dag.find("a")->params.text("threads") == "1");
+    CHECK(dag.find("a")->params.integer("threads") == 1);
     CHECK(dag.find("a")->policy.retries == 2);
     CHECK(dag.find("b")->params.integer("epochs") == 3);
     CHECK(dag.find("b")->policy.retries == 0);
@@ -108,7 +108,7 @@ TEST_CASE("the defaults of an included file lie below those of the file that inc
     const Dag dag = DagSource("a.yaml", read("a.yaml"), read).build({}, catalog, datasets);
     CHECK(dag.find("m")->params.integer("epochs") == 2);
     CHECK_FALSE(dag.find("m")->params.boolean("shuffle"));
-    CHECK(dag.find("m")->params.text("threads") == "3");
+    CHECK(dag.find("m")->params.integer("threads") == 3);
     CHECK_FALSE(dag.find("mnist")->params.given("limit"));  // `load: null` takes back what b.yaml says of it
 }
 

@@ -175,7 +175,7 @@ extra: 1
     CHECK(told("10: shape must be extents of 1 or more"));
     CHECK(told("10: a file has no 'size'"));
     CHECK(told("13: the text 'other' is not one of the files"));
-    CHECK(told("13: the split 'cut' has 3 labels beside 4 images"));
+    CHECK(told("13: the split 'cut' has 3 labels, but 4 images"));
     CHECK(told("15: https must be a URL that begins with https://"));
     CHECK(told("16: npm must be NAME@VERSION"));
     CHECK(told("16: folder must be a folder within the package"));

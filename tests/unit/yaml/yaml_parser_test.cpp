@@ -129,9 +129,9 @@ TEST_CASE("the budget counts an alias as what it stands for, and so refuses a bo
     for (char c = 'b'; c <= 'i'; ++c)
         bomb += fmt::format("{0}: &{0} [{1}*{2}]\n", c, repeat(fmt::format("*{}, ", static_cast<char>(c - 1)), 8),
                             static_cast<char>(c - 1));
-    CHECK(mistake(bomb).find("too many values: over 1000000, with aliases") != std::string::npos);
+    CHECK(mistake(bomb).find("too many values: more than 1000000, counting aliases") != std::string::npos);
     CHECK(mistake("a: &a [1, 2]\nb: [*a, *a]", {.nodes = 12}) ==
-          "2:9 too many values: over 12, with aliases counted as what they stand for");
+          "2:9 too many values: more than 12, counting aliases as what they expand to");
     CHECK_NOTHROW(parse("a: &a [1, 2]\nb: [*a, *a]", {.nodes = 13}));
 }
 
@@ -227,7 +227,7 @@ TEST_CASE("what is absurdly large is refused at once") {
     CHECK(mistake("a: " + std::string(10'000'000, 'x')) == "1:1 this line is longer than 1 MiB");
     CHECK(mistake(std::string(17u << 20, '\n')) == "0:0 the file is larger than 16 MiB");
     CHECK(mistake(repeat("- 1\n", 1'000'001)) ==
-          "1000000:3 too many values: over 1000000, with aliases counted as what they stand for");
+          "1000000:3 too many values: more than 1000000, counting aliases as what they expand to");
 }
 
 TEST_CASE("every prefix and every changed byte of a file is a value or an error with a place") {
