@@ -227,8 +227,7 @@ RunFacts facts_of_record(const std::string& id, const std::string& text) {
         run.missing.emplace_back("the run's record has no end: it is among the damaged lines, or the run never finished");
     } else if (!run.seconds) {
         run.missing.emplace_back(
-            "the run never finished, or is still running: its record has no end, and this page shows what it "
-            "had done when the page was written");
+            "the run's record has no end: this page shows what the run had done when the page was written");
     } else if (run.stopped) {
         run.missing.emplace_back("the run was stopped before its end");
     }

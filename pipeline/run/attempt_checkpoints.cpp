@@ -32,6 +32,7 @@ AttemptCheckpoints::AttemptCheckpoints(const RunContext& run, const PlannedNode&
         case Action::Continue: load_planned(); break;
         case Action::Run:
             if (planned_.forced) run_.checkpoints->remove(*planned_.key);
+            else (void)load(Start::Checkpoint);  // to report and quarantine those that are too damaged for the plan to see
             break;
         case Action::Reuse:
         case Action::Unknown:

@@ -61,7 +61,7 @@ class RealLonger(satdl.Case):
         diverging = ("epochs=500", "optimiser=sgd", "learning_rate=30")
         error = self.model(*diverging, "--checkpoint-every", "0", code=1)["error"]
         self.assertRegex(error, r"the loss (of the validation data )?is (nan|inf) (in|after) epoch \d+")
-        self.assertIn("a smaller learning_rate often helps", error)
+        self.assertIn("try a smaller learning_rate", error)
         self.assertRegex(error, "it has no checkpoint: the next run starts over|its last good checkpoint is at ")
         self.assertEqual(self.model("epochs=3", "optimiser=sgd", "learning_rate=0.001")["outcome"], "ran")
 

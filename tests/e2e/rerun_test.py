@@ -89,7 +89,7 @@ class Rerun(satdl.Case):
         self.call("cache", "verify")
         self.assertIn(f"{len(STAGES)} artifacts good", self.out)
         self.call("cache", "reindex")
-        self.assertIn(f"{len(STAGES)} objects", self.out)
+        self.assertIn(f"{len(STAGES)} artifacts", self.out)
 
 
 class Choice(satdl.Case):

@@ -63,7 +63,7 @@ TEST_CASE("a part of a text has its places in the whole text") {
     };
     CHECK(refused("[1") == "command line:2:3 this '[' has no ']'");
     CHECK(refused("'c") == "command line:2:5 this is not YAML: illegal EOF in scalar");
-    CHECK(refused("{a: 1, a: 2}") == "command line:2:10 the key 'a' stands twice in this map");
+    CHECK(refused("{a: 1, a: 2}") == "command line:2:10 the key 'a' is duplicated");
     CHECK(refused("x\x01") == "command line:2:4 the control character \\x01 in the text");
     // What means something at the beginning of a line means nothing within one.
     CHECK(parse_yaml("---", Place{source, 2, 3}).text() == "---");
