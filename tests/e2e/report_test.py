@@ -106,14 +106,14 @@ class Command(satdl.Case):
         record.write_text("".join(lines[:-1])[:-20])
         run, = self.document("report")["runs"]
         self.assertIsNone(run["seconds"])
-        self.assertTrue(any("never finished" in text for text in run["missing"]))
+        self.assertTrue(any("has no end" in text for text in run["missing"]))
         self.assertTrue(any("torn" in text for text in run["missing"]))
         shutil.rmtree(self.folder / ".satdl/objects")
         run, = self.document("report")["runs"]
         self.assertTrue(any("trained_a: its artifact is no longer in the store" in text for text in run["missing"]))
         self.assertEqual([curve["source"] for curve in run["curves"]], [None, None])
         self.assertEqual(len(run["curves"][0]["columns"]["train/loss"]), 4)
-        self.assertIn("missing: the run never finished", self.call("report"))
+        self.assertIn("missing: the run's record has no end", self.call("report"))
 
     def test_a_damaged_line_of_the_record_is_told_and_nothing_of_it_shown(self):
         self.call("run", self.dag, "-q")
