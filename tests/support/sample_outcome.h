@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipeline/stage.h"
+#include "pipeline/store/recipe.h"
 
 namespace satdl::test {
 
@@ -30,6 +31,8 @@ inline StageDescription sample_description() {
 inline Recipe sample_recipe(int number = 0) {
     return {{"kind", "sample"}, {"version", "1"}, {"param number", std::to_string(number)}};
 }
+
+inline Digest sample_key(int number = 0) { return key_of(sample_recipe(number)); }
 
 template <typename T>
 Array array_of(Shape shape, std::vector<T> values) {

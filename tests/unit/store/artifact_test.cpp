@@ -81,7 +81,7 @@ TEST_CASE("the header tells all without the tensors being read") {
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(3), sample_outcome());
     const ArtifactHeader header = read_header(*real_file_system(), path);
-    CHECK(header.key == key_of(sample_recipe(3)));
+    CHECK(header.key == test::sample_key(3));
     CHECK(header.recipe == sample_recipe(3));
     CHECK(header.port_digests == port_digests(sample_outcome()));
     CHECK(header.ports.at("model") == PortKind::Model);
@@ -108,7 +108,7 @@ TEST_CASE("h5py reads an object: tensors, recipe and digests") {
     INFO(read.output);
     REQUIRE(read.status == 0);
     const auto json = nlohmann::json::parse(read.output);
-    CHECK(json["attributes"]["satdl_key"] == key_of(sample_recipe()).hex());
+    CHECK(json["attributes"]["satdl_key"] == test::sample_key().hex());
     CHECK(json["attributes"]["satdl_kind"] == "sample");
     CHECK(nlohmann::json::parse(json["attributes"]["satdl_recipe"].get<std::string>())["param number"] == "0");
     for (const auto& [port, group] : sample_outcome().outputs) {

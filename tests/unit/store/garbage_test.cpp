@@ -9,6 +9,7 @@
 
 using namespace satdl;
 using test::sample_description;
+using test::sample_key;
 using test::sample_outcome;
 using test::sample_recipe;
 using test::TempFolder;
@@ -17,7 +18,7 @@ using test::write_text;
 namespace {
 
 UnusedArtifact artifact(int number, std::uint64_t bytes, std::optional<double> seconds, double age_days = 10) {
-    return {.key = key_of(sample_recipe(number)), .kind = "sample", .bytes = bytes, .age_days = age_days, .seconds = seconds};
+    return {.key = sample_key(number), .kind = "sample", .bytes = bytes, .age_days = age_days, .seconds = seconds};
 }
 
 std::vector<Digest> keys_of(const std::vector<UnusedArtifact>& artifacts) {
@@ -25,8 +26,6 @@ std::vector<Digest> keys_of(const std::vector<UnusedArtifact>& artifacts) {
     for (const UnusedArtifact& one : artifacts) keys.push_back(one.key);
     return keys;
 }
-
-Digest key_number(int number) { return key_of(sample_recipe(number)); }
 
 constexpr double kYear = 365.0 * 86400;
 
@@ -49,37 +48,37 @@ struct SmallStore {
 
 TEST_CASE("what is the cheapest to compute again, per byte, goes first, and what is of unknown cost last") {
     const auto going = choose_garbage({artifact(1, 1, std::nullopt), artifact(2, 100, 1000), artifact(3, 1000, 1000), artifact(4, 10, 1)}, 1111, {});
-    CHECK(keys_of(going) == std::vector{key_number(4), key_number(3), key_number(2), key_number(1)});
+    CHECK(keys_of(going) == std::vector{sample_key(4), sample_key(3), sample_key(2), sample_key(1)});
 }
 
 TEST_CASE("an empty artifact has a place in the order, too") {
     const auto going = choose_garbage({artifact(1, 0, 5), artifact(2, 10, 5)}, 10, {});
-    CHECK(keys_of(going) == std::vector{key_number(2), key_number(1)});
+    CHECK(keys_of(going) == std::vector{sample_key(2), sample_key(1)});
 }
 
 TEST_CASE("only what is old enough goes") {
     const auto going = choose_garbage({artifact(1, 10, 1, 6.9), artifact(2, 10, 1, 7)}, 20, {.older_days = 7});
-    CHECK(keys_of(going) == std::vector{key_number(2)});
+    CHECK(keys_of(going) == std::vector{sample_key(2)});
 }
 
 TEST_CASE("with a size to come down to, no more goes than that takes") {
     const std::vector unused{artifact(1, 100, 1), artifact(2, 100, 2), artifact(3, 100, 3)};
-    CHECK(keys_of(choose_garbage(unused, 1000, {.to_bytes = 900})) == std::vector{key_number(1)});
-    CHECK(keys_of(choose_garbage(unused, 1000, {.to_bytes = 899})) == std::vector{key_number(1), key_number(2)});
+    CHECK(keys_of(choose_garbage(unused, 1000, {.to_bytes = 900})) == std::vector{sample_key(1)});
+    CHECK(keys_of(choose_garbage(unused, 1000, {.to_bytes = 899})) == std::vector{sample_key(1), sample_key(2)});
     CHECK(choose_garbage(unused, 1000, {.to_bytes = 1000}).empty());
     CHECK(choose_garbage(unused, 1000, {.to_bytes = 1}).size() == 3);  // used ones take the rest
 }
 
 TEST_CASE("an artifact in use stays, and one that is not goes") {
     SmallStore store;
-    const Garbage garbage = find_garbage(store.open, {key_number(2)}, {}, now());
+    const Garbage garbage = find_garbage(store.open, {sample_key(2)}, {}, now());
     CHECK(garbage.artifacts.size() == 2);
     CHECK(garbage.kept == 1);
-    CHECK(garbage.kept_bytes == store.open.files().stamp(store.open.store().path_of(key_number(2)))->bytes);
+    CHECK(garbage.kept_bytes == store.open.files().stamp(store.open.store().path_of(sample_key(2)))->bytes);
     CHECK(garbage.artifacts.front().kind == "sample");
     CHECK(store.open.store().keys().size() == 3);  // nothing is removed yet
     remove_garbage(store.open, garbage);
-    CHECK(store.open.store().keys() == std::vector{key_number(2)});
+    CHECK(store.open.store().keys() == std::vector{sample_key(2)});
     CHECK(find_garbage(store.open, {}, {.older_days = 1}, now()).artifacts.empty());
     CHECK(find_garbage(store.open, {}, {.older_days = 1}, now() + kYear).artifacts.size() == 1);
 }
@@ -87,22 +86,23 @@ TEST_CASE("an artifact in use stays, and one that is not goes") {
 TEST_CASE("a final checkpoint goes with the artifact that was made with it") {
     SmallStore store;
     for (const int number : {1, 2})
-        store.open.final_checkpoints().write(sample_recipe(10 + number), key_number(number), {3, 3, 1, 1}, {{"x", test::array_of<float>({1}, {1})}});
-    const Garbage garbage = find_garbage(store.open, {key_number(2)}, {}, now());
+        store.open.final_checkpoints().write(sample_recipe(10 + number), sample_key(number), {3, 3, 1, 1},
+                                             {{"x", test::array_of<float>({1}, {1})}});
+    const Garbage garbage = find_garbage(store.open, {sample_key(2)}, {}, now());
     REQUIRE(garbage.final_checkpoints.size() == 1);
-    CHECK(garbage.final_checkpoints.front().of == key_number(1));
+    CHECK(garbage.final_checkpoints.front().of == sample_key(1));
     remove_garbage(store.open, garbage);
     REQUIRE(store.open.final_checkpoints().entries().size() == 1);
-    CHECK(store.open.final_checkpoints().entries().front().of == key_number(2));
+    CHECK(store.open.final_checkpoints().entries().front().of == sample_key(2));
 }
 
 TEST_CASE("leftovers go, unless they are of an artifact in use") {
     SmallStore store;
-    const std::string used = key_number(1).hex(), unused = key_number(2).hex(), lost = key_number(7).hex();
+    const std::string used = sample_key(1).hex(), unused = sample_key(2).hex(), lost = sample_key(7).hex();
     for (const std::string& name : {"checkpoints/" + used + ".1.h5", "checkpoints/" + unused + ".1.h5", "quarantine/" + used + ".1.h5",
                                     "quarantine/" + lost + ".1.h5", std::string("index.sqlite.damaged-1")})
         store.write(name);
-    const std::set<Digest> in_use{key_number(1), key_number(7)};
+    const std::set<Digest> in_use{sample_key(1), sample_key(7)};
     CHECK(find_garbage(store.open, in_use, {.older_days = 1}, now()).leftovers.empty());
     remove_garbage(store.open, find_garbage(store.open, in_use, {}, now() + 1));
     CHECK(store.open.files().list(store.open.folder() / "checkpoints") == std::vector{used + ".1.h5"});
@@ -113,8 +113,8 @@ TEST_CASE("leftovers go, unless they are of an artifact in use") {
 TEST_CASE("the links of results/ name what is current, and without them nothing may go") {
     const TempFolder folder;
     std::filesystem::create_directories(folder.path() / "results" / "dag");
-    std::filesystem::create_symlink("../../.satdl/objects/" + key_number(1).hex() + ".h5", folder.path() / "results" / "dag" / "a.h5");
-    write_text(folder.path() / "results" / "dag" / (key_number(2).hex() + ".h5"), "no link");
-    CHECK(linked_artifacts(folder.path() / "results") == std::set{key_number(1)});
+    std::filesystem::create_symlink("../../.satdl/objects/" + sample_key(1).hex() + ".h5", folder.path() / "results" / "dag" / "a.h5");
+    write_text(folder.path() / "results" / "dag" / (sample_key(2).hex() + ".h5"), "no link");
+    CHECK(linked_artifacts(folder.path() / "results") == std::set{sample_key(1)});
     CHECK_THROWS_AS(linked_artifacts(folder.path() / "elsewhere"), Error);
 }

@@ -22,6 +22,7 @@ using test::Fault;
 using test::FaultyFileSystem;
 using test::file_text;
 using test::sample_description;
+using test::sample_key;
 using test::sample_outcome;
 using test::sample_recipe;
 using test::TempFolder;
@@ -30,8 +31,8 @@ using test::write_text;
 namespace {
 
 // A store as a process opens it: index, files, store.
-struct OpenStore {
-    explicit OpenStore(const std::filesystem::path& folder)
+struct Process {
+    explicit Process(const std::filesystem::path& folder)
         : index(folder / "index.sqlite"), faulty(*files), store(folder, faulty, index, test::hdf5_writer) {}
 
     Published publish(int number, float first = 1.5F) {
@@ -43,10 +44,6 @@ struct OpenStore {
     FaultyFileSystem faulty;
     DiskStore store;
 };
-
-Digest key_number(int number) {
-    return key_of(sample_recipe(number));
-}
 
 void overwrite(const std::filesystem::path& path, const std::string& text) {
     std::filesystem::remove(path);
@@ -63,19 +60,19 @@ TEST_CASE("what is published can be found, described and loaded, also by the nex
     const TempFolder folder;
     const auto store_folder = folder.path() / ".satdl";
     {
-        OpenStore open(store_folder);
-        CHECK_FALSE(open.store.find(key_number(1)));
-        CHECK_FALSE(open.store.header(key_number(1)));
-        CHECK_FALSE(open.store.load(key_number(1)));
+        Process open(store_folder);
+        CHECK_FALSE(open.store.find(sample_key(1)));
+        CHECK_FALSE(open.store.header(sample_key(1)));
+        CHECK_FALSE(open.store.load(sample_key(1)));
         CHECK(open.publish(1) == Published::New);
-        CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
+        CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
     }
-    OpenStore open(store_folder);
-    CHECK(open.store.find(key_number(1)) == port_digests(sample_outcome()));
-    CHECK(open.store.header(key_number(1))->recipe == sample_recipe(1));
-    CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
-    CHECK(open.store.keys() == std::vector{key_number(1)});
-    const auto permissions = std::filesystem::status(open.store.path_of(key_number(1))).permissions();
+    Process open(store_folder);
+    CHECK(open.store.find(sample_key(1)) == port_digests(sample_outcome()));
+    CHECK(open.store.header(sample_key(1))->recipe == sample_recipe(1));
+    CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
+    CHECK(open.store.keys() == std::vector{sample_key(1)});
+    const auto permissions = std::filesystem::status(open.store.path_of(sample_key(1))).permissions();
     CHECK((permissions & std::filesystem::perms::mask) == std::filesystem::perms(0444));
     CHECK(names_in(store_folder / "tmp").empty());
 }
@@ -83,8 +80,8 @@ TEST_CASE("what is published can be found, described and loaded, also by the nex
 TEST_CASE("looking into a store that does not exist makes nothing") {
     const TempFolder folder;
     {
-        OpenStore open(folder.path() / ".satdl");
-        CHECK_FALSE(open.store.find(key_number(1)));
+        Process open(folder.path() / ".satdl");
+        CHECK_FALSE(open.store.find(sample_key(1)));
         CHECK(open.store.keys().empty());
     }
     CHECK(names_in(folder.path()).empty());
@@ -92,21 +89,21 @@ TEST_CASE("looking into a store that does not exist makes nothing") {
 
 TEST_CASE("an artifact is opened once, and all else is asked of the open file") {
     const TempFolder folder;
-    OpenStore(folder.path()).publish(1);
-    OpenStore open(folder.path());
-    const std::string name = key_number(1).hex() + ".h5";
+    Process(folder.path()).publish(1);
+    Process open(folder.path());
+    const std::string name = sample_key(1).hex() + ".h5";
     std::vector<std::string> expected;
     for (const char* call : {"open ", "identity ", "read ", "map "}) expected.push_back(call + name);
     for (int loads = 0; loads < 2; ++loads) {  // the second does not verify again
         open.faulty.heal();
-        CHECK(open.store.load(key_number(1)));
+        CHECK(open.store.load(sample_key(1)));
         CHECK(open.faulty.calls() == expected);
     }
 }
 
 TEST_CASE("an object is published in the order that makes it durable before it is known") {
     const TempFolder folder;
-    OpenStore open(folder.path());
+    Process open(folder.path());
     open.publish(1);
     open.faulty.heal();  // forgets the calls so far
     open.publish(2);
@@ -115,20 +112,20 @@ TEST_CASE("an object is published in the order that makes it durable before it i
         const std::string name = call.substr(0, call.find(' '));
         if (name == "write_new" || name == "link_new" || name == "sync_folder" || name == "remove") order.push_back(name);
     }
-    const std::string two = key_number(2).hex().substr(0, 2);
-    if (two == key_number(1).hex().substr(0, 2)) return;
+    const std::string two = sample_key(2).hex().substr(0, 2);
+    if (two == sample_key(1).hex().substr(0, 2)) return;
     CHECK(order == std::vector<std::string>{"sync_folder", "sync_folder", "write_new", "link_new", "remove", "sync_folder"});
     CHECK(open.faulty.calls().back() == "sync_folder " + two);
 }
 
 TEST_CASE("who is second is told whether the bytes were the same; the first stays") {
     const TempFolder folder;
-    OpenStore open(folder.path());
+    Process open(folder.path());
     CHECK(open.publish(1) == Published::New);
-    const std::string text = file_text(open.store.path_of(key_number(1)));
+    const std::string text = file_text(open.store.path_of(sample_key(1)));
     CHECK(open.publish(1) == Published::Same);
     CHECK(open.publish(1, 99.0F) == Published::Different);
-    CHECK(file_text(open.store.path_of(key_number(1))) == text);
+    CHECK(file_text(open.store.path_of(sample_key(1))) == text);
     CHECK(names_in(folder.path() / "tmp").empty());
 }
 
@@ -140,7 +137,7 @@ TEST_CASE("threads and processes that publish one key at once: one is New, the o
         if (child == 0) {
             std::atomic<int> fresh{0};
             {
-                OpenStore open(folder.path() / ".satdl");
+                Process open(folder.path() / ".satdl");
                 std::vector<std::thread> threads;
                 for (int i = 0; i < 2; ++i) {
                     threads.emplace_back([&] {
@@ -165,8 +162,8 @@ TEST_CASE("threads and processes that publish one key at once: one is New, the o
         fresh += WEXITSTATUS(status);
     }
     CHECK(fresh == 4);
-    OpenStore open(folder.path() / ".satdl");
-    for (int number = 0; number < 4; ++number) CHECK(test::equal(*open.store.load(key_number(number)), sample_outcome()));
+    Process open(folder.path() / ".satdl");
+    for (int number = 0; number < 4; ++number) CHECK(test::equal(*open.store.load(sample_key(number)), sample_outcome()));
     CHECK(names_in(folder.path() / ".satdl" / "tmp").empty());
 }
 
@@ -179,7 +176,7 @@ TEST_CASE("whichever call of publishing fails, the object is absent or whole, an
     for (; !passed; ++n) {
         REQUIRE(n < 100);
         const TempFolder folder;
-        OpenStore open(folder.path() / ".satdl");
+        Process open(folder.path() / ".satdl");
         open.faulty.fail(n, error, times, fault);
         bool threw = false;
         try {
@@ -192,52 +189,52 @@ TEST_CASE("whichever call of publishing fails, the object is absent or whole, an
         passed = !threw && open.faulty.calls().size() < n;
         open.faulty.heal();
         {
-            OpenStore other(folder.path() / ".satdl");
-            const auto seen = other.store.load(key_number(1));
+            Process other(folder.path() / ".satdl");
+            const auto seen = other.store.load(sample_key(1));
             if (!threw) CHECK(seen);
             if (seen) CHECK(test::equal(*seen, sample_outcome()));
         }
         CHECK(open.publish(1) != Published::Different);
-        CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
-        CHECK(open.store.find(key_number(1)) == port_digests(sample_outcome()));
+        CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
+        CHECK(open.store.find(sample_key(1)) == port_digests(sample_outcome()));
     }
     CHECK(n > 8);
 }
 
 TEST_CASE("whichever call of reading fails, no wrong byte is returned, and trying again works") {
     const TempFolder folder;
-    OpenStore(folder.path()).publish(1);
+    Process(folder.path()).publish(1);
     for (std::size_t n = 1; n < 12; ++n) {
-        OpenStore open(folder.path());
+        Process open(folder.path());
         open.faulty.fail(n, EIO);
         try {
-            const auto outcome = open.store.load(key_number(1));
+            const auto outcome = open.store.load(sample_key(1));
             if (outcome) CHECK(test::equal(*outcome, sample_outcome()));
         } catch (const FileError& failure) {
             CHECK(failure.number() == EIO);
         }
         open.faulty.heal();
-        REQUIRE(open.store.load(key_number(1)));
+        REQUIRE(open.store.load(sample_key(1)));
     }
 }
 
 TEST_CASE("a damaged object is refused, moved to quarantine, and can be published again") {
     const TempFolder folder;
-    OpenStore open(folder.path());
+    Process open(folder.path());
     open.publish(1);
-    const auto path = open.store.path_of(key_number(1));
+    const auto path = open.store.path_of(sample_key(1));
     const std::string whole = file_text(path);
     for (int n = 1; n <= 2; ++n) {
         std::string text = whole;
         text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
         overwrite(path, text);
-        OpenStore other(folder.path());
-        CHECK(other.store.find(key_number(1)));  // the index believes it: nothing was read yet
-        CHECK_THROWS_AS(other.store.load(key_number(1)), DamagedArtifact);
+        Process other(folder.path());
+        CHECK(other.store.find(sample_key(1)));  // the index believes it: nothing was read yet
+        CHECK_THROWS_AS(other.store.load(sample_key(1)), DamagedArtifact);
         CHECK_FALSE(std::filesystem::exists(path));
-        CHECK(file_text(folder.path() / "quarantine" / fmt::format("{}.{}.h5", key_number(1).hex(), n)) == text);
-        CHECK_FALSE(other.store.find(key_number(1)));
-        CHECK_FALSE(other.store.load(key_number(1)));
+        CHECK(file_text(folder.path() / "quarantine" / fmt::format("{}.{}.h5", sample_key(1).hex(), n)) == text);
+        CHECK_FALSE(other.store.find(sample_key(1)));
+        CHECK_FALSE(other.store.load(sample_key(1)));
         CHECK(other.publish(1) == Published::New);
         CHECK(file_text(path) == whole);
     }
@@ -245,91 +242,91 @@ TEST_CASE("a damaged object is refused, moved to quarantine, and can be publishe
 
 TEST_CASE("two objects that were swapped are found out") {
     const TempFolder folder;
-    OpenStore open(folder.path());
+    Process open(folder.path());
     open.publish(1);
     open.publish(2, 9.0F);
-    const auto one = open.store.path_of(key_number(1));
-    const auto two = open.store.path_of(key_number(2));
+    const auto one = open.store.path_of(sample_key(1));
+    const auto two = open.store.path_of(sample_key(2));
     std::filesystem::rename(one, folder.path() / "aside");
     std::filesystem::rename(two, one);
     std::filesystem::rename(folder.path() / "aside", two);
-    OpenStore other(folder.path());
-    CHECK_THROWS_WITH(other.store.load(key_number(1)), Catch::Contains("another key"));
-    CHECK_THROWS_AS(other.store.header(key_number(2)), DamagedArtifact);
+    Process other(folder.path());
+    CHECK_THROWS_WITH(other.store.load(sample_key(1)), Catch::Contains("another key"));
+    CHECK_THROWS_AS(other.store.header(sample_key(2)), DamagedArtifact);
 }
 
 TEST_CASE("a damaged object in the way of a new one gives way") {
     const TempFolder folder;
-    OpenStore open(folder.path());
+    Process open(folder.path());
     open.publish(1);
-    overwrite(open.store.path_of(key_number(1)), "garbage");
+    overwrite(open.store.path_of(sample_key(1)), "garbage");
     CHECK(open.publish(1) == Published::New);
-    CHECK(test::equal(*open.store.load(key_number(1)), sample_outcome()));
+    CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
 }
 
 TEST_CASE("an object that is replaced after it was verified is verified again") {
     const TempFolder folder;
-    OpenStore open(folder.path());
+    Process open(folder.path());
     open.publish(1);
-    const auto path = open.store.path_of(key_number(1));
-    CHECK(open.store.load(key_number(1)));
+    const auto path = open.store.path_of(sample_key(1));
+    CHECK(open.store.load(sample_key(1)));
     std::string text = file_text(path);
     text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
     overwrite(path, text);
-    CHECK_THROWS_AS(open.store.load(key_number(1)), DamagedArtifact);
+    CHECK_THROWS_AS(open.store.load(sample_key(1)), DamagedArtifact);
 }
 
 TEST_CASE("the index may be deleted, damaged or behind: the objects decide") {
     const TempFolder folder;
     const auto index = folder.path() / "index.sqlite";
     {
-        OpenStore open(folder.path());
+        Process open(folder.path());
         open.publish(1);
     }
     const std::string yesterday = file_text(index);
     {
-        OpenStore open(folder.path());
+        Process open(folder.path());
         open.publish(2);
     }
     SECTION("deleted") { std::filesystem::remove(index); }
     SECTION("garbage") { overwrite(index, std::string(9000, 'g')); }
     SECTION("yesterday's copy") { overwrite(index, yesterday); }
     SECTION("a row without its object") {
-        OpenStore open(folder.path());
-        std::filesystem::remove(open.store.path_of(key_number(1)));
-        CHECK_FALSE(open.store.find(key_number(1)));
-        CHECK_FALSE(open.index.artifact(key_number(1)));
+        Process open(folder.path());
+        std::filesystem::remove(open.store.path_of(sample_key(1)));
+        CHECK_FALSE(open.store.find(sample_key(1)));
+        CHECK_FALSE(open.index.artifact(sample_key(1)));
         CHECK(open.publish(1) == Published::New);
     }
     SECTION("an object without its row") {
-        OpenStore open(folder.path());
-        open.index.remove_artifact(key_number(1));
-        CHECK(open.store.find(key_number(1)));
-        CHECK(open.index.artifact(key_number(1)));
+        Process open(folder.path());
+        open.index.remove_artifact(sample_key(1));
+        CHECK(open.store.find(sample_key(1)));
+        CHECK(open.index.artifact(sample_key(1)));
     }
     SECTION("an object of another size than its row says") {
-        OpenStore open(folder.path());
-        overwrite(open.store.path_of(key_number(1)), "short");
-        CHECK_FALSE(open.store.find(key_number(1)));
+        Process open(folder.path());
+        overwrite(open.store.path_of(sample_key(1)), "short");
+        CHECK_FALSE(open.store.find(sample_key(1)));
         CHECK(open.publish(1) == Published::New);
     }
-    OpenStore open(folder.path());
-    CHECK(open.store.find(key_number(1)) == port_digests(sample_outcome()));
-    CHECK(open.store.find(key_number(2)) == port_digests(sample_outcome()));
+    Process open(folder.path());
+    CHECK(open.store.find(sample_key(1)) == port_digests(sample_outcome()));
+    CHECK(open.store.find(sample_key(2)) == port_digests(sample_outcome()));
 }
 
 TEST_CASE("a new index is filled from the objects, the damaged ones left out") {
     const TempFolder folder;
     {
-        OpenStore open(folder.path());
+        Process open(folder.path());
         for (int number = 0; number < 3; ++number) open.publish(number);
-        overwrite(open.store.path_of(key_number(1)), "garbage");
+        overwrite(open.store.path_of(sample_key(1)), "garbage");
     }
     std::filesystem::remove(folder.path() / "index.sqlite");
-    OpenStore open(folder.path());
-    CHECK(open.index.artifact(key_number(0)));
-    CHECK_FALSE(open.index.artifact(key_number(1)));
-    CHECK(open.index.artifact(key_number(2)));
+    Process open(folder.path());
+    CHECK(open.index.artifact(sample_key(0)));
+    CHECK_FALSE(open.index.artifact(sample_key(1)));
+    CHECK(open.index.artifact(sample_key(2)));
     CHECK(open.store.reindex() == 2);
 }
 
@@ -339,7 +336,7 @@ TEST_CASE("what dead processes left in tmp is swept, what a live one writes is n
     std::string own;
     {
         // The name that this process gives to its files, taken from a publish that cannot clean up.
-        OpenStore open(folder.path());
+        Process open(folder.path());
         for (std::size_t n = 1; own.empty(); ++n) {
             open.faulty.fail(n, EIO, FaultyFileSystem::kForEver, Fault::Before);
             try {
@@ -368,7 +365,7 @@ TEST_CASE("what dead processes left in tmp is swept, what a live one writes is n
     write_text(tmp / elsewhere, "fresh");
     const auto yesterday = std::filesystem::file_time_type::clock::now() - std::chrono::hours(25);
     std::filesystem::last_write_time(tmp / "of.another.host.1", yesterday);
-    OpenStore open(folder.path());
+    Process open(folder.path());
     open.publish(100);
     const auto names = names_in(tmp);
     CHECK(std::ranges::find(names, left_behind) == names.end());
@@ -393,16 +390,16 @@ TEST_CASE("a file that a dead process with this one's number left in tmp is in n
 
 TEST_CASE("the store in memory keeps the same promises") {
     MemoryStore store;
-    CHECK_FALSE(store.find(key_number(1)));
+    CHECK_FALSE(store.find(sample_key(1)));
     CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome()) == Published::New);
     CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome()) == Published::Same);
     CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome(9.0F)) == Published::Different);
-    CHECK(store.find(key_number(1)) == port_digests(sample_outcome()));
-    CHECK(store.header(key_number(1))->key == key_number(1));
-    CHECK(store.header(key_number(1))->metrics.at("metrics").at("accuracy") == 0.1);
-    CHECK(test::equal(*store.load(key_number(1)), sample_outcome()));
-    CHECK(store.keys() == std::vector{key_number(1)});
-    store.erase(key_number(1));
-    CHECK_FALSE(store.find(key_number(1)));
-    CHECK_FALSE(store.load(key_number(1)));
+    CHECK(store.find(sample_key(1)) == port_digests(sample_outcome()));
+    CHECK(store.header(sample_key(1))->key == sample_key(1));
+    CHECK(store.header(sample_key(1))->metrics.at("metrics").at("accuracy") == 0.1);
+    CHECK(test::equal(*store.load(sample_key(1)), sample_outcome()));
+    CHECK(store.keys() == std::vector{sample_key(1)});
+    store.erase(sample_key(1));
+    CHECK_FALSE(store.find(sample_key(1)));
+    CHECK_FALSE(store.load(sample_key(1)));
 }
