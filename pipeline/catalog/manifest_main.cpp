@@ -1,5 +1,5 @@
-// satdl-manifest LIBRARY.so: writes what a stage library says of itself, and the SHA-256 of its file, to LIBRARY.json beside it. The build runs it once a
-// library (cmake/StageLibrary.cmake), so that planning reads JSON and never loads the code of stages.
+// satdl-manifest LIBRARY.so: writes what a stage library says of itself, and the SHA-256 of its file, to LIBRARY.json beside it.
+// The build runs it once a library (cmake/StageLibrary.cmake), so that planning reads JSON and never loads the code of stages.
 #include <fmt/format.h>
 
 #include <cstdio>

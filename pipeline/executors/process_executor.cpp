@@ -63,9 +63,10 @@ public:
         output_ = UniqueFd(pipe[0]);
         const UniqueFd their_output(pipe[1]);
         ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
-        const std::array passed{ChildProcess::PassedFd{their_output.get(), STDOUT_FILENO}, ChildProcess::PassedFd{their_output.get(), STDERR_FILENO},
-                               ChildProcess::PassedFd{theirs.get(), kWorkerChannel}, ChildProcess::PassedFd{their_life.get(), kWorkerLifeline},
-                               ChildProcess::PassedFd{stop_.file().get(), kWorkerStop}};
+        using PassedFd = ChildProcess::PassedFd;
+        const std::array passed{PassedFd{their_output.get(), STDOUT_FILENO}, PassedFd{their_output.get(), STDERR_FILENO},
+                                PassedFd{theirs.get(), kWorkerChannel}, PassedFd{their_life.get(), kWorkerLifeline},
+                                PassedFd{stop_.file().get(), kWorkerStop}};
         const auto memory = node.policy.memory_bytes.value_or(0);
         const std::vector<std::string> argv{"satdl", std::string(kWorkerCommand), node.name, std::to_string(memory)};
         if (const int number = reaper_.start(program, argv, passed, ChildProcess::ProcessGroup::Own)) throw not_started(number);
@@ -88,7 +89,8 @@ public:
         const auto end = worker_end(reaper_report_);
         const bool limited = end && end->limit == LimitKind::Data;
         if (!thrown_.is_null() && !(limited && thrown_.at("type") == "bad_alloc")) rethrow(thrown_);
-        throw Error(ExitCode::StageFailed, thrown_.is_null() ? death(end) : fmt::format("{}: {}", kNoMemory, limit_text(*end)), last_lines());
+        const std::string cause = thrown_.is_null() ? death(end) : fmt::format("{}: {}", kNoMemory, limit_text(*end));
+        throw Error(ExitCode::StageFailed, cause, last_lines());
     }
 
 private:
@@ -170,8 +172,10 @@ private:
             else if (what == "log") handle_log(event);
             else if (what == "checkpoint") answer_checkpoint();
             else if (what == "due") answer({{"due", context_.checkpoint_due(event.at("epoch_ended"))}});
-            else if (what == "keep" || what == "keep_final_checkpoint") keep(event, std::move(message.file), what == "keep_final_checkpoint");
-            else if (what == "outcome") outcome_.emplace(groups_from(event.at("outputs"), std::move(message.file)), tables_from(event.at("tables")));
+            else if (what == "keep") keep(event, std::move(message.file), false);
+            else if (what == "keep_final_checkpoint") keep(event, std::move(message.file), true);
+            else if (what == "outcome")
+                outcome_.emplace(groups_from(event.at("outputs"), std::move(message.file)), tables_from(event.at("tables")));
             else if (what == "threw") thrown_ = event.at("thrown");
         } catch (const Cbor::exception& error) {
             throw invalid_message(error.what());

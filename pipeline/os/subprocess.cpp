@@ -121,8 +121,10 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSin
     Pipe out;
     Pipe err;
     ChildProcess child;
-    const std::array passed{ChildProcess::PassedFd{out.write_end.get(), STDOUT_FILENO}, ChildProcess::PassedFd{err.write_end.get(), STDERR_FILENO}};
-    if (const int number = child.start(argv[0], argv, passed, ChildProcess::ProcessGroup::Ours); number != 0) return {ProcessResult::Kind::NotStarted, number, ""};
+    const std::array passed{ChildProcess::PassedFd{out.write_end.get(), STDOUT_FILENO},
+                            ChildProcess::PassedFd{err.write_end.get(), STDERR_FILENO}};
+    if (const int number = child.start(argv[0], argv, passed, ChildProcess::ProcessGroup::Ours); number != 0)
+        return {ProcessResult::Kind::NotStarted, number, ""};
     out.write_end.close();
     err.write_end.close();
 

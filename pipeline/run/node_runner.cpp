@@ -345,8 +345,8 @@ void NodeRunner::finish_attempt(std::size_t position, double started_seconds, At
     NodeResult& result = slot.result;
     result = NodeResult{.node = slot.planned.node, .state = made.state, .because = slot.planned.because, .key = slot.planned.key,
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
-                        .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds, .error = std::move(made.error),
-                        .attempt = made.number, .attempts = run_.dag.nodes[slot.planned.node].policy.retries + 1,
+                        .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds,
+                        .error = std::move(made.error), .attempt = made.number, .attempts = run_.dag.nodes[slot.planned.node].policy.retries + 1,
                         .library = made.library, .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);

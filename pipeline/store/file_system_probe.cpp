@@ -42,7 +42,9 @@ Observation bytes_come_back(const fs::path& folder, FileSystem& files) {
     const bool read = files.read(folder / "bytes", 0, text.size()) == text;
     const MappedFile mapped = files.map(folder / "bytes");
     const bool observed = std::ranges::equal(mapped.bytes, std::as_bytes(std::span(text)));
-    return {read && observed, read ? observed ? "1 MiB, read and mapped" : "a mapped file has different bytes" : "different bytes than were written"};
+    if (!read) return {false, "different bytes than were written"};
+    if (!observed) return {false, "a mapped file has different bytes"};
+    return {true, "1 MiB, read and mapped"};
 }
 
 Observation link_is_exclusive(const fs::path& folder, FileSystem& files) {
@@ -175,9 +177,12 @@ constexpr std::array kChecks{
     Check{"link() refuses an existing name", Verdict::Fatal, kElsewhere, link_is_exclusive},
     Check{"rename() replaces the old file", Verdict::Fatal, kElsewhere, rename_replaces},
     Check{"fsync() works on files and folders", Verdict::Fatal, kElsewhere, becomes_durable},
-    Check{"fallocate() reserves space", Verdict::Degraded, "a full disk is noticed while an artifact is written, not before: the artifact is lost", space_is_reserved},
-    Check{"flock() holds", Verdict::Degraded, "`cache gc` cannot see that a run uses the store; the run rebuilds what gc removes", locks_hold},
-    Check{"an edit changes a file's times", Verdict::Degraded, "of two edits of an input within this time, the second may be missed: wait, or touch the file", edits_show},
+    Check{"fallocate() reserves space", Verdict::Degraded,
+          "a full disk is noticed while an artifact is written, not before: the artifact is lost", space_is_reserved},
+    Check{"flock() holds", Verdict::Degraded,
+          "`cache gc` cannot see that a run uses the store; the run rebuilds what gc removes", locks_hold},
+    Check{"an edit changes a file's times", Verdict::Degraded,
+          "of two edits of an input within this time, the second may be missed: wait, or touch the file", edits_show},
     Check{"names are case-sensitive", Verdict::Degraded, "two stages whose names differ by case share one link", names_are_case_sensitive},
     Check{"symbolic links work", Verdict::Degraded, "results/ stays empty; `satdl ls` and `satdl show` need it", links_point},
     Check{"the index works", Verdict::Degraded, "each command builds the index again, in memory", index_works},
@@ -205,7 +210,8 @@ std::vector<FileSystemCheck> probe_file_system(const fs::path& folder, FileSyste
         } catch (const FileError& error) {
             observed = {false, error.diagnostics().front().message};
         }
-        made.push_back({check.name, observed.holds ? Verdict::Ok : check.otherwise, observed.found, observed.holds ? "" : check.consequence});
+        if (observed.holds) made.push_back({check.name, Verdict::Ok, observed.found, ""});
+        else made.push_back({check.name, check.otherwise, observed.found, check.consequence});
     }
     return made;
 }

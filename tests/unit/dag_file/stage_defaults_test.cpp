@@ -88,7 +88,8 @@ TEST_CASE("null is a value like any other: it takes a default back where the par
 }
 
 TEST_CASE("defaults follow the profile, --set and a sweep as all values do") {
-    const std::string text = "params: {epochs: 3}\nprofiles: {quick: {epochs: 1}}\n" + file("  train: {epochs: \"${epochs}\"}\n", training("a", ""));
+    const std::string text = "params: {epochs: 3}\nprofiles: {quick: {epochs: 1}}\n" +
+                             file("  train: {epochs: \"${epochs}\"}\n", training("a", ""));
     CHECK(build(text).find("a")->params.integer("epochs") == 3);
     CHECK(build(text, {.profile = "quick", .set = {}}).find("a")->params.integer("epochs") == 1);
     CHECK(build(text, {.profile = "", .set = {parse_setting("epochs=8")}}).find("a")->params.integer("epochs") == 8);
@@ -135,18 +136,21 @@ TEST_CASE("whether a stage takes a default is a property of the file, whatever t
         CHECK(mistakes(text, with("which=[]")).empty());
     }
     SECTION("a kind that is a parameter") {
-        const std::string text = "params: {how: add_noise}\ndefaults: {add_noise: {seed: 1}, normalise: {scale: 2}, \"*\": {noise_factor: 0.1}}\nstages:\n"
+        const std::string text = "params: {how: add_noise}\n"
+                                 "defaults: {add_noise: {seed: 1}, normalise: {scale: 2}, \"*\": {noise_factor: 0.1}}\nstages:\n"
                                  "  mnist: {kind: load, dataset: mnist}\n  x: {kind: \"${how}\", in: {images: mnist.images}}\n"
                                  "  y: {kind: add_noise, in: {images: x}}\n";
         CHECK(mistakes(text, with("how=normalise")).empty());
     }
     SECTION("a kind that is a mistake is the only one") {
-        CHECK(mistakes("defaults: {add_noise: {seed: 1}, \"*\": {noise_factor: 0.1}}\nstages:\n" + kData + "  y: {kind: add_nose}\n  z: {kind: [load]}\n  w: 3\n").size() == 3);
+        CHECK(mistakes("defaults: {add_noise: {seed: 1}, \"*\": {noise_factor: 0.1}}\nstages:\n" + kData +
+                       "  y: {kind: add_nose}\n  z: {kind: [load]}\n  w: 3\n").size() == 3);
         CHECK(mistakes("defaults: {add_noise: {seed: 1}}\nstages: {}\n") ==
               Lines{"1:1 the file has no stages | stages: {name: {kind: ...}, ...}; see docs/yaml.md"});
     }
     SECTION("a kind that no stage has") {
-        CHECK(mistakes("defaults: {add_noise: {seed: 1}}\nstages:\n" + kData) == Lines{"1:12 no stage is of kind 'add_noise' | known: load, normalise"});
+        CHECK(mistakes("defaults: {add_noise: {seed: 1}}\nstages:\n" + kData) ==
+              Lines{"1:12 no stage is of kind 'add_noise' | known: load, normalise"});
     }
     SECTION("a default that every stage overrides") {
         CHECK(mistakes(file("  \"*\": {epochs: 1}\n  train: {epochs: 2, momentum: 0.5}\n",
@@ -182,7 +186,8 @@ TEST_CASE("a default yields where what it needs is left at the built-in default,
 
 TEST_CASE("defaults of one map that conflict are a mistake, as they are in a stage") {
     const std::string text = "params: {optimiser: sgd, momentum: 0.9}\n" +
-                             file("  train: {optimiser: \"${optimiser}\", momentum: \"${momentum}\"}\n", training("a", "") + training("b", ""));
+                             file("  train: {optimiser: \"${optimiser}\", momentum: \"${momentum}\"}\n",
+                                  training("a", "") + training("b", ""));
     CHECK(build(text).find("b")->params.number("momentum") == 0.9);
     CHECK(mistakes(text, {.profile = "", .set = {parse_setting("optimiser=adam")}}) ==
           Lines{"4:48 'momentum' has no effect when 'optimiser' is adam | it needs optimiser: sgd\nin stage 'a'"});
@@ -194,7 +199,8 @@ TEST_CASE("a default that conflicts with every stage is a mistake, unless a para
     CHECK(mistakes(file(defaults, training("a", "") + training("b", "optimiser: adam"))) ==
           Lines{"3:21 'momentum' has no effect when 'optimiser' is adam | it needs optimiser: sgd\nno stage takes this default"});
     CHECK(mistakes("params: {how: adam}\n" + file(defaults, training("a", "optimiser: \"${how}\""))).empty());
-    CHECK(mistakes("params: {more: []}\n" + file(defaults, training("a", "") + "  b: {foreach: \"${more}\", do: {kind: train, optimiser: sgd}}\n")).empty());
+    CHECK(mistakes("params: {more: []}\n" +
+                   file(defaults, training("a", "") + "  b: {foreach: \"${more}\", do: {kind: train, optimiser: sgd}}\n")).empty());
     CHECK(mistakes(file("  train: {retry_delay: 5s}\n", training("a", ""))) ==
           Lines{"3:24 'retry_delay' has no effect without 'retries' | no stage takes this default"});
     CHECK(mistakes(file("  \"*\": {retries: 1}\n  train: {retry_delay: 5s}\n", training("a", ""))).empty());
@@ -202,12 +208,14 @@ TEST_CASE("a default that conflicts with every stage is a mistake, unless a para
 
 TEST_CASE("a sweep may give an axis to defaults, and its points share what it does not change") {
     const auto source = std::make_shared<const SourceText>(SourceText{
-        "a.yaml", "params: {how: adam, seed: 1}\n" + file("  \"*\": {seed: \"${seed}\"}\n  train: {momentum: 0.9}\n",
-                                                          "  noisy: {kind: add_noise, in: {images: unit.images}}\n" + training("a", "optimiser: \"${how}\""))});
+        "a.yaml", "params: {how: adam, seed: 1}\n" +
+                      file("  \"*\": {seed: \"${seed}\"}\n  train: {momentum: 0.9}\n",
+                           "  noisy: {kind: add_noise, in: {images: unit.images}}\n" + training("a", "optimiser: \"${how}\""))});
     const Catalog catalog = small_catalog();
     const DatasetIndex datasets({std::filesystem::path(SATDL_SOURCE_DIR) / "data"});
     const DagSource dag("a.yaml", parse_yaml(source));
-    const SweepDesign design = design_from_yaml(parse_yaml(std::make_shared<const SourceText>(SourceText{"s", "{how: [adam, sgd], seed: [1, 2]}"})));
+    const auto axes = std::make_shared<const SourceText>(SourceText{"s", "{how: [adam, sgd], seed: [1, 2]}"});
+    const SweepDesign design = design_from_yaml(parse_yaml(axes));
     const Sweep sweep = make_sweep(dag, {}, design, catalog, datasets);
     CHECK(sweep.points.size() == 4);
     CHECK(sweep.dag.nodes.size() == 2 + 2 + 2);
@@ -224,8 +232,9 @@ TEST_CASE("the text '${' in a default stays what it is") {
 }
 
 TEST_CASE("defaults with a byte changed, dropped or doubled make a DAG, or are reported") {
-    const std::string good = "params: {e: 2}\n" + kNet + "defaults: {\"*\": {seed: 7, retries: 1}, train: {epochs: \"${e}\", momentum: 0.1}}\nstages:\n" +
-                             kData + training("a", "optimiser: sgd");
+    const std::string good = "params: {e: 2}\n" + kNet +
+                             "defaults: {\"*\": {seed: 7, retries: 1}, train: {epochs: \"${e}\", momentum: 0.1}}\nstages:\n" + kData +
+                             training("a", "optimiser: sgd");
     const auto survives = [](const std::string& text) {
         try {
             return !build(text).nodes.empty();

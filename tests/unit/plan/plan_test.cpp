@@ -200,13 +200,17 @@ TEST_CASE("Targets that do not exist are told all at once, with what was meant")
         FAIL("they do not exist");
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::Usage);
-        CHECK_THAT(error.what(), Contains("there is no stage 'nosiy' in tiny") && Contains("did you mean 'noisy'?") && Contains("'zzzzzz'"));
+        CHECK_THAT(error.what(), Contains("there is no stage 'nosiy' in tiny") && Contains("did you mean 'noisy'?") &&
+                                     Contains("'zzzzzz'"));
     }
 }
 
 TEST_CASE("Source files that are missing or not as promised are told all at once") {
     World world;
-    Dag dag = small().add("f", "read", {{"path", ConfigValue::of_text("nowhere")}}).add("g", "read", {{"path", ConfigValue::of_text("images")}}).build();
+    Dag dag = small()
+                  .add("f", "read", {{"path", ConfigValue::of_text("nowhere")}})
+                  .add("g", "read", {{"path", ConfigValue::of_text("images")}})
+                  .build();
     world.files["images"] = {1};
     dag.nodes[6].files[0].dataset = "mnist";
     dag.nodes[6].files[0].expected = sha256("what was published");
@@ -267,7 +271,9 @@ TEST_CASE("The plan as text: action, name, because and expected seconds in colum
 namespace {
 
 Dag walk(std::int64_t steps, const std::string& way = "common", std::int64_t k = 1) {
-    return DagBuilder().add("w", "walk", {{"steps", ConfigValue::of(steps)}, {"way", ConfigValue::of_text(way)}, {"k", ConfigValue::of(k)}}).build();
+    return DagBuilder()
+        .add("w", "walk", {{"steps", ConfigValue::of(steps)}, {"way", ConfigValue::of_text(way)}, {"k", ConfigValue::of(k)}})
+        .build();
 }
 
 // As if such a walk, asked for `steps`, had ended after `reached`.
@@ -275,7 +281,8 @@ void keep_final_checkpoint(World& world, const Dag& dag, std::int64_t reached) {
     const Plan plan = world.plan(dag);
     const auto continuation = continuation_of(dag.nodes[0], *plan.nodes[0].recipe);
     REQUIRE(continuation);
-    world.final_checkpoints.write(continuation->base_recipe, *plan.nodes[0].key, {reached, continuation->target, 10, 10}, as_group({reached}));
+    world.final_checkpoints.write(continuation->base_recipe, *plan.nodes[0].key, {reached, continuation->target, 10, 10},
+                                  as_group({reached}));
 }
 
 }  // namespace
