@@ -69,7 +69,7 @@ function(satdl_import_torch)
     target_include_directories(satdl::torch SYSTEM INTERFACE ${include_folders})
     target_link_libraries(satdl::torch INTERFACE -Wl,--push-state,--no-as-needed ${libraries} -Wl,--pop-state)
 
-    # Another choice (cmake/libtorch.sh --use ...) configures this build anew at the next `cmake --build`.
+    # Another choice (cmake/libtorch.sh --use ...) configures this build again at the next `cmake --build`.
     if(SATDL_LIBTORCH STREQUAL "auto")
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/.deps/libtorch.choice)
     endif()

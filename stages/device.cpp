@@ -46,11 +46,11 @@ GpuAnswer gpu_of_driver(const std::string& driver, const std::string& versions) 
     const auto get_attribute = reinterpret_cast<CuDeviceGetAttribute>(dlsym(library, "cuDeviceGetAttribute"));
     std::array<char, 256> name{};
     int device = 0, multiprocessors = 0, major = 0, minor = 0;
-    const bool told = init != nullptr && get != nullptr && get_name != nullptr && get_attribute != nullptr && init(0) == 0 &&
-                      get(&device, 0) == 0 && get_name(name.data(), static_cast<int>(name.size()) - 1, device) == 0 &&
-                      get_attribute(&multiprocessors, kMultiprocessors, device) == 0 &&
-                      get_attribute(&major, kMajor, device) == 0 && get_attribute(&minor, kMinor, device) == 0;
-    if (!told) return NoGpu{fmt::format("the driver's library {} does not report which GPU it is", driver)};
+    const bool known = init != nullptr && get != nullptr && get_name != nullptr && get_attribute != nullptr && init(0) == 0 &&
+                       get(&device, 0) == 0 && get_name(name.data(), static_cast<int>(name.size()) - 1, device) == 0 &&
+                       get_attribute(&multiprocessors, kMultiprocessors, device) == 0 &&
+                       get_attribute(&major, kMajor, device) == 0 && get_attribute(&minor, kMinor, device) == 0;
+    if (!known) return NoGpu{fmt::format("the driver's library {} does not report which GPU it is", driver)};
     return Gpu{name.data(), fmt::format("compute capability {}.{}, {} multiprocessors, {}", major, minor, multiprocessors, versions),
                major >= kFirstMajorWithBf16};
 }

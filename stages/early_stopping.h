@@ -22,7 +22,7 @@ struct StoppingState {
     bool stopped = false;
 };
 
-// To be told of each epoch, in order; `epoch` counts from 1.
+// Call it after each epoch, in order; `epoch` counts from 1.
 void watch(const StoppingOptions& options, std::int64_t epoch, double value, bool more_is_better, StoppingState& state);
 
 }  // namespace satdl::stages

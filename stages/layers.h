@@ -44,7 +44,7 @@ struct ActivationSpec {
     double negative_slope = kLeakySlope;
 };
 [[nodiscard]] ActivationSpec activation_of(const LayerSpec& spec);
-// In place where `fresh`: nobody else sees x. Softmax goes over dimension 1.
+// In place where `fresh`: x is not shared. Softmax goes over dimension 1.
 [[nodiscard]] at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh);
 
 }  // namespace satdl::stages

@@ -1,4 +1,4 @@
-// How fast to learn at each step: a function of the update's number alone, so a training that resumes goes on exactly.
+// How fast to learn at each step: a function of the update's number alone, so a training that resumes continues exactly.
 //
 // Updates are counted from 0 through all epochs; W, the length of the warm-up, and E, that of a stage of `step`, are in
 // updates (what users give in epochs, times the updates of an epoch, rounded to whole ones, E at least to 1); T is the

@@ -6,10 +6,10 @@
 
 namespace satdl::stages {
 
-// Shares the array's bytes and keeps them alive. Nobody may write to it: others read the same bytes.
+// Shares the array's bytes and keeps them alive. It must not be written to: others read the same bytes.
 [[nodiscard]] at::Tensor tensor_of(const Array& array);
-// Shares the tensor's bytes where it is contiguous and on the CPU, and keeps them alive. Precondition: nobody writes to it any
-// more.
+// Shares the tensor's bytes where it is contiguous and on the CPU, and keeps them alive. Precondition: it is
+// never written to again.
 [[nodiscard]] Array array_of(const at::Tensor& tensor);
 
 // While it lives, LibTorch's work on this thread uses exactly so many threads: a stage beside it has its own number.

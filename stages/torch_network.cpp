@@ -77,7 +77,7 @@ Weights Net::weights_from(const std::map<std::string, Array>& arrays) const {
 std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
     std::map<std::string, Array> arrays;
     for (std::size_t i = 0; i < weights.size(); ++i) {
-        // A copy of its own: contiguous() alone would share a tensor that training goes on changing.
+        // A copy of its own: contiguous() alone would share a tensor that the training keeps changing.
         arrays[tensors_[i].name] = array_of(weights[i].detach().clone(at::MemoryFormat::Contiguous));
     }
     return arrays;

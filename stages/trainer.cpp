@@ -120,7 +120,7 @@ void Trainer::run(TrainingState& state) {
     if (all_finite(state.weights)) context_.keep_final_checkpoint(checkpoint_of(net_, trained_, state), place_in(state, true));
 }
 
-// An update may spoil the weights one step before a loss tells: what is kept is good.
+// An update may spoil the weights one step before a loss shows it: only finite weights are kept.
 void Trainer::keep_checkpoint(const TrainingState& state) {
     if (!all_finite(state.weights)) return;
     const bool epoch_ended = state.step == 0 && state.epoch > 0;

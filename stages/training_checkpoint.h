@@ -15,7 +15,7 @@ namespace satdl::stages {
 
 // `trained`: the positions of the tensors that are trained. The arrays share the bytes of the state's tensors where they can.
 [[nodiscard]] NamedArrays checkpoint_of(const Net& net, const std::vector<std::size_t>& trained, const TrainingState& state);
-// `state`: as at the start of the same training. Afterwards the training goes on with the same bytes as if nothing had come between.
+// `state`: as at the start of the same training. The training then continues with the same bytes as one that was never interrupted.
 void restore(const Net& net, const std::vector<std::size_t>& trained, const NamedArrays& checkpoint, TrainingState& state);
 
 }  // namespace satdl::stages

@@ -71,9 +71,9 @@ public:
     // The plan; warns if something is wrong with the index. If a stage may compute on a GPU, its library is queried first;
     // from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
-    // `ends`: final checkpoints from which longer trainings may continue; null: do not use any.
-    [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* ends) {
-        return StoreCacheView(dag.name, open().store(), open().index(), open().files(), open().checkpoints(), ends);
+    // `final_checkpoints`: those from which longer trainings may continue; null: do not use any.
+    [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* final_checkpoints) {
+        return {dag.name, open().store(), open().index(), open().files(), open().checkpoints(), final_checkpoints};
     }
     [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints()); }
 

@@ -22,7 +22,7 @@ struct PortType {
     std::shared_ptr<const Network> network{};
     std::optional<Shape> net_input{};
     std::vector<LayerSummary> layers{};
-    // Of Metrics and History: the names of the metrics, where the description tells them.
+    // Of Metrics and History: the names of the metrics, where the description gives them.
     std::optional<std::vector<std::string>> metrics{};
 };
 

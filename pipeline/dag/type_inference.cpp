@@ -92,7 +92,7 @@ private:
         const PortDescription* port;
         const ShapeRule* rule;
         const Input* input;
-        const PortType* type;  // nullptr: unknown, or already told not to fit
+        const PortType* type;  // nullptr: unknown, or already reported as a misfit
     };
     struct Binding {
         std::string_view name;
@@ -106,7 +106,7 @@ private:
     };
     struct Applied {
         std::string_view net, input;
-        std::vector<LayerSummary> layers;  // empty: not known, or told not to fit
+        std::vector<LayerSummary> layers;  // empty: not known, or reported as a misfit
     };
 
     void check_kind_and_dtype(Arrival& arrival);
@@ -126,7 +126,7 @@ private:
     void cannot_read(const Arrival& model, const Arrival& input, const Diagnostics& misfit);
     [[nodiscard]] std::int64_t network_cost(const NodeTypes& types);
     [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
-    // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (told).
+    // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (reported).
     [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
                                                           const std::string& whose);
 
@@ -196,7 +196,7 @@ std::int64_t NodeTyper::network_cost(const NodeTypes& types) {
 void NodeTyper::misfit(Arrival& arrival, const std::string& wanted) {
     diagnostics_.add(arrival.input->place, fmt::format("{} wants {}, {} is {}", here(arrival), wanted, source(arrival),
                                                        describe(*arrival.type)));
-    arrival.type = nullptr;  // told once
+    arrival.type = nullptr;  // reported once
 }
 
 void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
@@ -359,7 +359,7 @@ std::optional<Shape> NodeTyper::network_shape(const ShapeRule& rule) {
     return shape;
 }
 
-// The layers of parameter or model port `net` on what arrives at `input`. A network that does not fit is told here, once:
+// The layers of parameter or model port `net` on what arrives at `input`. A network that does not fit is reported here, once:
 // at the layer where the node brings the network, at the edge where the network comes trained.
 const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const std::string& input) {
     for (const Applied& applied : applied_) {

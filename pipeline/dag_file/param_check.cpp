@@ -134,7 +134,7 @@ CheckedParam checked_choice(const ParamDescription& param, const ConfigValue& va
     return text_of(value);
 }
 
-// They are few, so all are told: the nearest to `gpu` would be `cpu`.
+// They are few, so all are listed: the nearest to `gpu` would be `cpu`.
 CheckedParam checked_word(const ParamDescription& param, const ConfigValue& value, const std::vector<std::string>& words) {
     if (std::ranges::find(words, value.text()) == words.end())
         return refused({fmt::format("'{}' cannot be {}", param.name, value.describe()), fmt::format("known: {}", fmt::join(words, ", "))});

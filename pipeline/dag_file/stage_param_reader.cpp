@@ -162,7 +162,7 @@ bool ParamReader::add_dataset(const StageDescription& stage, const Values& value
         for (const auto& [one, roles] : dataset->splits)
             for (SourceFile& file : dataset->split_files(one)) files.push_back(std::move(file));
     } else if (split == values.end()) {
-        return false;  // its mistake was told
+        return false;  // its mistake was reported
     } else if (!dataset->splits.contains(split->second.text())) {
         diagnostics_.add(split->second.place() ? split->second.place() : name.place(),
                          fmt::format("dataset '{}' has no split '{}'", dataset->name, printable(split->second.text())),

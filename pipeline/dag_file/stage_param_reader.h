@@ -16,7 +16,7 @@
 
 namespace satdl {
 
-// What `networks:` names; nothing where its mistakes were told.
+// What `networks:` names; nothing for a network whose mistakes were reported.
 using NamedNetworks = std::map<std::string, std::optional<ParamValue>>;
 [[nodiscard]] NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpolation, Diagnostics& diagnostics);
 
@@ -26,7 +26,7 @@ using NamedNetworks = std::map<std::string, std::optional<ParamValue>>;
 struct StageParams {
     Params params;
     std::vector<SourceFile> files;
-    bool good = true;  // false: a mistake was told
+    bool good = true;  // false: a mistake was reported
 };
 
 using Folders = std::map<const SourceText*, std::filesystem::path>;

@@ -28,7 +28,7 @@ struct MappingWatch::Mapping {
     // Written while it is free; then constant.
     std::filesystem::path path;
     struct stat status {};
-    std::string crash_message;  // for stderr, if nobody watches the mapping
+    std::string crash_message;  // for stderr, if no MappingWatch watches it
 };
 
 namespace {

@@ -11,8 +11,9 @@ namespace satdl {
 
 class StoreCacheView final : public CacheView {
 public:
-    // `ends`: final checkpoints; null if they are not used.
-    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, CheckpointStore& checkpoints, CheckpointStore* final_checkpoints)
+    // `final_checkpoints`: null if they are not used.
+    StoreCacheView(std::string dag, Store& store, Index& index, FileSystem& files, CheckpointStore& checkpoints,
+                   CheckpointStore* final_checkpoints)
         : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(final_checkpoints) {}
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }

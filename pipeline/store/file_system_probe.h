@@ -1,8 +1,8 @@
 // What a store needs from a file system, tried where the store is: names, durability, locks, times, the index.
 //
 // A file system says of itself what it can do only in part (and network ones, not always the truth), so each check does what the store
-// does, with the store's own calls. Rejected: filling the disk to see how a full one is told; other
-// programs live on it.
+// does, with the store's own calls. Rejected: filling the disk to see how a full one is reported; other programs
+// live on it.
 #pragma once
 
 #include <filesystem>

@@ -1,8 +1,9 @@
 // Garbage collection: which files of a store may go, and in which order.
 //
 // An artifact is a function of its key: the next run that needs a removed one recomputes it. So removal costs only the seconds
-// that this takes, and the order follows from them: the cheapest to compute again, per byte, go first; those of unknown cost last. What is in
-// use stays. The caller says what that is: what results/ links to, what the last runs made or reused, what a DAG file stands for now.
+// that this takes, and the order follows from them: the cheapest to recompute, per byte, go first; those of unknown cost last.
+// What is in use stays. The caller says what that is: what results/ links to, what the last runs made or reused, and what a DAG
+// file describes as it is.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,7 @@ struct UnusedArtifact {
     std::string kind{};  // of stage
     std::uint64_t bytes = 0;
     double age_days = 0;
-    std::optional<double> seconds{};  // to compute it again, if the history tells
+    std::optional<double> seconds{};  // to compute it again, if the history has it
 };
 
 // A file that no run will read again: a checkpoint of an artifact that is not in use, a damaged file.

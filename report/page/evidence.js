@@ -2,11 +2,11 @@
 const paramsText = params => Object.entries(params).filter(([, value]) => !(value !== null && typeof value === 'object')).map(([name, value]) => `${name} ${settingText(value)}`).join(' · ');
 
 function parameters(run) {
-  const told = run.stages.filter(stage => Object.keys(stage.params).length > 0);
-  if (told.length === 0) return null;
-  const plain = told.filter((stage, i) => told.findIndex(one => plainName(one.name) === plainName(stage.name)) === i);
-  const rows = (plain.length < told.length ? plain : told).map(stage => [el('a', { href: `#${stageId(run, stage.name)}` }, plain.length < told.length ? plainName(stage.name) : stage.name), stage.kind, paramsText(stage.params)]);
-  return section(run, 'parameters', 'Parameters', plain.length < told.length && el('p', { class: 'quiet' }, 'the first point of each stage; all points are below, under Provenance'),
+  const configured = run.stages.filter(stage => Object.keys(stage.params).length > 0);
+  if (configured.length === 0) return null;
+  const plain = configured.filter((stage, i) => configured.findIndex(one => plainName(one.name) === plainName(stage.name)) === i);
+  const rows = (plain.length < configured.length ? plain : configured).map(stage => [el('a', { href: `#${stageId(run, stage.name)}` }, plain.length < configured.length ? plainName(stage.name) : stage.name), stage.kind, paramsText(stage.params)]);
+  return section(run, 'parameters', 'Parameters', plain.length < configured.length && el('p', { class: 'quiet' }, 'the first point of each stage; all points are below, under Provenance'),
     table(['stage', 'kind', 'parameters'], rows, { class: 'words' }));
 }
 

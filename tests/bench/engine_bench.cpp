@@ -82,7 +82,7 @@ int main() {
     const std::atomic<bool> stop{false};
     const auto clock = steady_clock();
     DirectExecutor executor;
-    Observer nobody;
+    Observer silent;
     for (int repetition = 0; repetition < 12; ++repetition) {
         MemoryStore store;
         NothingKnown cache(store);
@@ -90,7 +90,7 @@ int main() {
             const Plan plan = make_plan(dag, {}, machine, cache);
             const RunResult result =
                 run_on_flow_graph({.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache,
-                                   .executor = executor, .observer = nobody, .clock = *clock, .stop = stop});
+                                   .executor = executor, .observer = silent, .clock = *clock, .stop = stop});
             SATDL_CHECK(result.count(NodeState::Ran) == kNodes, "every node runs");
         });
         const Node& node = dag.nodes.back();
