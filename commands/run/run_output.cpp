@@ -30,7 +30,7 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
     const auto consumers = dag.consumers();
     std::vector<const NodeResult*> final_ones;
     for (const auto& node : result.nodes) {
-        if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
+        if (!node.key || !succeeded(node.state)) continue;
         const std::string& name = dag.nodes[node.node].name;
         if (consumers[node.node].empty() || std::find(targets.begin(), targets.end(), name) != targets.end()) {
             final_ones.push_back(&node);

@@ -16,10 +16,6 @@ namespace satdl {
 
 namespace {
 
-bool is_ok(NodeState state) {
-    return state == NodeState::Ran || state == NodeState::Reused;  // reused: another stage of this run has produced the same artifact
-}
-
 std::string remark(const Dag& dag, const NodeResult& result) {
     switch (result.state) {
         case NodeState::Ran:
@@ -48,7 +44,8 @@ public:
     }
 
     void stage_finished(const Dag& dag, const NodeResult& result) override {
-        const std::string_view word = is_ok(result.state) ? "ok" : name_of(result.state);
+        // Reused: another stage of this run has produced the same artifact.
+        const std::string_view word = succeeded(result.state) ? "ok" : name_of(result.state);
         print_line(fmt::format("{:<7}  {}  {}", word, padded(printable(dag.nodes[result.node].name), name_width_), remark(dag, result)));
     }
 

@@ -31,9 +31,7 @@ void write_csv(const std::string& path, const std::string& csv) {
 }
 
 void refuse_unknown(const SweepSummary& report, const RunResult& result) {
-    const bool complete = std::ranges::all_of(result.nodes, [](const NodeResult& node) {
-        return node.state == NodeState::Ran || node.state == NodeState::Reused;
-    });
+    const bool complete = std::ranges::all_of(result.nodes, succeeded, &NodeResult::state);
     if (report.unknown.empty() || !complete) return;
     std::string message, hint;
     for (const std::string& name : report.unknown) {
@@ -72,8 +70,7 @@ void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, 
     std::map<NodeId, Digest> keys;  // of the nodes that have an outcome
     std::map<NodeId, std::string> errors;
     for (const NodeResult& node : result.nodes) {
-        const bool has_outcome = node.state == NodeState::Ran || node.state == NodeState::Reused;
-        if (has_outcome && node.key) keys.emplace(node.node, *node.key);
+        if (succeeded(node.state) && node.key) keys.emplace(node.node, *node.key);
         if (node.state == NodeState::Failed) errors.emplace(node.node, node.error);
     }
     const auto metrics_of = [&](NodeId node) {

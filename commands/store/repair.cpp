@@ -31,7 +31,7 @@ std::string failure_of(const QuarantinedArtifact& quarantined, const NodeResult&
     if (result.key && *result.key != quarantined.key)
         return "its key would be different here: " +
                (quarantined.header ? first_difference(quarantined.header->recipe, result.recipe) : "its recipe is lost");
-    if (result.state != NodeState::Ran && result.state != NodeState::Reused) return result.because;
+    if (!succeeded(result.state)) return result.because;
     if (quarantined.header && result.outputs != quarantined.header->port_digests)
         return "recomputed, but its digests differ from the recorded ones: the stage is not deterministic";
     return {};

@@ -25,10 +25,8 @@ std::string remark(const NodeResult& node) {
 Table summary_table(const Dag& dag, const RunResult& result) {
     Table table{.title = {}, .columns = {"stage", "status", "seconds", "reason"}, .rows = {}, .notes = {}};
     const auto add = [&](const NodeResult& node) {
-        const bool timed =
-            node.state == NodeState::Ran || node.state == NodeState::Failed || node.state == NodeState::Stopped;
         table.rows.push_back({dag.nodes[node.node].name, std::string(state_word(node)),
-                              timed ? fmt::format("{:.2f}", node.seconds) : "-", remark(node)});
+                              was_executed(node.state) ? fmt::format("{:.2f}", node.seconds) : "-", remark(node)});
     };
     std::size_t reused = 0;
     for (const auto& node : result.nodes) {

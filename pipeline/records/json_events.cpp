@@ -19,7 +19,6 @@ Json event(std::string_view name) {
     return {{"event", name}, {"wall_time", wall_time()}};
 }
 
-// Names and messages may contain any bytes; a line of JSON must not.
 std::string_view level_name(LogLevel level) {
     switch (level) {
         case LogLevel::Debug:
@@ -143,7 +142,7 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
     json["key"] = result.key ? Json(result.key->hex()) : Json(nullptr);
     json["seconds"] = result.seconds;
     json["because"] = result.because;
-    if (result.state == NodeState::Ran || result.state == NodeState::Failed || result.state == NodeState::Stopped) {
+    if (was_executed(result.state)) {
         json["started_seconds"] = result.started_seconds;
         json["threads"] = result.threads;
     }

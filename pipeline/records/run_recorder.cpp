@@ -22,7 +22,7 @@ Digest state_digest(const Dag& dag, const RunResult& result, const std::filesyst
     Sha256 sha;
     sha.update(std::filesystem::absolute(results).string());
     for (const auto& node : result.nodes) {
-        if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
+        if (!node.key || !succeeded(node.state)) continue;
         sha.update("\n").update(dag.nodes[node.node].name).update("=").update(node.key->bytes);
     }
     return sha.finish();
@@ -159,7 +159,7 @@ private:
             const Index::Batch batch(index_);
             bool changed = !links_there;
             for (const auto& node : result.nodes) {
-                if (!node.key || (node.state != NodeState::Ran && node.state != NodeState::Reused)) continue;
+                if (!node.key || !succeeded(node.state)) continue;
                 changed = remember(dag, node) || changed;
                 const auto object = std::filesystem::weakly_canonical(store_.path_of(*node.key));
                 files_.point_link(object.lexically_relative(absolute_links),

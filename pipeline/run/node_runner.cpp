@@ -258,8 +258,7 @@ LiveOutput NodeRunner::find_intact(std::size_t position) {
 
 bool NodeRunner::has_output(std::size_t position) {
     const std::scoped_lock lock(mutex_);
-    const NodeState state = slots_[position]->result.state;
-    return state == NodeState::Ran || state == NodeState::Reused;
+    return succeeded(slots_[position]->result.state);
 }
 
 // A reused artifact turns out to be missing: it is rebuilt in this run, and must be the same as recorded.

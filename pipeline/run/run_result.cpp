@@ -17,6 +17,12 @@ std::string_view name_of(NodeState state) {
     return "";
 }
 
+bool succeeded(NodeState state) { return state == NodeState::Ran || state == NodeState::Reused; }
+
+bool was_executed(NodeState state) {
+    return state == NodeState::Ran || state == NodeState::Failed || state == NodeState::Stopped;
+}
+
 std::string_view state_word(const NodeResult& result) {
     return result.state == NodeState::Ran && !result.resumed_from.empty() ? "resumed" : name_of(result.state);
 }

@@ -14,6 +14,8 @@ namespace satdl {
 
 enum class NodeState { Ran, Reused, Failed, Skipped, Stopped };
 [[nodiscard]] std::string_view name_of(NodeState state);  // "ran", "reused", "failed", "skipped", "stopped"
+[[nodiscard]] bool succeeded(NodeState state);     // it has an output: Ran, Reused
+[[nodiscard]] bool was_executed(NodeState state);  // in this run, to whatever end: Ran, Failed, Stopped
 
 struct NodeResult {
     NodeId node = 0;
