@@ -4,13 +4,9 @@
 
 #include <algorithm>
 
+#include "pipeline/network/network_summary.h"
+
 namespace satdl {
-namespace {
-
-constexpr std::int64_t kUnknown = -1;
-
-}  // namespace
-
 const PortType* NodeTypes::find(const std::string& port) const {
     const auto found = outputs.find(port);
     return found == outputs.end() ? nullptr : &found->second;

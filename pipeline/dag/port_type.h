@@ -13,7 +13,7 @@
 
 namespace satdl {
 
-// -1: an extent that only running can tell.
+// kUnknown: an extent that only running can tell.
 struct PortType {
     PortKind kind = PortKind::Array;
     std::optional<DType> dtype{};

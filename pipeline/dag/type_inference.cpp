@@ -16,7 +16,6 @@
 namespace satdl {
 namespace {
 
-constexpr std::int64_t kUnknown = -1;
 constexpr std::int64_t kMaxClasses = 10'000;  // with more of them, their names are left to the run
 
 // The shape rules of a description, by position of the port.

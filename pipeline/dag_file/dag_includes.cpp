@@ -19,7 +19,7 @@ bool is_map_section(std::string_view name) {
     return name == "params" || name == "profiles" || name == "networks" || name == "defaults" || name == "stages";
 }
 
-struct File {
+struct DagFile {
     std::filesystem::path path;
     ConfigValue document;
     std::set<const SourceText*> reaches;  // the files that it includes, directly or through others
@@ -49,7 +49,7 @@ public:
         return reached_[name] = std::move(reaches);
     }
 
-    [[nodiscard]] const std::vector<File>& files() const { return files_; }
+    [[nodiscard]] const std::vector<DagFile>& files() const { return files_; }
 
 private:
     // The paths in `include`: one text, or a list of texts.
@@ -102,7 +102,7 @@ private:
 
     const DocumentReader& read_;
     const IncludeLimits limits_;
-    std::vector<File> files_;
+    std::vector<DagFile> files_;
     std::map<std::string, std::set<const SourceText*>> reached_;  // by normal path, once the file is complete
     std::vector<std::string> open_;                               // files whose includes are being read, outermost first
     std::size_t bytes_ = 0;
@@ -113,7 +113,7 @@ class Joiner {
 public:
     explicit Joiner(Diagnostics& mistakes) : mistakes_(mistakes) {}
 
-    void add(const File& file, bool is_root) {
+    void add(const DagFile& file, bool is_root) {
         for (const ConfigValue::Entry& entry : file.document.entries()) {
             if (std::find(sections().begin(), sections().end(), entry.key) == sections().end()) {
                 mistakes_.add(entry.key_place, fmt::format("a DAG file has no section '{}'", printable(entry.key)),
@@ -133,14 +133,14 @@ public:
     [[nodiscard]] ConfigValue joined(const Place& place) { return ConfigValue::map(std::move(sections_), place); }
 
 private:
-    void merge(const ConfigValue::Entry& section, const File& file) {
+    void merge(const ConfigValue::Entry& section, const DagFile& file) {
         const bool may_replace =
             section.key == "params" || section.key == "profiles" || section.key == "defaults" || section.key == "numerics";
         merge_entry(sections_, section, {file, may_replace, section.value.is_map()});
     }
 
     struct Rule {
-        const File& file;
+        const DagFile& file;
         bool may_replace;  // a definition in a file that this one includes
         bool is_section;   // a map whose entries are joined, whatever the rule for a single entry
     };
@@ -181,7 +181,7 @@ DagDocument join_includes(const std::filesystem::path& file, ConfigValue documen
     Collector collector(read, limits);
     collector.add(file, std::move(document));
     Joiner joiner(joined.mistakes);
-    for (const File& one : collector.files()) {
+    for (const DagFile& one : collector.files()) {
         joiner.add(one, &one == &collector.files().back());
         joined.folders.emplace(source_of(one.document), one.path.parent_path());
     }

@@ -27,7 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPollMilliseconds = 20;    // for a request to stop, and the time
-constexpr int kPiecesAtOnce = 64;        // of output: an endless writer must be stopped and timed out, too
+constexpr int kReadsAtOnce = 64;        // of output: an endless writer must be stopped and timed out, too
 constexpr std::size_t kLastLines = 10;
 constexpr std::size_t kMaxOfLine = 2000;
 
@@ -144,7 +144,7 @@ private:
 
     bool read_output() {
         std::array<char, 4096> bytes{};
-        for (int i = 0; i < kPiecesAtOnce; ++i) {
+        for (int i = 0; i < kReadsAtOnce; ++i) {
             const ssize_t got = ::read(output_.get(), bytes.data(), bytes.size());
             if (got < 0) return errno == EAGAIN || errno == EINTR;
             if (got == 0) return false;

@@ -1,4 +1,4 @@
-// Extents of -1 (only running can tell) stay -1 and never clash; counts saturate far above anything that could be trained.
+// Unknown extents stay unknown and never clash; counts saturate far above anything that could be trained.
 #include "pipeline/network/network_summary.h"
 
 #include <fmt/format.h>
@@ -10,7 +10,6 @@
 namespace satdl {
 namespace {
 
-constexpr std::int64_t kUnknown = -1;
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;  // of one sample's output
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 48;     // so that the sum over a network cannot overflow
 

@@ -11,18 +11,20 @@
 
 namespace satdl {
 
+inline constexpr std::int64_t kUnknown = -1;  // an extent that only running can tell, and what depends on it
+
 struct LayerSummary {
     std::string name;
     std::string_view kind;
     Shape output;  // without the batch dimension
-    // -1 if they depend on an unknown extent of the input.
+    // kUnknown if they depend on such an extent of the input.
     std::int64_t trainable = 0;      // parameters
     std::int64_t non_trainable = 0;  // batch norm's moving mean and variance
     std::int64_t multiply_adds = 0;  // of one sample's forward pass; element-wise functions and max pooling count as 0
 };
 
-// Shapes and costs layer by layer for samples of shape `input` (without the batch dimension; -1: an extent that only
-// running can tell). If a layer does not fit, adds a diagnostic at the layer's place and returns the layers before it.
+// Shapes and costs layer by layer for samples of shape `input` (without the batch dimension; extents may be
+// kUnknown). If a layer does not fit, adds a diagnostic at the layer's place and returns the layers before it.
 [[nodiscard]] std::vector<LayerSummary> summarise(const Network& network, const Shape& input, Diagnostics& diagnostics);
 
 }  // namespace satdl

@@ -14,7 +14,6 @@ namespace satdl {
 namespace {
 
 using Attributes = std::vector<std::pair<std::string, std::string>>;
-constexpr std::uint64_t kMinUserBlock = 4096;
 
 std::map<std::string, double> metrics_of(const NamedArrays& group) {
     std::map<std::string, double> metrics;

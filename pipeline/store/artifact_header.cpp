@@ -19,7 +19,6 @@ constexpr std::string_view kMagic = "satdl-object-1\n";
 constexpr std::size_t kPrefixBytes = kMagic.size() + 64 + 1;  // magic, digest in hex, newline
 constexpr std::size_t kFirstRead = 4096;
 constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 20;
-constexpr std::uint64_t kMinUserBlock = 4096;
 
 // What parsing throws; only the message goes into a DamagedArtifact.
 struct Impossible {

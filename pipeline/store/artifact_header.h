@@ -14,6 +14,8 @@
 
 namespace satdl {
 
+inline constexpr std::uint64_t kMinUserBlock = 4096;  // bytes; also what the tensors are aligned to
+
 struct TensorRecord {
     std::string port;
     std::string name;  // within the port's group; "" for an array port
