@@ -279,7 +279,9 @@ Json run_document(RunFacts run, Store& store) {
             {"paired", paired_json(run)},
             {"wrong", classifiers.wrong()},
             {"noise", std::move(noise)},
-            {"points", run.points}};
+            {"axes", run.axes},
+            {"points", run.points},
+            {"rows", run.rows}};
 }
 
 }  // namespace satdl

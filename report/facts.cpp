@@ -101,7 +101,9 @@ void take(RunFacts& run, const Json& event) {
     } else if (name == "epoch") {
         take_epoch(run, event);
     } else if (name == "sweep") {
+        run.axes = event.value("axes", Json::array());
         run.points = event.value("points", Json::array());
+        run.rows = event.value("rows", Json::array());
     } else if (name == "run_finished") {
         run.seconds = event.value("seconds", 0.0);
         run.stopped = event.value("stopped", false);

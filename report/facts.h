@@ -62,7 +62,8 @@ struct RunFacts {
     bool stopped = false;
     bool damaged = false;             // its record has damaged lines, which are missing here
     std::vector<StageFacts> stages;                                   // in the DAG's order if the record has the DAG
-    nlohmann::ordered_json points = nlohmann::ordered_json::array();  // of a sweep; see docs/json.md
+    // Of the event `sweep`: see docs/json.md.
+    nlohmann::ordered_json axes = nlohmann::ordered_json::array(), points = axes, rows = axes;
     std::vector<std::string> missing;                                 // texts: what the report lacks, and why
 
     [[nodiscard]] StageFacts* find(const std::string& stage);

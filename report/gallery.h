@@ -7,7 +7,7 @@
 #include <string>
 
 #include "report/evidence.h"
-#include "report/paired.h"
+#include "pipeline/core/mcnemar.h"
 
 namespace satdl {
 

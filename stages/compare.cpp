@@ -1,17 +1,24 @@
 // compare: did the candidate (P0) do better than the baseline (P)? The numbers, side by side, and the answer in words.
+//
+// Two numbers alone do not answer it: on other test samples the lower one may be the higher. So there is a winner only if a paired test
+// over the samples tells the two apart; it needs the predictions of both. What other seeds would train, only a sweep over seeds shows.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "pipeline/core/mcnemar.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 
 namespace satdl::stages {
 namespace {
+
+constexpr std::array kPairedPorts{"baseline_predictions", "candidate_predictions", "labels"};
 
 using NamedNumbers = std::map<std::string, double>;
 
@@ -60,23 +67,49 @@ std::optional<double> gap_of(const Side& side, const std::string& metric) {
     return train && test ? std::optional(*train - *test) : std::nullopt;
 }
 
-std::string verdict(const Side& baseline, const Side& candidate, const std::string& metric, double p, double p0) {
-    if (p0 == p) return fmt::format("P0 = P: {} and {} have the same {}", candidate.name, baseline.name, metric);
-    const bool better = is_accuracy(metric) ? p0 > p : p0 < p;
-    return fmt::format("P0 is {} than P: {} {} {} by {} of {}", better ? "better" : "worse", candidate.name,
-                       better ? "beats" : "falls behind", baseline.name,
-                       is_accuracy(metric) ? fmt::format("{:.2f} points", 100 * std::abs(p0 - p))
-                                           : fmt::format("{:.4f}", std::abs(p0 - p)),
-                       metric);
+// One side's answers. Throws if the predictions are not those of the evaluation that its metrics come from.
+std::optional<Answers> answers_at(const StageInputs& inputs, const std::string& port, const Side& side) {
+    const Array& predictions = array_at(inputs, port + "_predictions");
+    const auto samples = side.test.find("samples");
+    if (samples != side.test.end() && samples->second != static_cast<double>(predictions.shape()[0]))
+        throw stage_error(fmt::format("{}_predictions has {} samples, but the metrics of {} are of {}", port, predictions.shape()[0],
+                                      side.name, samples->second),
+                          "connect both to the same evaluation");
+    return answers_of(predictions);
 }
 
-std::string overfitting(const Side& baseline, const Side& candidate, const std::string& metric, double gap, double gap0) {
-    const bool more = is_accuracy(metric) ? gap0 > gap : gap0 < gap;
-    return fmt::format("{} over-fits {} than {}: training and test differ by {} against {}", candidate.name,
-                       more ? "more" : "less", baseline.name, difference_text(metric, gap0), difference_text(metric, gap));
+// The paired test over the samples, if the predictions are connected and are those of classifiers.
+std::optional<McNemar> paired_test(const StageInputs& inputs, const Side& baseline, const Side& candidate) {
+    const auto connections = std::ranges::count_if(kPairedPorts, [&](const char* port) { return connected(inputs, port); });
+    if (connections == 0) return std::nullopt;
+    if (connections < std::ssize(kPairedPorts))
+        throw stage_error(fmt::format("{} must be connected together: one of them is missing", fmt::join(kPairedPorts, ", ")));
+    const auto first = answers_at(inputs, "baseline", baseline), second = answers_at(inputs, "candidate", candidate);
+    if (!first || !second) return std::nullopt;
+    const auto labels = labels_of(array_at(inputs, "labels"), std::min(first->classes, second->classes));
+    if (!labels || labels->size() != first->answer.size() || labels->size() != second->answer.size()) return std::nullopt;
+    return mcnemar(*first, *second, *labels);
 }
 
-Table comparison(const Side& baseline, const Side& candidate, const std::string& metric, double p, double p0) {
+std::string verdict(const Side& baseline, const Side& candidate, const std::string& metric, double p, double p0,
+                    const std::optional<McNemar>& test) {
+    const std::string found =
+        p0 == p ? fmt::format("{} and {} have the same {}", candidate.name, baseline.name, metric)
+                : fmt::format("{}'s {} is {} {} {}'s", candidate.name, metric,
+                              is_accuracy(metric) ? fmt::format("{:.2f} points", 100 * std::abs(p0 - p))
+                                                  : fmt::format("{:.4f}", std::abs(p0 - p)),
+                              p0 > p ? "above" : "below", baseline.name);
+    if (!test || metric != "accuracy")
+        return fmt::format("{}; one number each does not say whether they differ by more than chance", found);
+    const std::string why = fmt::format("McNemar's exact test: {}; {} alone is right on {} samples, {} alone on {}",
+                                        test->p_value < 1e-4 ? "p < 0.0001" : fmt::format("p = {:.4f}", test->p_value), candidate.name,
+                                        test->only_second, baseline.name, test->only_first);
+    if (!test->tells_apart()) return fmt::format("P0 and P cannot be told apart: {} ({})", found, why);
+    return fmt::format("P0 is {} than P: {} ({})", test->only_second > test->only_first ? "better" : "worse", found, why);
+}
+
+Table comparison(const Side& baseline, const Side& candidate, const std::string& metric, double p, double p0,
+                 const std::optional<McNemar>& test) {
     Table table{fmt::format("P ({}) against P0 ({})", baseline.name, candidate.name),
                 {"", "P: " + baseline.name, "P0: " + candidate.name, "P0 - P"}, {}, {}};
     std::vector<std::string> metrics{metric};
@@ -87,11 +120,8 @@ Table comparison(const Side& baseline, const Side& candidate, const std::string&
         add_row(table, "test " + name, name, find(baseline.test, name), find(candidate.test, name));
         add_row(table, "training " + name, name, find(baseline.train, name), find(candidate.train, name));
     }
-    table.notes.push_back(verdict(baseline, candidate, metric, p, p0));
-    const auto gap = gap_of(baseline, metric);
-    const auto gap0 = gap_of(candidate, metric);
-    add_row(table, fmt::format("training - test {}", metric), metric, gap, gap0);
-    if (gap && gap0) table.notes.push_back(overfitting(baseline, candidate, metric, *gap, *gap0));
+    table.notes.push_back(verdict(baseline, candidate, metric, p, p0, test));
+    add_row(table, fmt::format("training - test {}", metric), metric, gap_of(baseline, metric), gap_of(candidate, metric));
     if (find(baseline.test, "binary_accuracy") && find(candidate.test, "binary_accuracy")) {
         table.notes.emplace_back(
             "accuracy: how often the greatest output is the right class; binary_accuracy: the share of single "
@@ -126,7 +156,11 @@ Table curves(const Side& baseline, const Side& candidate, const std::string& met
 }
 
 double required(const Side& side, const std::string& metric) {
-    if (const auto number = find(side.test, metric)) return *number;
+    if (const auto number = find(side.test, metric)) {
+        if (!std::isfinite(*number))
+            throw stage_error(fmt::format("the {} of {} is {}: there is nothing to compare", metric, side.name, *number));
+        return *number;
+    }
     std::vector<std::string> names;
     for (const auto& [name, number] : side.test) names.push_back(name);
     throw stage_error(fmt::format("{} has no metric '{}'", side.name, metric), did_you_mean(metric, names));
@@ -143,7 +177,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     if (const auto gap = gap_of(candidate, metric)) numbers.emplace_back("gap/p0", *gap);
     StageOutput outcome{{{"metrics", metrics_group(numbers)}}, {}};
     if (Table table = curves(baseline, candidate, metric); !table.rows.empty()) outcome.tables.push_back(std::move(table));
-    outcome.tables.push_back(comparison(baseline, candidate, metric, p, p0));
+    outcome.tables.push_back(comparison(baseline, candidate, metric, p, p0, paired_test(inputs, baseline, candidate)));
     return outcome;
 }
 
@@ -155,19 +189,28 @@ PortDescription history(std::string name) {
     return {.name = std::move(name), .kind = PortKind::History, .optional = true, .help = "history, for the curves over the epochs"};
 }
 
+PortDescription predictions(std::string name, std::string help) {
+    return {.name = std::move(name), .dtypes = {DType::Float32, DType::Float64}, .shape = "[N, ...]", .optional = true, .help = std::move(help)};
+}
+
 }  // namespace
 
 StageEntry compare_stage() {
     return {
         .description = {
             .kind = "compare",
+            .version = 2,
             .help = "Compare the metrics of a candidate (P0) with those of a baseline (P)",
             .inputs = {metrics("baseline", PortRole::Baseline, false, "metrics of the baseline on test data"),
                        metrics("candidate", PortRole::Candidate, false, "metrics of the candidate on test data"),
                        metrics("baseline_train", PortRole::BaselineTraining, true, "metrics of the baseline on training data"),
                        metrics("candidate_train", PortRole::CandidateTraining, true, "metrics of the candidate on training data"),
                        history("baseline_history"),
-                       history("candidate_history")},
+                       history("candidate_history"),
+                       predictions("baseline_predictions", "predictions of the baseline on the test data, for McNemar's paired test"),
+                       predictions("candidate_predictions", "predictions of the candidate on the same data"),
+                       {.name = "labels", .dtypes = {DType::UInt8, DType::Int32, DType::Int64}, .shape = "[N]", .optional = true,
+                        .help = "class numbers of the test data"}},
             .outputs = {{.name = "metrics",
                          .kind = PortKind::Metrics,
                          .help = "p (baseline), p0 (candidate), difference (p0 - p); gap/p and gap/p0: training - test",

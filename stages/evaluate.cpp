@@ -1,8 +1,12 @@
 // evaluate: how well a model does on data.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
+#include "pipeline/core/metric_text.h"
 #include "stages/classification.h"
 #include "stages/device.h"
 #include "stages/model_arrays.h"
@@ -16,6 +20,24 @@ namespace {
 
 std::span<const std::int64_t> values_of(const at::Tensor& classes) {
     return {classes.data_ptr<std::int64_t>(), static_cast<std::size_t>(classes.numel())};
+}
+
+// A sample without a number has no answer: neither a right one nor class 0, which is what a search for the greatest NaN finds.
+void check_finite(const at::Tensor& outputs, double loss) {
+    const at::Tensor strays = at::nonzero(at::isfinite(outputs).flatten(1).all(1).logical_not());
+    if (strays.size(0) > 0)
+        throw stage_error(fmt::format("the model gives no number for {} of {} samples; the first of them is sample {}", strays.size(0),
+                                      outputs.size(0), strays[0][0].item<std::int64_t>()),
+                          "check x and the model for NaN: `satdl show` counts them");
+    if (!std::isfinite(loss)) throw stage_error(fmt::format("the loss is {}", loss), "check target for NaN");
+}
+
+// What people look for first.
+Table table_of(const Numbers& metrics) {
+    Table table{"Evaluation", {"metric", "value"}, {}, {}};
+    for (const auto& [name, value] : metrics) table.rows.push_back({name, metric_text(value)});
+    std::ranges::stable_partition(table.rows, [](const auto& row) { return row[0] != "loss"; });
+    return table;
 }
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
@@ -36,8 +58,10 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     if (objective.has_classes()) predictions.classes = at::empty({samples.x.size(0)}, at::kLong);
     const MetricSums sums = evaluate(net, weights, objective, samples, params.integer("batch_size"), context, &predictions);
 
+    check_finite(predictions.outputs, sums.loss);
+
     Numbers metrics = objective.means(sums);
-    StageOutput outcome{{{"predictions", one_array(array_of(predictions.outputs))}}, {}};
+    StageOutput outcome{{{"predictions", one_array(array_of(predictions.outputs))}}, {table_of(metrics)}};
     Confusion confusion;
     if (objective.has_classes()) {
         confusion = confusion_of(values_of(samples.target), values_of(predictions.classes), objective.classes());
@@ -58,7 +82,7 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .version = 2,
+                .version = 3,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},

@@ -202,6 +202,9 @@ Numbers Trainer::validate(TrainingState& state) const {
 }
 
 void Trainer::end_epoch(TrainingState& state) {
+    if (!all_finite(state.weights))  // the epoch's last update spoilt them, which no loss has shown yet
+        throw stage_error(fmt::format("the weights are no numbers after epoch {}", state.epoch + 1),
+                          "try a smaller learning_rate, and check the inputs for NaN");
     Numbers metrics = named("train/", state.sums);
     if (data_.validation) {
         const Numbers numbers = validate(state);

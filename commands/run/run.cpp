@@ -11,6 +11,7 @@
 #include "commands/run/sweep_messages.h"
 #include "commands/shared/plan_json.h"
 #include "commands/shared/signals.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/core/json.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sweep_output.h"
@@ -75,7 +76,7 @@ ExitCode run(RunOptions options) {
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
     const auto use = options.dry_run ? std::nullopt : std::optional(StoreLock::shared(session.open().folder()));
-    const SweepQuery query = query_of(options.sweep);
+    SweepQuery query = query_of(options.sweep);
     const bool sweeping = options.sweep.sweeps();
     Sweep sweep = sweeping ? requested_sweep(options.sweep, session) : Sweep{};
     if (!sweeping) sweep.dag = session.dag();
@@ -83,11 +84,16 @@ ExitCode run(RunOptions options) {
 
     CheckpointStore* const ends = options.no_final_checkpoints ? nullptr : &session.open().final_checkpoints();
     StoreCacheView cache = session.cache(dag, ends);
-    const Plan plan = session.plan(dag, request_of(options), cache);
+    const Request request = request_of(options);
+    const Plan plan = session.plan(dag, request, cache);
+    for (const auto* names : {&request.targets, &request.single}) query.targets.insert(query.targets.end(), names->begin(), names->end());
+    mark_unused_axes(sweep, [&](NodeId node) { return plan.find(node) != nullptr; });
     check_metrics(query, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
     const Limits limits = limits_of(options, session.machine());
     const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
     if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(load));
+    for (const SweepAxis& axis : sweep.axes)
+        if (axis.unused) print_warning(unused_text(axis));
     if (options.dry_run) {
         fmt::print("{}", options.json ? dump_json(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;

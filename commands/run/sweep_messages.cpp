@@ -67,17 +67,15 @@ Metrics metrics_in(Store& store, const Digest& key) {
 
 void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuery& query,
                 const RunResult& result, Store& store, Observer& observer) {
-    std::map<NodeId, Digest> keys;  // of the nodes that have an outcome
-    std::map<NodeId, std::string> errors;
-    for (const NodeResult& node : result.nodes) {
-        if (succeeded(node.state) && node.key) keys.emplace(node.node, *node.key);
-        if (node.state == NodeState::Failed) errors.emplace(node.node, node.error);
-    }
+    std::map<NodeId, SweepOutcome> outcomes;
+    for (const NodeResult& node : result.nodes)
+        outcomes[node.node] = {succeeded(node.state) ? node.key : std::nullopt,
+                               node.state == NodeState::Failed ? std::optional(node.error) : std::nullopt};
     const auto metrics_of = [&](NodeId node) {
-        const auto key = keys.find(node);
-        return key != keys.end() ? metrics_in(store, key->second) : Metrics{};
+        const auto outcome = outcomes.find(node);
+        return outcome != outcomes.end() && outcome->second.key ? metrics_in(store, *outcome->second.key) : Metrics{};
     };
-    const SweepSummary summary = summarise_sweep(sweep, metrics_of, errors, query);
+    const SweepSummary summary = summarise_sweep(sweep, outcomes, metrics_of, query);
     observer.sweep_finished(sweep, summary, result);
     if (!silent) fmt::print("\n{}", table_text(to_table(summary)));
     if (!options.csv.empty()) write_csv(options.csv, to_csv(summary));

@@ -54,6 +54,13 @@ std::map<std::string, Reported> reported_metrics(const Sweep& sweep, const Plan&
     return stages;
 }
 
+// Every name, however many there are: what can be asked for is known nowhere else.
+std::string known_metrics(const std::string& name, const std::vector<std::string>& known) {
+    if (nearest(name, known)) return did_you_mean(name, known);
+    const std::set<std::string> sorted(known.begin(), known.end());
+    return sorted.empty() ? "" : fmt::format("known: {}", fmt::join(sorted, ", "));
+}
+
 // Throws if no stage can report the metric `name`.
 void check_metric(const std::string& name, const std::map<std::string, Reported>& stages, const Dag& dag) {
     std::vector<std::string> names, columns, short_names;
@@ -68,7 +75,7 @@ void check_metric(const std::string& name, const std::map<std::string, Reported>
         if (name.starts_with(stage + ".")) {
             if (reported.may_be_more) return;
             refuse(fmt::format("{} reports no metric '{}'", printable(stage), printable(name.substr(stage.size() + 1))),
-                   did_you_mean(name, reported.columns));
+                   known_metrics(name, reported.columns));
         }
         may_be_more = may_be_more || reported.may_be_more;
     }
@@ -79,7 +86,7 @@ void check_metric(const std::string& name, const std::map<std::string, Reported>
                            printable(name)),
                did_you_mean(stage, names));
     }
-    if (!may_be_more) refuse(fmt::format("no stage reports a metric '{}'", printable(name)), did_you_mean(name, short_names));
+    if (!may_be_more) refuse(fmt::format("no stage reports a metric '{}'", printable(name)), known_metrics(name, short_names));
 }
 
 }  // namespace
@@ -93,8 +100,8 @@ void add_sweep_options(Command& command, SweepOptions& options) {
     command.add_flag("--sweep-section", options.section, "").hidden();  // `--sweep` without a value, see arguments_of()
     command
         .add_option("--repeat", options.repeat,
-                    "a swept parameter whose values count as repetitions of one setting; default: seed, *.seed, *_seed; "
-                    "`none` for none; may be repeated")
+                    "a swept parameter whose values count as repetitions of one setting; default: seed, *.seed, *_seed, and every "
+                    "parameter that stages use only as their seed; `none` for none; may be repeated")
         .type_name("NAME");
     command
         .add_option("--metric", options.metrics,
@@ -136,7 +143,9 @@ Sweep requested_sweep(const SweepOptions& options, const Session& session) {
         for (const std::string& name : options.repeat) repeat->push_back(ConfigValue::of_text(name));
     }
     mark_repetitions(design.axes, repeat);
-    return session.sweep(design);
+    Sweep sweep = session.sweep(design);
+    if (!repeat) mark_seeds(sweep);
+    return sweep;
 }
 
 SweepQuery query_of(const SweepOptions& options) {

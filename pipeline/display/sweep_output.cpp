@@ -49,6 +49,29 @@ std::string error_text(const SweepSummary& report, const std::vector<std::size_t
     return failed < 2 ? first : fmt::format("{} (and {} more)", first, failed - 1);
 }
 
+std::size_t count_of_best(const SweepSummary& report) {
+    return static_cast<std::size_t>(std::ranges::count_if(report.rows, &SweepSummary::Row::best));
+}
+
+// "best" only of a row that its repetitions tell from all others; without repetitions the word says no more than the number does.
+std::string best_word(const SweepSummary& report) {
+    if (!report.has_intervals()) return *report.best == Best::Max ? "highest" : "lowest";
+    return count_of_best(report) == 1 ? "best" : "among the best";
+}
+
+// The columns that have fewer artifacts than points in some row.
+std::vector<std::string> columns_with_copies(const SweepSummary& report) {
+    std::vector<std::string> columns;
+    for (std::size_t column = 0; column < report.metrics.size(); ++column) {
+        const auto has_copies = [&](const SweepSummary::Row& row) {
+            const auto has_value = [&](std::size_t point) { return report.points[point].metrics[column].has_value(); };
+            return row.metrics[column].n < static_cast<std::size_t>(std::ranges::count_if(row.points, has_value));
+        };
+        if (std::ranges::any_of(report.rows, has_copies)) columns.push_back(report.metrics[column]);
+    }
+    return columns;
+}
+
 std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary::Row& row, bool any_failed) {
     std::vector<std::string> cells;
     for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
@@ -60,7 +83,7 @@ std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary
         cells.push_back(max == row.points.size() ? fmt::format("{}", max) : fmt::format("{} of {}", max, row.points.size()));
     }
     for (const Sample& sample : row.metrics) cells.push_back(sample_text(sample, report.repeats() ? max : sample.n));
-    if (report.sorted_by && report.best) cells.emplace_back(row.best ? "best" : "");
+    if (report.sorted_by && report.best) cells.emplace_back(row.best ? best_word(report) : "");
     if (any_failed) cells.push_back(error_text(report, row.points));
     return cells;
 }
@@ -86,8 +109,15 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
         notes.push_back(fmt::format("not sorted: use --best max or --best min to say whether {} is maximised or minimised",
                                     report.metrics[*report.sorted_by]));
     }
+    if (report.sorted_by && report.best && report.has_intervals() && count_of_best(report) > 1)
+        notes.push_back(fmt::format("{} setting{} cannot be told from the first: the 95 % intervals of the two means overlap, "
+                                    "or one has none", count_of_best(report) - 1, count_of_best(report) == 2 ? "" : "s"));
+    for (const SweepAxis& axis : report.axes)
+        if (axis.unused) notes.push_back(unused_text(axis));
     if (!report.repeats()) return notes;
     notes.emplace_back("mean ± standard deviation over n repetitions");
+    if (const auto copies = columns_with_copies(report); !copies.empty())
+        notes.push_back(fmt::format("an artifact that several points share counts once: {}", fmt::join(copies, ", ")));
     if (std::ranges::all_of(report.rows, [](const auto& row) { return row.points.size() == 1; }))
         notes.emplace_back("n = 1: one value has no standard deviation and no interval");
     for (const auto& row : report.rows) {
@@ -97,6 +127,10 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
 }
 
 }  // namespace
+
+std::string unused_text(const SweepAxis& axis) {
+    return fmt::format("{} reaches no stage of this run: its {} values give the same results", axis.name, axis.values.size());
+}
 
 Table to_table(const SweepSummary& report) {
     const bool any_failed =

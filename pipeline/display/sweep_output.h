@@ -12,4 +12,7 @@ namespace satdl {
 // Unrounded: one row per point; with repetitions also mean, sd and n of each metric over its setting.
 [[nodiscard]] std::string to_csv(const SweepSummary& report);
 
+// Of an axis that is SweepAxis::unused: "seed reaches no stage of this run: its 5 values give the same results".
+[[nodiscard]] std::string unused_text(const SweepAxis& axis);
+
 }  // namespace satdl

@@ -21,7 +21,7 @@ Json axes_json(const std::vector<SweepAxis>& axes) {
     for (const SweepAxis& axis : axes) {
         Json values = Json::array();
         for (const ConfigValue& value : axis.values) values.push_back(Json::parse(value.canonical()));
-        all.push_back({{"param", axis.name}, {"values", std::move(values)}, {"repeats", axis.repeats}});
+        all.push_back({{"param", axis.name}, {"values", std::move(values)}, {"repeats", axis.repeats}, {"unused", axis.unused}});
     }
     return all;
 }
@@ -71,6 +71,8 @@ Json paired_json(const SweepSummary& summary, const SweepSummary::Paired& paired
             {"mean", optional_number(paired.difference.mean)},
             {"sd", optional_number(paired.difference.sd)},
             {"n", paired.difference.n},
+            {"same", paired.same},
+            {"varying", paired.varying},
             {"low", optional_number(bound(&Interval::low))},
             {"high", optional_number(bound(&Interval::high))},
             {"told_from_zero", paired.interval ? Json(!paired.interval->has_zero()) : Json(nullptr)},

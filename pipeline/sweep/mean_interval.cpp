@@ -47,7 +47,8 @@ Sample sample_of(std::span<const double> values) {
 }
 
 std::optional<Interval> mean_interval_95(const Sample& sample) {
-    if (!sample.sd) return std::nullopt;
+    constexpr double kRounding = 1e-12;  // relative; differences of equal fractions scatter by some 1e-16
+    if (!sample.sd || *sample.sd <= kRounding * std::abs(*sample.mean)) return std::nullopt;
     const double n = static_cast<double>(sample.n);
     const double reach = student_t_bound(0.95, sample.n - 1) * *sample.sd / std::sqrt(n);
     return Interval{*sample.mean - reach, *sample.mean + reach};

@@ -27,7 +27,7 @@ struct Interval {
     [[nodiscard]] bool has_zero() const { return !(low > 0) && !(high < 0); }
 };
 // Of the mean, with 95 % confidence, for values that are drawn independently from a normal distribution. nullopt for fewer
-// than two values: one value says nothing about how far others lie from it.
+// than two values, or for equal ones (rounding aside): they say nothing about how far others would lie from them.
 [[nodiscard]] std::optional<Interval> mean_interval_95(const Sample& sample);
 
 }  // namespace satdl

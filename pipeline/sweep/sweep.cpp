@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -250,6 +251,43 @@ void name_variants(const std::string& name, const Variants& stage, const Grid& g
     }
 }
 
+using PairOfPoints = std::pair<const SweepPoint*, const SweepPoint*>;
+
+// The points that differ in this axis alone, each with the first of them.
+std::vector<PairOfPoints> differing_in(const Sweep& sweep, std::size_t axis) {
+    std::map<std::vector<std::string>, const SweepPoint*> first_with;  // by the values of the other axes
+    std::vector<PairOfPoints> pairs;
+    for (const SweepPoint& point : sweep.points) {
+        std::vector<std::string> others;
+        for (std::size_t i = 0; i < point.values.size(); ++i)
+            if (i != axis) others.push_back(point.values[i].second);
+        const auto [first, is_new] = first_with.emplace(std::move(others), &point);
+        if (!is_new) pairs.emplace_back(first->second, &point);
+    }
+    return pairs;
+}
+
+// Whether two nodes with the same name differ, upstream aside, in nothing but their parameter `seed`.
+bool differ_in_seed_alone(const Node& a, const Node& b) {
+    if (a.stage != b.stage || a.inputs.size() != b.inputs.size()) return false;
+    for (const auto& [name, value] : a.params.values())
+        if (name != "seed" && value.canonical() != b.params.value(name).canonical()) return false;
+    return std::ranges::equal(a.files, b.files, {}, &SourceFile::path, &SourceFile::path);
+}
+
+bool changes_seeds_alone(const Dag& dag, const PairOfPoints& pair) {
+    if (pair.first->names != pair.second->names) return false;
+    std::map<NodeId, NodeId> counterpart;
+    for (std::size_t i = 0; i < pair.first->nodes.size(); ++i) counterpart.emplace(pair.first->nodes[i], pair.second->nodes[i]);
+    const auto is_same_edge = [&](const Input& a, const Input& b) {
+        return a.port == b.port && a.from_port == b.from_port && counterpart.at(a.from) == b.from;
+    };
+    return std::ranges::all_of(counterpart, [&](const auto& nodes) {
+        const Node &a = dag.nodes[nodes.first], &b = dag.nodes[nodes.second];
+        return differ_in_seed_alone(a, b) && std::ranges::equal(a.inputs, b.inputs, is_same_edge);
+    });
+}
+
 // The DAG at one point; its mistakes are reported with the point.
 Dag build_point(const DagSource& source, const Settings& settings, const std::string& where, const Catalog& catalog,
                 const DatasetIndex& datasets) {
@@ -278,6 +316,30 @@ std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep) {
     for (NodeId node = 0; node < only.size(); ++node)
         if (points_with[node] == 1) only[node] = last_with[node];
     return only;
+}
+
+void mark_seeds(Sweep& sweep) {
+    for (std::size_t axis = 0; axis < sweep.axes.size(); ++axis) {
+        const std::vector<PairOfPoints> pairs = differing_in(sweep, axis);
+        const auto is_changed = [](const PairOfPoints& pair) { return pair.first->nodes != pair.second->nodes; };
+        if (std::ranges::any_of(pairs, is_changed) &&
+            std::ranges::all_of(pairs, [&](const PairOfPoints& pair) { return changes_seeds_alone(sweep.dag, pair); }))
+            sweep.axes[axis].repeats = true;
+    }
+}
+
+void mark_unused_axes(Sweep& sweep, const std::function<bool(NodeId)>& runs) {
+    const auto nodes_of = [&](const SweepPoint& point) {
+        std::set<NodeId> nodes;
+        std::ranges::copy_if(point.nodes, std::inserter(nodes, nodes.end()), runs);
+        return nodes;
+    };
+    for (std::size_t axis = 0; axis < sweep.axes.size(); ++axis) {
+        const std::vector<PairOfPoints> pairs = differing_in(sweep, axis);
+        sweep.axes[axis].unused = !pairs.empty() && std::ranges::all_of(pairs, [&](const PairOfPoints& pair) {
+            return nodes_of(*pair.first) == nodes_of(*pair.second);
+        });
+    }
 }
 
 Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design, const Catalog& catalog,

@@ -1,6 +1,7 @@
 // Sweeps: many settings of one DAG, merged so that what they share runs once.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,6 +28,11 @@ struct Sweep {
 
 // By node of the merged DAG: its point, if it belongs to only one.
 [[nodiscard]] std::vector<std::optional<std::size_t>> only_points(const Sweep& sweep);
+
+// Sets SweepAxis::repeats of the axes whose values only ever become the parameter `seed` of stages, whatever the axis is called.
+void mark_seeds(Sweep& sweep);
+// Sets SweepAxis::unused of the axes that change none of the nodes for which `runs` holds, as far as the points show.
+void mark_unused_axes(Sweep& sweep, const std::function<bool(NodeId)>& runs);
 
 // The points of `design`, in its order; a parameter that a point does not set has its value from `settings`. Throws Error{Usage}: an
 // unknown parameter (did you mean), two equal points; and what DagSource::build throws, with the point.

@@ -15,6 +15,7 @@ struct SweepAxis {
     std::vector<ConfigValue> values;
     bool repeats = false;  // its values repeat the same setting, as seeds do: see mark_repetitions()
     Place place{};         // of its name
+    bool unused = false;   // its values make no difference to any stage of the run: see mark_unused_axes()
 };
 
 [[nodiscard]] SweepAxis axis_of(Override swept);
@@ -23,7 +24,7 @@ struct SweepAxis {
 [[nodiscard]] SweepAxis axis_from_yaml(const ConfigValue::Entry& entry);
 
 // Sets SweepAxis::repeats: of the axes in `named`, if given ("none" alone: of no axis); else of those called `seed`, or ending in `.seed`
-// or `_seed`. Throws Error{Usage} for a name that no axis has (did you mean).
+// or `_seed` (see also mark_seeds()). Throws Error{Usage} for a name that no axis has (did you mean).
 void mark_repetitions(std::vector<SweepAxis>& axes, const std::optional<std::vector<ConfigValue>>& named);
 
 }  // namespace satdl

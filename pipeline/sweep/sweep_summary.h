@@ -3,6 +3,9 @@
 // A repetition (a seed) is not a setting: a table has one row per setting, with mean, standard deviation and n over its points.
 // If a row has two metrics that belong together, they are compared point by point: what both have in common for a seed
 // cancels in their difference, which two separate means cannot show.
+//
+// A repetition counts only if it gave an artifact of its own. Points that share the artifact that a number comes from (a seed that no
+// stage reads, or only one of two models) repeat nothing: n counts artifacts, so copies neither narrow an interval nor add to a mean.
 #pragma once
 
 #include <functional>
@@ -36,6 +39,13 @@ struct SweepQuery {
     std::vector<std::string> metrics;  // columns: "compare.p", or "p": of every stage that has it; none: see summarise_sweep()
     std::optional<Best> best;          // whether the first of them is maximised or minimised; nullopt: usual_best()
     std::vector<std::pair<std::string, std::string>> paired;  // (A, B): B - A; none: paired_columns() of each stage
+    std::vector<std::string> targets{};  // nodes and groups that were requested by name: their metrics are columns, too
+};
+
+// How a node of the run ended.
+struct SweepOutcome {
+    std::optional<Digest> key;         // of its artifact; nullopt if it has none
+    std::optional<std::string> error;  // the whole message, if it failed
 };
 
 struct SweepSummary {
@@ -49,17 +59,22 @@ struct SweepSummary {
         std::vector<Failure> failures;
         std::size_t row = 0;  // its setting, in `rows`
     };
-    // B - A over the points of a row that have both.
+    // B - A over the points of a row that have both, each pair of artifacts counted once.
     struct Paired {
         std::size_t a = 0, b = 0;  // in `metrics`
         Sample difference;
-        std::optional<Interval> interval;  // 95 %; nullopt for fewer than two points
+        std::optional<Interval> interval;  // 95 %; nullopt if mean_interval_95() has none
+        std::size_t points = 0;            // that have both
+        // If several points have both: the stages whose artifact is the same in all of them, and those that have several.
+        std::vector<std::string> same{}, varying{};
     };
     // One setting.
     struct Row {
         std::vector<std::size_t> points;  // in the sweep's order
-        std::vector<Sample> metrics;      // in the order of `metrics`
+        std::vector<Sample> metrics;      // in the order of `metrics`; n: different artifacts
         std::vector<Paired> paired;
+        // The first row of a sorted table, and those that its repetitions cannot tell from it: one of the two has no interval, or the
+        // intervals of their means overlap. If no row has an interval: those with the first row's value.
         bool best = false;
     };
     std::vector<SweepAxis> axes;
@@ -72,12 +87,13 @@ struct SweepSummary {
     std::vector<std::string> reported; // all names that could have been requested
 
     [[nodiscard]] bool repeats() const;  // whether an axis is a repetition
+    [[nodiscard]] bool has_intervals() const;  // whether a row has one of the mean of the metric that sorts the table
 };
 
-// `metrics_of`: a node's metrics, none if it has no outcome; `errors`: of the nodes that failed, the whole message. Columns without a
-// question: the metrics of the stages that no other stage reads.
-[[nodiscard]] SweepSummary summarise_sweep(const Sweep& sweep, const std::function<Metrics(NodeId)>& metrics_of,
-                                           const std::map<NodeId, std::string>& errors, const SweepQuery& query);
+// `outcomes`: of every node of the run; `metrics_of`: a node's metrics, none if it has no artifact. Columns without a question: the metrics
+// of the stages that no other stage of the run reads, and of the targets.
+[[nodiscard]] SweepSummary summarise_sweep(const Sweep& sweep, const std::map<NodeId, SweepOutcome>& outcomes,
+                                           const std::function<Metrics(NodeId)>& metrics_of, const SweepQuery& query);
 
 // "compare.p0 - compare.p = +0.0123, 95 % interval -0.0010 to +0.0256, n = 5: cannot be distinguished from zero"
 [[nodiscard]] std::string describe(const SweepSummary& report, const SweepSummary::Paired& paired);

@@ -1,6 +1,5 @@
-// Sweeps: a metric over what was varied, mean and standard deviation over the repetitions (axes called seed); parallel
-// coordinates where several parameters vary.
-const isSeed = axis => /(^|_|\.)seed$/.test(axis);
+// Sweeps: a metric over what was varied, mean and standard deviation over the repetitions; parallel coordinates where several
+// parameters vary. Means, intervals and verdicts are those of the run's record: a sweep that has not finished shows its points alone.
 
 // The points from the record, else from the names of the stages ("m1[noise_factor=0.1,seed=1]").
 function sweepPoints(run) {
@@ -25,20 +24,13 @@ function sweepPoints(run) {
   return [...points.values()];
 }
 
-const mean = values => values.reduce((a, b) => a + b, 0) / values.length;
-const deviation = values => (values.length < 2 ? 0 : Math.sqrt(values.reduce((a, b) => a + (b - mean(values)) ** 2, 0) / (values.length - 1)));
-
-// Points of equal settings, seeds aside, as one row.
-function repeated(points, axes) {
-  const groups = new Map();
-  for (const point of points) {
-    const settings = axes.filter(axis => !isSeed(axis)).map(axis => point.settings[axis]);
-    const key = JSON.stringify(settings);
-    if (!groups.has(key)) groups.set(key, { settings, points: [] });
-    groups.get(key).points.push(point);
-  }
-  return [...groups.values()];
+// One group per setting: its values of `varied`, its points, and of each metric mean, sd and n.
+function settingGroups(run, points, varied) {
+  if (run.rows.length > 0) return run.rows.map(row => ({ settings: varied.map(axis => row.settings[axis]), points: row.points.map(i => points[i]), metrics: row.metrics, paired: row.paired }));
+  const alone = metrics => Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, { mean: value, sd: null, n: 1 }]));
+  return points.map(point => ({ settings: varied.map(axis => point.settings[axis]), points: [point], metrics: alone(point.metrics), paired: [] }));
 }
+const sampleText = ({ mean, sd }) => (!isNumber(mean) ? '–' : isNumber(sd) ? `${numberText(mean)} ± ${numberText(sd)}` : numberText(mean));
 
 // The pairs of columns that stages compare and the points have.
 const pairsAmong = (run, names) => run.paired.filter(pair => names.includes(pair.a) && names.includes(pair.b));
@@ -51,18 +43,18 @@ function metricGroups(names, pairs, points) {
   return [...compared, ...[...rest.filter(varies), ...rest.filter(name => !varies(name))].map(name => [name])];
 }
 
-function overAxis(axis, metrics, groups, axes, pairs) {
-  const at = axes.filter(name => !isSeed(name)).indexOf(axis);
+function overAxis(axis, metrics, groups, varied, pairs) {
+  const at = varied.indexOf(axis);
   const rows = [], raw = [];
   for (const group of groups) {
-    const others = axes.filter(name => !isSeed(name) && name !== axis).map(name => `${name}=${settingText(group.settings[axes.filter(one => !isSeed(one)).indexOf(name)])}`).join(', ');
+    const others = varied.filter(name => name !== axis).map(name => `${name}=${settingText(group.settings[varied.indexOf(name)])}`).join(', ');
     for (const metric of metrics) {
-      const values = group.points.map(point => point.metrics[metric]).filter(isNumber);
-      if (values.length === 0) continue;
-      const m = mean(values), sd = deviation(values), series = [metrics.length > 1 ? metric : '', others].filter(Boolean).join(' · ') || metric;
+      const sample = group.metrics[metric];
+      if (!sample || !isNumber(sample.mean)) continue;
+      const { mean, n } = sample, sd = sample.sd || 0, series = [metrics.length > 1 ? metric : '', others].filter(Boolean).join(' · ') || metric;
       const common = { x: group.settings[at], series, metric };
-      rows.push({ ...common, mean: m, low: m - sd, high: m + sd, n: values.length, text: values.length > 1 ? `${numberText(m)} ± ${numberText(sd)}` : numberText(m) });
-      if (values.length > 1) values.forEach(value => raw.push({ ...common, value, text: numberText(value) }));
+      rows.push({ ...common, mean, low: mean - sd, high: mean + sd, n, text: sampleText(sample) });
+      if (n > 1) group.points.map(point => point.metrics[metric]).filter(isNumber).forEach(value => raw.push({ ...common, value, text: numberText(value) }));
     }
   }
   const numeric = rows.every(row => isNumber(row.x)), series = new Set(rows.map(row => row.series)).size;
@@ -114,19 +106,12 @@ function parallel(axes, metric, points) {
   };
 }
 
-// 97.5 % points of Student's t for 1 to 30 degrees of freedom; 1.96 beyond.
-const T975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042];
-function pairedText({ a, b, names, best }, groups, axes) {
-  const [first, second] = names.map(headingText);
-  return groups.map(group => {
-    const differences = group.points.map(point => point.metrics[b] - point.metrics[a]).filter(isNumber), n = differences.length;
-    if (n < 2) return null;
-    const half = (n - 2 < T975.length ? T975[n - 2] : 1.96) * deviation(differences) / Math.sqrt(n), m = mean(differences);
-    const where = axes.filter(axis => !isSeed(axis)).map((axis, i) => `${axis} = ${settingText(group.settings[i])}`).join(', ');
-    const how = best === null ? (m > 0 ? 'greater' : 'less') : (m > 0) === (best === 'max') ? 'better' : 'worse';
-    const words = Math.abs(m) > half ? `${second} is ${how} than ${first}` : `${second} and ${first} cannot be distinguished`;
-    return `${where ? where + ': ' : ''}${words}: ${second} − ${first} = ${numberText(m)}, 95 % interval ${numberText(m - half)} to ${numberText(m + half)} over ${plural(n, 'seed')}`;
-  }).filter(Boolean);
+// The sentences of the run's own table.
+function pairedTexts(groups, varied) {
+  return groups.flatMap(group => {
+    const where = varied.map((axis, i) => `${axis} = ${settingText(group.settings[i])}`).join(', ');
+    return group.paired.filter(one => group.points.length > 1).map(one => `${where ? where + ': ' : ''}${one.words}`);
+  });
 }
 
 function sweep(run) {
@@ -135,30 +120,33 @@ function sweep(run) {
   if (!run.swept) return null;
   const axes = [...new Set(points.flatMap(point => Object.keys(point.settings)))];
   const names = [...new Set(points.flatMap(point => Object.keys(point.metrics)))];
-  const varied = axes.filter(axis => !isSeed(axis)), groups = repeated(points, axes);
+  const repeats = run.axes.filter(axis => axis.repeats).map(axis => axis.param);
+  const varied = axes.filter(axis => !repeats.includes(axis)), groups = settingGroups(run, points, varied);
   const failed = points.filter(point => point.error);
-  const pairs = pairsAmong(run, names), words = pairs.flatMap(pair => pairedText(pair, groups, axes));
+  const pairs = pairsAmong(run, names), words = pairedTexts(groups, varied);
   const drawn = metricGroups(names, pairs, points).slice(0, 6);
   const plotsOf = varied.flatMap(axis => drawn.map(metrics => el('div', { class: 'cell' },
-    el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, axes, pairs)))));
+    el('h4', {}, metrics.join(', '), el('small', {}, ` over ${axis}`)), plot(`${metrics.join(', ')} over ${axis}`, overAxis(axis, metrics, groups, varied, pairs)))));
   const many = varied.length > 1 ? (pairs.length > 0 ? pairs[0].b : names[0]) : null;
   const rows = groups.map(group => {
+    const most = Math.max(0, ...Object.values(group.metrics).map(sample => sample.n));
     const cell = name => {
-      const values = group.points.map(point => point.metrics[name]).filter(isNumber);
-      return values.length === 0 ? '–' : values.length > 1 ? `${numberText(mean(values))} ± ${numberText(deviation(values))}` : numberText(values[0]);
+      const sample = group.metrics[name] || {};
+      return sampleText(sample) + (isNumber(sample.mean) && sample.n < most ? ` (n=${sample.n})` : '');
     };
-    return [...group.settings.map(settingText), ...(axes.some(isSeed) ? [group.points.length] : []), ...names.map(cell), ...(failed.length > 0 ? [group.points.map(point => point.error).filter(Boolean).join('; ')] : [])];
+    return [...group.settings.map(settingText), ...(repeats.length > 0 ? [most === group.points.length ? most : `${most} of ${group.points.length}`] : []), ...names.map(cell), ...(failed.length > 0 ? [group.points.map(point => point.error).filter(Boolean).join('; ')] : [])];
   });
-  const columns = [...varied, ...(axes.some(isSeed) ? ['n'] : []), ...names, ...(failed.length > 0 ? ['error'] : [])];
+  const columns = [...varied, ...(repeats.length > 0 ? ['n'] : []), ...names, ...(failed.length > 0 ? ['error'] : [])];
   const sources = run.stages.filter(stage => pointOf(stage.name) && stage.metrics && Object.keys(stage.metrics).length > 0 && !run.read.has(stage.name))
     .flatMap(stage => Object.keys(stage.metrics).map(port => sourceOf(run, stage.name, port)));
   const long = rows.length > 12;
   return section(run, 'sweep', 'Sweep',
     el('p', {}, `${plural(points.length, 'point')} over ${axes.join(', ')}${failed.length > 0 ? `; ${plural(failed.length, 'point')} failed` : ''}`),
+    run.axes.filter(axis => axis.unused).map(axis => el('p', {}, `${axis.param} reaches no stage of this run: its ${axis.values.length} values give the same results`)),
     words.length > 0 && el('div', { class: 'hero' }, words.map(text => el('p', {}, text))),
     el('div', { class: 'grid' }, plotsOf),
     many && el('div', { class: 'cell wide' }, el('h4', {}, 'all parameters', el('small', {}, ` coloured by ${many}`)), plot(`all parameters and ${many}`, parallel(axes, many, points))),
     long ? el('details', {}, el('summary', {}, `all ${rows.length} settings`), table(columns, rows)) : table(columns, rows),
-    axes.some(isSeed) && el('p', { class: 'quiet' }, 'mean ± standard deviation over seeds; error bars: one standard deviation to each side'),
+    repeats.length > 0 && el('p', { class: 'quiet' }, 'mean ± standard deviation over n repetitions, where an artifact that several points share counts once; error bars: one standard deviation to each side'),
     sourcesLine(run, sources));
 }

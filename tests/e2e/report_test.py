@@ -283,7 +283,7 @@ class Page(browser.Case):
         page = self.report("--sweep", "seed=1,2,3", dag=GUESSES)
         self.open(page)
         self.check()
-        self.assertIn("After is greater than Before: After − Before = 0.2667, 95 % interval 0.1232 to 0.4101 over 3 seeds",
+        self.assertIn("duel.after - duel.before = +0.2667, 95 % interval +0.1232 to +0.4101, n = 3: duel.after is greater than duel.before",
                       self.js("return document.querySelector('#r0-sweep').textContent"))
 
     def test_the_dag_is_drawn_where_the_document_says_and_a_box_shows_its_edges(self):

@@ -65,6 +65,36 @@ class Repetitions(satdl.Case):
         out = self.call("run", self.dag, "--sweep", "amount=1", "--sweep", "seed=1", "--paired", "m2.loss,m3.loss")
         self.assertIn("n = 1: there is no interval from one value", out)
 
+    def test_a_seed_that_reaches_nothing_gives_one_artifact_and_no_interval(self):
+        dag = self.write("deaf.yaml", DAG.replace('first: "${seed}"', "first: 1"))
+        sweep, = [event for event in self.events(dag, "seed=range(1,6)", "--paired", "m2.loss,m3.loss", "--csv", "points.csv") if event["event"] == "sweep"]
+        self.assertTrue(sweep["axes"][0]["unused"])
+        row, = sweep["rows"]
+        self.assertEqual({name: (metric["n"], metric["sd"]) for name, metric in row["metrics"].items()}, {"m2.loss": (1, None), "m3.loss": (1, None)})
+        paired, = row["paired"]
+        self.assertEqual((paired["n"], paired["low"], paired["told_from_zero"], paired["same"]), (1, None, None, ["m2", "m3"]))
+        with open(self.folder / "points.csv", newline="") as file:
+            self.assertEqual([(line["m2.loss.n"], line["m2.loss.sd"]) for line in csv.DictReader(file)], [("1", "")] * 5)
+        out = self.call("run", dag, "seed=range(1,6)", "--paired", "m2.loss,m3.loss")
+        self.assertIn("warning: seed reaches no stage of this run: its 5 values give the same results", self.err)
+        self.assertRegex(out, r"(?m)^1 of 5  ")
+        self.assertIn("n = 1: m2, m3 are each the same artifact in all 5 points, so there is no interval", out)
+        self.assertNotIn("greater", out)
+
+    def test_a_seed_that_reaches_one_side_says_which(self):
+        dag = self.write("half.yaml", DAG.replace('signs: {kind: sign, in: {x: a.numbers}}', "one: {kind: count_up}\n  signs: {kind: sign, in: {x: one.numbers}}"))
+        out = self.call("run", dag, "seed=range(1,4)", "--paired", "m2.loss,m3.loss")
+        self.assertIn("n = 3 (only m3 varies, m2 is the same artifact in all 3 points): ", out)
+        self.assertRegex(out, r"\(n=1\)")
+
+    def test_the_columns_of_selected_targets_are_their_metrics(self):
+        sweep = self.sweep_of("amount=1,2", "m2", "m3")
+        self.assertIn("m3.loss", sweep["metrics"])
+        self.assertIn("m2.loss", sweep["metrics"])
+        self.assertIn("m3.loss", self.sweep_of("amount=1,2", "m3", "verdict")["metrics"])
+        self.call("run", self.dag, "m2", "amount=1,2")
+        self.assertIn("warning: amount reaches no stage of this run", self.err)
+
     def test_the_best_comes_first(self):
         sweep = self.sweep_of("--sweep", "amount=2,1", "--metric", "m3.loss")
         self.assertEqual((sweep["sorted_by"], sweep["best"]), ("m3.loss", "min"))

@@ -1,4 +1,6 @@
 #include <catch2/catch.hpp>
+#include <functional>
+#include <limits>
 
 #include "stage_test.h"
 #include "stages/ports.h"
@@ -27,9 +29,62 @@ NamedArrays history(std::initializer_list<double> accuracy) {
 
 using Row = std::vector<std::string>;
 
+// Of two classes; 0 is right.
+NamedArrays predictions(std::size_t samples, const std::function<bool(std::size_t)>& is_right) {
+    std::vector<float> outputs;
+    for (std::size_t i = 0; i < samples; ++i) outputs.insert(outputs.end(), {is_right(i) ? 0.9F : 0.1F, 0.5F});
+    return one_array(Array::of<float>({static_cast<std::int64_t>(samples), 2}, std::span<const float>(outputs)));
+}
+
+NamedArrays zeros(std::size_t samples) {
+    const std::vector<std::uint8_t> labels(samples);
+    return one_array(Array::of<std::uint8_t>({static_cast<std::int64_t>(samples)}, std::span<const std::uint8_t>(labels)));
+}
+
+// Of 100 samples, the baseline is right on the first `first`, the candidate on the last `second`.
+StageInputs with_predictions(std::size_t first, std::size_t second) {
+    const auto of = [](std::size_t right) { return metrics_group({{"accuracy", static_cast<double>(right) / 100}, {"samples", 100}}); };
+    return {{"baseline", of(first)},
+            {"candidate", of(second)},
+            {"baseline_predictions", predictions(100, [&](std::size_t i) { return i < first; })},
+            {"candidate_predictions", predictions(100, [&](std::size_t i) { return i >= 100 - second; })},
+            {"labels", zeros(100)}};
+}
+
 }  // namespace
 
-TEST_CASE("compare says who wins, by how much, and who over-fits more") {
+TEST_CASE("there is a winner only if the paired test over the samples tells the two apart") {
+    const auto note = [](const StageInputs& inputs) { return compare(inputs).tables[0].notes[0]; };
+    CHECK(note(with_predictions(15, 50)) == "P0 is better than P: M3's accuracy is 35.00 points above M2's "
+                                            "(McNemar's exact test: p < 0.0001; M3 alone is right on 50 samples, M2 alone on 15)");
+    CHECK(note(with_predictions(50, 15)) == "P0 is worse than P: M3's accuracy is 35.00 points below M2's "
+                                            "(McNemar's exact test: p < 0.0001; M3 alone is right on 15 samples, M2 alone on 50)");
+    CHECK(note(with_predictions(4, 9)) == "P0 and P cannot be told apart: M3's accuracy is 5.00 points above M2's "
+                                          "(McNemar's exact test: p = 0.2668; M3 alone is right on 9 samples, M2 alone on 4)");
+    CHECK_THAT(note(with_predictions(9, 9)), Contains("P0 and P cannot be told apart: M3 and M2 have the same accuracy"));
+}
+
+TEST_CASE("predictions must be those that the metrics are of, and come with labels") {
+    StageInputs inputs = with_predictions(4, 9);
+    inputs["baseline"] = metrics_group({{"accuracy", 0.04}, {"samples", 50}});
+    CHECK_THROWS_WITH(compare(inputs), Contains("baseline_predictions has 100 samples, but the metrics of M2 are of 50"));
+    inputs = with_predictions(4, 9);
+    inputs.erase("labels");
+    CHECK_THROWS_WITH(compare(inputs), Contains("must be connected together"));
+    inputs = with_predictions(4, 9);
+    inputs["candidate_predictions"] = predictions(100, [](std::size_t) { return true; });
+    inputs["candidate_predictions"].at("") = Array::of<float>({100, 2}, std::vector<float>(200, std::numeric_limits<float>::quiet_NaN()));
+    CHECK_THAT(compare(inputs).tables[0].notes[0], Contains("does not say whether they differ by more than chance"));
+}
+
+TEST_CASE("a metric that is no number is not compared") {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    CHECK_THROWS_WITH(compare({{"baseline", metrics(0.9, 1)}, {"candidate", metrics(nan, 1)}}),
+                      Contains("the accuracy of M3 is nan: there is nothing to compare"));
+    CHECK_THROWS_WITH(compare({{"baseline", metrics(0.9, nan)}, {"candidate", metrics(0.9, 1)}}, "loss"), Contains("the loss of M2 is nan"));
+}
+
+TEST_CASE("compare puts the numbers side by side; without predictions it names no winner") {
     const StageOutput outcome = compare({{"baseline", metrics(0.88, 0.33)},
                                      {"candidate", metrics(0.925, 0.25)},
                                      {"baseline_train", metrics(0.92, 0.2)},
@@ -47,17 +102,16 @@ TEST_CASE("compare says who wins, by how much, and who over-fits more") {
     CHECK(table.rows[1] == Row{"training accuracy", "92.00 %", "98.50 %", "+6.50 points"});
     CHECK(table.rows[2] == Row{"test loss", "0.3300", "0.2500", "-0.0800"});
     CHECK(table.rows[4] == Row{"training - test accuracy", "4.00 %", "6.00 %", "+2.00 points"});
-    REQUIRE(table.notes.size() == 2);
-    CHECK(table.notes[0] == "P0 is better than P: M3 beats M2 by 4.50 points of accuracy");
-    CHECK_THAT(table.notes[1], Contains("M3 over-fits more than M2"));
+    REQUIRE(table.notes.size() == 1);
+    CHECK(table.notes[0] == "M3's accuracy is 4.50 points above M2's; one number each does not say whether they differ by more than chance");
 }
 
-TEST_CASE("of losses, the lower one is better") {
+TEST_CASE("a difference of losses, and none at all, is said as it is") {
     const StageOutput outcome = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.8, 0.3)}}, "loss");
-    CHECK(outcome.tables[0].notes[0] == "P0 is worse than P: M3 falls behind M2 by 0.1000 of loss");
+    CHECK(outcome.tables[0].notes[0] == "M3's loss is 0.1000 above M2's; one number each does not say whether they differ by more than chance");
     CHECK(outcome.tables[0].rows[0][0] == "test loss");
     const StageOutput same = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.9, 0.3)}});
-    CHECK(same.tables[0].notes[0] == "P0 = P: M3 and M2 have the same accuracy");
+    CHECK_THAT(same.tables[0].notes[0], Contains("M3 and M2 have the same accuracy"));
 }
 
 TEST_CASE("curves stand side by side, also where one training was shorter") {

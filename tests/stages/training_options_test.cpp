@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "pipeline/network/metric_names.h"
 #include "stages/initialise.h"
@@ -201,7 +202,9 @@ TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without cla
     const std::vector<std::int64_t> counts = values_of<std::int64_t>(confusion);
     CHECK(metric(evaluated, "accuracy") == Approx(static_cast<double>(counts[0] + counts[4] + counts[8]) / 60));
     for (std::size_t row = 0; row < 3; ++row) CHECK(counts[3 * row] + counts[3 * row + 1] + counts[3 * row + 2] == 20);
-    CHECK(evaluated.tables.at(0).rows.size() == 3);
+    CHECK(evaluated.tables.at(0).rows.at(0)[0] == "accuracy");
+    CHECK(evaluated.tables.at(0).rows.back()[0] == "loss");
+    CHECK(evaluated.tables.at(1).rows.size() == 3);
 
     // binary accuracy of a softmax: each of the three outputs on its side of 0.5
     const std::vector<float> outputs = values_of<float>(evaluated.outputs.at("predictions").at(""));
@@ -216,4 +219,25 @@ TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without cla
     const StageOutput without = run(evaluate_stage(), {{"model", copies.outputs.at("model")}, {"x", x}, {"target", x}},
                                 {{"loss", "mse"}});
     CHECK(without.outputs.at("confusion").at("").shape() == Shape{0, 0});
+}
+
+TEST_CASE("an evaluation in which a sample gets no number is refused, and names the sample") {
+    const StageInputs inputs = blobs(60);
+    const StageOutput trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    const auto evaluate_with = [&](float stray) {
+        std::vector<float> values = values_of<float>(inputs.at("x").at(""));
+        for (const std::size_t sample : {3, 7}) values[sample * values.size() / 60] = stray;
+        const NamedArrays x = port(Array::of<float>(inputs.at("x").at("").shape(), std::span<const float>(values)));
+        return run(evaluate_stage(), {{"model", trained.outputs.at("model")}, {"x", x}, {"target", inputs.at("target")}},
+                   {{"loss", "cross_entropy"}});
+    };
+    CHECK(metric(evaluate_with(0), "samples") == 60);
+    CHECK_THROWS_WITH(evaluate_with(std::numeric_limits<float>::quiet_NaN()),
+                      Contains("the model gives no number for 2 of 60 samples; the first of them is sample 3"));
+}
+
+TEST_CASE("weights that the last update spoilt are no result, though every loss was a number") {
+    const StageInputs inputs{{"x", port(array<float>({1, 1}, {3e18F}))}, {"target", port(array<float>({1, 1}, {0}))}};
+    const Given given{{"net", "[{dense: 1}]"}, {"loss", "mse"}, {"optimiser", "sgd"}, {"epochs", "1"}, {"learning_rate", "1e6"}};
+    CHECK_THROWS_WITH(run(train_stage(), inputs, given), Contains("the weights are no numbers after epoch 1"));
 }

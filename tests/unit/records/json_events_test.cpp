@@ -67,7 +67,7 @@ TEST_CASE("A sweep's points and its DAG follow the run's start") {
     CHECK_THAT(lines[0], Catch::StartsWith(R"({"event":"run_started","wall_time":0,"run":"r1","dag":"full","file":"full.yaml","stages":2,)"));
     CHECK(lines[1] ==
           R"({"event":"sweep_started","wall_time":0,"run":"r1","dag":"full","stages":2,"shared":0,"reused":0,"to_run":1,"may_run":1,)"
-          R"("cores":4,"expected_seconds":2.5,"axes":[{"param":"noise","values":[0.1,"none"],"repeats":false}],)"
+          R"("cores":4,"expected_seconds":2.5,"axes":[{"param":"noise","values":[0.1,"none"],"repeats":false,"unused":false}],)"
           R"("points":[{"settings":{"noise":0.1},"stages":{"fit":{"stage":"fit[noise=0.1]"}}},)"
           R"({"settings":{"noise":"none"},"stages":{"fit":{"stage":"fit[noise=\"none\"]"}}}]})");
     CHECK_THAT(lines[2], Catch::StartsWith(R"({"event":"dag","wall_time":0,"numerics":"exact","stages":[{"stage":"fit[noise=0.1]","kind":"fit",)"));
@@ -77,10 +77,10 @@ TEST_CASE("A sweep's points and its DAG follow the run's start") {
 TEST_CASE("The event sweep has each point, how its stages ended, and a row for each setting") {
     const SmallSweep small;
     const auto metrics_of = [](NodeId node) { return node == 0 ? Metrics{{"metrics", {{"loss", 0.25}}}} : Metrics{}; };
-    const SweepSummary summary = summarise_sweep(small.sweep, metrics_of, {{1, "no luck"}}, {});
+    const SweepSummary summary = summarise_sweep(small.sweep, {{0, {sha256("k"), {}}}, {1, {{}, "no luck"}}}, metrics_of, {});
     const Lines lines = lines_of([&](JsonEvents& events) { events.sweep_finished(small.sweep, summary, small.result); });
     CHECK(lines ==
-          Lines{R"({"event":"sweep","wall_time":0,"run":"r1","dag":"full","axes":[{"param":"noise","values":[0.1,"none"],"repeats":false}],)"
+          Lines{R"({"event":"sweep","wall_time":0,"run":"r1","dag":"full","axes":[{"param":"noise","values":[0.1,"none"],"repeats":false,"unused":false}],)"
                 R"("metrics":["fit.loss"],"sorted_by":null,"best":null,"points":[)"
                 R"({"settings":{"noise":0.1},"metrics":{"fit.loss":0.25},"row":0,"failures":[],"stages":{"fit":{"stage":"fit[noise=0.1]",)"
                 R"("outcome":"ran","key":")" + sha256("k").hex() + R"("}}},)"

@@ -10,7 +10,7 @@
 #include "report/facts.h"
 #include "report/gallery.h"
 #include "report/page.h"
-#include "report/paired.h"
+#include "pipeline/core/mcnemar.h"
 #include "report/png.h"
 #include "report/run_diagram.h"
 
@@ -85,6 +85,7 @@ TEST_CASE("who is right on what: answers, a confusion matrix, the four cells of 
     CHECK(test.neither == 0);
     CHECK(test.p_value == 1);
     CHECK_FALSE(labels_of(Array::of<std::uint8_t>({1}, std::vector<std::uint8_t>{2}), 2));
+    CHECK_FALSE(answers_of(Array::of<float>({2, 2}, std::vector<float>{.9F, .1F, nan, nan})));  // NaN is no class
     CHECK_FALSE(answers_of(Array::of<float>({2}, std::vector<float>{0, 1})));
 }
 

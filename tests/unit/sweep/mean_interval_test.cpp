@@ -60,6 +60,9 @@ TEST_CASE("a sample has a mean from one value on, a standard deviation from two 
     CHECK(interval.high - 4 == Approx(3.182446 * std::sqrt(8.0 / 3) / 2).epsilon(1e-6));
     CHECK(4 - interval.low == Approx(interval.high - 4));
     CHECK(!interval.has_zero());
+    const std::vector<double> equal{0.8 - 0.5, 0.7 - 0.4, 0.3};  // they differ by rounding alone
+    CHECK(*sample_of(equal).sd > 0);
+    CHECK(!mean_interval_95(sample_of(equal)));
 }
 
 TEST_CASE("an interval that touches zero has it, and one that is not known cannot exclude it") {

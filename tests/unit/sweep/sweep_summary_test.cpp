@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/display/sweep_output.h"
@@ -19,6 +20,7 @@ struct SmallSweep {
     CatalogEntry plain, scoring;
     Sweep sweep;
     std::map<NodeId, Metrics> metrics;
+    std::set<NodeId> copies;  // nodes that are one artifact
     RunResult outcomes;
 
     SmallSweep() {
@@ -51,9 +53,10 @@ struct SmallSweep {
             const auto found = metrics.find(node);
             return found == metrics.end() ? Metrics{} : found->second;
         };
-        std::map<NodeId, std::string> errors;
-        for (const NodeResult& node : outcomes.nodes) errors.emplace(node.node, node.error);
-        return summarise_sweep(sweep, of_node, errors, question);
+        std::map<NodeId, SweepOutcome> ended;
+        for (NodeId node = 0; node < sweep.dag.nodes.size(); ++node) ended[node].key = copies.contains(node) ? sha256("copy") : sha256(std::to_string(node));
+        for (const NodeResult& node : outcomes.nodes) ended[node.node] = {std::nullopt, node.error};
+        return summarise_sweep(sweep, ended, of_node, question);
     }
 };
 
@@ -194,6 +197,90 @@ TEST_CASE("The table is sorted by the first metric that is asked for, and the be
     CHECK(small.report({.metrics = {"accuracy"}, .best = Best::Min, .paired = {}}).rows[0].points[0] == 0);
     CHECK(small.report({.metrics = {"fit.loss"}, .best = {}, .paired = {}}).best == Best::Min);
     CHECK(to_table(best).notes == std::vector<std::string>{"sorted by fit.accuracy, highest first"});
+    CHECK(to_table(best).rows[0].back() == "highest");  // without repetitions nobody knows whether it is better by more than chance
+}
+
+TEST_CASE("A setting is the best only if its repetitions tell it from all others") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    const auto set = [&](const std::vector<double>& accuracies) {
+        for (std::size_t i = 0; i < 4; ++i) small.metrics[small.sweep.points[i].nodes[2]]["metrics"]["accuracy"] = accuracies[i];
+        return small.report({.metrics = {"accuracy"}, .best = {}, .paired = {}});
+    };
+    const auto tied = set({0.80, 0.84, 0.79, 0.84});  // +- 0.25 each
+    CHECK(tied.rows[0].best);
+    CHECK(tied.rows[1].best);
+    CHECK(to_table(tied).rows[1].back() == "among the best");
+    CHECK(to_table(tied).notes[1] == "1 setting cannot be told from the first: the 95 % intervals of the two means overlap, or one has none");
+    const auto clear = set({0.80, 0.801, 0.5, 0.501});  // +- 0.006 each
+    CHECK(clear.rows[0].best);
+    CHECK(!clear.rows[1].best);
+    CHECK(to_table(clear).rows[0].back() == "best");
+    CHECK(to_table(clear).rows[1].back().empty());
+    small.copies = {small.sweep.points[0].nodes[2], small.sweep.points[1].nodes[2]};
+    CHECK(set({0.80, 0.80, 0.5, 0.501}).rows[1].best);  // the first row has one artifact and so no interval
+}
+
+TEST_CASE("Points that share an artifact are one repetition, of which there is no interval") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    for (std::size_t i : {0, 1}) {
+        small.copies.insert(small.sweep.points[i].nodes[2]);
+        small.metrics[small.sweep.points[i].nodes[2]] = {{"metrics", {{"loss", 0.75}}}};
+    }
+    const SweepQuery query{.metrics = {}, .best = {}, .paired = {{"score.loss", "fit.loss"}}};
+    const auto half = small.report(query);  // each point has a score of its own
+    CHECK(half.rows[0].metrics[1].n == 1);
+    CHECK(!half.rows[0].metrics[1].sd);
+    CHECK(half.rows[0].paired[0].difference.n == 2);
+    CHECK(describe(half, half.rows[0].paired[0]) ==
+          "fit.loss - score.loss = +0.2500, n = 2 (only score varies, fit is the same artifact in all 2 points): there is no interval from equal "
+          "values");
+    for (std::size_t i : {0, 1}) small.sweep.points[i].nodes[1] = small.sweep.points[0].nodes[1];
+    const auto none = small.report(query);
+    CHECK(none.rows[0].paired[0].difference.n == 1);
+    CHECK(describe(none, none.rows[0].paired[0]) ==
+          "fit.loss - score.loss = +0.2500, n = 1: fit, score are each the same artifact in all 2 points, so there is no interval");
+    const Table table = to_table(none);
+    CHECK(table.rows[0] == std::vector<std::string>{"0.1", "1 of 2", "0.5000", "0.7500"});
+    CHECK(table.notes[1] == "an artifact that several points share counts once: score.loss, fit.loss");
+    const auto json = nlohmann::json::parse(to_json(none, small.sweep, small.outcomes));
+    CHECK(json["rows"][0]["metrics"]["fit.loss"]["n"] == 1);
+    CHECK(json["rows"][0]["metrics"]["fit.loss"]["values"] == nlohmann::json{0.75, 0.75});
+    CHECK(json["rows"][0]["paired"][0]["told_from_zero"].is_null());
+    CHECK(json["rows"][0]["paired"][0]["same"] == nlohmann::json{"fit", "score"});
+}
+
+// `fit` compares two others: its metric p is about `make`, which all points share.
+TEST_CASE("What a comparison says of one side comes from that side's artifact") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    CatalogEntry comparing = small.scoring;
+    comparing.description.inputs = {{.name = "x", .kind = PortKind::Metrics, .role = PortRole::Candidate},
+                                    {.name = "old", .kind = PortKind::Metrics, .role = PortRole::Baseline}};
+    comparing.description.outputs[0].metrics = PortDescription::MetricsRule{.names = {"p", "p0", "difference"}, .pairs = {{"p", "p0"}}};
+    for (std::size_t i = 0; i < 4; ++i) {
+        const NodeId fit = small.sweep.points[i].nodes[2];
+        small.sweep.dag.nodes[fit].stage = &comparing;
+        small.sweep.dag.nodes[fit].inputs.push_back({"old", 0, "out", {}});
+        const double p0 = 0.6 + 0.1 * static_cast<double>(i);
+        small.metrics[fit] = {{"metrics", {{"p", 0.5}, {"p0", p0}, {"difference", p0 - 0.5}}}};
+    }
+    const auto report = small.report();
+    CHECK(report.metrics == std::vector<std::string>{"fit.difference", "fit.p", "fit.p0"});
+    CHECK(to_table(report).rows[0] == std::vector<std::string>{"0.1", "2", "0.1500 ± 0.0707", "0.5000 (n=1)", "0.6500 ± 0.0707"});
+    CHECK_THAT(describe(report, report.rows[0].paired[0]),
+               Catch::Contains("n = 2 (only score varies, make is the same artifact in all 2 points): cannot be distinguished from zero"));
+}
+
+TEST_CASE("The columns of a run that leaves stages out are those of its own last stages and of its targets") {
+    SmallSweep small;
+    std::map<NodeId, SweepOutcome> ended;
+    for (const SweepPoint& point : small.sweep.points) ended[point.nodes[1]].key = sha256(std::to_string(point.nodes[1]));
+    const auto metrics_of = [&](NodeId node) { return ended.contains(node) ? small.metrics.at(node) : Metrics{}; };
+    CHECK(summarise_sweep(small.sweep, ended, metrics_of, {}).metrics == std::vector<std::string>{"score.loss"});
+    CHECK(small.report({.metrics = {}, .best = {}, .paired = {}, .targets = {"score"}}).metrics ==
+          std::vector<std::string>{"score.loss", "fit.accuracy", "fit.loss"});
 }
 
 TEST_CASE("A metric that no stage reported is told, and the table has what there is") {

@@ -74,6 +74,14 @@ Lines names(const Dag& dag) {
     return all;
 }
 
+const std::string kSeeds =
+    "params: {s: 7, noise: 0.4, both: 1, idle: 0}\n"
+    "stages:\n"
+    "  data: {kind: load, dataset: mnist, split: test}\n"
+    "  unit: {kind: normalise, in: {images: data.images}, scale: 255}\n"
+    "  noisy: {kind: add_noise, in: {images: unit.images}, noise_factor: \"${noise}\", seed: \"${s}\"}\n"
+    "  other: {kind: add_noise, in: {images: noisy.images}, noise_factor: \"${both}\", seed: \"${both}\"}\n";
+
 // Two noises over a shared prefix; the last stage depends on both parameters.
 const std::string kPipeline =
     "params: {noise: 0.4, seed: 7, limit: null}\n"
@@ -382,4 +390,24 @@ TEST_CASE("every point of a random sweep, taken alone, is the DAG that its setti
             }
         }
     }
+}
+
+TEST_CASE("An axis that stages use only as their seed is a repetition, whatever it is called") {
+    Sweep mixed = sweep(kSeeds, {"s=1,2", "noise=0.1,0.2", "both=1,2"});
+    mark_seeds(mixed);
+    CHECK(mixed.axes[0].repeats);
+    CHECK(!mixed.axes[1].repeats);
+    CHECK(!mixed.axes[2].repeats);  // also a noise factor
+}
+
+TEST_CASE("An axis that makes no difference to what runs is unused") {
+    Sweep mixed = sweep(kSeeds, {"s=1,2", "noise=0.1,0.2", "idle=1,2"});
+    mark_unused_axes(mixed, [](NodeId) { return true; });
+    CHECK(!mixed.axes[0].unused);
+    CHECK(!mixed.axes[1].unused);
+    CHECK(mixed.axes[2].unused);
+    mark_unused_axes(mixed, [&](NodeId node) { return mixed.dag.nodes[node].name == "data"; });
+    CHECK(mixed.axes[0].unused);
+    mark_seeds(mixed);
+    CHECK(!mixed.axes[2].repeats);  // it is nobody's seed
 }

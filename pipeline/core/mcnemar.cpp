@@ -1,4 +1,4 @@
-#include "report/paired.h"
+#include "pipeline/core/mcnemar.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@ namespace satdl {
 namespace {
 
 template <typename T>
-Answers greatest(std::span<const T> outputs, std::int64_t samples, std::int64_t classes) {
+std::optional<Answers> greatest(std::span<const T> outputs, std::int64_t samples, std::int64_t classes) {
     Answers answers{classes, {}, {}};
     for (std::int64_t sample = 0; sample < samples; ++sample) {
         std::int64_t best = 0;
@@ -16,6 +16,7 @@ Answers greatest(std::span<const T> outputs, std::int64_t samples, std::int64_t 
             const T now = outputs[sample * classes + c], before = outputs[sample * classes + best];
             if (now > before || (std::isnan(before) && !std::isnan(now))) best = c;
         }
+        if (std::isnan(outputs[sample * classes + best])) return std::nullopt;
         answers.answer.push_back(best);
         answers.output.push_back(static_cast<double>(outputs[sample * classes + best]));
     }
