@@ -138,7 +138,7 @@ struct PortDescription {
         bool operator==(const ModelRule&) const = default;
     };
     std::optional<ModelRule> model{};
-    bool optional = false;
+    bool optional = false;  // inputs [M, ...]: all with this M are connected, or none. Output with dtype_of: there if that input is.
     std::string help{};
     PortRole role = PortRole::None;
     // Metrics and History outputs: the names that they will have (a History's besides epoch, step and lr), so that whatever

@@ -96,7 +96,9 @@ Digest Array::digest() const {
 }
 
 void Array::check_dtype(DType wanted) const {
-    SATDL_CHECK(dtype_ == wanted, fmt::format("an array of {} read as {}", name_of(dtype_), name_of(wanted)));
+    if (dtype_ == wanted) return;
+    throw Error(ExitCode::StageFailed, fmt::format("an array of {} cannot be read as {}", name_of(dtype_), name_of(wanted)),
+                "the description of a stage lists the element types that it reads: PortDescription::dtypes");
 }
 
 }  // namespace satdl

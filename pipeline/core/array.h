@@ -62,7 +62,7 @@ public:
     [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
     [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
 
-    // The elements. Precondition (checked): T is this array's element type.
+    // The elements. Throws Error{StageFailed} if T is not this array's element type.
     template <typename T>
     [[nodiscard]] std::span<const T> values() const {
         check_dtype(kDTypeOf<T>);

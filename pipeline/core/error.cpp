@@ -163,8 +163,13 @@ void Diagnostics::throw_if_any() const {
 
 std::string describe(const std::exception& error) {
     if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return kNoMemory;
-    const std::string_view what = error.what();
-    return std::string(what.substr(0, what.find("\nException raised from ")));
+    std::string_view what = error.what();
+    for (const std::string_view stack : {"\nException raised from ", "\nframe #0: "}) what = what.substr(0, what.find(stack));
+    constexpr std::string_view kRefused = "DefaultCPUAllocator: can't allocate memory: you tried to allocate ";
+    const std::size_t at = what.find(kRefused);
+    if (at == std::string_view::npos) return std::string(what);
+    const std::string_view bytes = what.substr(at + kRefused.size());
+    return fmt::format("{}: it asked for {} bytes at once", kNoMemory, bytes.substr(0, bytes.find(' ')));
 }
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }

@@ -1,7 +1,13 @@
-// The engine relies on the form of an outcome only after this check.
+// The engine relies on the form of an outcome only after this check, and a stage on that of its inputs: one that reads float64 as float32
+// would abort and take all others along, and one that broadcasts would return a wrong result.
 #include "pipeline/dag/outcome_check.h"
 
 #include <fmt/format.h>
+
+#include <utility>
+
+#include "pipeline/dag/type_inference.h"
+#include "pipeline/network/architecture.h"
 
 namespace satdl {
 namespace {
@@ -21,7 +27,7 @@ Words in_array(const PortDescription& port, const PortType* expected, const Name
 }
 
 Words in_model(const PortDescription& port, const NamedArrays& group) {
-    const auto architecture = group.find("architecture");
+    const auto architecture = group.find(kArchitecture);
     if (architecture == group.end() || architecture->second.dtype() != DType::UInt8)
         return fmt::format("output '{}' is a model without its architecture (uint8 JSON)", port.name);
     return std::nullopt;
@@ -39,7 +45,42 @@ Words in_numbers(const PortDescription& port, const NamedArrays& group) {
     return std::nullopt;
 }
 
+// A model in a form of its author's own is left to the stage that reads it.
+PortType type_of_model(const NamedArrays& group) {
+    PortType type{.kind = PortKind::Model};
+    const auto text = group.find(kArchitecture);
+    if (text == group.end() || text->second.dtype() != DType::UInt8) return type;
+    const std::span<const std::byte> bytes = text->second.bytes();
+    Diagnostics found;
+    auto architecture = parse_architecture({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, found);
+    if (!architecture || !found.empty()) return type;
+    auto layers = summarise(architecture->network, architecture->input, found);
+    if (!found.empty()) return type;
+    type.network = std::make_shared<const Network>(std::move(architecture->network));
+    type.net_input = std::move(architecture->input);
+    type.layers = std::move(layers);
+    return type;
+}
+
+PortType type_of(PortKind kind, const NamedArrays& group) {
+    if (kind == PortKind::Array) return type_of(group.at(""));
+    if (kind == PortKind::Model) return type_of_model(group);
+    std::vector<std::string> names;
+    for (const auto& [name, array] : group) names.push_back(name);
+    return {.kind = kind, .metrics = std::move(names)};
+}
+
 }  // namespace
+
+NodeTypes check_inputs(const Dag& dag, NodeId node, const StageInputs& inputs) {
+    std::map<std::string, PortType> arriving;
+    for (const auto& [port, group] : inputs)
+        arriving.emplace(port, type_of(dag.nodes[node].stage->description.input(port)->kind, group));
+    Diagnostics found;
+    NodeTypes types = infer_types(dag, node, arriving, found);
+    found.throw_if_any();
+    return types;
+}
 
 std::optional<std::string> contradiction(const StageDescription& description, const NodeTypes& expected,
                                          const StageOutput& outcome) {

@@ -24,6 +24,12 @@ struct StageRules {
     std::vector<ShapeRule> outputs;
 };
 
+// N of [N, ...]; "" if the first extent has no name.
+const std::string& rows_of(const ShapeRule& rule) {
+    static const std::string none;
+    return rule.extents.empty() ? none : rule.extents.front().name;
+}
+
 std::string pattern_text(const ShapeRule& rule) {
     std::vector<std::string> extents;
     for (const ShapeRule::Extent& extent : rule.extents)
@@ -32,11 +38,17 @@ std::string pattern_text(const ShapeRule& rule) {
     return fmt::format("[{}]", fmt::join(extents, ", "));
 }
 
+// "float32, int32 or int64".
+std::string dtypes_text(const PortDescription& port) {
+    std::string text;
+    for (const DType dtype : port.dtypes)
+        text += fmt::format("{}{}", text.empty() ? "" : dtype == port.dtypes.back() ? " or " : ", ", name_of(dtype));
+    return text;
+}
+
 // "float32 or uint8 [N, ...]".
 std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
-    std::vector<std::string_view> dtypes;
-    for (const DType dtype : port.dtypes) dtypes.push_back(name_of(dtype));
-    std::string text = fmt::format("{}", fmt::join(dtypes, " or "));
+    std::string text = dtypes_text(port);
     if (rule.kind != ShapeRule::Kind::Pattern) return text;
     return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
@@ -50,6 +62,23 @@ std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
     }
     return total;
 }
+
+// Whether the weights that a layer has are as many as it needs now; -1: unknown.
+bool could_be(std::int64_t trained, std::int64_t needed) {
+    return trained == needed || trained == kUnknown || needed == kUnknown;
+}
+
+// The first of the `reused` layers of a trained model whose weights do not fit what it reads now. `trained` may be empty: unknown.
+std::optional<std::string> layer_of_other_size(const std::vector<LayerSummary>& trained, const std::vector<LayerSummary>& now,
+                                               std::size_t reused) {
+    for (std::size_t i = 0; i < std::min(trained.size(), reused); ++i) {
+        if (!could_be(trained[i].trainable, now[i].trainable) || !could_be(trained[i].non_trainable, now[i].non_trainable))
+            return now[i].name;
+    }
+    return std::nullopt;
+}
+
+std::string trained_on(const Shape& sample) { return fmt::format("it was trained on samples of shape {}", extents_text(sample)); }
 
 bool is_integral(DType dtype) { return dtype == DType::UInt8 || dtype == DType::Int32 || dtype == DType::Int64; }
 
@@ -79,8 +108,8 @@ StageRules parse_rules(const CatalogEntry& stage) {
 
 class NodeTyper {
 public:
-    // `types` holds those of all nodes before `node`. Everything must outlive this.
-    NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node, const StageRules& rules,
+    // `arriving`: what each of the node's inputs reads, in their order; nullptr: unknown. Everything must outlive this.
+    NodeTyper(const Dag& dag, NodeId node, const std::vector<const PortType*>& arriving, const StageRules& rules,
               Diagnostics& diagnostics);
 
     // Checks what arrives and infers what leaves.
@@ -108,12 +137,15 @@ private:
         std::vector<LayerSummary> layers;  // empty: not known, or reported as a misfit
     };
 
+    void check_existence(Arrival& arrival);
+    void check_partners(const Arrival& arrival);
     void check_kind_and_dtype(Arrival& arrival);
     void check_pattern(Arrival& arrival);
     void bind(const Arrival& arrival, const std::string& name, std::int64_t extent, bool rows);
     void bind_rest(const Arrival& arrival, const std::string& name, Shape shape);
     void check_expected(Arrival& arrival);
-    void misfit(Arrival& arrival, const std::string& wanted);
+    void misfit(Arrival& arrival, const std::string& wanted, std::string hint = {});
+    [[nodiscard]] std::string conversion_hint(const Arrival& arrival) const;
 
     [[nodiscard]] PortType output(const PortDescription& port, const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
@@ -122,7 +154,7 @@ private:
     [[nodiscard]] std::optional<Shape> network_shape(const ShapeRule& rule);
     void infer_model(const PortDescription::ModelRule& rule, PortType& type);
     void infer_extended_model(const PortDescription::ModelRule& rule, PortType& type);
-    void cannot_read(const Arrival& model, const Arrival& input, const Diagnostics& misfit);
+    void cannot_read(const Arrival& model, const Arrival& input, std::string because);
     [[nodiscard]] std::int64_t network_cost(const NodeTypes& types);
     [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
     // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (reported).
@@ -133,6 +165,8 @@ private:
                                                                      const NodeTypes& outputs) const;
     [[nodiscard]] std::optional<LossFacts> loss_facts(const PortDescription::MetricsRule& rule,
                                                       const NodeTypes& outputs) const;
+    [[nodiscard]] std::vector<std::string> names_of(const PortDescription::MetricsRule& rule, const std::vector<std::string>& of_loss) const;
+    [[nodiscard]] std::optional<std::vector<std::string>> possible_metrics(const std::string& port) const;
     void check_metric(const ParamDescription& param, const std::string& port, const NodeTypes& outputs);
 
     [[nodiscard]] const Arrival* arrival(std::string_view port) const;
@@ -151,19 +185,22 @@ private:
     std::vector<Applied> applied_;
 };
 
-NodeTyper::NodeTyper(const Dag& dag, const std::vector<NodeTypes>& types, NodeId node, const StageRules& rules,
+NodeTyper::NodeTyper(const Dag& dag, NodeId node, const std::vector<const PortType*>& arriving, const StageRules& rules,
                      Diagnostics& diagnostics)
     : dag_(dag), node_(dag.nodes[node]), stage_(node_.stage->description), rules_(rules), diagnostics_(diagnostics) {
     arrivals_.reserve(node_.inputs.size());
-    for (const Input& input : node_.inputs) {
+    for (std::size_t i = 0; i < node_.inputs.size(); ++i) {
+        const Input& input = node_.inputs[i];
         const PortDescription* port = stage_.input(input.port);
         SATDL_CHECK(port != nullptr, fmt::format("{} has no input '{}'", node_.name, input.port));
         const auto position = static_cast<std::size_t>(port - stage_.inputs.data());
-        arrivals_.push_back({port, &rules_.inputs[position], &input, types[input.from].find(input.from_port)});
+        arrivals_.push_back({port, &rules_.inputs[position], &input, arriving[i]});
     }
 }
 
 NodeTypes NodeTyper::infer() {
+    for (Arrival& arrival : arrivals_) check_existence(arrival);
+    for (const Arrival& arrival : arrivals_) check_partners(arrival);
     for (Arrival& arrival : arrivals_) check_kind_and_dtype(arrival);
     for (Arrival& arrival : arrivals_) check_pattern(arrival);
     for (Arrival& arrival : arrivals_) check_expected(arrival);
@@ -192,10 +229,46 @@ std::int64_t NodeTyper::network_cost(const NodeTypes& types) {
 
 // ---- what arrives ----
 
-void NodeTyper::misfit(Arrival& arrival, const std::string& wanted) {
-    diagnostics_.add(arrival.input->place, fmt::format("{} wants {}, {} is {}", here(arrival), wanted, source(arrival),
-                                                       describe(*arrival.type)));
+void NodeTyper::misfit(Arrival& arrival, const std::string& wanted, std::string hint) {
+    diagnostics_.add(arrival.input->place,
+                     fmt::format("{} wants {}, {} is {}", here(arrival), wanted, source(arrival), describe(*arrival.type)),
+                     std::move(hint));
     arrival.type = nullptr;  // reported once
+}
+
+// Of an array whose element type is not accepted: how to get one that is.
+std::string NodeTyper::conversion_hint(const Arrival& arrival) const {
+    const std::string wanted = dtypes_text(*arrival.port);
+    const Node& producer = dag_.nodes[arrival.input->from];
+    if (producer.stage->description.param("dtype") != nullptr) return fmt::format("give {} `dtype: {}`", producer.name, wanted);
+    return fmt::format("convert it to {} first: satdl never converts by itself", wanted);
+}
+
+// An optional output that takes its element type from an input is there if that input is connected.
+void NodeTyper::check_existence(Arrival& arrival) {
+    const Node& producer = dag_.nodes[arrival.input->from];
+    const PortDescription& port = *producer.stage->description.output(arrival.input->from_port);
+    if (!port.optional || port.dtype_of.empty()) return;
+    if (std::ranges::find(producer.inputs, port.dtype_of, &Input::port) != producer.inputs.end()) return;
+    diagnostics_.add(arrival.input->place,
+                     fmt::format("{} does not exist: the input '{}' of {} is not connected", source(arrival), port.dtype_of, producer.name),
+                     fmt::format("in: {{{}: stage.port}} of {}", port.dtype_of, producer.name));
+    arrival.type = nullptr;
+}
+
+// Optional inputs with the same name for their number of samples belong together, unless a required input has that name, too.
+void NodeTyper::check_partners(const Arrival& arrival) {
+    const std::string& rows = rows_of(*arrival.rule);
+    if (!arrival.port->optional || rows.empty()) return;
+    for (std::size_t i = 0; i < stage_.inputs.size(); ++i)
+        if (!stage_.inputs[i].optional && rows_of(rules_.inputs[i]) == rows) return;
+    for (std::size_t i = 0; i < stage_.inputs.size(); ++i) {
+        const PortDescription& other = stage_.inputs[i];
+        if (rows_of(rules_.inputs[i]) != rows || this->arrival(other.name) != nullptr) continue;
+        diagnostics_.add(arrival.input->place, fmt::format("{} needs the input '{}' as well", here(arrival), other.name),
+                         fmt::format("in: {{{}: stage.port}}{}", other.name,
+                                     other.help.empty() ? "" : fmt::format("\n{}: {}", other.name, other.help)));
+    }
 }
 
 void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
@@ -207,7 +280,7 @@ void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
         misfit(arrival, wanted.empty() ? "an array" : wanted);
     } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
                std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
-        misfit(arrival, wanted_text(port, *arrival.rule));
+        misfit(arrival, wanted_text(port, *arrival.rule), conversion_hint(arrival));
     }
 }
 
@@ -379,18 +452,20 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
         }
         Diagnostics misfit;
         auto layers = summarise(*model->type->network, *shape, misfit);
-        if (misfit.empty()) applied.layers = std::move(layers);
-        else cannot_read(*model, *arrival(input), misfit);
+        if (!misfit.empty()) cannot_read(*model, *arrival(input), misfit.found().front().message);
+        else if (model->type->net_input && !could_equal(*model->type->net_input, *shape))
+            cannot_read(*model, *arrival(input), trained_on(*model->type->net_input));
+        else applied.layers = std::move(layers);
     }
     return applied.layers;
 }
 
 // A trained model that does not fit what arrives at `input`: reported at the input's edge.
-void NodeTyper::cannot_read(const Arrival& model, const Arrival& input, const Diagnostics& misfit) {
+void NodeTyper::cannot_read(const Arrival& model, const Arrival& input, std::string because) {
     diagnostics_.add(
         input.input->place,
         fmt::format("{} is {}, which the network of {} cannot read", source(input), describe(*input.type), source(model)),
-        misfit.found().front().message);
+        std::move(because));
 }
 
 void NodeTyper::infer_model(const PortDescription::ModelRule& rule, PortType& type) {
@@ -424,7 +499,11 @@ void NodeTyper::infer_extended_model(const PortDescription::ModelRule& rule, Por
     if (shape) {
         Diagnostics misfit;
         layers = summarise(*whole, *shape, misfit);
-        if (layers.size() < whole->layers.size() - head.layers.size()) return cannot_read(*base, *arrival(rule.input), misfit);
+        const std::size_t reused = whole->layers.size() - head.layers.size();
+        if (layers.size() < reused) return cannot_read(*base, *arrival(rule.input), misfit.found().front().message);
+        if (const auto layer = layer_of_other_size(base->type->layers, layers, reused))
+            return cannot_read(*base, *arrival(rule.input),
+                               fmt::format("{}, and layer {} has no weights for others", trained_on(*base->type->net_input), *layer));
         for (const Diagnostic& one : misfit.found()) found.add(one.place, one.message, one.hint);
     }
     for (const Diagnostic& one : found.found()) diagnostics_.add(one.place, one.message, one.hint);
@@ -463,26 +542,37 @@ std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRul
 
 std::optional<std::vector<std::string>> NodeTyper::metrics_of(const PortDescription::MetricsRule& rule,
                                                               const NodeTypes& outputs) const {
+    if (rule.loss.empty()) return names_of(rule, {});
+    const auto facts = loss_facts(rule, outputs);
+    if (!facts) return std::nullopt;
+    return names_of(rule, rule.training ? training_metrics(*facts) : evaluation_metrics(*facts));
+}
+
+// `of_loss`: those that follow from the loss, as one data set has them.
+std::vector<std::string> NodeTyper::names_of(const PortDescription::MetricsRule& rule, const std::vector<std::string>& of_loss) const {
     std::vector<std::string> names = rule.names;
     for (const auto& [port, name] : rule.if_connected)
         if (arrival(port) != nullptr) names.push_back(name);
-    if (rule.loss.empty()) return names;
-    const auto facts = loss_facts(rule, outputs);
-    if (!facts) return std::nullopt;
-    std::vector<std::string> found;
+    std::vector<std::string> found = of_loss;
     if (rule.training) {
         const bool validates = (!rule.validation.empty() && arrival(rule.validation) != nullptr) ||
                                (!rule.fraction.empty() && node_.params.number(rule.fraction) > 0);
-        for (const std::string& name : training_metrics(*facts)) found.push_back("train/" + name);
+        found.clear();
+        for (const std::string& name : of_loss) found.push_back("train/" + name);
         if (validates)
-            for (const std::string& name : training_metrics(*facts)) found.push_back("val/" + name);
-    } else {
-        found = evaluation_metrics(*facts);
+            for (const std::string& name : of_loss) found.push_back("val/" + name);
     }
     names.insert(names.end(), found.begin(), found.end());
     for (const std::string& prefix : rule.also_under)
         for (const std::string& name : found) names.push_back(prefix + name);
     return names;
+}
+
+// Of a training whose loss is open: val/... only if it validates, whatever the loss will be.
+std::optional<std::vector<std::string>> NodeTyper::possible_metrics(const std::string& port) const {
+    const PortDescription* own = stage_.output(port);
+    if (own == nullptr || !own->metrics || !own->metrics->training) return std::nullopt;
+    return names_of(*own->metrics, all_training_metrics());
 }
 
 void NodeTyper::check_metric(const ParamDescription& param, const std::string& port, const NodeTypes& outputs) {
@@ -492,12 +582,14 @@ void NodeTyper::check_metric(const ParamDescription& param, const std::string& p
     const PortType* own = outputs.find(port);
     const Arrival* from = arrival(port);
     const PortType* type = own != nullptr ? own : from != nullptr ? from->type : nullptr;
-    if (type == nullptr || !type->metrics || find_metric(name, *type->metrics)) return;
+    if (type == nullptr) return;
+    const auto metrics = type->metrics ? type->metrics : possible_metrics(port);
+    if (!metrics || find_metric(name, *metrics)) return;
     const std::string reporter = own != nullptr ? node_.name : dag_.nodes[from->input->from].name;
     const Place& place = node_.params.value(param.name).place();
-    const auto near = nearest(name, *type->metrics);
+    const auto near = nearest(name, *metrics);
     diagnostics_.add(place ? place : node_.place,
-                     fmt::format("no metric '{}'; {} reports {}", printable(name), reporter, listed(*type->metrics)),
+                     fmt::format("no metric '{}'; {} reports {}{}", printable(name), reporter, type->metrics ? "" : "at most ", listed(*metrics)),
                      near ? fmt::format("did you mean '{}'?", *near) : "");
 }
 
@@ -511,9 +603,18 @@ std::vector<NodeTypes> infer_types(const Dag& dag, Diagnostics& diagnostics) {
         const CatalogEntry* stage = dag.nodes[node].stage;
         auto known = rules.find(stage);
         if (known == rules.end()) known = rules.emplace(stage, parse_rules(*stage)).first;
-        types.push_back(NodeTyper(dag, types, node, known->second, diagnostics).infer());
+        std::vector<const PortType*> arriving;
+        for (const Input& input : dag.nodes[node].inputs) arriving.push_back(types[input.from].find(input.from_port));
+        types.push_back(NodeTyper(dag, node, arriving, known->second, diagnostics).infer());
     }
     return types;
+}
+
+NodeTypes infer_types(const Dag& dag, NodeId node, const std::map<std::string, PortType>& arriving, Diagnostics& diagnostics) {
+    std::vector<const PortType*> types;
+    for (const Input& input : dag.nodes[node].inputs) types.push_back(&arriving.at(input.port));
+    const StageRules rules = parse_rules(*dag.nodes[node].stage);
+    return NodeTyper(dag, node, types, rules, diagnostics).infer();
 }
 
 }  // namespace satdl

@@ -34,6 +34,8 @@ std::vector<std::string> training_metrics(const LossFacts& facts) {
     return names;
 }
 
+std::vector<std::string> all_training_metrics() { return {"loss", "accuracy", "binary_accuracy"}; }
+
 std::vector<std::string> evaluation_metrics(const LossFacts& facts) {
     std::vector<std::string> names = training_metrics(facts);
     const std::int64_t classes = classes_of(facts);

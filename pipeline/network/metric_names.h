@@ -28,6 +28,8 @@ struct LossFacts {
 
 // As a training reports them, without train/ and val/.
 [[nodiscard]] std::vector<std::string> training_metrics(const LossFacts& facts);
+// All that a training can report, whatever the loss.
+[[nodiscard]] std::vector<std::string> all_training_metrics();
 [[nodiscard]] std::vector<std::string> evaluation_metrics(const LossFacts& facts);
 // How many classes an evaluation distinguishes; 0 if the targets are not classes. One output: two, no and yes.
 [[nodiscard]] std::int64_t classes_of(const LossFacts& facts);

@@ -72,9 +72,8 @@ Attempt failed(std::string error, Failure failure) {
     return made;
 }
 
-Attempt checked(const RunContext& run, const PlannedNode& planned, StageOutput outcome) {
-    const StageDescription& description = run.dag.nodes[planned.node].stage->description;
-    if (const auto fault = contradiction(description, run.dag.types[planned.node], outcome))
+Attempt checked(const StageDescription& description, const NodeTypes& expected, StageOutput outcome) {
+    if (const auto fault = contradiction(description, expected, outcome))
         return failed(fmt::format("its outputs do not match its description: {}", *fault), Failure::Lasting);
     Attempt made;
     made.digests = port_digests(outcome);
@@ -105,9 +104,10 @@ Attempt execute_caught(const RunContext& run, const PlannedNode& planned, const 
     std::optional<AttemptContext> context;
     try {
         context.emplace(run, planned, read);
+        const NodeTypes expected = check_inputs(run.dag, planned.node, inputs);
         StageOutput outcome = run.executor.execute(node, inputs, *context);
         const double seconds = run.clock.seconds() - started;  // without the check of what it returned
-        Attempt made = checked(run, planned, std::move(outcome));
+        Attempt made = checked(node.stage->description, expected, std::move(outcome));
         made.seconds = seconds;
         made.resumed_from = context->checkpoints().resumed_from();
         return made;

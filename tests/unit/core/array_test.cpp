@@ -51,6 +51,13 @@ TEST_CASE("the digest of an array covers bytes, type and shape") {
     CHECK(digest != Array::of<std::int32_t>({4}, others).digest());
 }
 
+TEST_CASE("to read an array as another type is an error of the stage that does it, and ends no other") {
+    const std::array<double, 1> values{1};
+    const Array array = Array::of<double>({1}, values);
+    CHECK(array.values<double>()[0] == 1);
+    CHECK_THROWS_WITH(array.values<float>(), Catch::Matchers::Contains("an array of float64 cannot be read as float32"));
+}
+
 TEST_CASE("an array keeps its owner alive") {
     auto owner = std::make_shared<std::vector<std::byte>>(8);
     const std::weak_ptr<const void> watched = owner;

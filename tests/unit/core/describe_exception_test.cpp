@@ -11,5 +11,10 @@ TEST_CASE("A library's exception is told in its own words, a want of memory in o
     CHECK(describe(std::bad_array_new_length()) == kNoMemory);
     CHECK(describe(std::runtime_error("index 7")) == "index 7");
     CHECK(describe(std::runtime_error("sizes differ\nException raised from mm at /x.cpp:7\nframe #0")) == "sizes differ");
+    CHECK(describe(std::runtime_error("[enforce fail at x.cpp:7] n > 0. no samples\nframe #0: f() + 0x6a\nframe #1: g()")) ==
+          "[enforce fail at x.cpp:7] n > 0. no samples");
+    CHECK(describe(std::runtime_error("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+                                      "to allocate 49152000000 bytes. Error code 12 (Cannot allocate memory)\nframe #0: f() + 0x6a")) ==
+          "out of memory: it asked for 49152000000 bytes at once");
     CHECK(describe(std::runtime_error("")).empty());
 }

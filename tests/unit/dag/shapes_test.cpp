@@ -5,6 +5,7 @@
 
 #include "pipeline/dag/outcome_check.h"
 #include "pipeline/dag/type_inference.h"
+#include "pipeline/network/architecture.h"
 #include "tests/support/typed_params.h"
 
 using namespace satdl;
@@ -252,6 +253,151 @@ TEST_CASE("a model carries what its layers make of its input, for whoever reads 
     CHECK(model.layers[2].output == Shape{10});
     CHECK(expected_bytes(model) == 4 * (4 * 9 + 4 + 4 * 28 * 28 * 10 + 10));
     CHECK(b.dag.nodes[2].params.value("net").get_if<std::shared_ptr<const Network>>()->get() == model.network.get());
+}
+
+TEST_CASE("a trained model reads samples of the shape that it was trained on, though its layers could be applied to others") {
+    Builder b = trained();
+    b.load("wide", 60000, 0);
+    for (SourceFile& file : b.dag.nodes.back().files)
+        if (file.role == "images") file.shape = {60000, 1, 30, 28};
+    b.add("wide_unit", b.kinds.normalise, {{"images", "wide.images"}});
+    b.add("conv", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, net({kConv}));
+    b.add("f", b.kinds.features, {{"model", "conv.model"}, {"x", "wide_unit.images"}});
+    b.types({"7: wide_unit.images is float32 [60000, 1, 30, 28], which the network of conv.model cannot read"});
+}
+
+TEST_CASE("fine-tuning takes samples of another shape as long as the weights of the base's layers fit them") {
+    Builder b = trained();
+    b.load("wide", 60000, 0);
+    for (SourceFile& file : b.dag.nodes.back().files)
+        if (file.role == "images") file.shape = {60000, 1, 30, 28};
+    b.add("wide_unit", b.kinds.normalise, {{"images", "wide.images"}});
+    auto params = net({kFlatten, kDense});
+    params.emplace("until", word("conv_1", 6));
+    b.add("good", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "wide_unit.images"}, {"target", "data.labels"}}, params);
+    CHECK(*b.type("good", "model").net_input == Shape{1, 30, 28});
+    b.add("bad", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "wide_unit.images"}, {"target", "data.labels"}}, net({kDense}));
+    b.types({"7: wide_unit.images is float32 [60000, 1, 30, 28], which the network of m1.model cannot read"});
+}
+
+TEST_CASE("optional inputs with the same number of rows belong together") {
+    Builder b = trained();
+    b.kinds.train.description.inputs.push_back({.name = "val_target", .shape = "[M, ...]", .optional = true, .help = "their targets"});
+    b.add("both", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}, {"val_x", "unit.images"}, {"val_target", "data.labels"}},
+          net({kConv}));
+    b.types();
+    b.add("one", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}, {"val_x", "unit.images"}}, net({kConv}));
+    b.add("other", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}, {"val_target", "data.labels"}}, net({kConv}));
+    b.types({"5: one.val_x needs the input 'val_target' as well", "6: other.val_target needs the input 'val_x' as well"});
+}
+
+TEST_CASE("an optional output that takes its element type from an input is there if that input is connected") {
+    CatalogEntry halves = entry({.kind = "halves"});
+    halves.description.inputs = {{.name = "data", .shape = "[N, ...S]"}, {.name = "labels", .shape = "[N]", .optional = true}};
+    halves.description.outputs = {{.name = "half", .dtype_of = "data", .shape = "[_, ...S]"},
+                                  {.name = "half_labels", .dtype_of = "labels", .shape = "[_]", .optional = true}};
+    Builder b;
+    b.load("data", 60000).add("with", halves, {{"data", "data.images"}, {"labels", "data.labels"}});
+    b.add("without", halves, {{"data", "data.images"}});
+    CHECK(describe(b.type("with", "half")) == "uint8 [?, 1, 28, 28]");
+    CHECK(describe(b.type("with", "half_labels")) == "uint8 [?]");
+    b.add("m", b.kinds.normalise, {{"images", "with.half_labels"}}).add("n", b.kinds.normalise, {{"images", "without.half_labels"}});
+    b.types({"5: without.half_labels does not exist: the input 'labels' of without is not connected"});
+}
+
+TEST_CASE("a metric that no training of this kind reports is told even if the loss is open") {
+    Builder b;
+    StageDescription& train = b.kinds.train.description;
+    train.params.push_back({.name = "loss", .type = ParamType::Choice, .choices = {"mse"}});
+    train.params.push_back({.name = "monitor", .fallback = "auto", .metric_of = {"history"}});
+    train.outputs.push_back({.name = "history", .kind = PortKind::History,
+                             .metrics = PortDescription::MetricsRule{.loss = "loss", .target = "target", .model = "model", .training = true,
+                                                                     .validation = "val_x"}});
+    b.add("file", b.kinds.read);
+    const auto add = [&](const std::string& name, const std::string& monitor, bool validates) {
+        std::map<std::string, std::string> inputs{{"x", "file.data"}, {"target", "file.data"}};
+        if (validates) inputs.emplace("val_x", "file.data");
+        auto params = net({kFlatten, kDense});
+        params.emplace("loss", word("mse", 1));
+        params.emplace("monitor", word(monitor, static_cast<int>(b.dag.nodes.size()) + 1));
+        b.add(name, b.kinds.train, inputs, params);
+    };
+    add("a", "val/accuracy", true);
+    add("b", "auto", false);
+    add("c", "val/loss", false);
+    add("d", "val/f1", true);
+    b.types({"4: no metric 'val/loss'; c reports at most train/loss, train/accuracy, train/binary_accuracy",
+             "5: no metric 'val/f1'; d reports at most train/loss, train/accuracy, train/binary_accuracy, val/loss, val/accuracy, "
+             "val/binary_accuracy"});
+}
+
+namespace {
+
+template <typename T>
+NamedArrays zeros(Shape shape) {
+    const std::vector<T> values(static_cast<std::size_t>(element_count(shape)));
+    return {{"", Array::of<T>(std::move(shape), values)}};
+}
+
+NamedArrays model_of(const std::string& json) {
+    return {{kArchitecture, Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(json.size())}, std::as_bytes(std::span(json)))}};
+}
+
+// What is wrong with the inputs of the last node of `b`.
+std::string told(const Builder& b, const StageInputs& inputs) {
+    try {
+        (void)check_inputs(b.dag, b.dag.nodes.size() - 1, inputs);
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::Usage);
+        const Diagnostic& one = error.diagnostics().front();
+        return fmt::format("{}: {}{}{}", one.place.line, one.message, one.hint.empty() ? "" : "; ", one.hint);
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("what was open in the plan is checked when the node runs, by the same rules, at the place of the edge") {
+    Builder b;
+    b.add("file", b.kinds.read).add("other", b.kinds.read);
+    b.add("m", b.kinds.train, {{"x", "file.data"}, {"target", "other.data"}, {"val_x", "other.data"}}, net({kConv, kFlatten, kDense}));
+    const auto of = [&](NamedArrays x, NamedArrays target, NamedArrays val_x) {
+        return told(b, {{"x", std::move(x)}, {"target", std::move(target)}, {"val_x", std::move(val_x)}});
+    };
+    const auto x = zeros<float>({3, 1, 5, 5}), labels = zeros<std::int64_t>({3}), two = zeros<float>({2, 1, 5, 5});
+    CHECK(of(x, labels, two).empty());
+    CHECK(of(zeros<double>({3, 1, 5, 5}), labels, two) ==
+          "3: m.x wants float32 [N, ...], file.data is float64 [3, 1, 5, 5]; convert it to float32 first: satdl never converts by itself");
+    CHECK(of(zeros<float>({}), labels, two) == "3: m.x wants float32 [N, ...], file.data is float32 []");
+    CHECK(of(x, zeros<std::int64_t>({4}), two) ==
+          "3: m.target has 4 rows, m.x has 3: N differs; other.data is int64 [4], file.data is float32 [3, 1, 5, 5]");
+    CHECK(of(x, labels, zeros<float>({2, 1, 5, 6})) ==
+          "3: m.val_x has samples of shape [1, 5, 6], m.x of shape [1, 5, 5]; other.data is float32 [2, 1, 5, 6], file.data is float32 "
+          "[3, 1, 5, 5]");
+    CHECK(of(zeros<float>({3, 25}), labels, zeros<float>({2, 25})) ==
+          "51: layer conv_1 needs [N, channels, height, width], but gets [N, 25]");
+}
+
+TEST_CASE("what a node will return is known in full from what it really reads") {
+    Builder b;
+    b.add("file", b.kinds.read).add("unit", b.kinds.normalise, {{"images", "file.data"}});
+    CHECK(describe(*check_inputs(b.dag, 1, {{"images", zeros<float>({3, 5})}}).find("images")) == "float32 [3, 5]");
+}
+
+TEST_CASE("a model that was read says itself what it reads; one in a form of its author's own is left to the stage") {
+    Builder b;
+    b.add("file", b.kinds.read);
+    b.add("m", b.kinds.train, {{"x", "file.data"}, {"target", "file.data"}}, net({kDense}));
+    b.add("f", b.kinds.features, {{"model", "m.model"}, {"x", "file.data"}});
+    const NamedArrays model = model_of(R"({"input":[64],"layers":[{"dense":{"units":4}}]})");
+    CHECK(told(b, {{"model", model}, {"x", zeros<float>({3, 64})}}).empty());
+    CHECK(told(b, {{"model", model}, {"x", zeros<float>({3, 1})}}) ==
+          "3: file.data is float32 [3, 1], which the network of m.model cannot read; it was trained on samples of shape [64]");
+    CHECK(describe(*check_inputs(b.dag, 2, {{"model", model}, {"x", zeros<float>({3, 64})}}).find("features")) == "float32 [3, 4]");
+    for (const char* text : {"", "my own", "[1]", R"({"input":[64],"layers":[{"dnese":4}]})", R"({"input":["a"],"layers":[]})"})
+        CHECK(told(b, {{"model", model_of(text)}, {"x", zeros<float>({3, 1})}}).empty());
+    CHECK(told(b, {{"model", model_of(std::string(100'000, '['))}, {"x", zeros<float>({3, 1})}}).empty());
+    CHECK(told(b, {{"model", model_of(std::string(50'000, '[') + std::string(50'000, ']'))}, {"x", zeros<float>({3, 1})}}).empty());
 }
 
 TEST_CASE("an outcome that contradicts its description is told in words") {
