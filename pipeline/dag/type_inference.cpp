@@ -114,15 +114,20 @@ private:
     void bind(const Arrival& arrival, const std::string& name, std::int64_t extent, bool rows);
     void bind_rest(const Arrival& arrival, const std::string& name, Shape shape);
     void check_expected(Arrival& arrival);
-    void misfit(Arrival& arrival, const std::string& wanted);
+    void misfit(Arrival& arrival, const std::string& wanted, std::string hint = {});
+    [[nodiscard]] std::string conversion_hint(const Arrival& arrival) const;
 
     [[nodiscard]] PortType output(const PortDescription& port, const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> pattern_shape(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> dataset_shape(const ShapeRule& rule);
+    [[nodiscard]] std::optional<Shape> file_shape(const ShapeRule& rule);
+    [[nodiscard]] std::optional<DType> file_dtype(const ShapeRule& rule) const;
+    [[nodiscard]] const SourceFile* array_file(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> network_shape(const ShapeRule& rule);
     void infer_model(const PortDescription::ModelRule& rule, PortType& type);
     void infer_extended_model(const PortDescription::ModelRule& rule, PortType& type);
+    void check_weights(const Arrival& model, const std::vector<LayerSummary>& needed, Diagnostics& misfit) const;
     void cannot_read(const Arrival& model, const Arrival& input, const Diagnostics& misfit);
     [[nodiscard]] std::int64_t network_cost(const NodeTypes& types);
     [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
@@ -193,10 +198,22 @@ std::int64_t NodeTyper::network_cost(const NodeTypes& types) {
 
 // ---- what arrives ----
 
-void NodeTyper::misfit(Arrival& arrival, const std::string& wanted) {
-    diagnostics_.add(arrival.input->place, fmt::format("{} wants {}, {} is {}", here(arrival), wanted, source(arrival),
-                                                       describe(*arrival.type)));
+void NodeTyper::misfit(Arrival& arrival, const std::string& wanted, std::string hint) {
+    diagnostics_.add(arrival.input->place,
+                     fmt::format("{} wants {}, {} is {}", here(arrival), wanted, source(arrival), describe(*arrival.type)),
+                     std::move(hint));
     arrival.type = nullptr;  // reported once
+}
+
+// Where the array comes from a stage that can convert it.
+std::string NodeTyper::conversion_hint(const Arrival& arrival) const {
+    const Node& from = dag_.nodes[arrival.input->from];
+    const ParamDescription* dtype = from.stage->description.param("dtype");
+    const std::vector<DType>& accepted = arrival.port->dtypes;
+    const bool takes_float = std::ranges::find(accepted, DType::Float32) != accepted.end();
+    const std::string wanted(name_of(takes_float ? DType::Float32 : accepted.front()));
+    if (dtype == nullptr || std::ranges::find(dtype->choices, wanted) == dtype->choices.end()) return "";
+    return fmt::format("{} can convert it: write dtype: {} there", from.name, wanted);
 }
 
 void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
@@ -208,7 +225,7 @@ void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
         misfit(arrival, wanted.empty() ? "an array" : wanted);
     } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
                std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
-        misfit(arrival, wanted_text(port, *arrival.rule));
+        misfit(arrival, wanted_text(port, *arrival.rule), conversion_hint(arrival));
     }
 }
 
@@ -274,6 +291,7 @@ PortType NodeTyper::output(const PortDescription& port, const ShapeRule& rule) {
         const Arrival* like = port.dtype_of.empty() ? nullptr : arrival(port.dtype_of);
         if (like != nullptr && like->type != nullptr) type.dtype = like->type->dtype;
         type.shape = shape_of(rule);
+        if (rule.kind == ShapeRule::Kind::File) type.dtype = file_dtype(rule);
     } else if (port.model) {
         infer_model(*port.model, type);
     }
@@ -285,6 +303,7 @@ std::optional<Shape> NodeTyper::shape_of(const ShapeRule& rule) {
         case ShapeRule::Kind::Any: break;
         case ShapeRule::Kind::Pattern: return pattern_shape(rule);
         case ShapeRule::Kind::Dataset: return dataset_shape(rule);
+        case ShapeRule::Kind::File: return file_shape(rule);
         case ShapeRule::Kind::Network: return network_shape(rule);
     }
     return std::nullopt;
@@ -317,6 +336,33 @@ std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
     if (!shape.empty() && node_.params.given("limit"))
         shape.front() = std::min(shape.front(), node_.params.integer("limit"));
     return shape;
+}
+
+// nullptr: what its array is like will show only when it is read.
+const SourceFile* NodeTyper::array_file(const ShapeRule& rule) const {
+    const auto file = std::ranges::find(node_.files, rule.file, &SourceFile::role);
+    return file != node_.files.end() && file->header ? &*file : nullptr;
+}
+
+std::optional<DType> NodeTyper::file_dtype(const ShapeRule& rule) const {
+    if (node_.params.given("dtype")) return dtype_from_name(node_.params.text("dtype"));
+    const SourceFile* file = array_file(rule);
+    return file != nullptr ? std::optional(file->header->dtype) : std::nullopt;
+}
+
+std::optional<Shape> NodeTyper::file_shape(const ShapeRule& rule) {
+    const SourceFile* file = array_file(rule);
+    if (file == nullptr) return std::nullopt;
+    Shape shape = file->header->shape;
+    if (!shape.empty() && node_.params.given("limit")) shape.front() = std::min(shape.front(), node_.params.integer("limit"));
+    if (!node_.params.given("layout") || node_.params.text("layout") != "nhwc") return shape;
+    if (shape.size() != 4) {
+        diagnostics_.add(node_.params.value("layout").place(),
+                         fmt::format("layout nhwc is for an array [N, H, W, C], {} is {} {}", printable(file->path.filename().string()),
+                                     name_of(file->header->dtype), extents_text(file->header->shape)));
+        return std::nullopt;
+    }
+    return Shape{shape[0], shape[3], shape[1], shape[2]};
 }
 
 // ---- names ----
@@ -380,10 +426,22 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
         }
         Diagnostics misfit;
         auto layers = summarise(*model->type->network, *shape, misfit);
+        if (misfit.empty()) check_weights(*model, layers, misfit);
         if (misfit.empty()) applied.layers = std::move(layers);
         else cannot_read(*model, *arrival(input), misfit);
     }
     return applied.layers;
+}
+
+// A network that would fit may have been trained with other weights than this input needs: a dense layer's depend on its input.
+void NodeTyper::check_weights(const Arrival& model, const std::vector<LayerSummary>& needed, Diagnostics& misfit) const {
+    const std::vector<LayerSummary>& trained = model.type->layers;
+    for (std::size_t i = 0; i < std::min(trained.size(), needed.size()); ++i) {
+        if (trained[i].trainable == kUnknown || needed[i].trainable == kUnknown || trained[i].trainable == needed[i].trainable) continue;
+        misfit.add({}, fmt::format("it was trained on samples of shape {}: its layer '{}' has {} weights, and would need {}",
+                                   extents_text(*model.type->net_input), trained[i].name, trained[i].trainable, needed[i].trainable));
+        return;
+    }
 }
 
 // A trained model that does not fit what arrives at `input`: reported at the input's edge.
