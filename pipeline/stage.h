@@ -61,6 +61,7 @@ struct ParamDescription {
     std::string unit{};
     std::string help{};                     // one line
     bool changes_result = true;             // false: not in the key
+    bool in_key_at_default = true;          // false: its default is not in the key: added later, it leaves the keys of results as they are
     // When the parameter applies. Otherwise a value other than its default is rejected before anything runs.
     struct Condition {
         std::string param{};                // another parameter, which must have ...
@@ -126,6 +127,8 @@ struct PortDescription {
     //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
+    //   file(FILE)              of the array in the file in parameter FILE, shape and element type, as far as its header is cheap to read;
+    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `layout`: as these say (stages/read.cpp)
     //   any
     std::string shape = "any";
     // Model outputs: how the network is built: {net} or {base, until, net} as names of parameters and ports, and the
@@ -271,6 +274,7 @@ struct SourceFile {
     std::filesystem::path path;
     DType dtype = DType::UInt8;  // datasets: what the manifest says
     Shape shape;
+    std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says, if that is cheap to read
     std::optional<Digest> expected;  // datasets: SHA-256 in the manifest
     std::string dataset;             // datasets: its name, for the message if the file does not match
     Place place;                     // of the parameter, likewise
@@ -340,7 +344,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 7;
+inline constexpr int kStageAbi = 8;
 
 }  // namespace satdl
 

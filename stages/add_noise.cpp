@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "stages/fresh_array.h"
+#include "pipeline/core/fresh_array.h"
 #include "stages/parallel.h"
 #include "stages/ports.h"
 #include "stages/random.h"

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "stages/fresh_array.h"
+#include "pipeline/core/fresh_array.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "stages/idx.h"
+#include "pipeline/array_files/idx.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
 

@@ -1,7 +1,7 @@
 // normalise: x / scale. One IEEE division an element, so the same bytes on every machine.
 #include <fmt/format.h>
 
-#include "stages/fresh_array.h"
+#include "pipeline/core/fresh_array.h"
 #include "stages/parallel.h"
 #include "stages/ports.h"
 #include "stages/stages.h"

@@ -14,7 +14,7 @@ namespace satdl {
 
 // PortDescription::shape, parsed.
 struct ShapeRule {
-    enum class Kind { Any, Pattern, Network, Dataset };
+    enum class Kind { Any, Pattern, Network, Dataset, File };
     struct Extent {
         std::optional<std::int64_t> number{};
         std::string name{};  // "": a number, or `_`
@@ -28,6 +28,7 @@ struct ShapeRule {
     std::string input{};            // Network: the port that it reads
     std::string layer{};            // Network: the parameter that names the layer; or ""
     std::string role{};             // Dataset
+    std::string file{};             // File: the parameter
 };
 
 // nullopt if the text is not a rule.

@@ -39,6 +39,13 @@ inline constexpr DType kDTypeOf = [] {
 using Shape = std::vector<std::int64_t>;
 
 [[nodiscard]] std::string shape_text(const Shape& shape);  // "[60000, 1, 28, 28]"
+
+struct ArrayType {
+    DType dtype = DType::UInt8;
+    Shape shape{};
+    bool operator==(const ArrayType&) const = default;
+};
+
 // The number of elements; throws Error{Usage} on a negative extent or where it overflows 2^62.
 [[nodiscard]] std::int64_t element_count(const Shape& shape);
 

@@ -78,7 +78,9 @@ std::optional<std::string> layer_of_other_size(const std::vector<LayerSummary>& 
     return std::nullopt;
 }
 
-std::string trained_on(const Shape& sample) { return fmt::format("it was trained on samples of shape {}", extents_text(sample)); }
+std::string trained_on(const Shape& sample, const std::string& layer) {
+    return fmt::format("it was trained on samples of shape {}, and layer {} has no weights for others", extents_text(sample), layer);
+}
 
 bool is_integral(DType dtype) { return dtype == DType::UInt8 || dtype == DType::Int32 || dtype == DType::Int64; }
 
@@ -151,6 +153,9 @@ private:
     [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> pattern_shape(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> dataset_shape(const ShapeRule& rule);
+    [[nodiscard]] std::optional<Shape> file_shape(const ShapeRule& rule);
+    [[nodiscard]] std::optional<DType> file_dtype(const ShapeRule& rule) const;
+    [[nodiscard]] const SourceFile* array_file(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> network_shape(const ShapeRule& rule);
     void infer_model(const PortDescription::ModelRule& rule, PortType& type);
     void infer_extended_model(const PortDescription::ModelRule& rule, PortType& type);
@@ -238,10 +243,14 @@ void NodeTyper::misfit(Arrival& arrival, const std::string& wanted, std::string 
 
 // Of an array whose element type is not accepted: how to get one that is.
 std::string NodeTyper::conversion_hint(const Arrival& arrival) const {
-    const std::string wanted = dtypes_text(*arrival.port);
-    const Node& producer = dag_.nodes[arrival.input->from];
-    if (producer.stage->description.param("dtype") != nullptr) return fmt::format("give {} `dtype: {}`", producer.name, wanted);
-    return fmt::format("convert it to {} first: satdl never converts by itself", wanted);
+    const std::vector<DType>& accepted = arrival.port->dtypes;
+    const bool takes_float = std::ranges::find(accepted, DType::Float32) != accepted.end();
+    const std::string wanted(name_of(takes_float ? DType::Float32 : accepted.front()));
+    const Node& from = dag_.nodes[arrival.input->from];
+    const ParamDescription* dtype = from.stage->description.param("dtype");
+    if (dtype != nullptr && std::ranges::find(dtype->choices, wanted) != dtype->choices.end())
+        return fmt::format("{} can convert it: write dtype: {} there", from.name, wanted);
+    return fmt::format("convert it to {} first: satdl never converts by itself", dtypes_text(*arrival.port));
 }
 
 // An optional output that takes its element type from an input is there if that input is connected.
@@ -346,6 +355,7 @@ PortType NodeTyper::output(const PortDescription& port, const ShapeRule& rule) {
         const Arrival* like = port.dtype_of.empty() ? nullptr : arrival(port.dtype_of);
         if (like != nullptr && like->type != nullptr) type.dtype = like->type->dtype;
         type.shape = shape_of(rule);
+        if (rule.kind == ShapeRule::Kind::File) type.dtype = file_dtype(rule);
     } else if (port.model) {
         infer_model(*port.model, type);
     }
@@ -357,6 +367,7 @@ std::optional<Shape> NodeTyper::shape_of(const ShapeRule& rule) {
         case ShapeRule::Kind::Any: break;
         case ShapeRule::Kind::Pattern: return pattern_shape(rule);
         case ShapeRule::Kind::Dataset: return dataset_shape(rule);
+        case ShapeRule::Kind::File: return file_shape(rule);
         case ShapeRule::Kind::Network: return network_shape(rule);
     }
     return std::nullopt;
@@ -389,6 +400,33 @@ std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
     if (!shape.empty() && node_.params.given("limit"))
         shape.front() = std::min(shape.front(), node_.params.integer("limit"));
     return shape;
+}
+
+// nullptr: what its array is like will show only when it is read.
+const SourceFile* NodeTyper::array_file(const ShapeRule& rule) const {
+    const auto file = std::ranges::find(node_.files, rule.file, &SourceFile::role);
+    return file != node_.files.end() && file->header ? &*file : nullptr;
+}
+
+std::optional<DType> NodeTyper::file_dtype(const ShapeRule& rule) const {
+    if (node_.params.given("dtype")) return dtype_from_name(node_.params.text("dtype"));
+    const SourceFile* file = array_file(rule);
+    return file != nullptr ? std::optional(file->header->dtype) : std::nullopt;
+}
+
+std::optional<Shape> NodeTyper::file_shape(const ShapeRule& rule) {
+    const SourceFile* file = array_file(rule);
+    if (file == nullptr) return std::nullopt;
+    Shape shape = file->header->shape;
+    if (!shape.empty() && node_.params.given("limit")) shape.front() = std::min(shape.front(), node_.params.integer("limit"));
+    if (!node_.params.given("layout") || node_.params.text("layout") != "nhwc") return shape;
+    if (shape.size() != 4) {
+        diagnostics_.add(node_.params.value("layout").place(),
+                         fmt::format("layout nhwc is for an array [N, H, W, C], {} is {} {}", printable(file->path.filename().string()),
+                                     name_of(file->header->dtype), extents_text(file->header->shape)));
+        return std::nullopt;
+    }
+    return Shape{shape[0], shape[3], shape[1], shape[2]};
 }
 
 // ---- names ----
@@ -453,8 +491,8 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
         Diagnostics misfit;
         auto layers = summarise(*model->type->network, *shape, misfit);
         if (!misfit.empty()) cannot_read(*model, *arrival(input), misfit.found().front().message);
-        else if (model->type->net_input && !could_equal(*model->type->net_input, *shape))
-            cannot_read(*model, *arrival(input), trained_on(*model->type->net_input));
+        else if (const auto layer = layer_of_other_size(model->type->layers, layers, layers.size()))
+            cannot_read(*model, *arrival(input), trained_on(*model->type->net_input, *layer));
         else applied.layers = std::move(layers);
     }
     return applied.layers;
@@ -502,8 +540,7 @@ void NodeTyper::infer_extended_model(const PortDescription::ModelRule& rule, Por
         const std::size_t reused = whole->layers.size() - head.layers.size();
         if (layers.size() < reused) return cannot_read(*base, *arrival(rule.input), misfit.found().front().message);
         if (const auto layer = layer_of_other_size(base->type->layers, layers, reused))
-            return cannot_read(*base, *arrival(rule.input),
-                               fmt::format("{}, and layer {} has no weights for others", trained_on(*base->type->net_input), *layer));
+            return cannot_read(*base, *arrival(rule.input), trained_on(*base->type->net_input, *layer));
         for (const Diagnostic& one : misfit.found()) found.add(one.place, one.message, one.hint);
     }
     for (const Diagnostic& one : found.found()) diagnostics_.add(one.place, one.message, one.hint);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pipeline/array_files/array_file.h"
 #include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
@@ -32,6 +33,22 @@ std::optional<ParamValue> network_from(const ConfigValue& layers, Diagnostics& d
     auto network = std::make_shared<const Network>(parse_network(layers, diagnostics));
     if (diagnostics.found().size() > before) return std::nullopt;
     return ParamValue(std::move(network), layers.place());
+}
+
+// Of the parameters that a stage with the shape rule file(...) may have (pipeline/stage.h). A bad `columns` is reported by the stage.
+ArraySelection selection_from(const std::map<std::string, ParamValue>& values) {
+    ArraySelection selection;
+    if (const auto array = values.find("array"); array != values.end() && !array->second.is_null()) selection.name = array->second.text();
+    if (const auto columns = values.find("columns"); columns != values.end()) selection.columns = parse_columns(columns->second.text());
+    return selection;
+}
+
+// Whether an output has the type of the array in the file that `param` names.
+bool is_array_file(const StageDescription& stage, const ParamDescription& param) {
+    return std::ranges::any_of(stage.outputs, [&](const PortDescription& port) {
+        const auto rule = parse_shape_rule(port.shape);
+        return rule && rule->kind == ShapeRule::Kind::File && rule->file == param.name;
+    });
 }
 
 }  // namespace
@@ -138,7 +155,7 @@ bool ParamReader::add_files(const StageDescription& stage, const Values& values,
         const auto found = values.find(param.name);
         if (found == values.end() || found->second.is_null()) continue;
         if (param.type == ParamType::Dataset) good = add_dataset(stage, values, found->second, files) && good;
-        if (param.type == ParamType::File) good = add_file(param, found->second, place, files) && good;
+        if (param.type == ParamType::File) good = add_file(stage, param, values, place, files) && good;
     }
     return good;
 }
@@ -175,8 +192,9 @@ bool ParamReader::add_dataset(const StageDescription& stage, const Values& value
     return true;
 }
 
-bool ParamReader::add_file(const ParamDescription& param, const ParamValue& value, const Place& place,
+bool ParamReader::add_file(const StageDescription& stage, const ParamDescription& param, const Values& values, const Place& place,
                            std::vector<SourceFile>& files) {
+    const ParamValue& value = values.at(param.name);
     // A default of another file than the stage's is a path in that file.
     auto known = folders_.find(value.place().source.get());
     if (known == folders_.end()) known = folders_.find(place.source.get());
@@ -195,6 +213,7 @@ bool ParamReader::add_file(const ParamDescription& param, const ParamValue& valu
     file.role = param.name;
     file.path = path;
     file.place = value.place();
+    if (is_array_file(stage, param)) file.header = array_type_of_file(path, selection_from(values));
     files.push_back(std::move(file));
     return true;
 }

@@ -55,7 +55,8 @@ private:
     bool add_files(const StageDescription& stage, const Values& values, const Place& place,
                    std::vector<SourceFile>& files);
     bool add_dataset(const StageDescription& stage, const Values& values, const ParamValue& name, std::vector<SourceFile>& files);
-    bool add_file(const ParamDescription& param, const ParamValue& value, const Place& place, std::vector<SourceFile>& files);
+    bool add_file(const StageDescription& stage, const ParamDescription& param, const Values& values, const Place& place,
+                  std::vector<SourceFile>& files);
 
     const NamedNetworks& networks_;
     const DatasetIndex& datasets_;

@@ -15,7 +15,6 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kFixedBytes = kImportMagic.size() + 2;
-constexpr std::uint64_t kMaxOfSmallFiles = 1 << 20;
 
 // The error for a reader that returned no array.
 Error refusal(const std::string& file, const ProcessResult& result) {
@@ -24,7 +23,7 @@ Error refusal(const std::string& file, const ProcessResult& result) {
         const std::string mark = printable(std::string(1, kImportHintMark));
         const std::size_t at = result.stderr_tail.rfind(mark);
         const std::string hint = at == std::string::npos ? "" : result.stderr_tail.substr(at + mark.size());
-        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.stderr_tail.substr(0, at)), hint.empty() ? advice : hint);
+        return Error(ExitCode::Store, fmt::format("{}: {}", file, result.stderr_tail.substr(0, at)), hint);
     }
     if (result.kind == ProcessResult::Kind::NotStarted)
         return Error(ExitCode::Store, fmt::format("{}: satdl-read-hdf5, which reads it, {}", file, result.describe()),
@@ -72,7 +71,7 @@ bool ImportReceiver::start() {
         if (!empty && __builtin_mul_overflow(bytes, extent, &bytes)) return false;
     }
     if (empty) bytes = 0;
-    if (bytes > kMaxOfSmallFiles && bytes / kImportMaxExpansion > file_bytes_) return false;
+    if (bytes > kImportMaxOfSmallFiles && bytes / kImportMaxExpansion > file_bytes_) return false;
     bytes_ = bytes;
     storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
     return true;

@@ -24,6 +24,7 @@ inline constexpr char kImportHintMark = '\x1f';  // on stderr, between what is w
 inline constexpr std::size_t kImportMaxDimensions = 32;
 // More bytes of array than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
 inline constexpr std::uint64_t kImportMaxExpansion = 1100;
+inline constexpr std::uint64_t kImportMaxOfSmallFiles = 1 << 20;  // ... beyond this, which any file may have
 
 [[nodiscard]] std::string import_header(DType dtype, const Shape& shape);
 

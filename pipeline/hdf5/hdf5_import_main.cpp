@@ -1,6 +1,7 @@
 // satdl-read-hdf5 FILE NAME LIMIT|all: one array of an untrusted HDF5 file, on stdout, in the format of pipeline/hdf5/hdf5_import.h.
 // Started by the stage `read`, whose process never parses such a file itself.
 #include <fmt/format.h>
+#include <hdf5.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ using namespace satdl;
 constexpr std::uint64_t kBytesPerSecond = 50'000'000;  // to be unpacked, on a slow machine
 constexpr std::uint64_t kFirstSeconds = 3;             // until the array is found and weighed
 constexpr std::uint64_t kSpareSeconds = 5;
+constexpr std::uint64_t kAddressBytes = std::uint64_t{4} << 30;        // a chunk of 1 GiB, packed and unpacked
 
 void write_out(std::span<const std::byte> bytes) {
     if (write_all(STDOUT_FILENO, bytes) < bytes.size()) throw Error(ExitCode::Store, "cannot write its array");
@@ -43,7 +45,8 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
     if (!S_ISREG(status.st_mode)) throw Error(ExitCode::Store, "is not a regular file", "check the path");
     const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
     const auto max_unpacked = static_cast<double>(file_bytes) * static_cast<double>(kImportMaxExpansion);
-    enter_sandbox(path, {.cpu_seconds = kFirstSeconds,
+    enter_sandbox(path, {.address_bytes = kAddressBytes,
+                         .cpu_seconds = kFirstSeconds,
                          .cpu_max_seconds = kSpareSeconds + static_cast<std::uint64_t>(max_unpacked / kBytesPerSecond)});
     ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
     ImportSink sink;
@@ -56,8 +59,16 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
     read_hdf5(path, file_bytes, name, limit, sink);
 }
 
+// Where only HDF5 knows what is wrong.
+std::string advice_on(const std::string& message) {
+    if (message.find("version number") == std::string::npos)
+        return "is the file complete? `h5dump -H FILE` shows whether HDF5 can read it";
+    return fmt::format("it is in a format newer than HDF5 {}.{}.{}, which reads it here: h5py.File(name, 'w', libver=('earliest', 'v110'))",
+                       H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
+}
+
 int refuse(const std::string& message, const std::string& hint) {
-    fmt::print(stderr, "{}{}{}\n", message, kImportHintMark, hint);
+    fmt::print(stderr, "{}{}{}\n", message, kImportHintMark, hint.empty() ? advice_on(message) : hint);
     return kImportRefused;
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -13,16 +14,18 @@
 
 #include "pipeline/hdf5/hdf5_handle.h"
 #include "pipeline/hdf5/hdf5_import.h"
+#include "pipeline/hdf5/hdf5_lzf.h"
 
 namespace satdl {
 namespace {
 
 using Extents = std::vector<hsize_t>;
 
-constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{128} << 20;
+constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{1} << 30;  // a chunk is unpacked in memory, next to its packed bytes
 constexpr std::uint64_t kPieceBytes = std::uint64_t{32} << 20;
 constexpr std::size_t kMaxObjects = 10'000;
 constexpr std::size_t kMaxDepth = 32;
+constexpr int kMaxSoftLinks = 32;
 constexpr std::size_t kMaxListed = 10;
 
 [[noreturn]] void refuse(std::string message, std::string hint) {
@@ -40,14 +43,12 @@ H5L_info_t link_at(hid_t group, const std::string& name) {
 
 void check_link(const H5L_info_t& link, const std::string& name) {
     if (link.type == H5L_TYPE_HARD) return;
-    const std::string_view kind = link.type == H5L_TYPE_SOFT       ? "a soft link"
-                                  : link.type == H5L_TYPE_EXTERNAL ? "an external link, to another file"
-                                                                   : "a user-defined link";
+    const std::string_view kind = link.type == H5L_TYPE_EXTERNAL ? "an external link, to another file" : "a user-defined link";
     refuse(fmt::format("'{}' is {}", printable(name), kind), "name the array itself, or copy it into this file with h5copy");
 }
 
+// By a name that leads to it by hard links alone.
 Hdf5Id opened(hid_t group, const std::string& name) {
-    check_link(link_at(group, name), name);
     return {H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose, fmt::format("open '{}'", printable(name))};
 }
 
@@ -98,55 +99,138 @@ std::string only_array(hid_t file) {
     refuse(fmt::format("it contains {} arrays: {}", search.found.size(), names), "name the one to read, array: NAME");
 }
 
-// Opened group by group, so that no link is followed unchecked.
-Hdf5Id open_array(hid_t file, const std::string& path) {
+std::vector<std::string> parts_of(const std::string& path) {
     std::vector<std::string> names;
     for (std::size_t at = 0; at < path.size();) {
         const std::size_t end = std::min(path.find('/', at), path.size());
-        if (end > at) names.push_back(path.substr(at, end - at));
+        if (const std::string name = path.substr(at, end - at); !name.empty() && name != ".") names.push_back(name);
         at = end + 1;
     }
-    if (names.empty() || names.size() > kMaxDepth) refuse(fmt::format("it has no '{}'", printable(path)), "array: group/name");
-    const auto descend = [](const auto& self, hid_t group, std::span<const std::string> rest) -> Hdf5Id {
-        if (rest.size() == 1) {
-            check_link(link_at(group, rest[0]), rest[0]);
-            return {H5Dopen2(group, rest[0].c_str(), H5P_DEFAULT), H5Dclose,
-                    fmt::format("open '{}' as an array", printable(rest[0]))};
+    return names;
+}
+
+std::string soft_target(hid_t file, const std::string& path, const H5L_info_t& link) {
+    std::string target(link.u.val_size, '\0');
+    checked(H5Lget_val(file, path.c_str(), target.data(), target.size(), H5P_DEFAULT), "read a soft link");
+    return target.substr(0, target.find('\0'));
+}
+
+// The same place by hard links alone: HDF5 would follow a soft link to an external one, and so to another file.
+std::string resolved(hid_t file, const std::string& path) {
+    std::vector<std::string> rest = parts_of(path);
+    std::string done;
+    int soft_links = 0;
+    for (std::size_t depth = 0; !rest.empty(); ++depth) {
+        if (depth > kMaxDepth) refuse(fmt::format("'{}' is too deep", printable(path)), "move the array nearer to the root: h5copy");
+        const std::string name = rest.front();
+        rest.erase(rest.begin());
+        if (!done.empty()) {
+            const Hdf5Id group = opened(file, done);
+            if (H5Iget_type(group.get()) != H5I_GROUP)
+                refuse(fmt::format("'{}' is not a group", printable(done)), "run `h5ls -r FILE` to list its contents");
         }
-        const Hdf5Id next = opened(group, rest[0]);
-        if (H5Iget_type(next.get()) != H5I_GROUP)
-            refuse(fmt::format("'{}' is not a group", printable(rest[0])), "run `h5ls -r FILE` to list its contents");
-        return self(self, next.get(), rest.subspan(1));
-    };
-    return descend(descend, file, names);
+        const std::string here = done.empty() ? name : done + '/' + name;
+        const H5L_info_t link = link_at(file, here);
+        if (link.type == H5L_TYPE_SOFT) {
+            if (++soft_links > kMaxSoftLinks)
+                refuse(fmt::format("'{}' is a circle of soft links", printable(here)), "name the array itself");
+            const std::string target = soft_target(file, here, link);
+            if (target.starts_with('/')) done.clear();
+            const std::vector<std::string> names = parts_of(target);
+            rest.insert(rest.begin(), names.begin(), names.end());
+        } else {
+            check_link(link, here);
+            done = here;
+        }
+    }
+    return done;
+}
+
+Hdf5Id open_array(hid_t file, const std::string& path) {
+    const std::string name = resolved(file, path);
+    if (name.empty()) refuse(fmt::format("it has no '{}'", printable(path)), "array: group/name");
+    return {H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, fmt::format("open '{}' as an array", printable(name))};
 }
 
 // ---- weighing it ----------------------------------------------------------------------------------------------------
 
-DType element_type(hid_t dataset) {
-    const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
-    const std::array<std::pair<DType, std::array<hid_t, 2>>, 5> known{{{DType::UInt8, {H5T_STD_U8LE, H5T_STD_U8BE}},
-                                                                      {DType::Int32, {H5T_STD_I32LE, H5T_STD_I32BE}},
-                                                                      {DType::Int64, {H5T_STD_I64LE, H5T_STD_I64BE}},
-                                                                      {DType::Float32, {H5T_IEEE_F32LE, H5T_IEEE_F32BE}},
-                                                                      {DType::Float64, {H5T_IEEE_F64LE, H5T_IEEE_F64BE}}}};
-    for (const auto& [dtype, orders] : known) {
-        for (const hid_t one : orders)
-            if (H5Tequal(type.get(), one) > 0) return dtype;
+// What HDF5 converts the elements to as it reads them, and what they are then in an array. As in .npy files (array_files/elements.h),
+// an element type that DType lacks is widened.
+struct MemoryType {
+    DType dtype;
+    hid_t id;
+    bool checked = false;  // uint64: its values must fit into int64
+};
+
+std::optional<MemoryType> whole_number(hid_t type) {
+    const std::size_t size = H5Tget_size(type);
+    if (H5Tget_precision(type) != 8 * size) return std::nullopt;
+    const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
+    switch (size) {
+        case 1: return is_signed ? MemoryType{DType::Int32, H5T_NATIVE_INT32} : MemoryType{DType::UInt8, H5T_NATIVE_UINT8};
+        case 2: return MemoryType{DType::Int32, H5T_NATIVE_INT32};
+        case 4: return is_signed ? MemoryType{DType::Int32, H5T_NATIVE_INT32} : MemoryType{DType::Int64, H5T_NATIVE_INT64};
+        case 8: return is_signed ? MemoryType{DType::Int64, H5T_NATIVE_INT64} : MemoryType{DType::Int64, H5T_NATIVE_UINT64, true};
+        default: return std::nullopt;
     }
-    refuse(fmt::format("its element type ({} bytes) is not supported", H5Tget_size(type.get())),
-           "convert it to uint8, int32, int64, float32 or float64: array.astype('float32')");
 }
 
-hid_t memory_type(DType dtype) {
-    switch (dtype) {
-        case DType::UInt8: return H5T_NATIVE_UINT8;
-        case DType::Int32: return H5T_NATIVE_INT32;
-        case DType::Int64: return H5T_NATIVE_INT64;
-        case DType::Float32: return H5T_NATIVE_FLOAT;
-        case DType::Float64: return H5T_NATIVE_DOUBLE;
+// float16, as h5py writes it: HDF5 has no name for it before 1.14.4.
+bool is_half(hid_t type) {
+    std::size_t sign = 0, exponent = 0, exponent_bits = 0, fraction = 0, fraction_bits = 0;
+    return H5Tget_size(type) == 2 && H5Tget_fields(type, &sign, &exponent, &exponent_bits, &fraction, &fraction_bits) >= 0 && sign == 15 &&
+           exponent == 10 && exponent_bits == 5 && fraction == 0 && fraction_bits == 10 && H5Tget_ebias(type) == 15 &&
+           H5Tget_norm(type) == H5T_NORM_IMPLIED;
+}
+
+std::optional<MemoryType> real_number(hid_t type) {
+    const auto is_one_of = [&](hid_t little, hid_t big) { return H5Tequal(type, little) > 0 || H5Tequal(type, big) > 0; };
+    if (is_half(type) || is_one_of(H5T_IEEE_F32LE, H5T_IEEE_F32BE)) return MemoryType{DType::Float32, H5T_NATIVE_FLOAT};
+    if (is_one_of(H5T_IEEE_F64LE, H5T_IEEE_F64BE)) return MemoryType{DType::Float64, H5T_NATIVE_DOUBLE};
+    return std::nullopt;
+}
+
+// h5py's bool: an enumeration of FALSE = 0 and TRUE = 1.
+bool is_bool(hid_t type) {
+    const auto is_named = [&](const char* name, std::int8_t value) {
+        std::int8_t found = -1;
+        return H5Tenum_valueof(type, name, &found) >= 0 && found == value;
+    };
+    return H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2 && is_named("FALSE", 0) && is_named("TRUE", 1);
+}
+
+std::string class_text(hid_t type) {
+    const std::size_t bytes = H5Tget_size(type);
+    switch (H5Tget_class(type)) {
+        case H5T_INTEGER: return fmt::format("integers of {} bytes", bytes);
+        case H5T_FLOAT: return fmt::format("floating-point numbers of {} bytes that are not IEEE 754's", bytes);
+        case H5T_STRING: return "text";
+        case H5T_BITFIELD: return "bit fields";
+        case H5T_OPAQUE: return "bytes without a meaning";
+        case H5T_COMPOUND: return "records of several fields";
+        case H5T_REFERENCE: return "references";
+        case H5T_VLEN: return "lists of different lengths";
+        case H5T_ARRAY: return "arrays";
+        default: return "of a kind that this HDF5 does not know";
     }
-    return H5I_INVALID_HID;
+}
+
+MemoryType memory_type(hid_t dataset) {
+    const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
+    const H5T_class_t kind = H5Tget_class(type.get());
+    std::optional<MemoryType> found;
+    if (kind == H5T_INTEGER) found = whole_number(type.get());
+    if (kind == H5T_FLOAT) found = real_number(type.get());
+    if (kind == H5T_ENUM && is_bool(type.get())) {
+        found = MemoryType{DType::UInt8, H5T_NATIVE_UINT8};
+    } else if (kind == H5T_ENUM) {
+        const Hdf5Id base(H5Tget_super(type.get()), H5Tclose, "read an enumeration's element type");
+        found = whole_number(base.get());
+    }
+    if (!found)
+        refuse(fmt::format("its elements are {}", class_text(type.get())),
+               "satdl reads booleans and real numbers: write them as such, array.astype('float32')");
+    return *found;
 }
 
 Extents extents_of(hid_t space) {
@@ -181,7 +265,8 @@ void check_filters(hid_t list) {
         std::array<char, 64> name{};
         const H5Z_filter_t id = H5Pget_filter2(list, static_cast<unsigned>(i), &flags, &values, nullptr, name.size() - 1,
                                                name.data(), nullptr);
-        if (checked(id, "read a filter") > H5Z_FILTER_SCALEOFFSET || H5Zfilter_avail(id) <= 0)
+        if (checked(id, "read a filter") == kLzfFilter) continue;
+        if (id > H5Z_FILTER_SCALEOFFSET || H5Zfilter_avail(id) <= 0)
             refuse(fmt::format("its filter {} '{}' is not built into HDF5", id, printable(name.data())),
                    "use gzip instead: h5repack -f GZIP=4 IN OUT");
     }
@@ -189,20 +274,18 @@ void check_filters(hid_t list) {
 
 // What is known of an array before any byte of it is read.
 struct ArrayInfo {
-    DType dtype = DType::UInt8;
+    MemoryType type;
     Extents extents;
-    Extents chunk;                // empty: it is not in chunks
-    std::uint64_t unpacked = 0;   // bytes of all chunks, or of the array
+    Extents chunk;               // empty: it is not in chunks
+    std::uint64_t bytes = 0;     // of the array
+    std::uint64_t unpacked = 0;  // of what is stored of it; the rest was never written, and is its fill value
 };
 
-std::uint64_t chunks_of(const Extents& extents, const Extents& chunk, std::uint64_t max) {
-    std::uint64_t count = 1;
-    for (std::size_t axis = 0; axis < extents.size(); ++axis) {
-        const std::uint64_t along = extents[axis] / chunk[axis] + (extents[axis] % chunk[axis] != 0 ? 1 : 0);
-        if (__builtin_mul_overflow(count, along, &count) || count > max)
-            refuse(fmt::format("its shape {} takes more chunks than the file has bytes", text_of(extents)), "is the file truncated?");
-    }
-    return count;
+// Values that were never written take no room in the file; but what a file takes in memory must be in proportion to it.
+void check_size(const ArrayInfo& array, std::uint64_t file_bytes) {
+    if (array.bytes > kImportMaxOfSmallFiles && array.bytes / kImportMaxExpansion > file_bytes)
+        refuse(fmt::format("its shape {} takes {} bytes, in a file of {}", text_of(array.extents), array.bytes, file_bytes),
+               "is the file truncated, or was most of the array never written? write its values, or a smaller array");
 }
 
 void inspect_chunks(hid_t dataset, hid_t space, hid_t list, std::uint64_t stored, std::uint64_t file_bytes, ArrayInfo& array) {
@@ -211,20 +294,18 @@ void inspect_chunks(hid_t dataset, hid_t space, hid_t list, std::uint64_t stored
     if (checked(H5Pget_chunk(list, dimensions, array.chunk.data()), "read the chunk shape") != dimensions ||
         std::ranges::find(array.chunk, 0u) != array.chunk.end())
         refuse("its chunks do not match its shape", "is the file truncated?");
-    const std::uint64_t chunk_bytes = size_in_bytes(array.chunk, size_of(array.dtype));
-    if (chunk_bytes > kMaxChunkBytes)
+    if (array.bytes == 0) return;
+    const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
+    const std::uint64_t chunk_bytes = size_in_bytes(array.chunk, H5Tget_size(type.get()));
+    hsize_t chunks = 0;
+    checked(H5Dget_num_chunks(dataset, space, &chunks), "count the chunks");
+    if (chunks > 0 && chunk_bytes > kMaxChunkBytes)
         refuse(fmt::format("its chunks {} take more than {} MiB each", text_of(array.chunk), kMaxChunkBytes >> 20),
                "use smaller chunks: h5repack -l CHUNK=...");
-    if (array.unpacked == 0) return;
-    const std::uint64_t wanted = chunks_of(array.extents, array.chunk, file_bytes);
-    hsize_t there = 0;
-    checked(H5Dget_num_chunks(dataset, space, &there), "count the chunks");
-    if (there != wanted)
-        refuse(fmt::format("{} of its {} chunks are stored", there, wanted), "satdl does not read values that were never written");
-    if (__builtin_mul_overflow(wanted, chunk_bytes, &array.unpacked)) refuse("it has too many chunks", "is the file truncated?");
+    if (__builtin_mul_overflow(chunks, chunk_bytes, &array.unpacked)) refuse("it has too many chunks", "is the file truncated?");
     const bool filtered = H5Pget_nfilters(list) > 0;
     if (stored > file_bytes || array.unpacked / (filtered ? kImportMaxExpansion : 1) > stored)
-        refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored", text_of(array.extents), array.unpacked, stored),
+        refuse(fmt::format("its {} chunks take {} bytes, of which {} are stored", chunks, array.unpacked, stored),
                filtered ? fmt::format("no filter of HDF5 compresses more than {}-fold: is the file truncated?", kImportMaxExpansion)
                         : "is the file truncated?");
 }
@@ -238,17 +319,21 @@ ArrayInfo inspect(hid_t dataset, std::uint64_t file_bytes) {
     if (layout != H5D_CHUNKED && layout != H5D_CONTIGUOUS && layout != H5D_COMPACT)
         refuse("its storage layout is not supported", "convert it with h5repack");
     check_filters(list.get());
-    ArrayInfo array{.dtype = element_type(dataset), .extents = {}, .chunk = {}};
+    ArrayInfo array{.type = memory_type(dataset), .extents = {}, .chunk = {}};
     const Hdf5Id space(H5Dget_space(dataset), H5Sclose, "read the shape");
     array.extents = extents_of(space.get());
-    array.unpacked = size_in_bytes(array.extents, size_of(array.dtype));
+    array.bytes = size_in_bytes(array.extents, size_of(array.type.dtype));
+    check_size(array, file_bytes);
     const std::uint64_t stored = H5Dget_storage_size(dataset);
     if (layout == H5D_CHUNKED) {
         inspect_chunks(dataset, space.get(), list.get(), stored, file_bytes, array);
-    } else if (array.unpacked != 0 && (stored != array.unpacked || stored > file_bytes)) {
-        refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored in a file of {}", text_of(array.extents),
-                           array.unpacked, stored, file_bytes),
-               "is the file truncated? satdl does not read values that were never written");
+    } else {
+        const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
+        array.unpacked = size_in_bytes(array.extents, H5Tget_size(type.get()));
+        if (stored != 0 && (stored != array.unpacked || stored > file_bytes))
+            refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored in a file of {}", text_of(array.extents),
+                               array.unpacked, stored, file_bytes),
+                   "is the file truncated?");
     }
     return array;
 }
@@ -262,7 +347,7 @@ public:
         : dataset_(dataset), array_(array), sink_(sink), space_(H5Dget_space(dataset), H5Sclose, "read the shape") {}
 
     void read(const Extents& extents) {
-        std::uint64_t inner = size_of(array_.dtype);  // bytes of what lies within axis_
+        std::uint64_t inner = size_of(array_.type.dtype);  // bytes of what lies within axis_
         axis_ = extents.size();
         while (axis_ > 1 && inner * extents[axis_ - 1] <= kPieceBytes) inner *= extents[--axis_];
         if (axis_ > 0) --axis_;
@@ -276,10 +361,9 @@ public:
     }
 
     void read_scalar() {
-        buffer_.resize(size_of(array_.dtype));
-        checked(H5Dread(dataset_, memory_type(array_.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer_.data()),
-                "read the value");
-        sink_.bytes(buffer_);
+        buffer_.assign(size_of(array_.type.dtype), std::byte{0});
+        checked(H5Dread(dataset_, array_.type.id, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer_.data()), "read the value");
+        send();
     }
 
 private:
@@ -297,12 +381,22 @@ private:
     }
 
     void piece() {
-        buffer_.resize(size_in_bytes(count_, size_of(array_.dtype)));
+        // Zeros, which HDF5 leaves where nothing was written and there is no fill value.
+        buffer_.assign(size_in_bytes(count_, size_of(array_.type.dtype)), std::byte{0});
         checked(H5Sselect_hyperslab(space_.get(), H5S_SELECT_SET, start_.data(), nullptr, count_.data(), nullptr), "choose a part");
         const Hdf5Id memory(H5Screate_simple(static_cast<int>(count_.size()), count_.data(), nullptr), H5Sclose,
                             "make a data space");
-        checked(H5Dread(dataset_, memory_type(array_.dtype), memory.get(), space_.get(), H5P_DEFAULT, buffer_.data()),
-                "read the values");
+        checked(H5Dread(dataset_, array_.type.id, memory.get(), space_.get(), H5P_DEFAULT, buffer_.data()), "read the values");
+        send();
+    }
+
+    void send() {
+        if (array_.type.checked) {
+            for (std::size_t i = 7; i < buffer_.size(); i += 8) {
+                if ((buffer_[i] & std::byte{0x80}) != std::byte{0})
+                    refuse("it has a uint64 above 9223372036854775807, which int64 does not have", "convert it: array.astype('float64')");
+            }
+        }
         sink_.bytes(buffer_);
     }
 
@@ -322,6 +416,7 @@ void harden_hdf5() {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     checked(H5PLset_loading_state(0), "disable plug-ins");
     checked(H5Lunregister(H5L_TYPE_EXTERNAL), "disable external links");
+    register_lzf();
 }
 
 }  // namespace
@@ -339,7 +434,7 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, cons
     const bool empty = std::ranges::find(extents, 0u) != extents.end();
     if (std::ranges::any_of(extents, [](hsize_t extent) { return extent >> 62 != 0; }))
         refuse(fmt::format("its shape {} is impossible", text_of(extents)), "is the file truncated?");
-    sink.begin(array.dtype, Shape(extents.begin(), extents.end()), empty ? 0 : array.unpacked);
+    sink.begin(array.type.dtype, Shape(extents.begin(), extents.end()), empty ? 0 : std::max(array.bytes, array.unpacked));
     if (empty) return;
     Pieces pieces(dataset.get(), array, sink);
     if (extents.empty()) pieces.read_scalar();

@@ -19,9 +19,9 @@ struct ImportSink {
     std::function<void(std::span<const std::byte>)> bytes;
 };
 
-// Refused, by Error{Store}: whatever leads to another file (external storage, external and soft links, virtual datasets),
-// filters that are not HDF5's own (they would be loaded as plug-ins), values that were never written, element types that
-// satdl does not have, and sizes that the file's own size does not justify.
+// Refused, by Error{Store}: whatever leads to another file (external storage, external links, virtual datasets), filters that are neither
+// HDF5's own nor h5py's lzf (they would be loaded as plug-ins), elements that are not numbers, and sizes that the file's own size does not
+// justify. Values that were never written are the fill value, as in h5py.
 void read_hdf5(const std::filesystem::path& file, std::uint64_t file_bytes, const std::string& name,
                std::optional<std::int64_t> limit, const ImportSink& sink);
 

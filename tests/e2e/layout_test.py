@@ -20,6 +20,7 @@ HEADERS = {
     "HDF5": r"(hdf5|H5\w*)\.h",
     "SQLite": r"sqlite3\.h",
     "spdlog": r"spdlog/",
+    "zlib": r"zlib\.h",
 }
 NEVER = r"torch/|ATen/|c10/|CLI/|stages/|commands/|report/"
 

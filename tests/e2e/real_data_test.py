@@ -97,13 +97,14 @@ class RealData(satdl.Case):
         self.assertFalse((self.folder / "never").exists() or (self.folder / "never-results").exists())
 
     def test_a_network_that_cannot_take_its_data_fails_in_the_smoke_run_by_name(self):
-        numpy.save(self.folder / "rows.npy", numpy.zeros((300, 5), dtype="float32"))
+        with h5py.File(self.folder / "rows.h5", "w") as file:  # whose shape shows only when it is read
+            file["rows"] = numpy.zeros((300, 5), dtype="float32")
         numpy.save(self.folder / "classes.npy", numpy.zeros(300, dtype="uint8"))
         dag = self.write("wrong.yaml", """\
 name: wrong
 networks: {images: [{conv: 4}, flatten, {dense: 2, activation: softmax}]}
 stages:
-  x: {kind: read, file: rows.npy}
+  x: {kind: read, file: rows.h5}
   y: {kind: read, file: classes.npy}
   model: {kind: train, in: {x: x.data, target: y.data}, net: images, loss: cross_entropy}
   test: {kind: evaluate, in: {model: model.model, x: x.data, target: y.data}, loss: cross_entropy}

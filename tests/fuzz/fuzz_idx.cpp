@@ -1,9 +1,10 @@
-// Files of arrays: IDX, .npy, and what the reader of strangers' HDF5 files says. The first byte says which, and the limit.
+// Files of arrays: IDX, .npy, .npz, CSV, and what the reader of strangers' HDF5 files says. The first byte says whether it is the last, and
+// the limit.
 #include <optional>
 
+#include "pipeline/array_files/array_file.h"
+#include "pipeline/array_files/file_kind.h"
 #include "pipeline/hdf5/hdf5_import.h"
-#include "stages/idx.h"
-#include "stages/npy.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace satdl;
@@ -26,6 +27,7 @@ SATDL_FUZZER(text) {
     }
     const fuzz::MemoryFile file(bytes);
     fuzz::expect_result_or_error([&] {
-        check(first % 4 == 1 ? stages::read_npy(file.path(), limit) : stages::read_idx(file.path(), limit));
+        BinaryFile opened(file.path());
+        if (file_kind(opened) != FileKind::Hdf5) check(read_array_file(file.path(), {.limit = limit}));
     });
 }

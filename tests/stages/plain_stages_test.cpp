@@ -5,9 +5,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 
 #include "stage_test.h"
+#include "stages/array_conversion.h"
 #include "stages/model_arrays.h"
 #include "stages/random.h"
 #include "stages/stages.h"
@@ -27,6 +29,7 @@ SourceFile source(const std::string& role, const std::string& bytes, DType dtype
             .path = path,
             .dtype = dtype,
             .shape = std::move(shape),
+            .header = {},
             .expected = {},
             .dataset = "tiny",
             .place = {}};
@@ -129,23 +132,110 @@ TEST_CASE("load refuses splits without samples, and images beside the labels of 
     CHECK_THROWS_WITH(stage.run({}, context), Contains("images has no samples") && Contains("fetch the file again"));
 }
 
-TEST_CASE("read takes .npy and .h5 by their names, IDX otherwise, and at most `limit` entries") {
-    const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n";
-    const std::string npy = "\x93NUMPY" + std::string{1, 0, static_cast<char>(header.size()), 0} + header + "ab";
+namespace {
+
+std::string npy(const std::string& descr, const std::string& shape, const std::string& data) {
+    const std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }\n";
+    return "\x93NUMPY" + std::string{1, 0, static_cast<char>(header.size()), 0} + header + data;
+}
+
+template <typename T>
+std::string npy_of(const std::string& descr, const std::vector<T>& values) {
+    return npy(descr, "(" + std::to_string(values.size()) + ",)",
+               std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)));
+}
+
+Array read_with(const std::map<std::string, std::string>& params, const std::string& bytes, std::vector<std::string>* logged = nullptr) {
     const StageEntry stage = read_stage();
-    TestContext context(stage.description, {{"file", "x"}});
-    context.files_ = {source("mine.npy", npy, DType::UInt8, {})};
-    CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a', 'b'});
-    context.files_ = {source("mine", std::string{0, 0, 8, 1, 0, 0, 0, 1} + "q", DType::UInt8, {})};
-    CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'q'});
-    TestContext limited(stage.description, {{"file", "x"}, {"limit", "1"}});
-    limited.files_ = {source("mine.npy", npy, DType::UInt8, {})};
-    CHECK(values_of<std::uint8_t>(stage.run({}, limited).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a'});
-    TestContext chosen(stage.description, {{"file", "x"}, {"array", "group/data"}});
-    chosen.files_ = limited.files_;
-    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("'array' selects an array of an HDF5 file") && Contains("remove it"));
-    chosen.files_ = {source("mine.h5", npy, DType::UInt8, {})};
-    CHECK_THROWS_WITH(stage.run({}, chosen), Contains("mine.h5") && Contains("is it a complete HDF5 file"));
+    std::map<std::string, std::string> all = params;
+    all["file"] = "x";
+    TestContext context(stage.description, all);
+    context.files_ = {source("mine", bytes, DType::UInt8, {})};
+    Array array = stage.run({}, context).outputs.at("data").at("");
+    if (logged != nullptr) *logged = context.logged;
+    return array;
+}
+
+}  // namespace
+
+TEST_CASE("read tells formats apart by content, whatever the file's name, and takes at most `limit` entries") {
+    const std::string two = npy("|u1", "(2,)", "ab"), idx = std::string{0, 0, 8, 1, 0, 0, 0, 1} + "q";
+    const StageEntry stage = read_stage();
+    for (const char* name : {"mine.npy", "mine.h5", "mine.idx", "mine"}) {
+        TestContext context(stage.description, {{"file", "x"}});
+        context.files_ = {source(name, two, DType::UInt8, {})};
+        CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'a', 'b'});
+        context.files_ = {source(name, idx, DType::UInt8, {})};
+        CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'q'});
+        context.files_ = {source(name, "\x89HDF\r\n\x1a\n and no more", DType::UInt8, {})};
+        CHECK_THROWS_WITH(stage.run({}, context), Contains("is it a complete HDF5 file"));
+    }
+    CHECK(values_of<std::uint8_t>(read_with({{"limit", "1"}}, two)) == std::vector<std::uint8_t>{'a'});
+    CHECK_THROWS_WITH(read_with({{"array", "group/data"}}, two), Contains("has one array without a name") && Contains("remove it"));
+}
+
+TEST_CASE("read converts to another type where no value changes but by float32's rounding") {
+    const std::string doubles = npy_of<double>("<f8", {0.1, -2, 1e-300, INFINITY});
+    CHECK(values_of<float>(read_with({{"dtype", "float32"}}, doubles)) == std::vector<float>{0.1f, -2, 0, INFINITY});
+    CHECK(values_of<double>(read_with({{"dtype", "float64"}}, doubles))[0] == 0.1);
+    CHECK(std::isnan(values_of<float>(read_with({{"dtype", "float32"}}, npy_of<double>("<f8", {NAN})))[0]));
+    CHECK(values_of<std::uint8_t>(read_with({{"dtype", "uint8"}}, npy_of<std::int64_t>("<i8", {0, 255}))) ==
+          std::vector<std::uint8_t>{0, 255});
+    CHECK(values_of<std::int64_t>(read_with({{"dtype", "int64"}}, npy_of<double>("<f8", {-3, 9007199254740992}))) ==
+          std::vector<std::int64_t>{-3, 9007199254740992});
+    CHECK(values_of<float>(read_with({{"dtype", "float32"}}, npy_of<std::int32_t>("<i4", {16777216, -5}))) ==
+          std::vector<float>{16777216, -5});
+}
+
+TEST_CASE("read refuses a value that the other type does not have, and with `lossy` takes the nearest") {
+    constexpr std::int64_t kGreatest = std::numeric_limits<std::int64_t>::max();
+    struct Case {
+        const char* dtype;
+        std::string bytes;
+        const char* told;
+        double nearest;
+    };
+    for (const Case& one : std::initializer_list<Case>{
+             {"uint8", npy_of<std::int32_t>("<i4", {256}), "element 0 is 256, which uint8 does not have", 255},
+             {"uint8", npy_of<std::int32_t>("<i4", {-1}), "element 0 is -1", 0},
+             {"uint8", npy_of<float>("<f4", {0.75f}), "element 0 is 0.75", 1},
+             {"int32", npy_of<double>("<f8", {2147483648.0}), "which int32 does not have", 2147483647.0},
+             {"int32", npy_of<double>("<f8", {-INFINITY}), "element 0 is -inf", -2147483648.0},
+             {"int64", npy_of<double>("<f8", {1e300}), "which int64 does not have", 9223372036854775807.0},
+             {"float32", npy_of<std::int32_t>("<i4", {16777217}), "element 0 is 16777217", 16777216},
+             {"float64", npy_of<std::int64_t>("<i8", {kGreatest}), "element 0 is 9223372036854775807", 9223372036854775808.0},
+             {"float32", npy_of<double>("<f8", {1e39}), "element 0 is 1e+39", INFINITY},
+         }) {
+        INFO(one.told);
+        CHECK_THROWS_WITH(read_with({{"dtype", one.dtype}}, one.bytes), Contains(one.told) && Contains("lossy: true"));
+        const Array nearest = read_with({{"dtype", one.dtype}, {"lossy", "true"}}, one.bytes);
+        CHECK(nearest.dtype() == dtype_from_name(one.dtype));
+        CHECK(values_of<double>(converted(nearest, DType::Float64, true))[0] == one.nearest);
+    }
+    CHECK_THROWS_WITH(read_with({{"dtype", "int32"}, {"lossy", "true"}}, npy_of<float>("<f4", {NAN})), Contains("element 0 is nan"));
+}
+
+TEST_CASE("read turns [N, H, W, C] into [N, C, H, W], and warns where nobody said which it is") {
+    std::string bytes;
+    for (int i = 0; i < 2 * 5 * 6 * 3; ++i) bytes += static_cast<char>(i);
+    const std::string images = npy("|u1", "(2, 5, 6, 3)", bytes);
+    const Array turned = read_with({{"layout", "nhwc"}}, images);
+    CHECK(turned.shape() == Shape{2, 3, 5, 6});
+    for (std::size_t n = 0; n < 2; ++n)
+        for (std::size_t c = 0; c < 3; ++c)
+            for (std::size_t p = 0; p < 30; ++p) CHECK(turned.values<std::uint8_t>()[(n * 3 + c) * 30 + p] == n * 90 + p * 3 + c);
+    std::vector<std::string> logged;
+    CHECK(read_with({}, images, &logged).shape() == Shape{2, 5, 6, 3});
+    REQUIRE(logged.size() == 1);
+    CHECK(logged[0] ==
+          "[2, 5, 6, 3] is read as 5 channels of 6 x 3; if these are images with 3 channels, write layout: nhwc, else layout: nchw");
+    for (const char* layout : {"nhwc", "nchw"}) {
+        (void)read_with({{"layout", layout}}, images, &logged);
+        CHECK(logged.empty());
+    }
+    (void)read_with({}, npy("|u1", "(2, 3, 6, 5)", bytes), &logged);
+    CHECK(logged.empty());
+    CHECK_THROWS_WITH(read_with({{"layout", "nhwc"}}, npy("|u1", "(2,)", "ab")), Contains("this one is [2]"));
 }
 
 TEST_CASE("a model survives its way through a port") {

@@ -35,19 +35,37 @@ with file("several.h5", userblock_size=512) as out:
     out["group/deeper/b"] = numbers + 1
     out["group/again"] = out["group"]  # a circle of hard links
     out["soft"] = h5py.SoftLink("/a")
+    out["group/relative"] = h5py.SoftLink("deeper/b")
+    out["to_group"] = h5py.SoftLink("/group/")
+    out["dangling"] = h5py.SoftLink("/nowhere")
+    out["circle"] = h5py.SoftLink("/circle")
+    out["to_external"] = h5py.SoftLink("/external")
     out["external"] = h5py.ExternalLink("plain.h5", "data")
 
 one("external_storage.h5", shape=(24,), dtype="<f4", external=[("secret.bin", 0, 96)])
 one("lzf.h5", data=numbers, chunks=(4, 3, 2), compression="lzf")
+one("lzf_many.h5", data=numpy.arange(100000, dtype="<i4") // 1000, chunks=(7001,), compression="lzf", shuffle=True)
 one("unwritten.h5", shape=(1 << 40,), dtype="<f4")
 one("unwritten_chunks.h5", shape=(1 << 40,), dtype="<f4", chunks=(1 << 20,))
 one("half_written.h5", shape=(64,), dtype="<f4", chunks=(16,))
 with h5py.File("half_written.h5", "a") as out:
     out["data"][:16] = 1
 one("more_than_64_bits.h5", shape=(1 << 40, 1 << 40), dtype="<f8", chunks=(1, 1))
-one("large_chunks.h5", shape=(1 << 29,), dtype="u1", chunks=(1 << 29,), compression="gzip")
-one("half.h5", data=numbers.astype("<f2"))
+one("huge_chunks.h5", shape=(1 << 29,), dtype="u1", chunks=(1 << 29,), compression="gzip")
+one("one_chunk.h5", data=numpy.arange(40_000_000, dtype="<i4"), chunks=(40_000_000,), compression="gzip", compression_opts=1, shuffle=True)
+one("never_written.h5", shape=(3, 2), dtype="<f4")
+one("filled.h5", shape=(6, 2), dtype="<f4", chunks=(2, 2), fillvalue=7)
+with h5py.File("filled.h5", "a") as out:
+    out["data"][2:4] = 1
+types = {"bool": "?", "int8": "i1", "int16": "<i2", "uint16": ">u2", "uint32": "<u4", "uint64": ">u8", "half": "<f2", "big_half": ">f2"}
+for name, dtype in types.items():
+    one(f"{name}.h5", data=numpy.array([0, 1], dtype))
+one("enum.h5", data=numpy.array([1, 0], "u1"), dtype=h5py.enum_dtype({"no": 0, "yes": 1}, "u1"))
+one("too_large.h5", data=numpy.array([1 << 63], "<u8"))
 one("text.h5", data="words")
+one("complex.h5", data=numbers.astype("c8"))
+one("lists.h5", shape=(2,), dtype=h5py.vlen_dtype("f4"))
+one("records.h5", data=numpy.zeros(3, dtype=[("a", "f4"), ("b", "i8")]))
 one("null.h5", data=h5py.Empty("f4"))
 layout = h5py.VirtualLayout(shape=(4, 3, 2), dtype="<f4")
 layout[:] = h5py.VirtualSource("plain.h5", "data", shape=(4, 3, 2))

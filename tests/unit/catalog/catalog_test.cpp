@@ -52,6 +52,7 @@ StageLibraryInfo everything() {
          .smoke_min = 1e-6,
          .smoke_max = 0.01},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
+        {.name = "later", .fallback = "null", .in_key_at_default = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
         {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
         {.name = "device", .type = ParamType::Device, .fallback = "cpu"},
@@ -155,6 +156,7 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     CHECK(fault_with({.name = "y", .dtype_of = "z"}) ==
           "output 'y' takes its element type from 'z', which is not an input array");
     CHECK(fault_with({.name = "y", .shape = "dataset(images)"}));
+    CHECK(fault_with({.name = "y", .shape = "file(rate)"}) == "output 'y' has a shape that needs a file 'rate'");
     CHECK(fault_with({.name = "a/b"}));
     StageLibraryInfo info = everything();
     info.stages[0].description.params[2].fallback = "mae";
@@ -280,8 +282,9 @@ TEST_CASE("the rules of shapes are read to the letter") {
     CHECK(parse_shape_rule("network(net, x)")->layer.empty());
     CHECK(parse_shape_rule("network(net,x,until)")->layer == "until");
     CHECK(parse_shape_rule("dataset(images)")->role == "images");
+    CHECK(parse_shape_rule("file(path)")->file == "path");
     for (const char* bad : {"", "[", "[N,]", "[N M]", "[-1]", "[1.5]", "anything", "network(net)", "network()",
-                            "network(net, 1)", "dataset()", "dataset(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
+                            "network(net, 1)", "dataset()", "dataset(a, b)", "file()", "file(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
         INFO(bad);
         CHECK_FALSE(parse_shape_rule(bad));
     }

@@ -43,7 +43,10 @@ struct Kinds {
         normalise.description.inputs = {{.name = "images", .dtypes = {DType::UInt8, DType::Float32}, .shape = "[N, ...]"}};
         normalise.description.outputs = {kImages};
         read = entry({.kind = "read"});
-        read.description.outputs = {{.name = "data"}};
+        read.description.params = {{.name = "file", .type = ParamType::File}, {.name = "limit", .type = ParamType::Integer},
+                                   {.name = "dtype", .type = ParamType::Choice, .choices = {"float32", "float64"}},
+                                   {.name = "layout", .type = ParamType::Choice, .choices = {"nchw", "nhwc"}}};
+        read.description.outputs = {{.name = "data", .shape = "file(file)"}};
         train = entry({.kind = "train"});
         train.description.inputs = {{.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...X]"},
                                     {.name = "target", .shape = "[N, ...T]"},
@@ -106,6 +109,16 @@ struct Builder {
             file.shape = shape;
             dag.nodes.back().files.push_back(file);
         }
+        return *this;
+    }
+
+    Builder& read(const std::string& name, std::optional<ArrayType> header, std::map<std::string, ParamValue> params = {}) {
+        add(name, kinds.read, {}, std::move(params));
+        SourceFile file;
+        file.role = "file";
+        file.path = name + ".npy";
+        file.header = std::move(header);
+        dag.nodes.back().files.push_back(file);
         return *this;
     }
 
@@ -445,4 +458,30 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
     CHECK(told([&](auto& outputs) { outputs["metrics"]["../loss"] = numbers({1}); }) ==
           "'../loss' of output 'metrics' cannot be a name in HDF5");
     CHECK(told([](auto& outputs) { outputs["model"].erase("architecture"); }).find("architecture") != std::string::npos);
+}
+
+TEST_CASE("an array out of a file has the type that its header says, as the parameters have it") {
+    const ArrayType images{DType::Float64, {100, 32, 32, 3}};
+    Builder b;
+    b.read("whole", images).read("part", images, {{"limit", std::int64_t{7}}}).read("turned", images, {{"layout", word("nhwc", 3)}});
+    b.read("as_float", images, {{"dtype", word("float32", 4)}, {"layout", word("nchw", 4)}}).read("unknown", std::nullopt);
+    b.read("typed", std::nullopt, {{"dtype", word("float32", 6)}});
+    CHECK(describe(b.type("whole", "data")) == "float64 [100, 32, 32, 3]");
+    CHECK(describe(b.type("part", "data")) == "float64 [7, 32, 32, 3]");
+    CHECK(describe(b.type("turned", "data")) == "float64 [100, 3, 32, 32]");
+    CHECK(describe(b.type("as_float", "data")) == "float32 [100, 32, 32, 3]");
+    CHECK(describe(b.type("unknown", "data")) == "? [?]");
+    CHECK(describe(b.type("typed", "data")) == "float32 [?]");
+}
+
+TEST_CASE("an array out of a file that does not fit is reported before anything runs, with what converts it") {
+    Builder b;
+    b.read("doubles", ArrayType{DType::Float64, {8, 5}}).read("rows", ArrayType{DType::Float32, {8, 5}}, {{"layout", word("nhwc", 2)}});
+    b.add("unit", b.kinds.normalise, {{"images", "doubles.data"}});
+    Diagnostics found;
+    (void)infer_types(b.dag, found);
+    REQUIRE(found.found().size() == 2);
+    CHECK(found.found()[0].message == "layout nhwc is for an array [N, H, W, C], rows.npy is float32 [8, 5]");
+    CHECK(found.found()[1].message == "unit.images wants uint8 or float32 [N, ...], doubles.data is float64 [8, 5]");
+    CHECK(found.found()[1].hint == "doubles can convert it: write dtype: float32 there");
 }

@@ -169,6 +169,22 @@ TEST_CASE("Whatever can change a result changes the key") {
     CHECK(setting.key() != key);
 }
 
+TEST_CASE("A parameter that was added later leaves the keys of earlier results as they are, at its default") {
+    Setting setting;
+    const Digest key = setting.key();
+    setting.stage.description.params.push_back({.name = "later", .fallback = "null", .in_key_at_default = false});
+    setting.set("later", "null");
+    CHECK(setting.key() == key);
+    setting.set("later", "given");
+    CHECK(setting.key() != key);
+    setting.stage.description.params.back() = {
+        .name = "later", .type = ParamType::Boolean, .fallback = "false", .in_key_at_default = false};
+    setting.set("later", "false");
+    CHECK(setting.key() == key);
+    setting.set("later", "true");
+    CHECK(setting.key() != key);
+}
+
 TEST_CASE("Portable numerics leave LibTorch and the processor out, but not the threads") {
     Setting setting;
     setting.dag.numerics = Numerics::Portable;

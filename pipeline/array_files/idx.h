@@ -6,12 +6,15 @@
 #include <filesystem>
 #include <optional>
 
-#include "pipeline/core/array.h"
+#include "pipeline/array_files/binary_file.h"
 
-namespace satdl::stages {
+namespace satdl {
 
-// The file's array, or its first `limit` entries along the first dimension. Reads uint8, int32, float32 and float64.
-// Throws Error{Store} naming the file: not IDX, another element type, more or fewer bytes than the extents say.
+// Each throws Error{Store} naming the file: not IDX, another element type, more or fewer bytes than the extents say.
+
+// What the header says. `file` is at its beginning.
+[[nodiscard]] ArrayType read_idx_type(BinaryFile& file);
+// The file's array, or its first `limit` entries along the first dimension.
 [[nodiscard]] Array read_idx(const std::filesystem::path& file, std::optional<std::int64_t> limit = {});
 
-}  // namespace satdl::stages
+}  // namespace satdl

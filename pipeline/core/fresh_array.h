@@ -8,7 +8,7 @@
 
 #include "pipeline/core/array.h"
 
-namespace satdl::stages {
+namespace satdl {
 
 class FreshArray {
 public:
@@ -38,4 +38,4 @@ private:
     std::shared_ptr<std::byte[]> storage_;
 };
 
-}  // namespace satdl::stages
+}  // namespace satdl

@@ -1,0 +1,27 @@
+// An array out of a file of the user's own, whatever its format.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "pipeline/array_files/csv.h"
+#include "pipeline/core/array.h"
+
+namespace satdl {
+
+struct ArraySelection {
+    std::string name{};                  // HDF5 and .npz: which array; "": the only one
+    std::optional<Columns> columns{};    // CSV: all, if absent
+    std::optional<std::int64_t> limit{}; // the first entries along the first dimension
+};
+
+// Throws Error{Store} naming the file.
+[[nodiscard]] Array read_array_file(const std::filesystem::path& path, const ArraySelection& selection);
+
+// What the file's header says of its array, without `limit`; -1: an extent that only reading will tell (the rows of a CSV file). nullopt:
+// only reading it will tell (HDF5), or it cannot be read, which is for whoever reads it to report.
+[[nodiscard]] std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, const ArraySelection& selection);
+
+}  // namespace satdl

@@ -1,0 +1,135 @@
+#include "pipeline/array_files/csv.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/core/ascii.h"
+
+namespace satdl {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+constexpr std::size_t kFirstBytes = 1 << 20;  // in which a first row ends
+
+std::optional<double> number(std::string_view field) {
+    double value = 0;
+    const auto [end, failed] = std::from_chars(field.data(), field.data() + field.size(), value);
+    if (field.empty() || failed != std::errc() || end != field.data() + field.size()) return std::nullopt;
+    return value;
+}
+
+// The lines of a text, without their ends; one after the other.
+class Lines {
+public:
+    explicit Lines(std::string_view text) : rest_(text) {
+        if (rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
+    }
+    // nullopt after the last.
+    std::optional<std::string_view> next() {
+        if (rest_.empty()) return std::nullopt;
+        ++number_;
+        const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+        std::string_view line = rest_.substr(0, end);
+        rest_.remove_prefix(std::min(end + 1, rest_.size()));
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        return line;
+    }
+    [[nodiscard]] std::int64_t number() const { return number_; }  // of the line that came last, from 1
+
+private:
+    std::string_view rest_;
+    std::int64_t number_ = 0;
+};
+
+void split(std::string_view line, std::vector<std::string_view>& fields) {
+    fields.clear();
+    for (std::size_t from = 0; from <= line.size();) {
+        const std::size_t comma = std::min(line.find(',', from), line.size());
+        fields.push_back(trimmed(line.substr(from, comma - from)));
+        from = comma + 1;
+    }
+}
+
+struct Rows {
+    std::size_t width = 0;  // chosen columns
+    std::vector<double> numbers;
+};
+
+Rows read_rows(const BinaryFile& file, std::string_view text, const std::optional<Columns>& columns, std::optional<std::int64_t> limit) {
+    Rows rows;
+    Lines lines(text);
+    std::vector<std::string_view> fields;
+    std::size_t all = 0;  // columns of the file
+    std::int64_t count = 0;
+    while (!limit || count < *limit) {
+        const auto line = lines.next();
+        if (!line) break;
+        if (trimmed(*line).empty()) continue;
+        split(*line, fields);
+        const auto at = [&](std::size_t column) { return fmt::format("line {}, column {}", lines.number(), column + 1); };
+        const std::size_t first = columns ? static_cast<std::size_t>(columns->first - 1) : 0;
+        if (all == 0) {
+            all = fields.size();
+            if (columns && columns->last > static_cast<std::int64_t>(all))
+                throw file.error(fmt::format("has {} columns, not {}", all, columns->last), "columns are counted from 1");
+            rows.width = columns ? static_cast<std::size_t>(columns->last - columns->first + 1) : all;
+            const auto chosen = std::span(fields).subspan(first, rows.width);
+            if (std::ranges::none_of(chosen, [](std::string_view field) { return number(field).has_value(); })) continue;  // names
+        }
+        if (fields.size() != all)
+            throw file.error(fmt::format("line {} has {} columns, the first has {}", lines.number(), fields.size(), all),
+                             "numbers are written 1234.5, columns are separated by commas");
+        for (std::size_t column = first; column < first + rows.width; ++column) {
+            const auto value = number(fields[column]);
+            if (!value)
+                throw file.error(fmt::format("{}: '{}' is not a number", at(column), printable(fields[column].substr(0, 40))),
+                                 columns ? "" : "leave columns that are no numbers out: columns: 1-3, for example");
+            rows.numbers.push_back(*value);
+        }
+        ++count;
+    }
+    if (count == 0)
+        throw file.error("has no rows of numbers", "a CSV file has numbers with commas between them, after at most one line of names");
+    return rows;
+}
+
+// One column is an array of one dimension, as labels are.
+Shape shape_of(std::int64_t rows, std::size_t width, const std::optional<Columns>& columns) {
+    if (columns && columns->first == columns->last) return {rows};
+    return {rows, static_cast<std::int64_t>(width)};
+}
+
+}  // namespace
+
+std::optional<Columns> parse_columns(const std::string& text) {
+    const std::size_t dash = text.find('-');
+    Columns columns;
+    const auto read = [](std::string_view part, std::int64_t& column) {
+        const auto [end, failed] = std::from_chars(part.data(), part.data() + part.size(), column);
+        return failed == std::errc() && end == part.data() + part.size() && column >= 1;
+    };
+    const std::string_view whole = text;
+    if (!read(whole.substr(0, dash), columns.first)) return std::nullopt;
+    columns.last = columns.first;
+    if (dash != std::string::npos && !read(whole.substr(dash + 1), columns.last)) return std::nullopt;
+    return columns.first <= columns.last ? std::optional(columns) : std::nullopt;
+}
+
+Array read_csv(BinaryFile& file, const std::optional<Columns>& columns, std::optional<std::int64_t> limit) {
+    const std::string text = file.peek(0, file.size());
+    const Rows rows = read_rows(file, text, columns, limit);
+    return Array::of<double>(shape_of(static_cast<std::int64_t>(rows.numbers.size() / rows.width), rows.width, columns), rows.numbers);
+}
+
+ArrayType read_csv_type(BinaryFile& file, const std::optional<Columns>& columns) {
+    const Rows rows = read_rows(file, file.peek(0, kFirstBytes), columns, 1);
+    return {DType::Float64, shape_of(-1, rows.width, columns)};
+}
+
+}  // namespace satdl
