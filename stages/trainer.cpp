@@ -67,7 +67,7 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
       schedule_(options_.schedule, options_.optimiser.learning_rate,
                 (steps_an_epoch_ + options_.accumulate - 1) / options_.accumulate, options_.epochs),
       context_(context),
-      batch_(net.blank_batch(options_.batch_size)) {
+      batch_(net.blank_batch(std::min(options_.batch_size, data_.train.x.size(0)))) {
     check_samples(net, data_.train, "x", "target");
     data_.train.target = objective_.prepare(data_.train.target);
     if (data_.validation) {
