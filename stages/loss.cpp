@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "stages/tensor.h"
@@ -23,6 +24,13 @@ std::string how_to_get_labels(const at::Tensor& target) {
         return "drop the last dimension: y.reshape(-1)";
     if (target.dim() == 2) return "where each row has a 1 at its class: y.argmax(axis=1)";
     return target.dim() == 1 ? "convert them to integers: y.astype('int64')" : "";
+}
+
+// Of a target [N] that is not of the shape of the outputs [N, ...].
+std::string how_to_get_outputs(const at::Tensor& target, const Shape& output) {
+    if (target.dim() != 1) return "";
+    if (output == Shape{1}) return "give it a second dimension: y.reshape(-1, 1)";
+    return at::isIntegralType(target.scalar_type(), false) ? "for class numbers, use the loss cross_entropy" : "";
 }
 
 }  // namespace
@@ -60,13 +68,16 @@ void Objective::check_fit(const at::Tensor& target) const {
                           how_to_get_labels(target));
     } else if (targets != with_samples(target.dim() > 0 ? target.size(0) : 0, output_)) {
         throw stage_error(fmt::format("the shape of the target, {}, is not that of the network's output, {}", shape_text(targets),
-                                      shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))));
+                                      shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))),
+                          how_to_get_outputs(target, output_));
     }
     if (loss_ == LossKind::BinaryCrossEntropy && !labels_ && target.numel() > 0) {
         const auto min = target.min().item<double>(), max = target.max().item<double>();
         if (!(min >= 0 && max <= 1)) {
-            throw stage_error(fmt::format("binary_cross_entropy needs targets between 0 and 1, but these are {:g} to {:g}", min, max),
-                              "divide them by their greatest value, or use the loss mse");
+            throw stage_error(std::isnan(min) ? "binary_cross_entropy needs targets between 0 and 1, but these hold NaN"
+                                              : fmt::format("binary_cross_entropy needs targets between 0 and 1, but these are {:g} to {:g}",
+                                                            min, max),
+                              std::isnan(min) ? "" : "divide them by their greatest value, or use the loss mse");
         }
     }
     const bool probabilities = last_.kind == Activation::Softmax || last_.kind == Activation::Sigmoid;

@@ -102,6 +102,8 @@ TEST_CASE("targets that do not fit are refused in words") {
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Relu, two, labels({1})), Contains("probabilities"));
     CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, matrix(1, {1, 2, 3})),
                       Contains("[1, 3]") && Contains("[1, 2]"));
+    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, labels({1})), Contains("use the loss cross_entropy"));
+    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, matrix(1, {0}), matrix(1, {1}).squeeze(1)), Contains("y.reshape(-1, 1)"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, at::zeros({1, 2, 3, 3}), labels({1})),
                       Contains("flatten"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1}), labels({1})),
