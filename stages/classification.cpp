@@ -41,6 +41,10 @@ Confusion confusion_of(std::span<const std::int64_t> actual, std::span<const std
     return confusion;
 }
 
+std::string classes_text(const std::vector<std::int64_t>& classes) {
+    return fmt::format("{} {}", classes.size() == 1 ? "class" : "classes", fmt::join(classes, ", "));
+}
+
 Numbers precision_and_recall(const Confusion& confusion) {
     Numbers precisions, recalls;
     double precision = 0, recall = 0;

@@ -19,6 +19,9 @@ struct Confusion {
 [[nodiscard]] Confusion confusion_of(std::span<const std::int64_t> actual, std::span<const std::int64_t> predicted,
                                      std::int64_t classes);
 
+// "class 3", "classes 3, 5": for messages.
+[[nodiscard]] std::string classes_text(const std::vector<std::int64_t>& classes);
+
 // precision/C = right / all that were taken for class C; recall/C = right / all that are of class C; 0 where there is none
 // of them. precision/macro, recall/macro: the mean over the classes, each counting the same.
 [[nodiscard]] Numbers precision_and_recall(const Confusion& confusion);

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
+
+#include "stages/tensor.h"
 
 namespace satdl::stages {
 namespace {
@@ -13,6 +16,21 @@ Shape with_samples(std::int64_t samples, const Shape& sample) {
     Shape shape{samples};
     shape.insert(shape.end(), sample.begin(), sample.end());
     return shape;
+}
+
+// Of a target that is not class numbers [N]: in NumPy's words.
+std::string how_to_get_labels(const at::Tensor& target) {
+    if (target.dim() == 2 && target.size(1) == 1 && at::isIntegralType(target.scalar_type(), false))
+        return "drop the last dimension: y.reshape(-1)";
+    if (target.dim() == 2) return "where each row has a 1 at its class: y.argmax(axis=1)";
+    return target.dim() == 1 ? "convert them to integers: y.astype('int64')" : "";
+}
+
+// Of a target [N] that is not of the shape of the outputs [N, ...].
+std::string how_to_get_outputs(const at::Tensor& target, const Shape& output) {
+    if (target.dim() != 1) return "";
+    if (output == Shape{1}) return "give it a second dimension: y.reshape(-1, 1)";
+    return at::isIntegralType(target.scalar_type(), false) ? "for class numbers, use the loss cross_entropy" : "";
 }
 
 }  // namespace
@@ -46,10 +64,21 @@ void Objective::check_fit(const at::Tensor& target) const {
         }
     } else if (loss_ == LossKind::CrossEntropy) {
         throw stage_error(fmt::format("cross_entropy needs class numbers [N] of an integer type as target, but this is {} {}",
-                                      at::toString(target.scalar_type()), shape_text(targets)));
+                                      name_of(dtype_of(target)), shape_text(targets)),
+                          how_to_get_labels(target));
     } else if (targets != with_samples(target.dim() > 0 ? target.size(0) : 0, output_)) {
         throw stage_error(fmt::format("the shape of the target, {}, is not that of the network's output, {}", shape_text(targets),
-                                      shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))));
+                                      shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))),
+                          how_to_get_outputs(target, output_));
+    }
+    if (loss_ == LossKind::BinaryCrossEntropy && !labels_ && target.numel() > 0) {
+        const auto min = target.min().item<double>(), max = target.max().item<double>();
+        if (!(min >= 0 && max <= 1)) {
+            throw stage_error(std::isnan(min) ? "binary_cross_entropy needs targets between 0 and 1, but these hold NaN"
+                                              : fmt::format("binary_cross_entropy needs targets between 0 and 1, but these are {:g} to {:g}",
+                                                            min, max),
+                              std::isnan(min) ? "" : "divide them by their greatest value, or use the loss mse");
+        }
     }
     const bool probabilities = last_.kind == Activation::Softmax || last_.kind == Activation::Sigmoid;
     if (loss_ != LossKind::Mse && !probabilities && last_.kind != Activation::None) {

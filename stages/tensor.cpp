@@ -21,6 +21,8 @@ at::ScalarType scalar_type(DType dtype) {
     return at::kDouble;
 }
 
+}  // namespace
+
 DType dtype_of(const at::Tensor& tensor) {
     switch (tensor.scalar_type()) {
         case at::kByte: return DType::UInt8;
@@ -33,8 +35,6 @@ DType dtype_of(const at::Tensor& tensor) {
     SATDL_CHECK(false, fmt::format("an array cannot hold {}", at::toString(tensor.scalar_type())));
     std::abort();
 }
-
-}  // namespace
 
 at::Tensor tensor_of(const Array& array) {
     // LibTorch has no read-only tensors; that nothing writes here is the rule of the house.

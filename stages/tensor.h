@@ -11,6 +11,7 @@ namespace satdl::stages {
 // Shares the tensor's bytes where it is contiguous and on the CPU, and keeps them alive. Precondition: it is
 // never written to again.
 [[nodiscard]] Array array_of(const at::Tensor& tensor);
+[[nodiscard]] DType dtype_of(const at::Tensor& tensor);
 
 // While it lives, LibTorch's work on this thread uses exactly so many threads: a stage beside it has its own number.
 class ThreadScope {

@@ -30,6 +30,9 @@ bool is_better(const std::string& metric, double value, double than) {
     return more_is_better(metric) ? value > than : value < than;
 }
 
+// Of one that is not finite. A NaN has a sign, which says nothing.
+std::string loss_text(double loss) { return std::isnan(loss) ? "nan" : fmt::format("{}", loss); }
+
 bool all_finite(const Weights& weights) {
     const at::NoGradGuard no_grad;
     return std::ranges::all_of(weights, [](const at::Tensor& tensor) { return at::isfinite(tensor).all().item<bool>(); });
@@ -67,7 +70,7 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
       schedule_(options_.schedule, options_.optimiser.learning_rate,
                 (steps_an_epoch_ + options_.accumulate - 1) / options_.accumulate, options_.epochs),
       context_(context),
-      batch_(net.blank_batch(options_.batch_size)) {
+      batch_(net.blank_batch(std::min(options_.batch_size, data_.train.x.size(0)))) {
     check_samples(net, data_.train, "x", "target");
     data_.train.target = objective_.prepare(data_.train.target);
     if (data_.validation) {
@@ -140,7 +143,7 @@ void Trainer::run_epoch(TrainingState& state) {
         if (context_.stop_requested()) throw Stopped{};
         const double loss = run_step(state, order);
         if (!std::isfinite(loss)) {
-            throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss, state.epoch + 1, state.step),
+            throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss_text(loss), state.epoch + 1, state.step),
                               "try a smaller learning_rate, and check the inputs for NaN");
         }
         report(state, false, named("train/", state.sums));
@@ -194,7 +197,7 @@ Numbers Trainer::validate(TrainingState& state) const {
     const MetricSums sums = evaluate(net_, state.weights, objective_, *data_.validation, options_.batch_size, context_);
     Numbers numbers = named("val/", sums);
     if (!std::isfinite(numbers.front().second)) {
-        throw stage_error(fmt::format("the loss of the validation data is {} after epoch {}", numbers.front().second,
+        throw stage_error(fmt::format("the loss of the validation data is {} after epoch {}", loss_text(numbers.front().second),
                                       state.epoch + 1),
                           "try a smaller learning_rate, and check the inputs for NaN");
     }

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "stages/class_weights.h"
+#include "stages/classification.h"
 #include "stages/device.h"
 #include "stages/model_arrays.h"
 #include "stages/ports.h"
@@ -106,9 +110,8 @@ std::vector<ParamDescription> stopping_params() {
 }
 
 // A class's weight in the training loss; undefined where all count the same.
-at::Tensor class_weights_of(const Params& params, const Net& net, LossKind loss, const at::Tensor& target) {
+at::Tensor class_weights_of(const Params& params, const Net& net, const Objective& objective, const at::Tensor& target) {
     if (!params.given("class_weights")) return {};
-    const Objective objective(loss, net.last_activation(), net.output(), target);
     if (!objective.has_classes()) throw stage_error("class_weights need class numbers [N] as target");
     const std::int64_t classes = objective.classes();
     const auto* given = params.value("class_weights").get_if<std::vector<double>>();  // else the word `balanced`
@@ -133,6 +136,24 @@ void hold_out(TrainingData& data, double fraction) {
     };
     data.validation = part(kept, samples - kept);
     data.train = part(0, kept);
+}
+
+// Sorted samples are split between classes. Then validation measures what was never trained.
+void warn_of_untrained_classes(const TrainingData& data, StageContext& context) {
+    const auto classes_in = [](const at::Tensor& target) {
+        const at::Tensor classes = std::get<0>(at::_unique(target.to(at::kLong)));
+        return std::set<std::int64_t>(classes.data_ptr<std::int64_t>(), classes.data_ptr<std::int64_t>() + classes.numel());
+    };
+    const auto trained = classes_in(data.train.target);
+    std::vector<std::int64_t> untrained;
+    std::ranges::set_difference(classes_in(data.validation->target), trained, std::back_inserter(untrained));
+    if (untrained.empty()) return;
+    context.log(LogLevel::Warning,
+                fmt::format("{} only in the last {} samples, which validation_fraction holds out, and not in the others: "
+                            "shuffle the samples first, for example with the stage `split`",
+                            untrained.size() == 1 ? fmt::format("{} is", classes_text(untrained))
+                                                  : fmt::format("{} are", classes_text(untrained)),
+                            data.validation->x.size(0)));
 }
 
 }  // namespace
@@ -246,7 +267,9 @@ StageOutput train(const Net& net, Weights weights, TrainingOptions options, cons
     const Params& params = context.params();
     TrainingData data = training_data(inputs, params.number("validation_fraction"));
     check_samples(net, data.train, "x", "target");
-    options.class_weights = class_weights_of(params, net, options.loss, data.train.target);
+    const Objective objective(options.loss, net.last_activation(), net.output(), data.train.target);
+    if (data.validation && !connected(inputs, "val_x") && objective.has_classes()) warn_of_untrained_classes(data, context);
+    options.class_weights = class_weights_of(params, net, objective, data.train.target);
     Trainer trainer(net, std::move(options), std::move(data), context);
     TrainingState state = trainer.start(std::move(weights));
     trainer.run(state);

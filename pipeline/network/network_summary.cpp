@@ -43,6 +43,8 @@ class Summary {
 public:
     Summary(const Layer& layer, const Shape& input) : input_(input), made_{layer.name, layer.kind(), input, 0, 0, 0} {
         std::visit([this](const auto& spec) { of(spec); }, layer.spec);
+        if (needs_.empty() && input.empty()) require_features();
+        if (needs_.empty() && elements(input) == 0) needs_ = "samples with at least one element";
         if (needs_.empty() && elements(made_.output) > kMaxElements) needs_ = "an input whose output fits into memory";
     }
 
@@ -55,6 +57,11 @@ private:
         if (input_.size() == 3) return true;
         needs_ = "[N, channels, height, width]";
         return false;
+    }
+
+    void require_features() {
+        needs_ = "[N, features]";
+        hint_ = input_.empty() ? "NumPy's x.reshape(-1, 1) gives each sample one feature" : "add `flatten` before it";
     }
 
     void of(const Conv& conv) {
@@ -72,11 +79,7 @@ private:
     }
 
     void of(const Dense& dense) {
-        if (input_.size() != 1) {
-            needs_ = "[N, features]";
-            hint_ = "add `flatten` before it";
-            return;
-        }
+        if (input_.size() != 1) return require_features();
         made_.output = {dense.units};
         made_.multiply_adds = product({dense.units, input_[0]});
         made_.trainable = sum(made_.multiply_adds, dense.bias ? dense.units : 0);

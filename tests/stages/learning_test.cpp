@@ -94,10 +94,16 @@ TEST_CASE("targets that do not fit are refused in words") {
                       Contains("class numbers 2 to 2") && Contains("2 classes") && Contains("at entry 0"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({-1})), Contains("-1"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, matrix(1, {0, 1})),
-                      Contains("class numbers"));
+                      Contains("this is float32 [1, 2]") && Contains("y.argmax(axis=1)"));
+    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({1}).unsqueeze(1)),
+                      Contains("this is int64 [1, 1]") && Contains("y.reshape(-1)"));
+    CHECK_THROWS_WITH(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, two, matrix(1, {0, 255})),
+                      Contains("needs targets between 0 and 1, but these are 0 to 255"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Relu, two, labels({1})), Contains("probabilities"));
     CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, matrix(1, {1, 2, 3})),
                       Contains("[1, 3]") && Contains("[1, 2]"));
+    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, labels({1})), Contains("use the loss cross_entropy"));
+    CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, matrix(1, {0}), matrix(1, {1}).squeeze(1)), Contains("y.reshape(-1, 1)"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, at::zeros({1, 2, 3, 3}), labels({1})),
                       Contains("flatten"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1}), labels({1})),

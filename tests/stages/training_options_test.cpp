@@ -99,6 +99,27 @@ TEST_CASE("validation_fraction holds out the last samples, as if they had come a
                       Contains("leaves 0 for training and 3 for validation"));
 }
 
+TEST_CASE("a batch larger than the data is one of all samples, to the last byte, and the validation's batches stay what they were") {
+    const StageInputs inputs = blobs(48);
+    CHECK(bytes_of(run(train_stage(), inputs, training({{"batch_size", "1000000"}}))) ==
+          bytes_of(run(train_stage(), inputs, training({{"batch_size", "48"}}))));
+}
+
+TEST_CASE("held-out samples of a class that was never trained are warned of") {
+    const StageEntry stage = train_stage();
+    const auto logged = [&](const StageInputs& inputs) {
+        TestContext context(stage.description, training({{"validation_fraction", "0.25"}, {"epochs", "1"}}));
+        (void)stage.run(inputs, context);
+        return std::ranges::count_if(context.logged, [](const std::string& line) {
+            return line.starts_with("class 2 is only in the last 3 samples, which validation_fraction holds out");
+        });
+    };
+    StageInputs inputs = blobs(12, false);
+    CHECK(logged(inputs) == 0);
+    inputs["target"] = port(array<std::uint8_t>({12}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2}));
+    CHECK(logged(inputs) == 1);
+}
+
 TEST_CASE("several batches to an update learn what one large batch learns") {
     const StageInputs inputs = blobs(200);  // 32 does not divide it: the last update of an epoch has fewer samples
     for (const std::string optimiser : {"sgd", "adam"}) {

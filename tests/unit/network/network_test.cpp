@@ -212,6 +212,10 @@ TEST_CASE("a layer that does not fit is told at its place, with what it gets and
           Lines{"1:14 layer dense_1 needs [N, features], but gets [N, 4, 28, 28] from conv_1 (add `flatten` before it)"});
     CHECK(misfits("[{conv: 4}]", {784}) ==
           Lines{"1:3 layer conv_1 needs [N, channels, height, width], but gets [N, 784] ()"});
+    CHECK(misfits("[flatten, {dense: 4}]", {}) ==
+          Lines{"1:2 layer flatten_1 needs [N, features], but gets [N] (NumPy's x.reshape(-1, 1) gives each sample one feature)"});
+    CHECK(misfits("[dropout, {dense: 4}]", {}).size() == 1);
+    CHECK(misfits("[flatten, {dense: 4}]", {0, 8}) == Lines{"1:2 layer flatten_1 needs samples with at least one element, but gets [N, 0, 8] ()"});
     CHECK(misfits("[max_pool, max_pool]", {1, 3, 3}).size() == 1);
     CHECK(misfits("[{conv: 1, kernel: 5, padding: valid}]", {1, 4, 28}).size() == 1);
     CHECK(misfits("[{repeat: 100, layers: [{upsample: 64}]}]", {1, 28, 28}).size() == 1);

@@ -1,0 +1,98 @@
+"""Arrays that a stage does not accept, where only the file says what they are: an error with its place, before the stage runs."""
+
+import unittest
+
+import numpy
+
+import satdl
+
+DAG = """\
+name: t
+params: {x: x.npy, y: y.npy, batch_size: 16, validation_fraction: 0}
+networks: {n: [flatten, {dense: 4, activation: softmax}]}
+stages:
+  x: {kind: read, file: x.npy}
+  y: {kind: read, file: y.npy}
+  my_x: {kind: read, file: "${x}"}
+  my_y: {kind: read, file: "${y}"}
+  m:
+    {kind: train, in: {x: x.data, target: y.data}, net: n, loss: cross_entropy, epochs: 2, batch_size: "${batch_size}", threads: 1,
+     validation_fraction: "${validation_fraction}"}
+  u: {kind: normalise, in: {images: my_x.data}}
+  n: {kind: add_noise, in: {images: my_x.data}}
+  f: {kind: features, in: {model: m.model, x: my_x.data}, threads: 1}
+  e: {kind: evaluate, in: {model: m.model, x: my_x.data, target: my_y.data}, loss: cross_entropy, threads: 1}
+  t: {kind: fine_tune, in: {base: m.model, x: my_x.data, target: my_y.data}, net: [{dense: 4, activation: softmax}],
+      loss: cross_entropy, epochs: 1, threads: 1}
+"""
+
+
+class Types(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        del self.environment["SATDL_STAGES"]
+        self.write("t.yaml", DAG)
+        numbers = numpy.random.default_rng(0)
+        self.save("x", numbers.random((40, 2, 4), numpy.float32))
+        self.save("y", numpy.arange(40) // 10)
+
+    def save(self, name, array):
+        numpy.save(self.folder / f"{name}.npy", array)
+
+    def failure(self, *arguments):
+        self.call("run", "t.yaml", "-q", *arguments, code=1)
+        for never in ("internal error", "frame #", "must match", "index_select"):
+            self.assertNotIn(never, self.err)
+        return self.err
+
+    def test_an_element_type_that_is_not_accepted_ends_that_stage_alone(self):
+        self.save("f8", numpy.ones((40, 2, 4)))
+        expected = "{} wants {} [N, ...], my_x.data is float64 [40, 2, 4]"
+        for options in (), ("--isolate",):
+            outcomes = self.outcomes("t.yaml", "m", "u", "n", "f", "e", "x=f8.npy", "-k", "--store", f"store{len(options)}", *options, code=1)
+            self.assertEqual({stage for stage, outcome in outcomes.items() if outcome == "failed"}, {"u", "n", "f", "e"})
+            self.assertEqual(outcomes["m"], "ran")
+        for stage, port, wanted in (("u", "u.images", "uint8 or float32"), ("n", "n.images", "float32"), ("f", "f.x", "float32")):
+            text = self.failure(stage, "x=f8.npy")
+            self.assertIn(expected.format(port, wanted), text)
+            self.assertRegex(text, rf"t\.yaml:\d+:\d+: error: {port}")
+            self.assertIn(f"convert it to {wanted} first", text)
+
+    def test_samples_of_another_shape_than_the_models_are_never_broadcast(self):
+        self.save("wide", numpy.ones((40, 2, 5), numpy.float32))
+        self.save("narrow", numpy.ones((40, 1, 1), numpy.float32))
+        for shape, name in (("[40, 2, 5]", "wide"), ("[40, 1, 1]", "narrow")):
+            for stage in "f", "e", "t":
+                text = self.failure(stage, f"x={name}.npy")
+                self.assertIn(f"my_x.data is float32 {shape}, which the network of m.model cannot read", text)
+                self.assertIn("it was trained on samples of shape [2, 4]", text)
+
+    def test_samples_and_targets_of_different_numbers(self):
+        self.save("y35", numpy.zeros(35, numpy.int64))
+        self.assertIn("e.target has 35 rows, e.x has 40: N differs", self.failure("e", "y=y35.npy"))
+
+    def test_targets_that_are_no_class_numbers(self):
+        self.save("column", numpy.zeros((40, 1), numpy.int64))
+        self.save("one_hot", numpy.eye(4, dtype=numpy.float32)[numpy.arange(40) % 4])
+        self.save("floats", numpy.zeros(40, numpy.float32))
+        for name, hint in (("column", "y.reshape(-1)"), ("one_hot", "y.argmax(axis=1)"), ("floats", "y.astype('int64')")):
+            text = self.failure("e", f"y={name}.npy")
+            self.assertIn("cross_entropy needs class numbers [N] of an integer type as target", text)
+            self.assertIn(hint, text)
+
+    def test_a_batch_is_never_larger_than_the_data(self):
+        self.save("x", numpy.ones((40, 64, 64), numpy.float32))
+        self.call("run", "t.yaml", "m", "-q", "batch_size=1000000")
+        huge = self.document("show", "m")["metrics"]
+        self.call("run", "t.yaml", "m", "-q", "batch_size=40")
+        self.assertEqual(self.document("show", "m")["metrics"], huge)
+
+    def test_a_warning_where_validation_has_classes_that_the_training_lacks(self):
+        out = self.call("run", "t.yaml", "m", "validation_fraction=0.3")
+        self.assertEqual(out.count("warning: class 3 is only in the last 12 samples, which validation_fraction holds out"), 1, out)
+        self.save("y", numpy.arange(40) % 4)
+        self.assertNotIn("warning", self.call("run", "t.yaml", "m", "validation_fraction=0.3"))
+
+
+if __name__ == "__main__":
+    unittest.main()
