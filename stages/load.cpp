@@ -78,11 +78,8 @@ StageEntry load_stage() {
                 .kind = "load",
                 .help = "Load the images and labels of a dataset (IDX files described by a manifest in data/)",
                 .outputs =
-                    {{.name = "images",
-                      .dtypes = {DType::UInt8},
-                      .shape = "dataset(images)",
-                      .help = "as in the files"},
-                     {.name = "labels", .dtypes = {DType::UInt8}, .shape = "dataset(labels)", .help = "class numbers"}},
+                    {{.name = "images", .shape = "dataset(images)", .help = "as in the files"},
+                     {.name = "labels", .shape = "dataset(labels)", .help = "class numbers, or other targets"}},
                 .params = {{.name = "dataset", .type = ParamType::Dataset, .help = "name of a manifest: data/NAME.yaml"},
                            {.name = "split", .fallback = "train", .help = "split of the dataset"},
                            {.name = "limit",

@@ -15,7 +15,7 @@ namespace satdl {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::size_t kFirstBytes = 1 << 20;  // in which a first row ends
+constexpr std::size_t kFirstBytes = 1 << 20;  // in which the first row ends, or its type is not known
 
 std::optional<double> number(std::string_view field) {
     double value = 0;
@@ -128,7 +128,9 @@ Array read_csv(BinaryFile& file, const std::optional<Columns>& columns, std::opt
 }
 
 ArrayType read_csv_type(BinaryFile& file, const std::optional<Columns>& columns) {
-    const Rows rows = read_rows(file, file.peek(0, kFirstBytes), columns, 1);
+    std::string text = file.peek(0, kFirstBytes);
+    if (text.size() < file.size()) text.resize(text.rfind('\n') + 1);  // whole lines
+    const Rows rows = read_rows(file, text, columns, 1);
     return {DType::Float64, shape_of(-1, rows.width, columns)};
 }
 

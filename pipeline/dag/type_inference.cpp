@@ -153,6 +153,8 @@ private:
     [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> pattern_shape(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> dataset_shape(const ShapeRule& rule);
+    [[nodiscard]] std::optional<DType> dataset_dtype(const ShapeRule& rule) const;
+    [[nodiscard]] const SourceFile* dataset_file(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> file_shape(const ShapeRule& rule);
     [[nodiscard]] std::optional<DType> file_dtype(const ShapeRule& rule) const;
     [[nodiscard]] const SourceFile* array_file(const ShapeRule& rule) const;
@@ -355,7 +357,8 @@ PortType NodeTyper::output(const PortDescription& port, const ShapeRule& rule) {
         const Arrival* like = port.dtype_of.empty() ? nullptr : arrival(port.dtype_of);
         if (like != nullptr && like->type != nullptr) type.dtype = like->type->dtype;
         type.shape = shape_of(rule);
-        if (rule.kind == ShapeRule::Kind::File) type.dtype = file_dtype(rule);
+        if (port.dtypes.empty() && rule.kind == ShapeRule::Kind::File) type.dtype = file_dtype(rule);
+        if (port.dtypes.empty() && rule.kind == ShapeRule::Kind::Dataset) type.dtype = dataset_dtype(rule);
     } else if (port.model) {
         infer_model(*port.model, type);
     }
@@ -387,10 +390,20 @@ std::optional<Shape> NodeTyper::pattern_shape(const ShapeRule& rule) const {
     return shape;
 }
 
-std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
+const SourceFile* NodeTyper::dataset_file(const ShapeRule& rule) const {
     const auto is_role = [&](const SourceFile& file) { return file.role == rule.role && !file.dataset.empty(); };
     const auto file = std::ranges::find_if(node_.files, is_role);
-    if (file == node_.files.end()) {
+    return file == node_.files.end() ? nullptr : &*file;
+}
+
+std::optional<DType> NodeTyper::dataset_dtype(const ShapeRule& rule) const {
+    const SourceFile* file = dataset_file(rule);
+    return file != nullptr ? std::optional(file->dtype) : std::nullopt;
+}
+
+std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
+    const SourceFile* file = dataset_file(rule);
+    if (file == nullptr) {
         const Place& place = node_.params.value("dataset").place();
         diagnostics_.add(place ? place : node_.place, fmt::format("dataset '{}' has no {} for stage '{}'",
                                                                   node_.params.text("dataset"), rule.role, node_.name));

@@ -71,7 +71,7 @@ bool ImportReceiver::start() {
         if (!empty && __builtin_mul_overflow(bytes, extent, &bytes)) return false;
     }
     if (empty) bytes = 0;
-    if (bytes > kImportMaxOfSmallFiles && bytes / kImportMaxExpansion > file_bytes_) return false;
+    if (bytes > kImportMaxOfSmallFiles && bytes / kImportMaxExpansion / kImportMaxWidening > file_bytes_) return false;
     bytes_ = bytes;
     storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
     return true;

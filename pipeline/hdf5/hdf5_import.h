@@ -22,8 +22,10 @@ inline constexpr std::string_view kImportMagic = "satdl-array-1\n";
 inline constexpr int kImportRefused = 65;
 inline constexpr char kImportHintMark = '\x1f';  // on stderr, between what is wrong and what to do
 inline constexpr std::size_t kImportMaxDimensions = 32;
-// More bytes of array than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
+// More bytes of elements than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
 inline constexpr std::uint64_t kImportMaxExpansion = 1100;
+// ... and more bytes of array than this for each byte of elements: int8 becomes int32.
+inline constexpr std::uint64_t kImportMaxWidening = 4;
 inline constexpr std::uint64_t kImportMaxOfSmallFiles = 1 << 20;  // ... beyond this, which any file may have
 
 [[nodiscard]] std::string import_header(DType dtype, const Shape& shape);

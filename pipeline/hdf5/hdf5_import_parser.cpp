@@ -275,9 +275,10 @@ void check_filters(hid_t list) {
 // What is known of an array before any byte of it is read.
 struct ArrayInfo {
     MemoryType type;
+    std::size_t element = 1;     // bytes of one in the file
     Extents extents;
     Extents chunk;               // empty: it is not in chunks
-    std::uint64_t bytes = 0;     // of the array
+    std::uint64_t bytes = 0;     // of all elements, as they are in the file
     std::uint64_t unpacked = 0;  // of what is stored of it; the rest was never written, and is its fill value
 };
 
@@ -295,8 +296,7 @@ void inspect_chunks(hid_t dataset, hid_t space, hid_t list, std::uint64_t stored
         std::ranges::find(array.chunk, 0u) != array.chunk.end())
         refuse("its chunks do not match its shape", "is the file truncated?");
     if (array.bytes == 0) return;
-    const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
-    const std::uint64_t chunk_bytes = size_in_bytes(array.chunk, H5Tget_size(type.get()));
+    const std::uint64_t chunk_bytes = size_in_bytes(array.chunk, array.element);
     hsize_t chunks = 0;
     checked(H5Dget_num_chunks(dataset, space, &chunks), "count the chunks");
     if (chunks > 0 && chunk_bytes > kMaxChunkBytes)
@@ -322,14 +322,15 @@ ArrayInfo inspect(hid_t dataset, std::uint64_t file_bytes) {
     ArrayInfo array{.type = memory_type(dataset), .extents = {}, .chunk = {}};
     const Hdf5Id space(H5Dget_space(dataset), H5Sclose, "read the shape");
     array.extents = extents_of(space.get());
-    array.bytes = size_in_bytes(array.extents, size_of(array.type.dtype));
+    const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
+    array.element = H5Tget_size(type.get());
+    array.bytes = size_in_bytes(array.extents, array.element);
     check_size(array, file_bytes);
     const std::uint64_t stored = H5Dget_storage_size(dataset);
     if (layout == H5D_CHUNKED) {
         inspect_chunks(dataset, space.get(), list.get(), stored, file_bytes, array);
     } else {
-        const Hdf5Id type(H5Dget_type(dataset), H5Tclose, "read the element type");
-        array.unpacked = size_in_bytes(array.extents, H5Tget_size(type.get()));
+        array.unpacked = array.bytes;
         if (stored != 0 && (stored != array.unpacked || stored > file_bytes))
             refuse(fmt::format("its shape {} takes {} bytes, of which {} are stored in a file of {}", text_of(array.extents),
                                array.unpacked, stored, file_bytes),

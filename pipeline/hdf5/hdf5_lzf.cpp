@@ -11,13 +11,14 @@ namespace satdl {
 namespace {
 
 // HDF5's interface of a filter: `*buffer` is from its allocator, and is replaced. 0: it failed.
-std::size_t filter(unsigned flags, std::size_t values, const unsigned options[], std::size_t bytes, std::size_t* allocated,
-                   void** buffer) {
+std::size_t unpack_chunk(unsigned flags, std::size_t values, const unsigned options[], std::size_t bytes, std::size_t* allocated,
+                         void** buffer) {
     // options: h5py's version of the filter, liblzf's, the bytes of a chunk
     if ((flags & H5Z_FLAG_REVERSE) == 0 || values < 3) return 0;
     void* unpacked = H5allocate_memory(options[2], false);
     if (unpacked == nullptr) return 0;
-    const auto filled = unpack_lzf({static_cast<const unsigned char*>(*buffer), bytes}, {static_cast<unsigned char*>(unpacked), options[2]});
+    const auto filled = unpack_lzf({static_cast<const unsigned char*>(*buffer), bytes},
+                                   {static_cast<unsigned char*>(unpacked), options[2]});
     if (!filled) {
         H5free_memory(unpacked);
         return 0;
@@ -59,7 +60,7 @@ std::optional<std::size_t> unpack_lzf(std::span<const unsigned char> from, std::
 }
 
 void register_lzf() {
-    static const H5Z_class2_t kClass{H5Z_CLASS_T_VERS, kLzfFilter, 0, 1, "lzf", nullptr, nullptr, filter};
+    static const H5Z_class2_t kClass{H5Z_CLASS_T_VERS, kLzfFilter, 0, 1, "lzf", nullptr, nullptr, unpack_chunk};
     checked(H5Zregister(&kClass), "register lzf");
 }
 

@@ -119,6 +119,17 @@ TEST_CASE("load gives images the shape that the manifest promises, and at most `
     CHECK_THROWS_WITH(stage.run({}, context), Contains("no labels in this split"));
 }
 
+TEST_CASE("load gives arrays of the element type that the manifest has") {
+    const StageEntry stage = load_stage();
+    TestContext context(stage.description, {{"dataset", "tiny"}});
+    context.files_ = {source("images", std::string{0, 0, 13, 2, 0, 0, 0, 1, 0, 0, 0, 1, 63, -128, 0, 0}, DType::Float32, {1, 1}),
+                      source("labels", std::string{0, 0, 12, 1, 0, 0, 0, 1, 0, 0, 1, 0}, DType::Int32, {1})};
+    const StageOutput outcome = stage.run({}, context);
+    CHECK(values_of<float>(images_of(outcome)) == std::vector<float>{1});
+    CHECK(values_of<std::int32_t>(outcome.outputs.at("labels").at("")) == std::vector<std::int32_t>{256});
+    for (const PortDescription& port : stage.description.outputs) CHECK(port.dtypes.empty());  // whatever the manifest says
+}
+
 TEST_CASE("load refuses splits without samples, and images beside the labels of others") {
     const std::string three{0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2}, none{0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2};
     const std::string labels_header{0, 0, 8, 1, 0, 0, 0, 2};

@@ -60,6 +60,7 @@ with h5py.File("filled.h5", "a") as out:
 types = {"bool": "?", "int8": "i1", "int16": "<i2", "uint16": ">u2", "uint32": "<u4", "uint64": ">u8", "half": "<f2", "big_half": ">f2"}
 for name, dtype in types.items():
     one(f"{name}.h5", data=numpy.array([0, 1], dtype))
+one("zeros.h5", data=numpy.zeros((2000, 5000), "i1"), chunks=(500, 5000), compression="gzip", compression_opts=9)
 one("enum.h5", data=numpy.array([1, 0], "u1"), dtype=h5py.enum_dtype({"no": 0, "yes": 1}, "u1"))
 one("too_large.h5", data=numpy.array([1 << 63], "<u8"))
 one("text.h5", data="words")

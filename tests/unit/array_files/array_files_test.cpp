@@ -284,6 +284,10 @@ TEST_CASE("the header alone says what the array will be") {
     CHECK(array_type_of_file(idx.path(), {}) == ArrayType{DType::UInt8, {3, 1, 2}});
     CHECK(array_type_of_file(File("a,b,c\n1,2,3\n").path(), {}) == ArrayType{DType::Float64, {-1, 3}});
     CHECK(array_type_of_file(File("no number\n").path(), {}) == std::nullopt);
+    std::string wide = "1";
+    while (wide.size() < (2 << 20)) wide += ",1";
+    CHECK(array_type_of_file(File(wide + "\n").path(), {}) == std::nullopt);
+    CHECK(array_type_of_file(File("1,2\n" + wide).path(), {}) == ArrayType{DType::Float64, {-1, 2}});
     CHECK(array_type_of_file(File(idx_header(8, {3}) + "ab").path(), {}) == std::nullopt);
     CHECK(array_type_of_file("/nowhere/at/all", {}) == std::nullopt);
 }

@@ -460,6 +460,15 @@ TEST_CASE("an outcome that contradicts its description is told in words") {
     CHECK(told([](auto& outputs) { outputs["model"].erase("architecture"); }).find("architecture") != std::string::npos);
 }
 
+TEST_CASE("an array of a dataset has the element type that its manifest says, unless the port has one of its own") {
+    Builder b;
+    b.kinds.load.description.outputs[0].dtypes.clear();
+    b.load("data", 100);
+    for (SourceFile& file : b.dag.nodes.back().files) file.dtype = DType::Float32;
+    CHECK(describe(b.type("data", "images")) == "float32 [100, 1, 28, 28]");
+    CHECK(describe(b.type("data", "labels")) == "uint8 [100]");
+}
+
 TEST_CASE("an array out of a file has the type that its header says, as the parameters have it") {
     const ArrayType images{DType::Float64, {100, 32, 32, 3}};
     Builder b;
