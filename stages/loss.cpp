@@ -73,11 +73,11 @@ void Objective::check_fit(const at::Tensor& target) const {
     }
     if (loss_ == LossKind::BinaryCrossEntropy && !labels_ && target.numel() > 0) {
         const auto min = target.min().item<double>(), max = target.max().item<double>();
-        if (!(min >= 0 && max <= 1)) {
-            throw stage_error(std::isnan(min) ? "binary_cross_entropy needs targets between 0 and 1, but these hold NaN"
-                                              : fmt::format("binary_cross_entropy needs targets between 0 and 1, but these are {:g} to {:g}",
-                                                            min, max),
-                              std::isnan(min) ? "" : "divide them by their greatest value, or use the loss mse");
+        constexpr const char* kNeeds = "binary_cross_entropy needs targets between 0 and 1, but these";
+        if (std::isnan(min)) throw stage_error(fmt::format("{} hold NaN", kNeeds));
+        if (min < 0 || max > 1) {
+            throw stage_error(fmt::format("{} are {:g} to {:g}", kNeeds, min, max),
+                              "divide them by their greatest value, or use the loss mse");
         }
     }
     const bool probabilities = last_.kind == Activation::Softmax || last_.kind == Activation::Sigmoid;

@@ -82,7 +82,8 @@ void warn_of_missing_classes(const std::array<Samples, 3>& parts, std::span<cons
         for (const auto& [label, count] : counts)
             if (count[part] == 0) missing.push_back(label);
         if (parts[part].empty() || missing.empty()) continue;
-        context.log(LogLevel::Warning, fmt::format("no sample of {} is in the {} part: there are too few", classes_text(missing), kParts[part]));
+        context.log(LogLevel::Warning,
+                    fmt::format("no sample of {} is in the {} part: there are too few", classes_text(missing), kParts[part]));
     }
 }
 
@@ -92,8 +93,10 @@ Array taken(const Array& from, const Samples& samples, int threads) {
     FreshArray result(from.dtype(), std::move(shape));
     const std::size_t size = result.bytes().empty() ? 0 : result.bytes().size() / samples.size();
     parallel_ranges(static_cast<std::int64_t>(samples.size()), kGrain, threads, [&](std::int64_t first, std::int64_t last) {
-        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i)
-            std::ranges::copy(from.bytes().subspan(static_cast<std::size_t>(samples[i]) * size, size), result.bytes().subspan(i * size).begin());
+        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
+            const std::span<const std::byte> sample = from.bytes().subspan(static_cast<std::size_t>(samples[i]) * size, size);
+            std::ranges::copy(sample, result.bytes().subspan(i * size).begin());
+        }
     });
     return std::move(result).finish();
 }

@@ -149,11 +149,9 @@ void warn_of_untrained_classes(const TrainingData& data, StageContext& context) 
     std::ranges::set_difference(classes_in(data.validation->target), trained, std::back_inserter(untrained));
     if (untrained.empty()) return;
     context.log(LogLevel::Warning,
-                fmt::format("{} only in the last {} samples, which validation_fraction holds out, and not in the others: "
+                fmt::format("{} {} only in the last {} samples, which validation_fraction holds out, and not in the others: "
                             "shuffle the samples first, for example with the stage `split`",
-                            untrained.size() == 1 ? fmt::format("{} is", classes_text(untrained))
-                                                  : fmt::format("{} are", classes_text(untrained)),
-                            data.validation->x.size(0)));
+                            classes_text(untrained), untrained.size() == 1 ? "is" : "are", data.validation->x.size(0)));
 }
 
 }  // namespace

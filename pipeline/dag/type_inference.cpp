@@ -172,7 +172,8 @@ private:
                                                                      const NodeTypes& outputs) const;
     [[nodiscard]] std::optional<LossFacts> loss_facts(const PortDescription::MetricsRule& rule,
                                                       const NodeTypes& outputs) const;
-    [[nodiscard]] std::vector<std::string> names_of(const PortDescription::MetricsRule& rule, const std::vector<std::string>& of_loss) const;
+    [[nodiscard]] std::vector<std::string> names_of(const PortDescription::MetricsRule& rule,
+                                                    const std::vector<std::string>& of_loss) const;
     [[nodiscard]] std::optional<std::vector<std::string>> possible_metrics(const std::string& port) const;
     void check_metric(const ParamDescription& param, const std::string& port, const NodeTypes& outputs);
 
@@ -599,7 +600,8 @@ std::optional<std::vector<std::string>> NodeTyper::metrics_of(const PortDescript
 }
 
 // `of_loss`: those that follow from the loss, as one data set has them.
-std::vector<std::string> NodeTyper::names_of(const PortDescription::MetricsRule& rule, const std::vector<std::string>& of_loss) const {
+std::vector<std::string> NodeTyper::names_of(const PortDescription::MetricsRule& rule,
+                                             const std::vector<std::string>& of_loss) const {
     std::vector<std::string> names = rule.names;
     for (const auto& [port, name] : rule.if_connected)
         if (arrival(port) != nullptr) names.push_back(name);
@@ -639,7 +641,8 @@ void NodeTyper::check_metric(const ParamDescription& param, const std::string& p
     const Place& place = node_.params.value(param.name).place();
     const auto near = nearest(name, *metrics);
     diagnostics_.add(place ? place : node_.place,
-                     fmt::format("no metric '{}'; {} reports {}{}", printable(name), reporter, type->metrics ? "" : "at most ", listed(*metrics)),
+                     fmt::format("no metric '{}'; {} reports {}{}", printable(name), reporter, type->metrics ? "" : "at most ",
+                                 listed(*metrics)),
                      near ? fmt::format("did you mean '{}'?", *near) : "");
 }
 

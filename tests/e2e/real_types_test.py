@@ -49,7 +49,8 @@ class Types(satdl.Case):
         self.save("f8", numpy.ones((40, 2, 4)))
         expected = "{} wants {} [N, ...], my_x.data is float64 [40, 2, 4]"
         for options in (), ("--isolate",):
-            outcomes = self.outcomes("t.yaml", "m", "u", "n", "f", "e", "x=f8.npy", "-k", "--store", f"store{len(options)}", *options, code=1)
+            store = f"store{len(options)}"
+            outcomes = self.outcomes("t.yaml", "m", "u", "n", "f", "e", "x=f8.npy", "-k", "--store", store, *options, code=1)
             self.assertEqual({stage for stage, outcome in outcomes.items() if outcome == "failed"}, {"u", "n", "f", "e"})
             self.assertEqual(outcomes["m"], "ran")
         for stage, port, wanted in (("u", "u.images", "uint8 or float32"), ("n", "n.images", "float32"), ("f", "f.x", "float32")):

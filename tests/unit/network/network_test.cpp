@@ -215,7 +215,8 @@ TEST_CASE("a layer that does not fit is told at its place, with what it gets and
     CHECK(misfits("[flatten, {dense: 4}]", {}) ==
           Lines{"1:2 layer flatten_1 needs [N, features], but gets [N] (NumPy's x.reshape(-1, 1) gives each sample one feature)"});
     CHECK(misfits("[dropout, {dense: 4}]", {}).size() == 1);
-    CHECK(misfits("[flatten, {dense: 4}]", {0, 8}) == Lines{"1:2 layer flatten_1 needs samples with at least one element, but gets [N, 0, 8] ()"});
+    CHECK(misfits("[flatten, {dense: 4}]", {0, 8}) ==
+          Lines{"1:2 layer flatten_1 needs samples with at least one element, but gets [N, 0, 8] ()"});
     CHECK(misfits("[max_pool, max_pool]", {1, 3, 3}).size() == 1);
     CHECK(misfits("[{conv: 1, kernel: 5, padding: valid}]", {1, 4, 28}).size() == 1);
     CHECK(misfits("[{repeat: 100, layers: [{upsample: 64}]}]", {1, 28, 28}).size() == 1);
