@@ -340,7 +340,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 7;
+inline constexpr int kStageAbi = 8;
 
 }  // namespace satdl
 

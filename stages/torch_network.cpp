@@ -86,8 +86,9 @@ std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
 // Without its activation.
 at::Tensor Net::apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
     const auto index = static_cast<std::uint32_t>(layer);
-    const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers,
-                               Stream(pass.seed, Purpose::Dropout, index, static_cast<std::uint32_t>(pass.step)), precision_};
+    const auto stream = [&](Purpose purpose) { return Stream(pass.seed, purpose, index, static_cast<std::uint32_t>(pass.step)); };
+    const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers, stream(Purpose::Dropout), stream(Purpose::Augmentation),
+                               precision_};
     const std::span tensors(weights.data() + first_[layer], first_[layer + 1] - first_[layer]);
     return apply(network_.layers[layer].spec, x, tensors, layer_pass);
 }

@@ -4,8 +4,8 @@
 // With Precision::Bf16, bfloat16 flows from each convolution or dense layer to the next; weights, outputs and what is
 // differentiated are float32 nevertheless.
 //
-// Weights lie on the network's device, and what it gives does; what it reads may lie on the CPU. Dropout's masks are drawn on the
-// CPU, so that they are the same numbers on every device.
+// Weights lie on the network's device, and what it gives does; what it reads may lie on the CPU. Dropout's masks and what augmentation
+// does to an image are drawn on the CPU, so that they are the same on every device.
 //
 // In memory, convolutions work on channels-last tensors (10-25 % faster on CPUs); names and shapes are PyTorch's.
 #pragma once
@@ -25,8 +25,8 @@ using Weights = std::vector<at::Tensor>;  // in the order of Net::tensors()
 struct Pass {
     bool training = false;
     std::size_t frozen_layers = 0;  // the first so many layers are computed as when not training
-    std::int64_t seed = 0;          // of dropout
-    std::int64_t step = 0;          // of dropout: counted from 0 through all epochs
+    std::int64_t seed = 0;          // of dropout and augmentation
+    std::int64_t step = 0;          // of dropout and augmentation: counted from 0 through all epochs
 };
 
 class Net {
