@@ -49,10 +49,10 @@ public:
     [[nodiscard]] Weights weights_from(const std::map<std::string, Array>& arrays) const;
     [[nodiscard]] std::map<std::string, Array> arrays_from(const Weights& weights) const;
 
-    // The output before the last activation: losses are computed from it without overflow. A training pass updates the
-    // moving statistics in `weights`.
+    // The output as it is without the last activation: losses are computed from it without overflow. A training pass updates
+    // the moving statistics in `weights`.
     [[nodiscard]] at::Tensor logits(Weights& weights, const at::Tensor& x, const Pass& pass) const;
-    [[nodiscard]] ActivationSpec last_activation() const { return activation_of(network_.layers.back().spec); }
+    [[nodiscard]] ActivationSpec last_activation() const { return activation_of(network_.layers[last_activated_].spec); }
     // The output at a layer, not training.
     [[nodiscard]] at::Tensor features(Weights& weights, const at::Tensor& x, std::size_t layer) const;
     // Batches in memory as the first layer likes them: an uninitialised tensor of `count` samples, on the CPU.
@@ -70,6 +70,7 @@ private:
     at::Device device_;
     std::vector<Shape> shapes_;          // by layer: its output
     std::vector<TensorSpec> tensors_;    // of all layers
+    std::size_t last_activated_ = 0;     // the layer of the last activation; those after it only move numbers about
     std::vector<std::size_t> first_;     // by layer: its first tensor; one more at the end
 };
 

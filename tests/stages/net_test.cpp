@@ -145,6 +145,28 @@ TEST_CASE("batch norm's own values are Keras': momentum 0.99, epsilon 0.001") {
     check_near(output_of("[batch_norm]", doubles({1, 1}, {3}), {{2}, {1}, {1}, {0.5}}), {2 * 2 / std::sqrt(0.501) + 1});
 }
 
+TEST_CASE("a sigmoid or a softmax is the last activation also before layers that only move numbers about") {
+    const at::Tensor x = doubles({1, 4}, {-1, 0, 2, 3});
+    const auto [layers, last, moved] = GENERATE(table<std::string, Activation, bool>({
+        {"[sigmoid]", Activation::Sigmoid, true},
+        {"[sigmoid, {unflatten: {height: 2, width: 2}}]", Activation::Sigmoid, true},
+        {"[sigmoid, {unflatten: {channels: 4}}, upsample, flatten]", Activation::Sigmoid, true},
+        {"[softmax, flatten]", Activation::Softmax, true},
+        {"[softmax, {unflatten: {channels: 4}}]", Activation::Softmax, true},
+        {"[softmax, {unflatten: {height: 2, width: 2}}]", Activation::None, false},
+        {"[{unflatten: {channels: 2, height: 2}}, softmax, flatten]", Activation::None, false},
+        {"[sigmoid, {dropout: 0.5}]", Activation::None, false},
+        {"[relu, flatten]", Activation::None, false},
+    }));
+    INFO(layers);
+    const Net net(network_of(layers), {4});
+    Weights none;
+    CHECK(net.last_activation().kind == last);
+    const at::Tensor logits = net.logits(none, x, {});
+    CHECK(activate(net.last_activation(), logits, false).allclose(net.features(none, x, net.network().layers.size() - 1), 1e-14));
+    CHECK((logits.max().item<double>() == 3) == (moved || layers == "[relu, flatten]"));
+}
+
 TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") {
     const Net net(network_of("[{dropout: 0.25}, {dropout: 0.25}]"), {50'000});
     Weights none;
