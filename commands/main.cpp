@@ -11,14 +11,18 @@
 #include <filesystem>
 #include <new>
 #include <set>
+#include <string>
 #include <string_view>
 #include <typeinfo>
+#include <vector>
 
 #include "commands/shared/command.h"
 #include "commands/shared/command_line.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/core/error.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/executors/stage_environment.h"
 #include "pipeline/executors/worker_process.h"
 #include "pipeline/os/sandbox.h"
 #include "pipeline/os/shared_library.h"
@@ -116,14 +120,16 @@ std::terminate_handler previous_terminate = nullptr;
 }  // namespace
 
 int main(int argc, char** argv) {
-    // For LibTorch's OpenMP, which reads this variable when it is loaded: threads that spin while they wait take a core from the
-    // other running stages (on two busy cores M1's training took two to three times as long).
-    setenv("OMP_WAIT_POLICY", "passive", 0);
-    // For CUDA's cuBLAS: separate buffers for each stream; without them results may differ in their last bits each time.
-    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    const std::vector<std::string> ignored = satdl::prepare_stage_environment();
     satdl::install_sigbus_guard();
     previous_terminate = std::set_terminate(exit_on_terminate);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
+    if (!ignored.empty()) {
+        const bool is_one = ignored.size() == 1;
+        satdl::print_warning(fmt::format(
+            "the environment's {} {} ignored: {} would change results or take threads from stages (docs/engine.md)",
+            fmt::join(ignored, ", "), is_one ? "is" : "are", is_one ? "it" : "they"));
+    }
     try {
         return run_command_line(argc, argv);
     } catch (const satdl::Error& error) {

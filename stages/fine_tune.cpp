@@ -55,7 +55,7 @@ StageEntry fine_tune_stage() {
     return {
         .description = {
             .kind = "fine_tune",
-            .version = 2,
+            .version = 3,
             .help = "Train a network that starts with the layers and weights of another model",
             .inputs = inputs(),
             .outputs = training_outputs({.net = "net", .input = "x", .base = "base", .until = "until"}),

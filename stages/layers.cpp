@@ -68,6 +68,13 @@ at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::
     return y;
 }
 
+// tensors: scale, offset. With the channels last each pixel's are one row. In float32 at least: bfloat16 would round the statistics.
+at::Tensor layer_norm(const LayerNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors) {
+    const at::Tensor rows = x.to(tensors[0].scalar_type()).movedim(1, -1);
+    const at::Tensor y = at::layer_norm(rows, {x.size(1)}, tensors[0], tensors[1], norm.epsilon);
+    return y.movedim(-1, 1).to(x.scalar_type());
+}
+
 at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass& pass) {
     if (!pass.training || dropout.rate == 0) return x;
     const at::Tensor mask = at::empty(x.sizes(), at::kFloat);
@@ -84,6 +91,36 @@ at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {
     if (spec.kind == PoolKind::Max) return at::max_pool2d(x, spec.size, spec.stride);
     return at::avg_pool2d(x, spec.size, spec.stride);
+}
+
+// Whether each sample is mirrored is a number of the stream: of sample i 2i for left and right, 2i + 1 for top and bottom.
+at::Tensor flip_at_random(const RandomFlip& flip, at::Tensor x, const LayerPass& pass) {
+    if (!pass.training) return x;
+    const auto mirror = [&](std::int64_t dimension, std::uint64_t offset) {
+        const at::Tensor mirrored = at::empty({x.size(0), 1, 1, 1}, at::kBool);
+        for (std::int64_t i = 0; i < x.size(0); ++i)
+            mirrored.data_ptr<bool>()[i] = pass.augmentation.uniform(2 * static_cast<std::uint64_t>(i) + offset) < 0.5;
+        x = at::where(mirrored.to(x.device()), x.flip(dimension), x);
+    };
+    if (flip.mode != FlipMode::Vertical) mirror(3, 0);
+    if (flip.mode != FlipMode::Horizontal) mirror(2, 1);
+    return x;
+}
+
+// Where each sample is cut out: of sample i the numbers 2i (rows) and 2i + 1 (columns) of the stream.
+at::Tensor crop_at_random(const RandomCrop& crop, const at::Tensor& x, const LayerPass& pass) {
+    if (!pass.training) return x;
+    const std::int64_t padding = crop.padding;
+    const at::Tensor padded = at::constant_pad_nd(x, {padding, padding, padding, padding}, 0);
+    std::vector<at::Tensor> cut;
+    for (std::int64_t i = 0; i < x.size(0); ++i) {
+        const auto start = [&](std::int64_t offset) {
+            const double uniform = pass.augmentation.uniform(static_cast<std::uint64_t>(2 * i + offset));
+            return static_cast<std::int64_t>(uniform * static_cast<double>(2 * padding + 1));
+        };
+        cut.push_back(padded[i].narrow(1, start(0), x.size(2)).narrow(2, start(1), x.size(3)));
+    }
+    return at::stack(cut).contiguous(x.suggest_memory_format());
 }
 
 at::Tensor upsample(const Upsample& spec, const at::Tensor& x) {
@@ -109,6 +146,9 @@ std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input) {
                                                       {"running_mean", channels, Role::MovingMean},
                                                       {"running_var", channels, Role::MovingVariance}};
                    },
+                   [&](const LayerNorm&) {
+                       return std::vector<TensorSpec>{{"weight", {input[0]}, Role::Scale}, {"bias", {input[0]}, Role::Offset}};
+                   },
                    [](const auto&) { return std::vector<TensorSpec>{}; }},
         layer.spec);
     for (TensorSpec& spec : specs) spec.name = layer.name + "." + spec.name;
@@ -119,7 +159,11 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
     return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors, pass.precision); },
                                  [&](const Dense&) { return dense(x, tensors, pass.precision); },
                                  [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass.training); },
+                                 [&](const LayerNorm& norm) { return layer_norm(norm, x, tensors); },
                                  [&](const Pool& layer) { return pool(layer, x); },
+                                 [&](const GlobalAveragePool&) { return x.mean({2, 3}); },
+                                 [&](const RandomFlip& flip) { return flip_at_random(flip, x, pass); },
+                                 [&](const RandomCrop& crop) { return crop_at_random(crop, x, pass); },
                                  [&](const Upsample& layer) { return upsample(layer, x); },
                                  [&](const Flatten&) { return x.flatten(1); },
                                  [&](const Unflatten& layer) {
@@ -146,6 +190,7 @@ at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh) 
         case Activation::Relu: return fresh ? x.relu_() : x.relu();
         case Activation::LeakyRelu:
             return fresh ? at::leaky_relu_(x, activation.negative_slope) : at::leaky_relu(x, activation.negative_slope);
+        case Activation::Gelu: return at::gelu(x);
         case Activation::Sigmoid: return fresh ? x.sigmoid_() : x.sigmoid();
         case Activation::Tanh: return fresh ? x.tanh_() : x.tanh();
         case Activation::Softmax: return x.softmax(1);

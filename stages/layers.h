@@ -19,7 +19,7 @@ struct TensorSpec {
     std::string name;  // "conv_1.weight"
     Shape shape;
     Role role = Role::Kernel;
-    std::int64_t fan_in = 0, fan_out = 0;  // of the layer; 0 for batch norm
+    std::int64_t fan_in = 0, fan_out = 0;  // of the layer; 0 for batch and layer norm
     std::size_t layer = 0;                 // position in the network
 
     [[nodiscard]] bool trainable() const { return role != Role::MovingMean && role != Role::MovingVariance; }
@@ -29,8 +29,9 @@ struct TensorSpec {
 [[nodiscard]] std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input);
 
 struct LayerPass {
-    bool training = false;  // dropout drops; batch norm uses the batch's statistics and updates its moving ones
-    Stream dropout;         // of this layer and step
+    // Dropout drops, augmentation augments; batch norm uses the batch's statistics and updates its moving ones.
+    bool training = false;
+    Stream dropout, augmentation;  // of this layer and step
     // Bf16: convolutions and dense layers round what they read to bfloat16, and give bfloat16.
     Precision precision = Precision::Fp32;
 };

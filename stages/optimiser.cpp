@@ -11,7 +11,7 @@ constexpr std::int64_t kGrain = 1 << 15;  // elements: below it a second thread 
 constexpr double kAdamWDecay = 0.004;     // Keras' default
 
 struct AdamStep {
-    float rate, beta1, beta2, epsilon, keep;
+    float rate, share1, share2, epsilon, keep;  // share: of what is new in a moment, 1 - beta; rounded once, for beta may be near 1
 };
 
 struct SgdStep {
@@ -28,7 +28,7 @@ float kept(const OptimiserOptions& options, double rate) {
 AdamStep adam_step(const OptimiserOptions& options, std::int64_t update, double rate) {
     const auto t = static_cast<double>(update);
     const double corrected = rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
-    return {static_cast<float>(corrected), static_cast<float>(options.beta1), static_cast<float>(options.beta2),
+    return {static_cast<float>(corrected), static_cast<float>(1 - options.beta1), static_cast<float>(1 - options.beta2),
             static_cast<float>(options.epsilon), kept(options, rate)};
 }
 
@@ -39,8 +39,8 @@ SgdStep sgd_step(const OptimiserOptions& options, double rate) {
 void adam(const AdamStep& step, std::int64_t count, const float* __restrict g, float* __restrict m, float* __restrict v,
           float* __restrict w) {
     for (std::int64_t i = 0; i < count; ++i) {
-        m[i] += (g[i] - m[i]) * (1 - step.beta1);
-        v[i] += (g[i] * g[i] - v[i]) * (1 - step.beta2);
+        m[i] += (g[i] - m[i]) * step.share1;
+        v[i] += (g[i] * g[i] - v[i]) * step.share2;
         w[i] = w[i] * step.keep - step.rate * m[i] / (std::sqrt(v[i]) + step.epsilon);
     }
 }
@@ -54,8 +54,8 @@ void sgd(const SgdStep& step, std::int64_t count, const float* __restrict g, flo
 }
 
 void adam(const AdamStep& step, const at::Tensor& g, at::Tensor& m, at::Tensor& v, const at::Tensor& w) {
-    m.add_(g - m, 1 - step.beta1);
-    v.add_(g * g - v, 1 - step.beta2);
+    m.add_(g - m, step.share1);
+    v.add_(g * g - v, step.share2);
     w.mul_(step.keep).sub_((m * step.rate).div_(v.sqrt().add_(step.epsilon)));
 }
 

@@ -29,7 +29,7 @@ using PhiloxBlock = std::array<std::uint32_t, 4>;
 }
 
 // Streams of different purposes never share a number, whatever their seeds.
-enum class Purpose : std::uint32_t { Shuffle = 1, Noise = 2, Dropout = 3, Weights = 4, Split = 5 };
+enum class Purpose : std::uint32_t { Shuffle = 1, Noise = 2, Dropout = 3, Weights = 4, Augmentation = 5, Split = 6 };
 
 class Stream {
 public:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/network/metric_names.h"
 #include "pipeline/network/network_summary.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
@@ -18,6 +19,15 @@ at::MemoryFormat layout_of(std::size_t dimensions) {
 
 at::Tensor blank(const Shape& shape, at::ScalarType type, at::Device device) {
     return at::empty(shape, at::TensorOptions(type).device(device).memory_format(layout_of(shape.size())));
+}
+
+// Moving numbers about may come before or after a sigmoid, but not a softmax, unless it goes over all numbers of a sample.
+std::size_t last_activated_layer(const Network& network, const std::vector<Shape>& outputs) {
+    const std::size_t layer = layer_of_last_activation(network);
+    const Shape &there = outputs[layer], &end = outputs.back();
+    const bool is_one_row = element_count(there) == there[0] && element_count(end) == there[0] && end[0] == there[0];
+    const bool is_softmax = activation_of(network.layers[layer].spec).kind == Activation::Softmax;
+    return is_softmax && !is_one_row ? network.layers.size() - 1 : layer;
 }
 
 Shape with_count(std::int64_t count, const Shape& sample) {
@@ -43,6 +53,7 @@ Net::Net(Network network, Shape input, Precision precision, at::Device device)
         shapes_.push_back(summary[i].output);
     }
     first_.push_back(tensors_.size());
+    last_activated_ = last_activated_layer(network_, shapes_);
 }
 
 std::size_t Net::position(const std::string& layer) const {
@@ -86,8 +97,9 @@ std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
 // Without its activation.
 at::Tensor Net::apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
     const auto index = static_cast<std::uint32_t>(layer);
-    const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers,
-                               Stream(pass.seed, Purpose::Dropout, index, static_cast<std::uint32_t>(pass.step)), precision_};
+    const auto stream = [&](Purpose purpose) { return Stream(pass.seed, purpose, index, static_cast<std::uint32_t>(pass.step)); };
+    const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers, stream(Purpose::Dropout), stream(Purpose::Augmentation),
+                               precision_};
     const std::span tensors(weights.data() + first_[layer], first_[layer + 1] - first_[layer]);
     return apply(network_.layers[layer].spec, x, tensors, layer_pass);
 }
@@ -105,7 +117,9 @@ at::Tensor Net::before_activation(Weights& weights, const at::Tensor& x, const P
 }
 
 at::Tensor Net::logits(Weights& weights, const at::Tensor& x, const Pass& pass) const {
-    return before_activation(weights, x, pass, network_.layers.size() - 1);
+    at::Tensor y = before_activation(weights, x, pass, last_activated_);
+    for (std::size_t i = last_activated_ + 1; i < network_.layers.size(); ++i) y = apply_layer(weights, y, pass, i);
+    return y;
 }
 
 at::Tensor Net::features(Weights& weights, const at::Tensor& x, std::size_t layer) const {

@@ -4,8 +4,8 @@
 // With Precision::Bf16, bfloat16 flows from each convolution or dense layer to the next; weights, outputs and what is
 // differentiated are float32 nevertheless.
 //
-// Weights lie on the network's device, and what it gives does; what it reads may lie on the CPU. Dropout's masks are drawn on the
-// CPU, so that they are the same numbers on every device.
+// Weights lie on the network's device, and what it gives does; what it reads may lie on the CPU. Dropout's masks and what augmentation
+// does to an image are drawn on the CPU, so that they are the same on every device.
 //
 // In memory, convolutions work on channels-last tensors (10-25 % faster on CPUs); names and shapes are PyTorch's.
 #pragma once
@@ -25,8 +25,8 @@ using Weights = std::vector<at::Tensor>;  // in the order of Net::tensors()
 struct Pass {
     bool training = false;
     std::size_t frozen_layers = 0;  // the first so many layers are computed as when not training
-    std::int64_t seed = 0;          // of dropout
-    std::int64_t step = 0;          // of dropout: counted from 0 through all epochs
+    std::int64_t seed = 0;          // of dropout and augmentation
+    std::int64_t step = 0;          // of dropout and augmentation: counted from 0 through all epochs
 };
 
 class Net {
@@ -49,10 +49,10 @@ public:
     [[nodiscard]] Weights weights_from(const std::map<std::string, Array>& arrays) const;
     [[nodiscard]] std::map<std::string, Array> arrays_from(const Weights& weights) const;
 
-    // The output before the last activation: losses are computed from it without overflow. A training pass updates the
-    // moving statistics in `weights`.
+    // The output as it is without the last activation: losses are computed from it without overflow. A training pass updates
+    // the moving statistics in `weights`.
     [[nodiscard]] at::Tensor logits(Weights& weights, const at::Tensor& x, const Pass& pass) const;
-    [[nodiscard]] ActivationSpec last_activation() const { return activation_of(network_.layers.back().spec); }
+    [[nodiscard]] ActivationSpec last_activation() const { return activation_of(network_.layers[last_activated_].spec); }
     // The output at a layer, not training.
     [[nodiscard]] at::Tensor features(Weights& weights, const at::Tensor& x, std::size_t layer) const;
     // Batches in memory as the first layer likes them: an uninitialised tensor of `count` samples, on the CPU.
@@ -70,6 +70,7 @@ private:
     at::Device device_;
     std::vector<Shape> shapes_;          // by layer: its output
     std::vector<TensorSpec> tensors_;    // of all layers
+    std::size_t last_activated_ = 0;     // the layer of the last activation; those after it only move numbers about
     std::vector<std::size_t> first_;     // by layer: its first tensor; one more at the end
 };
 

@@ -27,7 +27,7 @@ StageEntry train_stage() {
     return {
         .description = {
             .kind = "train",
-            .version = 2,
+            .version = 3,
             .help = "Train a network from scratch and keep its best epoch",
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),

@@ -11,10 +11,11 @@
 namespace satdl {
 namespace {
 
-constexpr std::array<std::pair<Activation, std::string_view>, 6> kActivations{{
+constexpr std::array<std::pair<Activation, std::string_view>, 7> kActivations{{
     {Activation::None, "none"},
     {Activation::Relu, "relu"},
     {Activation::LeakyRelu, "leaky_relu"},
+    {Activation::Gelu, "gelu"},
     {Activation::Sigmoid, "sigmoid"},
     {Activation::Tanh, "tanh"},
     {Activation::Softmax, "softmax"},
@@ -23,10 +24,16 @@ constexpr std::array<std::pair<Padding, std::string_view>, 2> kPaddings{{
     {Padding::Same, "same"},
     {Padding::Valid, "valid"},
 }};
+constexpr std::array<std::pair<FlipMode, std::string_view>, 3> kFlipModes{{
+    {FlipMode::Horizontal, "horizontal"},
+    {FlipMode::Vertical, "vertical"},
+    {FlipMode::Both, "horizontal_and_vertical"},
+}};
 
 template <typename T>
 constexpr const auto& choices_of() {
     if constexpr (std::is_same_v<T, Activation>) return kActivations;
+    else if constexpr (std::is_same_v<T, FlipMode>) return kFlipModes;
     else return kPaddings;
 }
 
@@ -162,8 +169,15 @@ std::vector<LayerDescription> make_descriptions() {
                    "",
                    {option<&BatchNorm::momentum>("momentum", 0, 1, "share of the old moving average that a step keeps"),
                     option<&BatchNorm::epsilon>("epsilon", 1e-12, 1, "added to the variance")}});
+    all.push_back({"layer_norm",
+                   "layer normalisation of each sample's features, or of each pixel's channels",
+                   "[N, C, H, W] or [N, features], unchanged",
+                   LayerNorm{},
+                   "",
+                   {option<&LayerNorm::epsilon>("epsilon", 1e-12, 1, "added to the variance")}});
     all.push_back(pool("max_pool", "largest of each window", PoolKind::Max));
     all.push_back(pool("average_pool", "mean of each window", PoolKind::Average));
+    all.push_back({"global_average_pool", "mean of each channel", "[N, C, H, W] -> [N, C]", GlobalAveragePool{}, "", {}});
     all.push_back({"upsample", "repeats each pixel (nearest neighbour)", "[N, C, H, W] -> [N, C, H * factor, W * factor]",
                    Upsample{}, "factor", {option<&Upsample::factor>("factor", 1, 64, "how often in each direction")}});
     all.push_back({"flatten", "one row of features a sample", "[N, ...] -> [N, features]", Flatten{}, "", {}});
@@ -174,10 +188,16 @@ std::vector<LayerDescription> make_descriptions() {
                     option<&Unflatten::width>("width", 1, 65536, "their width")}});
     all.push_back({"dropout", "sets a random share to zero while training", "any shape, unchanged", Dropout{}, "rate",
                    {option<&Dropout::rate>("rate", 0, 0.99, "the share that is dropped")}});
+    all.push_back({"random_flip", "mirrors each image or not, at random, while training", "[N, C, H, W], unchanged", RandomFlip{}, "mode",
+                   {option<&RandomFlip::mode>("mode", "left to right, top to bottom, or each of them with a chance of its own")}});
+    all.push_back({"random_crop", "cuts each image at random out of itself with zeros around it, while training", "[N, C, H, W], unchanged",
+                   RandomCrop{}, "padding",
+                   {option<&RandomCrop::padding>("padding", 1, 1024, "zeros around the image: the most by which it moves")}});
     all.push_back(activation("relu", "max(x, 0)", Activation::Relu));
     all.push_back(activation("leaky_relu", "x where x > 0, else negative_slope * x", Activation::LeakyRelu));
     all.back().main = "negative_slope";
     all.back().options = {option<&Activate::negative_slope>("negative_slope", 0, 1, "slope where x < 0")};
+    all.push_back(activation("gelu", "x * (1 + erf(x / sqrt(2))) / 2", Activation::Gelu));
     all.push_back(activation("sigmoid", "1 / (1 + exp(-x))", Activation::Sigmoid));
     all.push_back(activation("tanh", "hyperbolic tangent", Activation::Tanh));
     all.push_back(activation("softmax", "exp(x) / sum(exp(x)) over the features or channels", Activation::Softmax));

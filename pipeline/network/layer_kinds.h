@@ -15,9 +15,10 @@
 namespace satdl {
 
 // Softmax goes over features of [N, features] and over channels of [N, C, H, W].
-enum class Activation { None, Relu, LeakyRelu, Sigmoid, Tanh, Softmax };
+enum class Activation { None, Relu, LeakyRelu, Gelu, Sigmoid, Tanh, Softmax };
 enum class Padding { Same, Valid };
 enum class PoolKind { Max, Average };
+enum class FlipMode { Horizontal, Vertical, Both };
 
 // Keras' default for its LeakyReLU layer; also what `activation: leaky_relu` takes.
 inline constexpr double kLeakySlope = 0.3;
@@ -74,7 +75,26 @@ struct Activate {
     bool operator==(const Activate&) const = default;
 };
 
-using LayerSpec = std::variant<Conv, Dense, BatchNorm, Pool, Upsample, Flatten, Unflatten, Dropout, Activate>;
+struct GlobalAveragePool {  // over [N, C, H, W]
+    bool operator==(const GlobalAveragePool&) const = default;
+};
+// Over the features of [N, features], or the channels of each pixel of [N, C, H, W]: Keras' axis -1.
+struct LayerNorm {
+    double epsilon = 1e-3;
+    bool operator==(const LayerNorm&) const = default;
+};
+// Augmentation: random while training, else the identity.
+struct RandomFlip {
+    FlipMode mode = FlipMode::Both;
+    bool operator==(const RandomFlip&) const = default;
+};
+struct RandomCrop {  // PyTorch's RandomCrop(size of the image, padding)
+    std::int64_t padding = 4;
+    bool operator==(const RandomCrop&) const = default;
+};
+
+using LayerSpec = std::variant<Conv, Dense, BatchNorm, Pool, Upsample, Flatten, Unflatten, Dropout, Activate, GlobalAveragePool, LayerNorm,
+                               RandomFlip, RandomCrop>;
 
 struct LayerOption {
     enum class Type { Integer, Number, Boolean, Choice };

@@ -24,6 +24,9 @@ struct LossFacts {
     bool labels = false;  // the targets are integers [N]
 };
 
+// The layer whose activation a loss takes for the network's: the last one, or a sigmoid or softmax that only layers which move
+// numbers about follow (flatten, unflatten, upsample).
+[[nodiscard]] std::size_t layer_of_last_activation(const Network& network);
 [[nodiscard]] Activation last_activation(const Network& network);
 
 // As a training reports them, without train/ and val/.

@@ -115,6 +115,24 @@ private:
         needs_ = fmt::format("[N, {}]", features);
     }
 
+    void of(const GlobalAveragePool&) {
+        if (!is_image()) return;
+        made_.output = {input_[0]};
+        made_.multiply_adds = elements(input_);
+        if (input_[1] == 0 || input_[2] == 0) needs_ = "at least 1 x 1 pixels";
+    }
+
+    void of(const LayerNorm&) {
+        if (input_.size() != 3 && input_.size() != 1) {
+            needs_ = "[N, channels, height, width] or [N, features]";
+            return;
+        }
+        made_.trainable = product({2, input_[0]});
+        made_.multiply_adds = elements(input_);
+    }
+
+    void of(const RandomFlip&) { (void)is_image(); }
+    void of(const RandomCrop&) { (void)is_image(); }
     void of(const Dropout&) {}
     void of(const Activate&) {}
 

@@ -2,6 +2,9 @@
 //
 // LibTorch's own kernels know three levels (DEFAULT, AVX2, AVX512); oneDNN under it also uses bf16 and AMX where they are, and
 // does not listen to $ATEN_CPU_CAPABILITY. So if that variable caps the one and not the other, both are in the key.
+//
+// The level does not decide everything: MKL chooses kernels by make and model (Intel's AVX2 path is not AMD's), and oneDNN cuts work
+// into blocks by the sizes of the caches; either changes the order of sums.
 #include "pipeline/plan/machine.h"
 
 #if defined(__x86_64__)
@@ -53,6 +56,34 @@ Level processor_level() {
 #else
 Level processor_level() { return Level::Default; }
 #endif
+
+#if defined(__x86_64__)
+// "GenuineIntel 6-207": make, family and model.
+std::string make_and_model() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid(0, &a, &b, &c, &d) == 0) return "";
+    std::string make;
+    for (const unsigned word : {b, d, c}) make.append(reinterpret_cast<const char*>(&word), sizeof word);
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0) return "";
+    const unsigned family = (a >> 8 & 0xF) + ((a >> 8 & 0xF) == 0xF ? a >> 20 & 0xFF : 0);
+    const unsigned model = (a >> 4 & 0xF) | (a >> 12 & 0xF0);
+    return fmt::format("{} {}-{}", make, family, model);
+}
+#else
+std::string make_and_model() { return ""; }
+#endif
+
+// Of the first core, whatever core we run on: a processor may have cores of two kinds.
+std::string processor_name() {
+    std::string name = make_and_model();
+    if (name.empty()) return name;
+    for (const int cache : {0, 2, 3}) {  // data of level 1, level 2, level 3; 1 is for instructions
+        std::string size;
+        if (std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", cache)); file >> size)
+            name += fmt::format("{}{}", cache == 0 ? ", caches " : " ", size);
+    }
+    return name;
+}
 
 // oneDNN's, which computes in bf16 whatever $ATEN_CPU_CAPABILITY says.
 std::string bf16_instructions() {
@@ -108,7 +139,11 @@ std::uint64_t memory_bytes() {
 Machine this_machine() {
     const int cores = affinity_cores();
     const int quota = quota_cores();
-    return Machine{quota > 0 ? std::min(cores, quota) : cores, cpu_name(), memory_bytes(), bf16_instructions()};
+    return Machine{.cores = quota > 0 ? std::min(cores, quota) : cores,
+                   .cpu = cpu_name(),
+                   .processor = processor_name(),
+                   .memory_bytes = memory_bytes(),
+                   .bf16 = bf16_instructions()};
 }
 
 }  // namespace satdl

@@ -14,6 +14,8 @@ namespace satdl {
 struct Machine {
     int cores = 1;
     std::string cpu = {};  // vector instructions that LibTorch will use: "DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"
+    // What else chooses MKL's and oneDNN's code, or "" if unknown: "GenuineIntel 6-207, caches 48K 2048K 266240K" (family, model).
+    std::string processor = {};
     std::uint64_t memory_bytes = 0;  // 0: unknown
     std::string bf16 = {};           // the instructions that compute in bf16: "AVX512-BF16", "AMX-BF16"; empty: there are none
     // By stage library: the GPU that its stages find, or why there is none. Only of libraries that a plan had to ask (placement.h).

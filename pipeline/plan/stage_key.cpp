@@ -63,6 +63,7 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
         recipe.push_back({"threads", std::to_string(threads)});
         if (dag.numerics == Numerics::Exact) {
             recipe.push_back({"cpu", machine.cpu});
+            if (!machine.processor.empty()) recipe.push_back({"processor", machine.processor});
             if (gpu != nullptr) recipe.push_back({"gpu", fmt::format("{}, {}", gpu->name, gpu->numerics)});
             for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
         }

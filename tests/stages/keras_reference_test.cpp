@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -64,6 +65,17 @@ TEST_CASE("Adam, AdamW and SGD take Keras' steps, also where gradients are as sm
             check_near(trained[0], step.at("weights"), 1e-6, 5e-7);  // each step is one of 0.01
         }
     }
+}
+
+TEST_CASE("Adam's first step is as long as its rate, also where beta is so near 1 that 1 - beta is not a float's") {
+    const double beta = GENERATE(0.9, 0.999, 0.9999, 0.9999999);
+    INFO(beta);
+    Weights trained{at::zeros({2})};
+    const OptimiserOptions options{.learning_rate = 0.01, .beta1 = beta, .beta2 = beta, .epsilon = 1e-12};
+    Moments moments = start_moments(options.kind, trained);
+    update(options, 1, options.learning_rate, {at::tensor({3.0f, -0.5f})}, moments, trained);
+    CHECK(trained[0][0].item<double>() == Approx(-0.01).epsilon(1e-6));
+    CHECK(trained[0][1].item<double>() == Approx(0.01).epsilon(1e-6));
 }
 
 TEST_CASE("batch norm is Keras', in training over three batches and afterwards") {
@@ -140,6 +152,20 @@ TEST_CASE("losses are Keras'") {
     const Objective weighted(LossKind::CrossEntropy, {Activation::Softmax}, {3}, classes);
     const at::Tensor weights = at::tensor(wanted.at("class_weights").get<std::vector<float>>());
     CHECK(weighted.loss(logits, weighted.prepare(classes), weights).item<double>() == is("weighted_cross_entropy"));
+}
+
+TEST_CASE("the losses of probabilities that are unflattened are those of the probabilities") {
+    const at::Tensor x = at::tensor({-3.0f, -0.5f, 1.0f, 4.0f}).view({1, 4});
+    const at::Tensor target = at::tensor({0.0f, 1.0f, 0.25f, 1.0f}).view({1, 1, 2, 2});
+    const Net net(network_of("[sigmoid, {unflatten: {height: 2, width: 2}}]"), {4});
+    Weights none;
+    const Objective objective(LossKind::BinaryCrossEntropy, net.last_activation(), net.output(), target);
+    double expected = 0;
+    for (std::int64_t i = 0; i < 4; ++i) {
+        const double p = 1 / (1 + std::exp(-x[0][i].item<double>())), t = target.flatten()[i].item<double>();
+        expected -= (t * std::log(p) + (1 - t) * std::log(1 - p)) / 4;
+    }
+    CHECK(objective.loss(net.logits(none, x, {}), objective.prepare(target)).item<double>() == Approx(expected).epsilon(1e-6));
 }
 
 TEST_CASE("categorical and binary accuracy are Keras'") {

@@ -1,6 +1,7 @@
 #include "torch_test.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "stages/initialise.h"
@@ -83,6 +84,7 @@ TEST_CASE("pooling, upsampling and flatten move numbers as they say") {
     check_near(output_of("[{average_pool: 2}]", doubles({1, 1, 2, 4}, {1, 5, 2, 0, 3, 4, 8, 2}), {}), {3.25, 3});
     check_near(output_of("[{max_pool: 2, stride: 1}]", kImage, {}), {5, 6, 8, 9});
     check_near(output_of("[upsample]", doubles({1, 1, 1, 2}, {1, 2}), {}), {1, 1, 2, 2, 1, 1, 2, 2});
+    check_near(output_of("[global_average_pool]", doubles({1, 2, 1, 3}, {1, 2, 6, 0, 4, 5}), {}), {3, 3});
     check_near(output_of("[flatten]", kImage, {}), {1, 2, 3, 4, 5, 6, 7, 8, 9});
     check_near(output_of("[flatten, {unflatten: {height: 3, width: 3}}, {max_pool: 3}]", kImage, {}), {9});
 }
@@ -92,6 +94,8 @@ TEST_CASE("activations as layers of their own leave their input alone") {
     check_near(output_of("[relu]", x, {}), {0, 0, 2});
     check_near(output_of("[leaky_relu]", x, {}), {-0.3, 0, 2});
     check_near(output_of("[{leaky_relu: 0.1}]", x, {}), {-0.1, 0, 2});
+    // x * Phi(x) with the normal distribution's Phi: PyTorch's GELU, and Keras' with approximate=False
+    check_near(output_of("[gelu]", x, {}), {-0.15865525393145707, 0, 1.9544997361036416});
     check_near(output_of("[tanh]", x, {}), {std::tanh(-1), 0, std::tanh(2)});
     check_near(output_of("[sigmoid]", x, {}), {1 / (1 + std::exp(1)), 0.5, 1 / (1 + std::exp(-2))});
     check_near(output_of("[relu, sigmoid]", x, {}), {0.5, 0.5, 1 / (1 + std::exp(-2))});
@@ -115,6 +119,21 @@ TEST_CASE("batch norm: the moving statistics when not training, the batch's own 
     CHECK(weights[2].item<double>() == Approx(9.3));
 }
 
+TEST_CASE("layer norm takes the statistics of a sample's features, or of a pixel's channels, in training as afterwards") {
+    // mean 3, biased variance 3.5
+    const at::Tensor row = doubles({1, 4}, {1, 2, 3, 6});
+    check_near(output_of("[{layer_norm: {epsilon: 0.5}}]", row, {{1, 1, 1, 2}, {0, 0, 7, 0}}), {-1, -0.5, 7, 3});
+    // pixels (1, 3) and (5, 5): means 2 and 5, variances 1 and 0
+    const at::Tensor image = doubles({1, 2, 1, 2}, {1, 5, 3, 5});
+    check_near(output_of("[{layer_norm: {epsilon: 0.44}}]", image, {{1.2, 2.4}, {0, 10}}), {-1, 0, 12, 10});
+    const Net net(network_of("[layer_norm]"), {2, 1, 2});  // Keras' epsilon: 0.001
+    Weights weights = net.blank_weights(at::kDouble);
+    weights[0].fill_(1), weights[1].fill_(0);
+    const at::Tensor y = net.logits(weights, image, {.training = true}).contiguous();
+    check_near({y.data_ptr<double>(), y.data_ptr<double>() + 4}, {-1 / std::sqrt(1.001), 0, 1 / std::sqrt(1.001), 0});
+    CHECK(y.equal(net.logits(weights, image, {})));
+}
+
 TEST_CASE("batch norm's own values are Keras': momentum 0.99, epsilon 0.001") {
     const Net net(network_of("[batch_norm]"), {1});
     Weights weights = net.blank_weights(at::kDouble);
@@ -124,6 +143,28 @@ TEST_CASE("batch norm's own values are Keras': momentum 0.99, epsilon 0.001") {
     CHECK(weights[2].item<double>() == Approx(0.01));  // 0.99 * 0 + 0.01 * 1
     CHECK(weights[3].item<double>() == Approx(1));
     check_near(output_of("[batch_norm]", doubles({1, 1}, {3}), {{2}, {1}, {1}, {0.5}}), {2 * 2 / std::sqrt(0.501) + 1});
+}
+
+TEST_CASE("a sigmoid or a softmax is the last activation also before layers that only move numbers about") {
+    const at::Tensor x = doubles({1, 4}, {-1, 0, 2, 3});
+    const auto [layers, last, moved] = GENERATE(table<std::string, Activation, bool>({
+        {"[sigmoid]", Activation::Sigmoid, true},
+        {"[sigmoid, {unflatten: {height: 2, width: 2}}]", Activation::Sigmoid, true},
+        {"[sigmoid, {unflatten: {channels: 4}}, upsample, flatten]", Activation::Sigmoid, true},
+        {"[softmax, flatten]", Activation::Softmax, true},
+        {"[softmax, {unflatten: {channels: 4}}]", Activation::Softmax, true},
+        {"[softmax, {unflatten: {height: 2, width: 2}}]", Activation::None, false},
+        {"[{unflatten: {channels: 2, height: 2}}, softmax, flatten]", Activation::None, false},
+        {"[sigmoid, {dropout: 0.5}]", Activation::None, false},
+        {"[relu, flatten]", Activation::None, false},
+    }));
+    INFO(layers);
+    const Net net(network_of(layers), {4});
+    Weights none;
+    CHECK(net.last_activation().kind == last);
+    const at::Tensor logits = net.logits(none, x, {});
+    CHECK(activate(net.last_activation(), logits, false).allclose(net.features(none, x, net.network().layers.size() - 1), 1e-14));
+    CHECK((logits.max().item<double>() == 3) == (moved || layers == "[relu, flatten]"));
 }
 
 TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") {
@@ -142,6 +183,64 @@ TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") 
     CHECK(net.logits(none, ones, {true, 2, 1, 5}).equal(ones));
 }
 
+TEST_CASE("augmentation leaves samples alone when not training; then it depends on seed, step, layer and sample") {
+    const auto layers = GENERATE("[random_flip]", "[{random_flip: horizontal}]", "[{random_crop: 1}]");
+    INFO(layers);
+    const Net net(network_of(layers), {2, 4, 5});
+    Weights none;
+    const at::Tensor x = arbitrary({30, 2, 4, 5}, 1000);
+    const auto pass = [&](std::int64_t seed, std::int64_t step) { return net.logits(none, x, {true, 0, seed, step}); };
+    CHECK(pass(1, 5).equal(pass(1, 5)));
+    CHECK(!pass(1, 5).equal(pass(1, 6)));
+    CHECK(!pass(1, 5).equal(pass(2, 5)));
+    CHECK(net.logits(none, x, {}).equal(x));
+    CHECK(net.logits(none, x, {true, 1, 1, 5}).equal(x));  // frozen
+    CHECK(net.logits(none, x.narrow(0, 0, 7), {true, 0, 1, 5}).equal(pass(1, 5).narrow(0, 0, 7)));
+    const Net second(network_of("[relu, " + std::string(layers).substr(1)), {2, 4, 5});
+    CHECK(!second.logits(none, x.abs(), {true, 0, 1, 5}).equal(net.logits(none, x.abs(), {true, 0, 1, 5})));
+}
+
+TEST_CASE("random_flip mirrors about half of the samples, in each direction that its mode names") {
+    const auto [mode, rows, columns] = GENERATE(table<std::string, bool, bool>(
+        {{"horizontal", false, true}, {"vertical", true, false}, {"horizontal_and_vertical", true, true}}));
+    const Net net(network_of("[{random_flip: " + mode + "}]"), {2, 3, 4});
+    Weights none;
+    const at::Tensor x = arbitrary({400, 2, 3, 4}, 1000);
+    const at::Tensor y = net.logits(none, x, {.training = true, .seed = 1, .step = 5});
+    std::array<int, 4> times{};
+    for (std::int64_t i = 0; i < 400; ++i) {
+        const std::vector<at::Tensor> possible{x[i], x[i].flip(2), x[i].flip(1), x[i].flip({1, 2})};
+        const auto found = std::ranges::find_if(possible, [&](const at::Tensor& one) { return one.equal(y[i]); });
+        REQUIRE(found != possible.end());
+        ++times[static_cast<std::size_t>(found - possible.begin())];
+    }
+    for (std::size_t i = 0; i < times.size(); ++i) {
+        const bool may_be = (rows || i < 2) && (columns || i % 2 == 0);
+        CHECK(std::abs(times[i] - (!may_be ? 0 : rows && columns ? 100 : 200)) <= (may_be ? 40 : 0));
+    }
+}
+
+TEST_CASE("random_crop moves each sample by up to its padding, every distance alike, and fills with zeros") {
+    const Net net(network_of("[{random_crop: 2}]"), {1, 7, 6});
+    Weights none;
+    at::Tensor x = at::zeros({1000, 1, 7, 6}, at::kDouble);
+    x.select(2, 3).select(2, 2).fill_(1);  // the pixel in row 3, column 2
+    x.select(2, 0).select(2, 5).fill_(5);
+    const at::Tensor y = net.logits(none, x, {.training = true, .seed = 1, .step = 5});
+    CHECK(y.sizes() == x.sizes());
+    std::array<std::array<int, 5>, 5> times{};
+    for (std::int64_t i = 0; i < 1000; ++i) {
+        const at::Tensor places = y[i][0].eq(1).nonzero();
+        REQUIRE(places.size(0) == 1);
+        const std::int64_t down = places[0][0].item<std::int64_t>() - 3;
+        const std::int64_t right = places[0][1].item<std::int64_t>() - 2;
+        CHECK(y[i].sum().item<double>() == (down >= 0 && right <= 0 ? 6 : 1));
+        ++times.at(static_cast<std::size_t>(down + 2)).at(static_cast<std::size_t>(right + 2));
+    }
+    for (const auto& row : times)
+        for (const int count : row) CHECK(std::abs(count - 40) < 30);
+}
+
 TEST_CASE("the gradient of every layer is what small differences say") {
     const auto [layers, input] = GENERATE(table<std::string, Shape>({
         {"[{dense: 3}]", {4}},
@@ -154,6 +253,9 @@ TEST_CASE("the gradient of every layer is what small differences say") {
         {"[{conv: 2, activation: relu}, max_pool, {conv: 1}]", {1, 4, 4}},
         {"[{conv: 2}, {average_pool: 2}, upsample, flatten, {dense: 2}]", {1, 4, 4}},
         {"[{dense: 6}, {dropout: 0.4}, {dense: 2}]", {3}},
+        {"[{dense: 5, activation: gelu}, {dense: 3}, gelu, layer_norm, {dense: 2}]", {4}},
+        {"[{conv: 3}, layer_norm, {conv: 2, activation: gelu}, global_average_pool, {dense: 2}]", {2, 4, 3}},
+        {"[{conv: 2}, random_flip, {random_crop: 2}, {conv: 2}]", {1, 4, 3}},
     }));
     INFO(layers);
     const Net net(network_of(layers), input);

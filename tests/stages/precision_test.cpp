@@ -12,7 +12,8 @@ namespace {
 
 const std::string kLayers =
     "[{conv: 8, activation: relu}, {batch_norm: {momentum: 0.5}}, max_pool, {conv: 8, kernel: 2, activation: tanh}, "
-    "{average_pool: 2}, upsample, {dropout: 0.1}, {conv: 4, activation: leaky_relu}, flatten, {dense: 10, activation: softmax}, "
+    "{average_pool: 2}, upsample, random_flip, {random_crop: 1}, {dropout: 0.1}, {conv: 4, activation: gelu}, {layer_norm: {epsilon: 1}}, "
+    "{conv: 4, activation: leaky_relu}, flatten, {dense: 10, activation: softmax}, "
     "{dense: 64}, sigmoid]";
 
 at::Tensor some_samples(std::int64_t count) {

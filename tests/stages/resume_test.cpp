@@ -99,6 +99,14 @@ TEST_CASE("a training that is stopped again and again ends with the same bytes")
     stop_again_and_again(classifier({{"patience", "1"}, {"min_delta", "10"}, {"epochs", "6"}}), 7);
 }
 
+TEST_CASE("a training with augmentation and layer norm ends with the same bytes, whatever interrupted it") {
+    const Training training =
+        autoencoder({{"net", "[{random_flip: horizontal}, {random_crop: 2}, {conv: 4, activation: gelu}, layer_norm, "
+                             "global_average_pool, {dense: 64}, {unflatten: {height: 8, width: 8}}]"}});
+    go_on_from_everywhere(training);
+    stop_everywhere(with(training, {{"precision", GENERATE("fp32", "bf16")}}));
+}
+
 TEST_CASE("without validation data, and with a part of the data held out") {
     Training training = classifier();
     training.inputs = blobs(70, false);

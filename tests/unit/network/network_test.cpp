@@ -76,7 +76,11 @@ TEST_CASE("a layer is a word, its kind with the main option, or its kind with a 
 
 TEST_CASE("every kind of layer reads its own normal form back") {
     for (const LayerDescription& description : layer_descriptions()) {
-        const std::string main = description.main.empty() ? "" : description.main == "rate" ? "0.25" : "1";
+        const LayerOption* option = description.option(description.main);
+        const std::string main = option == nullptr           ? ""
+                                 : !option->choices.empty()  ? option->choices[0]
+                                 : option->name == "rate"    ? "0.25"
+                                                             : "1";
         const Network made = network(fmt::format("- {{{}: {}}}", description.kind, main));
         Diagnostics diagnostics;
         const Network again = parse_network(to_value(made), diagnostics);
@@ -172,17 +176,26 @@ TEST_CASE("shapes follow Keras: same keeps ceil(size / stride), valid and pools 
     CHECK(output("{unflatten: {height: 7, width: 5}}", {-1}) == Shape{1, 7, 5});
     CHECK(output("{dense: 10}", {70}) == Shape{10});
     CHECK(output("softmax", {2, 7, 5}) == Shape{2, 7, 5});
+    CHECK(output("gelu", {70}) == Shape{70});
+    CHECK(output("layer_norm", {2, 7, 5}) == Shape{2, 7, 5});
+    CHECK(output("global_average_pool", {2, 7, 5}) == Shape{2});
+    CHECK(output("global_average_pool", {2, -1, -1}) == Shape{2});
+    CHECK(output("{random_flip: horizontal}", {2, 7, 5}) == Shape{2, 7, 5});
+    CHECK(output("{random_crop: 9}", {2, 7, 5}) == Shape{2, 7, 5});
 }
 
 TEST_CASE("parameters and multiply-adds are counted as by hand") {
     const auto layers =
-        summary("[{conv: 4, kernel: 5}, batch_norm, max_pool, flatten, {dense: 10, bias: false}]", {3, 28, 28});
+        summary("[{conv: 4, kernel: 5}, batch_norm, max_pool, flatten, {dense: 10, bias: false}, layer_norm]", {3, 28, 28});
     CHECK(layers[0].trainable == 4 * 3 * 5 * 5 + 4);
     CHECK(layers[0].multiply_adds == 4 * 3 * 5 * 5 * 28 * 28);
     CHECK(layers[1].trainable == 8);
     CHECK(layers[1].non_trainable == 8);
     CHECK(layers[4].trainable == 4 * 14 * 14 * 10);
     CHECK(layers[4].multiply_adds == 4 * 14 * 14 * 10);
+    CHECK(layers[5].trainable == 20);
+    CHECK(layers[5].non_trainable == 0);
+    CHECK(summary("[global_average_pool]", {4, 14, 14})[0].multiply_adds == 4 * 14 * 14);
 }
 
 TEST_CASE("the study's autoencoder has Keras' 33 layers and parameters, and ends in its input's shape") {

@@ -46,7 +46,7 @@ std::map<std::string, ParamValue> params() {
 struct Setting {
     CatalogEntry stage = everything();
     Dag dag;
-    Machine machine{4, "AVX2"};
+    Machine machine{4, "AVX2", "GenuineIntel 6-63, caches 32K 256K 30720K"};
     int threads = 2;
     std::vector<Digest> inputs{sha256("x"), sha256("target")};
     std::vector<Digest> files{sha256("images"), sha256("extra")};
@@ -111,6 +111,7 @@ TEST_CASE("A recipe names kind and version first, then everything that the resul
         {"param rate", "0.4"},
         {"param split", "\"train\""},
         {"precision", "fp32"},
+        {"processor", "GenuineIntel 6-63, caches 32K 256K 30720K"},
         {"threads", "2"},
         {"type of images", "uint8 [10, 1, 28, 28]"},
     };
@@ -164,7 +165,8 @@ TEST_CASE("Whatever can change a result changes the key") {
     SECTION("a file's content") { setting.files[0] = sha256("others"); }
     SECTION("what the manifest says of a file's shape") { setting.dag.nodes[0].files[0].shape = {10, 28, 28}; }
     SECTION("threads") { setting.threads = 3; }
-    SECTION("the processor") { setting.machine.cpu = "AVX512"; }
+    SECTION("the processor's instructions") { setting.machine.cpu = "AVX512"; }
+    SECTION("the processor's make, model and caches") { setting.machine.processor = "AuthenticAMD 25-1, caches 32K 512K 32768K"; }
     SECTION("LibTorch") { setting.stage.numerics[0].second = "2.14.0"; }
     CHECK(setting.key() != key);
 }
@@ -190,6 +192,7 @@ TEST_CASE("Portable numerics leave LibTorch and the processor out, but not the t
     setting.dag.numerics = Numerics::Portable;
     const Digest key = setting.key();
     setting.machine.cpu = "AMX_BF16";
+    setting.machine.processor = "GenuineIntel 6-143, caches 48K 2048K 107520K";
     setting.stage.numerics[0].second = "1.13.1";
     CHECK(setting.key() == key);
     setting.threads = 7;
@@ -201,6 +204,7 @@ TEST_CASE("A stage that is not numeric has neither threads nor the machine in it
     setting.stage.description.numeric = false;
     const Digest key = setting.key();
     setting.machine.cpu = "AMX_BF16";
+    setting.machine.processor = "GenuineIntel 6-143, caches 48K 2048K 107520K";
     setting.threads = 7;
     CHECK(setting.key() == key);
 }
@@ -397,6 +401,10 @@ TEST_CASE("This machine has cores, and a processor whose name LibTorch's own var
     ::unsetenv("ATEN_CPU_CAPABILITY");
     const Machine machine = this_machine();
     CHECK(machine.cores >= 1);
+    CHECK(machine.processor == this_machine().processor);
+#if defined(__x86_64__)
+    CHECK_THAT(machine.processor, Catch::Matches("[ -~]{12} [0-9]+-[0-9]+(, caches [0-9]+K( [0-9]+K)*)?"));
+#endif
     const std::vector<std::string> levels{"DEFAULT", "AVX2", "AVX512", "AVX512_BF16", "AMX_BF16"};
     const auto level = std::ranges::find(levels, machine.cpu) - levels.begin();
     REQUIRE(level < std::ssize(levels));

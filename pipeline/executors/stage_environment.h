@@ -1,0 +1,17 @@
+// The environment that stages see: without what would change results behind their keys, or withhold threads from a stage.
+//
+// The libraries that stages compute with read these variables when they are loaded or first used. A result must not depend on
+// what is not in its key, and `threads` is a promise: oneDNN waits for ever for OpenMP threads that never come. So the variables are
+// removed before anything is loaded. ATEN_CPU_CAPABILITY stays: it is part of the key (plan/machine.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace satdl {
+
+// Must be called before a stage library is loaded and before threads are started. Returns the names of the user's variables that
+// are ignored from now on, here and in the workers, which inherit this environment.
+[[nodiscard]] std::vector<std::string> prepare_stage_environment();
+
+}  // namespace satdl

@@ -1,0 +1,41 @@
+#include "pipeline/executors/stage_environment.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+using namespace satdl;
+
+namespace {
+
+std::string value_of(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "(unset)" : value;
+}
+
+}  // namespace
+
+TEST_CASE("What changes results or takes a stage's threads is removed and named once; the rest stays") {
+    for (const char* name : {"OMP_WAIT_POLICY", "CUBLAS_WORKSPACE_CONFIG"}) ::unsetenv(name);
+    (void)prepare_stage_environment();  // whatever this test was started with
+    CHECK(value_of("OMP_WAIT_POLICY") == "passive");
+    CHECK(value_of("CUBLAS_WORKSPACE_CONFIG") == ":4096:8");
+    CHECK(prepare_stage_environment().empty());
+
+    ::setenv("OMP_DYNAMIC", "true", 1);
+    ::setenv("MKL_CBWR", "", 1);
+    ::setenv("DNNL_MAX_CPU_ISA", "AVX2", 1);
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8", 1);
+    ::setenv("OMP_WAIT_POLICY", "active", 1);
+    ::setenv("OMP_NUM_THREADS", "3", 1);
+    ::setenv("ATEN_CPU_CAPABILITY", "avx2", 1);
+    CHECK(prepare_stage_environment() ==
+          std::vector<std::string>{"MKL_CBWR", "DNNL_MAX_CPU_ISA", "OMP_DYNAMIC", "CUBLAS_WORKSPACE_CONFIG"});
+    for (const char* name : {"OMP_DYNAMIC", "MKL_CBWR", "DNNL_MAX_CPU_ISA"}) CHECK(value_of(name) == "(unset)");
+    CHECK(value_of("CUBLAS_WORKSPACE_CONFIG") == ":4096:8");
+    CHECK(value_of("OMP_WAIT_POLICY") == "active");
+    CHECK(value_of("OMP_NUM_THREADS") == "3");
+    CHECK(value_of("ATEN_CPU_CAPABILITY") == "avx2");
+    CHECK(prepare_stage_environment().empty());
+}
