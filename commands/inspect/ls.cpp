@@ -58,7 +58,7 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
     }
     const auto results = options.store.results_folder();
     if (open.files().stamp(results / file_name_of(dag.name)))
-        for (std::string& gone : ResultLinks(results, dag.name, open.files()).gone(dag)) rows.push_back({std::move(gone), "not in the DAG", {}});
+        for (const std::string& gone : ResultLinks(results, dag.name, open.files()).gone(dag)) rows.push_back({gone, "not in the DAG", {}});
     return rows;
 }
 

@@ -112,7 +112,8 @@ ExitCode run(RunOptions options) {
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = display_on_stdout(display_mode(options), info, *clock);
-    const auto record = run_record({open.folder(), options.store.results_folder()}, info, open.files(), open.index(), open.store(), *display);
+    const RunFolders folders{open.folder(), options.store.results_folder()};
+    const auto record = run_record(folders, info, open.files(), open.index(), open.store(), *display);
     const auto observer = broadcast({record.get(), display.get()});
     SweepStart sweep_start(*observer, sweep, load);
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});

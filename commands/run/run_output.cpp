@@ -50,7 +50,8 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
 void print_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
     std::string text;  // in one write
-    if (!result.observer_error.empty()) text += fmt::format("satdl: the output or the run's record is incomplete: {}\n", result.observer_error);
+    if (!result.observer_error.empty())
+        text += fmt::format("satdl: the output or the run's record is incomplete: {}\n", result.observer_error);
     for (const auto& node : result.nodes) {
         const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)

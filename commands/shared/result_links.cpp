@@ -62,7 +62,8 @@ bool add_stale_inputs(LinkedStage& stage, const std::set<Digest>& contents) {
     return stage.stale_inputs.size() > before;
 }
 
-// A stage is stale if an input is the content of no link. What is made of something stale may be stale, too: a run could make the same again.
+// A stage is stale if an input is the content of no link. What is made of something stale may be stale, too: a run could make the same
+// again.
 void judge_freshness(std::vector<LinkedStage>& stages) {
     const bool all_known = std::ranges::all_of(stages, [](const LinkedStage& stage) { return stage.header.has_value(); });
     const std::set<Digest> linked = contents_of(stages, Freshness::Stale);

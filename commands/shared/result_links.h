@@ -11,7 +11,8 @@
 
 namespace satdl {
 
-// Whether an artifact was made of what the links lead to now. MaybeStale: of something stale, or a link that may lead to an input leads nowhere.
+// Whether an artifact was made of what the links lead to now. MaybeStale: it was made of something stale, or a link that may lead to an
+// input leads nowhere.
 enum class Freshness { Current, MaybeStale, Stale };
 
 struct LinkedStage {

@@ -1,6 +1,6 @@
-// SIGINT, SIGTERM, SIGHUP (the terminal is closed), SIGUSR1 (Slurm: the time is nearly up) and SIGXCPU (the limit of CPU time) as a request to
-// stop: running stages are asked to stop, the run ends with its summary. A second signal ends the program at once. A signal that was ignored
-// at the start of the program (nohup) stays ignored.
+// SIGINT, SIGTERM, SIGHUP (the terminal is closed), SIGUSR1 (Slurm: the time is nearly up) and SIGXCPU (the limit of CPU time) as a request
+// to stop: running stages are asked to stop, the run ends with its summary. A second signal ends the program at once. A signal that was
+// ignored at the start of the program (nohup) stays ignored.
 //
 // SIGPIPE ends nothing: if the reader of the output has ended (`| head`), the run goes on without output.
 #pragma once
@@ -12,8 +12,8 @@
 
 namespace satdl {
 
-// Handles these signals during its lifetime, then restores the handlers from before; SIGPIPE is ignored from then on, because buffered output is
-// still to be written. At most one object at a time.
+// Handles these signals during its lifetime, then restores the handlers from before; SIGPIPE is ignored from then on, because buffered
+// output is still to be written. At most one object at a time.
 class StopSignals {
 public:
     StopSignals();

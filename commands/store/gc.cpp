@@ -1,5 +1,5 @@
-// satdl cache gc: removes the artifacts that are not in use. In use are those that results folders link to, those of the last runs, and those of
-// the DAG files that are named. pipeline/store/garbage.h has what goes of the rest.
+// satdl cache gc: removes the artifacts that are not in use. In use are those that results folders link to, those of the last runs, and those
+// of the DAG files that are named. pipeline/store/garbage.h has what goes of the rest.
 #include "commands/store/gc.h"
 
 #include <fmt/format.h>
@@ -55,8 +55,8 @@ std::set<Digest> linked_anywhere(const GcOptions& options, OpenStore& open) {
     for (fs::path& known : known_results_folders(open.folder(), open.files())) {
         if (open.files().stamp(known)) folders.push_back(std::move(known));
         else
-            print_warning(fmt::format("the results folder '{}' is gone: artifacts referenced only there may be removed (its line in '{}' may "
-                                      "be deleted)",
+            print_warning(fmt::format("the results folder '{}' is gone: artifacts referenced only there may be removed; if it will not come "
+                                      "back, delete its line in '{}'",
                                       known.lexically_normal().string(), (open.folder() / store_layout::kResultsFolders).string()));
     }
     const fs::path own = StoreOptions{.store = options.store, .results = {}}.results_folder();
@@ -156,12 +156,15 @@ void add_gc_command(Command& cache) {
             command.add_option("--dag", options.dags, "keep the current artifacts of this DAG file; may be repeated").type_name("DAG");
             add_dag_options(command, options.settings);
             command.add_option("--keep-runs", options.keep_runs, "keep the artifacts of the last N runs").show_default().type_name("N");
-            command.add_option("--older", options.policy.older_days, "remove only artifacts older than this; default: 10 minutes").not_negative().type_name("DAYS");
+            command.add_option("--older", options.policy.older_days, "remove only artifacts older than this; default: 10 minutes")
+                .not_negative()
+                .type_name("DAYS");
             command.add_size("--to", options.policy.to_bytes, "stop at this store size, such as 20GB; remove the cheapest to recompute first");
             command.add_flag("-n,--dry-run", options.dry_run, "list what would be removed and exit");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_option(command, options.store);
-            command.add_option("--results", options.results, "another results folder with links to keep; may be repeated").type_name("FOLDER");
+            command.add_option("--results", options.results, "another results folder with links to keep; may be repeated")
+                .type_name("FOLDER");
         },
         [](const GcOptions& options) { return collect(options); });
 }

@@ -1,5 +1,5 @@
-// The links that users read: results/<dag>/<stage>.h5 leads to the stage's current artifact, results/.last to the folder of the DAG that ran
-// last.
+// The links that users read: results/<dag>/<stage>.h5 leads to the stage's current artifact, results/.last to the folder of the DAG that
+// ran last.
 //
 // The folder is the user's, too. satdl replaces and removes only its own links: symbolic ones that lead to an artifact, of this store or of
 // another. Whatever else has the name of a link stays; a warning names it, and the other links are made.

@@ -46,8 +46,8 @@ struct Garbage {
     std::uint64_t kept_bytes = 0;
 };
 
-// The artifacts that links below `results` lead to, also by way of further links. Throws Error{Usage} if a folder cannot be read: then it is
-// unknown what is current.
+// The artifacts that links below `results` lead to, also by way of further links. Throws Error{Usage} if a folder cannot be read: then it
+// is unknown what is current.
 [[nodiscard]] std::set<Digest> linked_artifacts(const std::filesystem::path& results);
 
 // Those that go, in their order. `all_bytes`: the size of all artifacts, used and unused.

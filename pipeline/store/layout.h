@@ -27,7 +27,8 @@ inline constexpr std::string_view kDamagedExtension = ".damaged-";  // + <n>: of
 
 // Whether satdl puts something of this name into the store's folder.
 [[nodiscard]] constexpr bool is_ours(std::string_view name) {
-    constexpr std::array kNames{kArtifacts, kCheckpoints, kFinalCheckpoints, kRuns, kStaging, kQuarantine, kResults, kResultsFolders, kLock, kGitignore};
+    constexpr std::array kNames{kArtifacts,  kCheckpoints, kFinalCheckpoints, kRuns, kStaging,
+                                kQuarantine, kResults,     kResultsFolders,   kLock, kGitignore};
     return std::ranges::find(kNames, name) != kNames.end() || name.starts_with(kIndex);
 }
 

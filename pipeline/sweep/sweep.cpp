@@ -164,7 +164,8 @@ struct Variants {
     std::set<NodeId> nodes;
 };
 
-// What a name can hold of a longer or odder text, and a digest: "a/x.npy" becomes "a-x.npy~3f9a1b2c4d5e". The end of a text tells paths apart.
+// What a name can hold of a longer or odder text, and a digest: "a/x.npy" becomes "a-x.npy~3f9a1b2c4d5e". The end of a text is what tells
+// paths apart.
 std::string shortened(std::string_view text, std::string_view digested) {
     std::string plain;
     for (const char c : text) {

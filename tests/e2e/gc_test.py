@@ -20,7 +20,8 @@ class Gc(satdl.Case):
         self.assertEqual(len(self.unused), 5)  # b, signs, c, trained_b, verdict: trained_a reads the same signs
 
     def test_what_results_or_the_last_runs_refer_to_stays_and_the_rest_comes_back_with_the_same_bytes(self):
-        self.assertRegex(self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0"), r"would remove 5 artifacts \(\S+ kB\), 7 remain")
+        out = self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0")
+        self.assertRegex(out, r"would remove 5 artifacts \(\S+ kB\), 7 remain")
         self.assertEqual(self.objects(), self.before)
         self.assertIn("removed 0 artifacts", self.call("cache", "gc"))  # ten runs are kept
         document = self.document("cache", "gc", "--keep-runs", "1", "--older", "0")

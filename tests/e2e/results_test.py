@@ -109,6 +109,11 @@ class Results(satdl.Case):
         self.assertNotEqual(self.document("cache", "gc", "-n", *everything)["artifacts"], [])
         self.assertRegex(self.err, r"warning: the results folder 'two' is gone: artifacts referenced only there may be removed")
 
+    def test_what_failed_is_not_called_never_run(self):
+        dag = self.write("bad.yaml", "name: bad\nstages:\n  f: {kind: fail}\n")
+        self.call("run", dag, code=1)
+        self.assertRegex(self.call("run", dag, "-n"), r"run +f +no result yet")
+
     def test_gc_leaves_what_was_made_in_the_last_minutes_and_believes_no_clock(self):
         self.call("run", self.dag, "-q", "amount=5")
         self.call("run", self.dag, "-q")

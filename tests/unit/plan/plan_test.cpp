@@ -149,7 +149,8 @@ TEST_CASE("Downstream takes in what depends on a stage, and what that needs") {
                         .add("d", "parity", {}, {{"x", "c.out"}})
                         .add("e", "parity", {}, {{"x", "b.out"}})
                         .build();
-    CHECK(world.lines(dag, {.downstream = {"a"}}) == Lines{"run a: no result yet", "run b: no result yet", "unknown c: depends on a, which runs",
+    CHECK(world.lines(dag, {.downstream = {"a"}}) == Lines{"run a: no result yet", "run b: no result yet",
+                                                           "unknown c: depends on a, which runs",
                                                           "unknown d: depends on a, which runs"});
 }
 

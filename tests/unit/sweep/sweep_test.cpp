@@ -307,12 +307,14 @@ TEST_CASE("groups stay groups, of all their points") {
 
 TEST_CASE("values that are no part of a name are shortened in it, and have the same name in every sweep") {
     const auto names_of = [&](const std::string& layers) {
-        return names(sweep("params: {layers: []}\nstages:\n  l: {kind: load, dataset: mnist}\n  u: {kind: normalise, in: {images: l.images}}\n"
+        return names(sweep("params: {layers: []}\nstages:\n  l: {kind: load, dataset: mnist}\n"
+                           "  u: {kind: normalise, in: {images: l.images}}\n"
                            "  t: {kind: train, in: {x: u, target: l.labels}, net: \"${layers}\", loss: mse}\n",
                            {"layers=" + layers}).dag);
     };
     const std::string small = "t[layers=flatten-~" + sha256("[\"flatten\"]").short_hex() + "]";
-    const Lines one = names_of("[flatten],[flatten, {dense: 3}]"), other = names_of("[flatten, {dense: 4}],[flatten, {dense: 3}],[flatten]");
+    const Lines one = names_of("[flatten],[flatten, {dense: 3}]");
+    const Lines other = names_of("[flatten, {dense: 4}],[flatten, {dense: 3}],[flatten]");
     CHECK(one[2] == small);
     CHECK(other == Lines{"l", "u", other[2], one[3], small});
 }
