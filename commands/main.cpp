@@ -1,12 +1,17 @@
 // satdl: runs a DAG of deep-learning stages that a YAML file declares, and only what changed. Called as satdl-run, it is
 // `satdl run`.
 #include <cxxabi.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -102,6 +107,49 @@ int run_command_line(int argc, char** argv) {
     return code_of(command_line.run(arguments_of(argc, argv)));
 }
 
+// A closed pipe is no error of ours: commands that do not run stages end by SIGPIPE as any Unix program, and a run goes on without output.
+bool reader_is_gone() {
+    pollfd output{STDOUT_FILENO, POLLOUT, 0};
+    return ::poll(&output, 1, 0) > 0 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+// For the end of every command: output that could not be written is an error.
+int checked_output(int code) {
+    errno = 0;
+    const bool is_flushed = std::fflush(stdout) == 0;
+    const std::string reason = errno != 0 ? fmt::format(": {}", std::strerror(errno)) : "";
+    if ((is_flushed && std::ferror(stdout) == 0) || reader_is_gone()) return code;
+    fmt::print(stderr, "satdl: cannot write the output{}\n", reason);
+    return code == code_of(ExitCode::Done) ? code_of(ExitCode::Store) : code;
+}
+
+int guarded_command_line(int argc, char** argv) {
+    try {
+        return run_command_line(argc, argv);
+    } catch (const satdl::Error& error) {
+        print_error(error);
+        return code_of(error.code());
+    } catch (const std::bad_alloc&) {
+        std::fflush(stdout);
+        fmt::print(stderr, "satdl: {}\n", satdl::kNoMemory);
+        return code_of(ExitCode::Store);
+    } catch (const std::exception& error) {
+        std::fflush(stdout);
+        if (std::ferror(stdout) != 0) return code_of(ExitCode::Done);  // fmt throws if it cannot print: checked_output() says why
+        fmt::print(stderr, "satdl: unexpected error: {}\n", satdl::printable(satdl::describe(error)));
+        return code_of(ExitCode::Store);
+    }
+}
+
+// Else the first file that is opened, in the store perhaps, gets the number of the closed stream, and what is printed. What is written to a
+// closed stdout still fails.
+void fill_closed_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) >= 0) continue;
+        [[maybe_unused]] const int filled = ::open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 std::terminate_handler previous_terminate = nullptr;
 
 // Out of memory in code that must not throw: print one line and exit. The store is as after any other crash.
@@ -120,7 +168,9 @@ std::terminate_handler previous_terminate = nullptr;
 }  // namespace
 
 int main(int argc, char** argv) {
+    fill_closed_streams();
     const std::vector<std::string> ignored = satdl::prepare_stage_environment();
+    std::signal(SIGXFSZ, SIG_IGN);  // then a file that grows past the limit is an error of the write, like a full disk
     satdl::install_sigbus_guard();
     previous_terminate = std::set_terminate(exit_on_terminate);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
@@ -130,18 +180,5 @@ int main(int argc, char** argv) {
             "the environment's {} {} ignored: {} would change results or take threads from stages (docs/engine.md)",
             fmt::join(ignored, ", "), is_one ? "is" : "are", is_one ? "it" : "they"));
     }
-    try {
-        return run_command_line(argc, argv);
-    } catch (const satdl::Error& error) {
-        print_error(error);
-        return code_of(error.code());
-    } catch (const std::bad_alloc&) {
-        std::fflush(stdout);
-        fmt::print(stderr, "satdl: {}\n", satdl::kNoMemory);
-        return code_of(ExitCode::Store);
-    } catch (const std::exception& error) {
-        std::fflush(stdout);
-        fmt::print(stderr, "satdl: unexpected error: {}\n", satdl::printable(satdl::describe(error)));
-        return code_of(ExitCode::Store);
-    }
+    return checked_output(guarded_command_line(argc, argv));
 }

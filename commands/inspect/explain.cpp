@@ -87,7 +87,7 @@ std::string explanation_text(const PlannedNode& planned, const std::vector<Diffe
     }
     table.columns = {"part of the key", "is"};
     for (const auto& part : parts) table.rows.push_back({part.part, value_text(part.now)});
-    table.notes.push_back(ran_before ? "nothing changed since the last run" : "this stage has never run in this store");
+    table.notes.push_back(ran_before ? "nothing changed since the last run" : "this stage has no result in this store yet");
     return fmt::format("key {}\n{}", planned.key->hex(), table_text(table));
 }
 

@@ -8,6 +8,7 @@
 #include "pipeline/core/json.h"
 #include "pipeline/core/metric_text.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/records/link_results.h"
 
 namespace satdl {
 
@@ -35,7 +36,7 @@ std::optional<ArtifactHeader> header_or_none(Store& store, const Digest& key) {
     }
 }
 
-// For a DAG file: each stage with the artifact under its current key, else with its last one.
+// For a DAG file: each stage with the artifact under its current key, else with its last one; then what the next run removes from results/.
 std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
@@ -55,18 +56,34 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
         if (planned.action == Action::Resume) row.state = fmt::format("interrupted at {}, resumable", planned.starts_from->text());
         rows.push_back(std::move(row));
     }
+    const auto results = options.store.results_folder();
+    if (open.files().stamp(results / file_name_of(dag.name)))
+        for (const std::string& gone : ResultLinks(results, dag.name, open.files()).gone(dag)) rows.push_back({gone, "not in the DAG", {}});
     return rows;
+}
+
+std::string state_of(const LinkedStage& linked) {
+    if (!linked.is_link) return "other file";
+    if (!linked.header) return "none";
+    switch (linked.freshness) {
+        case Freshness::Current:
+            return "kept";
+        case Freshness::MaybeStale:
+            return "maybe stale";
+        case Freshness::Stale:
+            break;
+    }
+    return "stale";
 }
 
 // For the run that created the links in results/.
 std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
     const auto files = real_file_system();
-    const ResultLinks results(options.store.results, options.dag_name, *files);
+    const ResultLinks results(options.store.results_folder(), options.dag_name, *files);
     name = results.dag();
     std::vector<Row> rows;
-    for (const auto& stage : results.names()) {
-        auto linked = results.stage(stage);
-        rows.push_back({stage, linked.header ? "kept" : "none", std::move(linked.header)});
+    for (LinkedStage& linked : results.stages()) {
+        rows.push_back({linked.name, state_of(linked), std::move(linked.header)});
     }
     return rows;
 }

@@ -2,13 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <ranges>
 
+#include "commands/shared/output_file.h"
 #include "commands/shared/session.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/core/json.h"
@@ -121,53 +119,15 @@ private:
     std::string problem_;
 };
 
-// A file that gets its name when it is complete. Opened before the work, so that a path that cannot be written is an error
-// once.
-class PageFile {
-public:
-    explicit PageFile(const std::string& path) : path_(path), partial_(path + ".partial") {
-        if (std::filesystem::is_directory(path)) refuse("it is a folder");
-        file_.open(partial_, std::ios::binary | std::ios::trunc);
-        if (!file_) refuse(std::strerror(errno));
-    }
-    ~PageFile() {
-        std::error_code ignored;
-        if (!whole_) std::filesystem::remove(partial_, ignored);
-    }
-    PageFile(const PageFile&) = delete;
-    PageFile& operator=(const PageFile&) = delete;
-
-    void write(const std::string& text) {
-        file_ << text;
-        file_.close();
-        if (!file_) refuse(std::strerror(errno));
-        std::error_code error;
-        std::filesystem::rename(partial_, path_, error);
-        if (error) refuse(error.message());
-        whole_ = true;
-    }
-
-private:
-    [[noreturn]] void refuse(const std::string& why) const {
-        throw Error(ExitCode::Usage, fmt::format("cannot write the report to {}: {}", printable(path_), why),
-                    "use -o for another file");
-    }
-
-    const std::string path_;
-    const std::filesystem::path partial_;
-    std::ofstream file_;
-    bool whole_ = false;
-};
-
 ExitCode report(ReportOptions options) {
     take_settings(options.what, options.dag);
     if (std::ranges::none_of(options.what, is_file)) check_settings_have_dag(options.dag);
     const auto files = real_file_system();
     std::optional<PageParts> parts;
-    std::optional<PageFile> file;
+    std::optional<OutputFile> file;
     if (!options.json) {
         parts = page_parts(program_folder() / "report", *files);
-        file.emplace(options.out);
+        file.emplace(options.out, "the report", "-o");
     }
     std::vector<std::string> all = options.what;
     if (all.empty()) all.emplace_back();  // the newest run

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "commands/inspect/show_images.h"
@@ -93,14 +94,18 @@ void add_history(ArtifactView& view, const StageOutput& outcome) {
     }
 }
 
-void add_origins(ArtifactView& view, const ResultLinks& results) {
+void add_origins(ArtifactView& view, const std::vector<LinkedStage>& stages) {
     constexpr std::string_view kInput = "input ";
     for (const auto& part : view.header.recipe) {
         if (!part.name.starts_with(kInput)) continue;
         const auto digest = Digest::from_hex(part.value);
-        const std::string origin = digest ? results.origin_of(*digest) : "";
+        const std::string origin = digest ? origin_of(*digest, stages) : "";
         if (!origin.empty()) view.origins[part.name] = origin;
     }
+    const auto shown = std::ranges::find(stages, view.stage, &LinkedStage::name);
+    if (shown == stages.end()) return;
+    view.freshness = shown->freshness;
+    view.stale_inputs = shown->stale_inputs;
 }
 
 // Draws the requested tensors; without a request, those of array ports.
@@ -149,7 +154,7 @@ ExitCode show(const ShowOptions& options) {
     } else if (const auto by_key = found_by_key(options.what, open)) {
         found = *by_key;
     } else {
-        results.emplace(options.store.results, options.dag_name, files);
+        results.emplace(options.store.results_folder(), options.dag_name, files);
         found = found_by_stage(options.what, *results, files);
     }
 
@@ -168,7 +173,7 @@ ExitCode show(const ShowOptions& options) {
         view.tensors.push_back(tensor_view(record, view.header, outcome));
     }
     add_history(view, outcome);
-    if (results) add_origins(view, *results);
+    if (results) add_origins(view, results->stages());
     std::vector<std::string> damaged;
     view.made = find_producer(open.folder(), view.header.key, files, damaged);
     for (const std::string& one : damaged) print_warning(one + "; ignored");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "commands/shared/result_links.h"
 #include "commands/shared/tensor_statistics.h"
 #include "pipeline/core/json.h"
 #include "pipeline/records/run_record.h"
@@ -25,6 +26,8 @@ struct ArtifactView {
     ArtifactHeader header;
     std::optional<Producer> made;
     std::map<std::string, std::string> origins;  // key part "input images" -> "noisy@train.images"
+    Freshness freshness = Freshness::Current;   // it and its stale inputs as in LinkedStage
+    std::vector<std::string> stale_inputs{};
     std::vector<TensorView> tensors;            // the requested ones
     std::map<std::string, std::map<std::string, std::vector<double>>> history;  // of History ports: port -> column -> values
 };

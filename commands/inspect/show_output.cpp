@@ -74,6 +74,14 @@ Table history_table(const std::string& port, const std::map<std::string, std::ve
     return table;
 }
 
+// "stale its input model has changed since; a run recomputes it"
+std::string stale_text(const ArtifactView& view) {
+    const bool sure = view.freshness == Freshness::Stale, one = view.stale_inputs.size() == 1;
+    return fmt::format("stale {}its input{} {} {} changed since; a run {}\n", sure ? "" : "? ", one ? "" : "s",
+                       printable(fmt::format("{}", fmt::join(view.stale_inputs, ", "))), !sure ? "may have" : one ? "has" : "have",
+                       sure ? "recomputes it" : "decides");
+}
+
 }  // namespace
 
 std::string artifact_text(const ArtifactView& view) {
@@ -81,6 +89,7 @@ std::string artifact_text(const ArtifactView& view) {
     if (!view.stage.empty()) text += fmt::format("{}\n", printable(view.stage));
     text += fmt::format("key   {}\nfile  {} ({})\n", view.header.key.hex(), printable(view.path.string()),
                         bytes_text(view.header.file_bytes));
+    if (view.freshness != Freshness::Current) text += stale_text(view);
     if (view.made) {
         text += fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(view.made->wall_time)),
                             duration_text(view.made->seconds), printable(view.made->host), view.made->threads,
@@ -97,10 +106,10 @@ std::string artifact_text(const ArtifactView& view) {
     for (const auto& [port, values] : view.header.metrics) {
         Table table{.title = fmt::format("Metrics ({})", port), .columns = {"name", "value"}, .rows = {}, .notes = {}};
         for (const auto& [name, value] : values) table.rows.push_back({name, metric_text(value)});
-        text += "\n" + table_text(table);
+        text += fmt::format("\n{}", table_text(table));
     }
-    for (const auto& [port, columns] : view.history) text += "\n" + table_text(history_table(port, columns));
-    for (const auto& table : view.header.tables) text += "\n" + table_text(table);
+    for (const auto& [port, columns] : view.history) text += fmt::format("\n{}", table_text(history_table(port, columns)));
+    for (const auto& table : view.header.tables) text += fmt::format("\n{}", table_text(table));
     return text + "\n" + table_text(recipe_table(view));
 }
 
@@ -128,6 +137,7 @@ Json artifact_json(const ArtifactView& view) {
                  {"key", view.header.key.hex()},
                  {"path", view.path.string()},
                  {"bytes", view.header.file_bytes},
+                 {"stale_inputs", view.stale_inputs},
                  {"made", nullptr},
                  {"tensors", std::move(tensors)},
                  {"metrics", view.header.metrics},

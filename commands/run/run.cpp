@@ -51,7 +51,7 @@ void print_summary(const RunOptions& options, const Dag& dag, const RunResult& r
     if (options.json || options.quiet) return;
     const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
     const std::string_view distance = all_reused ? "" : "\n";  // separates it from the progress lines
-    fmt::print("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result, seconds));
+    print_text(fmt::format("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result, seconds)));
 }
 
 void print_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
@@ -63,8 +63,19 @@ void print_tables(const RunOptions& options, const Dag& dag, const RunResult& re
             print_line(dump_json(event));
         } else {
             table.title = table.title.empty() ? stage : fmt::format("{}: {}", stage, table.title);
-            fmt::print("\n{}", table_text(table));
+            print_text(fmt::format("\n{}", table_text(table)));
         }
+    }
+}
+
+// What running again does with the stages that were stopped, in the words of its plan.
+void print_resumption(const RunOptions& options, const Dag& dag, const RunResult& result, const Plan& next) {
+    if (options.json || options.quiet) return;
+    for (const NodeResult& node : result.nodes) {
+        const PlannedNode* planned = node.state == NodeState::Stopped ? next.find(node.node) : nullptr;
+        if (planned == nullptr || !planned->starts_from) continue;
+        print_text(fmt::format("running again{} resumes {} from {}\n", options.force ? " without -f" : "",
+                               printable(dag.nodes[node.node].name), planned->starts_from->text()));
     }
 }
 
@@ -101,11 +112,14 @@ ExitCode run(RunOptions options) {
     session.check_file_owners();
     refuse_blocked(dag, plan);
 
+    std::optional<OutputFile> csv;
+    if (!options.sweep.csv.empty()) csv.emplace(options.sweep.csv, "the sweep's points", "--csv");
     OpenStore& open = session.open();
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = display_on_stdout(display_mode(options), info, *clock);
-    const auto record = run_record({open.folder(), options.store.results}, info, open.files(), open.index(), open.store(), *display);
+    const RunFolders folders{open.folder(), options.store.results_folder()};
+    const auto record = run_record(folders, info, open.files(), open.index(), open.store(), *display);
     const auto observer = broadcast({record.get(), display.get()});
     SweepStart sweep_start(*observer, sweep, load);
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
@@ -131,7 +145,13 @@ ExitCode run(RunOptions options) {
     print_failures(dag, result);
     if (sweeping) {
         const bool silent = options.json || options.quiet;
-        report_sweep(options.sweep, silent, sweep, query, result, open.store(), *observer);
+        report_sweep(csv ? &*csv : nullptr, silent, sweep, query, result, open.store(), *observer);
+    }
+    if (signals.exit_code()) {
+        Request again = request_of(options);
+        again.force = false;
+        StoreCacheView cache_now = session.cache(dag, ends);
+        print_resumption(options, dag, result, session.plan(dag, again, cache_now));
     }
     return signals.exit_code().value_or(result.exit_code());
 }

@@ -17,7 +17,8 @@ std::string printable_lines(std::string_view text) {
     std::string lines;
     for (std::size_t from = 0; from <= text.size();) {
         const std::size_t end = std::min(text.find('\n', from), text.size());
-        lines += (from == 0 ? "" : "\n") + printable(text.substr(from, end - from));
+        if (from > 0) lines += '\n';
+        lines += printable(text.substr(from, end - from));
         from = end + 1;
     }
     return lines;
@@ -48,16 +49,19 @@ std::vector<std::pair<std::string, Table>> final_tables(const Dag& dag, const Ru
 
 void print_failures(const Dag& dag, const RunResult& result) {
     std::fflush(stdout);
-    if (!result.observer_error.empty()) fmt::print(stderr, "satdl: the output or the run's record is incomplete: {}\n", result.observer_error);
+    std::string text;  // in one write
+    if (!result.observer_error.empty())
+        text += fmt::format("satdl: the output or the run's record is incomplete: {}\n", result.observer_error);
     for (const auto& node : result.nodes) {
         const Node& stage = dag.nodes[node.node];
         if (node.state == NodeState::Failed)
-            fmt::print(stderr, "satdl: {} failed{}: {}\n", printable(stage_text(stage)),
-                       node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
-                       printable_lines(node.error));
+            text += fmt::format("satdl: {} failed{}: {}\n", printable(stage_text(stage)),
+                                node.attempt > 1 ? fmt::format(", attempt {} of {}", node.attempt, node.attempts) : "",
+                                printable_lines(node.error));
         if (!node.not_kept.empty())
-            fmt::print(stderr, "satdl: the output of {} was not stored: {}\n", printable(stage.name), node.not_kept);
+            text += fmt::format("satdl: the output of {} was not stored: {}\n", printable(stage.name), node.not_kept);
     }
+    std::fputs(text.c_str(), stderr);  // does not throw if nobody reads it
 }
 
 }  // namespace satdl

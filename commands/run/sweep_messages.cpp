@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 
+#include "commands/shared/run_display.h"
 #include "pipeline/core/json.h"
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
@@ -21,13 +21,6 @@ std::string plural(std::size_t count, std::string_view what) {
 std::string approximately(double seconds) {
     if (seconds < 90) return fmt::format("{:.{}f} s", seconds, seconds < 10 ? 1 : 0);
     return seconds < 90 * 60 ? fmt::format("{:.0f} min", seconds / 60) : fmt::format("{:.1f} h", seconds / 3600);
-}
-
-void write_csv(const std::string& path, const std::string& csv) {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << csv;
-    file.close();
-    if (!file) throw Error(ExitCode::Usage, fmt::format("cannot write {}", path));
 }
 
 void refuse_unknown(const SweepSummary& report, const RunResult& result) {
@@ -65,8 +58,8 @@ Metrics metrics_in(Store& store, const Digest& key) {
     return header ? header->metrics : Metrics{};
 }
 
-void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuery& query,
-                const RunResult& result, Store& store, Observer& observer) {
+void report_sweep(OutputFile* csv, bool silent, const Sweep& sweep, const SweepQuery& query, const RunResult& result, Store& store,
+                  Observer& observer) {
     std::map<NodeId, SweepOutcome> outcomes;
     for (const NodeResult& node : result.nodes)
         outcomes[node.node] = {succeeded(node.state) ? node.key : std::nullopt,
@@ -77,8 +70,8 @@ void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, 
     };
     const SweepSummary summary = summarise_sweep(sweep, outcomes, metrics_of, query);
     observer.sweep_finished(sweep, summary, result);
-    if (!silent) fmt::print("\n{}", table_text(to_table(summary)));
-    if (!options.csv.empty()) write_csv(options.csv, to_csv(summary));
+    if (!silent) print_text(fmt::format("\n{}", table_text(to_table(summary))));
+    if (csv != nullptr) csv->write(to_csv(summary));
     std::fflush(stdout);
     refuse_unknown(summary, result);
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "commands/run/sweep_options.h"
+#include "commands/shared/output_file.h"
 #include "pipeline/run/observer.h"
 #include "pipeline/run/workload.h"
 
@@ -27,9 +28,9 @@ private:
 // The metrics in an artifact's header; empty if the artifact is gone.
 [[nodiscard]] Metrics metrics_in(Store& store, const Digest& key);
 
-// Writes the event `sweep`, the CSV file, and unless `silent` the table. Then throws Error{Usage} if a metric was requested
+// Writes the event `sweep`, the CSV file (null: none), and unless `silent` the table. Then throws Error{Usage} if a metric was requested
 // that no stage reported although none failed.
-void report_sweep(const SweepOptions& options, bool silent, const Sweep& sweep, const SweepQuery& query,
-                const RunResult& result, Store& store, Observer& observer);
+void report_sweep(OutputFile* csv, bool silent, const Sweep& sweep, const SweepQuery& query, const RunResult& result, Store& store,
+                  Observer& observer);
 
 }  // namespace satdl

@@ -6,15 +6,26 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/dag/dag.h"
 #include "pipeline/store/artifact.h"
 
 namespace satdl {
 
+// Whether an artifact was made of what the links lead to now. MaybeStale: it was made of something stale, or a link that may lead to an
+// input leads nowhere.
+enum class Freshness { Current, MaybeStale, Stale };
+
 struct LinkedStage {
     std::string name;
     std::filesystem::path path;
-    std::optional<ArtifactHeader> header;  // nullopt if the link is dangling
+    bool is_link = true;                      // else a file or folder of the user's has the link's name
+    std::optional<ArtifactHeader> header{};   // nullopt if the link is dangling, or is none
+    Freshness freshness = Freshness::Current;
+    std::vector<std::string> stale_inputs{};  // the ports because of which it is not current
 };
+
+// The stage and port that has this content: "noisy@train.images"; "" if there is none.
+[[nodiscard]] std::string origin_of(const Digest& port_digest, const std::vector<LinkedStage>& stages);
 
 class ResultLinks {
 public:
@@ -24,9 +35,8 @@ public:
     [[nodiscard]] const std::string& dag() const { return dag_; }
     [[nodiscard]] std::vector<std::string> names() const;  // sorted
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
-    [[nodiscard]] LinkedStage stage(const std::string& name) const;  // throws DamagedArtifact
-    // The stage and port whose content has this digest now: "noisy@train.images"; "" if there is none.
-    [[nodiscard]] std::string origin_of(const Digest& port_digest) const;
+    [[nodiscard]] std::vector<LinkedStage> stages() const;  // sorted; throws DamagedArtifact
+    [[nodiscard]] std::vector<std::string> gone(const Dag& dag) const;  // names of stages that the DAG no longer has
 
 private:
     std::string dag_;

@@ -14,7 +14,7 @@ namespace {
 Screen screen_on_stdout(Clock& clock, bool verbose) {
     Screen screen{.write =
                       [](std::string_view text) {
-                          std::fwrite(text.data(), 1, text.size(), stdout);
+                          print_text(text);
                           std::fflush(stdout);
                       },
                   .warn = print_warning,
@@ -33,8 +33,10 @@ public:
 
 }  // namespace
 
+void print_text(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
 void print_line(const std::string& line) {
-    std::fwrite((line + '\n').data(), 1, line.size() + 1, stdout);
+    print_text(line + '\n');
     std::fflush(stdout);
 }
 

@@ -6,12 +6,24 @@
 #include "pipeline/os/file_trust.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/plan/placement.h"
+#include "pipeline/store/layout.h"
 
 namespace satdl {
 
+std::filesystem::path StoreOptions::results_folder() const {
+    if (!results.empty()) return results;
+    const std::filesystem::path folder = store;
+    return folder.lexically_normal() == kDefaultStore ? std::filesystem::path(store_layout::kResults) : folder / store_layout::kResults;
+}
+
+void add_store_option(Command& command, std::string& store) {
+    command.add_option("--store", store, "folder of the store: artifacts and run records").envname("SATDL_STORE").show_default();
+}
+
 void add_store_options(Command& command, StoreOptions& options) {
-    command.add_option("--store", options.store, "folder of the store: artifacts and run records").envname("SATDL_STORE").show_default();
-    command.add_option("--results", options.results, "folder of links to the current artifacts").show_default();
+    add_store_option(command, options.store);
+    command.add_option("--results", options.results,
+                       "folder of links to the current artifacts; default: results, or results in the folder that --store names");
 }
 
 void add_stages_option(Command& command, std::vector<std::string>& stages) {

@@ -18,9 +18,14 @@
 
 namespace satdl {
 
+inline constexpr const char* kDefaultStore = ".satdl";
+
 struct StoreOptions {
-    std::string store = ".satdl";
-    std::string results = "results";
+    std::string store = kDefaultStore;
+    std::string results;  // "": the store's own
+
+    // The store's own: results/ beside the default store, and in any other.
+    [[nodiscard]] std::filesystem::path results_folder() const;
 };
 
 struct DagOptions {
@@ -33,6 +38,8 @@ struct DagOptions {
 
 // --store and --results.
 void add_store_options(Command& command, StoreOptions& options);
+// --store alone.
+void add_store_option(Command& command, std::string& store);
 // The DAG file, as an argument that must be there.
 void add_dag_file(Command& command, DagOptions& options);
 // --profile, --set and --stages; arguments that are overrides are the command's own.

@@ -10,7 +10,7 @@ namespace satdl {
 
 namespace {
 
-constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU};
 
 std::atomic<bool> stop_requested{false};
 std::atomic<int> first_signal{0};
@@ -19,9 +19,13 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 
 extern "C" void on_signal(int number) {
     int none = 0;
-    if (!first_signal.compare_exchange_strong(none, number)) _exit(128 + number);
+    const bool is_first = first_signal.compare_exchange_strong(none, number);
+    if (!is_first && number != SIGXCPU) _exit(128 + number);  // the kernel repeats SIGXCPU every second
     stop_requested.store(true);
 }
+
+// Not SIG_IGN, which a program that is started from here would inherit.
+extern "C" void on_closed_pipe(int) {}
 
 }  // namespace
 
@@ -36,6 +40,8 @@ StopSignals::StopSignals() {
         sigaction(kSignals[i], &action, &before[i]);
         if (before[i].sa_handler == SIG_IGN) sigaction(kSignals[i], &before[i], nullptr);
     }
+    action.sa_handler = on_closed_pipe;
+    sigaction(SIGPIPE, &action, nullptr);
 }
 
 StopSignals::~StopSignals() {
@@ -51,6 +57,8 @@ std::optional<ExitCode> StopSignals::exit_code() const {
         case SIGINT:
             return ExitCode::Interrupted;
         case SIGTERM:
+        case SIGUSR1:
+        case SIGXCPU:
             return ExitCode::Terminated;
         case SIGHUP:
             return ExitCode::HungUp;

@@ -1,5 +1,8 @@
-// SIGINT, SIGTERM and SIGHUP (the terminal is closed) as a request to stop: running stages are asked to stop, the run ends with its
-// summary. A second signal ends the program at once. A signal that was ignored at the start of the program (nohup) stays ignored.
+// SIGINT, SIGTERM, SIGHUP (the terminal is closed), SIGUSR1 (Slurm: the time is nearly up) and SIGXCPU (the limit of CPU time) as a request
+// to stop: running stages are asked to stop, the run ends with its summary. A second signal ends the program at once. A signal that was
+// ignored at the start of the program (nohup) stays ignored.
+//
+// SIGPIPE ends nothing: if the reader of the output has ended (`| head`), the run goes on without output.
 #pragma once
 
 #include <atomic>
@@ -9,7 +12,8 @@
 
 namespace satdl {
 
-// Handles these signals during its lifetime, then restores the handlers from before. At most one object at a time.
+// Handles these signals during its lifetime, then restores the handlers from before; SIGPIPE is ignored from then on, because buffered
+// output is still to be written. At most one object at a time.
 class StopSignals {
 public:
     StopSignals();
@@ -18,7 +22,7 @@ public:
     StopSignals& operator=(const StopSignals&) = delete;
 
     [[nodiscard]] const std::atomic<bool>& stop() const;
-    [[nodiscard]] std::optional<ExitCode> exit_code() const;  // of the first signal
+    [[nodiscard]] std::optional<ExitCode> exit_code() const;  // of the first signal; SIGUSR1 and SIGXCPU count as SIGTERM
 };
 
 }  // namespace satdl

@@ -45,7 +45,7 @@ struct Finding {
 void run_missing_stages(const CheckOptions& options) {
     std::vector<std::string> argv{program_folder() / "satdl", "run", options.dag.file};
     argv.insert(argv.end(), options.stages.begin(), options.stages.end());
-    argv.insert(argv.end(), {"--store", options.store.store, "--results", options.store.results});
+    argv.insert(argv.end(), {"--store", options.store.store, "--results", options.store.results_folder().string()});
     if (!options.dag.profile.empty()) argv.insert(argv.end(), {"--profile", options.dag.profile});
     for (const auto& one : options.dag.overrides) argv.insert(argv.end(), {"--set", one.place.source->text});
     for (const auto& one : options.dag.stages) argv.insert(argv.end(), {"--stages", one});

@@ -1,5 +1,5 @@
-// satdl cache gc: removes the artifacts that are not in use. In use are those that results/ links to, those of the last runs, and those of
-// the DAG files that are named. pipeline/store/garbage.h has what goes of the rest.
+// satdl cache gc: removes the artifacts that are not in use. In use are those that results folders link to, those of the last runs, and those
+// of the DAG files that are named. pipeline/store/garbage.h has what goes of the rest.
 #include "commands/store/gc.h"
 
 #include <fmt/format.h>
@@ -15,25 +15,32 @@
 #include "pipeline/records/json_events.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/garbage.h"
+#include "pipeline/store/layout.h"
+#include "pipeline/store/results_folders.h"
 #include "pipeline/store/store_lock.h"
+
+namespace fs = std::filesystem;
 
 namespace satdl {
 
 namespace {
 
+constexpr double kTenMinutes = 10.0 / (24 * 60);  // in days
+
 struct GcOptions {
-    StoreOptions store;
+    std::string store = kDefaultStore;
+    std::vector<std::string> results;  // besides those that the store knows
     DagOptions settings;
     std::vector<std::string> dags;
     std::size_t keep_runs = 10;
-    GarbagePolicy policy;
+    GarbagePolicy policy{.older_days = kTenMinutes};
     bool dry_run = false, json = false;
 };
 
 std::set<Digest> planned_artifacts(const GcOptions& options, const std::string& dag_file) {
     DagOptions dag_options = options.settings;
     dag_options.file = dag_file;
-    Session session(dag_options, options.store, Access::ReadOnly);
+    Session session(dag_options, {.store = options.store, .results = {}}, Access::ReadOnly);
     const Dag dag = session.dag();
     StoreCacheView cache = session.cache(dag);
     std::set<Digest> keys;
@@ -42,8 +49,25 @@ std::set<Digest> planned_artifacts(const GcOptions& options, const std::string& 
     return keys;
 }
 
+// What the links of every results folder lead to. One that is gone is only a warning: its project may have been deleted.
+std::set<Digest> linked_anywhere(const GcOptions& options, OpenStore& open) {
+    std::vector<fs::path> folders(options.results.begin(), options.results.end());
+    for (fs::path& known : known_results_folders(open.folder(), open.files())) {
+        if (open.files().stamp(known)) folders.push_back(std::move(known));
+        else
+            print_warning(fmt::format("the results folder '{}' is gone: artifacts referenced only there may be removed; if it will not come "
+                                      "back, delete its line in '{}'",
+                                      known.lexically_normal().string(), (open.folder() / store_layout::kResultsFolders).string()));
+    }
+    const fs::path own = StoreOptions{.store = options.store, .results = {}}.results_folder();
+    if (folders.empty() || open.files().stamp(own)) folders.push_back(own);
+    std::set<Digest> linked;
+    for (const fs::path& folder : folders) linked.merge(linked_artifacts(folder));
+    return linked;
+}
+
 std::set<Digest> used_artifacts(const GcOptions& options, OpenStore& open) {
-    std::set<Digest> used = linked_artifacts(options.store.results);
+    std::set<Digest> used = linked_anywhere(options, open);
     std::vector<std::string> damaged;
     used.merge(recorded_artifacts(open.folder(), options.keep_runs, open.files(), damaged));
     for (const std::string& damage : damaged) print_warning(fmt::format("{}: artifacts referenced only there may be removed", damage));
@@ -107,7 +131,7 @@ ExitCode collect(const GcOptions& options, OpenStore& open) {
 // Needs the store for itself, unless it is a dry run.
 ExitCode collect(const GcOptions& options) {
     if (options.dags.empty()) check_settings_have_dag(options.settings);
-    OpenStore open(options.store.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
+    OpenStore open(options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
     const std::string folder = printable(open.folder().string());
     if (!open.files().stamp(open.folder()))
         throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "use --store for another");
@@ -124,7 +148,7 @@ ExitCode collect(const GcOptions& options) {
 void add_gc_command(Command& cache) {
     cache.add_command<GcOptions>(
         "gc", "remove unreferenced artifacts",
-        "Keeps the artifacts that results/ links to, those of the last runs, and those of each --dag file.\n"
+        "Keeps the artifacts that any results folder links to, those of the last runs, and those of each --dag file.\n"
         "Removed artifacts are recomputed when a run needs them. Also removes leftovers: checkpoints of unreferenced artifacts, damaged files.\n"
         "Examples:\n  satdl cache gc -n\n  satdl cache gc --keep-runs 3 --dag dags/full.yaml\n"
         "  satdl cache gc --to 20GB --older 7",
@@ -132,11 +156,15 @@ void add_gc_command(Command& cache) {
             command.add_option("--dag", options.dags, "keep the current artifacts of this DAG file; may be repeated").type_name("DAG");
             add_dag_options(command, options.settings);
             command.add_option("--keep-runs", options.keep_runs, "keep the artifacts of the last N runs").show_default().type_name("N");
-            command.add_option("--older", options.policy.older_days, "remove only artifacts older than this").not_negative().type_name("DAYS");
+            command.add_option("--older", options.policy.older_days, "remove only artifacts older than this; default: 10 minutes")
+                .not_negative()
+                .type_name("DAYS");
             command.add_size("--to", options.policy.to_bytes, "stop at this store size, such as 20GB; remove the cheapest to recompute first");
             command.add_flag("-n,--dry-run", options.dry_run, "list what would be removed and exit");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
-            add_store_options(command, options.store);
+            add_store_option(command, options.store);
+            command.add_option("--results", options.results, "another results folder with links to keep; may be repeated")
+                .type_name("FOLDER");
         },
         [](const GcOptions& options) { return collect(options); });
 }

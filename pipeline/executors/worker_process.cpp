@@ -7,6 +7,7 @@
 
 #include <array>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -133,6 +134,7 @@ int run_worker(int argc, char** argv) {
         fmt::print(stderr, "satdl: '{}' is internal to `satdl run --isolate`; do not call it yourself\n", kWorkerCommand);
         return static_cast<int>(ExitCode::Usage);
     }
+    std::signal(SIGUSR1, SIG_IGN);  // Slurm sends it to every process of a job: satdl asks the stage to stop
     try {
         for (const int number : {kWorkerChannel, kWorkerLifeline, kWorkerStop}) ::fcntl(number, F_SETFD, FD_CLOEXEC);
         UniqueFd socket(kWorkerChannel), stop_file(kWorkerStop);

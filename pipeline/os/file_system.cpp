@@ -276,8 +276,9 @@ public:
         // other's; then they try again.
         const fs::path fresh = parent_of(link) / fmt::format(".{}.new", link.filename().string());
         for (int tries = 0;; ++tries) {
-            std::error_code ignored;
-            if (fs::read_symlink(link, ignored) == target) return;
+            std::error_code error;
+            if (fs::read_symlink(link, error) == target) return;
+            if (error == std::errc::invalid_argument) throw FileError(EEXIST, "create the link", link);  // it is no link
             remove(fresh);
             const bool made = ::symlink(target.c_str(), fresh.c_str()) == 0;
             if (made && ::rename(fresh.c_str(), link.c_str()) == 0) return;

@@ -16,7 +16,7 @@ namespace satdl {
 namespace {
 
 std::string reason_to_run(const Recipe& recipe, const std::optional<PreviousRun>& last) {
-    if (!last) return "never run";
+    if (!last) return "no result yet";  // it may have failed, or been stopped
     const std::string difference = first_difference(last->recipe, recipe);
     return difference.empty() ? "its artifact is missing from the store" : difference;
 }

@@ -32,7 +32,7 @@ const Json* find_event(const std::vector<Json>& events, std::string_view name) {
 }
 
 // The same as a DAG file. Stages get new names, because a recorded one ("noisy@train", "m1[seed=1]") is not always valid there.
-Json document_of(const Json& started, const Json& graph, std::map<std::string, std::string>& written_names) {
+Json document_of(const Json& graph, std::map<std::string, std::string>& written_names) {
     for (const Json& stage : graph.at("stages")) written_names.emplace(stage.at("stage"), fmt::format("s{}", written_names.size()));
     Json stages = Json::object();
     for (const Json& stage : graph.at("stages")) {
@@ -44,7 +44,7 @@ Json document_of(const Json& started, const Json& graph, std::map<std::string, s
         entry.update(stage.at("params"));
         stages[written_names.at(stage.at("stage"))] = std::move(entry);
     }
-    return {{"name", started.at("dag")}, {"numerics", graph.value("numerics", "exact")}, {"stages", std::move(stages)}};
+    return {{"numerics", graph.value("numerics", "exact")}, {"stages", std::move(stages)}};
 }
 
 }  // namespace
@@ -72,11 +72,13 @@ Dag recorded_dag(const fs::path& store_folder, const std::string& run, const Cat
     std::map<std::string, std::string> written_names;
     auto source = std::make_shared<SourceText>();
     fs::path file;
+    std::string name;  // of the DAG: a file's name gives it more freely than `name:` may
     try {
         if (started == nullptr || graph == nullptr) throw Error(ExitCode::Usage, fmt::format("the record '{}' has no DAG", printable(where)));
         source->name = where;
-        source->text = document_of(*started, *graph, written_names).dump(1);
+        source->text = document_of(*graph, written_names).dump(1);
         file = started->at("file").get<std::string>();
+        name = started->at("dag").get<std::string>();
     } catch (const Json::exception&) {
         throw Error(ExitCode::Usage, fmt::format("the record '{}' was not written by this version of satdl", printable(where)));
     } catch (const std::out_of_range&) {
@@ -84,9 +86,10 @@ Dag recorded_dag(const fs::path& store_folder, const std::string& run, const Cat
     }
     Dag dag = DagSource(file, parse_yaml(source)).build({}, catalog, DatasetIndex(dataset_folders(file)));
     for (Node& node : dag.nodes) {
-        const auto name = std::ranges::find_if(written_names, [&](const auto& one) { return one.second == node.name; });
-        node.name = node.group = name->first;
+        const auto written = std::ranges::find_if(written_names, [&](const auto& one) { return one.second == node.name; });
+        node.name = node.group = written->first;
     }
+    dag.name = name;
     dag.groups.clear();
     return dag;
 }

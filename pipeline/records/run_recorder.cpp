@@ -8,19 +8,18 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "pipeline/records/link_results.h"
 #include "pipeline/records/run_record.h"
+#include "pipeline/store/results_folders.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {
 
 namespace {
 
-constexpr std::size_t kLongestName = 200;  // bytes: file systems take 255, and a link's name gets a suffix
-
-// A digest of the DAG's stages and their keys, so that a run that changed nothing need not look at each of them.
-Digest state_digest(const Dag& dag, const RunResult& result, const std::filesystem::path& results) {
+// A digest of the DAG's stages and their keys, so that a run that changed nothing need not look up the history of each of them.
+Digest state_digest(const Dag& dag, const RunResult& result) {
     Sha256 sha;
-    sha.update(std::filesystem::absolute(results).string());
     for (const auto& node : result.nodes) {
         if (!node.key || !succeeded(node.state)) continue;
         sha.update("\n").update(dag.nodes[node.node].name).update("=").update(node.key->bytes);
@@ -143,32 +142,31 @@ private:
         if (log_) log_->log(level, printable(message));
     }
 
-    // Updates the history of the stages and the links to their artifacts.
+    // Updates the links to the artifacts and the history of the stages.
     void bring_up_to_date(const Dag& dag, const RunResult& result) {
         guarded([&] {
-            const Digest state = state_digest(dag, result, folders_.results);
-            const auto links = folders_.results / file_name_of(dag.name);
-            const bool links_there = files_.stamp(links).has_value();
+            link_results(folders_.results, dag, current_artifacts(dag, result), folders_.store, files_,
+                         [this](const std::string& text) { warnings_.warning(text); });
+            remember_results_folder(folders_.store, folders_.results, files_);
+        });
+        guarded([&] {
+            const Digest state = state_digest(dag, result);
             const auto before = index_.history(dag.name, kStateStage);
-            if (result.count(NodeState::Ran) == 0 && links_there && before && before->key == state) {
-                files_.point_link(file_name_of(dag.name), folders_.results / ".last");
-                return;
-            }
-            if (!links_there) files_.make_folders(links);
-            const auto absolute_links = std::filesystem::canonical(links);
+            if (result.count(NodeState::Ran) == 0 && before && before->key == state) return;
             const Index::Batch batch(index_);
-            bool changed = !links_there;
-            for (const auto& node : result.nodes) {
-                if (!node.key || !succeeded(node.state)) continue;
-                changed = remember(dag, node) || changed;
-                const auto object = std::filesystem::weakly_canonical(store_.path_of(*node.key));
-                files_.point_link(object.lexically_relative(absolute_links),
-                                  links / (file_name_of(dag.nodes[node.node].name) + ".h5"));
-            }
-            files_.point_link(file_name_of(dag.name), folders_.results / ".last");
-            if (changed) files_.sync_folder(links);  // before the index says that they are right
+            bool changed = false;
+            for (const auto& node : result.nodes)
+                if (node.key && succeeded(node.state)) changed = remember(dag, node) || changed;
             if (changed) index_.put_history(dag.name, kStateStage, StageHistory{state, {}, 0, 0});
         });
+    }
+
+    std::vector<CurrentArtifact> current_artifacts(const Dag& dag, const RunResult& result) const {
+        std::vector<CurrentArtifact> current;
+        for (const auto& node : result.nodes)
+            if (node.key && succeeded(node.state))
+                current.emplace_back(dag.nodes[node.node].name, store_.path_of(*node.key).native());
+        return current;
     }
 
     // Returns whether the index changed.
@@ -211,19 +209,6 @@ private:
 std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store,
                                      Observer& warnings) {
     return std::make_unique<RunRecord>(std::move(folders), std::move(info), files, index, store, warnings);
-}
-
-std::string file_name_of(std::string_view name) {
-    std::string text;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        const char c = name[i];
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = byte > 0x20 && byte != 0x7F && std::string_view("/\\%<>:\"|?*").find(c) == std::string_view::npos;
-        const bool at_start = i == 0 && (c == '.' || c == '-');
-        text += plain && !at_start ? std::string(1, c) : fmt::format("%{:02X}", byte);
-    }
-    if (text.size() <= kLongestName) return text;
-    return text.substr(0, kLongestName - 13) + "%" + sha256(name).short_hex();
 }
 
 }  // namespace satdl

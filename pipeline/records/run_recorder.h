@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "pipeline/records/json_events.h"
 #include "pipeline/store/index.h"
@@ -20,17 +19,12 @@ namespace satdl {
 
 struct RunFolders {
     std::filesystem::path store;  // runs/ is in it
-    std::filesystem::path
-        results;  // <dag>/<stage>.h5 are links to the current artifacts; .last is a link to the last run's DAG
+    std::filesystem::path results;  // link_results.h
 };
 
 // The record of a run; also updates the index's history and the links below `results`. A record that cannot be
 // written never fails a run: `warnings` gets one warning.
 [[nodiscard]] std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index,
                                                    const Store& store, Observer& warnings);
-
-// The name of a stage or of a DAG as a file name: characters that are special to a file system or a shell become %XX, and a
-// name that is too long ends in a digest of the whole.
-[[nodiscard]] std::string file_name_of(std::string_view name);
 
 }  // namespace satdl

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "pipeline/core/error.h"
@@ -16,7 +17,9 @@ namespace {
 
 constexpr double kSecondsPerDay = 86400;
 
-double age_seconds(const FileStamp& stamp, double now) { return now - static_cast<double>(stamp.modified_nanoseconds) / 1e9; }
+// A time in the future is as far from now as one in the past: whichever way a clock was wrong, what was written just now stays, and nothing
+// stays for ever.
+double age_seconds(const FileStamp& stamp, double now) { return std::abs(now - static_cast<double>(stamp.modified_nanoseconds) / 1e9); }
 
 std::string kind_of(const Recipe& recipe) {
     const auto kind = std::ranges::find(recipe, "kind", &KeyPart::name);
@@ -86,18 +89,29 @@ std::vector<LeftoverFile> leftovers_of(OpenStore& open, const std::set<Digest>& 
     return found;
 }
 
+// A link may lead to a folder of links, or to another link. One that leads nowhere still names an artifact, which may be in quarantine.
+void add_linked(const fs::path& folder, std::set<Digest>& keys, std::set<fs::path>& visited) {
+    if (!visited.insert(fs::canonical(folder)).second) return;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        std::error_code error;
+        if (entry.is_directory(error)) add_linked(entry.path(), keys, visited);
+        if (!entry.is_symlink()) continue;
+        for (const fs::path& target : {fs::read_symlink(entry.path()), fs::canonical(entry.path(), error)})
+            if (const auto key = Digest::from_hex(target.stem().string())) keys.insert(*key);
+    }
+}
+
 }  // namespace
 
 std::set<Digest> linked_artifacts(const fs::path& results) {
     std::set<Digest> keys;
+    std::set<fs::path> visited;
     try {
-        for (const auto& entry : fs::recursive_directory_iterator(results)) {
-            if (!entry.is_symlink()) continue;
-            if (const auto key = Digest::from_hex(fs::read_symlink(entry.path()).stem().string())) keys.insert(*key);
-        }
+        add_linked(results, keys, visited);
     } catch (const fs::filesystem_error& error) {
         throw Error(ExitCode::Usage,
-                    fmt::format("cannot read '{}' with the links to current artifacts: {}", printable(results.string()), error.code().message()),
+                    fmt::format("cannot read '{}' with the links to current artifacts: {}", printable(error.path1().string()),
+                                error.code().message()),
                     "use --results for another folder");
     }
     return keys;

@@ -20,7 +20,7 @@
 namespace satdl {
 
 struct GarbagePolicy {
-    double older_days = 0;       // only what was written longer ago
+    double older_days = 0;       // only what was written longer ago, or as far in the future: see UnusedArtifact::age_days
     std::uint64_t to_bytes = 0;  // only until all artifacts together have this size; 0: whatever is not in use
 };
 
@@ -28,7 +28,7 @@ struct UnusedArtifact {
     Digest key;
     std::string kind{};  // of stage
     std::uint64_t bytes = 0;
-    double age_days = 0;
+    double age_days = 0;  // how far its time is from now, in either direction: a clock may have been set back
     std::optional<double> seconds{};  // to compute it again, if the history has it
 };
 
@@ -46,7 +46,8 @@ struct Garbage {
     std::uint64_t kept_bytes = 0;
 };
 
-// The artifacts that results/ links to. Throws Error{Usage} if the folder cannot be read: then it is unknown what is current.
+// The artifacts that links below `results` lead to, also by way of further links. Throws Error{Usage} if a folder cannot be read: then it
+// is unknown what is current.
 [[nodiscard]] std::set<Digest> linked_artifacts(const std::filesystem::path& results);
 
 // Those that go, in their order. `all_bytes`: the size of all artifacts, used and unused.

@@ -18,6 +18,8 @@ inline constexpr std::string_view kQuarantine = "quarantine";    // found damage
 inline constexpr std::string_view kIndex = "index.sqlite";       // disposable: index.h. SQLite has its journal beside it, and
                                                                  // index_database.h what it could not use
 inline constexpr std::string_view kLock = "in-use";              // store_lock.h
+inline constexpr std::string_view kResults = "results";          // links to the artifacts, unless --results names another folder
+inline constexpr std::string_view kResultsFolders = "results-folders";  // results_folders.h
 inline constexpr std::string_view kGitignore = ".gitignore";     // gitignore.h
 
 inline constexpr std::string_view kArtifactExtension = ".h5";      // of artifacts, and of checkpoints, which have the same format
@@ -25,7 +27,8 @@ inline constexpr std::string_view kDamagedExtension = ".damaged-";  // + <n>: of
 
 // Whether satdl puts something of this name into the store's folder.
 [[nodiscard]] constexpr bool is_ours(std::string_view name) {
-    constexpr std::array kNames{kArtifacts, kCheckpoints, kFinalCheckpoints, kRuns, kStaging, kQuarantine, kLock, kGitignore};
+    constexpr std::array kNames{kArtifacts,  kCheckpoints, kFinalCheckpoints, kRuns, kStaging,
+                                kQuarantine, kResults,     kResultsFolders,   kLock, kGitignore};
     return std::ranges::find(kNames, name) != kNames.end() || name.starts_with(kIndex);
 }
 

@@ -11,11 +11,14 @@
 #include <unordered_map>
 
 #include "pipeline/core/ascii.h"
+#include "pipeline/core/digest.h"
 
 namespace satdl {
 namespace {
 
 constexpr std::size_t kLongestLabel = 40;  // of one value in a node's name
+constexpr std::size_t kLongestPart = 24;   // of a value that is longer, or has other characters than these:
+constexpr std::string_view kPlain = "_.+-";
 constexpr std::size_t kLongestName = 200;  // names become names of files
 constexpr NodeId kNone = std::numeric_limits<NodeId>::max();
 
@@ -162,15 +165,28 @@ struct Variants {
     std::set<NodeId> nodes;
 };
 
-// The values of an axis as they appear in names: their text if it is short and unique, else #1, #2, ...
+// What a name can hold of a longer or odder text, and a digest: "a/x.npy" becomes "a-x.npy~3f9a1b2c4d5e". The end of a text is what tells
+// paths apart.
+std::string shortened(std::string_view text, std::string_view digested) {
+    std::string plain;
+    for (const char c : text) {
+        if (is_made_of(std::string_view(&c, 1), kPlain)) plain += c;
+        else if (!plain.empty() && plain.back() != '-') plain += '-';
+    }
+    if (plain.size() > kLongestPart) plain.erase(0, plain.size() - kLongestPart);
+    return fmt::format("{}~{}", plain, sha256(digested).short_hex());
+}
+
+// The values of an axis as they appear in names: their text if it is short, plain and unique. A name depends on the value alone, not on its
+// place, so that it means the same in every sweep.
 std::vector<std::string> labels(const SweepAxis& axis) {
-    std::set<std::string> seen;
+    std::map<std::string, int> count;
+    for (const ConfigValue& value : axis.values) ++count[text_of(value)];
     std::vector<std::string> all;
     for (const ConfigValue& value : axis.values) {
         std::string text = text_of(value);
-        const bool is_good = text.size() <= kLongestLabel && is_made_of(text, "_.+-");
-        if (!is_good || !seen.insert(text).second) text = fmt::format("#{}", all.size() + 1);
-        all.push_back(fmt::format("{}={}", axis.name, text));
+        const bool is_good = text.size() <= kLongestLabel && is_made_of(text, kPlain) && count[text] == 1;
+        all.push_back(fmt::format("{}={}", axis.name, is_good ? text : shortened(text, value.canonical())));
     }
     return all;
 }
@@ -245,7 +261,7 @@ void name_variants(const std::string& name, const Variants& stage, const Grid& g
         std::string settings;
         for (const std::size_t axis : axes)
             settings += (settings.empty() ? "" : ",") + grid.labels[axis][grid.points[point][axis]];
-        if (name.size() + settings.size() > kLongestName) settings = fmt::format("#{}", point + 1);
+        if (name.size() + settings.size() > kLongestName) settings = shortened(settings, settings);
         merger.nodes()[node].name = fmt::format("{}[{}]", name, settings);
         merger.add_to_group(name, node);
     }

@@ -20,10 +20,11 @@ class Gc(satdl.Case):
         self.assertEqual(len(self.unused), 5)  # b, signs, c, trained_b, verdict: trained_a reads the same signs
 
     def test_what_results_or_the_last_runs_refer_to_stays_and_the_rest_comes_back_with_the_same_bytes(self):
-        self.assertRegex(self.call("cache", "gc", "-n", "--keep-runs", "0"), r"would remove 5 artifacts \(\S+ kB\), 7 remain")
+        out = self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0")
+        self.assertRegex(out, r"would remove 5 artifacts \(\S+ kB\), 7 remain")
         self.assertEqual(self.objects(), self.before)
         self.assertIn("removed 0 artifacts", self.call("cache", "gc"))  # ten runs are kept
-        document = self.document("cache", "gc", "--keep-runs", "1")
+        document = self.document("cache", "gc", "--keep-runs", "1", "--older", "0")
         self.assertEqual({one["key"] for one in document["artifacts"]}, self.unused)
         self.assertTrue(all(one["seconds"] is not None for one in document["artifacts"]))
         self.assertEqual(set(self.objects()), self.current)
@@ -32,14 +33,14 @@ class Gc(satdl.Case):
         self.assertEqual(self.objects(), self.before)
 
     def test_a_dag_file_may_be_named(self):
-        out = self.call("cache", "gc", "-n", "--keep-runs", "0", "--dag", self.dag, "--set", "amount=5")
+        out = self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0", "--dag", self.dag, "--set", "amount=5")
         self.assertIn("would remove 0 artifacts", out)
 
     def test_by_age_and_by_size(self):
         self.assertIn("would remove 0 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "1"))
-        self.assertIn("would remove 0 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--to", "1GB"))
+        self.assertIn("would remove 0 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0", "--to", "1GB"))
         almost = sum(map(len, self.before.values())) - 1
-        self.assertIn("would remove 1 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--to", str(almost)))
+        self.assertIn("would remove 1 ", self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0", "--to", str(almost)))
         self.call("cache", "gc", "--to", "many", code=2)
         self.call("cache", "gc", "-n", "--set", "amount=5", code=2)
         self.assertIn("need a DAG file, but none is given", self.err)
@@ -67,14 +68,14 @@ class Gc(satdl.Case):
             (store / name).write_bytes(b"0123456789")
         lost = sorted(self.current)[1]
         (store / f"objects/{lost[:2]}/{lost}.h5").rename(store / f"quarantine/{lost}.1.h5")
-        self.assertIn("and 3 leftovers (30 B)", self.call("cache", "gc", "-n", "--keep-runs", "1"))
+        self.assertIn("and 3 leftovers (30 B)", self.call("cache", "gc", "-n", "--keep-runs", "1", "--older", "0"))
         self.assertNotIn("leftover", self.call("cache", "gc", "-n", "--keep-runs", "1", "--older", "1"))
-        self.assertEqual(self.document("cache", "gc", "--keep-runs", "1")["leftovers"], 3)
+        self.assertEqual(self.document("cache", "gc", "--keep-runs", "1", "--older", "0")["leftovers"], 3)
         left = {str(path.relative_to(store)) for folder in ("checkpoints", "quarantine") for path in (store / folder).iterdir()}
         self.assertEqual(left, {f"checkpoints/{used}.1.h5", f"quarantine/{lost}.1.h5"})
 
     def test_without_the_links_nothing_goes(self):
-        self.call("cache", "gc", "--keep-runs", "0", "--results", "elsewhere", code=2)
+        self.call("cache", "gc", "--keep-runs", "0", "--older", "0", "--results", "elsewhere", code=2)
         self.assertIn("cannot read 'elsewhere'", self.err)
         self.assertEqual(self.objects(), self.before)
 

@@ -105,11 +105,11 @@ class Longer(satdl.Case):
     def test_garbage_collection_takes_the_ends_of_the_artifacts_that_go(self):
         self.run_of(2)
         self.run_of(4)
-        self.call("cache", "gc", "-n", "--keep-runs", "0")
+        self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0")
         self.assertIn("would remove 1 artifacts", self.out)
         self.assertIn("and 1 final checkpoint", self.out)
         self.assertEqual(self.ends(), [2, 4])
-        document = json.loads(self.call("cache", "gc", "--keep-runs", "0", "--json"))
+        document = json.loads(self.call("cache", "gc", "--keep-runs", "0", "--older", "0", "--json"))
         self.assertEqual(document["ends"], 1)
         self.assertGreater(document["ends_bytes"], 0)
         self.assertEqual(self.ends(), [4])

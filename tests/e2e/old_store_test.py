@@ -70,7 +70,7 @@ class OldStore(satdl.Case):
         self.assertEqual((self.folder / ".satdl/.gitignore").read_text(), "*\n")
         shutil.rmtree(self.folder / "results")
         (self.folder / "results").mkdir()
-        self.call("cache", "gc", "--keep-runs", "0")
+        self.call("cache", "gc", "--keep-runs", "0", "--older", "0")
         self.assertEqual(self.objects(), {})
         self.assertEqual(list((self.folder / ".satdl/ends").iterdir()), [])
 

@@ -334,6 +334,59 @@ class Lines(satdl.Case):
         self.assertNotIn("\x1b", self.in_terminal("run", dag, "-f", environment={"TERM": "dumb"}))
 
 
+class UnwritableOutput(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.dag = self.write("quick.yaml", DAG)
+        self.call("run", self.dag, "-q")
+
+    def failed(self, command):
+        """The exit code and the message of a command line of the shell."""
+        done = subprocess.run(["bash", "-c", f"'{satdl.BINARY}/satdl' {command}"], cwd=self.folder, env=self.environment,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        return done.returncode, done.stderr
+
+    def test_output_that_cannot_be_written_is_an_error_of_every_command(self):
+        for command in ("ls", "ls --json", "show a", f"status {self.dag}", f"graph {self.dag}", "stages", f"explain {self.dag} a",
+                        "report --json", "cache gc -n", "cache verify", "--version", "--help", f"run {self.dag}", f"run {self.dag} --json",
+                        f"run {self.dag} amount=3,4", f"run {self.dag} -n", f"run {self.dag} --smoke"):
+            code, error = self.failed(command + " >/dev/full")
+            self.assertEqual(code, 3, command)
+            self.assertIn("satdl: cannot write the output", error)
+            self.assertNotIn("unexpected", error)
+        self.assertEqual(self.ran(self.dag, "amount=3,4"), set())  # only the output was lost
+        self.assertEqual(self.failed(f"run {self.dag} -q >/dev/full"), (0, ""))
+        self.assertEqual(self.failed(f"run {self.folder}/none.yaml >/dev/full")[0], 2)
+
+    def test_no_file_gets_the_output_of_a_closed_stdout(self):
+        code, error = self.failed(f"run {self.dag} -f -v >&-")
+        self.assertEqual(code, 3)
+        self.assertIn("satdl: cannot write the output", error)
+        self.call("cache", "verify")
+        self.assertEqual((self.folder / ".satdl/in-use").read_bytes(), b"")
+
+    def test_a_csv_file_that_cannot_be_written_is_refused_before_anything_runs(self):
+        (self.folder / "folder").mkdir()
+        for path, reason in (("nowhere/out.csv", "No such file or directory"), ("folder", "it is a folder")):
+            self.call("run", self.dag, "amount=3,4", "--csv", path, code=2)
+            self.assertIn(f"cannot write the sweep's points to {path}: {reason}", self.err)
+        self.assertIn("b[amount=3]", self.ran(self.dag, "amount=3,4"))
+        (self.folder / "real.csv").write_text("before")
+        (self.folder / "link.csv").symlink_to("real.csv")
+        self.call("run", self.dag, "amount=3,4", "-q", "--csv", "link.csv")
+        self.assertTrue((self.folder / "link.csv").is_symlink())
+        self.assertEqual((self.folder / "real.csv").read_text().count("\n"), 3)
+        self.assertEqual(self.call("run", self.dag, "amount=3,4", "-q", "--csv", "/dev/stdout").count("\n"), 3)
+        self.assertEqual(list(self.folder.glob("*.partial")), [])
+
+    def test_a_limit_of_the_size_of_files_is_an_error_of_the_store_and_no_crash(self):
+        dag = self.write("large.yaml", "stages: {a: {kind: count_up, count: 100000}}\n")
+        done = subprocess.run(["bash", "-c", f"ulimit -f 100; '{satdl.BINARY}/satdl' run {dag} -q -f --store limited"], cwd=self.folder,
+                              env=self.environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("the output of a was not stored", done.stderr)
+
+
 class Signals(satdl.Case):
     SLOW = ("name: slow\nstages:\n  a: {kind: count_up}\n"
             "  long: {kind: pretend, in: {x: a.numbers}, epochs: 1000, milliseconds: 20}\n"
@@ -344,7 +397,8 @@ class Signals(satdl.Case):
         return returned, {event["stage"]: event["outcome"] for event in events if event["event"] == "stage"}, events
 
     def test_an_interrupted_run_ends_with_its_summary(self):
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR1, 143),
+                             (signal.SIGXCPU, 143)):
             with self.subTest(number):
                 returned, outcomes, events = self.interrupted(number)
                 self.assertEqual(returned, code)
@@ -362,16 +416,53 @@ class Signals(satdl.Case):
             os.chdir(self.folder)
             os.execve(satdl.BINARY / "satdl", ["satdl", "run", str(dag), "-j", "1"], self.environment)
         said = b""
-        while not re.search(rb"epoch +3/", said):
+        while not re.search(rb"epoch +([3-9]|[0-9]{2,})/", said):  # not all are drawn
             self.assertTrue(select.select([master], [], [], 60)[0])
-            try:
-                said += os.read(master, 4096)
-            except OSError:
-                print('SAID', said[-3000:], flush=True); raise
+            said += os.read(master, 4096)
         os.close(master)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 129)
         actions = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}
         self.assertIn("resume", actions.values())
+
+    def test_a_stopped_run_says_from_where_running_again_resumes(self):
+        dag = self.write("slow.yaml", self.SLOW)
+        process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "-j", "1"], cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.PIPE)
+        for line in process.stdout:
+            if b"epoch 3/" in line:
+                break
+        process.send_signal(signal.SIGUSR1)
+        said = process.communicate(timeout=60)[0].decode()
+        self.assertEqual(process.returncode, 143)
+        stage, position = re.search(r"(?m)^running again resumes (\w+) from (epoch \d+, step \d+, \d+ %)$", said).groups()
+        self.assertRegex(self.call("run", dag, "-n"), rf"resume +{stage} +from {position}, where it was interrupted")
+
+    def test_a_stage_in_a_process_of_its_own_leaves_slurms_notice_to_satdl(self):
+        dag = self.write("slow.yaml", self.SLOW)
+        process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "-j", "1", "--isolate", "--json"], cwd=self.folder,
+                                   env=self.environment, stdout=subprocess.PIPE)
+        for line in process.stdout:
+            if b'"epoch"' in line:
+                break
+        children = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        of = [tuple(map(int, line.split())) for line in children.splitlines()]
+        workers = [pid for pid, parent in of if parent == process.pid]
+        workers += [pid for pid, parent in of if parent in workers]
+        self.assertGreaterEqual(len(workers), 2)  # the reaper and the worker
+        for pid in (*workers, process.pid):
+            os.kill(pid, signal.SIGUSR1)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 143)
+        self.assertIn("resume", {stage["action"] for stage in self.document("status", dag)["stages"]})
+
+    def test_a_run_whose_reader_ends_goes_on_without_output(self):
+        dag = self.write("quick.yaml", DAG.replace("epochs: \"${epochs}\"", "epochs: \"${epochs}\", milliseconds: 50"))
+        for options in ([], ["--json", "epochs=3"], ["epochs=4", "2>&1"]):
+            command = " ".join([f"'{satdl.BINARY}/satdl' run {dag} -v", *options])
+            code = subprocess.run(["bash", "-c", f"{command} | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"], cwd=self.folder,
+                                  env=self.environment, timeout=60).returncode
+            self.assertEqual(code, 0, options)
+            self.assertEqual(self.ran(dag, *[option for option in options if option.startswith("epochs")]), set())
 
     def test_under_nohup_it_goes_on(self):
         dag = self.write("slow.yaml", self.SLOW.replace("100", "10"))

@@ -25,6 +25,17 @@ class Repair(satdl.Case):
         self.before = self.objects()
         self.keys = {one["stage"]: one["key"] for one in self.document("ls")["stages"]}
 
+    def test_it_repairs_what_ran_under_any_name_of_a_file(self):
+        for name in ("n" * 79, ".hidden", "Größe"):
+            with self.subTest(name):
+                dag = self.write(f"{name}.yaml", DAG.replace("name: quick\n", ""))
+                self.call("run", dag, "-q", "--store", name)
+                artifact = next((self.folder / name / "objects").glob("*/*.h5"))
+                sound = artifact.read_bytes()
+                flip(artifact)
+                self.call("cache", "verify", "--repair", "--store", name)
+                self.assertEqual(artifact.read_bytes(), sound)
+
     def path(self, stage):
         key = self.keys[stage]
         return self.folder / f".satdl/objects/{key[:2]}/{key}.h5"

@@ -23,7 +23,7 @@ def one_round(world, truths, dice, number, flock_lies):
         processes.append(world.begin("-q", shim=shim, dag=DAGS[index % 2]))
     gc = None
     if with_gc:
-        gc = subprocess.Popen(world.command("cache", "gc", "--keep-runs", "0"), cwd=world.folder, env=world.environment,
+        gc = subprocess.Popen(world.command("cache", "gc", "--keep-runs", "0", "--older", "0"), cwd=world.folder, env=world.environment,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(dice.uniform(0, SOME_SECONDS))
     victim = dice.randrange(number)

@@ -22,8 +22,8 @@ TEST_CASE("A stage that fails stops what depends on it; with keep_going the rest
                   .add("e", "parity", {}, {{"x", "a.out"}})
                   .build();
     const RunResult result = world.run(dag, any_jobs());
-    CHECK(states(dag, result) == Names{"a ran: never run", "b failed: never run", "c skipped: needs b, which failed",
-                                       "d skipped: needs b, which failed", "e ran: never run"});
+    CHECK(states(dag, result) == Names{"a ran: no result yet", "b failed: no result yet", "c skipped: needs b, which failed",
+                                       "d skipped: needs b, which failed", "e ran: no result yet"});
     CHECK_THAT(result_of(dag, result, "b").error, Contains("the loss is not a number") && Contains("lower the learning rate"));
     CHECK(result.exit_code() == ExitCode::StageFailed);
     CHECK(world.store.keys().size() == 2);
@@ -120,7 +120,7 @@ TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, w
     };
     const Dag dag = chain();
     const RunResult result = world.run(dag, any_jobs());
-    CHECK(states(dag, result) == Names{"a ran: never run", "b stopped: never run", "c skipped: needs b, which was stopped"});
+    CHECK(states(dag, result) == Names{"a ran: no result yet", "b stopped: no result yet", "c skipped: needs b, which was stopped"});
     CHECK(result.stopped);
     CHECK(world.store.keys().size() == 1);
     CHECK(world.executor.take_ran() == Names{"a", "b"});

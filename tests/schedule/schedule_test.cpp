@@ -27,7 +27,7 @@ TEST_CASE("A result tells what it was made of and how long it took") {
     const Dag dag = chain();
     const RunResult result = world.run(dag, any_jobs());
     const NodeResult& b = result_of(dag, result, "b");
-    CHECK(b.because == "never run");
+    CHECK(b.because == "no result yet");
     CHECK(b.key == key_of(b.recipe));
     CHECK(b.outputs == world.store.find(*b.key));
     CHECK(b.seconds > 0);

@@ -48,7 +48,7 @@ struct World {
         REQUIRE(result.exit_code() == ExitCode::Done);
         cache.remember(dag, result);
     }
-    // "run b: never run", one line a node.
+    // "run b: no result yet", one line a node.
     std::vector<std::string> lines(const Dag& dag, const Request& request = {}) {
         std::vector<std::string> made;
         for (const PlannedNode& planned : plan(dag, request).nodes) {
@@ -64,9 +64,9 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("At first everything runs; what depends on what runs is not known yet") {
     World world;
-    CHECK(world.lines(small().build()) == Lines{"run a: never run", "unknown b: depends on a, which runs",
+    CHECK(world.lines(small().build()) == Lines{"run a: no result yet", "unknown b: depends on a, which runs",
                                                "unknown c: depends on a, which runs", "unknown d: depends on a, which runs",
-                                               "run e: never run"});
+                                               "run e: no result yet"});
 }
 
 TEST_CASE("Then nothing has changed") {
@@ -135,9 +135,9 @@ TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did n
 
 TEST_CASE("Targets come with all that they need, and nothing else") {
     World world;
-    CHECK(world.lines(small().build(), {.targets = {"d"}}) == Lines{"run a: never run", "unknown d: depends on a, which runs"});
+    CHECK(world.lines(small().build(), {.targets = {"d"}}) == Lines{"run a: no result yet", "unknown d: depends on a, which runs"});
     const Dag grouped = DagBuilder().add("a@1", "make").add("a@2", "make", {{"k", k2}}).add("b", "make").build();
-    CHECK(world.lines(grouped, {.targets = {"a"}}) == Lines{"run a@1: never run", "run a@2: never run"});
+    CHECK(world.lines(grouped, {.targets = {"a"}}) == Lines{"run a@1: no result yet", "run a@2: no result yet"});
 }
 
 TEST_CASE("Downstream takes in what depends on a stage, and what that needs") {
@@ -149,7 +149,8 @@ TEST_CASE("Downstream takes in what depends on a stage, and what that needs") {
                         .add("d", "parity", {}, {{"x", "c.out"}})
                         .add("e", "parity", {}, {{"x", "b.out"}})
                         .build();
-    CHECK(world.lines(dag, {.downstream = {"a"}}) == Lines{"run a: never run", "run b: never run", "unknown c: depends on a, which runs",
+    CHECK(world.lines(dag, {.downstream = {"a"}}) == Lines{"run a: no result yet", "run b: no result yet",
+                                                           "unknown c: depends on a, which runs",
                                                           "unknown d: depends on a, which runs"});
 }
 
@@ -294,8 +295,8 @@ TEST_CASE("What goes farther continues from the farthest end on its way, and say
     CHECK(world.lines(walk(50)) == Lines{"continue w: from step 20 of 50 (final checkpoint of a shorter training)"});
     CHECK(world.lines(walk(20)) == Lines{"continue w: from step 20 of 20 (its own final checkpoint)"});
     CHECK(world.lines(walk(19)) == Lines{"continue w: from step 2 of 19 (final checkpoint of a shorter training)"});
-    CHECK(world.lines(walk(1)) == Lines{"run w: never run"});
-    CHECK(world.lines(walk(50, "common", 2)) == Lines{"run w: never run"});  // another way
+    CHECK(world.lines(walk(1)) == Lines{"run w: no result yet"});
+    CHECK(world.lines(walk(50, "common", 2)) == Lines{"run w: no result yet"});  // another way
     CHECK(world.lines(walk(50), {.force = true}) == Lines{"run w: forced"});
     CHECK(world.plan(walk(50)).nodes[0].starts_from == CheckpointPosition{20, 50, 10, 10});
 

@@ -105,7 +105,7 @@ TEST_CASE("a record that breaks off is told as one, with what it had") {
         R"({"stage":"b","kind":"k","about":"",)"
         R"("inputs":[{"port":"x","from":"a","from_port":"y"}],"params":{}}]})"
         "\n"
-        R"({"event":"stage_started","wall_time":101.5,"stage":"a","threads":2,"because":"never run"})"
+        R"({"event":"stage_started","wall_time":101.5,"stage":"a","threads":2,"because":"no result yet"})"
         "\n"
         R"({"event":"epoch","wall_time":102.0,"stage":"a","epoch":1,"epochs":2,"step":1,)"
         R"("metrics":{"train/loss":0.5,"val/loss":null}})"

@@ -4,10 +4,12 @@
 #include <ctime>
 
 #include "pipeline/core/error.h"
+#include "pipeline/store/results_folders.h"
 #include "tests/support/sample_outcome.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;
+using test::file_text;
 using test::sample_description;
 using test::sample_key;
 using test::sample_outcome;
@@ -117,4 +119,43 @@ TEST_CASE("the links of results/ name what is current, and without them nothing 
     write_text(folder.path() / "results" / "dag" / (sample_key(2).hex() + ".h5"), "no link");
     CHECK(linked_artifacts(folder.path() / "results") == std::set{sample_key(1)});
     CHECK_THROWS_AS(linked_artifacts(folder.path() / "elsewhere"), Error);
+}
+
+TEST_CASE("links count by where they lead, through other links and folders, and in a circle") {
+    const TempFolder folder;
+    const auto results = folder.path() / "results";
+    std::filesystem::create_directories(results / "dag");
+    std::filesystem::create_directories(folder.path() / "kept");
+    std::filesystem::create_directories(folder.path() / "store/objects");
+    const auto object = [&](int number) { return folder.path() / "store/objects" / (sample_key(number).hex() + ".h5"); };
+    write_text(object(1), "artifact");
+    std::filesystem::create_symlink(object(1), folder.path() / "kept/best.h5");
+    std::filesystem::create_symlink(folder.path() / "kept/best.h5", results / "dag/mine.h5");
+    CHECK(linked_artifacts(results) == std::set{sample_key(1)});
+    std::filesystem::remove(results / "dag/mine.h5");
+    std::filesystem::create_directory_symlink(folder.path() / "kept", results / "more");
+    std::filesystem::create_directory_symlink(results, folder.path() / "kept/circle");
+    std::filesystem::create_symlink("itself", results / "itself");
+    CHECK(linked_artifacts(results) == std::set{sample_key(1)});
+}
+
+TEST_CASE("what was written just now stays, and a time in the future is as far as one in the past") {
+    SmallStore store;
+    const GarbagePolicy policy{.older_days = 1};
+    const double day = 86400;
+    for (const double shift : {-0.9 * day, 0.0, 0.9 * day}) CHECK(find_garbage(store.open, {}, policy, now() + shift).artifacts.empty());
+    for (const double shift : {-1.1 * day, 1.1 * day}) CHECK(find_garbage(store.open, {}, policy, now() + shift).artifacts.size() == 3);
+}
+
+TEST_CASE("a store knows the results folders that link to it, by paths that move with them") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    for (const char* name : {"a/store", "a/results", "b/results"}) std::filesystem::create_directories(folder.path() / name);
+    for (const char* name : {"a/results", "b/results", "a/results"})
+        remember_results_folder(folder.path() / "a/store", folder.path() / name, *files);
+    CHECK(file_text(folder.path() / "a/store/results-folders") == "../results\n../../b/results\n");
+    std::filesystem::rename(folder.path() / "a", folder.path() / "c");
+    const auto known = known_results_folders(folder.path() / "c/store", *files);
+    REQUIRE(known.size() == 2);
+    CHECK(known[0].lexically_normal() == folder.path() / "c/results");
 }

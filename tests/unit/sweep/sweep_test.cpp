@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 #include <set>
 
+#include "pipeline/core/digest.h"
 #include "pipeline/dag/type_inference.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "tests/support/small_catalog.h"
@@ -311,13 +313,31 @@ TEST_CASE("groups stay groups, of all their points") {
     CHECK(done.dag.groups.at("l") == std::vector<NodeId>{0, 1});
 }
 
-TEST_CASE("values that are no part of a name are numbered in it") {
-    const Sweep done = sweep(
-        "params: {layers: []}\nstages:\n  l: {kind: load, dataset: mnist}\n  u: {kind: normalise, in: {images: l.images}}\n"
-        "  t: {kind: train, in: {x: u, target: l.labels}, net: \"${layers}\", loss: mse}\n",
-        {"layers=[flatten],[flatten, {dense: 3}]"});
-    CHECK(names(done.dag) == Lines{"l", "u", "t[layers=#1]", "t[layers=#2]"});
-    CHECK(done.points[0].values[0].second == "[\"flatten\"]");
+TEST_CASE("values that are no part of a name are shortened in it, and have the same name in every sweep") {
+    const auto names_of = [&](const std::string& layers) {
+        return names(sweep("params: {layers: []}\nstages:\n  l: {kind: load, dataset: mnist}\n"
+                           "  u: {kind: normalise, in: {images: l.images}}\n"
+                           "  t: {kind: train, in: {x: u, target: l.labels}, net: \"${layers}\", loss: mse}\n",
+                           {"layers=" + layers}).dag);
+    };
+    const std::string small = "t[layers=flatten-~" + sha256("[\"flatten\"]").short_hex() + "]";
+    const Lines one = names_of("[flatten],[flatten, {dense: 3}]");
+    const Lines other = names_of("[flatten, {dense: 4}],[flatten, {dense: 3}],[flatten]");
+    CHECK(one[2] == small);
+    CHECK(other == Lines{"l", "u", other[2], one[3], small});
+}
+
+TEST_CASE("a name that is too long is shortened, and depends on the values alone") {
+    const std::string seed(200, 's');
+    const auto names_of = [&](const std::string& seeds) {
+        return names(sweep("params: {" + seed + ": 0}\nstages:\n  l: {kind: load, dataset: mnist}\n"
+                           "  u: {kind: normalise, in: {images: l.images}}\n"
+                           "  n: {kind: add_noise, in: {images: u}, noise_factor: 0.1, seed: ${" + seed + "}}\n",
+                           {seed + "=" + seeds}).dag);
+    };
+    const Lines one = names_of("1,2"), other = names_of("3,2,1");
+    CHECK(one == Lines{"l", "u", other[4], other[3]});
+    CHECK(one[2] == "n[" + std::string(22, 's') + "-1~" + sha256(seed + "=1").short_hex() + "]");
 }
 
 TEST_CASE("a foreach over a swept list merges what the points share") {

@@ -1,0 +1,29 @@
+// A file that a command writes at its end, opened before the work: a path that cannot be written is an error before anything has run.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace satdl {
+
+// The file gets its name when it is complete; a device or a pipe is written directly.
+class OutputFile {
+public:
+    // `what` is in the file, and `option` names it: both for the message. Throws Error{Usage}.
+    OutputFile(const std::string& path, std::string what, std::string option);
+    ~OutputFile();
+    OutputFile(const OutputFile&) = delete;
+    OutputFile& operator=(const OutputFile&) = delete;
+
+    void write(const std::string& text);  // once; throws Error{Usage}
+
+private:
+    [[noreturn]] void refuse(const std::string& why) const;
+
+    const std::string named_, what_, option_;
+    std::filesystem::path path_, partial_;  // partial_: empty if the file is written directly
+    std::ofstream file_;
+};
+
+}  // namespace satdl
