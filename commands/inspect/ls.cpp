@@ -7,6 +7,7 @@
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
 #include "pipeline/core/metric_text.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/link_results.h"
 
@@ -135,7 +136,7 @@ void print_rows(const std::string& dag, const std::vector<Row>& rows) {
             }
         }
     }
-    fmt::print("{}", table_text(table));
+    fmt::print("{}", table_text(table, stdout_columns()));
 }
 
 Json rows_json(const std::string& dag, const std::vector<Row>& rows) {

@@ -6,6 +6,7 @@
 #include "pipeline/core/json.h"
 #include "pipeline/core/metric_text.h"
 #include "pipeline/core/time_text.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sparkline.h"
 #include "pipeline/display/text_format.h"
@@ -96,7 +97,7 @@ std::string artifact_text(const ArtifactView& view) {
                             view.made->threads == 1 ? "" : "s", printable(view.made->run));
         if (!view.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(view.made->library_sha256));
     }
-    if (!view.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(view)));
+    if (!view.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(view), stdout_columns()));
     for (const auto& tensor : view.tensors) {
         if (view.tensors.size() > 1) break;
         std::string line = tensor.text;
@@ -110,7 +111,7 @@ std::string artifact_text(const ArtifactView& view) {
     }
     for (const auto& [port, columns] : view.history) text += fmt::format("\n{}", table_text(history_table(port, columns)));
     for (const auto& table : view.header.tables) text += fmt::format("\n{}", table_text(table));
-    return text + "\n" + table_text(recipe_table(view));
+    return text + "\n" + table_text(recipe_table(view), stdout_columns());
 }
 
 Json artifact_json(const ArtifactView& view) {

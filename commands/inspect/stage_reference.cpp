@@ -5,6 +5,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/network/layer_kinds.h"
 #include "pipeline/os/shared_library.h"
@@ -65,7 +66,7 @@ std::string reference(const CatalogEntry& entry) {
     const auto add_ports = [&text](const char* title, const std::vector<PortDescription>& ports) {
         Table table{.title = title, .columns = {"port", "type", "help"}, .rows = {}, .notes = {}};
         for (const auto& port : ports) table.rows.push_back({port.name, port_text(port), port.help});
-        if (!ports.empty()) text += "\n" + table_text(table);
+        if (!ports.empty()) text += "\n" + table_text(table, stdout_columns());
     };
     add_ports("Inputs", stage.inputs);
     add_ports("Outputs", stage.outputs);
@@ -74,7 +75,7 @@ std::string reference(const CatalogEntry& entry) {
         const std::string fallback = !param.fallback ? "(required)" : *param.fallback == "null" ? "(none)" : *param.fallback;
         table.rows.push_back({param.name, type_text(param), fallback, param.help});
     }
-    if (!stage.params.empty()) text += "\n" + table_text(table);
+    if (!stage.params.empty()) text += "\n" + table_text(table, stdout_columns());
     return text;
 }
 
@@ -152,7 +153,7 @@ ExitCode stages(const StagesOptions& options) {
     } else {
         Table table{.title = {}, .columns = {"kind", "help"}, .rows = {}, .notes = {}};
         for (const auto& kind : kinds) table.rows.push_back({kind, known_stage(catalog, kind).description.help});
-        fmt::print("{}", table_text(table));
+        fmt::print("{}", table_text(table, stdout_columns()));
     }
     return ExitCode::Done;
 }

@@ -5,6 +5,7 @@
 
 #include "commands/shared/plan_json.h"
 #include "commands/shared/session.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
@@ -38,7 +39,7 @@ ExitCode status(StatusOptions options) {
     if (options.json) {
         fmt::print("{}\n", dump_json(plan_json(dag, plan)));
     } else {
-        fmt::print("{}", table_text(plan_table(dag, plan)));
+        fmt::print("{}", table_text(plan_table(dag, plan), stdout_columns()));
     }
     return ExitCode::Done;
 }

@@ -1,10 +1,13 @@
 #include "commands/shared/command_line.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+
+#include "pipeline/core/suggest.h"
+#include "pipeline/display/text_format.h"
 
 namespace satdl {
 
@@ -20,6 +23,57 @@ void check_command(const CLI::App& program, const std::vector<std::string>& argu
     const bool is_file = wanted.ends_with(".yaml") || wanted.ends_with(".yml");
     throw Error(ExitCode::Usage, fmt::format("there is no command '{}'", printable(wanted)),
                 is_file ? "`satdl run FILE` runs a DAG file" : did_you_mean(wanted, names));
+}
+
+constexpr int kHelpWidth = 80;
+
+class HelpFormatter : public CLI::Formatter {
+    std::string make_option_desc(const CLI::Option* option) const override {
+        return wrapped(option->get_description(), kHelpWidth - static_cast<int>(get_column_width()));
+    }
+};
+
+const CLI::App& chosen_command(const CLI::App& program) {
+    const auto commands = program.get_subcommands();
+    return commands.empty() ? program : chosen_command(*commands.front());
+}
+
+// "dry-run", "n"; of what --help lists.
+std::vector<std::string> option_names(const CLI::App& command) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : command.get_options()) {
+        if (option->get_group().empty()) continue;
+        names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
+    }
+    return names;
+}
+
+// What to write instead of `option`, which the command does not have; `next`: the argument behind it, or "".
+std::string advice_on(std::string_view option, std::string_view next, const CLI::App& command) {
+    const std::vector<std::string> known = option_names(command);
+    const std::string_view dashless = option.substr(std::min(option.find_first_not_of('-'), option.size()));
+    const std::string name(dashless.substr(0, dashless.find('=')));
+    const bool is_short = !option.starts_with("--");
+    const auto begins_so = [&](const std::string& one) { return is_short && !name.empty() && one.front() == name.front(); };
+    if (const auto found = std::ranges::find_if(known, begins_so); found != known.end()) return fmt::format("did you mean '--{}'?", *found);
+    if (const auto near = nearest(name, known)) return fmt::format("did you mean '--{}'?", printable(*near));
+    const bool takes_parameters = std::ranges::find(known, "set") != known.end();
+    if (!takes_parameters || is_short) return fmt::format("known: --{}", fmt::join(known, ", --"));
+    std::string_view value = "VALUE";
+    if (name.size() < dashless.size()) value = dashless.substr(name.size() + 1);
+    else if (!next.empty() && !next.starts_with('-')) value = next;
+    return fmt::format("a parameter is set without dashes: {}={}", printable(name), printable(value));
+}
+
+// After a failed parse; CLI11 would only list what it did not expect.
+void check_options(const CLI::App& program, const std::vector<std::string>& arguments) {
+    const std::vector<std::string> unexpected = program.remaining(true);
+    const auto option = std::ranges::find_if(unexpected, [](const std::string& one) { return one.size() > 1 && one.starts_with('-'); });
+    if (option == unexpected.end()) return;
+    const auto at = std::ranges::find(arguments, *option);
+    const std::string next = at != arguments.end() && at + 1 != arguments.end() ? *(at + 1) : "";
+    throw Error(ExitCode::Usage, fmt::format("there is no option '{}'", printable(option->substr(0, option->find('=')))),
+                advice_on(*option, next, chosen_command(program)));
 }
 
 }  // namespace
@@ -134,6 +188,7 @@ CommandLine::CommandLine(const char* name, const char* description, const char* 
     : app_(std::make_unique<CLI::App>(description, name)) {
     app_->require_subcommand(1);
     app_->footer(footer);
+    app_->formatter(std::make_shared<HelpFormatter>());
 }
 
 CommandLine::~CommandLine() = default;
@@ -144,13 +199,13 @@ void CommandLine::set_version_flag(std::function<std::string()> text, const char
 
 ExitCode CommandLine::run(std::vector<std::string> arguments) {
     check_command(*app_, arguments);
-    std::ranges::reverse(arguments);  // CLI11 expects them in reverse
     try {
-        app_->parse(std::move(arguments));
+        app_->parse(std::vector(arguments.rbegin(), arguments.rend()));  // CLI11 expects them in reverse
     } catch (const CLI::Success& success) {  // --help, --version
         app_->exit(success);
         return ExitCode::Done;
     } catch (const CLI::ParseError& error) {
+        check_options(*app_, arguments);
         fmt::print(stderr, "satdl: {}\n`satdl --help` and `satdl COMMAND --help` list the available options\n", printable(error.what()));
         return ExitCode::Usage;
     }

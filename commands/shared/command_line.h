@@ -95,7 +95,8 @@ public:
     [[nodiscard]] Command program() { return {*app_, chosen_}; }
 
     // Runs the command that the arguments (without the program's name) choose, or prints the help or the version that they ask for.
-    // Says on stderr what is wrong with them. Throws Error{Usage} for an unknown command, and what the command throws.
+    // Says on stderr what is wrong with them. Throws Error{Usage} for an unknown command or option (did you mean), and what the command
+    // throws.
     [[nodiscard]] ExitCode run(std::vector<std::string> arguments);
 
 private:

@@ -11,14 +11,57 @@
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMaxKnown = 12;      // candidates listed if none is near
 constexpr std::size_t kLongestName = 200;  // longer ones are not compared: the distance is quadratic
+
+// What others call a thing, in lower case without '_' and '-', and what satdl calls it. A word with several meanings stands several times.
+struct Synonym {
+    std::string_view word, ours;
+};
+constexpr Synonym kSynonyms[] = {
+    // parameters of training
+    {"lr", "learning_rate"}, {"maxepochs", "epochs"}, {"numepochs", "epochs"}, {"batch", "batch_size"}, {"criterion", "loss"},
+    {"lossfn", "loss"}, {"optim", "optimiser"}, {"scheduler", "schedule"}, {"lrscheduler", "schedule"}, {"warmup", "warmup_epochs"},
+    {"stepsize", "step_epochs"}, {"gamma", "step_factor"}, {"minlr", "rate_floor"}, {"validationsplit", "validation_fraction"},
+    {"valsplit", "validation_fraction"}, {"earlystopping", "patience"}, {"earlystop", "patience"}, {"gradientclipval", "clip_norm"},
+    {"maxgradnorm", "clip_norm"}, {"accumulategradbatches", "accumulate"}, {"gradientaccumulationsteps", "accumulate"},
+    {"l2", "weight_decay"}, {"eps", "epsilon"}, {"betas", "beta1"}, {"kernelinitializer", "initialiser"}, {"randomstate", "seed"},
+    {"manualseed", "seed"}, {"numworkers", "threads"}, {"dtype", "precision"}, {"amp", "precision"}, {"model", "net"},
+    {"network", "net"}, {"architecture", "net"}, {"layers", "net"}, {"labels", "target"}, {"inputs", "x"}, {"validationdata", "val_x"},
+    // their values
+    {"crossentropyloss", "cross_entropy"}, {"categoricalcrossentropy", "cross_entropy"}, {"nllloss", "cross_entropy"},
+    {"sparsecategoricalcrossentropy", "cross_entropy"}, {"bce", "binary_cross_entropy"}, {"bceloss", "binary_cross_entropy"},
+    {"meansquarederror", "mse"}, {"mseloss", "mse"}, {"momentum", "sgd"}, {"linear", "none"}, {"identity", "none"},
+    // layers and their options
+    {"linear", "dense"}, {"fullyconnected", "dense"}, {"fc", "dense"}, {"conv2d", "conv"}, {"convolution", "conv"},
+    {"batchnorm2d", "batch_norm"}, {"batchnorm1d", "batch_norm"}, {"batchnormalization", "batch_norm"}, {"maxpool2d", "max_pool"},
+    {"maxpooling2d", "max_pool"}, {"avgpool2d", "average_pool"}, {"averagepooling2d", "average_pool"}, {"upsampling2d", "upsample"},
+    {"reshape", "unflatten"}, {"outchannels", "filters"}, {"kernelsize", "kernel"}, {"outfeatures", "units"}, {"poolsize", "size"},
+    // stages and sections
+    {"fit", "train"}, {"predict", "features"}, {"inference", "features"}, {"test", "evaluate"}, {"dataset", "load"},
+    {"rescale", "normalise"}, {"target", "kind"}, {"type", "kind"}, {"deps", "in"}, {"inputs", "in"}, {"description", "about"},
+    {"vars", "params"}, {"config", "params"}, {"models", "networks"}, {"steps", "stages"}, {"tasks", "stages"}, {"pipeline", "stages"},
+    // commands and their options
+    {"repro", "run"}, {"dag", "graph"}, {"list", "ls"}, {"ui", "report"}, {"why", "explain"}, {"prune", "gc"}, {"clean", "gc"},
+    {"multirun", "sweep"}, {"override", "set"}, {"target", "until"}, {"debug", "verbose"}, {"silent", "quiet"}, {"parallel", "jobs"},
+    {"workers", "jobs"},
+};
 
 // As a person compares names: the case does not count, nor '-' against '_'.
 std::string folded(std::string_view name) {
     std::string text = lower(name);
     std::ranges::replace(text, '-', '_');
     return text;
+}
+
+// The candidate that others call so.
+const std::string* find_synonym(std::string_view name, std::span<const std::string> candidates) {
+    std::string word = folded(name);
+    std::erase(word, '_');
+    for (const Synonym& one : kSynonyms) {
+        if (one.word != word) continue;
+        if (const auto found = std::ranges::find(candidates, one.ours); found != candidates.end()) return &*found;
+    }
+    return nullptr;
 }
 
 // Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions, neighbours swapped.
@@ -41,7 +84,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates) {
-    if (name.size() < 2 || name.size() > kLongestName) return std::nullopt;
+    if (name.size() > kLongestName) return std::nullopt;
+    if (const std::string* synonym = find_synonym(name, candidates)) return *synonym;
+    if (name.size() < 2) return std::nullopt;
     const std::string wanted = folded(name);
     std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
     const std::string* found = nullptr;
@@ -60,12 +105,8 @@ std::optional<std::string> nearest(std::string_view name, std::span<const std::s
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates) {
     if (const auto near = nearest(name, candidates)) return fmt::format("did you mean '{}'?", printable(*near));
     if (candidates.empty()) return {};
-    std::string text = "known: ";
-    for (std::size_t i = 0; i < candidates.size() && i < kMaxKnown; ++i) {
-        if (i > 0) text += ", ";
-        text += printable(candidates[i]);
-    }
-    if (candidates.size() > kMaxKnown) text += fmt::format(" and {} more", candidates.size() - kMaxKnown);
+    std::string text;
+    for (const std::string& candidate : candidates) text += (text.empty() ? "known: " : ", ") + printable(candidate);
     return text;
 }
 

@@ -86,9 +86,7 @@ bool is_integral(DType dtype) { return dtype == DType::UInt8 || dtype == DType::
 
 std::string listed(const std::vector<std::string>& names) {
     if (names.empty()) return "none";
-    const std::size_t shown = std::min<std::size_t>(names.size(), 12);
-    std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
-    return shown == names.size() ? text : fmt::format("{} and {} more", text, names.size() - shown);
+    return fmt::format("{}", fmt::join(names, ", "));
 }
 
 // Throws Error{Store} where the manifest holds a rule that is none.

@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+#include "pipeline/os/file_system.h"
+
 namespace satdl {
 namespace {
 
@@ -19,7 +21,7 @@ bool is_map_section(std::string_view name) {
     return name == "params" || name == "profiles" || name == "networks" || name == "defaults" || name == "stages";
 }
 
-struct DagFile {
+struct IncludedFile {
     std::filesystem::path path;
     ConfigValue document;
     std::set<const SourceText*> reaches;  // the files that it includes, directly or through others
@@ -32,13 +34,14 @@ const SourceText* source_of(const ConfigValue& document) {
 // Reads the files of a DAG; included files come before those that include them.
 class Collector {
 public:
-    Collector(const DocumentReader& read, const IncludeLimits& limits) : read_(read), limits_(limits) {}
+    Collector(const DocumentReader& read, const FileIdentity& identity, const IncludeLimits& limits)
+        : read_(read), identity_(identity), limits_(limits) {}
 
     // The files that it reaches, including itself.
     const std::set<const SourceText*>& add(const std::filesystem::path& path, ConfigValue document) {
-        const std::string name = path.lexically_normal().string();
+        const std::string identity = identity_(path);
         bytes_ += document.place() ? document.place().source->text.size() : 0;
-        open_.push_back(name);
+        open_.push_back({identity, path.lexically_normal().string()});
         std::set<const SourceText*> reaches{source_of(document)};
         for (const ConfigValue& one : included(document)) {
             const auto& inner = include(path.parent_path() / one.text(), one);
@@ -46,10 +49,10 @@ public:
         }
         open_.pop_back();
         files_.push_back({path, std::move(document), reaches});
-        return reached_[name] = std::move(reaches);
+        return reached_[identity] = std::move(reaches);
     }
 
-    [[nodiscard]] const std::vector<DagFile>& files() const { return files_; }
+    [[nodiscard]] const std::vector<IncludedFile>& files() const { return files_; }
 
 private:
     // The paths in `include`: one text, or a list of texts.
@@ -69,12 +72,12 @@ private:
     }
 
     const std::set<const SourceText*>& include(const std::filesystem::path& path, const ConfigValue& written) {
-        const std::string name = path.lexically_normal().string();
-        if (const auto known = reached_.find(name); known != reached_.end()) return known->second;
-        if (const auto before = std::find(open_.begin(), open_.end(), name); before != open_.end()) {
+        const std::string identity = identity_(path);
+        if (const auto known = reached_.find(identity); known != reached_.end()) return known->second;
+        if (const auto before = std::ranges::find(open_, identity, &OpenFile::identity); before != open_.end()) {
             std::string cycle;
-            for (auto one = before; one != open_.end(); ++one) cycle += printable(*one) + " -> ";
-            refuse(written.place(), "these files include each other in a cycle: " + cycle + printable(name));
+            for (auto one = before; one != open_.end(); ++one) cycle += printable(one->name) + " -> ";
+            refuse(written.place(), "these files include each other in a cycle: " + cycle + printable(before->name));
         }
         if (reached_.size() + open_.size() >= limits_.files)
             refuse(written.place(), fmt::format("more than {} files are included", limits_.files));
@@ -100,11 +103,17 @@ private:
         }
     }
 
+    struct OpenFile {
+        std::string identity;
+        std::string name;  // for messages
+    };
+
     const DocumentReader& read_;
+    const FileIdentity& identity_;
     const IncludeLimits limits_;
-    std::vector<DagFile> files_;
-    std::map<std::string, std::set<const SourceText*>> reached_;  // by normal path, once the file is complete
-    std::vector<std::string> open_;                               // files whose includes are being read, outermost first
+    std::vector<IncludedFile> files_;
+    std::map<std::string, std::set<const SourceText*>> reached_;  // by identity, once the file is complete
+    std::vector<OpenFile> open_;                                  // files whose includes are being read, outermost first
     std::size_t bytes_ = 0;
 };
 
@@ -113,7 +122,7 @@ class Joiner {
 public:
     explicit Joiner(Diagnostics& mistakes) : mistakes_(mistakes) {}
 
-    void add(const DagFile& file, bool is_root) {
+    void add(const IncludedFile& file, bool is_root) {
         for (const ConfigValue::Entry& entry : file.document.entries()) {
             if (std::find(sections().begin(), sections().end(), entry.key) == sections().end()) {
                 mistakes_.add(entry.key_place, fmt::format("a DAG file has no section '{}'", printable(entry.key)),
@@ -133,14 +142,14 @@ public:
     [[nodiscard]] ConfigValue joined(const Place& place) { return ConfigValue::map(std::move(sections_), place); }
 
 private:
-    void merge(const ConfigValue::Entry& section, const DagFile& file) {
+    void merge(const ConfigValue::Entry& section, const IncludedFile& file) {
         const bool may_replace =
             section.key == "params" || section.key == "profiles" || section.key == "defaults" || section.key == "numerics";
         merge_entry(sections_, section, {file, may_replace, section.value.is_map()});
     }
 
     struct Rule {
-        const DagFile& file;
+        const IncludedFile& file;
         bool may_replace;  // a definition in a file that this one includes
         bool is_section;   // a map whose entries are joined, whatever the rule for a single entry
     };
@@ -168,8 +177,13 @@ private:
 
 }  // namespace
 
+std::string identity_on_disk(const std::filesystem::path& path) {
+    const auto stamp = real_file_system()->stamp(path);
+    return stamp ? fmt::format("{} {}", stamp->device, stamp->inode) : path.lexically_normal().string();
+}
+
 DagDocument join_includes(const std::filesystem::path& file, ConfigValue document, const DocumentReader& read,
-                          const IncludeLimits& limits) {
+                          const FileIdentity& identity, const IncludeLimits& limits) {
     DagDocument joined;
     if (!document.is_map()) {
         joined.mistakes.add(document.place(), "a DAG file must be a map with 'stages', not " + document.describe(),
@@ -178,10 +192,10 @@ DagDocument join_includes(const std::filesystem::path& file, ConfigValue documen
         return joined;
     }
     const Place place = document.place();
-    Collector collector(read, limits);
+    Collector collector(read, identity, limits);
     collector.add(file, std::move(document));
     Joiner joiner(joined.mistakes);
-    for (const DagFile& one : collector.files()) {
+    for (const IncludedFile& one : collector.files()) {
         joiner.add(one, &one == &collector.files().back());
         joined.folders.emplace(source_of(one.document), one.path.parent_path());
     }

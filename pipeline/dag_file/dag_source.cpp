@@ -7,6 +7,7 @@
 #include "pipeline/dag/type_inference.h"
 #include "pipeline/dag_file/parameter_layers.h"
 #include "pipeline/dag_file/stage_reader.h"
+#include "pipeline/dag_file/stage_settings.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
@@ -43,8 +44,10 @@ ConfigValue yaml_on_disk(const std::filesystem::path& path) {
 }
 
 ConfigValue parameters_of(const ConfigValue& document, const Settings& settings, Diagnostics& diagnostics) {
+    std::vector<Override> set = settings.set;
+    std::erase_if(set, [&](const Override& one) { return is_of_stage(one.name, document); });
     return merged_parameters(
-        {map_section(document, "params"), map_section(document, "profiles"), settings.profile, settings.set}, diagnostics);
+        {map_section(document, "params"), map_section(document, "profiles"), settings.profile, std::move(set)}, diagnostics);
 }
 
 // The part of the DAG without mistakes: good nodes that depend only on good nodes.
@@ -72,10 +75,10 @@ Override parse_setting(const std::string& text) {
     return setting_of(parse_override(text, "--set"));
 }
 
-DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, yaml_on_disk(file), yaml_on_disk) {}
+DagSource::DagSource(const std::filesystem::path& file) : DagSource(file, yaml_on_disk(file)) {}
 
-DagSource::DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read)
-    : file_(std::move(file)), document_(join_includes(file_, std::move(document), read)) {}
+DagSource::DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read, const FileIdentity& identity)
+    : file_(std::move(file)), document_(join_includes(file_, std::move(document), read, identity)) {}
 
 DagSource::DagSource(std::filesystem::path file, ConfigValue document)
     : DagSource(std::move(file), std::move(document), yaml_on_disk) {}
@@ -107,7 +110,7 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
 
     ParamReader params(networks, datasets, document_.folders, interpolation, diagnostics);
     StageReader stages(catalog, params, interpolation, diagnostics);
-    const ConfigValue section = map_section(document, "stages");
+    const ConfigValue section = stages_with(settings.set, document);
     if (section.entries().empty() && diagnostics.empty())
         diagnostics.add(document.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");
     for (const ConfigValue::Entry& entry : section.entries()) stages.declare(entry);

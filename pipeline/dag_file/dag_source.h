@@ -32,7 +32,7 @@ namespace satdl {
 // What the command line adds to a DAG file.
 struct Settings {
     std::string profile;        // "" = none
-    std::vector<Override> set;  // of one value each, dotted names; later ones win
+    std::vector<Override> set;  // of one value each, of parameters or (STAGE.KEY) of stages; later ones win
 };
 
 // The override, if it has one value. Throws Error{Usage} if it has several.
@@ -44,7 +44,9 @@ class DagSource {
 public:
     explicit DagSource(const std::filesystem::path& file);  // throws Error{Usage}
     DagSource(std::filesystem::path file, ConfigValue document);  // for tests
-    DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read);  // `read`: what it includes
+    // Likewise; `read` and `identity`: of what it includes.
+    DagSource(std::filesystem::path file, ConfigValue document, const DocumentReader& read,
+              const FileIdentity& identity = identity_on_disk);
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
     [[nodiscard]] const ConfigValue& document() const { return document_.root; }  // with its includes

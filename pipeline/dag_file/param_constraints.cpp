@@ -16,7 +16,7 @@ public:
 
     std::vector<ParamConflict> find() {
         for (const ParamDescription& param : stage_.params) {
-            if (!asks(param)) continue;
+            if (!differs_from_default(param)) continue;
             for (const ParamDescription::Condition& need : param.needs) check_need(param, need);
             for (const std::string& other : param.excludes) check_exclusion(param, other);
             if (!param.below.empty()) check_below(param);
@@ -25,8 +25,7 @@ public:
     }
 
 private:
-    // Whether it has another value than its default.
-    [[nodiscard]] bool asks(const ParamDescription& param) const {
+    [[nodiscard]] bool differs_from_default(const ParamDescription& param) const {
         if (!node_.params.given(param.name)) return false;
         const ParamValue& value = node_.params.value(param.name);
         if (!param.fallback) return true;
@@ -55,7 +54,7 @@ private:
     void check_exclusion(const ParamDescription& param, const std::string& other) {
         const bool is_input = stage_.input(other) != nullptr;
         const bool there = is_input ? std::ranges::find(node_.inputs, other, &Input::port) != node_.inputs.end()
-                                    : asks(*stage_.param(other));
+                                    : differs_from_default(*stage_.param(other));
         if (there)
             add(ParamConflict::Rule::Excludes, param, other,
                 fmt::format("'{}' conflicts with the {} '{}': give only one of them", param.name,

@@ -42,7 +42,8 @@ ConfigValue overridden(const ConfigValue& base, const ConfigValue& over, const s
         const std::string inner = path.empty() ? entry.key : path + "." + entry.key;
         if (found == merged.end())
             diagnostics.add(entry.key_place, fmt::format("there is no parameter '{}'", printable(inner)),
-                            merged.empty() ? "declare it under 'params'" : did_you_mean(entry.key, keys(base)));
+                            merged.empty() ? "declare it under 'params', or set it in one stage: STAGE." + inner + "=VALUE"
+                                           : did_you_mean(entry.key, keys(base)));
         else
             found->value = overridden(found->value, entry.value, inner, diagnostics);
     }

@@ -6,6 +6,7 @@
 
 #include "pipeline/catalog/execution_policy.h"
 #include "pipeline/catalog/stage_rules.h"
+#include "pipeline/dag_file/stage_settings.h"
 
 namespace satdl {
 namespace {
@@ -28,6 +29,7 @@ ConfigValue as_one_mistake(const ConfigValue& value) {
 
 // Whether the value of the parameter, or the input, that a default conflicts with is the same under all settings.
 bool is_constant(const StageDefaults::Body& body, const std::string& name, bool is_input) {
+    if (!is_input && is_set_on_command_line(name, *body.own)) return false;
     const ConfigValue* map = is_input ? body.own->find("in") : &body.merged;
     const ConfigValue* value = map != nullptr ? map->find(name) : nullptr;
     return value == nullptr || !has_reference(*value);
@@ -68,9 +70,9 @@ std::optional<std::string> yielding(const StageDefaults::Body& body, const Param
 
 // The stage does not take the default.
 void set_aside(StageDefaults::Default& one, Diagnostic why) {
-    if (one.blocker_text) return;
+    if (one.conflict) return;
     why.hint += fmt::format("{}no stage takes this default", why.hint.empty() ? "" : "\n");
-    one.blocker_text = std::move(why);
+    one.conflict = std::move(why);
 }
 
 }  // namespace
@@ -241,7 +243,7 @@ void StageDefaults::use(const Body& body) {
 void StageDefaults::report_unused() {
     if (kinds_.may_have_others || kinds_.may_have_more_stages) return;
     for (const Default& one : defaults_)
-        if (!one.is_used && one.blocker_text) diagnostics_.add(one.blocker_text->place, one.blocker_text->message, one.blocker_text->hint);
+        if (!one.is_used && one.conflict) diagnostics_.add(one.conflict->place, one.conflict->message, one.conflict->hint);
 }
 
 }  // namespace satdl

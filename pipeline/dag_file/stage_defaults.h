@@ -40,7 +40,7 @@ public:
         bool is_for_all;  // stands under "*"
         ConfigValue::Entry entry;
         bool is_used = false;                  // a stage has it, or could have it under other settings
-        std::optional<Diagnostic> blocker_text{};  // why a stage does not have it
+        std::optional<Diagnostic> conflict{};  // why a stage does not have it
     };
     // The map of one stage with the defaults that it takes.
     struct Body {

@@ -77,7 +77,7 @@ StageParams ParamReader::read(const StageDescription& stage, const ConfigValue& 
         const ParamDescription* param = stage.param(entry.key);
         std::optional<ParamValue> value;
         if (!param)
-            tell_unknown(stage, entry);
+            report_unknown_param(stage, entry);
         else if (const auto applied = interpolation_.apply(entry.value, locals))
             value = check(*param, *applied);
         if (value)
@@ -101,7 +101,7 @@ StageParams ParamReader::read(const StageDescription& stage, const ConfigValue& 
     return result;
 }
 
-void ParamReader::tell_unknown(const StageDescription& stage, const ConfigValue::Entry& entry) {
+void ParamReader::report_unknown_param(const StageDescription& stage, const ConfigValue::Entry& entry) {
     std::string hint;
     if (stage.input(entry.key)) {
         hint = fmt::format("'{0}' is an input: write it under 'in', as in: {{{0}: stage.port}}", entry.key);

@@ -48,7 +48,7 @@ public:
 
 private:
     using Values = std::map<std::string, ParamValue>;
-    void tell_unknown(const StageDescription& stage, const ConfigValue::Entry& entry);
+    void report_unknown_param(const StageDescription& stage, const ConfigValue::Entry& entry);
     std::optional<ParamValue> check(const ParamDescription& param, const ConfigValue& value);
     std::optional<ParamValue> network(const ParamDescription& param, const ConfigValue& value);
     std::optional<ParamValue> fallback(const StageDescription& stage, const ParamDescription& param);

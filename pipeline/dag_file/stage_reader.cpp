@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "pipeline/core/ascii.h"
 #include "pipeline/dag_file/execution_policy_reader.h"
@@ -225,7 +226,7 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Con
         return std::nullopt;
     }
     const std::string_view text = value.text();
-    if (const auto whole = by_name_.find(text); whole != by_name_.end()) return only_output(port, value, whole->second);
+    if (const auto whole = by_name_.find(text); whole != by_name_.end()) return fitting_output(port, value, whole->second);
     const std::size_t dot = text.rfind('.');
     const std::string_view stage = text.substr(0, dot);
     const auto found = by_name_.find(stage);
@@ -244,13 +245,20 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Con
     return std::nullopt;
 }
 
-std::optional<Input> StageReader::only_output(const PortDescription& port, const ConfigValue& value, NodeId from) {
+std::optional<Input> StageReader::fitting_output(const PortDescription& port, const ConfigValue& value, NodeId from) {
     if (!declared_[from].stage) return std::nullopt;
     const std::vector<PortDescription>& outputs = declared_[from].stage->description.outputs;
     if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
-    diagnostics_.add(value.place(),
-                     fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(outputs), ", ")),
-                     outputs.empty() ? "" : fmt::format("name one of them, such as {}.{}", value.text(), outputs[0].name));
+    std::vector<PortDescription> fitting;
+    std::ranges::copy_if(outputs, std::back_inserter(fitting), [&](const PortDescription& one) { return one.kind == port.kind; });
+    if (fitting.size() == 1) return Input{port.name, from, fitting[0].name, value.place()};
+    const std::string kind(name_of(port.kind));
+    if (fitting.empty())
+        diagnostics_.add(value.place(), fmt::format("'{}' has no output that is of the kind {}, as '{}' is", value.text(), kind, port.name),
+                         outputs.empty() ? "" : fmt::format("its outputs: {}", fmt::join(port_names(outputs), ", ")));
+    else
+        diagnostics_.add(value.place(), fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(fitting), ", ")),
+                         fmt::format("name one of them, such as {}.{}", value.text(), fitting[0].name));
     return std::nullopt;
 }
 

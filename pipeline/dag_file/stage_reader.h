@@ -53,7 +53,8 @@ private:
     bool read_inputs(const DeclaredStage& declared, Node& node);
     std::optional<std::map<std::string, ConfigValue>> written_inputs(const DeclaredStage& declared, const ConfigValue* raw);
     std::optional<Input> connect(const PortDescription& port, const ConfigValue& value);
-    std::optional<Input> only_output(const PortDescription& port, const ConfigValue& value, NodeId from);
+    // The one output of a stage that fits the port.
+    std::optional<Input> fitting_output(const PortDescription& port, const ConfigValue& value, NodeId from);
     void report_unknown_stage(const ConfigValue& value, const std::string& stage);
     void report_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry);
 

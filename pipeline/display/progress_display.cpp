@@ -308,4 +308,9 @@ Screen::Size terminal_size(int descriptor) {
     return {size.ws_col, size.ws_row};
 }
 
+std::optional<int> stdout_columns() {
+    if (isatty(STDOUT_FILENO) != 1) return std::nullopt;
+    return terminal_size(STDOUT_FILENO).columns;
+}
+
 }  // namespace satdl

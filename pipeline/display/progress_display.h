@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "pipeline/run/clock.h"
@@ -36,5 +37,7 @@ struct Screen {
 [[nodiscard]] bool can_redraw(int descriptor);
 [[nodiscard]] bool wants_colour();  // no NO_COLOR
 [[nodiscard]] Screen::Size terminal_size(int descriptor);
+// Of the terminal on stdout; nullopt if stdout is none, where a program reads whole lines.
+[[nodiscard]] std::optional<int> stdout_columns();
 
 }  // namespace satdl

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "pipeline/core/ascii.h"
@@ -13,6 +14,8 @@
 namespace satdl {
 
 namespace {
+
+constexpr int kReadable = 24;  // no column is wrapped to less
 
 int width_of(char32_t point) {
     struct Range {
@@ -48,6 +51,21 @@ std::string line_of(const std::vector<std::string>& cells, const std::vector<int
     return line + '\n';
 }
 
+// The last cell may take several lines.
+std::string lines_of(std::vector<std::string> cells, const std::vector<int>& widths, const std::vector<bool>& to_right) {
+    if (cells.empty() || display_width(cells.back()) <= widths.back()) return line_of(cells, widths, to_right);
+    const std::string last = wrapped(cells.back(), widths.back());
+    std::string text;
+    for (std::size_t begin = 0; begin <= last.size();) {
+        const std::size_t end = std::min(last.find('\n', begin), last.size());
+        cells.back() = last.substr(begin, end - begin);
+        text += line_of(cells, widths, to_right);
+        std::ranges::fill(cells, "");
+        begin = end + 1;
+    }
+    return text;
+}
+
 }  // namespace
 
 int display_width(std::string_view text) {
@@ -72,6 +90,21 @@ std::string fitted(std::string_view text, int width) {
         at += point.bytes;
     }
     return std::string(text.substr(0, at)) + "…";
+}
+
+std::string wrapped(std::string_view text, int width) {
+    std::string lines;
+    int used = 0;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        const int word = display_width(text.substr(0, end));
+        const bool fits = used + 1 + word <= width;
+        if (!lines.empty()) lines += fits ? ' ' : '\n';
+        lines += text.substr(0, end);
+        used = fits && used > 0 ? used + 1 + word : word;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
 }
 
 std::string padded(std::string_view text, int width) {
@@ -104,7 +137,9 @@ std::string bytes_text(std::uint64_t bytes) {
     return fmt::format("{:.{}f} {}", amount, amount < 9.95 ? 1 : 0, kUnits[unit]);
 }
 
-std::string table_text(const Table& table) {
+std::string table_text(const Table& table) { return table_text(table, std::nullopt); }
+
+std::string table_text(const Table& table, std::optional<int> width) {
     std::vector<std::string> header;
     for (const auto& cell : table.columns) header.push_back(printable(cell));
     std::vector<int> widths;
@@ -119,6 +154,10 @@ std::string table_text(const Table& table) {
             if (!is_number(cells[column])) to_right[column] = false;
         }
     }
+    if (width && !header.empty()) {
+        const int others = std::accumulate(widths.begin(), widths.end() - 1, 2 * (static_cast<int>(widths.size()) - 1));
+        widths.back() = std::min(widths.back(), std::max(*width - others, kReadable));
+    }
     std::string text = table.title.empty() ? "" : printable(table.title) + '\n';
     if (!header.empty()) {
         text += line_of(header, widths, to_right);
@@ -127,7 +166,7 @@ std::string table_text(const Table& table) {
         for (int i = 0; i < rule; ++i) text += "─";
         text += '\n';
     }
-    for (const auto& row : rows) text += line_of(row, widths, to_right);
+    for (auto& row : rows) text += lines_of(std::move(row), widths, to_right);
     for (const auto& note : table.notes) text += printable(note) + '\n';
     return text;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ namespace satdl {
 [[nodiscard]] int display_width(std::string_view text);
 // Cut to at most `width` columns, the last one an ellipsis if it was cut.
 [[nodiscard]] std::string fitted(std::string_view text, int width);
+// In lines of at most `width` columns, broken between words; a longer word has a line of its own.
+[[nodiscard]] std::string wrapped(std::string_view text, int width);
 // Filled up with spaces to `width` columns.
 [[nodiscard]] std::string padded(std::string_view text, int width);
 
@@ -22,6 +25,8 @@ namespace satdl {
 
 // Title, header, rule, rows, notes; columns of numbers are aligned to the right. Cells are made printable.
 [[nodiscard]] std::string table_text(const Table& table);
+// The same; the last column is wrapped so that the table is at most `width` wide, if that leaves it a readable width.
+[[nodiscard]] std::string table_text(const Table& table, std::optional<int> width);
 [[nodiscard]] std::string table_csv(const Table& table);  // RFC 4180 quoting; header and rows, each ended by \n
 
 }  // namespace satdl

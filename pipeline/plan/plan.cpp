@@ -15,10 +15,36 @@
 namespace satdl {
 namespace {
 
-std::string reason_to_run(const Recipe& recipe, const std::optional<PreviousRun>& last) {
+// The changes of the node itself, then those from which the changes of its inputs come.
+std::vector<Cause> causes_of(const Node& node, NodeId id, const std::vector<RecipeDifference>& differences,
+                             const std::vector<std::vector<Cause>>& upstream) {
+    std::vector<Cause> own, inherited;
+    for (const RecipeDifference& one : differences) {
+        const auto input = std::ranges::find_if(node.inputs, [&](const Input& each) { return one.part == "input " + each.port; });
+        const auto position = static_cast<std::size_t>(input - node.inputs.begin());
+        if (input == node.inputs.end() || upstream.empty() || upstream[position].empty()) {
+            own.push_back({id, one.text});
+            continue;
+        }
+        for (const Cause& cause : upstream[position])
+            if (std::ranges::find(inherited, cause) == inherited.end()) inherited.push_back(cause);
+    }
+    own.insert(own.end(), inherited.begin(), inherited.end());
+    return own;
+}
+
+// "noise_factor was 0.4, is 0.2 (by noisy) and 2 more", of the node `id`.
+std::string text_of(const std::vector<Cause>& causes, NodeId id, const Dag& dag) {
+    const Cause& first = causes.front();
+    std::string text = first.text;
+    if (first.node != id) text += fmt::format(" (by {})", dag.nodes[first.node].name);
+    if (causes.size() > 1) text += fmt::format(" and {} more", causes.size() - 1);
+    return text;
+}
+
+std::string reason_to_run(const Dag& dag, const PlannedNode& planned, const std::optional<PreviousRun>& last) {
     if (!last) return "no result yet";  // it may have failed, or been stopped
-    const std::string difference = first_difference(last->recipe, recipe);
-    return difference.empty() ? "its artifact is missing from the store" : difference;
+    return planned.causes.empty() ? "its artifact is missing from the store" : text_of(planned.causes, planned.node, dag);
 }
 
 // Why a training that is longer than the last time starts over all the same.
@@ -36,8 +62,9 @@ std::string_view name_of_final_checkpoint(std::int64_t its_target, std::int64_t 
 }
 
 // Where it starts, and why it runs at all. Precondition: recipe and key are known, and it must run.
-void decide_start(const Node& node, PlannedNode& planned, const std::optional<PreviousRun>& last, CacheView& cache) {
-    planned.because = reason_to_run(*planned.recipe, last);
+void decide_start(const Dag& dag, PlannedNode& planned, const std::optional<PreviousRun>& last, CacheView& cache) {
+    const Node& node = dag.nodes[planned.node];
+    planned.because = reason_to_run(dag, planned, last);
     if (last) planned.expected_seconds = last->seconds;
     const auto continuation = continuation_of(node, *planned.recipe);
     const auto checkpoint = cache.checkpoint(*planned.key);
@@ -86,6 +113,7 @@ private:
         std::optional<PortDigests> outputs;
         std::optional<NodeId> runs;  // it, or the ancestor of it, that runs: the reason why `outputs` is unknown
         bool unavailable = false;    // unknown, and must not run
+        std::vector<Cause> causes{};
     };
 
     PlannedNode begin(NodeId id) {
@@ -109,15 +137,29 @@ private:
         return digests;
     }
 
+    std::vector<std::vector<Cause>> causes_above(const Node& node) const {
+        std::vector<std::vector<Cause>> causes;
+        for (const Input& input : node.inputs) causes.push_back(facts_[input.from].causes);
+        return causes;
+    }
+
+    // "depends on noisy, which runs: noise_factor was 0.4, is 0.2"
+    std::string why_unknown(const Node& node) const {
+        const NodeId above = *runs_above(node);
+        const std::vector<Cause>& causes = facts_[above].causes;
+        return fmt::format("depends on {}, which runs{}", name(above), causes.empty() ? "" : ": " + text_of(causes, above, dag_));
+    }
+
     // An ancestor of a single stage: in the plan if the store has it.
     void look_up(NodeId id) {
         PlannedNode planned = begin(id);
         Fact& fact = facts_[id];
         if (const auto inputs = inputs_of(dag_.nodes[id])) {
             planned.forced = false;
-            decide(dag_, planned, *inputs, machine_, cache_);
+            decide(dag_, planned, *inputs, machine_, cache_, causes_above(dag_.nodes[id]));
             if (planned.action == Action::Reuse) {
                 fact.outputs = planned.outputs;
+                fact.causes = planned.causes;
                 plan_.nodes.push_back(std::move(planned));
                 return;
             }
@@ -130,15 +172,16 @@ private:
         const Node& node = dag_.nodes[id];
         PlannedNode planned = begin(id);
         if (const auto inputs = inputs_of(node)) {
-            decide(dag_, planned, *inputs, machine_, cache_);
-        } else if (auto blocker_text = blocker_of(node)) {
+            decide(dag_, planned, *inputs, machine_, cache_, causes_above(node));
+        } else if (auto reason = blocker_of(node)) {
             planned.action = Action::Blocked;
-            planned.because = std::move(*blocker_text);
+            planned.because = std::move(*reason);
         } else {
             planned.action = planned.forced ? Action::Run : Action::Unknown;
-            planned.because = planned.forced ? "forced" : fmt::format("depends on {}, which runs", name(*runs_above(node)));
+            planned.because = planned.forced ? "forced" : why_unknown(node);
         }
         Fact& fact = facts_[id];
+        fact.causes = planned.causes;
         if (planned.action == Action::Reuse) fact.outputs = planned.outputs;
         if (may_run(planned.action)) fact.runs = planned.action == Action::Unknown ? runs_above(node) : id;
         if (planned.action == Action::Blocked) fact.unavailable = true;
@@ -207,20 +250,21 @@ Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, C
 }
 
 void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine,
-            CacheView& cache) {
+            CacheView& cache, const std::vector<std::vector<Cause>>& upstream) {
     const Node& node = dag.nodes[planned.node];
     const bool was_unknown = planned.action == Action::Unknown;
     planned.recipe = recipe_of(dag, node, planned.threads, machine, inputs, planned.file_digests);
     planned.key = key_of(*planned.recipe);
     planned.action = Action::Run;
+    const auto last = cache.previous_run(node);
+    if (last) planned.causes = causes_of(node, planned.node, differences(last->recipe, *planned.recipe), upstream);
     if (planned.forced) {
         planned.because = "forced";
         return;
     }
     planned.outputs = cache.outcome(*planned.key);
-    const auto last = cache.previous_run(node);
     if (!planned.outputs) {
-        decide_start(node, planned, last, cache);
+        decide_start(dag, planned, last, cache);
         return;
     }
     planned.action = Action::Reuse;

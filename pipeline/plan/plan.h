@@ -30,10 +30,18 @@ enum class Action {
     return action == Action::Run || action == Action::Resume || action == Action::Continue || action == Action::Unknown;
 }
 
+// A change because of which a node has another key than the last time.
+struct Cause {
+    NodeId node = 0;   // that it happened to: the node itself, or one of its ancestors
+    std::string text;  // "noise_factor was 0.4, is 0.2"
+    bool operator==(const Cause&) const = default;
+};
+
 struct PlannedNode {
     NodeId node = 0;
     Action action = Action::Run;
     std::string because;
+    std::vector<Cause> causes;           // known if the recipe and the one of the last time are; its own come first
     int threads = 1;
     std::optional<Recipe> recipe;        // known if the inputs' digests are; else decide() sets it (Unknown; Run if forced)
     std::optional<Digest> key;
@@ -75,8 +83,9 @@ public:
 [[nodiscard]] Plan make_plan(const Dag& dag, const Request& request, const Machine& machine, CacheView& cache);
 
 // Decides one Unknown node once its inputs' digests are known: fills recipe, key, action (Reuse, Run, Resume or Continue),
-// outputs, because.
-void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, CacheView& cache);
+// outputs, because, causes. `upstream`: the causes of the nodes that it reads, one list per Node::inputs; or none, if unknown.
+void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inputs, const Machine& machine, CacheView& cache,
+            const std::vector<std::vector<Cause>>& upstream = {});
 
 // The plan as text, one node a line, aligned: action, name, because, expected seconds.
 [[nodiscard]] std::string to_text(const Plan& plan, const Dag& dag);

@@ -123,17 +123,26 @@ std::string changed(const KeyPart& before, const KeyPart& now) {
 
 }  // namespace
 
-std::string first_difference(const Recipe& before, const Recipe& now) {
-    if (before == now) return "";
+std::vector<RecipeDifference> differences(const Recipe& before, const Recipe& now) {
+    if (before == now) return {};
+    std::vector<RecipeDifference> found;
     for (const KeyPart& part : now) {
         const KeyPart* old = find(before, part.name);
-        if (old == nullptr) return fmt::format("{} is new", part.name);
-        if (old->value != part.value) return changed(*old, part);
+        if (old == nullptr)
+            found.push_back({part.name, fmt::format("{} is new", part.name)});
+        else if (old->value != part.value)
+            found.push_back({part.name, changed(*old, part)});
     }
     for (const KeyPart& part : before) {
-        if (find(now, part.name) == nullptr) return fmt::format("{} was removed", part.name);
+        if (find(now, part.name) == nullptr) found.push_back({part.name, fmt::format("{} was removed", part.name)});
     }
-    return "the order of its parts changed";
+    if (found.empty()) found.push_back({"", "the order of its parts changed"});
+    return found;
+}
+
+std::string first_difference(const Recipe& before, const Recipe& now) {
+    const std::vector<RecipeDifference> found = differences(before, now);
+    return found.empty() ? "" : found.front().text;
 }
 
 }  // namespace satdl

@@ -2,13 +2,21 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "pipeline/store/recipe.h"
 
 namespace satdl {
 
-// The first part in which two recipes differ, as a message: "noise_factor was 0.4, is 0.2"; "input images changed"; "libtorch was ...".
-// Empty if they are equal.
+struct RecipeDifference {
+    std::string part;  // KeyPart::name; "" if only their order differs
+    std::string text;  // "noise_factor was 0.4, is 0.2"; "input images changed"; "libtorch was ..."
+};
+
+// None if the recipes are equal.
+[[nodiscard]] std::vector<RecipeDifference> differences(const Recipe& before, const Recipe& now);
+
+// The text of the first; empty if they are equal.
 [[nodiscard]] std::string first_difference(const Recipe& before, const Recipe& now);
 
 }  // namespace satdl

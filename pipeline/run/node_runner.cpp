@@ -65,8 +65,8 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
             return Step::Settled;
         }
         if (slot.planned.action != Action::Reuse) {
-            if (auto blocker_text = failed_producer(position)) {
-                finish_without_running(position, NodeState::Skipped, std::move(*blocker_text));
+            if (auto reason_to_skip = failed_producer(position)) {
+                finish_without_running(position, NodeState::Skipped, std::move(*reason_to_skip));
                 return Step::Settled;
             }
             if (!slot.planned.key) decide_now(position);
@@ -98,14 +98,17 @@ std::optional<std::string> NodeRunner::failed_producer(std::size_t position) {
 void NodeRunner::decide_now(std::size_t position) {
     Slot& slot = *slots_[position];
     std::vector<Digest> inputs;
+    std::vector<std::vector<Cause>> causes;
     {
         const std::scoped_lock lock(mutex_);
         for (const Input& input : run_.dag.nodes[slot.planned.node].inputs) {
-            inputs.push_back(slots_[graph_.position_of(input.from)]->result.outputs->at(input.from_port));
+            const Slot& from = *slots_[graph_.position_of(input.from)];
+            inputs.push_back(from.result.outputs->at(input.from_port));
+            causes.push_back(from.planned.causes);
         }
     }
     const std::scoped_lock lock(cache_mutex_);
-    decide(run_.dag, slot.planned, inputs, run_.machine, run_.cache);
+    decide(run_.dag, slot.planned, inputs, run_.machine, run_.cache, causes);
 }
 
 // Two nodes with one key (two stages that became the same by early cutoff) run once.
@@ -156,7 +159,7 @@ std::optional<std::string> NodeRunner::reason_not_to_start() {
 
 // ---- running ----------------------------------------------------------------------------------------------------------
 
-ResourceRequest NodeRunner::need(std::size_t position) {
+ResourceRequest NodeRunner::resources_for(std::size_t position) {
     const Slot& slot = *slots_[position];
     const Node& node = run_.dag.nodes[slot.planned.node];
     std::uint64_t input_bytes = 0;
@@ -175,11 +178,11 @@ NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
     Attempt made;
     double started_seconds = 0;
     try {
-        auto blocker_text = reason_not_to_start();
+        auto reason_to_skip = reason_not_to_start();
         StageInputs inputs;
-        if (!blocker_text) blocker_text = collect_inputs(position, inputs);
-        if (blocker_text) {
-            finish_without_running(position, NodeState::Skipped, std::move(*blocker_text));
+        if (!reason_to_skip) reason_to_skip = collect_inputs(position, inputs);
+        if (reason_to_skip) {
+            finish_without_running(position, NodeState::Skipped, std::move(*reason_to_skip));
             return AfterExecution::Done;
         }
         run_.observer.stage_started(run_.dag, slot.planned);

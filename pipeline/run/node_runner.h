@@ -40,7 +40,7 @@ public:
     [[nodiscard]] const PlanGraph& graph() const { return graph_; }
 
     [[nodiscard]] Step settle(std::size_t position);
-    [[nodiscard]] ResourceRequest need(std::size_t position);  // of a node that is to run
+    [[nodiscard]] ResourceRequest resources_for(std::size_t position);  // of a node that is to run
     [[nodiscard]] AfterExecution execute(std::size_t position);
     void store(std::size_t position);
     [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait

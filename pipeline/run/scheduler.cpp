@@ -79,7 +79,7 @@ private:
             switch (isolated([&] { return runner_.settle(*node); })) {
                 case NodeRunner::Step::Settled: notify_consumers(*node); break;
                 case NodeRunner::Step::Run:
-                    admission_.offer(*node, runner_.need(*node), links_[*node].remaining_seconds);
+                    admission_.offer(*node, runner_.resources_for(*node), links_[*node].remaining_seconds);
                     break;
                 case NodeRunner::Step::Wait: admission_.awaited(runner_.waits_for(*node), *node); break;
             }

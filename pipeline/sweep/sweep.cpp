@@ -12,6 +12,7 @@
 
 #include "pipeline/core/ascii.h"
 #include "pipeline/core/digest.h"
+#include "pipeline/dag_file/stage_settings.h"
 
 namespace satdl {
 namespace {
@@ -27,7 +28,7 @@ void check_known(const DagSource& source, const Settings& settings, const std::v
     for (const auto& [name, value] : source.parameters(settings)) known.push_back(name);
     Diagnostics mistakes;
     for (const SweepAxis& axis : axes)
-        if (std::ranges::find(known, axis.name) == known.end())
+        if (std::ranges::find(known, axis.name) == known.end() && !is_of_stage(axis.name, source.document()))
             mistakes.add(axis.place, fmt::format("there is no parameter '{}' to sweep", printable(axis.name)),
                          known.empty() ? "declare it under 'params'" : did_you_mean(axis.name, known));
     mistakes.throw_if_any();
@@ -72,7 +73,11 @@ Positions positions_of(const DagSource& source, const Settings& settings, const 
                 positions.push_back(*point.at[i]);
                 continue;
             }
-            const ConfigValue& value = parameters.at(axes[i].name);
+            const auto parameter = parameters.find(axes[i].name);
+            if (parameter == parameters.end())
+                refuse(point.place, fmt::format("a point of this sweep does not set '{}'", printable(axes[i].name)),
+                       "only parameters under 'params' keep their value in such a point");
+            const ConfigValue& value = parameter->second;
             const auto is_it = [&, text = value.canonical()](const ConfigValue& one) { return one.canonical() == text; };
             positions.push_back(static_cast<std::size_t>(std::ranges::find_if(values, is_it) - values.begin()));
             if (positions.back() == values.size()) values.push_back(value);

@@ -16,7 +16,8 @@ SATDL_FUZZER(text) {
             if (path.filename() != "b.yaml") throw Error(ExitCode::Usage, "there is no " + printable(path.string()));
             return fuzz::yaml(path.string(), included);
         };
-        const DagSource source("fuzz/a.yaml", fuzz::yaml("fuzz/a.yaml", std::string(text.substr(0, cut))), read);
+        const DagSource source("fuzz/a.yaml", fuzz::yaml("fuzz/a.yaml", std::string(text.substr(0, cut))), read,
+                               [](const std::filesystem::path& path) { return path.lexically_normal().string(); });
         const Dag dag = source.build({}, catalog, datasets);
         for (const Node& node : dag.nodes) {
             for (const Input& input : node.inputs)

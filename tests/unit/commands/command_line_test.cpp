@@ -71,6 +71,15 @@ TEST_CASE("an option that may be repeated takes one value each time, and leaves 
     CHECK(outcome.given->libraries == std::vector<std::string>{"a", "b"});
 }
 
+TEST_CASE("an option that does not exist is refused with what was meant") {
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--dryrun"}), "error: there is no option '--dryrun'\n      = did you mean '--dry-run'?");
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--parallel", "3"}), Catch::Contains("did you mean '--jobs'?"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "-m", "3"}), Catch::Contains("'-m'") && Catch::Contains("did you mean '--memory'?"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs", "3"}), Catch::Contains("a parameter is set without dashes: epochs=3"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs=3"}), Catch::Contains("'--epochs'") && Catch::Contains(": epochs=3"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "-x"}), Catch::Contains("known: --help, --set, --libraries, --format, --jobs"));
+}
+
 TEST_CASE("the environment gives what the command line leaves out") {
     setenv("TEST_LIBRARIES", "c:d", 1);
     CHECK(run({"work", "a.yaml"}).given->libraries == std::vector<std::string>{"c", "d"});

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "pipeline/dag_file/dag_source.h"
 #include "pipeline/yaml/yaml_parser.h"
 #include "tests/support/small_catalog.h"
+#include "tests/support/temp_folder.h"
 
 using namespace satdl;
 
@@ -24,12 +26,15 @@ DocumentReader reader(const Files& files) {
     };
 }
 
+// Without links, a normal path is a file.
+std::string identity(const std::filesystem::path& path) { return path.lexically_normal().string(); }
+
 // The DAG of dags/a.yaml.
 Dag build(const Files& files, const Settings& settings = {}) {
     const DatasetIndex datasets({std::filesystem::path(SATDL_SOURCE_DIR) / "data"});
     static const Catalog catalog = small_catalog();  // the DAG points into it
     const DocumentReader read = reader(files);
-    return DagSource("dags/a.yaml", read("dags/a.yaml"), read).build(settings, catalog, datasets);
+    return DagSource("dags/a.yaml", read("dags/a.yaml"), read, identity).build(settings, catalog, datasets);
 }
 
 // Each mistake as "file:line:column message | hint".
@@ -96,6 +101,39 @@ TEST_CASE("a file that is included in two ways is taken once") {
               .params.integer("limit") == 3);
 }
 
+TEST_CASE("two paths are one file if they lead to the same file, however they are written") {
+    const test::TempFolder folder;
+    const auto write = [&](const std::string& name, const std::string& text) {
+        std::filesystem::create_directories((folder.path() / name).parent_path());
+        std::ofstream(folder.path() / name) << text;
+    };
+    const auto limit = [&](const std::string& include) {
+        write("a.yaml", "include: [" + include + "]\n");
+        const DatasetIndex datasets({std::filesystem::path(SATDL_SOURCE_DIR) / "data"});
+        const Catalog catalog = small_catalog();
+        try {
+            return std::to_string(DagSource(folder.path() / "a.yaml").build({}, catalog, datasets).nodes.at(0).params.integer("limit"));
+        } catch (const Error& error) {
+            return error.diagnostics().front().message;
+        }
+    };
+    write("b.yaml", "params: {limit: 1}\n" + kLoad);
+    std::filesystem::create_symlink("b.yaml", folder.path() / "link.yaml");
+    std::filesystem::create_hard_link(folder.path() / "b.yaml", folder.path() / "hard.yaml");
+    CHECK(limit("b.yaml, ./b.yaml, link.yaml, hard.yaml, " + (folder.path() / "b.yaml").string()) == "1");
+
+    // near/.. is far, and not this folder.
+    write("up.yaml", "params: {limit: 2}\n");
+    write("far/up.yaml", kLoad);
+    write("far/away/none.yaml", "");
+    std::filesystem::create_directory_symlink("far/away", folder.path() / "near");
+    CHECK(limit("up.yaml, near/../up.yaml") == "2");
+    write("near/../a.yaml", "include: ../b.yaml\n");  // far/a.yaml: no cycle
+    CHECK(limit("near/../a.yaml") == "1");
+    std::filesystem::create_symlink("a.yaml", folder.path() / "me.yaml");
+    CHECK(limit("me.yaml").starts_with("these files include each other in a cycle: "));
+}
+
 TEST_CASE("what two files define is a mistake that names both places") {
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\nparams: {limit: 2}\n" + kLoad},
                     {"dags/b.yaml", "params: {limit: 1}\nnetworks: {net: [relu]}\n" + kLoad}}) ==
@@ -136,7 +174,7 @@ TEST_CASE("the number of the files and their size are bounded") {
     for (int i = 1; i < 200; ++i) files[fmt::format("dags/{}.yaml", i)] = fmt::format("include: {}.yaml\n", i + 1);
     CHECK(mistakes(files) == Lines{"dags/99.yaml:1:10 more than 100 files are included"});
     const DocumentReader read = reader(files);
-    CHECK_THROWS_WITH(join_includes("dags/a.yaml", read("dags/a.yaml"), read, {.files = 100, .bytes = 40}),
+    CHECK_THROWS_WITH(join_includes("dags/a.yaml", read("dags/a.yaml"), read, identity, {.files = 100, .bytes = 40}),
                       Catch::Contains("are larger than"));
 }
 
@@ -148,7 +186,7 @@ TEST_CASE("a file's name within an included file begins at the folder of that fi
     const DatasetIndex datasets({});
     const Catalog catalog = small_catalog();
     const DocumentReader read = reader(files);
-    const Dag dag = DagSource(folder / "a.yaml", read(folder / "a.yaml"), read).build({}, catalog, datasets);
+    const Dag dag = DagSource(folder / "a.yaml", read(folder / "a.yaml"), read, identity).build({}, catalog, datasets);
     CHECK(dag.find("x")->files.at(0).path == folder / "golden/empty.yaml");
     CHECK(dag.find("y")->files.at(0).path == folder / "golden/README.md");
 }

@@ -119,11 +119,36 @@ TEST_CASE("what a profile or --set names must be there") {
     CHECK(mistakes(good, {.profile = "", .set = {parse_setting("limti=3")}}) ==
           Lines{"1:1 there is no parameter 'limti' | did you mean 'limit'?"});
     CHECK(mistakes("stages: {s: {kind: load, dataset: mnist}}\n", {.profile = "q", .set = {parse_setting("a=3")}}) ==
-          Lines{"1:1 there is no parameter 'a' | declare it under 'params'",
+          Lines{"1:1 there is no parameter 'a' | declare it under 'params', or set it in one stage: STAGE.a=VALUE",
                 "0:0 there is no profile 'q' | the file has no profiles"});
 }
 
-TEST_CASE("a setting is name=value, its value YAML, its place on the command line") {
+TEST_CASE("STAGE.KEY=VALUE sets what the stage's map says, unless it is a parameter") {
+    const std::string text =
+        "params: {b: {limit: 5}, empty: {}}\nstages:\n  a: {kind: load, dataset: mnist}\n"
+        "  b: {kind: load, dataset: mnist, limit: \"${b.limit}\"}\n"
+        "  g: {foreach: [train, test], do: {kind: load, dataset: mnist, split: \"${item}\", limit: 1}}\n";
+    const auto limits = [&](const Lines& texts) {
+        Settings settings;
+        for (const std::string& one : texts) settings.set.push_back(parse_setting(one));
+        const Lines wrong = mistakes(text, settings);
+        if (!wrong.empty()) return wrong.front();
+        std::string all;
+        for (const Node& node : build(text, settings).nodes) all += node.params.value("limit").canonical() + " ";
+        return all;
+    };
+    CHECK(limits({}) == "null 5 1 1 ");
+    CHECK(limits({"a.limit=2"}) == "2 5 1 1 ");
+    CHECK(limits({"a.limit=2", "a.limit=3", "a.split=test"}) == "3 5 1 1 ");
+    CHECK(limits({"a.limit=${b.limit}"}) == "5 5 1 1 ");
+    CHECK(limits({"b.limit=7"}) == "null 7 1 1 ");                      // the parameter, which b takes
+    CHECK(limits({"b.split=test", "g.limit=9"}) == "null 5 9 9 ");      // params has no b.split
+    CHECK(limits({"a.limti=2"}) == "1:1 stage kind 'load' has no parameter 'limti' | did you mean 'limit'?");
+    CHECK(limits({"a.limit=0"}).starts_with("1:9 'limit' is 0, but must be at least 1"));
+    CHECK(limits({"x.limit=2"}) == "1:1 there is no parameter 'x' | known: b, empty");
+}
+
+TEST_CASE("a setting is name=value, its place on the command line") {
     const Override setting = parse_setting("a.b=[1, {c: x}]");
     const ConfigValue& value = setting.value();
     CHECK(setting.name == "a.b");

@@ -180,6 +180,18 @@ TEST_CASE("a value of the wrong type, range or choice is told with what to write
     CHECK(one(train, "loss: mse, epochs: 1000000") == "'epochs' is 1000000, but must lie between 1 and 100000 epochs");
 }
 
+TEST_CASE("a stage's name alone stands for its one output of the port's kind") {
+    const std::string two = kNet +
+                            "stages:\n  l: {kind: load, dataset: mnist}\n  n: {kind: normalise, in: {images: l.images}}\n"
+                            "  a: {kind: train, in: {x: n, target: l.labels}, net: net, loss: mse}\n"
+                            "  b: {kind: train, in: {x: n, target: l.labels}, net: net, loss: mse}\n";
+    const Dag dag = build(two + "  j: {kind: judge, in: {one: a, other: b.metrics}}\n");
+    CHECK(dag.find("j")->inputs.at(0).from_port == "metrics");
+    CHECK(dag.find("j")->inputs.at(1).from_port == "metrics");
+    CHECK(mistakes(two + "  j: {kind: judge, in: {one: a, other: l}}\n") ==
+          Lines{"7:40 'l' has no output that is of the kind metrics, as 'other' is | its outputs: images, labels"});
+}
+
 TEST_CASE("an edge that leads nowhere is told with what there is") {
     CHECK(
         mistakes(

@@ -199,6 +199,7 @@ TEST_CASE("a default that conflicts with every stage is a mistake, unless a para
     CHECK(mistakes(file(defaults, training("a", "") + training("b", "optimiser: adam"))) ==
           Lines{"3:21 'momentum' has no effect when 'optimiser' is adam | it needs optimiser: sgd\nno stage takes this default"});
     CHECK(mistakes("params: {how: adam}\n" + file(defaults, training("a", "optimiser: \"${how}\""))).empty());
+    CHECK(mistakes(file(defaults, training("a", "optimiser: sgd")), {.profile = "", .set = {parse_setting("a.optimiser=adam")}}).empty());
     CHECK(mistakes("params: {more: []}\n" +
                    file(defaults, training("a", "") + "  b: {foreach: \"${more}\", do: {kind: train, optimiser: sgd}}\n")).empty());
     CHECK(mistakes(file("  train: {retry_delay: 5s}\n", training("a", ""))) ==

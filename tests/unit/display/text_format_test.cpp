@@ -60,6 +60,21 @@ TEST_CASE("Columns of numbers stand to the right, others to the left") {
           "n\n");
 }
 
+TEST_CASE("Text is wrapped between words, and a table in its last column") {
+    CHECK(wrapped("one two three", 80) == "one two three");
+    CHECK(wrapped("one two three", 7) == "one two\nthree");
+    CHECK(wrapped("one two three", 8) == "one two\nthree");
+    CHECK(wrapped("one interminable word", 6) == "one\ninterminable\nword");
+    CHECK(wrapped("", 6).empty());
+    const Table table{.title = "", .columns = {"name", "help"}, 
+                      .rows = {{"a", "one two three four five six seven"}, {"b", "short"}}, .notes = {}};
+    CHECK(table_text(table, 30) ==
+          "name  help\n──────────────────────────────\na     one two three four five\n      six seven\nb     short\n");
+    CHECK(table_text(table, 10) == table_text(table, 30));  // not narrower than what can be read
+    CHECK(table_text(table, std::nullopt) == table_text(table));
+    CHECK(table_text(table, 80) == table_text(table));
+}
+
 TEST_CASE("No cell can bring a control character into a table, and rows may be short") {
     const Table table{.title = "a\x1b[2J", .columns = {"b\n", "c"}, .rows = {{"d\re"}}, .notes = {"\x07"}};
     const std::string text = table_text(table);

@@ -81,7 +81,8 @@ TEST_CASE("Then nothing has changed") {
 TEST_CASE("A changed parameter runs its stage, says so, and leaves what does not depend on it alone") {
     World world;
     world.run(small(k1).build());
-    CHECK(world.lines(small(k2).build()) == Lines{"reuse a: nothing changed", "run b: k was 1, is 2", "unknown c: depends on b, which runs",
+    CHECK(world.lines(small(k2).build()) == Lines{"reuse a: nothing changed", "run b: k was 1, is 2",
+                                                 "unknown c: depends on b, which runs: k was 1, is 2",
                                                  "reuse d: nothing changed", "reuse e: nothing changed"});
 }
 
@@ -131,6 +132,28 @@ TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did n
         CHECK(c.because == "input x changed");
         CHECK(c.key == key_of(*c.recipe));
     }
+}
+
+TEST_CASE("The reason of a changed input is the change from which it comes") {
+    World world;
+    const auto dag = [](std::int64_t k, std::int64_t last) {
+        return DagBuilder()
+            .add("a", "read", {{"path", ConfigValue::of_text("one")}})
+            .add("b", "add", {{"k", ConfigValue::of(k)}}, {{"x", "a.out"}})
+            .add("c", "add", {{"k", ConfigValue::of(last)}}, {{"x", "b.out"}})
+            .add("d", "add", {}, {{"x", "c.out"}})
+            .build();
+    };
+    world.run(dag(1, 1));
+    const Dag same = dag(1, 1), changed = dag(1, 3);
+    PlannedNode d = world.plan(same).nodes[3];
+    const std::vector<Cause> causes{{1, "k was 1, is 2"}, {2, "k was 1, is 3"}};
+    decide(same, d, {sha256("others")}, world.machine, world.cache, {causes});
+    CHECK(d.because == "k was 1, is 2 (by b) and 1 more");
+    CHECK(d.causes == causes);
+    PlannedNode c = world.plan(changed).nodes[2];
+    decide(changed, c, {sha256("others")}, world.machine, world.cache, {{{1, "k was 1, is 2"}}});
+    CHECK(c.because == "k was 1, is 3 and 1 more");
 }
 
 TEST_CASE("Targets come with all that they need, and nothing else") {
@@ -188,7 +211,7 @@ TEST_CASE("Single stages may follow each other, but not with a stage between the
     world.run(small(k1).build());
     const Dag dag = small(k2).build();
     CHECK(world.lines(dag, {.single = {"b", "c"}}) ==
-          Lines{"reuse a: nothing changed", "run b: k was 1, is 2", "unknown c: depends on b, which runs"});
+          Lines{"reuse a: nothing changed", "run b: k was 1, is 2", "unknown c: depends on b, which runs: k was 1, is 2"});
     const Dag longer = small(k2).add("f", "parity", {}, {{"x", "c.out"}}).build();
     CHECK(world.lines(longer, {.single = {"b", "f"}})[2] ==
           "blocked f: its input x comes from c, which may have to run again after b: leave out -s, or name it too");
@@ -320,7 +343,7 @@ TEST_CASE("What goes farther and yet begins at the start says why") {
     world.run(walk(2, "own"));
     CHECK(world.lines(walk(4, "own")) == Lines{"run w: steps was 2, is 4; from the start: way own depends on steps"});
     CHECK(world.lines(walk(1, "own")) == Lines{"run w: steps was 2, is 1"});
-    CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k was 1, is 2"});
+    CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k was 1, is 2 and 1 more"});
     world.run(walk(2));
     CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: there is no final checkpoint of the shorter training"});
 }

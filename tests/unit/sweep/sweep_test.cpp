@@ -122,6 +122,71 @@ TEST_CASE("an argument is an override, of one value or of several as it is writt
     CHECK(values("a=\"\",1") == "\"\" 1 ");
 }
 
+TEST_CASE("what is typed after '=' is what arrives, or is refused") {
+    const auto read = [](const std::string& typed) {
+        try {
+            const Override got = parse_override("s=" + typed, "override");
+            std::string all;
+            for (const ConfigValue& value : got.values) all += (all.empty() ? "" : " ") + value.canonical();
+            return all;
+        } catch (const Error& error) {
+            return fmt::format("{}: {}", error.diagnostics()[0].place.column, error.diagnostics()[0].message);
+        }
+    };
+    const std::pair<const char*, const char*> kTexts[] = {
+        // What means something in YAML is text here.
+        {"#", R"_("#")_"}, {"a#b", R"_("a#b")_"}, {"run #1", R"_("run #1")_"}, {"a b # c", R"_("a b # c")_"},
+        {"|", R"_("|")_"}, {">", R"_(">")_"}, {"|,>", R"_("|" ">")_"},
+        {"- a", R"_("- a")_"}, {"? a", R"_("? a")_"}, {": a", R"_(": a")_"},
+        {"a: b", R"_("a: b")_"}, {"a:b", R"_("a:b")_"}, {"%x", R"_("%x")_"}, {"@x", R"_("@x")_"}, {"`x", R"_("`x")_"}, {"*x", R"_("*x")_"},
+        {"&x", R"_("&x")_"}, {"!x", R"_("!x")_"}, {"---", R"_("---")_"}, {"...", R"_("...")_"},
+        {"-", R"_("-")_"}, {"%YAML 1.2", R"_("%YAML 1.2")_"},
+        // Scalars as in a YAML file.
+        {"null", "null"}, {"~", "null"}, {"nULL", R"_("nULL")_"}, {"true", "true"}, {"yes", R"_("yes")_"}, {"0x10", R"_("0x10")_"},
+        {"1_0", R"_("1_0")_"}, {".5", R"_(".5")_"}, {"+1", R"_("+1")_"}, {"007", R"_("007")_"},
+        {"1e3", "1000"}, {"12:30:00", R"_("12:30:00")_"},
+        {"2024-01-01", R"_("2024-01-01")_"}, {"'1'", R"_("1")_"}, {"'null'", R"_("null")_"}, {"''", R"_("")_"},
+        // Spaces around a value do not count, in it they do.
+        {" lead", R"_("lead")_"}, {"trail ", R"_("trail")_"}, {"x  y", R"_("x  y")_"}, {"tab\there", R"_("tab\u0009here")_"},
+        {"a\\ ", R"_("a ")_"}, {"' a '", R"_(" a ")_"}, {"é", R"_("é")_"},
+        // Escapes without quotes.
+        {"a\\,b", R"_("a,b")_"}, {"a\\,b,c", R"_("a,b" "c")_"}, {"1\\,5", R"_("1,5")_"}, {"a\\\\,b", R"_("a\\" "b")_"},
+        {"a\\", R"_("a\\")_"},
+        {"a\\d+", R"_("a\\d+")_"}, {"\\[a", R"_("[a")_"}, {"f\\(x\\)", R"_("f(x)")_"}, {"it's", R"_("it's")_"}, {"it\\'s", R"_("it's")_"},
+        {"\\'a", R"_("'a")_"}, {"a\\=b", R"_("a=b")_"}, {"a=b", R"_("a=b")_"}, {"1\\ ", R"_("1 ")_"},
+        // Quotes.
+        {"'a,b'", R"_("a,b")_"}, {"'it''s, b'", R"_("it's, b")_"}, {"'it\\'s, b'", R"_("it's, b")_"}, {"'a'',b'", R"_("a',b")_"},
+        {"\"a\\\",b\"", R"_("a\",b")_"}, {"\"a\\\\\",b", R"_("a\\" "b")_"}, {"'a\\\\'", R"_("a\\")_"}, {"\"a\\nb\"", R"_("a\\nb")_"},
+        {"\"it's\"", R"_("it's")_"}, {"'''',b", R"_("'" "b")_"}, {"'a,b','c,d'", R"_("a,b" "c,d")_"}, {"'a' , 'b'", R"_("a" "b")_"},
+        {"'a'b", "6: unexpected text after the closing quote"}, {"\"a\"\"b\"", "6: unexpected text after the closing quote"},
+        {"'a,b", "3: this quote is not closed"}, {"'a\\'", "3: this quote is not closed"}, {"'", "3: this quote is not closed"},
+        // Lists and maps.
+        {"[a,'b,c']", R"_(["a","b,c"])_"}, {"[]", "[]"}, {"{}", "{}"}, {"[[1, 2],[3]]", "[[1,2],[3]]"},
+        {"[run #1, |]", R"_(["run #1","|"])_"},
+        {"{a: 'b,c'}", R"_({"a":"b,c"})_"}, {"{a:1,b: x:y}", R"_({"a":1,"b":"x:y"})_"}, {"{'a,b': 1}", R"_({"a,b":1})_"},
+        {"[{conv: 3, activation: relu}, flatten]", R"_([{"activation":"relu","conv":3},"flatten"])_"}, {"[a\\]b]", R"_(["a]b"])_"},
+        {"[${a.${b}}, 1]", R"_(["${a.${b}}",1])_"}, {"{a: ${b}}", R"_({"a":"${b}"})_"}, {"[1],[2]", "[1] [2]"},
+        {"[a", "3: this '[' has no ']'"}, {"{", "3: this '{' has no '}'"}, {"[a}", "3: this '[' has no ']'"},
+        {"[a]b", "6: unexpected text after ']'"}, {"[a,]", "6: a value is missing here"}, {"[,]", "4: a value is missing here"},
+        {"{a}", "4: 'a' has no value"}, {"{a: 1, a: 2}", "10: 'a' stands twice"}, {"{a:}", "6: a value is missing here"},
+        {"[a: 1]", "4: a map stands in braces"}, {"{: 1}", "4: a value is missing here"},
+        // Functions, and what only looks like one.
+        {"range", R"_("range")_"}, {"choice", R"_("choice")_"}, {"f(x) y", R"_("f(x) y")_"}, {"'range(3)'", R"_("range(3)")_"},
+        {"choice('a,b',c)", R"_("a,b" "c")_"}, {"choice(range(2),7)", "0 1 7"}, {":)", R"_(":)")_"}, {"a(b,c", "4: this '(' has no ')'"},
+        {"range(3", "3: this '(' has no ')'"}, {"f(x)", "3: there is no f(...), but range(...) and choice(...)"},
+        {"range(3)x", "11: unexpected text after ')'"}, {"[range(3)]", "4: range(...) cannot stand within brackets"},
+        {"choice(choice(1))", "10: choice(...) cannot stand within brackets"},
+        // What no text of ours holds.
+        {"new\nline", "6: a value cannot contain a line break"}, {"'new\nline'", "7: a value cannot contain a line break"},
+        {"a\x01", "4: the control character \\x01 in the text"}, {"a\xff", "4: this is not UTF-8"},
+    };
+    for (const auto& [typed, arrives] : kTexts) {
+        INFO(typed);
+        CHECK(read(typed) == arrives);
+    }
+    CHECK(read(std::string(100, '[')) == "67: over 64 brackets within each other");
+}
+
 TEST_CASE("ranges step in decimal, and leave their stop out") {
     CHECK(values("a=range(0.1,0.6,0.1)") == "0.1 0.2 0.3 0.4 0.5 ");
     CHECK(values("a=range(3)") == "0 1 2 ");
@@ -162,7 +227,7 @@ TEST_CASE("what is no axis is told with a caret in its text") {
     CHECK(mistake("a=range(0,1,0.1,2)") == "3 a range has one to three numbers");
     CHECK(mistake("a=range(0,x)") == "11 a range is made of numbers");
     CHECK(mistake("a=range()") == "9 a range is made of numbers");
-    CHECK(mistake("a=range(0,1") == "3 this has no ')' at its end");
+    CHECK(mistake("a=range(0,1") == "3 this '(' has no ')'");
     CHECK(mistake("a=0.5,range(0,1e9)") == "7 over 10000 values");
     CHECK(mistake("a=range(0,1e300)") == "11 this number has too many digits for a range");
     CHECK(mistake("a=range(0,1,0.0000000000000001)") == "13 this number has too many digits for a range");
@@ -194,6 +259,18 @@ TEST_CASE("an axis is a repetition by its name, or because it is said to be one"
     CHECK(repeated(axes, Lines{"none"}).empty());
     CHECK_THROWS_WITH(repeated(axes, Lines{"fodl"}),
                       Catch::Contains("'fodl' is named as a repetition, but is not swept") && Catch::Contains("did you mean 'fold'?"));
+}
+
+TEST_CASE("a key of a stage is swept as a parameter is") {
+    const Sweep swept = sweep(kPipeline, {"noisy.noise_factor=0.1,0.2", "again.seed=1,2"});
+    CHECK(names(swept.dag) == Lines{"mnist", "unit", "noisy[noisy.noise_factor=0.1]", "noisy[noisy.noise_factor=0.2]",
+                                    "again[noisy.noise_factor=0.1,again.seed=1]", "again[noisy.noise_factor=0.1,again.seed=2]",
+                                    "again[noisy.noise_factor=0.2,again.seed=1]", "again[noisy.noise_factor=0.2,again.seed=2]"});
+    CHECK_THROWS_WITH(sweep(kPipeline, {"nosiy.seed=1,2"}), Catch::Contains("there is no parameter 'nosiy.seed' to sweep"));
+    CHECK_THROWS_WITH(sweep(kPipeline, {"noisy.sede=1,2"}),
+                      Catch::Contains("no parameter 'sede'") && Catch::Contains("did you mean 'seed'?"));
+    CHECK_THROWS_WITH(own_sweep(kPipeline + "sweep: {matrix: {noise: [0.1]}, include: [{noise: 0.1, again.seed: 1}, {noise: 0.3}]}\n"),
+                      Catch::Contains("a point of this sweep does not set 'again.seed'"));
 }
 
 TEST_CASE("the short form of the file's own sweep is its matrix, and its mistakes have places in the file") {
