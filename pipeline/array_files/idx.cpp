@@ -37,7 +37,7 @@ std::int64_t big_endian(std::span<const std::byte, 4> bytes) {
 }
 
 // The header; its extents say exactly what the rest of the file holds.
-IdxHeader read_header(BinaryFile& file) {
+IdxHeader read_idx_header(BinaryFile& file) {
     std::array<std::byte, 4> magic{};
     if (file.size() > magic.size() && !file.peek(0, 2).starts_with(std::string_view("\0\0", 2)))
         throw wrong_kind(file, "an IDX file",
@@ -58,13 +58,13 @@ IdxHeader read_header(BinaryFile& file) {
 }  // namespace
 
 ArrayType read_idx_type(BinaryFile& file) {
-    IdxHeader header = read_header(file);
+    IdxHeader header = read_idx_header(file);
     return {dtype_of(header.element), std::move(header.shape)};
 }
 
 Array read_idx(const std::filesystem::path& path, std::optional<std::int64_t> limit) {
     BinaryFile file(path);
-    IdxHeader header = read_header(file);
+    IdxHeader header = read_idx_header(file);
     if (limit) header.shape[0] = std::min(header.shape[0], *limit);
     return file.read_array({.element = header.element, .big_endian = true}, std::move(header.shape));
 }

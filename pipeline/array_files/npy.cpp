@@ -111,7 +111,7 @@ std::optional<Shape> read_shape(std::string_view text) {
     return shape.size() == 1 && !comma ? std::nullopt : std::optional(shape);  // (3) is a number, not a tuple
 }
 
-NpyHeader read_header(BinaryFile& file) {
+NpyHeader read_npy_header(BinaryFile& file) {
     const std::string text = read_text(file);
     NpyHeader header{read_element(file, after_key(file, text, "descr")), read_order(file, after_key(file, text, "fortran_order")), {}};
     std::optional<Shape> shape = read_shape(after_key(file, text, "shape"));
@@ -132,12 +132,12 @@ Array read_fortran(BinaryFile& file, const NpyHeader& header) {
 }  // namespace
 
 ArrayType read_npy_type(BinaryFile& file) {
-    NpyHeader header = read_header(file);
+    NpyHeader header = read_npy_header(file);
     return {dtype_of(header.stored.element), std::move(header.shape)};
 }
 
 Array read_npy(BinaryFile& file, std::optional<std::int64_t> limit) {
-    NpyHeader header = read_header(file);
+    NpyHeader header = read_npy_header(file);
     if (header.fortran && header.shape.size() > 1) {
         const Array whole = read_fortran(file, header);
         return limit ? first_entries(whole, *limit) : whole;
