@@ -397,7 +397,7 @@ TEST_CASE("what a node will return is known in full from what it really reads") 
     CHECK(describe(*check_inputs(b.dag, 1, {{"images", zeros<float>({3, 5})}}).find("images")) == "float32 [3, 5]");
 }
 
-TEST_CASE("a model that was read says itself what it reads; one in a form of its author's own is left to the stage") {
+TEST_CASE("a model that was read says itself what it reads, and one in a form of its author's own is left to the stage") {
     Builder b;
     b.add("file", b.kinds.read);
     b.add("m", b.kinds.train, {{"x", "file.data"}, {"target", "file.data"}}, net({kDense}));
