@@ -61,6 +61,7 @@ struct ParamDescription {
     std::string unit{};
     std::string help{};                     // one line
     bool changes_result = true;             // false: not in the key
+    bool in_key_at_default = true;          // false: its default is not in the key: added later, it leaves the keys of results as they are
     // When the parameter applies. Otherwise a value other than its default is rejected before anything runs.
     struct Condition {
         std::string param{};                // another parameter, which must have ...
@@ -340,7 +341,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 7;
+inline constexpr int kStageAbi = 8;
 
 }  // namespace satdl
 

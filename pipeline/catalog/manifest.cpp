@@ -64,6 +64,7 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("unit", param.unit);
     archive.optional("help", param.help);
     archive.optional("changes_result", param.changes_result, true);
+    archive.optional("in_key_at_default", param.in_key_at_default, true);
     archive.optional("needs", param.needs);
     archive.optional("excludes", param.excludes);
     archive.optional("below", param.below);

@@ -9,6 +9,8 @@
 namespace satdl {
 namespace {
 
+bool is_default(const ParamDescription& param, const ParamValue& value) { return param.fallback && value.text() == *param.fallback; }
+
 // Files and datasets count by their files' content; threads, precision and device by what they resolve to.
 bool is_part_of_key(const ParamDescription& param) {
     return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
@@ -20,7 +22,8 @@ void add_params(const Node& node, Recipe& recipe) {
     for (const ParamDescription& param : node.stage->description.params) {
         if (!is_part_of_key(param)) continue;
         const auto found = node.params.values().find(param.name);
-        recipe.push_back({"param " + param.name, (found == node.params.values().end() ? kAbsent : found->second).canonical()});
+        const ParamValue& value = found == node.params.values().end() ? kAbsent : found->second;
+        if (param.in_key_at_default || !is_default(param, value)) recipe.push_back({"param " + param.name, value.canonical()});
     }
 }
 
