@@ -28,7 +28,7 @@ StageEntry train_stage() {
         .description = {
             .kind = "train",
             .version = 3,
-            .help = "Train a network from scratch and keep its best epoch",
+            .help = "Train a network from scratch and keep its best or its last epoch",
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),
             .params = training_params(),

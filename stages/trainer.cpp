@@ -223,17 +223,17 @@ void Trainer::end_epoch(TrainingState& state) {
     state.history.steps.push_back(state.updates);
     state.history.rates.push_back(state.rate);
     ++state.epoch;
-    keep_if_best(state);
+    keep_weights(state);
     report(state, true, metrics);
     state.step = 0;
     state.sums = {};
 }
 
-void Trainer::keep_if_best(TrainingState& state) const {
+void Trainer::keep_weights(TrainingState& state) const {
     const std::size_t monitored = column(state.history, monitor_);
     const double value = state.history.rows.back()[monitored];
     const auto best_row = static_cast<std::size_t>(state.best_epoch - 1);
-    if (state.best_epoch == 0 || is_better(monitor_, value, state.history.rows[best_row][monitored])) {
+    if (options_.keep == Keep::Last || state.best_epoch == 0 || is_better(monitor_, value, state.history.rows[best_row][monitored])) {
         state.best_epoch = state.epoch;
         state.best_weights = copies(state.weights);
     }
@@ -252,6 +252,17 @@ Progress Trainer::place_in(const TrainingState& state, bool epoch_ended) const {
 void Trainer::report(const TrainingState& state, bool epoch_ended, const Numbers& metrics) {
     Progress progress = place_in(state, epoch_ended);
     progress.metrics = metrics;
+    context_.progress(progress);
+}
+
+void Trainer::report_kept(const TrainingState& state) {
+    if (state.best_epoch == state.epoch) return;
+    Progress progress = place_in(state, true);
+    progress.epoch = state.best_epoch;
+    progress.step = 0;  // no step, and no end of an epoch: nobody must count it again
+    progress.epoch_ended = false;
+    const std::vector<double>& kept = state.history.rows[static_cast<std::size_t>(state.best_epoch - 1)];
+    for (std::size_t i = 0; i < kept.size(); ++i) progress.metrics.emplace_back(state.history.names[i], kept[i]);
     context_.progress(progress);
 }
 

@@ -1,4 +1,4 @@
-// Training: mini-batches in an order that the seed decides, metrics per epoch, and the best epoch kept.
+// Training: mini-batches in an order that the seed decides, metrics per epoch, and the best epoch kept, or the last.
 //
 // All that a training knows between two steps stands in TrainingState, a plain value; the order of an epoch and the dropout
 // masks of a step are functions of (seed, epoch, step). So a state that was written down and read back continues with the
@@ -19,6 +19,8 @@
 
 namespace satdl::stages {
 
+enum class Keep { Best, Last };  // the epoch whose weights are the result
+
 struct TrainingOptions {
     LossKind loss = LossKind::Mse;
     OptimiserOptions optimiser;
@@ -26,6 +28,7 @@ struct TrainingOptions {
     std::int64_t batch_size = 128;
     std::int64_t seed = 0;
     std::string monitor = "auto";   // "val/loss", ...; also Keras' names; auto: val/loss, without validation data train/loss
+    Keep keep = Keep::Best;
     std::size_t frozen_layers = 0;  // the first so many layers stay as they are
     ScheduleOptions schedule{};
     StoppingOptions stopping{};
@@ -63,7 +66,7 @@ struct TrainingState {
     Moments moments;  // of the trained tensors, in order
     MetricSums sums;  // of the running epoch's training
     TrainingHistory history;
-    std::int64_t best_epoch = 0;  // 0: none yet
+    std::int64_t best_epoch = 0;  // whose weights are kept; 0: none yet
     Weights best_weights;
     StoppingState stopping;
 };
@@ -83,6 +86,9 @@ public:
     // Through the context. Not where the weights are no numbers any more.
     void keep_checkpoint(const TrainingState& state);
 
+    // To the context, after run(): the metrics of the epoch that is kept, if that is not the last.
+    void report_kept(const TrainingState& state);
+
     [[nodiscard]] const std::string& monitor() const { return monitor_; }
     // Why the training ended: "stopped after epoch 7: val/loss has not improved for 3 epochs".
     [[nodiscard]] std::string ending(const TrainingState& state) const;
@@ -92,7 +98,7 @@ private:
     double run_step(TrainingState& state, const std::vector<std::int64_t>& order);
     void learn_from(TrainingState& state, Weights gradients, std::int64_t samples);
     void end_epoch(TrainingState& state);
-    void keep_if_best(TrainingState& state) const;
+    void keep_weights(TrainingState& state) const;
     [[nodiscard]] Numbers validate(TrainingState& state) const;
     [[nodiscard]] Progress place_in(const TrainingState& state, bool epoch_ended) const;
     void report(const TrainingState& state, bool epoch_ended, const Numbers& metrics);

@@ -97,6 +97,12 @@ std::vector<ParamDescription> stopping_params() {
         number("validation_fraction", "0", 0, 0.99, "fraction of the samples, from the end, held out for validation");
     fraction.excludes = {"val_x"};
     return {
+        {.name = "keep",
+         .type = ParamType::Choice,
+         .fallback = "best",
+         .choices = {"best", "last"},
+         .help = "epoch whose weights are the result: the best by monitor, or the last",
+         .in_key_at_default = false},
         {.name = "monitor",
          .fallback = "auto",
          .help = "metric that selects the best epoch: val/loss, val/accuracy, train/loss, ...; auto: val/loss if there is "
@@ -174,11 +180,11 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
     PortDescription::MetricsRule summary = reported;
     summary.names = summary_names();
     summary.also_under = {kLast, kBest, kEpochOfBest};
-    return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule), .help = "the model with the weights of the best epoch"},
+    return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule), .help = "the model with the weights of the best epoch, or of the last: see keep"},
             {.name = "history", .kind = PortKind::History,
              .help = "epoch, step (updates), lr, and every metric, one row per epoch", .metrics = reported},
             {.name = "metrics", .kind = PortKind::Metrics,
-             .help = "train/loss, val/accuracy, ... at best_epoch, where monitor is best; last/... at last_epoch; best/..., "
+             .help = "train/loss, val/accuracy, ... at best_epoch, whose weights are kept; last/... at last_epoch; best/..., "
                      "each one's own best, at epoch_of_best/...; stopped_early: 0 or 1",
              .metrics = summary}};
 }
@@ -231,6 +237,7 @@ TrainingOptions training_options(const Params& params) {
             .batch_size = params.integer("batch_size"),
             .seed = params.integer("seed"),
             .monitor = params.text("monitor"),
+            .keep = params.text("keep") == "last" ? Keep::Last : Keep::Best,
             .schedule = {.kind = schedule_from_name(params.text("schedule")),
                          .warmup_epochs = params.number("warmup_epochs"),
                          .step_epochs = params.number("step_epochs"),
@@ -271,6 +278,7 @@ StageOutput train(const Net& net, Weights weights, TrainingOptions options, cons
     Trainer trainer(net, std::move(options), std::move(data), context);
     TrainingState state = trainer.start(std::move(weights));
     trainer.run(state);
+    trainer.report_kept(state);
     context.log(LogLevel::Info, trainer.ending(state));
     const Model model{net.network(), net.input(), net.arrays_from(state.best_weights)};
     return {.outputs = {{"model", to_group(model)},

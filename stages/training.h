@@ -20,7 +20,7 @@ inline constexpr std::int64_t kTrainingMemory = std::int64_t{1} << 30;
 [[nodiscard]] Initialiser initialiser_of(const Params& params);
 // `validation_fraction`: of the training data, held out where no validation data are connected.
 [[nodiscard]] TrainingData training_data(const StageInputs& inputs, double validation_fraction);
-// Trains `net` from `weights` and returns the best epoch's model, the history and the metrics.
+// Trains `net` from `weights` and returns the kept epoch's model, the history and the metrics.
 [[nodiscard]] StageOutput train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs,
                             StageContext& context);
 

@@ -14,6 +14,7 @@ namespace satdl {
 namespace {
 
 constexpr int kBarCells = 20;
+constexpr int kShortestBar = 5;
 constexpr int kSparklineCells = 20;
 
 std::string step_rate(double seconds) {
@@ -23,12 +24,12 @@ std::string step_rate(double seconds) {
 }
 
 // Heavy cells for the done part, light ones for the rest: they also differ without colour.
-std::string bar(double share, bool colour) {
-    const int cells = std::clamp(static_cast<int>(std::floor(share * kBarCells)), 0, kBarCells);
+std::string bar(double share, int length, bool colour) {
+    const int cells = std::clamp(static_cast<int>(std::floor(share * length)), 0, length);
     std::string text = colour ? "\x1b[32m" : "";
     for (int i = 0; i < cells; ++i) text += "━";
     if (colour) text += "\x1b[90m";
-    for (int i = cells; i < kBarCells; ++i) text += "─";
+    for (int i = cells; i < length; ++i) text += "─";
     if (colour) text += "\x1b[0m";
     return text;
 }
@@ -44,6 +45,18 @@ std::string metrics_text(std::vector<std::pair<std::string, double>> metrics, co
     std::sort(metrics.begin(), metrics.end());
     std::string text;
     for (const auto& [name, value] : metrics) text += fmt::format(" - {}: {}{}", printable(name), metric_text(value), after(name));
+    return text;
+}
+
+// "loss 0.0931 acc 0.971": what people watch, for lines that are too narrow for all; else the first metric.
+std::string short_metrics_text(const std::vector<std::pair<std::string, double>>& metrics) {
+    std::string text;
+    for (const auto& [ending, shown] : {std::pair<std::string_view, std::string_view>{"loss", "loss"}, {"accuracy", "acc"}}) {
+        const auto is_it = [&](const auto& metric) { return metric.first == ending || metric.first == fmt::format("train/{}", ending); };
+        if (const auto found = std::ranges::find_if(metrics, is_it); found != metrics.end())
+            text += fmt::format(" {} {:.3g}", shown, found->second);
+    }
+    if (text.empty() && !metrics.empty()) text = fmt::format(" {} {:.3g}", printable(metrics.front().first), metrics.front().second);
     return text;
 }
 
@@ -109,6 +122,7 @@ void RunTracker::stage_progress(NodeId node, const Progress& progress, double no
         stage.first_at = now;
     }
     if (!progress.epoch_ended) return;
+    stage.epochs_ended = progress.epoch;
     for (const auto& [name, value] : progress.metrics) {
         if (name == "train/loss" || name == "val/loss") stage.losses[name].push_back(value);
     }
@@ -147,9 +161,11 @@ TimeLeft RunTracker::time_left(double now) const {
 }
 
 std::string finished_metrics_text(const RunningStage& stage) {
-    return metrics_text(stage.latest.metrics, [&](const std::string& name) {
+    const bool is_kept = stage.latest.epoch > 0 && stage.latest.step == 0 && !stage.latest.epoch_ended;
+    const std::string kept = is_kept ? fmt::format(" - kept epoch {}", stage.latest.epoch) : "";
+    return kept + metrics_text(stage.latest.metrics, [&](const std::string& name) {
         const auto losses = stage.losses.find(name);
-        if (losses == stage.losses.end() || losses->second.size() < 2 || std::ssize(losses->second) != stage.latest.epoch) return std::string();
+        if (losses == stage.losses.end() || losses->second.size() < 2 || std::ssize(losses->second) != stage.epochs_ended) return std::string();
         return ' ' + sparkline(losses->second, kSparklineCells);
     });
 }
@@ -161,24 +177,29 @@ std::string metrics_text(const std::vector<std::pair<std::string, double>>& metr
 std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour) {
     const Progress& at = stage.latest;
     std::string before = padded(fitted(stage.name, name_width), name_width) + "  ";
-    std::string after;
+    std::string steps, rate, after;
     std::optional<double> share;
     if (at.steps > 0 || at.epochs > 0) {
         if (at.epochs > 0) before += epoch_text(at) + ' ';
         const std::int64_t step = at.epoch_ended ? at.steps : at.step;
         share = at.steps > 0 ? static_cast<double>(step) / static_cast<double>(at.steps)
                              : static_cast<double>(at.epoch) / static_cast<double>(at.epochs);
-        if (at.steps > 0) after += fmt::format(" {:>{}}/{}", step, std::to_string(at.steps).size(), at.steps);
-        if (const auto rate = stage.seconds_a_step()) after += fmt::format(" {}", step_rate(*rate));
+        if (at.steps > 0) steps = fmt::format(" {:>{}}/{}", step, std::to_string(at.steps).size(), at.steps);
+        if (const auto seconds = stage.seconds_a_step()) rate = fmt::format(" {}", step_rate(*seconds));
     } else {
         if (stage.expected_seconds && *stage.expected_seconds > 0) share = (now - stage.started) / *stage.expected_seconds;
         after += fmt::format("{}{}", share ? " " : "", clock_text(now - stage.started));
     }
-    after += left_text(stage, now) + metrics_text(at.metrics);
-    if (!share) return fitted(before + after, width);
-    const int room = width - display_width(before) - kBarCells;
-    if (room < 0) return fitted(before + after, width);  // too narrow for a bar
-    return before + bar(std::min(1.0, *share), colour) + fitted(after, room);
+    after += left_text(stage, now);
+    if (!share) return fitted(before + after + metrics_text(at.metrics), width);
+    const int room = width - display_width(before);
+    const std::string numbers = short_metrics_text(at.metrics);
+    const auto fits = [&](const std::string& text, int cells) { return display_width(text) + cells <= room; };
+    const auto line = [&](const std::string& text, int cells) { return before + bar(std::min(1.0, *share), cells, colour) + text; };
+    if (const std::string all = steps + rate + after + metrics_text(at.metrics); fits(all, kBarCells)) return line(all, kBarCells);
+    for (const std::string& text : {steps + rate + after + numbers, steps + after + numbers, after + numbers})
+        if (fits(text, kShortestBar)) return line(text, std::min(kBarCells, room - display_width(text)));
+    return fitted(before + numbers, width);  // too narrow for a bar
 }
 
 std::string plain_line(const RunningStage& stage, double now) {

@@ -22,6 +22,7 @@ struct RunningStage {
     std::int64_t first_steps = 0;
     double first_at = 0;
     double latest_at = 0;
+    std::int64_t epochs_ended = 0;
     std::map<std::string, std::vector<double>> losses;  // train/loss and val/loss, one value per finished epoch
 
     [[nodiscard]] std::int64_t steps_done() const;   // over all epochs
@@ -66,12 +67,13 @@ private:
     std::size_t done_ = 0, total_ = 0;
 };
 
-// "m1  epoch 3/20 ━━━━━━━━━━━━━━━━━━━━ 312/469 21ms/step 1:05 left - accuracy: 0.9712 - loss: 0.0931", cut to `width`.
+// "m1  epoch 3/20 ━━━━━━━━━━━━━━━━━━━━ 312/469 21ms/step 1:05 left - accuracy: 0.9712 - loss: 0.0931". If that is wider than `width`,
+// "loss 0.0931 acc 0.971" stands for the metrics, then the bar is shorter, then the rate and the steps are left out.
 [[nodiscard]] std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour);
 // "m1: epoch 3/20, step 312/469, 1:05 left - loss: 0.0931"
 [[nodiscard]] std::string plain_line(const RunningStage& stage, double now);
 // " - train/accuracy: 0.9712 - train/loss: 0.0931 █▅▃▂▁": a finished stage's metrics, its losses over the epochs if all of
-// them are known (a resumed training reports only its own epochs)
+// them are known (a resumed training reports only its own epochs); " - kept epoch 16 - ..." if it last reported an earlier epoch (step 0)
 [[nodiscard]] std::string finished_metrics_text(const RunningStage& stage);
 // " - accuracy: 0.9712 - loss: 0.0931", sorted by name
 [[nodiscard]] std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);

@@ -3,6 +3,7 @@
 shipped_recipes.txt was written by satdl 6f50e30 from its DAG files, which said everything in each stage.
 It holds, under several settings, each stage's kind, inputs, and parameters that differ from the kind's own defaults. LibTorch and
 the CPU, which are part of a key too, are left out.
+Since then two things were changed on purpose: trainings validate on held-out images unless `validation=test`, and compare reads predictions.
 """
 
 import hashlib
@@ -18,9 +19,12 @@ EXPECTED = pathlib.Path(__file__).with_name("shipped_recipes.txt")
 OTHER = ("limit=100", "noise_factor=0.3", "seed=11", "epochs=9", "batch_size=7", "learning_rate=0.02", "threads=3", "precision=auto", "device=auto")
 SETTINGS = [
     ("full", ()),
+    ("full", ("validation=test",)),  # as until `validation` came
+    ("full", ("validation=none", "keep=last")),
     ("full", ("--profile", "quick")),
     ("full", (*OTHER, "bn_momentum=0.8", "freeze=true", "autoencoder_images=train_and_test")),
     ("dense", ()),
+    ("dense", ("validation=test", "feature_layer=hidden_2")),
     ("dense", ("--profile", "quick")),
     ("dense", (*OTHER, "feature_layer=hidden_2")),
 ]

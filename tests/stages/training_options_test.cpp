@@ -262,3 +262,21 @@ TEST_CASE("weights that the last update spoilt are no result, though every loss 
     const Given given{{"net", "[{dense: 1}]"}, {"loss", "mse"}, {"optimiser", "sgd"}, {"epochs", "1"}, {"learning_rate", "1e6"}};
     CHECK_THROWS_WITH(run(train_stage(), inputs, given), Contains("the weights are no numbers after epoch 1"));
 }
+
+TEST_CASE("the last epoch is kept if that is asked for, whichever was best; what the best one was is said either way") {
+    const StageInputs inputs = blobs(60);
+    // The first of equal epochs is the best: the accuracy stays at its maximum while the weights still change.
+    const Given first = training({{"monitor", "val/accuracy"}, {"epochs", "6"}});
+    Given last = first;
+    last["keep"] = "last";
+    TestContext best_context(train_stage().description, first), last_context(train_stage().description, last);
+    const StageOutput best = train_stage().run(inputs, best_context), end = train_stage().run(inputs, last_context);
+    REQUIRE(metric(best, "best_epoch") < 6);
+    CHECK(metric(end, "best_epoch") == 6);
+    CHECK(metric(end, "val/loss") == metric(best, "last/val/loss"));
+    CHECK(metric(end, "best/val/accuracy") == metric(best, "val/accuracy"));
+    CHECK(first_kernel(end) != first_kernel(best));
+    CHECK(best_context.reported.back().step == 0);
+    CHECK(static_cast<double>(best_context.reported.back().epoch) == metric(best, "best_epoch"));
+    CHECK(last_context.reported.back().epoch_ended);
+}

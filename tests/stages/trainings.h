@@ -32,7 +32,7 @@ public:
     [[nodiscard]] Precision precision() const override { return given_.precision(); }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return given_.files(); }
     [[nodiscard]] bool stop_requested() const override { return asked_++ == stop_after_; }
-    void progress(const Progress& at) override { steps += at.epoch_ended ? 0 : 1; }
+    void progress(const Progress& at) override { steps += at.epoch_ended || at.step == 0 ? 0 : 1; }
     void log(LogLevel, std::string_view) override {}
     [[nodiscard]] const NamedArrays* checkpoint() override { return begin_at ? &*begin_at : nullptr; }
     [[nodiscard]] bool checkpoint_due(bool) override { return keeps_all; }

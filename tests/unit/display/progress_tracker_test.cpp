@@ -113,3 +113,25 @@ TEST_CASE("A resumed training, of which the first epochs were not seen, has its 
     for (const std::int64_t epoch : {2, 3}) run.tracker.stage_progress(0, {epoch, 3, 10, 10, true, {{"train/loss", 0.5}}}, 1);
     CHECK(finished_metrics_text(run.tracker.running().at(0)) == " - train/loss: 0.5000");
 }
+
+TEST_CASE("A training that kept an earlier epoch ends with that epoch's numbers") {
+    Run run(8, {100});
+    run.tracker.stage_started(run.dag, run.planned(0), 0);
+    for (const std::int64_t epoch : {1, 2, 3})
+        run.tracker.stage_progress(0, {epoch, 3, 10, 10, true, {{"val/loss", epoch == 2 ? 1 : 2}}}, 1);
+    run.tracker.stage_progress(0, {2, 3, 0, 10, false, {{"val/loss", 1}}}, 1);
+    CHECK(finished_metrics_text(run.tracker.running().at(0)) == " - kept epoch 2 - val/loss: 1.0000 █▁█");
+}
+
+TEST_CASE("A line that is too narrow for everything shows the numbers rather than the bar") {
+    RunningStage stage;
+    stage.name = "evaluate_m3";
+    stage.latest = {3, 20, 48, 235, false, {{"train/accuracy", 0.92}, {"train/loss", 0.2043}}};
+    stage.latest_at = 1.036;  // of 518 steps
+    const auto line = [&](int width) { return bar_line(stage, 1.036, 11, width, false); };
+    CHECK(line(120) == "evaluate_m3  epoch  3/20 ━━━━──────────────── "
+                       " 48/235 2ms/step 8s left - train/accuracy: 0.9200 - train/loss: 0.2043");
+    CHECK(line(79) == "evaluate_m3  epoch  3/20 ━────────  48/235 2ms/step 8s left loss 0.204 acc 0.92");
+    CHECK(line(60) == "evaluate_m3  epoch  3/20 ━────── 8s left loss 0.204 acc 0.92");
+    CHECK(line(40) == "evaluate_m3  epoch  3/20  loss 0.204 ac…");
+}
