@@ -27,13 +27,13 @@ namespace satdl {
 namespace {
 
 constexpr const char* kExamples = R"(Examples:
-  satdl run dags/full.yaml                      run every stage that is out of date
-  satdl run dags/full.yaml m1 -n                show what would run for m1, and why
-  satdl run dags/full.yaml -f -s m1             rerun only m1
-  satdl run dags/full.yaml --smoke              quick check, nothing is stored
-  satdl run dags/full.yaml noise_factor=0.2     set a parameter, as --set does
-  satdl run dags/full.yaml m1.epochs=5          set it in one stage
-  satdl run dags/full.yaml noise_factor=0.1,0.2 run once per value, as --sweep does)";
+  satdl run dags/full.yaml                  run the stages that are out of date
+  satdl run dags/full.yaml m1 -n            show what would run for m1, and why
+  satdl run dags/full.yaml -f -s m1         rerun only m1
+  satdl run dags/full.yaml --smoke          quick check, nothing is stored
+  satdl run dags/full.yaml epochs=5         set a parameter, as --set does
+  satdl run dags/full.yaml m1.epochs=5      set it in one stage
+  satdl run dags/full.yaml seed=1,2,3       run once per value, as --sweep does)";
 
 // Throws if a stage was requested with -s and one of its inputs is not in the store.
 void refuse_blocked(const Dag& dag, const Plan& plan) {
