@@ -110,7 +110,8 @@ def approach_1(epochs):
 
 
 def approach_2(_):
-    section("Approach 2, complete", "The study: 97.58 % \"validation accuracy\" of the pretrained model against 94.67 %.", "dags/dense.yaml", *STUDY)
+    section("Approach 2, complete", "The study: 97.58 % \"validation accuracy\" of the pretrained model against 94.67 %.",
+            "dags/dense.yaml", *STUDY)
     comparison()
     m2, m3 = (show(f"evaluate_{model}@test")["metrics"]["metrics"] for model in ("m2", "m3"))
     for figure, model, metrics in ((0.9758, "M3", m3), (0.9467, "M2", m2)):
@@ -165,12 +166,12 @@ def main():
     write("# Results", "", "Written by `python3 docs/results.py`, one section at a time (`python3 docs/results.py NAME`); the seed is 7 unless stated.")
     write("P is M2's accuracy on Fashion-MNIST's test images, P0 M3's; `compare.difference` is P0 - P. Results that contradict the study are "
           "reported as measured. Less data and fewer epochs than the study's are weaker evidence: each section states its size.")
-    write("**The figures up to commit bd11ace are too good**: those runs kept each training's best epoch by its loss on the very test images that P "
-          "and P0 are measured on, a selection among as many looks at them as there were epochs (20 in the complete runs). Since then the "
+    write("**The figures up to commit bd11ace are too good**: those runs kept each training's best epoch by its loss on the very test "
+          "images that P and P0 are measured on, a selection among as many looks at them as there were epochs (20 in the complete runs). Since then the "
           "shipped DAGs select on held-out training images, and this page measures the study's way, `validation=test keep=last`, which "
           "selects nothing.")
-    write("The figures of a section are of its processor. Another one rounds differently, training amplifies that, and P0 of one seed may move "
-          "by percentage points; compare intervals over seeds, not single runs.")
+    write("The figures of a section are of its processor. Another one rounds differently, training amplifies that, and P0 of one seed "
+          "may move by percentage points; compare intervals over seeds, not single runs.")
     for name in (name for name in SECTIONS if name in sections):
         write(f"<!-- {name} -->", sections[name])
     PAGE.write_text("\n".join(page).rstrip() + "\n")

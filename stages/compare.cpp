@@ -190,7 +190,11 @@ PortDescription history(std::string name) {
 }
 
 PortDescription predictions(std::string name, std::string help) {
-    return {.name = std::move(name), .dtypes = {DType::Float32, DType::Float64}, .shape = "[N, ...]", .optional = true, .help = std::move(help)};
+    return {.name = std::move(name),
+            .dtypes = {DType::Float32, DType::Float64},
+            .shape = "[N, ...]",
+            .optional = true,
+            .help = std::move(help)};
 }
 
 }  // namespace

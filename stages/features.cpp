@@ -44,6 +44,7 @@ StageEntry features_stage() {
     return {
         .description = {
             .kind = "features",
+            .version = 2,
             .help = "Compute the output of a model, or of one of its layers, for samples",
             .inputs = {{.name = "model", .kind = PortKind::Model},
                        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images}},

@@ -180,7 +180,8 @@ std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
     PortDescription::MetricsRule summary = reported;
     summary.names = summary_names();
     summary.also_under = {kLast, kBest, kEpochOfBest};
-    return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule), .help = "the model with the weights of the best epoch, or of the last: see keep"},
+    return {{.name = "model", .kind = PortKind::Model, .model = std::move(rule),
+             .help = "the model with the weights of the best epoch, or of the last: see keep"},
             {.name = "history", .kind = PortKind::History,
              .help = "epoch, step (updates), lr, and every metric, one row per epoch", .metrics = reported},
             {.name = "metrics", .kind = PortKind::Metrics,

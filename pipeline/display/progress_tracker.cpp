@@ -165,7 +165,8 @@ std::string finished_metrics_text(const RunningStage& stage) {
     const std::string kept = is_kept ? fmt::format(" - kept epoch {}", stage.latest.epoch) : "";
     return kept + metrics_text(stage.latest.metrics, [&](const std::string& name) {
         const auto losses = stage.losses.find(name);
-        if (losses == stage.losses.end() || losses->second.size() < 2 || std::ssize(losses->second) != stage.epochs_ended) return std::string();
+        if (losses == stage.losses.end() || losses->second.size() < 2) return std::string();
+        if (std::ssize(losses->second) != stage.epochs_ended) return std::string();
         return ' ' + sparkline(losses->second, kSparklineCells);
     });
 }

@@ -67,10 +67,12 @@ class Repetitions(satdl.Case):
 
     def test_a_seed_that_reaches_nothing_gives_one_artifact_and_no_interval(self):
         dag = self.write("deaf.yaml", DAG.replace('first: "${seed}"', "first: 1"))
-        sweep, = [event for event in self.events(dag, "seed=range(1,6)", "--paired", "m2.loss,m3.loss", "--csv", "points.csv") if event["event"] == "sweep"]
+        events = self.events(dag, "seed=range(1,6)", "--paired", "m2.loss,m3.loss", "--csv", "points.csv")
+        sweep, = [event for event in events if event["event"] == "sweep"]
         self.assertTrue(sweep["axes"][0]["unused"])
         row, = sweep["rows"]
-        self.assertEqual({name: (metric["n"], metric["sd"]) for name, metric in row["metrics"].items()}, {"m2.loss": (1, None), "m3.loss": (1, None)})
+        self.assertEqual({name: (metric["n"], metric["sd"]) for name, metric in row["metrics"].items()},
+                         {"m2.loss": (1, None), "m3.loss": (1, None)})
         paired, = row["paired"]
         self.assertEqual((paired["n"], paired["low"], paired["told_from_zero"], paired["same"]), (1, None, None, ["m2", "m3"]))
         with open(self.folder / "points.csv", newline="") as file:
@@ -82,7 +84,8 @@ class Repetitions(satdl.Case):
         self.assertNotIn("greater", out)
 
     def test_a_seed_that_reaches_one_side_says_which(self):
-        dag = self.write("half.yaml", DAG.replace('signs: {kind: sign, in: {x: a.numbers}}', "one: {kind: count_up}\n  signs: {kind: sign, in: {x: one.numbers}}"))
+        dag = self.write("half.yaml", DAG.replace("signs: {kind: sign, in: {x: a.numbers}}",
+                                                  "one: {kind: count_up}\n  signs: {kind: sign, in: {x: one.numbers}}"))
         out = self.call("run", dag, "seed=range(1,4)", "--paired", "m2.loss,m3.loss")
         self.assertIn("n = 3 (only m3 varies, m2 is the same artifact in all 3 points): ", out)
         self.assertRegex(out, r"\(n=1\)")

@@ -81,7 +81,8 @@ TEST_CASE("a metric that is no number is not compared") {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     CHECK_THROWS_WITH(compare({{"baseline", metrics(0.9, 1)}, {"candidate", metrics(nan, 1)}}),
                       Contains("the accuracy of M3 is nan: there is nothing to compare"));
-    CHECK_THROWS_WITH(compare({{"baseline", metrics(0.9, nan)}, {"candidate", metrics(0.9, 1)}}, "loss"), Contains("the loss of M2 is nan"));
+    CHECK_THROWS_WITH(compare({{"baseline", metrics(0.9, nan)}, {"candidate", metrics(0.9, 1)}}, "loss"),
+                      Contains("the loss of M2 is nan"));
 }
 
 TEST_CASE("compare puts the numbers side by side; without predictions it names no winner") {
@@ -103,12 +104,14 @@ TEST_CASE("compare puts the numbers side by side; without predictions it names n
     CHECK(table.rows[2] == Row{"test loss", "0.3300", "0.2500", "-0.0800"});
     CHECK(table.rows[4] == Row{"training - test accuracy", "4.00 %", "6.00 %", "+2.00 points"});
     REQUIRE(table.notes.size() == 1);
-    CHECK(table.notes[0] == "M3's accuracy is 4.50 points above M2's; one number each does not say whether they differ by more than chance");
+    CHECK(table.notes[0] ==
+          "M3's accuracy is 4.50 points above M2's; one number each does not say whether they differ by more than chance");
 }
 
 TEST_CASE("a difference of losses, and none at all, is said as it is") {
     const StageOutput outcome = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.8, 0.3)}}, "loss");
-    CHECK(outcome.tables[0].notes[0] == "M3's loss is 0.1000 above M2's; one number each does not say whether they differ by more than chance");
+    CHECK(outcome.tables[0].notes[0] ==
+          "M3's loss is 0.1000 above M2's; one number each does not say whether they differ by more than chance");
     CHECK(outcome.tables[0].rows[0][0] == "test loss");
     const StageOutput same = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.9, 0.3)}});
     CHECK_THAT(same.tables[0].notes[0], Contains("M3 and M2 have the same accuracy"));

@@ -54,7 +54,8 @@ struct SmallSweep {
             return found == metrics.end() ? Metrics{} : found->second;
         };
         std::map<NodeId, SweepOutcome> ended;
-        for (NodeId node = 0; node < sweep.dag.nodes.size(); ++node) ended[node].key = copies.contains(node) ? sha256("copy") : sha256(std::to_string(node));
+        for (NodeId node = 0; node < sweep.dag.nodes.size(); ++node)
+            ended[node].key = sha256(copies.contains(node) ? "copy" : std::to_string(node));
         for (const NodeResult& node : outcomes.nodes) ended[node.node] = {std::nullopt, node.error};
         return summarise_sweep(sweep, ended, of_node, question);
     }
@@ -211,7 +212,8 @@ TEST_CASE("A setting is the best only if its repetitions tell it from all others
     CHECK(tied.rows[0].best);
     CHECK(tied.rows[1].best);
     CHECK(to_table(tied).rows[1].back() == "among the best");
-    CHECK(to_table(tied).notes[1] == "1 setting cannot be told from the first: the 95 % intervals of the two means overlap, or one has none");
+    CHECK(to_table(tied).notes[1] ==
+          "1 setting cannot be told from the first: the 95 % intervals of the two means overlap, or one has none");
     const auto clear = set({0.80, 0.801, 0.5, 0.501});  // +- 0.006 each
     CHECK(clear.rows[0].best);
     CHECK(!clear.rows[1].best);
@@ -234,8 +236,8 @@ TEST_CASE("Points that share an artifact are one repetition, of which there is n
     CHECK(!half.rows[0].metrics[1].sd);
     CHECK(half.rows[0].paired[0].difference.n == 2);
     CHECK(describe(half, half.rows[0].paired[0]) ==
-          "fit.loss - score.loss = +0.2500, n = 2 (only score varies, fit is the same artifact in all 2 points): there is no interval from equal "
-          "values");
+          "fit.loss - score.loss = +0.2500, n = 2 (only score varies, fit is the same artifact in all 2 points): "
+          "there is no interval from equal values");
     for (std::size_t i : {0, 1}) small.sweep.points[i].nodes[1] = small.sweep.points[0].nodes[1];
     const auto none = small.report(query);
     CHECK(none.rows[0].paired[0].difference.n == 1);
