@@ -12,8 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "pipeline/core/fresh_array.h"
 #include "stages/classification.h"
-#include "stages/fresh_array.h"
 #include "stages/parallel.h"
 #include "stages/ports.h"
 #include "stages/random.h"
