@@ -64,13 +64,10 @@ TEST_CASE("there is a winner only if the paired test over the samples tells the 
     CHECK_THAT(note(with_predictions(9, 9)), Contains("P0 and P cannot be told apart: M3 and M2 have the same accuracy"));
 }
 
-TEST_CASE("predictions must be those that the metrics are of, and come with labels") {
+TEST_CASE("predictions must be those that the metrics are of, and be numbers") {
     StageInputs inputs = with_predictions(4, 9);
     inputs["baseline"] = metrics_group({{"accuracy", 0.04}, {"samples", 50}});
     CHECK_THROWS_WITH(compare(inputs), Contains("baseline_predictions has 100 samples, but the metrics of M2 are of 50"));
-    inputs = with_predictions(4, 9);
-    inputs.erase("labels");
-    CHECK_THROWS_WITH(compare(inputs), Contains("must be connected together"));
     inputs = with_predictions(4, 9);
     inputs["candidate_predictions"] = predictions(100, [](std::size_t) { return true; });
     inputs["candidate_predictions"].at("") = Array::of<float>({100, 2}, std::vector<float>(200, std::numeric_limits<float>::quiet_NaN()));
