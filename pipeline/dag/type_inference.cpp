@@ -78,9 +78,7 @@ std::optional<std::string> layer_of_other_size(const std::vector<LayerSummary>& 
     return std::nullopt;
 }
 
-std::string trained_on(const Shape& sample, const std::string& layer) {
-    return fmt::format("it was trained on samples of shape {}, and layer {} has no weights for others", extents_text(sample), layer);
-}
+std::string trained_on(const Shape& sample) { return fmt::format("it was trained on samples of shape {}", extents_text(sample)); }
 
 bool is_integral(DType dtype) { return dtype == DType::UInt8 || dtype == DType::Int32 || dtype == DType::Int64; }
 
@@ -503,8 +501,8 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
         Diagnostics misfit;
         auto layers = summarise(*model->type->network, *shape, misfit);
         if (!misfit.empty()) cannot_read(*model, *arrival(input), misfit.found().front().message);
-        else if (const auto layer = layer_of_other_size(model->type->layers, layers, layers.size()))
-            cannot_read(*model, *arrival(input), trained_on(*model->type->net_input, *layer));
+        else if (model->type->net_input && !could_equal(*model->type->net_input, *shape))
+            cannot_read(*model, *arrival(input), trained_on(*model->type->net_input));
         else applied.layers = std::move(layers);
     }
     return applied.layers;
@@ -552,7 +550,8 @@ void NodeTyper::infer_extended_model(const PortDescription::ModelRule& rule, Por
         const std::size_t reused = whole->layers.size() - head.layers.size();
         if (layers.size() < reused) return cannot_read(*base, *arrival(rule.input), misfit.found().front().message);
         if (const auto layer = layer_of_other_size(base->type->layers, layers, reused))
-            return cannot_read(*base, *arrival(rule.input), trained_on(*base->type->net_input, *layer));
+            return cannot_read(*base, *arrival(rule.input),
+                               fmt::format("{}, and layer {} has no weights for others", trained_on(*base->type->net_input), *layer));
         for (const Diagnostic& one : misfit.found()) found.add(one.place, one.message, one.hint);
     }
     for (const Diagnostic& one : found.found()) diagnostics_.add(one.place, one.message, one.hint);

@@ -131,7 +131,7 @@ class Read(satdl.Case):
                                   (13, r"bad\.x wants float32 .*d\.data is float64 \[8, 64\]")):
                 self.assertRegex(self.err, rf"read\.yaml:{line}:\d+: error: {message}")
             self.assertIn("d can convert it: write dtype: float32 there", self.err)
-            self.assertIn("it was trained on samples of shape [64]: its layer 'dense_1' has 260 weights, and would need 8", self.err)
+            self.assertIn("it was trained on samples of shape [64]", self.err)
         self.assertEqual(self.objects(), {})
 
     def test_float64_becomes_float32_where_it_is_asked_for_and_keys_of_other_reads_stay(self):

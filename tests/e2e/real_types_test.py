@@ -1,18 +1,20 @@
-"""Arrays that a stage does not accept, where only the file says what they are: an error with its place, before the stage runs."""
+"""Arrays that a stage does not accept, where only the file says what they are (HDF5, which no plan reads): an error with its place, before the
+stage runs."""
 
 import unittest
 
+import h5py
 import numpy
 
 import satdl
 
 DAG = """\
 name: t
-params: {x: x.npy, y: y.npy, batch_size: 16, validation_fraction: 0}
+params: {x: x.h5, y: y.h5, batch_size: 16, validation_fraction: 0}
 networks: {n: [flatten, {dense: 4, activation: softmax}]}
 stages:
-  x: {kind: read, file: x.npy}
-  y: {kind: read, file: y.npy}
+  x: {kind: read, file: x.h5}
+  y: {kind: read, file: y.h5}
   my_x: {kind: read, file: "${x}"}
   my_y: {kind: read, file: "${y}"}
   m:
@@ -37,7 +39,8 @@ class Types(satdl.Case):
         self.save("y", numpy.arange(40) // 10)
 
     def save(self, name, array):
-        numpy.save(self.folder / f"{name}.npy", array)
+        with h5py.File(self.folder / f"{name}.h5", "w") as file:
+            file["data"] = array
 
     def failure(self, *arguments):
         self.call("run", "t.yaml", "-q", *arguments, code=1)
@@ -50,34 +53,34 @@ class Types(satdl.Case):
         expected = "{} wants {} [N, ...], my_x.data is float64 [40, 2, 4]"
         for options in (), ("--isolate",):
             store = f"store{len(options)}"
-            outcomes = self.outcomes("t.yaml", "m", "u", "n", "f", "e", "x=f8.npy", "-k", "--store", store, *options, code=1)
+            outcomes = self.outcomes("t.yaml", "m", "u", "n", "f", "e", "x=f8.h5", "-k", "--store", store, *options, code=1)
             self.assertEqual({stage for stage, outcome in outcomes.items() if outcome == "failed"}, {"u", "n", "f", "e"})
             self.assertEqual(outcomes["m"], "ran")
         for stage, port, wanted in (("u", "u.images", "uint8 or float32"), ("n", "n.images", "float32"), ("f", "f.x", "float32")):
-            text = self.failure(stage, "x=f8.npy")
+            text = self.failure(stage, "x=f8.h5")
             self.assertIn(expected.format(port, wanted), text)
             self.assertRegex(text, rf"t\.yaml:\d+:\d+: error: {port}")
-            self.assertIn(f"convert it to {wanted} first", text)
+            self.assertIn("my_x can convert it: write dtype: float32 there", text)
 
     def test_samples_of_another_shape_than_the_models_are_never_broadcast(self):
         self.save("wide", numpy.ones((40, 2, 5), numpy.float32))
         self.save("narrow", numpy.ones((40, 1, 1), numpy.float32))
         for shape, name in (("[40, 2, 5]", "wide"), ("[40, 1, 1]", "narrow")):
             for stage in "f", "e", "t":
-                text = self.failure(stage, f"x={name}.npy")
+                text = self.failure(stage, f"x={name}.h5")
                 self.assertIn(f"my_x.data is float32 {shape}, which the network of m.model cannot read", text)
                 self.assertIn("it was trained on samples of shape [2, 4]", text)
 
     def test_samples_and_targets_of_different_numbers(self):
         self.save("y35", numpy.zeros(35, numpy.int64))
-        self.assertIn("e.target has 35 rows, e.x has 40: N differs", self.failure("e", "y=y35.npy"))
+        self.assertIn("e.target has 35 rows, e.x has 40: N differs", self.failure("e", "y=y35.h5"))
 
     def test_targets_that_are_no_class_numbers(self):
         self.save("column", numpy.zeros((40, 1), numpy.int64))
         self.save("one_hot", numpy.eye(4, dtype=numpy.float32)[numpy.arange(40) % 4])
         self.save("floats", numpy.zeros(40, numpy.float32))
         for name, hint in (("column", "y.reshape(-1)"), ("one_hot", "y.argmax(axis=1)"), ("floats", "y.astype('int64')")):
-            text = self.failure("e", f"y={name}.npy")
+            text = self.failure("e", f"y={name}.h5")
             self.assertIn("cross_entropy needs class numbers [N] of an integer type as target", text)
             self.assertIn(hint, text)
 

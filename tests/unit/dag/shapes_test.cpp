@@ -380,7 +380,7 @@ TEST_CASE("what was open in the plan is checked when the node runs, by the same 
     const auto x = zeros<float>({3, 1, 5, 5}), labels = zeros<std::int64_t>({3}), two = zeros<float>({2, 1, 5, 5});
     CHECK(of(x, labels, two).empty());
     CHECK(of(zeros<double>({3, 1, 5, 5}), labels, two) ==
-          "3: m.x wants float32 [N, ...], file.data is float64 [3, 1, 5, 5]; convert it to float32 first: satdl never converts by itself");
+          "3: m.x wants float32 [N, ...], file.data is float64 [3, 1, 5, 5]; file can convert it: write dtype: float32 there");
     CHECK(of(zeros<float>({}), labels, two) == "3: m.x wants float32 [N, ...], file.data is float32 []");
     CHECK(of(x, zeros<std::int64_t>({4}), two) ==
           "3: m.target has 4 rows, m.x has 3: N differs; other.data is int64 [4], file.data is float32 [3, 1, 5, 5]");
