@@ -6,6 +6,7 @@
 
 #include "commands/shared/command.h"
 #include "commands/shared/command_line.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/dataset/dataset_fetch.h"
 #include "pipeline/display/progress_display.h"
@@ -97,7 +98,7 @@ ExitCode verify(const std::vector<std::string>& names) {
                 continue;
             }
             std::fflush(stdout);
-            fmt::print(stderr, "satdl: {}\n", wrong_file(*dataset, file, state).what());
+            print_on_stderr(fmt::format("satdl: {}", wrong_file(*dataset, file, state).what()));
             code = ExitCode::Store;
         }
     }

@@ -80,7 +80,7 @@ void print_error(const satdl::Error& error) {
     std::fflush(stdout);
     const auto& diagnostics = error.diagnostics();
     const bool has_place = !diagnostics.empty() && diagnostics.front().place;
-    fmt::print(stderr, "{}{}\n", has_place ? "" : "satdl: ", error.what());
+    satdl::print_on_stderr(fmt::format("{}{}", has_place ? "" : "satdl: ", error.what()));
 }
 
 int code_of(ExitCode code) {
@@ -119,7 +119,7 @@ int checked_output(int code) {
     const bool is_flushed = std::fflush(stdout) == 0;
     const std::string reason = errno != 0 ? fmt::format(": {}", std::strerror(errno)) : "";
     if ((is_flushed && std::ferror(stdout) == 0) || reader_is_gone()) return code;
-    fmt::print(stderr, "satdl: cannot write the output{}\n", reason);
+    satdl::print_on_stderr(fmt::format("satdl: cannot write the output{}", reason));
     return code == code_of(ExitCode::Done) ? code_of(ExitCode::Store) : code;
 }
 
@@ -131,12 +131,12 @@ int guarded_command_line(int argc, char** argv) {
         return code_of(error.code());
     } catch (const std::bad_alloc&) {
         std::fflush(stdout);
-        fmt::print(stderr, "satdl: {}\n", satdl::kNoMemory);
+        satdl::print_on_stderr(fmt::format("satdl: {}", satdl::kNoMemory));
         return code_of(ExitCode::Store);
     } catch (const std::exception& error) {
         std::fflush(stdout);
         if (std::ferror(stdout) != 0) return code_of(ExitCode::Done);  // fmt throws if it cannot print: checked_output() says why
-        fmt::print(stderr, "satdl: unexpected error: {}\n", satdl::printable(satdl::describe(error)));
+        satdl::print_on_stderr(fmt::format("satdl: unexpected error: {}", satdl::printable(satdl::describe(error))));
         return code_of(ExitCode::Store);
     }
 }

@@ -127,7 +127,8 @@ ExitCode report(ReportOptions options) {
     std::optional<OutputFile> file;
     if (!options.json) {
         parts = page_parts(program_folder() / "report", *files);
-        file.emplace(options.out, "the report", "-o");
+        file.emplace(options.out, "the report", "-o",
+                     ProtectedFiles{.files = {options.what.begin(), options.what.end()}, .store = options.store.store});
     }
     std::vector<std::string> all = options.what;
     if (all.empty()) all.emplace_back();  // the newest run

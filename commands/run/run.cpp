@@ -80,6 +80,16 @@ void print_resumption(const RunOptions& options, const Dag& dag, const RunResult
     }
 }
 
+// The DAG's files and those that its stages read.
+std::vector<std::filesystem::path> files_of(const Dag& dag) {
+    std::vector<std::filesystem::path> files{dag.file};
+    for (const Node& node : dag.nodes) {
+        if (node.place) files.emplace_back(node.place.source->name);
+        for (const SourceFile& file : node.files) files.push_back(file.path);
+    }
+    return files;
+}
+
 ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
@@ -114,8 +124,9 @@ ExitCode run(RunOptions options) {
     refuse_blocked(dag, plan);
 
     std::optional<OutputFile> csv;
-    if (!options.sweep.csv.empty()) csv.emplace(options.sweep.csv, "the sweep's points", "--csv");
     OpenStore& open = session.open();
+    if (!options.sweep.csv.empty())
+        csv.emplace(options.sweep.csv, "the sweep's points", "--csv", ProtectedFiles{.files = files_of(dag), .store = open.folder()});
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = display_on_stdout(display_mode(options), info, *clock);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "commands/shared/warnings.h"
 #include "pipeline/core/suggest.h"
 #include "pipeline/display/text_format.h"
 
@@ -206,7 +207,8 @@ ExitCode CommandLine::run(std::vector<std::string> arguments) {
         return ExitCode::Done;
     } catch (const CLI::ParseError& error) {
         check_options(*app_, arguments);
-        fmt::print(stderr, "satdl: {}\n`satdl --help` and `satdl COMMAND --help` list the available options\n", printable(error.what()));
+        print_on_stderr(
+            fmt::format("satdl: {}\n`satdl --help` and `satdl COMMAND --help` list the available options", printable(error.what())));
         return ExitCode::Usage;
     }
     return chosen_();

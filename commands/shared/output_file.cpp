@@ -1,7 +1,9 @@
 #include "commands/shared/output_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -12,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace satdl {
 
-OutputFile::OutputFile(const std::string& path, std::string what, std::string option)
+OutputFile::OutputFile(const std::string& path, std::string what, std::string option, const ProtectedFiles& others)
     : named_(path), what_(std::move(what)), option_(std::move(option)) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
@@ -22,10 +24,21 @@ OutputFile::OutputFile(const std::string& path, std::string what, std::string op
     } else {
         path_ = fs::weakly_canonical(path, error);  // a symbolic link stays one
         if (error) refuse(error.message());
+        check_replaceable(others);
         partial_ = path_.string() + ".partial";
     }
     file_.open(partial_.empty() ? path_ : partial_, std::ios::binary | std::ios::trunc);
     if (!file_) refuse(std::strerror(errno));
+}
+
+void OutputFile::check_replaceable(const ProtectedFiles& others) const {
+    std::error_code error;
+    const fs::path store = fs::weakly_canonical(others.store, error);
+    if (std::ranges::mismatch(store, path_).in1 == store.end()) refuse("it lies in the store");
+    if (!fs::exists(path_, error)) return;
+    if (std::ranges::any_of(others.files, [&](const fs::path& file) { return fs::equivalent(path_, file, error); }))
+        refuse("this command reads that file");
+    if (::access(path_.c_str(), W_OK) != 0) refuse(std::strerror(errno));
 }
 
 OutputFile::~OutputFile() {

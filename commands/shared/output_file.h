@@ -4,14 +4,21 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace satdl {
+
+// What a file that is written must not take the place of: files that the command reads, and whatever lies in a store.
+struct ProtectedFiles {
+    std::vector<std::filesystem::path> files;
+    std::filesystem::path store;
+};
 
 // The file gets its name when it is complete; a device or a pipe is written directly.
 class OutputFile {
 public:
     // `what` is in the file, and `option` names it: both for the message. Throws Error{Usage}.
-    OutputFile(const std::string& path, std::string what, std::string option);
+    OutputFile(const std::string& path, std::string what, std::string option, const ProtectedFiles& others);
     ~OutputFile();
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
@@ -19,6 +26,7 @@ public:
     void write(const std::string& text);  // once; throws Error{Usage}
 
 private:
+    void check_replaceable(const ProtectedFiles& others) const;
     [[noreturn]] void refuse(const std::string& why) const;
 
     const std::string named_, what_, option_;

@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "commands/shared/warnings.h"
 #include "commands/store/repair.h"
 #include "pipeline/core/json.h"
 #include "pipeline/display/text_format.h"
@@ -94,13 +95,13 @@ Json to_json(const Verified& found, const std::vector<QuarantinedArtifact>& quar
 
 // Prints one line. `then`: what happens to the damaged ones.
 void print_result(const VerifiedFiles& found, std::string_view one, std::string_view several, std::string_view then) {
-    for (const std::string& damage : found.damaged) fmt::print(stderr, "satdl: {}\n", damage);
+    for (const std::string& damage : found.damaged) print_on_stderr("satdl: " + damage);
     fmt::print("{} {} good ({}), {} damaged{}\n", found.good, found.good == 1 ? one : several, bytes_text(found.bytes),
                found.damaged.size(), found.damaged.empty() ? "" : then);
 }
 
 void print_result(const VerifiedRecords& found) {
-    for (const auto& [name, record] : found.damaged) fmt::print(stderr, "satdl: {}\n", damage_text(record, name));
+    for (const auto& [name, record] : found.damaged) print_on_stderr("satdl: " + damage_text(record, name));
     std::string unchecked;
     if (found.unchecked > 0) unchecked = fmt::format(", {} of them with lines from an older satdl, which have no checks", found.unchecked);
     fmt::print("{} run record{} good{}, {} damaged{} ({} good lines in all)\n", found.good, found.good == 1 ? "" : "s", unchecked,

@@ -166,8 +166,8 @@ std::string to_csv(const SweepSummary& report) {
                 if (!report.repeats()) break;
                 cells.insert(cells.end(), {number_csv(sample.mean), number_csv(sample.sd), fmt::format("{}", sample.n)});
             }
-            const auto& failures = report.points[point].failures;
-            cells.push_back(failures.empty() ? "" : failures.front().error);
+            const SweepSummary::Point& its = report.points[point];
+            cells.push_back(!its.failures.empty() ? its.failures.front().error : its.is_unfinished ? "not finished" : "");
         }
     }
     return table_csv(table);

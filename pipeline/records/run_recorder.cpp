@@ -148,7 +148,7 @@ private:
             link_results(folders_.results, dag, current_artifacts(dag, result), folders_.store, files_,
                          [this](const std::string& text) { warnings_.warning(text); });
             remember_results_folder(folders_.store, folders_.results, files_);
-        });
+        }, "the links in the results folder are");
         guarded([&] {
             const Digest state = state_digest(dag, result);
             const auto before = index_.history(dag.name, kStateStage);
@@ -164,7 +164,7 @@ private:
     std::vector<CurrentArtifact> current_artifacts(const Dag& dag, const RunResult& result) const {
         std::vector<CurrentArtifact> current;
         for (const auto& node : result.nodes)
-            if (node.key && succeeded(node.state))
+            if (node.key && succeeded(node.state) && node.not_kept.empty())  // else the store does not have it
                 current.emplace_back(dag.nodes[node.node].name, store_.path_of(*node.key).native());
         return current;
     }
@@ -181,11 +181,11 @@ private:
     }
 
     template <typename Work>
-    void guarded(const Work& work) {
+    void guarded(const Work& work, std::string_view what = "the run's record is") {
         try {
             work();
         } catch (const std::exception& error) {
-            if (!std::exchange(warned_, true)) warnings_.warning(fmt::format("the run's record is incomplete: {}", describe(error)));
+            if (!std::exchange(warned_, true)) warnings_.warning(fmt::format("{} incomplete: {}", what, first_line(describe(error))));
         }
     }
 

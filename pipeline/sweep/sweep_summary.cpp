@@ -183,7 +183,9 @@ private:
             }
             for (const NodeId node : sweep_.points[i].nodes) {
                 const auto outcome = outcomes_.find(node);
-                if (outcome != outcomes_.end() && outcome->second.error) point.failures.push_back({node, *outcome->second.error});
+                if (outcome == outcomes_.end()) continue;
+                if (outcome->second.error) point.failures.push_back({node, *outcome->second.error});
+                else if (!outcome->second.key) point.is_unfinished = true;
             }
             summary_.points.push_back(std::move(point));
         }

@@ -57,6 +57,7 @@ struct SweepSummary {
         std::vector<std::string> settings;           // in the order of `axes`
         std::vector<std::optional<double>> metrics;  // in the order of `metrics`; nullopt if the point has none
         std::vector<Failure> failures;
+        bool is_unfinished = false;  // a stage of it has neither an artifact nor an error: the run was stopped before
         std::size_t row = 0;  // its setting, in `rows`
     };
     // B - A over the points of a row that have both, each pair of artifacts counted once.

@@ -354,6 +354,8 @@ class UnwritableOutput(satdl.Case):
             self.assertEqual(code, 3, command)
             self.assertIn("satdl: cannot write the output", error)
             self.assertNotIn("unexpected", error)
+            self.assertEqual(self.failed(command + " >/dev/full 2>/dev/full")[0], 3, command)
+        self.assertEqual(self.failed("run none.yaml 2>/dev/full")[0], 2)
         self.assertEqual(self.ran(self.dag, "amount=3,4"), set())  # only the output was lost
         self.assertEqual(self.failed(f"run {self.dag} -q >/dev/full"), (0, ""))
         self.assertEqual(self.failed(f"run {self.folder}/none.yaml >/dev/full")[0], 2)
@@ -379,12 +381,24 @@ class UnwritableOutput(satdl.Case):
         self.assertEqual(self.call("run", self.dag, "amount=3,4", "-q", "--csv", "/dev/stdout").count("\n"), 3)
         self.assertEqual(list(self.folder.glob("*.partial")), [])
 
+    def test_an_output_file_never_takes_the_place_of_what_a_run_reads_or_of_the_store(self):
+        self.call("run", self.dag, "-q", "amount=3")
+        before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        for path, reason in ((self.dag, "this command reads that file"), (".satdl/in-use", "it lies in the store"),
+                             ("results/quick/a.h5", "it lies in the store")):
+            self.call("run", self.dag, "amount=3,4", "--csv", path, code=2)
+            self.assertIn(f"cannot write the sweep's points to {path}: {reason}", self.err)
+            self.call("report", self.dag, "-o", path, code=2)
+            self.assertIn(f"cannot write the report to {path}: {reason}", self.err)
+        self.assertEqual({path: path.read_bytes() for path in before}, before)
+
     def test_a_limit_of_the_size_of_files_is_an_error_of_the_store_and_no_crash(self):
         dag = self.write("large.yaml", "stages: {a: {kind: count_up, count: 100000}}\n")
         done = subprocess.run(["bash", "-c", f"ulimit -f 100; '{satdl.BINARY}/satdl' run {dag} -q -f --store limited"], cwd=self.folder,
                               env=self.environment, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("the output of a was not stored", done.stderr)
+        self.assertFalse((self.folder / "limited/results/large/a.h5").is_symlink())  # it would lead nowhere
 
 
 class Signals(satdl.Case):

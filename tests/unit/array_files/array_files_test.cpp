@@ -370,7 +370,7 @@ TEST_CASE("damaged .npz files are refused, whatever byte is changed") {
     const std::string header = npy(dictionary("'|u1'", "False", "(3,)"), std::string("\0\1\2", 3));
     const auto number = [](std::uint64_t value, int bytes) {
         std::string text;
-        for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 0xff);
+        for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xff);
         return text;
     };
     std::uint32_t crc = ~0u;

@@ -56,7 +56,8 @@ struct SmallSweep {
         std::map<NodeId, SweepOutcome> ended;
         for (NodeId node = 0; node < sweep.dag.nodes.size(); ++node)
             ended[node].key = sha256(copies.contains(node) ? "copy" : std::to_string(node));
-        for (const NodeResult& node : outcomes.nodes) ended[node.node] = {std::nullopt, node.error};
+        for (const NodeResult& node : outcomes.nodes)
+            ended[node.node] = {std::nullopt, node.state == NodeState::Failed ? std::optional(node.error) : std::nullopt};
         return summarise_sweep(sweep, ended, of_node, question);
     }
 };
@@ -80,6 +81,16 @@ TEST_CASE("A sweep's columns are the metrics of the stages that nobody reads") {
 TEST_CASE("Metrics of any stage can be asked for, by their whole name or for every stage that has them") {
     CHECK(SmallSweep().report({.metrics = {"score.loss"}, .best = {}, .paired = {}}).metrics == std::vector<std::string>{"score.loss"});
     CHECK(SmallSweep().report({.metrics = {"loss"}, .best = {}, .paired = {}}).metrics == std::vector<std::string>{"score.loss", "fit.loss"});
+}
+
+TEST_CASE("A point that the run did not finish says so in CSV, where it would look like one without metrics") {
+    SmallSweep small;
+    const NodeId stopped = small.sweep.points[1].nodes[2];
+    small.metrics.erase(stopped);
+    NodeResult& result = small.outcomes.nodes.emplace_back();
+    result.node = stopped;
+    result.state = NodeState::Stopped;
+    CHECK(to_csv(small.report()).find("0.1,7,,,not finished\n") != std::string::npos);
 }
 
 TEST_CASE("A point that failed has its error in the table, empty cells in CSV and null in JSON") {
