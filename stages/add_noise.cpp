@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <span>
 
 #include "pipeline/core/fresh_array.h"
 #include "stages/parallel.h"
@@ -19,6 +21,20 @@ constexpr std::int64_t kGrain = 1 << 14;  // elements; even, for normal numbers 
 
 float noisy(float x, double noise) { return static_cast<float>(std::clamp(x + noise, 0.0, 1.0)); }
 
+// What clipping would make 0 or 1 even without noise.
+void warn_of_range(std::span<const float> images, StageContext& context) {
+    float min = std::numeric_limits<float>::infinity(), max = -min;
+    for (const float x : images) {  // a NaN is neither
+        if (x < min) min = x;
+        if (x > max) max = x;
+    }
+    if (min >= 0 && max <= 1) return;
+    context.log(LogLevel::Warning,
+                fmt::format("images go from {:g} to {:g}, but noise is added to images of 0 to 1, and the result is clipped to that: "
+                            "normalise them first, for example with the stage `normalise`",
+                            min, max));
+}
+
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const Array& images = array_at(inputs, "images");
     const double factor = context.params().number("noise_factor");
@@ -26,6 +42,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     FreshArray result(DType::Float32, images.shape());
     const std::span<const float> from = images.values<float>();
     const std::span<float> to = result.values<float>();
+    warn_of_range(from, context);
     parallel_ranges(images.count(), kGrain, context.threads(), [&](std::int64_t first, std::int64_t last) {
         for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); i += 2) {
             const auto [even, odd] = stream.normal_pair(i / 2);
@@ -44,7 +61,8 @@ StageEntry add_noise_stage() {
             {
                 .kind = "add_noise",
                 .help = "Add normally distributed noise and clip: clip(x + noise_factor * N(0, 1), 0, 1)",
-                .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1", .role = PortRole::Images}},
+                .inputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1",
+                            .role = PortRole::Images}},
                 .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "in 0 ... 1",
                              .role = PortRole::NoisyImages}},
                 .params =

@@ -8,7 +8,9 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "pipeline/core/mcnemar.h"
 #include "stages/ports.h"
@@ -64,25 +66,99 @@ std::optional<double> gap_of(const Side& side, const std::string& metric) {
     return train && test ? std::optional(*train - *test) : std::nullopt;
 }
 
-// One side's answers. Throws if the predictions are not those of the evaluation that its metrics come from.
-std::optional<Answers> answers_at(const StageInputs& inputs, const std::string& port, const Side& side) {
-    const Array& predictions = array_at(inputs, port + "_predictions");
-    const auto samples = side.test.find("samples");
-    if (samples != side.test.end() && samples->second != static_cast<double>(predictions.shape()[0]))
-        throw stage_error(fmt::format("{}_predictions has {} samples, but the metrics of {} are of {}", port, predictions.shape()[0],
-                                      side.name, samples->second),
-                          "connect both to the same evaluation");
-    return answers_of(predictions);
+constexpr const char* kConnectEvaluations =
+    "connect metrics and predictions of one evaluation a side, and the labels of its data, or no predictions and labels";
+
+bool has_nan(const Array& predictions) {
+    const auto among = [](const auto& values) { return std::ranges::any_of(values, [](auto value) { return std::isnan(value); }); };
+    return predictions.dtype() == DType::Float32 ? among(predictions.values<float>()) : among(predictions.values<double>());
 }
 
-// The paired test over the samples, if the predictions are connected and are those of classifiers.
+// One side's answers. Throws unless they are a classifier's, and of as many samples as the metrics.
+Answers answers_at(const StageInputs& inputs, const std::string& port, const Side& side) {
+    const Array& predictions = array_at(inputs, port + "_predictions");
+    if (has_nan(predictions))
+        throw stage_error(fmt::format("{}_predictions ({}) has NaN: such a sample has no answer", port, side.name), kConnectEvaluations);
+    const auto answers = answers_of(predictions);
+    if (!answers)
+        throw stage_error(fmt::format("{}_predictions ({}) is {}, but the outputs of a classifier are [N, classes]", port, side.name,
+                                      shape_text(predictions.shape())),
+                          kConnectEvaluations);
+    const auto samples = side.test.find("samples");
+    if (samples != side.test.end() && samples->second != static_cast<double>(answers->answer.size()))
+        throw stage_error(fmt::format("{}_predictions has {} samples, but the metrics of {} are of {}", port, answers->answer.size(),
+                                      side.name, samples->second),
+                          "connect both to the same evaluation");
+    return *answers;
+}
+
+struct Right {
+    std::int64_t min = 0, max = 0;  // samples
+};
+
+// An evaluation looks for the greatest logit. Two sigmoids of great logits are the same number, so that predictions alone do not tell which
+// was greater: such a sample may be right or wrong.
+template <typename T>
+Right right_among(std::span<const T> outputs, const Answers& answers, const std::vector<std::int64_t>& labels) {
+    constexpr double kRounding = 1e-6;  // a few of the last digits of a float32
+    Right right;
+    for (std::size_t sample = 0; sample < labels.size(); ++sample) {
+        const auto row = outputs.subspan(sample * static_cast<std::size_t>(answers.classes), static_cast<std::size_t>(answers.classes));
+        const double limit = answers.output[sample] - kRounding * std::abs(answers.output[sample]);
+        if (static_cast<double>(row[static_cast<std::size_t>(labels[sample])]) < limit) continue;
+        ++right.max;
+        if (std::ranges::count_if(row, [&](T output) { return static_cast<double>(output) >= limit; }) == 1) ++right.min;
+    }
+    return right;
+}
+
+// Throws if the predictions or the labels are not those that the accuracy of this side comes from.
+void check_accuracy(const Array& predictions, const std::string& port, const Side& side, const Answers& answers,
+                    const std::vector<std::int64_t>& labels) {
+    const auto accuracy = find(side.test, "accuracy");
+    if (!accuracy) return;
+    const Right right = predictions.dtype() == DType::Float32 ? right_among(predictions.values<float>(), answers, labels)
+                                                              : right_among(predictions.values<double>(), answers, labels);
+    constexpr double kTolerance = 1e-9;
+    const auto samples = static_cast<double>(labels.size());
+    if (*accuracy >= static_cast<double>(right.min) / samples - kTolerance &&
+        *accuracy <= static_cast<double>(right.max) / samples + kTolerance)
+        return;
+    throw stage_error(fmt::format("{}_predictions ({}) is right on {} of {} samples by these labels, but its metrics say accuracy {}",
+                                  port, side.name, right.max, labels.size(), number_text("accuracy", *accuracy)),
+                      kConnectEvaluations);
+}
+
+// The paired test over the samples, if the predictions are connected. Throws unless both sides' are answers to the same questions.
 std::optional<McNemar> paired_test(const StageInputs& inputs, const Side& baseline, const Side& candidate) {
     if (!connected(inputs, "labels")) return std::nullopt;  // all three or none: they share N
-    const auto first = answers_at(inputs, "baseline", baseline), second = answers_at(inputs, "candidate", candidate);
-    if (!first || !second) return std::nullopt;
-    const auto labels = labels_of(array_at(inputs, "labels"), std::min(first->classes, second->classes));
-    if (!labels || labels->size() != first->answer.size() || labels->size() != second->answer.size()) return std::nullopt;
-    return mcnemar(*first, *second, *labels);
+    const Answers first = answers_at(inputs, "baseline", baseline), second = answers_at(inputs, "candidate", candidate);
+    if (first.classes != second.classes)
+        throw stage_error(fmt::format("baseline_predictions ({}) has {} classes, but candidate_predictions ({}) has {}", baseline.name,
+                                      first.classes, candidate.name, second.classes),
+                          kConnectEvaluations);
+    const Array& classes = array_at(inputs, "labels");
+    const auto labels = labels_of(classes, first.classes);
+    if (!labels)
+        throw stage_error(fmt::format("labels is not of class numbers 0 to {}, but the predictions have {} classes", first.classes - 1,
+                                      first.classes),
+                          kConnectEvaluations);
+    if (labels->size() != first.answer.size() || labels->size() != second.answer.size())
+        throw stage_error(fmt::format("labels has {} samples, baseline_predictions {} and candidate_predictions {}", labels->size(),
+                                      first.answer.size(), second.answer.size()),
+                          kConnectEvaluations);
+    check_accuracy(array_at(inputs, "baseline_predictions"), "baseline", baseline, first, *labels);
+    check_accuracy(array_at(inputs, "candidate_predictions"), "candidate", candidate, second, *labels);
+    return mcnemar(first, second, *labels);
+}
+
+// Metrics on other data are no comparison. A training's metrics have no number of samples.
+void check_samples(const Side& baseline, const Side& candidate) {
+    const auto first = baseline.test.find("samples"), second = candidate.test.find("samples");
+    if (first == baseline.test.end() || second == candidate.test.end() || first->second == second->second) return;
+    throw stage_error(fmt::format("baseline ({}) was evaluated on {} samples, but candidate ({}) on {}", baseline.name, first->second,
+                                  candidate.name, second->second),
+                      "evaluate both on the same test data");
 }
 
 std::string verdict(const Side& baseline, const Side& candidate, const std::string& metric, double p, double p0,
@@ -164,6 +240,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     const std::string& metric = context.params().text("metric");
     const Side baseline = side_of(inputs, context.params(), "baseline");
     const Side candidate = side_of(inputs, context.params(), "candidate");
+    check_samples(baseline, candidate);
     const double p = required(baseline, metric);
     const double p0 = required(candidate, metric);
     Numbers numbers{{"p", p}, {"p0", p0}, {"difference", p0 - p}};

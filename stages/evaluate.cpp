@@ -48,8 +48,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");
-    const Objective objective(loss_from_name(params.text("loss")), net.last_activation(), net.output(), samples.target,
-                              Metrics::All);
+    const Objective objective(loss_from_name(params.text("loss")), net, samples.target, Metrics::All);
     samples.target = objective.prepare(samples.target);
 
     Shape shape = net.output();

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <ranges>
 #include <utility>
+#include <variant>
 
 #include "stages/tensor.h"
 
@@ -33,6 +35,26 @@ std::string how_to_get_outputs(const at::Tensor& target, const Shape& output) {
     return at::isIntegralType(target.scalar_type(), false) ? "for class numbers, use the loss cross_entropy" : "";
 }
 
+bool gives_probabilities(Activation activation) { return activation == Activation::Softmax || activation == Activation::Sigmoid; }
+
+// A softmax or sigmoid that others than pure rearrangements follow: its probabilities would be taken for logits. One before a dense or
+// conv is hidden, and no concern of the loss.
+void check_ending(LossKind loss, const Net& net) {
+    if (loss == LossKind::Mse || gives_probabilities(net.last_activation().kind)) return;
+    std::vector<std::string> followers;
+    for (const Layer& layer : std::views::reverse(net.network().layers)) {
+        const Activation found = activation_of(layer.spec).kind;
+        if (gives_probabilities(found)) {
+            throw stage_error(fmt::format("{} needs the {} last: layer {} is followed by {}",
+                                          loss == LossKind::CrossEntropy ? "cross_entropy" : "binary_cross_entropy", name_of(found),
+                                          layer.name, fmt::join(followers, ", ")),
+                              fmt::format("put {} before the {}", fmt::join(followers, ", "), name_of(found)));
+        }
+        if (std::holds_alternative<Dense>(layer.spec) || std::holds_alternative<Conv>(layer.spec)) return;
+        followers.insert(followers.begin(), layer.name);
+    }
+}
+
 }  // namespace
 
 LossKind loss_from_name(const std::string& name) {
@@ -51,6 +73,11 @@ Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at:
               (labels_ && (last.kind == Activation::Sigmoid || metrics == Metrics::All))) {
     check_fit(target);
     if (labels_) check_labels(target);
+}
+
+Objective::Objective(LossKind loss, const Net& net, const at::Tensor& target, Metrics metrics)
+    : Objective(loss, net.last_activation(), net.output(), target, metrics) {
+    check_ending(loss, net);
 }
 
 void Objective::check_fit(const at::Tensor& target) const {
@@ -80,8 +107,7 @@ void Objective::check_fit(const at::Tensor& target) const {
                               "divide them by their greatest value, or use the loss mse");
         }
     }
-    const bool probabilities = last_.kind == Activation::Softmax || last_.kind == Activation::Sigmoid;
-    if (loss_ != LossKind::Mse && !probabilities && last_.kind != Activation::None) {
+    if (loss_ != LossKind::Mse && !gives_probabilities(last_.kind) && last_.kind != Activation::None) {
         throw stage_error("cross-entropy needs probabilities",
                           "end the network with softmax or sigmoid (or with neither: then its output is treated as logits)");
     }

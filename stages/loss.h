@@ -12,6 +12,7 @@
 #include "stages/layers.h"
 #include "stages/ports.h"
 #include "stages/torch.h"
+#include "stages/torch_network.h"
 
 namespace satdl::stages {
 
@@ -38,6 +39,8 @@ class Objective {
 public:
     // `output`: a sample's. Throws Error{StageFailed} where the loss does not fit the network or the targets.
     Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target, Metrics metrics = Metrics::Usual);
+    // Of a network; also throws where its softmax or sigmoid comes too early for a loss that reads probabilities.
+    Objective(LossKind loss, const Net& net, const at::Tensor& target, Metrics metrics = Metrics::Usual);
 
     // The targets as the other functions take them: class numbers as int64, anything else as float32.
     [[nodiscard]] at::Tensor prepare(const at::Tensor& target) const;

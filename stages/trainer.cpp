@@ -63,7 +63,7 @@ void check_samples(const Net& net, const Samples& samples, const std::string& x,
 Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context)
     : net_(net),
       options_(std::move(options)),
-      objective_(options_.loss, net.last_activation(), net.output(), data.train.target),
+      objective_(options_.loss, net, data.train.target),
       data_(std::move(data)),
       trained_(trained_tensors(net, options_.frozen_layers)),
       steps_an_epoch_((data_.train.x.size(0) + options_.batch_size - 1) / options_.batch_size),
@@ -76,7 +76,7 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
     if (data_.validation) {
         check_samples(net, *data_.validation, "val_x", "val_target");
         // Its targets may hold what the training's do not.
-        const Objective checked(options_.loss, net.last_activation(), net.output(), data_.validation->target);
+        const Objective checked(options_.loss, net, data_.validation->target);
         data_.validation->target = objective_.prepare(data_.validation->target);
     }
     std::vector<std::string> names;

@@ -273,7 +273,7 @@ StageOutput train(const Net& net, Weights weights, TrainingOptions options, cons
     const Params& params = context.params();
     TrainingData data = training_data(inputs, params.number("validation_fraction"));
     check_samples(net, data.train, "x", "target");
-    const Objective objective(options.loss, net.last_activation(), net.output(), data.train.target);
+    const Objective objective(options.loss, net, data.train.target);
     if (data.validation && !connected(inputs, "val_x") && objective.has_classes()) warn_of_untrained_classes(data, context);
     options.class_weights = class_weights_of(params, net, objective, data.train.target);
     Trainer trainer(net, std::move(options), std::move(data), context);

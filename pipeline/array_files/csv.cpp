@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -15,6 +17,10 @@ namespace satdl {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+constexpr const char* kLeaveColumnsOut = "leave columns that are no numbers out: columns: 1-3, for example";
+constexpr const char* kHowNamesAre =
+    "a first line of names has a name for each column that is read, beginning with a letter or _;\n"
+    "columns are separated by commas; leave those that are no numbers out: columns: 1-3, for example";
 constexpr std::size_t kFirstBytes = 1 << 20;  // in which the first row ends, or its type is not known
 
 std::optional<double> number(std::string_view field) {
@@ -22,6 +28,27 @@ std::optional<double> number(std::string_view field) {
     const auto [end, failed] = std::from_chars(field.data(), field.data() + field.size(), value);
     if (field.empty() || failed != std::errc() || end != field.data() + field.size()) return std::nullopt;
     return value;
+}
+
+// Whether a field of the first line is a column's name; what may be meant as a value is none, or a row of data would be lost unnoticed.
+bool is_name(std::string_view field) {
+    if (field.starts_with('"')) field = trimmed(field.substr(1, field.size() - (field.size() > 1 && field.ends_with('"') ? 2 : 1)));
+    if (field.empty()) return false;
+    const auto first = static_cast<unsigned char>(field[0]);
+    // In UTF-8, letters too, but not what starts with c2 or e2: the signs of currencies, minus.
+    const bool starts_name = is_letter(field[0]) || first == '_' || (first > 0xc2 && first != 0xe2);
+    constexpr std::array<std::string_view, 7> kValues{"na", "n/a", "nan", "null", "none", "inf", "infinity"};
+    return starts_name && std::ranges::find(kValues, lower(field)) == kValues.end();
+}
+
+// `value`: of an integer in digits, as float64. Its digits if they are others, for above 2^53 there are gaps.
+std::optional<std::string> rounded(std::string_view field, double value) {
+    if (std::abs(value) < 9007199254740992.0) return std::nullopt;
+    if (field.starts_with('-')) field.remove_prefix(1);
+    if (!std::ranges::all_of(field, is_digit)) return std::nullopt;
+    field.remove_prefix(std::min(field.find_first_not_of('0'), field.size()));
+    std::string nearest = fmt::format("{:.0f}", std::abs(value));
+    return nearest == field ? std::nullopt : std::optional((value < 0 ? "-" : "") + nearest);
 }
 
 // The lines of a text, without their ends; one after the other.
@@ -67,6 +94,7 @@ Rows read_rows(const BinaryFile& file, std::string_view text, const std::optiona
     std::vector<std::string_view> fields;
     std::size_t all = 0;  // columns of the file
     std::int64_t count = 0;
+    bool has_names = false;
     while (!limit || count < *limit) {
         const auto line = lines.next();
         if (!line) break;
@@ -80,7 +108,8 @@ Rows read_rows(const BinaryFile& file, std::string_view text, const std::optiona
                 throw file.error(fmt::format("has {} columns, not {}", all, columns->last), "columns are counted from 1");
             rows.width = columns ? static_cast<std::size_t>(columns->last - columns->first + 1) : all;
             const auto chosen = std::span(fields).subspan(first, rows.width);
-            if (std::ranges::none_of(chosen, [](std::string_view field) { return number(field).has_value(); })) continue;  // names
+            has_names = std::ranges::all_of(chosen, is_name);
+            if (has_names) continue;
         }
         if (fields.size() != all)
             throw file.error(fmt::format("line {} has {} columns, the first has {}", lines.number(), fields.size(), all),
@@ -89,7 +118,11 @@ Rows read_rows(const BinaryFile& file, std::string_view text, const std::optiona
             const auto value = number(fields[column]);
             if (!value)
                 throw file.error(fmt::format("{}: '{}' is not a number", at(column), printable(fields[column].substr(0, 40))),
-                                 columns ? "" : "leave columns that are no numbers out: columns: 1-3, for example");
+                                 count == 0 && !has_names ? kHowNamesAre : columns ? "" : kLeaveColumnsOut);
+            if (const auto nearest = rounded(fields[column], *value))
+                throw file.error(fmt::format("{}: float64 does not have {} exactly, only {}", at(column), fields[column].substr(0, 40),
+                                             nearest->substr(0, 40)),
+                                 "keep such integers in a NumPy file as int64, or leave this column out");
             rows.numbers.push_back(*value);
         }
         ++count;

@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 #include <functional>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "stage_test.h"
 #include "stages/ports.h"
@@ -66,12 +68,57 @@ TEST_CASE("there is a winner only if the paired test over the samples tells the 
 
 TEST_CASE("predictions must be those that the metrics are of, and be numbers") {
     StageInputs inputs = with_predictions(4, 9);
-    inputs["baseline"] = metrics_group({{"accuracy", 0.04}, {"samples", 50}});
+    inputs["baseline"] = inputs["candidate"] = metrics_group({{"accuracy", 0.04}, {"samples", 50}});
     CHECK_THROWS_WITH(compare(inputs), Contains("baseline_predictions has 100 samples, but the metrics of M2 are of 50"));
-    inputs = with_predictions(4, 9);
-    inputs["candidate_predictions"] = predictions(100, [](std::size_t) { return true; });
-    inputs["candidate_predictions"].at("") = Array::of<float>({100, 2}, std::vector<float>(200, std::numeric_limits<float>::quiet_NaN()));
-    CHECK_THAT(compare(inputs).tables[0].notes[0], Contains("does not say whether they differ by more than chance"));
+    const auto with = [](const std::string& port, Array array) {
+        StageInputs changed = with_predictions(4, 9);
+        changed[port] = one_array(std::move(array));
+        return changed;
+    };
+    std::vector<float> outputs(200, 0.5F);
+    outputs[7] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_WITH(compare(with("candidate_predictions", Array::of<float>({100, 2}, outputs))),
+                      Contains("candidate_predictions (M3) has NaN"));
+    CHECK_THROWS_WITH(compare(with("candidate_predictions", Array::of<float>({100, 3}, std::vector<float>(300)))),
+                      Contains("baseline_predictions (M2) has 2 classes, but candidate_predictions (M3) has 3") &&
+                          Contains("connect metrics and predictions of one evaluation a side"));
+    CHECK_THROWS_WITH(compare(with("baseline_predictions", Array::of<float>({100, 1}, std::vector<float>(100)))),
+                      Contains("baseline_predictions (M2) is [100, 1], but the outputs of a classifier are [N, classes]"));
+    CHECK_THROWS_WITH(compare(with("baseline_predictions", Array::of<double>({100, 1, 2}, std::vector<double>(200)))),
+                      Contains("is [100, 1, 2]"));
+}
+
+TEST_CASE("labels must be those that the accuracies are of") {
+    const auto with_labels = [](std::int64_t samples, std::int64_t label) {
+        StageInputs inputs = with_predictions(4, 9);
+        inputs["labels"] = one_array(Array::of<std::int64_t>({samples}, std::vector<std::int64_t>(samples, label)));
+        return inputs;
+    };
+    CHECK_NOTHROW(compare(with_labels(100, 0)));
+    CHECK_THROWS_WITH(compare(with_labels(100, 1)), Contains("baseline_predictions (M2) is right on 96 of 100 samples by these labels, "
+                                                             "but its metrics say accuracy 4.00 %"));
+    for (const std::int64_t label : {-1, 2})
+        CHECK_THROWS_WITH(compare(with_labels(100, label)), Contains("labels is not of class numbers 0 to 1"));
+    CHECK_THROWS_WITH(compare(with_labels(99, 0)), Contains("labels has 99 samples, baseline_predictions 100"));
+    StageInputs inputs = with_predictions(4, 9);
+    inputs["candidate"] = metrics_group({{"accuracy", 0.1}, {"samples", 100}});
+    CHECK_THROWS_WITH(compare(inputs), Contains("candidate_predictions (M3) is right on 9 of 100 samples"));
+}
+
+TEST_CASE("a sample whose greatest outputs are equal may be right or wrong: its logits were not") {
+    StageInputs inputs = with_predictions(4, 9);
+    std::vector<float> outputs;
+    for (int i = 0; i < 100; ++i) outputs.insert(outputs.end(), {i < 10 ? 1.0F : 0.0F, 1.0F});
+    inputs["baseline_predictions"] = one_array(Array::of<float>({100, 2}, outputs));
+    CHECK_NOTHROW(compare(inputs));  // 4 of the 10 samples on which both sigmoids are 1
+    inputs["baseline"] = metrics_group({{"accuracy", 0.11}, {"samples", 100}});
+    CHECK_THROWS_WITH(compare(inputs), Contains("baseline_predictions (M2) is right on 10 of 100 samples"));
+}
+
+TEST_CASE("evaluations on different numbers of samples are not compared") {
+    const auto of = [](double samples) { return metrics_group({{"accuracy", 0.5}, {"samples", samples}}); };
+    CHECK_THROWS_WITH(compare({{"baseline", of(100)}, {"candidate", of(20)}}),
+                      Contains("baseline (M2) was evaluated on 100 samples, but candidate (M3) on 20"));
 }
 
 TEST_CASE("a metric that is no number is not compared") {

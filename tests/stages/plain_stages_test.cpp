@@ -85,6 +85,22 @@ TEST_CASE("add_noise adds the stream's normal numbers and clips") {
     CHECK(*std::ranges::max_element(clipped) == 1);
 }
 
+TEST_CASE("add_noise warns once of images that are not in 0 to 1") {
+    const auto warnings = [](const std::vector<float>& images) {
+        const StageEntry stage = add_noise_stage();
+        TestContext context(stage.description, {});
+        (void)stage.run({{"images", port(array<float>({static_cast<std::int64_t>(images.size())}, images))}}, context);
+        return context.logged;
+    };
+    CHECK(warnings({0, 0.5f, 1}).empty());
+    CHECK(warnings({}).empty());
+    CHECK(warnings({std::nanf(""), 0.5f}).empty());
+    CHECK_THAT(warnings({std::nanf(""), 30, 255})[0], Contains("images go from 30 to 255"));
+    REQUIRE(warnings({0, 255, 256}).size() == 1);
+    CHECK_THAT(warnings({0, 255, 254})[0], Contains("images go from 0 to 255") && Contains("`normalise`"));
+    CHECK_THAT(warnings({-0.5f, 1})[0], Contains("images go from -0.5 to 1"));
+}
+
 TEST_CASE("noise does not depend on threads, but on seed and stream") {
     const StageInputs inputs{{"images", port(array<float>({50'001}, std::vector<float>(50'001, 0.5f)))}};
     const auto noise = [&](const std::map<std::string, std::string>& params, int threads) {

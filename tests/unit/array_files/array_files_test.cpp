@@ -331,10 +331,16 @@ TEST_CASE("CSV: rows of numbers, perhaps with a line of names, all columns or so
     CHECK(read(plain).shape() == Shape{2, 2});
     CHECK(values_of<double>(read(plain)) == std::vector<double>{1, 2.5, -3, 40});
     const std::vector<std::string> spellings{"a,b\n" + plain, "\xef\xbb\xbf" "a,b\r\n1,2.5\r\n-3,40", "1,2.5\n\n-3,40\n\n",
-                                             "\"x\",\n" + plain};
+                                             "\"x\",_\n" + plain, "Sepal length (cm),\xc3\x84rger\n" + plain};
     for (const std::string& same : spellings)
         CHECK(values_of<double>(read(same)) == std::vector<double>{1, 2.5, -3, 40});
     CHECK(read(plain, {.limit = 1}).shape() == Shape{1, 2});
+    const auto infinite = values_of<double>(read("inf,NaN\n1,2\n"));
+    CHECK(infinite.size() == 4);
+    CHECK(std::isinf(infinite[0]));
+    CHECK(values_of<double>(read("9007199254740993,1\n9007199254740994,1\n", {.columns = Columns{2, 2}})) == std::vector<double>{1, 1});
+    CHECK(values_of<double>(read("9007199254740992,-9007199254740994,0020000000000000000000,9007199254740993.5\n")) ==
+          std::vector<double>{9007199254740992, -9007199254740994, 2e19, 9007199254740994});
     const std::string flowers = "5.1,3.5,red,0\n4.9,3.0,blue,1\n";
     CHECK(read(flowers, {.columns = Columns{1, 2}}).shape() == Shape{2, 2});
     CHECK(read(flowers, {.columns = Columns{4, 4}}).shape() == Shape{2});
@@ -357,9 +363,22 @@ TEST_CASE("CSV: what is wrong is said, with line and column") {
     CHECK_THAT(error("1,x\n1,2\n"), Contains("line 1, column 2: 'x' is not a number"));  // a row with numbers is no line of names
     CHECK_THAT(error("1,2\n1,\n"), Contains("line 2, column 2: '' is not a number"));
     CHECK_THAT(error("1,2\n1\n"), Contains("line 2 has 1 columns, the first has 2"));
-    CHECK_THAT(error("1;2\n3;4\n"), Contains("line 2, column 1: '3;4' is not a number"));
+    CHECK_THAT(error("1;2\n3;4\n"), Contains("line 1, column 1: '1;2' is not a number") && Contains("commas"));
     CHECK_THAT(error("1,2\n", Columns{2, 3}), Contains("has 2 columns, not 3"));
     CHECK_THAT(error("just text\n"), Contains("has no rows of numbers"));
+    // A first line that may be meant as data is no line of names.
+    const std::vector<std::string> values{"+1", "\"1\"", "NA", "n/a", "null", "None", "5%", "$5", "", "\"\"", "\"", "-",
+                                          "\xe2\x82\xac" "5", "\"NA\""};
+    for (const std::string& field : values) {
+        CHECK_THAT(error(field + "," + field + "\n1,2\n"), Contains("line 1, column 1: '" + field + "' is not a number"));
+        CHECK_THAT(error("a," + field + "\n1,2\n", Columns{2, 2}), Contains("line 1, column 2") && Contains("a first line of names"));
+        CHECK(error(field + ",a\n1,2\n", Columns{2, 2}) == "no error");
+    }
+    CHECK_THAT(error("a\n1\n9007199254740993\n"),
+               Contains("line 3, column 1: float64 does not have 9007199254740993 exactly, only 9007199254740992") && Contains("int64"));
+    CHECK_THAT(error("1,-9007199254740995\n"),
+               Contains("column 2: float64 does not have -9007199254740995 exactly, only -9007199254740996"));
+    CHECK_THAT(error("18446744073709551615\n"), Contains("only 18446744073709551616"));
     CHECK(parse_columns("5")->last == 5);
     CHECK(parse_columns("2-5")->first == 2);
     for (const char* bad : {"", "0", "5-2", "a", "1-", "-1", "1,2", "1-2-3"}) CHECK_FALSE(parse_columns(bad));
