@@ -53,22 +53,26 @@ class Environment(satdl.Case):
         self.call("run", self.dag, "-q", "--store", store, "--results", store / "results", *arguments)
         return {path.name: path.read_bytes() for path in store.glob("objects/**/*.h5")}
 
+    def ignored(self):
+        """The warnings of ignored variables; where the processor has no bf16, there is one of that, too."""
+        return [line for line in self.err.splitlines() if "the environment's" in line]
+
     def test_the_keys_and_bytes_are_those_of_a_plain_environment(self):
         plain = self.run_under({})
         self.assertEqual(len(plain), 5)
-        self.assertEqual(self.err, "")
+        self.assertEqual(self.ignored(), [])
         for variables in IGNORED:
             with self.subTest(variables):
                 self.assertTrue(self.run_under(variables) == plain)
                 name = next(iter(variables))
-                self.assertEqual(self.err.strip(), f"satdl: warning: the environment's {name} is ignored: it would change results or "
-                                                   "take threads from stages (docs/engine.md)")
+                self.assertEqual(self.ignored(), [f"satdl: warning: the environment's {name} is ignored: it would change results or "
+                                                  "take threads from stages (docs/engine.md)"])
         with self.subTest("harmless"):
             self.assertTrue(self.run_under(HARMLESS) == plain)
-            self.assertEqual(self.err, "")
+            self.assertEqual(self.ignored(), [])
         with self.subTest("--isolate"):
             self.assertTrue(self.run_under({"MKL_CBWR": "COMPATIBLE", "OMP_THREAD_LIMIT": "1"}, "--isolate") == plain)
-            self.assertEqual(self.err.count("warning"), 1)
+            self.assertEqual(len(self.ignored()), 1)
 
     def test_one_core_for_two_threads_is_slow_and_nothing_else(self):
         plain = self.run_under({})
@@ -83,7 +87,7 @@ class Environment(satdl.Case):
         plain = self.run_under({})
         lower = self.run_under({"ATEN_CPU_CAPABILITY": "default"})
         self.assertEqual(len(plain.keys() & lower.keys()), 2)  # the files'
-        self.assertEqual(self.err, "")
+        self.assertEqual(self.ignored(), [])
 
 
 if __name__ == "__main__":
