@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "commands/shared/command.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
@@ -61,7 +62,9 @@ void print_failures(const Dag& dag, const RunResult& result) {
         if (!node.not_kept.empty())
             text += fmt::format("satdl: the output of {} was not stored: {}\n", printable(stage.name), node.not_kept);
     }
-    std::fputs(text.c_str(), stderr);  // does not throw if nobody reads it
+    if (text.empty()) return;
+    text.pop_back();  // the last line feed
+    print_on_stderr(text);
 }
 
 }  // namespace satdl

@@ -8,7 +8,7 @@ using namespace satdl;
 using namespace satdl::test;
 using Catch::Matchers::Contains;
 
-TEST_CASE("A stage that fails stops what depends on it; with keep_going the rest goes on") {
+TEST_CASE("A stage that fails stops what depends on it, and with keep_going the rest goes on") {
     World world;
     world.limits.keep_going = true;
     world.executor.scripts["b"] = [](const StageInputs&, StageContext&) -> StageOutput {
@@ -126,7 +126,7 @@ TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, w
     CHECK(world.executor.take_ran() == Names{"a", "b"});
 }
 
-TEST_CASE("Stopped before it began, a run starts nothing; what is reused is still reused") {
+TEST_CASE("Stopped before it began, a run starts nothing, and what is reused is still reused") {
     World world;
     const Dag dag = chain();
     (void)world.run(dag, kSerial);

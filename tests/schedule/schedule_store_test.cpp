@@ -69,7 +69,7 @@ TEST_CASE("What a stage made of a file that changed under it is not used, also w
     CHECK(world.run(dag, kSerial).exit_code() == ExitCode::Done);
 }
 
-TEST_CASE("Other bytes under the same key are told as nondeterminism; the first stay") {
+TEST_CASE("Other bytes under the same key are told as nondeterminism, and the first stay") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = chain();

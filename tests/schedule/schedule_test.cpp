@@ -110,7 +110,7 @@ TEST_CASE("What is reused is loaded once, shared by its consumers, and only wher
     CHECK(world.store.loads == 1);
 }
 
-TEST_CASE("Forced stages run; what is below them is reused where they give the same") {
+TEST_CASE("Forced stages run, and what is below them is reused where they give the same") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = chain();
@@ -187,7 +187,7 @@ TEST_CASE("Stages that compute on the GPU have it one after the other, beside th
                                       "d: computes on cuda (H1, compute capability 9.0)"});
 }
 
-TEST_CASE("What a stage says of its progress reaches the observer; its context holds what the plan decided") {
+TEST_CASE("What a stage says of its progress reaches the observer, and its context holds what the plan decided") {
     World world;
     world.executor.scripts["b"] = [](const StageInputs&, StageContext& context) {
         Progress progress;
@@ -205,7 +205,7 @@ TEST_CASE("What a stage says of its progress reaches the observer; its context h
     CHECK(world.observer.finished == Names{"a ran", "b ran"});
 }
 
-TEST_CASE("An observer that throws does not stop the run; the result tells of it") {
+TEST_CASE("An observer that throws does not stop the run, and the result tells of it") {
     World world;
     world.observer.throws = true;
     const RunResult result = world.run(chain(), any_jobs());
@@ -222,7 +222,7 @@ TEST_CASE("A blocked stage is skipped for the plan's reason") {
     CHECK(result.exit_code() == ExitCode::StageFailed);
 }
 
-TEST_CASE("Never more stages at once than jobs; the longest path first") {
+TEST_CASE("Never more stages at once than jobs, and the longest path first") {
     World world;
     const int jobs = GENERATE(1, 2, 4);
     std::atomic<int> inside{0};

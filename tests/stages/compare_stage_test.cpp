@@ -129,7 +129,7 @@ TEST_CASE("a metric that is no number is not compared") {
                       Contains("the loss of M2 is nan"));
 }
 
-TEST_CASE("compare puts the numbers side by side; without predictions it names no winner") {
+TEST_CASE("compare puts the numbers side by side, and without predictions it names no winner") {
     const StageOutput outcome = compare({{"baseline", metrics(0.88, 0.33)},
                                      {"candidate", metrics(0.925, 0.25)},
                                      {"baseline_train", metrics(0.92, 0.2)},

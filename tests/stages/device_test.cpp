@@ -166,7 +166,7 @@ TEST_CASE("a stage on a GPU asks LibTorch for the same bits each time, and for n
     CHECK(!at::globalContext().allowTF32CuBLAS());
 }
 
-TEST_CASE("a GPU is described by its driver; where there is none, LibTorch says so") {
+TEST_CASE("a GPU is described by its driver, and where there is none, LibTorch says so") {
     const GpuAnswer answer = gpu_of_driver(SATDL_BINARY_DIR "/libfake_driver.so", "CUDA 12.6");
     REQUIRE(std::holds_alternative<Gpu>(answer));
     CHECK(std::get<Gpu>(answer) == Gpu{"Imaginary GPU", "compute capability 9.0, 114 multiprocessors, CUDA 12.6", true});

@@ -183,7 +183,7 @@ TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") 
     CHECK(net.logits(none, ones, {true, 2, 1, 5}).equal(ones));
 }
 
-TEST_CASE("augmentation leaves samples alone when not training; then it depends on seed, step, layer and sample") {
+TEST_CASE("augmentation leaves samples alone when not training, and then it depends on seed, step, layer and sample") {
     const auto layers = GENERATE("[random_flip]", "[{random_flip: horizontal}]", "[{random_crop: 1}]");
     INFO(layers);
     const Net net(network_of(layers), {2, 4, 5});

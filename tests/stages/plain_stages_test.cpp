@@ -242,7 +242,7 @@ TEST_CASE("read refuses a value that the other type does not have, and with `los
     CHECK_THROWS_WITH(read_with({{"dtype", "int32"}, {"lossy", "true"}}, npy_of<float>("<f4", {NAN})), Contains("element 0 is nan"));
 }
 
-TEST_CASE("read turns [N, H, W, C] into [N, C, H, W], and warns where nobody said which it is") {
+TEST_CASE("read turns [N, H, W, C] into [N, C, H, W], and warns where the layout is not given") {
     std::string bytes;
     for (int i = 0; i < 2 * 5 * 6 * 3; ++i) bytes += static_cast<char>(i);
     const std::string images = npy("|u1", "(2, 5, 6, 3)", bytes);

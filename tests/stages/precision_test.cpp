@@ -43,7 +43,7 @@ Given autoencoder(const std::string& precision) {
 
 }  // namespace
 
-TEST_CASE("in bf16 every kind of layer passes forward and backward; outputs and gradients are float32 and near those of fp32") {
+TEST_CASE("in bf16 every kind of layer passes forward and backward, and outputs and gradients are float32 and near those of fp32") {
     const at::Tensor x = some_samples(6);
     const Net plain(network_of(kLayers), {1, 8, 8});
     const Net mixed(network_of(kLayers), {1, 8, 8}, Precision::Bf16);

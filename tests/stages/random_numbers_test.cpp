@@ -27,7 +27,7 @@ TEST_CASE("streams that differ in any part give other numbers") {
     CHECK(firsts.size() == 11);
 }
 
-TEST_CASE("uniform numbers fill [0, 1) evenly") {
+TEST_CASE("uniform numbers fill the interval from 0 to 1 evenly") {
     const Stream stream(7, Purpose::Weights);
     std::vector<int> bins(10);
     for (std::uint64_t i = 0; i < 100'000; ++i) {

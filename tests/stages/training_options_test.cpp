@@ -213,7 +213,7 @@ TEST_CASE("what a training and an evaluation report is what planning says they w
     CHECK_THAT(found, Catch::Matchers::UnorderedEquals(wanted));
 }
 
-TEST_CASE("an evaluation's confusion matrix adds up to its accuracy; without classes it is empty") {
+TEST_CASE("an evaluation's confusion matrix adds up to its accuracy, and without classes it is empty") {
     const StageInputs inputs = blobs(60);
     const StageOutput trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
     const StageInputs model{{"model", trained.outputs.at("model")}, {"x", inputs.at("x")}, {"target", inputs.at("target")}};
@@ -263,7 +263,7 @@ TEST_CASE("weights that the last update spoilt are no result, though every loss 
     CHECK_THROWS_WITH(run(train_stage(), inputs, given), Contains("the weights are no numbers after epoch 1"));
 }
 
-TEST_CASE("the last epoch is kept if that is asked for, whichever was best; what the best one was is said either way") {
+TEST_CASE("the last epoch is kept if that is asked for, whichever was best, and what the best one was is said either way") {
     const StageInputs inputs = blobs(60);
     // The first of equal epochs is the best: the accuracy stays at its maximum while the weights still change.
     const Given first = training({{"monitor", "val/accuracy"}, {"epochs", "6"}});

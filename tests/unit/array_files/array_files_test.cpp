@@ -141,7 +141,7 @@ TEST_CASE("IDX: what is wrong is said, with the file") {
     CHECK_THROWS_WITH(read_idx("/nowhere/at/all"), Contains("/nowhere/at/all") && Contains("No such file"));
 }
 
-TEST_CASE("A file that is cut while it is read is told as such") {
+TEST_CASE("A file that is cut while it is read is reported as that") {
     const File whole(idx_header(8, {1000, 1000}) + std::string(1'000'000, 'a'));
     BinaryFile file(whole.path());
     std::vector<std::byte> bytes(500'000);

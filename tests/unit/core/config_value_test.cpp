@@ -71,7 +71,7 @@ TEST_CASE("the canonical text of a number is the shortest that reads back, whate
         CHECK(plain(canonical_number(number)).as_number() == number);
 }
 
-TEST_CASE("canonical text is JSON with sorted keys; only plain numbers, booleans and null are not strings") {
+TEST_CASE("canonical text is JSON with sorted keys, and only plain numbers, booleans and null are not strings") {
     const ConfigValue value =
         ConfigValue::map({{"b", {}, ConfigValue::list({plain("1"), plain("010"), ConfigValue::scalar("1", true), ConfigValue::null()})},
                     {"a", {}, plain("true")},

@@ -119,7 +119,7 @@ bool has_control_characters(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("A running stage is one line with its bar, the run another; a finished one a line for good") {
+TEST_CASE("A running stage is one line with its bar, the run another, and a finished one a line for good") {
     Scene scene;
     const auto bars = progress_bars(scene.screen());
     bars->run_started(scene.dag, scene.plan);
@@ -246,7 +246,7 @@ TEST_CASE("No name, metric or message brings a control character into plain line
     CHECK(scene.terminal.all().find('m' + std::string("\x1b[3")) == std::string::npos);
 }
 
-TEST_CASE("Reused stages have lines only where all is wanted; debugging messages likewise") {
+TEST_CASE("Reused stages have lines only where all is wanted, and debugging messages likewise") {
     Scene scene;
     Screen screen = scene.screen();
     const auto drive = [&](const Screen& with) {

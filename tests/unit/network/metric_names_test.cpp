@@ -45,7 +45,7 @@ TEST_CASE("a metric is found by its name or by Keras'") {
     CHECK(find_metric("precision/0", {"precision/0"}) == "precision/0");
 }
 
-TEST_CASE("of accuracies, precisions and recalls more is better; of losses less") {
+TEST_CASE("of accuracies, precisions and recalls more is better, and of losses less") {
     for (const char* name : {"accuracy", "val/binary_accuracy", "precision/3", "recall/macro"}) CHECK(more_is_better(name));
     for (const char* name : {"loss", "val/loss"}) CHECK(!more_is_better(name));
 }

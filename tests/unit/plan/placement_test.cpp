@@ -72,7 +72,7 @@ TEST_CASE("No library is loaded for stages on the CPU, for a library without CUD
     CHECK_THROWS_WITH(find_gpus(wishing, {}, libraries), Contains("cannot load '/nowhere/libnone_stages.so'"));
 }
 
-TEST_CASE("A library is asked where a stage may compute on a GPU; what it says holds for all its stages") {
+TEST_CASE("A library is asked where a stage may compute on a GPU, and what it says holds for all its stages") {
     StageLibraries libraries;
     Catalog catalog;
     catalog.add(read_manifest(std::filesystem::path(SATDL_BINARY_DIR) / "libsimple_stages.json"));
@@ -105,7 +105,7 @@ TEST_CASE("cuda without a GPU is refused at each of its places, once, with what 
     CHECK(twice.find("error") == twice.rfind("error"));
 }
 
-TEST_CASE("What was chosen is told with its reason; what was asked for by name and is usual, is not") {
+TEST_CASE("What was chosen is told with its reason, and what was asked for by name and is usual, is not") {
     const CatalogEntry stage = computing(true);
     Machine machine{4, "AVX2"};
     CHECK(told(dag_of(stage, {}), machine).empty());

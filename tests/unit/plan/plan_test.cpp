@@ -62,7 +62,7 @@ using Lines = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("At first everything runs; what depends on what runs is not known yet") {
+TEST_CASE("At first everything runs, and what depends on what runs is not known yet") {
     World world;
     CHECK(world.lines(small().build()) == Lines{"run a: no result yet", "unknown b: depends on a, which runs",
                                                "unknown c: depends on a, which runs", "unknown d: depends on a, which runs",
@@ -93,7 +93,7 @@ TEST_CASE("A parameter changed back finds what was made with it") {
     CHECK(world.lines(small(k1).build())[1] == "reuse b: found in the store, made by another run");
 }
 
-TEST_CASE("A changed file runs the stage that reads it; another name for the same content does not") {
+TEST_CASE("A changed file runs the stage that reads it, and another name for the same content does not") {
     World world;
     world.run(small().build());
     world.files["copy"] = world.files["one"];

@@ -293,7 +293,7 @@ TEST_CASE("The digest of a port covers names, element types, shapes and bytes") 
     CHECK(digests == PortDigests{{"low", port_digest(as_group({1}))}, {"high", port_digest(as_group({2}))}});
 }
 
-TEST_CASE("Threads are what the user says; auto means every core, at most 16, where the network is worth it") {
+TEST_CASE("Threads are what the user says, and auto means every core, at most 16, where the network is worth it") {
     Setting setting;
     setting.dag.nodes[0].stage = &setting.stage;
     const Node& node = setting.dag.nodes[0];
@@ -308,7 +308,7 @@ TEST_CASE("Threads are what the user says; auto means every core, at most 16, wh
     CHECK(resolve_threads(node, 1'000'000'000, {4, ""}) == 1);
 }
 
-TEST_CASE("Precision is what the user says; auto means bf16 where the processor has instructions for it") {
+TEST_CASE("Precision is what the user says, and auto means bf16 where the processor has instructions for it") {
     Setting setting;
     setting.dag.nodes[0].stage = &setting.stage;
     const Node& node = setting.dag.nodes[0];
@@ -341,7 +341,7 @@ TEST_CASE("A key holds the precision that is computed in, not how it came about"
     CHECK(setting.recipe() == fast);
 }
 
-TEST_CASE("A device is what the user says; auto means the GPU that the stage's library finds") {
+TEST_CASE("A device is what the user says, and auto means the GPU that the stage's library finds") {
     Setting setting;
     setting.dag.nodes[0].stage = &setting.stage;
     const Node& node = setting.dag.nodes[0];

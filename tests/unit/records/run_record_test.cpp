@@ -40,7 +40,7 @@ TEST_CASE("a line with its check is the same JSON with one member more, and the 
     CHECK(json == Json::parse(kStarted));
 }
 
-TEST_CASE("what was written is read; under another name, all of it is damaged") {
+TEST_CASE("what was written is read, and under another name, all of it is damaged") {
     const Record record = checked_record(written({kStarted, kRan, kFinished}), "r1");
     CHECK(record.lines == lines_written({kStarted, kRan, kFinished}));
     CHECK(record.damaged.empty());
@@ -118,7 +118,7 @@ TEST_CASE("a record from before there were checks is taken as it stands, as far 
     CHECK(checked_record("", "r1").lines.empty());
 }
 
-TEST_CASE("in the record for reused runs, new lines follow old ones; no old one follows a new one") {
+TEST_CASE("in the record for reused runs, new lines follow old ones, and no old one follows a new one") {
     const std::string old = kStarted + "\n" + kFinished + "\n";
     const Record record = checked_record(old + kRan.substr(0, 30) + written({kRan, kFinished}), "r1");
     CHECK(record.lines.size() == 4);

@@ -124,7 +124,7 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     CHECK(log.find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("History and links follow what ran and what was reused; names stay in their folder") {
+TEST_CASE("History and links follow what ran and what was reused, and names stay in their folder") {
     Scene scene;
     scene.run("r1", {Scene::result(0, NodeState::Ran, "k0"), Scene::result(1, NodeState::Ran, "k1")});
     const std::string key = sha256("k0").hex();

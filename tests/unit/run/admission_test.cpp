@@ -107,7 +107,7 @@ TEST_CASE("A cohort of which nothing ran is not in flight") {
     CHECK(admission.admit(0) == Nodes{2});
 }
 
-TEST_CASE("What another cohort waits for counts for none; what its own waits for, or what runs, stays") {
+TEST_CASE("What another cohort waits for counts for none, and what its own waits for, or what runs, stays") {
     Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1});
     admission.offer(0, {}, 2);
     CHECK(admission.admit(0) == Nodes{0});
@@ -146,7 +146,7 @@ TEST_CASE("Without a limit cohorts are nothing, and cores hold up cohorts as the
     CHECK(two.admit(0) == Nodes{1});
 }
 
-TEST_CASE("One stage at a time has the GPU; those that wait for it alone are overtaken") {
+TEST_CASE("One stage at a time has the GPU, and those that wait for it alone are overtaken") {
     Admission admission({}, 8);
     admission.offer(0, {.gpu = true}, 9);
     admission.offer(1, {.gpu = true}, 8);

@@ -51,7 +51,7 @@ TEST_CASE("What is independent shares the cores, by its threads and as -j has it
     CHECK(forecast_seconds(alone(3), plan_of({6, 3, 3}), {}, 2) == 6);
 }
 
-TEST_CASE("What is reused takes no time; where a stage has no history nothing is said") {
+TEST_CASE("What is reused takes no time, and where a stage has no history nothing is said") {
     Plan plan = plan_of({1, 2, 4});
     plan.nodes[0].action = Action::Reuse;
     plan.nodes[0].expected_seconds.reset();

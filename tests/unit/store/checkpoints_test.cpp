@@ -86,7 +86,7 @@ TEST_CASE("a stage starts at the farther checkpoint, at its own where both are a
     CHECK(choose_start(at(2, 100), CheckpointPosition{3, 3, 1, 469}) == Start::FinalCheckpoint);  // of a shorter training
 }
 
-TEST_CASE("the next process goes on from the last checkpoint; two are kept, and none of another key is seen") {
+TEST_CASE("the next process goes on from the last checkpoint, and two are kept, and none of another key is seen") {
     const TempFolder folder;
     {
         Process first(folder.path());
@@ -154,7 +154,7 @@ TEST_CASE("whatever byte of the newest is damaged, the one before it is taken, a
     taken();
 }
 
-TEST_CASE("where all are damaged there is none; a result or another node's checkpoint is never taken for one") {
+TEST_CASE("where all are damaged there is none, and a result or another node's checkpoint is never taken for one") {
     const TempFolder folder;
     const auto store = folder.path();
     {
@@ -238,7 +238,7 @@ TEST_CASE("all are verified: the damaged ones are named and put aside, whichever
     CHECK(CheckpointFiles(folder.path() / "none", Retention::LastTwo, *process.files, test::hdf5_writer).verify().good == 0);
 }
 
-TEST_CASE("one that is dropped while all are verified is no damage; one that cannot be read is an error") {
+TEST_CASE("one that is dropped while all are verified is no damage, and one that cannot be read is an error") {
     const TempFolder folder;
     Process process(folder.path());
     process.keep(at(1, 10), state_at(1));

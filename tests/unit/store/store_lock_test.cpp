@@ -8,7 +8,7 @@
 using namespace satdl;
 using test::TempFolder;
 
-TEST_CASE("Several may share a store; who wants it alone gets it when they are gone") {
+TEST_CASE("Several may share a store, and who wants it alone gets it when they are gone") {
     const TempFolder folder;
     {
         const StoreLock one = StoreLock::shared(folder.path());

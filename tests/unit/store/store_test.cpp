@@ -118,7 +118,7 @@ TEST_CASE("an object is published in the order that makes it durable before it i
     CHECK(open.faulty.calls().back() == "sync_folder " + two);
 }
 
-TEST_CASE("who is second is told whether the bytes were the same; the first stays") {
+TEST_CASE("who is second is told whether the bytes were the same, and the first stays") {
     const TempFolder folder;
     Process open(folder.path());
     CHECK(open.publish(1) == Published::New);

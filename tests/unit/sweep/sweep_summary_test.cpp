@@ -48,6 +48,15 @@ struct SmallSweep {
         return sweep.dag.nodes.size() - 1;
     }
 
+    // The node has no artifact, and ended so.
+    void lose(NodeId node, NodeState state, const std::string& error = {}) {
+        metrics.erase(node);
+        NodeResult& result = outcomes.nodes.emplace_back();
+        result.node = node;
+        result.state = state;
+        result.error = error;
+    }
+
     [[nodiscard]] SweepSummary report(const SweepQuery& question = {}) const {
         const auto of_node = [this](NodeId node) {
             const auto found = metrics.find(node);
@@ -85,22 +94,13 @@ TEST_CASE("Metrics of any stage can be asked for, by their whole name or for eve
 
 TEST_CASE("A point that the run did not finish says so in CSV, where it would look like one without metrics") {
     SmallSweep small;
-    const NodeId stopped = small.sweep.points[1].nodes[2];
-    small.metrics.erase(stopped);
-    NodeResult& result = small.outcomes.nodes.emplace_back();
-    result.node = stopped;
-    result.state = NodeState::Stopped;
+    small.lose(small.sweep.points[1].nodes[2], NodeState::Stopped);
     CHECK(to_csv(small.report()).find("0.1,7,,,not finished\n") != std::string::npos);
 }
 
 TEST_CASE("A point that failed has its error in the table, empty cells in CSV and null in JSON") {
     SmallSweep small;
-    const NodeId lost = small.sweep.points[1].nodes[2];
-    small.metrics.erase(lost);
-    NodeResult& failed = small.outcomes.nodes.emplace_back();
-    failed.node = lost;
-    failed.state = NodeState::Failed;
-    failed.error = "no luck";
+    small.lose(small.sweep.points[1].nodes[2], NodeState::Failed, "no luck");
     small.metrics[small.sweep.points[2].nodes[2]]["metrics"]["loss"] = std::numeric_limits<double>::quiet_NaN();
     const auto report = small.report();
     CHECK(to_csv(report) ==
@@ -171,7 +171,7 @@ TEST_CASE("Two metrics are compared point by point, and in words") {
     CHECK_THAT(describe(clear, clear.rows[0].paired[0]), Catch::EndsWith("n = 2: fit.loss is greater than score.loss"));
 }
 
-TEST_CASE("What a description says is compared is compared without being asked; one repetition invents no interval") {
+TEST_CASE("What a description says is compared is compared without being asked, and one repetition invents no interval") {
     SmallSweep small;
     small.sweep.axes[1].repeats = true;
     for (const auto& point : small.sweep.points) small.metrics[point.nodes[2]] = {{"metrics", {{"old", 0.5}, {"new", 0.75}}}};

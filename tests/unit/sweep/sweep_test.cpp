@@ -350,7 +350,7 @@ TEST_CASE("points and axes without end are refused before they are made") {
     CHECK_THROWS_WITH(design(text + "]}"), Catch::Contains("more than 10000 points"));
 }
 
-TEST_CASE("what the points share is one node with its plain name; the rest say what they vary with") {
+TEST_CASE("what the points share is one node with its plain name, and the rest say what they vary with") {
     const Sweep done = sweep(kPipeline, {"noise=0.1,0.2", "seed=1,2"});
     CHECK(names(done.dag) == Lines{"mnist", "unit", "noisy[noise=0.1]", "noisy[noise=0.2]", "again[noise=0.1,seed=1]",
                                    "again[noise=0.1,seed=2]", "again[noise=0.2,seed=1]", "again[noise=0.2,seed=2]"});
