@@ -61,6 +61,19 @@ std::string excerpt(const Place& place) {
                        spaces(left.size() + before.columns));
 }
 
+// The lines of `text`, each printable, joined with `separator`. Names in it may come from the command line or from a file of others.
+std::string printable_lines(std::string_view text, std::string_view separator) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    std::string lines;
+    for (std::size_t from = 0;;) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        lines += printable(text.substr(from, end - from));
+        if (end == text.size()) return lines;
+        lines += separator;
+        from = end + 1;
+    }
+}
+
 bool is_before(const Diagnostic& a, const Diagnostic& b) {
     return std::tuple(a.place.line, a.place.column) < std::tuple(b.place.line, b.place.column);
 }
@@ -116,17 +129,11 @@ std::string Place::text() const {
 std::string render(const Diagnostic& diagnostic) {
     const Place& place = diagnostic.place;
     std::string text = place ? place.text() + ": error: " : "";
-    text += diagnostic.message;
+    text += printable_lines(diagnostic.message, "\n");
     const bool drawn = place && place.line > 0;
     if (drawn) text += excerpt(place);
     const std::string_view margin = drawn ? "\n      = " : "\n  ";
-    std::string_view rest = diagnostic.hint;
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find('\n'), rest.size());
-        text += margin;
-        text += rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
+    if (!diagnostic.hint.empty()) text += std::string(margin) + printable_lines(diagnostic.hint, margin);
     if (place.origin != nullptr && place.origin->text() != place.text()) text += fmt::format("{}the value comes from {}", margin, with_line(*place.origin));
     return text;
 }

@@ -47,8 +47,8 @@ struct Diagnostic {
     std::string hint;     // what to do; may be empty, may hold several lines
 };
 
-// "file:line:col: error: message" (without a place: the message alone), the line, a caret, and the hint. Control characters of the
-// source are escaped.
+// "file:line:col: error: message" (without a place: the message alone), the line, a caret, and the hint. Control characters
+// in any of it are escaped.
 [[nodiscard]] std::string render(const Diagnostic& diagnostic);
 
 // Which of satdl's exit codes an error ends in.

@@ -48,6 +48,16 @@ TEST_CASE("the caret stands right after characters of several bytes, tabs and es
           "      |    ^");
 }
 
+TEST_CASE("control characters in a message or a hint are escaped, line by line") {
+    CHECK(rendered("a: 1", 1, 1, "no 'x\x01'", "known: y\x1B[2J\nor z\n") ==
+          "a.yaml:1:1: error: no 'x\\x01'\n"
+          "    1 | a: 1\n"
+          "      | ^\n"
+          "      = known: y\\x1b[2J\n"
+          "      = or z");
+    CHECK(std::string(Error(ExitCode::Usage, "two\nlines\x7F").what()) == "two\nlines\\x7f");
+}
+
 TEST_CASE("of a very long line the part around the caret is shown") {
     const std::string text = rendered(fmt::format("{}X{}", std::string(1'000'000, 'a'), std::string(1'000'000, 'b')), 1, 1'000'001, "m");
     CHECK(text.size() < 500);
