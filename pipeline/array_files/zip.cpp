@@ -78,7 +78,8 @@ std::vector<ZipMember> zip_members(BinaryFile& archive) {
                                             encrypted ? "encrypted" : "packed in an unusual way"),
                                 "write it again with numpy.savez");
         if (!member.deflated && member.packed != member.size) throw damaged(archive);
-        if (member.size / kMaxExpansion > member.packed) throw damaged(archive);
+        // A size that cannot be is refused before memory is taken for it.
+        if (member.offset + member.packed > archive.size() || member.size / kMaxExpansion > member.packed) throw damaged(archive);
         members.push_back(std::move(member));
         at += kEntryBytes + name + more;
     }

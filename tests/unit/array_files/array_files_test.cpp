@@ -419,4 +419,8 @@ TEST_CASE("damaged .npz files are refused, whatever byte is changed") {
         }
     }
     for (std::size_t cut = 4; cut < good.size(); ++cut) CHECK_THROWS_AS(read(good.substr(0, cut)), Error);
+    // A member that would reach beyond the archive: sizes are not believed before memory is taken for them.
+    const std::string large = number(~crc, 4) + number(0xfffffff0, 4) + number(0xfffffff0, 4) + number(5, 2);
+    const File file(member + "PK\1\2" + number(0, 6) + number(8, 2) + number(0, 4) + large + number(0, 16) + "x.npy" + end);
+    CHECK_THROWS_WITH(read_array_file(file.path(), {}), Contains("is a damaged zip archive"));
 }
