@@ -70,9 +70,12 @@ std::string_view name_of(PortKind kind) {
         case PortKind::Array: return "array";
         case PortKind::Model: return "model";
         case PortKind::Metrics: return "metrics";
-        case PortKind::History: break;
+        case PortKind::History: return "history";
+        case PortKind::Arrays: return "arrays";
+        case PortKind::File: return "file";
+        case PortKind::Folder: break;
     }
-    return "history";
+    return "folder";
 }
 
 std::string_view name_of(PortRole role) {

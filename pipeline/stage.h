@@ -91,9 +91,15 @@ enum class PortKind {
     Model,    // weights by name and the architecture: NamedArrays {"architecture": uint8 JSON text, "conv_1.weight": ..., ...}
     Metrics,  // numbers by name: NamedArrays of float64 [1]
     History,  // columns by name, one row an epoch: NamedArrays of float64 [epochs]
+    Arrays,   // tensors by name
+    File,     // the bytes of one file, named as Folder names them
+    Folder,   // the bytes of files: NamedArrays of uint8 [bytes], {"files/sub/a.txt": ..., "executables/run.sh": ...}
 };
 
 [[nodiscard]] std::string_view name_of(PortKind kind);  // "array"
+
+// What the names within File and Folder begin with; the file's path follows, parts separated by '/'.
+inline constexpr std::string_view kPlainFiles = "files/", kExecutableFiles = "executables/";
 
 // What a port carries, for programs that show it: `satdl report` knows no kind of stage by its name. A role changes no result and is not
 // part of any key. At most one port of a stage has a given role.
@@ -272,6 +278,7 @@ enum class LogLevel { Debug, Info, Warning };
 struct SourceFile {
     std::string role;  // "images", or the parameter's name
     std::filesystem::path path;
+    std::string member{};  // of files that share a role: its name among them; they count as one, by names and contents
     DType dtype = DType::UInt8;  // datasets: what the manifest says
     Shape shape;
     std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says, if that is cheap to read
@@ -344,7 +351,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 8;
+inline constexpr int kStageAbi = 9;
 
 }  // namespace satdl
 

@@ -106,6 +106,12 @@ std::string port_text(const ArtifactHeader& header, const std::string& port, Por
             return fmt::format("model, {} tensors, {}", tensors, bytes_text(bytes));
         case PortKind::History:
             return fmt::format("history, {} epochs, {} columns", first->shape.empty() ? 0 : first->shape.front(), tensors);
+        case PortKind::Arrays:
+            return fmt::format("{} array{}, {}", tensors, tensors == 1 ? "" : "s", bytes_text(bytes));
+        case PortKind::File:
+            return fmt::format("file {}, {}", first->name.substr(first->name.find('/') + 1), bytes_text(bytes));
+        case PortKind::Folder:
+            return fmt::format("folder, {} file{}, {}", tensors, tensors == 1 ? "" : "s", bytes_text(bytes));
         case PortKind::Metrics:
             break;
     }

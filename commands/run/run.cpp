@@ -107,6 +107,7 @@ ExitCode run(RunOptions options) {
     CheckpointStore* const ends = options.no_final_checkpoints ? nullptr : &session.open().final_checkpoints();
     StoreCacheView cache = session.cache(dag, ends);
     const Request request = request_of(options);
+    if (!options.dry_run) session.allow_running(dag);
     const Plan plan = session.plan(dag, request, cache);
     for (const auto* names : {&request.targets, &request.single}) query.targets.insert(query.targets.end(), names->begin(), names->end());
     mark_unused_axes(sweep, [&](NodeId node) { return plan.find(node) != nullptr; });
@@ -120,7 +121,6 @@ ExitCode run(RunOptions options) {
         fmt::print("{}", options.json ? dump_json(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
         return ExitCode::Done;
     }
-    session.check_file_owners();
     refuse_blocked(dag, plan);
 
     std::optional<OutputFile> csv;
@@ -135,7 +135,7 @@ ExitCode run(RunOptions options) {
     const auto observer = broadcast({record.get(), display.get()});
     SweepStart sweep_start(*observer, sweep, load);
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
-    StageExecutor executor(session.libraries(), isolation(options));
+    StageExecutor executor(session.libraries(), session.work_folder(), isolation(options));
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,

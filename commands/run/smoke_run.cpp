@@ -89,9 +89,10 @@ ExitCode run_smoke(const RunOptions& options) {
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, std::nullopt);
-    session.check_file_owners();
     (void)query_of(options.sweep);
     const Dag dag = for_smoke(options.sweep.sweeps() ? requested_sweep(options.sweep, session).dag : session.dag());
+
+    session.allow_running(dag);
 
     const auto files = real_file_system();
     MemoryStore store;
@@ -100,7 +101,7 @@ ExitCode run_smoke(const RunOptions& options) {
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(display_mode(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();
-    StageExecutor executor(session.libraries(), isolation(options));
+    StageExecutor executor(session.libraries(), session.work_folder(), isolation(options));
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,

@@ -1,10 +1,15 @@
 #include "commands/shared/session.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
 
 #include "commands/shared/warnings.h"
 #include "pipeline/os/file_trust.h"
 #include "pipeline/os/shared_library.h"
+#include "pipeline/plan/command_versions.h"
 #include "pipeline/plan/placement.h"
 #include "pipeline/store/layout.h"
 
@@ -82,8 +87,17 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr) {}
 
-void Session::check_file_owners() const {
-    if (!trust_) satdl::check_file_owners(source_.files(), trusted_owners(), owner_of);
+void Session::allow_running(const Dag& dag) {
+    std::vector<std::filesystem::path> files = source_.files();
+    for (const Node& node : dag.nodes)
+        if (node.command) std::ranges::copy(code_of(node), std::back_inserter(files));
+    if (!trust_) check_file_owners(files, trusted_owners(), owner_of);
+    may_run_ = true;
+}
+
+std::filesystem::path Session::work_folder() const {
+    if (open_ != nullptr) return open_->folder() / store_layout::kWork;
+    return std::filesystem::temp_directory_path() / fmt::format("satdl-work-{}", ::getuid());
 }
 
 OpenStore& Session::open() {
@@ -93,6 +107,7 @@ OpenStore& Session::open() {
 
 Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {
     machine_.gpus = find_gpus(dag, request, libraries_);
+    if (may_run_ && machine_.versions.empty()) machine_.versions = run_version_commands(dag, request);
     if (open_ == nullptr) return make_plan(dag, request, machine_, cache);
     const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, cache);

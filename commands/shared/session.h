@@ -64,18 +64,20 @@ public:
     // `access`: nullopt if no store is to be opened.
     Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access);
 
-    // Throws Error{Usage} if a file of the DAG belongs to another user, unless there is --trust.
-    void check_file_owners() const;
+    // Throws Error{Usage} if a file of the DAG, or a program or source of one of its stages, belongs to another user, unless there is
+    // --trust. From then on plan() runs the commands under `versions`; before, nothing of the DAG runs.
+    void allow_running(const Dag& dag);
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
     [[nodiscard]] OpenStore& open();  // precondition: opened with an Access
+    [[nodiscard]] std::filesystem::path work_folder() const;  // for the folders of programs
     [[nodiscard]] StageLibraries& libraries() { return libraries_; }  // of the plan and of those who run it
 
     [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_);
     }
-    // The plan; warns if something is wrong with the index. If a stage may compute on a GPU, its library is queried first;
+    // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may compute on a GPU, its library is queried first;
     // from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
     // `final_checkpoints`: those from which longer trainings may continue; null: do not use any.
@@ -90,6 +92,7 @@ private:
     const DagSource source_;
     const Settings settings_;
     const bool trust_;
+    bool may_run_ = false;
     Machine machine_;
     StageLibraries libraries_;
     const std::unique_ptr<OpenStore> open_;  // null without Access

@@ -97,9 +97,9 @@ ExitCode check(CheckOptions options) {
     take_settings(options.stages, options.dag);
     run_missing_stages(options);
     Session session(options.dag, options.store, Access::ReadOnly);
-    session.check_file_owners();
     const StoreLock use = StoreLock::shared(session.open().folder());
     const Dag dag = session.dag();
+    session.allow_running(dag);
     const auto clock = steady_clock();
     const StopSignals signals;
     const RunInfo info{"", SATDL_VERSION, session.machine().cores};
@@ -114,7 +114,7 @@ ExitCode check(CheckOptions options) {
         ComparingStore store(session.open().store());
         if (!options.json) fmt::print("\nrerun, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? DisplayMode::Nothing : DisplayMode::Progress, info, *clock);
-        StageExecutor executor(session.libraries());
+        StageExecutor executor(session.libraries(), session.work_folder());
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
                                                     .machine = session.machine(),

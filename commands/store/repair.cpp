@@ -12,6 +12,7 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_executor.h"
 #include "pipeline/os/file_trust.h"
+#include "pipeline/plan/command_versions.h"
 #include "pipeline/plan/placement.h"
 #include "pipeline/plan/recipe_diff.h"
 #include "pipeline/records/recorded_dag.h"
@@ -71,13 +72,16 @@ private:
         const Dag dag = recorded_dag(open_.folder(), id, catalog_, open_.files());
         Request request;
         for (const QuarantinedArtifact* one : quarantined) request.targets.push_back(one->stage);
+        for (const Node& node : dag.nodes)
+            if (node.command && !options_.trust) check_file_owners(code_of(node), trusted_owners(), owner_of);
         machine_.gpus = find_gpus(dag, request, libraries_);
+        machine_.versions = run_version_commands(dag, request);
         StoreCacheView cache(dag.name, open_.store(), open_.index(), open_.files(), open_.checkpoints(), nullptr);
         const Plan plan = make_plan(dag, request, machine_, cache);
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.quiet ? DisplayMode::Nothing : DisplayMode::Progress,
                                                {id, SATDL_VERSION, machine_.cores}, *clock);
-        StageExecutor executor(libraries_);
+        StageExecutor executor(libraries_, open_.folder() / store_layout::kWork);
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
                                                     .machine = machine_,

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "pipeline/catalog/command_kind.h"
+
 namespace satdl {
 namespace {
 
@@ -30,6 +32,9 @@ void Catalog::add(LibraryManifest manifest) {
     for (StageDescription& description : manifest.stages) {
         const auto known = entries_.find(description.kind);
         if (known != entries_.end()) {
+            if (known->second->library.empty())
+                throw Error(ExitCode::Usage, fmt::format("{} defines the stage kind '{}', which is satdl's own", manifest.library.string(), description.kind),
+                            "rename the stage kind");
             throw Error(ExitCode::Usage, fmt::format("two stage libraries define the stage kind '{}': {} and {}", description.kind,
                                                      known->second->library.string(), manifest.library.string()),
                         "load only one of them, or rename the stage kind in one");
@@ -62,11 +67,12 @@ std::vector<std::string> Catalog::kinds() const {
 Catalog load_catalog(const fs::path& program_folder, const std::vector<std::string>& extra) {
     std::vector<fs::path> manifests = split_paths(extra);
     for (fs::path& path : manifests) path = manifest_of(path);
-    // A build without LibTorch has no stages of its own; it can still run those of others.
+    // A build without LibTorch has no stages of its own; it can still run programs and the stages of others.
     const fs::path built_in = program_folder / kBuiltIn;
-    if (manifests.empty() || fs::exists(built_in)) manifests.insert(manifests.begin(), built_in);
+    if (fs::exists(built_in)) manifests.insert(manifests.begin(), built_in);
 
     Catalog catalog;
+    catalog.add({.stages = {command_kind()}});
     std::set<fs::path> seen;  // one library may be named by $SATDL_STAGES and by --stages
     for (const fs::path& path : manifests) {
         if (seen.insert(fs::weakly_canonical(path)).second) catalog.add(read_manifest(path));

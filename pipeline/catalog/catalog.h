@@ -17,7 +17,7 @@ namespace satdl {
 
 struct CatalogEntry {
     StageDescription description;
-    std::filesystem::path library;
+    std::filesystem::path library;  // "": the kind is the engine's own
     std::vector<std::pair<std::string, std::string>> numerics{};  // only where the stage is numeric
     bool finds_gpus = false;  // as its library does
     // Of the library and of its manifest when the catalogue was made: no others may run.

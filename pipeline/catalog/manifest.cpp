@@ -27,7 +27,8 @@ constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, Para
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
                                      ParamType::Numbers, ParamType::Precision, ParamType::Device};
-constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
+constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History,
+                                    PortKind::Arrays, PortKind::File, PortKind::Folder};
 constexpr PortRole kPortRoles[] = {PortRole::Images,         PortRole::Labels,   PortRole::Predictions, PortRole::NoisyImages,
                                    PortRole::DenoisedImages, PortRole::Baseline, PortRole::Candidate,   PortRole::BaselineTraining,
                                    PortRole::CandidateTraining};

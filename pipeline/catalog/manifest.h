@@ -17,12 +17,12 @@ namespace satdl {
 
 // What a manifest says of one library: `libNAME_stages.so` and `libNAME_stages.json` are in one folder.
 struct LibraryManifest {
-    std::filesystem::path library;  // the shared library
-    Digest library_digest;          // SHA-256 of its file
-    std::string name;
-    std::vector<std::pair<std::string, std::string>> numerics;
+    std::filesystem::path library{};  // the shared library
+    Digest library_digest{};          // SHA-256 of its file
+    std::string name{};
+    std::vector<std::pair<std::string, std::string>> numerics{};
     bool finds_gpus = false;  // it has a StageLibraryInfo::find_gpu
-    std::vector<StageDescription> stages;
+    std::vector<StageDescription> stages{};
     std::optional<FileStamp> identity{};           // of the library when the manifest was read, if it existed
     std::optional<FileStamp> manifest_identity{};  // of the file that this was read from
 };

@@ -78,6 +78,17 @@ std::vector<std::string> Dag::names() const {
     return all;
 }
 
+std::vector<std::filesystem::path> code_of(const Node& node) {
+    std::vector<std::filesystem::path> files;
+    for (const SourceFile& file : node.files)
+        if (file.role == kSourceRole) files.push_back(file.path);
+    const std::string program = node.command->shell ? "" : text_of(node.command->run.front());
+    const std::filesystem::path path = node.command->project / program;
+    std::error_code error;
+    if (program.find('/') != std::string::npos && std::filesystem::exists(path, error)) files.push_back(path);
+    return files;
+}
+
 std::vector<NodeId> topological_order(const Dag& dag, Diagnostics& diagnostics) {
     const auto readers = dag.consumers();
     std::vector<std::size_t> waits_for(dag.nodes.size(), 0);

@@ -9,6 +9,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/execution_policy.h"
+#include "pipeline/dag/command.h"
 #include "pipeline/dag/port_type.h"
 #include "pipeline/stage.h"
 
@@ -27,7 +28,8 @@ struct Input {
 struct Node {
     std::string name;                     // "m1", "noisy@train"; in a sweep "m1[noise_factor=0.1]"
     std::string group;                    // of `foreach` or `matrix`: the name before the '@'; else the name itself
-    const CatalogEntry* stage = nullptr;  // owned by the catalogue, which outlives the DAG
+    const CatalogEntry* stage = nullptr;  // owned by the catalogue, which outlives the DAG, or by `command`
+    std::shared_ptr<const CommandStage> command{};  // of a stage of kind `command`; else null
     Params params;                        // checked, defaults filled in; `threads` may still say `auto`
     std::vector<Input> inputs;            // in the order of the description's ports
     std::vector<SourceFile> files;        // of Dataset and File parameters
@@ -54,6 +56,9 @@ struct Dag {
     [[nodiscard]] std::vector<std::vector<NodeId>> consumers() const;  // by node: who reads it, ascending, no duplicates
     [[nodiscard]] std::vector<std::string> names() const;              // of nodes and groups
 };
+
+// The files that a command stage runs: its sources, and its program if that is a file of the project. Precondition: it has a command.
+[[nodiscard]] std::vector<std::filesystem::path> code_of(const Node& node);
 
 // The nodes that neither are in a cycle nor depend on one, in topological order; among the ready ones, in the order of `dag.nodes`.
 // Adds a diagnostic for each cycle, "a -> b -> a", at the place of one of its edges.

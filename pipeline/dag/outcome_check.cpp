@@ -45,6 +45,18 @@ Words in_numbers(const PortDescription& port, const NamedArrays& group) {
     return std::nullopt;
 }
 
+Words in_files(const PortDescription& port, const NamedArrays& group) {
+    if (port.kind == PortKind::File && group.size() != 1)
+        return fmt::format("output '{}' is {} files, but should be one", port.name, group.size());
+    for (const auto& [name, array] : group) {
+        if (!name.starts_with(kPlainFiles) && !name.starts_with(kExecutableFiles))
+            return fmt::format("'{}' of output '{}' is not below {} or {}", name, port.name, kPlainFiles, kExecutableFiles);
+        if (array.dtype() != DType::UInt8 || array.shape().size() != 1)
+            return fmt::format("'{}' of output '{}' is {}, but a file must be uint8 [bytes]", name, port.name, describe(type_of(array)));
+    }
+    return std::nullopt;
+}
+
 // A model in a form of its author's own is left to the stage that reads it.
 PortType type_of_model(const NamedArrays& group) {
     PortType type{.kind = PortKind::Model};
@@ -65,6 +77,7 @@ PortType type_of_model(const NamedArrays& group) {
 PortType type_of(PortKind kind, const NamedArrays& group) {
     if (kind == PortKind::Array) return type_of(group.at(""));
     if (kind == PortKind::Model) return type_of_model(group);
+    if (kind != PortKind::Metrics && kind != PortKind::History) return {.kind = kind};
     std::vector<std::string> names;
     for (const auto& [name, array] : group) names.push_back(name);
     return {.kind = kind, .metrics = std::move(names)};
@@ -100,6 +113,9 @@ std::optional<std::string> contradiction(const StageDescription& description, co
             case PortKind::Model: words = in_model(port, output->second); break;
             case PortKind::Metrics:
             case PortKind::History: words = in_numbers(port, output->second); break;
+            case PortKind::Arrays: break;
+            case PortKind::File:
+            case PortKind::Folder: words = in_files(port, output->second); break;
         }
         if (words) return words;
     }

@@ -109,7 +109,8 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
     const NamedNetworks networks = read_networks(map_section(document, "networks"), interpolation, diagnostics);
 
     ParamReader params(networks, datasets, document_.folders, interpolation, diagnostics);
-    StageReader stages(catalog, params, interpolation, diagnostics);
+    CommandReader commands(document_.folders, interpolation, diagnostics);
+    StageReader stages(catalog, params, commands, interpolation, diagnostics);
     const ConfigValue section = stages_with(settings.set, document);
     if (section.entries().empty() && diagnostics.empty())
         diagnostics.add(document.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");

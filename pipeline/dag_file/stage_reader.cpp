@@ -89,6 +89,10 @@ void StageReader::declare_one(const ConfigValue::Entry& entry, const ConfigValue
                                          printable(declared.name.substr(0, kLongestName))));
     }
     declared.stage = find_kind(entry, body, declared.locals);
+    if (declared.stage != nullptr && declared.stage->description.kind == kCommandKind) {
+        declared.command = commands_.declare(body, declared.locals, declared.place);
+        declared.stage = &declared.command->entry;
+    }
     declared_.push_back(std::move(declared));
 }
 
@@ -134,6 +138,10 @@ StageReader::ReadStage StageReader::read(NodeId id, StageDefaults& defaults) {
         if (about && !about->is_scalar()) diagnostics_.add(about->place(), "'about' must be text, not " + about->describe());
         if (about) node.about = about->text();
     }
+    if (declared.command) {
+        read_command(declared, defaults, result);
+        return result;
+    }
     StageDefaults::Body body = defaults.add_to(*declared.body, declared.stage->description);
     node.policy = read_execution_policy(body.merged, declared.locals, interpolation_, diagnostics_);
     StageParams params = params_.read(declared.stage->description, body.merged, declared.locals, declared.place);
@@ -143,6 +151,21 @@ StageReader::ReadStage StageReader::read(NodeId id, StageDefaults& defaults) {
     if (result.good) result.good = resolve_conflicts(declared, defaults, body, node);
     StageDefaults::use(body);
     return result;
+}
+
+void StageReader::read_command(const DeclaredStage& declared, StageDefaults& defaults, ReadStage& result) {
+    const StageDefaults::Body body = defaults.add_to(*declared.body, catalog_.find(kCommandKind)->description);
+    Node& node = result.node;
+    node.command = declared.command;
+    node.policy = read_execution_policy(body.merged, declared.locals, interpolation_, diagnostics_);
+    result.good = read_inputs(declared, node);
+    // What arrives decides of what kind an input is.
+    for (const Input& input : node.inputs) {
+        const PortKind kind = declared_[input.from].stage->description.output(input.from_port)->kind;
+        std::ranges::find(declared.command->entry.description.inputs, input.port, &PortDescription::name)->kind = kind;
+    }
+    result.good = commands_.read(*declared.command, body.merged, declared.locals, node) && result.good;
+    StageDefaults::use(body);
 }
 
 // Reads the parameters again without the defaults that yield to others. False: conflicts remain, and are reported.
@@ -172,7 +195,7 @@ bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
     for (const PortDescription& port : stage.inputs) {
         const auto value = written->find(port.name);
         if (value != written->end() && !(value->second.is_null() && port.optional)) {
-            if (auto input = connect(port, value->second))
+            if (auto input = connect(port, declared.command ? std::nullopt : std::optional(port.kind), value->second))
                 node.inputs.push_back(std::move(*input));
             else
                 good = false;
@@ -220,13 +243,13 @@ void StageReader::report_unknown_input(const StageDescription& stage, const Conf
                      hint);
 }
 
-std::optional<Input> StageReader::connect(const PortDescription& port, const ConfigValue& value) {
+std::optional<Input> StageReader::connect(const PortDescription& port, std::optional<PortKind> kind, const ConfigValue& value) {
     if (!value.is_scalar()) {
         diagnostics_.add(value.place(), fmt::format("input '{}' must be stage.port, not {}", port.name, value.describe()));
         return std::nullopt;
     }
     const std::string_view text = value.text();
-    if (const auto whole = by_name_.find(text); whole != by_name_.end()) return fitting_output(port, value, whole->second);
+    if (const auto whole = by_name_.find(text); whole != by_name_.end()) return fitting_output(port, kind, value, whole->second);
     const std::size_t dot = text.rfind('.');
     const std::string_view stage = text.substr(0, dot);
     const auto found = by_name_.find(stage);
@@ -245,16 +268,15 @@ std::optional<Input> StageReader::connect(const PortDescription& port, const Con
     return std::nullopt;
 }
 
-std::optional<Input> StageReader::fitting_output(const PortDescription& port, const ConfigValue& value, NodeId from) {
+std::optional<Input> StageReader::fitting_output(const PortDescription& port, std::optional<PortKind> kind, const ConfigValue& value, NodeId from) {
     if (!declared_[from].stage) return std::nullopt;
     const std::vector<PortDescription>& outputs = declared_[from].stage->description.outputs;
     if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
     std::vector<PortDescription> fitting;
-    std::ranges::copy_if(outputs, std::back_inserter(fitting), [&](const PortDescription& one) { return one.kind == port.kind; });
+    std::ranges::copy_if(outputs, std::back_inserter(fitting), [&](const PortDescription& one) { return !kind || one.kind == *kind; });
     if (fitting.size() == 1) return Input{port.name, from, fitting[0].name, value.place()};
-    const std::string kind(name_of(port.kind));
     if (fitting.empty())
-        diagnostics_.add(value.place(), fmt::format("'{}' has no output that is of the kind {}, as '{}' is", value.text(), kind, port.name),
+        diagnostics_.add(value.place(), fmt::format("'{}' has no output that is of the kind {}, as '{}' is", value.text(), name_of(port.kind), port.name),
                          outputs.empty() ? "" : fmt::format("its outputs: {}", fmt::join(port_names(outputs), ", ")));
     else
         diagnostics_.add(value.place(), fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(fitting), ", ")),

@@ -11,6 +11,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag_file/command_reader.h"
 #include "pipeline/dag_file/stage_defaults.h"
 #include "pipeline/dag_file/stage_param_reader.h"
 
@@ -24,13 +25,14 @@ struct DeclaredStage {
     LocalNames locals;
     Place place;
     const CatalogEntry* stage = nullptr;  // null if a mistake was reported
+    std::shared_ptr<CommandStage> command{};   // of kind `command`: owns `stage`
 };
 
 class StageReader {
 public:
     // References outlive this; so does the document, of which declared stages point at parts.
-    StageReader(const Catalog& catalog, ParamReader& params, Interpolation& interpolation, Diagnostics& diagnostics)
-        : catalog_(catalog), params_(params), interpolation_(interpolation), diagnostics_(diagnostics) {}
+    StageReader(const Catalog& catalog, ParamReader& params, CommandReader& commands, Interpolation& interpolation, Diagnostics& diagnostics)
+        : catalog_(catalog), params_(params), commands_(commands), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
     void declare(const ConfigValue::Entry& entry);
     // After the last declare(), before the first read().
@@ -49,17 +51,20 @@ public:
 private:
     void declare_one(const ConfigValue::Entry& entry, const ConfigValue& body, const std::string& suffix, LocalNames locals);
     const CatalogEntry* find_kind(const ConfigValue::Entry& entry, const ConfigValue& body, const LocalNames& locals);
+    void read_command(const DeclaredStage& declared, StageDefaults& defaults, ReadStage& result);
     bool resolve_conflicts(const DeclaredStage& declared, StageDefaults& defaults, StageDefaults::Body& body, Node& node);
     bool read_inputs(const DeclaredStage& declared, Node& node);
     std::optional<std::map<std::string, ConfigValue>> written_inputs(const DeclaredStage& declared, const ConfigValue* raw);
-    std::optional<Input> connect(const PortDescription& port, const ConfigValue& value);
+    // `kind`: what the port takes; nullopt: anything.
+    std::optional<Input> connect(const PortDescription& port, std::optional<PortKind> kind, const ConfigValue& value);
     // The one output of a stage that fits the port.
-    std::optional<Input> fitting_output(const PortDescription& port, const ConfigValue& value, NodeId from);
+    std::optional<Input> fitting_output(const PortDescription& port, std::optional<PortKind> kind, const ConfigValue& value, NodeId from);
     void report_unknown_stage(const ConfigValue& value, const std::string& stage);
     void report_unknown_input(const StageDescription& stage, const ConfigValue::Entry& entry);
 
     const Catalog& catalog_;
     ParamReader& params_;
+    CommandReader& commands_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
     std::vector<DeclaredStage> declared_;

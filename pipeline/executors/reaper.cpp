@@ -57,7 +57,7 @@ public:
         std::array<pollfd, 2> both{{{lifeline_.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
         while (!worker_ended()) {
             if (::poll(both.data(), both.size(), -1) < 0) continue;
-            if (both[0].revents != 0) return;  // satdl never writes to it: it has closed it, or is gone
+            if (both[0].revents != 0 && !take_request()) return;
             signalfd_siginfo signal{};
             if (both[1].revents == 0 || ::read(signals.get(), &signal, sizeof signal) != sizeof signal) continue;
             if (static_cast<int>(signal.ssi_signo) != SIGCHLD) return;
@@ -79,6 +79,14 @@ public:
     }
 
 private:
+    // False: satdl has closed the lifeline, or is gone.
+    [[nodiscard]] bool take_request() const {
+        char request = 0;
+        if (::read(lifeline_.get(), &request, 1) != 1) return false;
+        if (request == kTerminateWorker) ::kill(-worker_, SIGTERM);
+        return true;
+    }
+
     [[nodiscard]] bool worker_ended() const {
         siginfo_t found{};
         return ::waitid(P_PID, static_cast<id_t>(worker_), &found, WEXITED | WNOHANG | WNOWAIT) == 0 && found.si_pid == worker_;

@@ -17,6 +17,9 @@
 
 namespace satdl {
 
+// From satdl over the lifeline: SIGTERM to the worker and its group.
+inline constexpr char kTerminateWorker = 'T';
+
 // How the worker ended, as the reaper reports it over the lifeline before it exits.
 struct WorkerEnd {
     int status = 0;  // as waitpid has it

@@ -19,6 +19,7 @@
 #include "pipeline/executors/reaper.h"
 #include "pipeline/executors/stop_flag.h"
 #include "pipeline/executors/worker_protocol.h"
+#include "pipeline/os/subprocess.h"
 
 namespace satdl {
 namespace {
@@ -97,10 +98,17 @@ CatalogEntry planned_stage(const NodeJob& job) {
     return stage;
 }
 
-void run_stage(Channel& channel, const StopFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
-    auto message = channel.receive();
-    if (!message) return;
-    const NodeJob job = job_from(unpacked(message->bytes), std::move(message->file));
+// Of a command stage: the program takes the place of this process. Returns only if it cannot be started, which it reports.
+void run_program(const Cbor& job, Channel& channel) {
+    const auto argv = job.at("argv").get<std::vector<std::string>>(), environment = job.at("environment").get<std::vector<std::string>>();
+    const std::string folder = job.at("folder");
+    std::signal(SIGUSR1, SIG_DFL);
+    if (::chdir(folder.c_str()) == 0) exec_program(argv, environment);
+    (void)channel.send(packed({{"errno", errno}}));
+}
+
+void run_stage(const Cbor& message, UniqueFd file, Channel& channel, const StopFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
+    const NodeJob job = job_from(message, std::move(file));
     Context context(job, channel, stop);
     StageLibraries libraries;
     try {
@@ -143,7 +151,11 @@ int run_worker(int argc, char** argv) {
         const LimitKind limit = fork_under_reaper(UniqueFd(kWorkerLifeline), memory_bytes, of_worker);
         Channel channel(std::move(socket));
         const StopFlag stop(std::move(stop_file));
-        run_stage(channel, stop, limit, memory_bytes);
+        if (auto message = channel.receive()) {
+            const Cbor job = unpacked(message->bytes);
+            if (job.contains("argv")) run_program(job, channel);
+            else run_stage(job, std::move(message->file), channel, stop, limit, memory_bytes);
+        }
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", describe(error));
         std::fflush(nullptr);

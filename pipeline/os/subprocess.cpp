@@ -48,6 +48,14 @@ bool read_piece(const UniqueFd& from, std::vector<std::byte>& buffer, const Take
     return true;
 }
 
+// For a C interface, which does not write to them; a null pointer at the end.
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> found;
+    for (const std::string& text : texts) found.push_back(const_cast<char*>(text.c_str()));
+    found.push_back(nullptr);
+    return found;
+}
+
 }  // namespace
 
 std::string signal_text(int number) {
@@ -57,19 +65,26 @@ std::string signal_text(int number) {
     return fmt::format("SIG{} ({})", name, words != nullptr ? words : "");
 }
 
+void exec_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
+    std::vector<char*> arguments = pointers(argv), variables = pointers(environment);
+    environ = variables.data();
+    ::execvp(arguments.front(), arguments.data());
+}
+
 ChildProcess::~ChildProcess() {
     if (pid_ < 0) return;
     kill();
     (void)wait();
 }
 
-int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group) {
-    std::vector<char*> arguments;
-    for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
+int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group,
+                        const ProcessOptions& options) {
+    std::vector<char*> arguments = pointers(argv), variables;
+    if (options.environment) variables = pointers(*options.environment);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!options.folder.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
     // Through high numbers that none of them gets: a passed descriptor may have a number that another one needs.
     std::vector<UniqueFd> aside;
     for (const PassedFd& one : passed) {
@@ -88,7 +103,7 @@ int ChildProcess::start(const std::string& program, const std::vector<std::strin
     ::posix_spawnattr_setpgroup(&attributes, 0);
     ::posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
                                                                (group == ProcessGroup::Own ? POSIX_SPAWN_SETPGROUP : 0)));
-    const int number = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), environ);
+    const int number = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), options.environment ? variables.data() : environ);
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     if (number != 0) pid_ = -1;
@@ -116,14 +131,16 @@ std::string ProcessResult::describe() const {
     return code == ENOENT ? "is not installed" : fmt::format("cannot be started: {}", std::strerror(code));
 }
 
-ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSink& sink) {
+ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSink& sink) { return run_process(argv, {}, sink); }
+
+ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOptions& options, const ProcessSink& sink) {
     SATDL_CHECK(!argv.empty(), "a program without a name");
     Pipe out;
     Pipe err;
     ChildProcess child;
     const std::array passed{ChildProcess::PassedFd{out.write_end.get(), STDOUT_FILENO},
-                            ChildProcess::PassedFd{err.write_end.get(), STDERR_FILENO}};
-    if (const int number = child.start(argv[0], argv, passed, ChildProcess::ProcessGroup::Ours); number != 0)
+                            ChildProcess::PassedFd{options.stderr_to_stdout ? out.write_end.get() : err.write_end.get(), STDERR_FILENO}};
+    if (const int number = child.start(argv[0], argv, passed, ChildProcess::ProcessGroup::Ours, options); number != 0)
         return {ProcessResult::Kind::NotStarted, number, ""};
     out.write_end.close();
     err.write_end.close();

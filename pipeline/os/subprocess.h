@@ -7,12 +7,18 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace satdl {
+
+// The program takes the place of this process: argv[0], looked for in the PATH of `environment` ("NAME=text"). Returns if it cannot be
+// started; errno says why.
+void exec_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment);
 
 struct ProcessResult {
     enum class Kind {
@@ -32,6 +38,12 @@ struct ProcessResult {
 // "SIGSEGV (Segmentation fault)"
 [[nodiscard]] std::string signal_text(int number);
 
+struct ProcessOptions {
+    std::filesystem::path folder{};                          // in which it starts; "": ours
+    std::optional<std::vector<std::string>> environment{};  // "NAME=text"; nullopt: ours
+    bool stderr_to_stdout = false;                           // of run_process(): the sink takes both
+};
+
 // A started program; killed, if need be, and waited for whatever happens.
 class ChildProcess {
 public:
@@ -48,7 +60,8 @@ public:
 
     // `program` is looked for in PATH; stdin is empty, other descriptors than those given are closed if they are ours. The program
     // has the signal handling as if a shell had started it, whatever this process ignores or blocks. Returns errno if it cannot be started.
-    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group);
+    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group,
+                            const ProcessOptions& options = {});
     void kill() const;
     [[nodiscard]] int wait();  // its status, as waitpid has it
 
@@ -61,5 +74,6 @@ using ProcessSink = std::function<bool(std::span<const std::byte>)>;
 
 // argv[0] is looked for in PATH; stdin is empty. What the sink throws is passed on, after the program was killed.
 [[nodiscard]] ProcessResult run_process(const std::vector<std::string>& argv, const ProcessSink& sink);
+[[nodiscard]] ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOptions& options, const ProcessSink& sink);
 
 }  // namespace satdl

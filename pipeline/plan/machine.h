@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "pipeline/stage.h"
 
@@ -20,6 +21,9 @@ struct Machine {
     std::string bf16 = {};           // the instructions that compute in bf16: "AVX512-BF16", "AMX-BF16"; empty: there are none
     // By stage library: the GPU that its stages find, or why there is none. Only of libraries that a plan had to ask (placement.h).
     std::map<std::filesystem::path, GpuAnswer> gpus = {};
+    // What the commands under `versions` print, by project and command. Empty: none was run, and what the last run saw counts
+    // (command_versions.h).
+    std::map<std::pair<std::filesystem::path, std::string>, std::string> versions = {};
 };
 // Cores from the affinity mask, memory from the kernel, both capped by the container's; the CPU from cpuid, capped by
 // $ATEN_CPU_CAPABILITY as LibTorch does.

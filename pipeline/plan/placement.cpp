@@ -93,6 +93,7 @@ const Gpu* gpu_of(const Node& node, const Machine& machine) {
 int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
     constexpr std::int64_t kBatch = 128;
     constexpr int kMaxByItself = 16;
+    if (node.command) return node.command->threads;
     const ParamDescription* param = node.stage->description.param(ParamType::Threads);
     if (param == nullptr) return 1;
     const auto found = node.params.values().find(param->name);

@@ -253,10 +253,10 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
             CacheView& cache, const std::vector<std::vector<Cause>>& upstream) {
     const Node& node = dag.nodes[planned.node];
     const bool was_unknown = planned.action == Action::Unknown;
-    planned.recipe = recipe_of(dag, node, planned.threads, machine, inputs, planned.file_digests);
+    const auto last = cache.previous_run(node);
+    planned.recipe = recipe_of(dag, node, planned.threads, machine, inputs, planned.file_digests, last ? &last->recipe : nullptr);
     planned.key = key_of(*planned.recipe);
     planned.action = Action::Run;
-    const auto last = cache.previous_run(node);
     if (last) planned.causes = causes_of(node, planned.node, differences(last->recipe, *planned.recipe), upstream);
     if (planned.forced) {
         planned.because = "forced";

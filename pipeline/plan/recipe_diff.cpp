@@ -105,9 +105,19 @@ std::optional<std::string> network_difference(const std::string& before_text, co
     return std::nullopt;
 }
 
+constexpr std::string_view kSource = "file source ";
+
+// A part of only one of the two recipes: "train.py" of "file source train.py".
+std::string subject(const KeyPart& part) {
+    for (const std::string_view prefix : {kSource, std::string_view("param ")})
+        if (part.name.starts_with(prefix)) return printable(part.name.substr(prefix.size()));
+    return printable(part.name);
+}
+
 std::string changed(const KeyPart& before, const KeyPart& now) {
     constexpr std::string_view kParam = "param ";
     if (now.name == "file file") return "its file changed";
+    if (now.name.starts_with(kSource)) return fmt::format("{} changed", printable(now.name.substr(kSource.size())));
     if (!now.name.starts_with(kParam)) {
         const bool digest = now.name.starts_with("input ") || now.name.starts_with("file ");
         return digest ? fmt::format("{} changed", now.name) : was_is(now.name, before.value, now.value);
@@ -129,12 +139,12 @@ std::vector<RecipeDifference> differences(const Recipe& before, const Recipe& no
     for (const KeyPart& part : now) {
         const KeyPart* old = find(before, part.name);
         if (old == nullptr)
-            found.push_back({part.name, fmt::format("{} is new", part.name)});
+            found.push_back({part.name, fmt::format("{} is new", subject(part))});
         else if (old->value != part.value)
             found.push_back({part.name, changed(*old, part)});
     }
     for (const KeyPart& part : before) {
-        if (find(now, part.name) == nullptr) found.push_back({part.name, fmt::format("{} was removed", part.name)});
+        if (find(now, part.name) == nullptr) found.push_back({part.name, fmt::format("{} was removed", subject(part))});
     }
     if (found.empty()) found.push_back({"", "the order of its parts changed"});
     return found;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "pipeline/plan/placement.h"
 
@@ -29,11 +30,32 @@ void add_params(const Node& node, Recipe& recipe) {
 
 // What of a file counts is its content and, for a dataset's, what the manifest says the bytes mean.
 void add_files(const Node& node, const std::vector<Digest>& digests, Recipe& recipe) {
+    std::map<std::string, std::string> groups;  // of files that share a role, by role: names and digests
     for (std::size_t i = 0; i < node.files.size(); ++i) {
         const SourceFile& file = node.files[i];
+        if (!file.member.empty()) {
+            if (file.role == kSourceRole) recipe.push_back({fmt::format("file {} {}", file.role, file.member), digests[i].hex()});
+            else groups[file.role] += fmt::format("{}:{}={}\n", file.member.size(), file.member, digests[i].hex());
+            continue;
+        }
         recipe.push_back({"file " + file.role, digests[i].hex()});
         if (!file.dataset.empty()) {
             recipe.push_back({"type of " + file.role, fmt::format("{} {}", name_of(file.dtype), shape_text(file.shape))});
+        }
+    }
+    for (const auto& [role, files] : groups) recipe.push_back({"file " + role, sha256(files).hex()});
+}
+
+// What was printed when the last run was planned, if nobody has run the commands since.
+void add_versions(const CommandStage& command, const Machine& machine, const Recipe* last, Recipe& recipe) {
+    for (const std::vector<std::string>& program : command.versions) {
+        const std::string name = version_part(program);
+        const auto printed = machine.versions.find({command.project, name});
+        if (printed != machine.versions.end()) {
+            recipe.push_back({name, printed->second});
+        } else if (last != nullptr) {
+            const auto known = std::ranges::find(*last, name, &KeyPart::name);
+            if (known != last->end()) recipe.push_back(*known);
         }
     }
 }
@@ -41,7 +63,7 @@ void add_files(const Node& node, const std::vector<Digest>& digests, Recipe& rec
 }  // namespace
 
 Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine, const std::vector<Digest>& inputs,
-                 const std::vector<Digest>& files) {
+                 const std::vector<Digest>& files, const Recipe* last) {
     SATDL_CHECK(inputs.size() == node.inputs.size(), "one digest per input");
     SATDL_CHECK(files.size() == node.files.size(), "one digest per file");
     const StageDescription& description = node.stage->description;
@@ -51,6 +73,7 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
     recipe.push_back({"version", std::to_string(description.version)});
     add_params(node, recipe);
     add_files(node, files, recipe);
+    if (node.command) add_versions(*node.command, machine, last, recipe);
     for (std::size_t i = 0; i < inputs.size(); ++i) recipe.push_back({"input " + node.inputs[i].port, inputs[i].hex()});
     if (const auto precision = resolve_precision(node, machine)) {
         recipe.push_back({"precision", std::string(name_of(*precision))});

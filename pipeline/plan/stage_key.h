@@ -13,7 +13,7 @@
 namespace satdl {
 
 // The recipe of a node whose inputs and files have these digests. Preconditions: `inputs` has one digest per Node::inputs, in
-// its order; `files` one per Node::files.
+// its order; `files` one per Node::files. `last`: of the node's last run, or null; it has the versions that `machine` does not know.
 [[nodiscard]] Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine,
-                               const std::vector<Digest>& inputs, const std::vector<Digest>& files);
+                               const std::vector<Digest>& inputs, const std::vector<Digest>& files, const Recipe* last = nullptr);
 }  // namespace satdl

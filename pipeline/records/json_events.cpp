@@ -75,7 +75,8 @@ void JsonEvents::write_dag(const Dag& dag) {
             inputs.push_back({{"port", input.port}, {"from", dag.nodes[input.from].name}, {"from_port", input.from_port}});
         }
         Json params = Json::object();
-        for (const auto& [name, value] : node.params.values()) params[name] = Json::parse(value.canonical());
+        if (node.command) params = Json::parse(node.command->written.canonical());
+        else for (const auto& [name, value] : node.params.values()) params[name] = Json::parse(value.canonical());
         json["stages"].push_back({{"stage", node.name},
                                   {"kind", node.stage != nullptr ? node.stage->description.kind : ""},
                                   {"about", node.about},

@@ -81,7 +81,8 @@ std::vector<std::string> AttemptCheckpoints::warnings() const {
 
 std::string AttemptCheckpoints::after_failure() const {
     if (!was_requested_ || run_.checkpoints == nullptr) return {};
-    if (!written_ && !last_) return "it has no checkpoint: the next run starts over";
+    const bool may_write_none = run_.dag.nodes[planned_.node].command != nullptr;
+    if (!written_ && !last_) return may_write_none ? "" : "it has no checkpoint: the next run starts over";
     return fmt::format("its last good checkpoint is at {}: the next run resumes there, or starts over if a parameter changes",
                        (written_ ? *written_ : last_->position).text());
 }

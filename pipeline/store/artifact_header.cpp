@@ -79,7 +79,8 @@ Digest digest_from(const Json& json) {
 }
 
 PortKind port_kind_from(const Json& json) {
-    for (const PortKind kind : {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History}) {
+    for (const PortKind kind : {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History, PortKind::Arrays,
+                                PortKind::File, PortKind::Folder}) {
         if (json == name_of(kind)) return kind;
     }
     throw Impossible{"a port has an unknown kind"};

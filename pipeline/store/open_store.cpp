@@ -2,9 +2,7 @@
 
 #include <utility>
 
-#include "pipeline/core/error.h"
-#include "pipeline/hdf5/hdf5_layout.h"
-#include "pipeline/os/shared_library.h"
+#include "pipeline/hdf5/hdf5_library.h"
 #include "pipeline/store/gitignore.h"
 #include "pipeline/store/layout.h"
 
@@ -16,25 +14,15 @@ std::filesystem::path made(const std::filesystem::path& folder, FileSystem& file
     return folder;
 }
 
-// HDF5 is loaded with the first artifact that is written; the library stays loaded.
-Hdf5LayoutFunction hdf5_layout() {
-    const auto path = program_folder() / "libsatdl_hdf5.so";
-    const SharedLibrary library(path);
-    const auto function = reinterpret_cast<Hdf5LayoutFunction>(library.find(kHdf5LayoutSymbol));
-    if (function == nullptr)
-        throw Error(ExitCode::Store, path.string() + " lacks " + kHdf5LayoutSymbol, "build satdl again");
-    return function;
-}
-
 }  // namespace
 
 OpenStore::OpenStore(std::filesystem::path folder, Access access)
     : folder_(std::move(folder)),
       files_(real_file_system()),
       index_(made(folder_, *files_, access) / store_layout::kIndex),
-      store_(folder_, *files_, index_, hdf5_layout),
-      checkpoints_(folder_, Retention::LastTwo, *files_, hdf5_layout),
-      final_checkpoints_(folder_, Retention::First, *files_, hdf5_layout) {
+      store_(folder_, *files_, index_, load_hdf5_layout),
+      checkpoints_(folder_, Retention::LastTwo, *files_, load_hdf5_layout),
+      final_checkpoints_(folder_, Retention::First, *files_, load_hdf5_layout) {
     if (access == Access::ReadWrite) keep_out_of_git(folder_, *files_);
 }
 

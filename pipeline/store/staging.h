@@ -32,7 +32,7 @@ public:
     void sweep();
 
 private:
-    [[nodiscard]] std::filesystem::path write(std::uint64_t size, std::span<const Extent> extents, std::string name);
+    [[nodiscard]] std::filesystem::path write(std::uint64_t size, std::span<const Extent> extents, const std::string& name);
 
     const std::filesystem::path folder_;
     FileSystem& files_;

@@ -1,0 +1,208 @@
+#include "pipeline/executors/command_executor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/core/error.h"
+#include "pipeline/core/json.h"
+#include "pipeline/core/shell_words.h"
+#include "pipeline/executors/command_files.h"
+#include "pipeline/executors/command_folder.h"
+#include "pipeline/executors/command_progress.h"
+#include "pipeline/executors/supervised_process.h"
+#include "pipeline/executors/worker_protocol.h"
+#include "pipeline/os/shared_library.h"
+
+namespace satdl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kGraceSeconds = 30;  // after SIGTERM; a timeout has its own
+
+// ---- the arguments and the environment ----
+
+class Arguments {
+public:
+    Arguments(const Node& node, const CommandFolder& folder) : node_(node), command_(*node.command), folder_(folder) {}
+
+    std::vector<std::string> words() const {
+        std::vector<std::string> words;
+        for (const Argument& argument : command_.run) {
+            const auto* const whole = argument.size() == 1 ? std::get_if<Placeholder>(&argument.front()) : nullptr;
+            if (whole != nullptr && whole->kind == Placeholder::Kind::File && files(*whole).kind == CommandFiles::Kind::Pattern) add_all(*whole, words);
+            else words.push_back(text(argument));
+        }
+        if (command_.shell) return {"/bin/sh", "-c", words.front()};
+        if (is_path(words.front())) words.front() = program(words.front()).string();
+        return words;
+    }
+
+private:
+    static bool is_path(const std::string& word) { return word.find('/') != std::string::npos; }
+
+    // A program by its path: one of the sources, else one of the project, such as .venv/bin/python.
+    fs::path program(const std::string& word) const {
+        std::error_code error;
+        const fs::path own = folder_.path() / word;
+        return fs::exists(own, error) ? own : command_.project / word;
+    }
+
+    const CommandFiles& files(const Placeholder& placeholder) const {
+        return *std::ranges::find(command_.files, placeholder.name, &CommandFiles::name);
+    }
+
+    void add_all(const Placeholder& placeholder, std::vector<std::string>& words) const {
+        for (const SourceFile& file : node_.files)
+            if (file.role == placeholder.name) words.push_back((folder_.path() / file.member).string());
+    }
+
+    std::string text(const Argument& argument) const {
+        std::string text;
+        for (const ArgumentPart& part : argument) {
+            const auto* const placeholder = std::get_if<Placeholder>(&part);
+            if (placeholder == nullptr) text += std::get<std::string>(part);
+            else text += command_.shell ? shell_quoted(value(*placeholder)) : value(*placeholder);
+        }
+        return text;
+    }
+
+    std::string value(const Placeholder& placeholder) const {
+        const StageDescription& stage = node_.stage->description;
+        switch (placeholder.kind) {
+            case Placeholder::Kind::Input: {
+                const PortDescription& port = *stage.input(placeholder.name);
+                return folder_.input(port, placeholder.format.empty() ? input_formats(port.kind).front() : placeholder.format).string();
+            }
+            case Placeholder::Kind::Output: return folder_.output(*stage.output(placeholder.name)).string();
+            case Placeholder::Kind::File: return folder_.file(files(placeholder)).string();
+            case Placeholder::Kind::Value: return node_.params.value(placeholder.name).text();
+            case Placeholder::Kind::Folder: break;
+        }
+        return folder_.path().string();
+    }
+
+    const Node& node_;
+    const CommandStage& command_;
+    const CommandFolder& folder_;
+};
+
+// $SATDL_STAGE: what the stage is, for the program.
+std::string description_of(const Node& node, const CommandFolder& folder) {
+    const CommandStage& command = *node.command;
+    const auto port_json = [](const PortDescription& port, const fs::path& path) {
+        return Json{{"kind", name_of(port.kind)}, {"path", path.string()}};
+    };
+    Json with = Json::object(), in = Json::object(), out = Json::object(), files = Json::object();
+    if (const ConfigValue* values = command.written.find("with"))
+        for (const ConfigValue::Entry& entry : values->entries()) with[entry.key] = Json::parse(node.params.value(entry.key).canonical());
+    for (const Input& input : node.inputs) {
+        const PortDescription& port = *node.stage->description.input(input.port);
+        in[port.name] = port_json(port, folder.input(port, formats_of(command, port).front()));
+    }
+    for (const PortDescription& port : node.stage->description.outputs) out[port.name] = port_json(port, folder.output(port));
+    for (const CommandFiles& one : command.files) files[one.name] = folder.file(one).string();
+    return dump_json({{"stage", node.name}, {"with", std::move(with)}, {"in", std::move(in)}, {"out", std::move(out)}, {"files", std::move(files)}});
+}
+
+std::vector<std::string> environment_of(const Node& node, const CommandFolder& folder) {
+    std::vector<std::string> environment = environment_of(*node.command);
+    const std::string module = (program_folder() / "python").string();  // of python/satdl.py
+    const auto own_path = std::ranges::find_if(environment, [](const std::string& variable) { return variable.starts_with("PYTHONPATH="); });
+    if (own_path != environment.end()) *own_path += ":" + module;
+    else environment.push_back("PYTHONPATH=" + module);
+    const auto add = [&](std::string_view name, const std::string& value) { environment.push_back(fmt::format("{}={}", name, value)); };
+    add("SATDL_STAGE", description_of(node, folder));
+    add("SATDL_PROGRESS", folder.progress().string());
+    add("SATDL_CHECKPOINT", folder.checkpoint().string());
+    add("TMPDIR", folder.temporary().string());
+    add("PWD", folder.start().string());
+    return environment;
+}
+
+// ---- the process ----
+
+class CommandProcess final : SupervisedProcess {
+public:
+    CommandProcess(const Node& node, StageContext& context, const std::string& program, const CommandFolder& folder)
+        : SupervisedProcess(node, context, program),
+          folder_(folder),
+          progress_(folder.progress(), {.progress = [this](const Progress& at) { context_.progress(at); },
+                                        .checkpoint = [this](const Progress& at) { keep_checkpoint(at); },
+                                        .mistake = [this](const std::string& text) { context_.log(LogLevel::Warning, text); }}) {}
+
+    // Returns the history that the program reported.
+    NamedArrays run(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
+        send(packed({{"argv", argv}, {"environment", environment}, {"folder", folder_.start().string()}}));
+        wait_for_end();
+        if (not_started_ != 0) {
+            const bool missing = not_started_ == ENOENT;
+            throw Error(ExitCode::StageFailed, fmt::format("cannot run {}: {}", printable(argv.front()), missing ? "there is no such program" : std::strerror(not_started_)),
+                        missing ? "is it in PATH, or declared under 'sources'?" : "is it executable, and its first line right?");
+        }
+        const std::optional<WorkerEnd> found = end();
+        const bool succeeded = found && !was_killed() && WIFEXITED(found->status) && WEXITSTATUS(found->status) == 0;
+        if (asked_ && !was_killed_late()) throw Stopped{};
+        if (!succeeded) throw Error(ExitCode::StageFailed, death(), last_lines());
+        return progress_.history();
+    }
+    [[nodiscard]] std::string output() const { return last_lines(); }
+
+private:
+    void handle(Message message) override { not_started_ = unpacked(message.bytes).at("errno"); }
+    void channel_closed() override {}  // the program has taken the worker's place
+    void ask_to_stop() override {
+        asked_ = true;
+        terminate();
+    }
+    void poll() override { progress_.read_new_lines(); }
+    [[nodiscard]] std::optional<double> stop_grace_seconds() const override { return kGraceSeconds; }
+    [[nodiscard]] std::string exit_text(int code) const override { return fmt::format("it exited with code {}", code); }
+
+    // Takes what the program has confirmed and leaves it an empty folder, in one step: so it can begin to write the next.
+    void keep_checkpoint(const Progress& at) {
+        const fs::path taken = folder_.temporary() / "checkpoint";
+        fs::create_directory(taken);
+        if (::renameat2(AT_FDCWD, folder_.checkpoint().c_str(), AT_FDCWD, taken.c_str(), RENAME_EXCHANGE) != 0) {
+            context_.log(LogLevel::Warning, fmt::format("its checkpoint was not kept: {}", std::strerror(errno)));
+            return;
+        }
+        try {
+            context_.keep_checkpoint(files_as_arrays(taken), at);
+        } catch (const Error& error) {
+            context_.log(LogLevel::Warning, fmt::format("its checkpoint was not kept: {}", in_one_line(error.what())));
+        }
+        fs::remove_all(taken);
+    }
+
+    const CommandFolder& folder_;
+    CommandProgress progress_;
+    int not_started_ = 0;  // errno
+    bool asked_ = false;
+};
+
+}  // namespace
+
+StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
+    const CommandFolder folder(work_, node);
+    write_inputs(node, inputs, folder);
+    if (const NamedArrays* const state = context.checkpoint()) write_files(*state, folder.checkpoint());
+    CommandProcess process(node, context, program_, folder);
+    const NamedArrays reported = process.run(Arguments(node, folder).words(), environment_of(node, folder));
+    try {
+        return read_outputs(node, folder, reported);
+    } catch (const Error& error) {
+        const Diagnostic& fault = error.diagnostics().front();
+        const std::string output = process.output();
+        throw Error(error.code(), fault.message, fmt::format("{}{}{}", fault.hint, fault.hint.empty() || output.empty() ? "" : "\n", output));
+    }
+}
+
+}  // namespace satdl

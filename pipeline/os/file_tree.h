@@ -1,0 +1,28 @@
+// The files of a folder, and those that a pattern matches.
+//
+// Links to files are followed; links to folders are refused, so that a walk ends and no file has two names. What is neither a file nor a
+// folder (a pipe, a device, a socket) is refused, too: reading it would wait or never end.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace satdl {
+
+struct TreeFile {
+    std::string name;  // relative to the root: "sub/a.txt"
+    std::filesystem::path path;
+};
+
+// All files in the folder and below, by name. Throws Error{Usage} naming what is refused or cannot be read.
+[[nodiscard]] std::vector<TreeFile> files_below(const std::filesystem::path& root);
+
+// Whether the text has a character of a pattern: `*`, `?` or `[`.
+[[nodiscard]] bool is_pattern(std::string_view text);
+
+// The files below `root` that match, by name: `*` and `?` within a part of the path, `**` for any folders (none as well). As for a shell,
+// names that begin with a dot match only where the pattern has the dot. Throws as above; a pattern is relative, without "..".
+[[nodiscard]] std::vector<TreeFile> files_matching(const std::filesystem::path& root, const std::string& pattern);
+
+}  // namespace satdl

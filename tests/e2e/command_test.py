@@ -1,0 +1,404 @@
+"""Programs as stages: what they get, what becomes of what they write, when they run again, and every way in which they misbehave."""
+
+import json
+import os
+import signal
+import sys
+import unittest
+
+import h5py
+import numpy as np
+
+import satdl
+
+PYTHON = sys.executable
+
+# prep reads a file and its own module; train reads prep's array.
+PREP = """\
+import sys
+import numpy as np
+from lib import scale
+print("prep has begun")
+np.save(sys.argv[2], scale.FACTOR * np.loadtxt(sys.argv[1], delimiter=",").astype("float32"))
+"""
+TRAIN = """\
+import argparse, json, os
+import h5py
+parser = argparse.ArgumentParser()
+for name in ("--x", "--model", "--metrics"):
+    parser.add_argument(name)
+parser.add_argument("--epochs", type=int)
+parser.add_argument("--lr", type=float)
+given = parser.parse_args()
+total = float(h5py.File(given.x)["x"][()].sum())
+with open(os.environ["SATDL_PROGRESS"], "a") as progress:
+    for epoch in range(1, given.epochs + 1):
+        progress.write(json.dumps({"epoch": epoch, "epochs": given.epochs, "metrics": {"loss": 1 / epoch}}) + "\\n")
+with open(given.model, "w") as model:
+    model.write(f"{total} {given.epochs}")
+with open(given.metrics, "w") as metrics:
+    json.dump({"total": total, "top": {"one": given.lr}}, metrics)
+os.makedirs("plots/deep")
+open("plots/a.txt", "w").write("a")
+open("plots/deep/run.sh", "w").write("true")
+os.chmod("plots/deep/run.sh", 0o755)
+"""
+DAG = f"""\
+name: programs
+params: {{epochs: 3, lr: 0.5}}
+stages:
+  prep:
+    kind: command
+    run: [{PYTHON}, prep.py, "{{files.raw}}", "{{out.data}}"]
+    files: {{raw: raw/data.csv}}
+    sources: [prep.py, "lib/**/*.py"]
+    out: {{data: array}}
+  train:
+    kind: command
+    run: {PYTHON} train.py --x {{in.x}} --epochs {{epochs}} --lr {{lr}} --model {{out.model:pt}} --metrics {{out.metrics}}
+    in: {{x: prep.data}}
+    with: {{epochs: "${{epochs}}", lr: "${{lr}}"}}
+    sources: train.py
+    out: {{model: file, metrics: metrics, history: history, plots: folder}}
+    paths: {{plots: plots}}
+"""
+
+
+class Programs(satdl.Case):
+    def setUp(self):
+        super().setUp()
+        self.environment.pop("SATDL_STAGES")
+        self.write("prep.py", PREP)
+        self.write("train.py", TRAIN)
+        self.write("lib/scale.py", "FACTOR = 2\n")
+        self.write("lib/__init__.py", "")
+        self.write("raw/data.csv", "1,2\n3,4\n")
+        self.dag = self.write("dag.yaml", DAG)
+
+    def artifact(self, stage):
+        return h5py.File((self.folder / "results/programs" / f"{stage}.h5").resolve())
+
+    def reason(self, stage, *arguments):
+        """Why the stage would run."""
+        plan = self.document("run", "dag.yaml", "-n", *arguments)
+        return next(one["because"] for one in plan["stages"] if one["stage"] == stage)
+
+    def failure(self, dag):
+        """What a run of it reports on stderr."""
+        self.write("bad.yaml", dag)
+        self.call("run", "bad.yaml", code=1)
+        return self.err
+
+
+class Results(Programs):
+    def test_what_a_program_writes_is_kept_as_declared(self):
+        self.assertEqual(self.ran("dag.yaml"), {"prep", "train"})
+        with self.artifact("prep") as prep:
+            np.testing.assert_array_equal(prep["data"], np.array([[2, 4], [6, 8]], "float32"))
+            self.assertEqual(prep["data"].dtype, np.float32)
+        with self.artifact("train") as train:
+            self.assertEqual(bytes(train["model/files/model.pt"][()]), b"20.0 3")
+            self.assertEqual(train["metrics/total"][()], [20])
+            self.assertEqual(train["metrics/top/one"][()], [0.5])
+            np.testing.assert_array_equal(train["history/epoch"], [1, 2, 3])
+            np.testing.assert_array_equal(train["history/loss"], [1, 1 / 2, 1 / 3])
+            self.assertEqual(bytes(train["plots/files/a.txt"][()]), b"a")
+            self.assertEqual(bytes(train["plots/executables/deep/run.sh"][()]), b"true")
+        self.assertEqual(self.ran("dag.yaml"), set())
+        self.assertEqual(list((self.folder / ".satdl/work").iterdir()), [])
+
+    def test_its_output_is_logged(self):
+        messages = [event["message"] for event in self.events("dag.yaml") if event["event"] == "log"]
+        self.assertIn("prep has begun", messages)
+
+    def test_it_runs_again_when_something_that_it_depends_on_has_changed_and_the_reason_names_it(self):
+        self.call("run", "dag.yaml")
+        self.write("lib/scale.py", "FACTOR = 3\n")
+        self.assertEqual(self.reason("prep"), "lib/scale.py changed")
+        self.assertEqual(self.ran("dag.yaml"), {"prep", "train"})
+        self.assertIn("epochs", self.reason("train", "epochs=4"))
+        self.write("raw/data.csv", "1,2\n3,5\n")
+        self.assertIn("raw", self.reason("prep"))
+        self.write("lib/new.py", "")
+        self.assertEqual(self.ran("dag.yaml"), {"prep", "train"})
+        # The same bytes as before stop there.
+        self.write("prep.py", PREP.replace("has begun", "begins"))
+        self.assertEqual(self.ran("dag.yaml"), {"prep"})
+
+    def test_what_does_not_count_reruns_nothing(self):
+        self.call("run", "dag.yaml")
+        os.utime(self.folder / "prep.py")
+        self.write("other.py", "")
+        self.write("dag.yaml", DAG.replace("name: programs", "name: programs\nabout: x").replace("    out: {data", "    about: y\n    timeout: 1h\n    out: {data"))
+        self.assertEqual(self.ran("dag.yaml"), set())
+
+    def test_only_what_is_declared_is_in_its_folder(self):
+        self.write("secret.py", "")
+        self.write("ls.yaml", f"""\
+name: ls
+stages:
+  ls:
+    kind: command
+    run: [{PYTHON}, -c, "import os; open('{{out.list}}', 'w').write(' '.join(sorted(os.listdir())))"]
+    files: {{raw: raw}}
+    sources: prep.py
+    out: {{list: file}}
+""")
+        self.call("run", "ls.yaml")
+        with h5py.File((self.folder / "results/ls/ls.h5").resolve()) as ls:
+            self.assertEqual(bytes(ls["list/files/list"][()]), b".satdl prep.py raw")
+
+    def test_inputs_come_in_the_format_that_the_placeholder_names(self):
+        self.write("formats.yaml", DAG + f"""\
+  formats:
+    kind: command
+    run: [{PYTHON}, formats.py, "{{in.x:npy}}", "{{in.x:csv}}", "{{in.x}}", "{{in.m:json}}", "{{in.h:csv}}", "{{in.model}}", "{{in.plots}}", "{{out.seen}}"]
+    in: {{x: prep.data, m: train.metrics, h: train.history, model: train.model, plots: train.plots}}
+    sources: formats.py
+    out: {{seen: metrics}}
+""")
+        self.write("formats.py", """\
+import json, os, sys
+import h5py
+import numpy as np
+npy, csv, h5, metrics, history, model, plots, out = sys.argv[1:]
+x = np.load(npy)
+assert (x == np.loadtxt(csv, delimiter=",")).all() and (x == h5py.File(h5)["x"][()]).all()
+assert json.load(open(metrics)) == {"top/one": 0.5, "total": 20}
+assert open(history).read().splitlines()[0] == "epoch,loss"
+assert open(model + "/model.pt").read() == "20.0 3", os.listdir(model)
+assert os.access(plots + "/deep/run.sh", os.X_OK) and not os.access(plots + "/a.txt", os.X_OK)
+json.dump({"good": 1}, open(out, "w"))
+""")
+        self.call("run", "formats.yaml")
+
+    def test_versions_count_and_only_a_run_asks_for_them(self):
+        self.write("version.txt", "1\n")
+        versioned = DAG.replace("    files: {raw", "    versions: [[cat, version.txt]]\n    files: {raw")
+        self.write("dag.yaml", versioned)
+        self.call("run", "dag.yaml")
+        self.assertEqual(self.ran("dag.yaml"), set())
+        self.write("version.txt", "2\n")
+        self.assertIn("nothing changed", self.reason("prep"))
+        self.assertEqual(self.ran("dag.yaml"), {"prep"})
+        self.call("run", "dag.yaml", "prep")
+        self.write("dag.yaml", versioned.replace("version.txt", "missing.txt"))
+        self.call("run", "dag.yaml", code=2)
+        self.assertIn("no output of cat missing.txt: exit code 1", self.err)
+
+    def test_the_environment_is_what_the_stage_says(self):
+        self.environment.update(SECRET="x", PASSED="y")
+        self.write("environment.yaml", f"""\
+name: environment
+stages:
+  environment:
+    kind: command
+    run: [{PYTHON}, -c, "import json, os; json.dump(dict(given=int(os.environ['GIVEN']), passed=os.environ['PASSED'] == 'y', secret='SECRET' in os.environ), open('{{out.m}}', 'w'), default=int)"]
+    env: {{GIVEN: "3"}}
+    pass: [PASSED]
+    out: {{m: file}}
+""")
+        self.call("run", "environment.yaml")
+        with h5py.File((self.folder / "results/environment/environment.h5").resolve()) as made:
+            self.assertEqual(json.loads(bytes(made["m/files/m"][()])), {"given": 3, "passed": True, "secret": False})
+        self.environment["PASSED"] = "z"
+        self.assertEqual(self.ran("environment.yaml"), set())
+
+    def test_a_shell_runs_a_text_and_values_are_quoted_for_it(self):
+        self.write("shell.yaml", """\
+name: shell
+stages:
+  shell:
+    kind: command
+    shell: true
+    run: "cat {files.raw} | tr , ';' > {out.text} && printf '%s' {odd} >> {out.text}"
+    with: {odd: "it's $HOME; rm"}
+    files: {raw: raw/data.csv}
+    out: {text: file}
+""")
+        self.call("run", "shell.yaml")
+        with h5py.File((self.folder / "results/shell/shell.h5").resolve()) as made:
+            self.assertEqual(bytes(made["text/files/text"][()]), b"1;2\n3;4\nit's $HOME; rm")
+
+    def test_a_sweep_shares_what_its_points_share_and_shows_the_metrics(self):
+        out = self.call("run", "dag.yaml", "lr=0.1,0.2")
+        self.assertRegex(out, "top/one")
+        self.assertEqual(len(self.objects()), 3)
+
+    def test_check_determinism_names_a_program_that_is_not_deterministic(self):
+        self.write("random.yaml", f"""\
+name: random
+stages:
+  fixed: {{kind: command, run: [{PYTHON}, -c, "open('{{out.a}}', 'w').write('1')"], out: {{a: file}}}}
+  random: {{kind: command, run: [{PYTHON}, -c, "import os; open('{{out.a}}', 'wb').write(os.urandom(9))"], out: {{a: file}}}}
+""")
+        out = self.call("check-determinism", "random.yaml", code=1)
+        self.assertRegex(out, r"random +one at a time +different +a/files/a: 9 of 9")
+        self.assertRegex(out, r"fixed +one at a time +same")
+
+    def test_the_record_of_a_run_repairs_what_a_program_made(self):
+        self.call("run", "dag.yaml")
+        path = (self.folder / "results/programs/prep.h5").resolve()
+        path.chmod(0o644)
+        damaged = bytearray(path.read_bytes())
+        damaged[-1] ^= 1
+        path.write_bytes(damaged)
+        self.call("cache", "verify", "--repair")
+        self.assertEqual(self.ran("dag.yaml"), set())
+
+
+LONG = """\
+import json, os, signal, sys, time
+stop = []
+signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+folder, state = os.environ["SATDL_CHECKPOINT"], {"epoch": 0, "trace": []}
+if os.path.exists(folder + "/state.json"):
+    state = json.load(open(folder + "/state.json"))
+def report(line):
+    with open(os.environ["SATDL_PROGRESS"], "a") as progress:
+        progress.write(json.dumps(line) + "\\n")
+while state["epoch"] < 30 and not stop:
+    state["epoch"] += 1
+    state["trace"].append(state["epoch"] ** 2)
+    time.sleep(0.02)
+    json.dump(state, open(folder + "/state.json", "w"))
+    report({"checkpoint": True, "epoch": state["epoch"], "epochs": 30})
+    report({"epoch": state["epoch"], "epochs": 30, "metrics": {"loss": 1.0}})
+    while os.path.exists(folder + "/state.json"):
+        time.sleep(0.001)
+if stop:
+    sys.exit(1)
+json.dump({"sum": sum(state["trace"])}, open(sys.argv[1], "w"))
+"""
+
+
+class Interrupted(Programs):
+    def setUp(self):
+        super().setUp()
+        self.write("long.py", LONG)
+        self.write("long.yaml", f"name: long\nstages:\n  long: {{kind: command, run: [{PYTHON}, long.py, \"{{out.m}}\"], sources: long.py, out: {{m: metrics}}}}\n")
+
+    def resumed(self):
+        events = self.events("long.yaml")
+        started = next(event for event in events if event["event"] == "stage_started")
+        self.assertRegex(started["because"], "from the end of epoch [0-9]+, [0-9]+ %, where it was interrupted")
+        with h5py.File((self.folder / "results/long/long.h5").resolve()) as made:
+            self.assertEqual(made["m/sum"][()], [sum(i * i for i in range(31))])
+
+    def test_ctrl_c_asks_it_to_stop_and_the_next_run_resumes(self):
+        code, _ = self.signalled(signal.SIGINT, "long.yaml")
+        self.assertEqual(code, 130)
+        self.resumed()
+
+    def test_a_killed_run_resumes_from_what_was_confirmed(self):
+        code, _ = self.signalled(signal.SIGKILL, "long.yaml")
+        self.assertEqual(code, -signal.SIGKILL)
+        self.resumed()
+        self.assertEqual(list((self.folder / ".satdl/work").iterdir()), [])
+
+
+class Misbehaving(Programs):
+    def program(self, code, out="{a: file}", **keys):
+        more = "".join(f", {key}: {value}" for key, value in keys.items())
+        self.write("bad.py", code)
+        return f"name: bad\nstages:\n  bad: {{kind: command, run: [{PYTHON}, bad.py, \"{{out.a}}\"], sources: bad.py, out: {out}{more}}}\n"
+
+    def test_a_program_that_is_not_there_or_not_executable(self):
+        missing = "name: bad\nstages:\n  bad: {kind: command, run: [no-such-program], out: {a: file}}\n"
+        self.assertIn("cannot run no-such-program: there is no such program", self.failure(missing))
+        self.write("tool", "x")
+        plain = "name: bad\nstages:\n  bad: {kind: command, run: [./tool], sources: tool, out: {a: file}}\n"
+        self.assertRegex(self.failure(plain), "cannot run .*/tool: Permission denied")
+
+    def test_an_exit_code_and_a_signal_with_the_last_lines(self):
+        err = self.failure(self.program("print('one'); print('two'); raise SystemExit(7)"))
+        self.assertIn("it exited with code 7", err)
+        self.assertRegex(err, r"last output:\s+one\s+two")
+        self.assertIn("bad.yaml:3:3", err)
+        self.assertIn("it crashed with SIGSEGV", self.failure(self.program("import os; os.kill(os.getpid(), 11)")))
+
+    def test_outputs_that_are_missing_or_of_another_kind(self):
+        self.assertIn("its output 'a' (file) was not written", self.failure(self.program("")))
+        self.assertIn("its output 'a' (file) is a folder", self.failure(self.program("import os, sys; os.mkdir(sys.argv[1])")))
+        for out, text, expected in [("{a: metrics}", '{"x": NaN}', "it has NaN or Infinity"), ("{a: metrics}", "[1]", "it is not a JSON object"),
+                                    ("{a: metrics}", '{"x": "y"}', "'x' is not a number"), ("{a: metrics}", "{}", "it has no numbers"),
+                                    ("{a: history}", "loss\nabc\n", "line 2: 'abc' is not a number"),
+                                    ("{a: history}", "loss\n1,2\n", "line 2: it has 2 fields, the first line 1"),
+                                    ("{a: array}", "PK", "cannot be read"), ("{a: arrays}", "text", "cannot be read"), ("{a: arrays}", "\\0" * 20, "cannot be read")]:
+            err = self.failure(self.program(f"import sys; open(sys.argv[1], 'w').write('''{text}''')", out))
+            self.assertIn("its output 'a'", err)
+            self.assertIn(expected, err)
+
+    def test_a_folder_with_links_pipes_odd_names_or_too_many_files(self):
+        begin = "import os, sys; os.makedirs(sys.argv[1]); os.chdir(sys.argv[1])\n"
+        for code, expected in [("os.symlink('/etc/passwd', 'a')", "'a' is a link"), ("os.mkfifo('a')", "'a' is a special file"),
+                               ("open(b'a\\xff', 'w')", "not printable UTF-8"), ("", "the folder is empty"),
+                               ("[open(str(i), 'w') for i in range(20001)]", "more than 20000 files")]:
+            if "range" in code:
+                code = "for i in range(20001): open(str(i), 'w').close()"
+            self.assertIn(expected, self.failure(self.program(begin + code, "{a: folder}")))
+
+    def test_a_daemon_does_not_survive_and_does_not_delay(self):
+        code = """\
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open(sys.argv[1] + ".pid", "w").write(str(os.getpid()))
+        time.sleep(1000)
+    os._exit(0)
+while not os.path.exists(sys.argv[1] + ".pid") or not open(sys.argv[1] + ".pid").read():
+    time.sleep(0.01)
+open(sys.argv[1], "w").write(open(sys.argv[1] + ".pid").read())
+"""
+        self.write("daemon.yaml", self.program(code).replace("name: bad", "name: daemon"))
+        self.call("run", "daemon.yaml")
+        with h5py.File((self.folder / "results/daemon/bad.h5").resolve()) as made:
+            pid = int(bytes(made["a/files/a"][()]))
+        with self.assertRaises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    def test_a_program_that_prints_without_end_or_closes_stdout(self):
+        err = self.failure(self.program("import sys\nfor i in range(300000): print('x' * 100)\nsys.exit(3)"))
+        self.assertIn("it exited with code 3", err)
+        self.write("closed.yaml", self.program("import os, sys; os.close(1); os.close(2); open(sys.argv[1], 'w').write('a')"))
+        self.call("run", "closed.yaml")
+
+    def test_a_program_that_ignores_sigterm_is_killed(self):
+        err = self.failure(self.program("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1000)", timeout="1s"))
+        self.assertIn("it exceeded its timeout of 1 s, did not stop when asked, and was killed 1 s later", err)
+
+    def test_a_program_that_stops_at_its_timeout(self):
+        err = self.failure(self.program("import time; time.sleep(1000)", timeout="1s"))
+        self.assertIn("it exceeded its timeout of 1 s and was stopped", err)
+
+    def test_a_source_or_an_input_that_changes_meanwhile_spoils_the_result(self):
+        change = f"import sys; open('{self.folder}/bad.py', 'a').write('#'); open(sys.argv[1], 'w').write('a')"
+        self.assertIn("bad.py changed while the stage read it", self.failure(self.program(change)))
+        change = f"import sys; open('{self.folder}/raw/data.csv', 'a').write('9,9'); open(sys.argv[1], 'w').write('a')"
+        self.assertIn("data.csv changed while the stage read it", self.failure(self.program(change, files="{raw: raw/data.csv}")))
+
+
+class Trust(Programs):
+    def test_looking_runs_nothing(self):
+        touch = DAG.replace("    files: {raw", f"    versions: [[touch, {self.folder}/ran]]\n    files: {{raw")
+        self.write("dag.yaml", touch)
+        for command in (["run", "dag.yaml", "-n"], ["status", "dag.yaml"], ["graph", "dag.yaml"], ["explain", "dag.yaml", "prep"]):
+            self.call_any(*command)
+            self.assertFalse((self.folder / "ran").exists(), command)
+
+    @unittest.skipUnless(os.getuid() == 0, "only root can give files away")
+    def test_a_source_of_another_user_is_not_run(self):
+        os.chown(self.folder / "lib/scale.py", 12345, 12345)
+        self.call("run", "dag.yaml", code=2)
+        self.assertIn("lib/scale.py", self.err)
+        self.call("run", "dag.yaml", "--trust")
+
+    def test_undeclared_files_of_the_project_are_named_before_anything_runs(self):
+        self.write("dag.yaml", DAG.replace("    sources: train.py\n", ""))
+        self.call("run", "dag.yaml", "-n", code=2)
+        self.assertIn("train.py is a file of the project that the stage does not declare", self.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
