@@ -212,7 +212,7 @@ void write_npz(const std::filesystem::path& path, const NamedArrays& arrays) {
         if (offset + bytes > 0x7fffffff)
             throw Error(ExitCode::StageFailed, "the arrays are too large for a .npz file, which satdl writes up to 2 GiB", "use h5 or safetensors");
         auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(header.data()), header.size());
-        crc = crc32_z(crc, reinterpret_cast<const Bytef*>(array.bytes().data()), array.bytes().size());
+        if (!array.bytes().empty()) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(array.bytes().data()), array.bytes().size());
         const std::string sizes = little_endian(crc, 4) + little_endian(bytes, 4) + little_endian(bytes, 4) + little_endian(member.size(), 2);
         constexpr std::string_view kVersion("\x14\0", 2), kNoTime("\0\0\x21\0", 4);  // 1980-01-01, the earliest
         const std::string common = std::string(4, '\0') + std::string(kNoTime) + sizes;  // no flags, stored

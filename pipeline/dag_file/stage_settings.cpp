@@ -31,6 +31,13 @@ ConfigValue with_entry(const ConfigValue& map, ConfigValue::Entry entry) {
     return ConfigValue::map(std::move(entries), map.place());
 }
 
+// The stage's map with the setting: under `with` if that has the key, as of a command stage.
+ConfigValue with_setting(const ConfigValue& stage, const ConfigValue::Entry& setting) {
+    const ConfigValue* values = stage.find("with");
+    if (values == nullptr || values->find(setting.key) == nullptr) return with_entry(stage, setting);
+    return with_entry(stage, {"with", values->place(), with_entry(*values, setting)});
+}
+
 }  // namespace
 
 bool is_of_stage(std::string_view name, const ConfigValue& document) {
@@ -50,8 +57,8 @@ ConfigValue stages_with(const std::vector<Override>& settings, const ConfigValue
         const ConfigValue::Entry setting{std::string(key), one.place, one.value()};
         const ConfigValue* body = found->value.find("do");  // of a group
         ConfigValue stage = body != nullptr && body->is_map()
-                                ? with_entry(found->value, {"do", body->place(), with_entry(*body, setting)})
-                                : with_entry(found->value, setting);
+                                ? with_entry(found->value, {"do", body->place(), with_setting(*body, setting)})
+                                : with_setting(found->value, setting);
         stages = with_entry(stages, {found->key, found->key_place, std::move(stage)});
     }
     return stages;
