@@ -90,6 +90,23 @@ def bench_noop(scratch):
         report(f"no-op of {count:,} nodes", ours, baseline, f"ninja, {count:,} rules")
 
 
+def bench_command(scratch):
+    """100 programs that copy a byte, from nothing each time: satdl keeps, hashes and syncs what each writes; make does not."""
+    count, folder, rules = 100, scratch / "commands", scratch / "make"
+    for one in (folder, rules):
+        one.mkdir()
+        (one / "seed").write_text("x")
+    stages = [f"  s{i}: {{kind: command, run: [cp, '{{files.seed}}', '{{out.copy}}'], files: {{seed: seed}}, with: {{i: {i}}}, out: {{copy: file}}}}"
+              for i in range(count)]
+    (folder / "dag.yaml").write_text("\n".join(["stages:", *stages]) + "\n")
+    outs = " ".join(f"out{i}" for i in range(count))
+    (rules / "Makefile").write_text(f"all: {outs}\n" + "".join(f"out{i}: seed\n\tcp seed out{i}\n" for i in range(count)))
+    run = ["sh", "-c", f"rm -rf .satdl results && {BUILD / 'satdl-run'} dag.yaml -j 1 --quiet"]
+    ours, baseline = in_turn((run, folder), (["make", "-B"], rules), 10)
+    each = [seconds / count for seconds in ours], [seconds / count for seconds in baseline]
+    report("a command stage that copies a byte, one at a time", *each, "make, a rule")
+
+
 def columns_from(program, *arguments):
     """Runs a C++ benchmark that prints lines `ours baseline`, in seconds; its columns."""
     done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True)
@@ -153,7 +170,7 @@ def bench_checkpoints(scratch):
     report("a checkpoint of M1", ours, baseline, "what lies between two", unit="s", scale=1)
 
 
-BENCHES = {"noop": bench_noop, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training,
+BENCHES = {"noop": bench_noop, "command": bench_command, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training,
            "precision": bench_precision, "checkpoints": bench_checkpoints}
 
 
