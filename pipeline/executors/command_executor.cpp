@@ -19,6 +19,7 @@
 #include "pipeline/executors/supervised_process.h"
 #include "pipeline/executors/worker_protocol.h"
 #include "pipeline/os/shared_library.h"
+#include "pipeline/store/file_arrays.h"
 
 namespace satdl {
 namespace {

@@ -17,6 +17,7 @@
 #include "pipeline/hdf5/hdf5_import.h"
 #include "pipeline/hdf5/hdf5_library.h"
 #include "pipeline/network/architecture.h"
+#include "pipeline/store/file_arrays.h"
 
 namespace satdl {
 namespace {
@@ -65,9 +66,7 @@ void write_input(const fs::path& path, const std::string& format, const PortDesc
 // The one file of a File port, under the name that its maker gave it, or at its own path.
 void write_file_input(const fs::path& path, const NamedArrays& group, bool has_own_path) {
     if (!has_own_path) return write_files(group, path);
-    const auto& [name, array] = *group.begin();
-    const std::string_view prefix = name.starts_with(kExecutableFiles) ? kExecutableFiles : kPlainFiles;
-    write_files({{std::string(prefix) + path.filename().string(), array}}, path.parent_path());
+    write_file(group.begin()->first, group.begin()->second, path);
 }
 
 // ---- outputs ----

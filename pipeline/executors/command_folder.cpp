@@ -5,20 +5,15 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "pipeline/core/error.h"
-#include "pipeline/os/file_system.h"
 #include "pipeline/store/process_mark.h"
 
 namespace satdl {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kMaxOutputFiles = 20'000;  // each is a dataset of the artifact
 
 Error not_placed(const fs::path& path, std::string_view what, std::string hint = {}) {
     return Error(ExitCode::StageFailed, fmt::format("cannot place {} in the program's folder: {}", printable(path.string()), what), std::move(hint));
@@ -32,11 +27,6 @@ void sweep(const fs::path& root) {
         std::error_code ignored;
         fs::remove_all(entry->path(), ignored);
     }
-}
-
-bool is_executable(const fs::path& path) {
-    struct stat found {};
-    return ::stat(path.c_str(), &found) == 0 && (found.st_mode & S_IXUSR) != 0;
 }
 
 }  // namespace
@@ -112,46 +102,6 @@ std::string ending_of(const CommandStage& command, const PortDescription& output
     }
     const std::string usual = output_formats(output.kind).front();
     return usual.empty() ? "" : "." + usual;
-}
-
-std::pair<std::string, Array> file_as_array(const fs::path& path, const std::string& name) {
-    if (printable(name) != name)
-        throw Error(ExitCode::StageFailed, fmt::format("the name of the file '{}' has bytes that are not printable UTF-8", printable(name)), "rename it");
-    const std::string_view group = is_executable(path) ? kExecutableFiles : kPlainFiles;
-    MappedFile file = real_file_system()->map(path);
-    const auto bytes = static_cast<std::int64_t>(file.bytes.size());
-    return {std::string(group) + name, Array(DType::UInt8, {bytes}, file.bytes, std::move(file.owner))};
-}
-
-NamedArrays files_as_arrays(const fs::path& folder) {
-    NamedArrays files;
-    std::error_code error;
-    for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-        const std::string name = entry->path().lexically_relative(folder).string();
-        const fs::file_status status = entry->symlink_status();
-        if (status.type() == fs::file_type::directory) continue;
-        if (status.type() != fs::file_type::regular)
-            throw Error(ExitCode::StageFailed, fmt::format("'{}' is a {}, which cannot be kept", printable(name), status.type() == fs::file_type::symlink ? "link" : "special file"),
-                        "write files and folders");
-        if (files.size() == kMaxOutputFiles)
-            throw Error(ExitCode::StageFailed, fmt::format("it holds more than {} files", kMaxOutputFiles), "pack them into one file, such as a .tar or an .npz");
-        files.insert(file_as_array(entry->path(), name));
-    }
-    if (error) throw Error(ExitCode::StageFailed, fmt::format("cannot read {}: {}", printable(folder.string()), error.message()));
-    return files;
-}
-
-void write_files(const NamedArrays& files, const fs::path& folder) {
-    for (const auto& [name, array] : files) {
-        const bool executable = name.starts_with(kExecutableFiles);
-        const fs::path path = folder / name.substr(executable ? kExecutableFiles.size() : kPlainFiles.size());
-        fs::create_directories(path.parent_path());
-        std::ofstream out(path, std::ios::binary);
-        out.write(reinterpret_cast<const char*>(array.bytes().data()), static_cast<std::streamsize>(array.bytes().size()));
-        out.close();
-        if (!out) throw not_placed(path, std::strerror(errno));
-        ::chmod(path.c_str(), executable ? 0555 : 0444);
-    }
 }
 
 }  // namespace satdl

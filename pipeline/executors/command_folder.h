@@ -44,10 +44,4 @@ private:
 // Where an output's path ends: as the first placeholder of it says, else ".npy" for an array and so on; "" for files and folders.
 [[nodiscard]] std::string ending_of(const CommandStage& command, const PortDescription& output);
 
-// The files below `folder` as the arrays of a Folder port, and back: a new folder, or one that lacks them. Throws Error{StageFailed} for a
-// name that is not UTF-8, a link, whatever is neither file nor folder, and too many files.
-[[nodiscard]] NamedArrays files_as_arrays(const std::filesystem::path& folder);
-[[nodiscard]] std::pair<std::string, Array> file_as_array(const std::filesystem::path& path, const std::string& name);
-void write_files(const NamedArrays& files, const std::filesystem::path& folder);
-
 }  // namespace satdl

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "pipeline/records/link_files.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/results_folders.h"
@@ -145,8 +146,10 @@ private:
     // Updates the links to the artifacts and the history of the stages.
     void bring_up_to_date(const Dag& dag, const RunResult& result) {
         guarded([&] {
-            link_results(folders_.results, dag, current_artifacts(dag, result), folders_.store, files_,
-                         [this](const std::string& text) { warnings_.warning(text); });
+            const auto current = current_artifacts(dag, result);
+            const auto warn = [this](const std::string& text) { warnings_.warning(text); };
+            link_results(folders_.results, dag, current, folders_.store, files_, warn);
+            link_files(folders_.results / file_name_of(dag.name), dag, current, folders_.store, files_, warn);
             remember_results_folder(folders_.store, folders_.results, files_);
         }, "the links in the results folder are");
         guarded([&] {

@@ -143,7 +143,10 @@ Garbage find_garbage(OpenStore& open, const std::set<Digest>& used, const Garbag
 }
 
 void remove_garbage(OpenStore& open, const Garbage& garbage) {
-    for (const UnusedArtifact& artifact : garbage.artifacts) open.store().erase(artifact.key);
+    for (const UnusedArtifact& artifact : garbage.artifacts) {
+        open.store().erase(artifact.key);
+        fs::remove_all(open.folder() / store_layout::kFiles / artifact.key.hex());
+    }
     for (const auto& entry : garbage.final_checkpoints) open.final_checkpoints().erase(entry);
     for (const LeftoverFile& leftover : garbage.leftovers) open.files().remove(leftover.path);
 }

@@ -51,10 +51,6 @@ private:
     std::string_view rest_;
 };
 
-std::string_view bytes_of(const Digest& digest) {
-    return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
-}
-
 std::string fields_of(const FileStamp& identity) {
     std::string text;
     const auto& [device, inode, bytes, modified, changed] = identity;

@@ -47,10 +47,6 @@ std::string check_digits(int table, std::string_view name, std::string_view text
     return Sha256().update(kGet[table]).update(name).update("\n").update(text).finish().hex().substr(0, kCheckDigits);
 }
 
-std::string_view bytes_of(const Digest& digest) {
-    return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
-}
-
 }  // namespace
 
 SqliteFailure damaged_row(const std::string& what) {

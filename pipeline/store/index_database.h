@@ -16,6 +16,11 @@
 
 namespace satdl {
 
+// The digest as the name of a row.
+[[nodiscard]] inline std::string_view bytes_of(const Digest& digest) {
+    return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
+}
+
 class IndexDatabase {
 public:
     enum class IndexTable { Objects, Files, History };

@@ -107,6 +107,33 @@ class Results(Programs):
         self.assertEqual(self.ran("dag.yaml"), set())
         self.assertEqual(list((self.folder / ".satdl/work").iterdir()), [])
 
+    def test_the_files_that_it_wrote_are_in_its_folder_of_results(self):
+        self.call("run", "dag.yaml")
+        train = self.folder / "results/programs/train"
+        self.assertEqual((train / "model.pt").read_text(), "20.0 3")
+        self.assertEqual((train / "plots/a.txt").read_text(), "a")
+        self.assertTrue(os.access(train / "plots/deep/run.sh", os.X_OK))
+        self.call("run", "dag.yaml", "epochs=4")
+        self.assertEqual((train / "model.pt").read_text(), "20.0 4")
+        train.unlink()
+        self.call("run", "dag.yaml")
+        self.assertEqual((train / "model.pt").read_text(), "20.0 3")
+        train.unlink()
+        self.write("results/programs/train/mine.txt", "mine")
+        self.call("run", "dag.yaml")
+        self.assertIn("is not a link that satdl made", self.err)
+        self.assertEqual((train / "mine.txt").read_text(), "mine")
+        # Garbage collection takes them with their artifacts; a stage that is gone loses its folder.
+        (train / "mine.txt").unlink()
+        train.rmdir()
+        self.call("run", "dag.yaml", "epochs=2")
+        self.assertEqual(len(list((self.folder / ".satdl/files").iterdir())), 3)
+        self.call("cache", "gc", "--older", "0", "--keep-runs", "1")
+        self.assertEqual(len(list((self.folder / ".satdl/files").iterdir())), 1)
+        self.write("dag.yaml", DAG[:DAG.index("  train:")])
+        self.call("run", "dag.yaml")
+        self.assertFalse(train.is_symlink())
+
     def test_its_output_is_logged(self):
         messages = [event["message"] for event in self.events("dag.yaml") if event["event"] == "log"]
         self.assertIn("prep has begun", messages)
