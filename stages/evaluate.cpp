@@ -95,8 +95,7 @@ StageEntry evaluate_stage() {
                              .help = "loss; if the targets are class numbers: accuracy (the largest output is the right "
                                      "class), binary_accuracy (each output on the right side of 0.5), precision/CLASS, "
                                      "recall/CLASS and their mean over the classes, .../macro; samples",
-                             .metrics = PortDescription::MetricsRule{
-                                 .names = {"samples"}, .loss = "loss", .target = "target", .model = "model"}},
+                             .metrics = PortDescription::MetricsRule{.names = {"samples"}, .of_loss = true}},
                             {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)", .role = PortRole::Predictions},
                             {.name = "confusion",
                              .dtypes = {DType::Int64},
@@ -119,6 +118,7 @@ StageEntry evaluate_stage() {
                             .help = "number of threads; changes the last bits"},
                            precision_param(),
                            device_param()},
+                .loss = LossRule{.loss = "loss", .model = "model", .target = "target"},
                 .numeric = true,
                 .memory_fixed_bytes = 512 << 20,
                 .memory_per_input_byte = 1.0,

@@ -52,7 +52,7 @@ TEST_CASE("normalise divides bytes and floats, with any number of threads") {
     CHECK(bytes_of(run(normalise_stage(), large, {}, 1)) == bytes_of(run(normalise_stage(), large, {}, 5)));
 }
 
-TEST_CASE("concat puts the second array's samples after the first's, whatever their type, and refuses what does not fit") {
+TEST_CASE("concat puts the second array's samples after the first's, whatever their type") {
     const auto joined = [](Array first, Array second) {
         const StageInputs inputs{{"first", port(std::move(first))}, {"second", port(std::move(second))}};
         return run(concat_stage(), inputs, {}).outputs.at("data").at("");
@@ -61,9 +61,6 @@ TEST_CASE("concat puts the second array's samples after the first's, whatever th
     CHECK(bytes.shape() == Shape{3, 2});
     CHECK(values_of<std::uint8_t>(bytes) == std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6});
     CHECK(values_of<float>(joined(array<float>({0}, {}), array<float>({1}, {7}))) == std::vector<float>{7});
-    CHECK_THROWS_WITH(joined(array<float>({1}, {1}), array<std::uint8_t>({1}, {1})), Contains("cannot concatenate"));
-    CHECK_THROWS_WITH(joined(array<float>({1, 2}, {1, 2}), array<float>({1, 3}, {1, 2, 3})), Contains("cannot concatenate"));
-    CHECK_THROWS_WITH(joined(array<float>({}, {1}), array<float>({}, {1})), Contains("cannot concatenate"));
 }
 
 TEST_CASE("add_noise adds the stream's normal numbers and clips") {

@@ -257,6 +257,14 @@ TEST_CASE("an evaluation in which a sample gets no number is refused, and names 
                       Contains("the model gives no number for 2 of 60 samples; the first of them is sample 3"));
 }
 
+TEST_CASE("class weights that fit no network are refused by the rules of the plan") {
+    const auto with = [](const std::string& weights) {
+        return run(train_stage(), blobs(60), training({{"class_weights", weights}, {"epochs", "1"}}));
+    };
+    CHECK_THROWS_WITH(with("[1, 2]"), Contains("class_weights has 2 weights, but the network has 3 classes"));
+    CHECK_THROWS_WITH(with("[0, 0, 0]"), Contains("class_weights are all 0"));
+}
+
 TEST_CASE("weights that the last update spoilt are no result, though every loss was a number") {
     const StageInputs inputs{{"x", port(array<float>({1, 1}, {3e18F}))}, {"target", port(array<float>({1, 1}, {0}))}};
     const Given given{{"net", "[{dense: 1}]"}, {"loss", "mse"}, {"optimiser", "sgd"}, {"epochs", "1"}, {"learning_rate", "1e6"}};
