@@ -257,6 +257,22 @@ TEST_CASE("an evaluation in which a sample gets no number is refused, and names 
                       Contains("the model gives no number for 2 of 60 samples; the first of them is sample 3"));
 }
 
+TEST_CASE("features of samples with NaN are made, with a warning that counts them") {
+    const StageInputs inputs = blobs(60);
+    const StageOutput trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    std::vector<float> values = values_of<float>(inputs.at("x").at(""));
+    const auto warnings = [&] {
+        const NamedArrays x = port(Array::of<float>(inputs.at("x").at("").shape(), std::span<const float>(values)));
+        TestContext context(features_stage().description, {});
+        (void)features_stage().run({{"model", trained.outputs.at("model")}, {"x", x}}, context);
+        return context.logged;
+    };
+    CHECK(warnings().empty());
+    for (const std::size_t sample : {3, 7}) values[sample * values.size() / 60] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(warnings() == std::vector<std::string>{"features has NaN or infinity in 2 of 60 samples; the first of them is sample 3: check what "
+                                                 "the stage reads"});
+}
+
 TEST_CASE("class weights that fit no network are refused by the rules of the plan") {
     const auto with = [](const std::string& weights) {
         return run(train_stage(), blobs(60), training({{"class_weights", weights}, {"epochs", "1"}}));
