@@ -263,6 +263,7 @@ using StageInputs = std::map<std::string, NamedArrays>;  // by port; optional po
 struct StageOutput {
     std::map<std::string, NamedArrays> outputs;  // every declared output, by port
     std::vector<Table> tables;
+    std::vector<std::string> warnings{};  // added by the engine: what the stage logged as LogLevel::Warning
 };
 
 // What is wrong with the names within an output: an Array port has one array, named ""; in all others every array has a name, which

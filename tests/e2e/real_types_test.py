@@ -104,7 +104,13 @@ class Types(satdl.Case):
 
     def test_a_warning_where_validation_has_classes_that_the_training_lacks(self):
         out = self.call("run", "t.yaml", "m", "validation_fraction=0.3")
-        self.assertEqual(out.count("warning: class 3 is only in the last 12 samples, which validation_fraction holds out"), 1, out)
+        warning = "m: warning: class 3 is only in the last 12 samples, which validation_fraction holds out"
+        self.assertEqual(out.count(warning), 1, out)
+        self.assertEqual(self.call("run", "t.yaml", "m", "validation_fraction=0.3").count(warning), 1)  # reused
+        self.assertEqual(self.call("run", "t.yaml", "m", "validation_fraction=0.3", "--store", "alone", "--isolate").count(warning), 1)
+        self.assertEqual(self.call("run", "t.yaml", "m", "validation_fraction=0.3", "--store", "alone").count(warning), 1)
+        self.assertIn(warning.removeprefix("m: "), self.call("show", "m"))
+        self.assertEqual(len(self.document("show", "m")["warnings"]), 1)
         self.save("y", numpy.arange(40) % 4)
         self.assertNotIn("warning", self.call("run", "t.yaml", "m", "validation_fraction=0.3"))
 
