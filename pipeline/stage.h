@@ -72,6 +72,7 @@ struct ParamDescription {
     std::vector<Condition> needs{};            // all of them
     std::vector<std::string> excludes{};  // parameters that are then left at their defaults, inputs that are not connected
     std::string below{};                  // a number that is less than that of this parameter
+    std::string at_most_rows_of{};        // an integer that is at most the first extent of this input
     // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` if that is its default.
     std::vector<std::string> metric_of{};
     // Input ports: it is the name, for people, of what they read ("M2").
@@ -121,8 +122,8 @@ enum class PortRole {
 struct PortDescription {
     std::string name{};
     PortKind kind = PortKind::Array;
-    // Array ports. Inputs: the accepted element types. Outputs: one type, or none if `dtype_of` names an
-    // input whose type it takes (or, if that is "" too, the type is known only after running).
+    // Array ports. Inputs: the accepted element types (none: any), and in `dtype_of` another input that must have the same. Outputs: one
+    // type, or none if `dtype_of` names an input whose type it takes (or, if that is "" too, the type is known only after running).
     std::vector<DType> dtypes{};
     std::string dtype_of{};
     // Array ports: the rule of the shape.
@@ -130,7 +131,7 @@ struct PortDescription {
     //   [N, ...]                a last `...` is any rest; in an output: that of the first input with `...`
     //   [N, ...S]               a named rest, the same wherever it occurs
     //   network(NET, X)         what the network in parameter or model port NET gives for port X;
-    //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
+    //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER (null: the last)
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
     //   file(FILE)              of the array in the file in parameter FILE, shape and element type, as far as its header is cheap to read;
@@ -144,6 +145,7 @@ struct PortDescription {
         std::string input{};  // port: what the network reads
         std::string base{};   // port of kind Model, or ""
         std::string until{};  // parameter: the last layer taken from the base, or ""
+        std::string freeze{}; // parameter: true if the layers of the base are not trained, or ""
         bool operator==(const ModelRule&) const = default;
     };
     std::optional<ModelRule> model{};
@@ -151,14 +153,12 @@ struct PortDescription {
     std::string help{};
     PortRole role = PortRole::None;
     // Metrics and History outputs: the names that they will have (a History's besides epoch, step and lr), so that whatever
-    // names a metric is checked before anything runs. `loss`: also those that follow from a loss; see metric_names.h.
+    // names a metric is checked before anything runs.
     struct MetricsRule {
         std::vector<std::string> names{};      // always there
         std::vector<std::pair<std::string, std::string>> if_connected{};  // (input, name): present if the input is connected
-        std::string loss{};                    // parameter: the loss
-        std::string target{};                  // port: what the network should give
-        std::string model{};                   // port, input or output: the network
-        bool training = false;                 // they are under train/, and under val/ ...
+        bool of_loss = false;                  // also those that follow from the stage's loss; see metric_names.h
+        bool training = false;                 // these are under train/, and under val/ ...
         std::string validation{};              // ... if this port is connected
         std::string fraction{};                // ... or this parameter is above 0
         std::vector<std::string> also_under{}; // each is also under these prefixes: "best/", "last/"
@@ -171,6 +171,16 @@ struct PortDescription {
     bool operator==(const PortDescription&) const = default;
 };
 
+// A loss that a stage computes from what a network gives and from targets: checked before anything runs (loss_rules.h).
+struct LossRule {
+    std::string loss{};                  // parameter: mse, cross_entropy, binary_cross_entropy
+    std::string model{};                 // port, input or output: the network
+    std::string target{};                // input: what the network should give
+    std::string validation_target{};     // input: the same of the validation data, or ""
+    std::string class_weights{};         // parameter, numbers: one for each class, or ""
+    bool operator==(const LossRule&) const = default;
+};
+
 // How many samples a source returns in a smoke run: one batch, in which every class of a usual dataset occurs.
 inline constexpr int kSmokeSamples = 128;
 
@@ -181,6 +191,7 @@ struct StageDescription {
     std::vector<PortDescription> inputs{};
     std::vector<PortDescription> outputs{};
     std::vector<ParamDescription> params{};
+    std::optional<LossRule> loss{};
     // The last bits of its results depend on the LibTorch version, the CPU's vector instructions and `threads`.
     bool numeric = false;
     // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs.
@@ -258,6 +269,7 @@ using StageInputs = std::map<std::string, NamedArrays>;  // by port; optional po
 struct StageOutput {
     std::map<std::string, NamedArrays> outputs;  // every declared output, by port
     std::vector<Table> tables;
+    std::vector<std::string> warnings{};  // added by the engine: what the stage logged as LogLevel::Warning
 };
 
 // What is wrong with the names within an output: an Array port has one array, named ""; in all others every array has a name, which

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "pipeline/core/fresh_array.h"
+#include "stages/finite.h"
 #include "stages/parallel.h"
 #include "stages/ports.h"
 #include "stages/random.h"
@@ -50,7 +51,9 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
             if (i + 1 < static_cast<std::size_t>(last)) to[i + 1] = noisy(from[i + 1], factor * odd);
         }
     });
-    return {.outputs = {{"images", one_array(std::move(result).finish())}}, .tables = {}};
+    Array with_noise = std::move(result).finish();
+    warn_of_not_finite(with_noise, "images", context);
+    return {.outputs = {{"images", one_array(std::move(with_noise))}}, .tables = {}};
 }
 
 }  // namespace

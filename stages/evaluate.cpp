@@ -9,6 +9,7 @@
 #include "pipeline/core/metric_text.h"
 #include "stages/classification.h"
 #include "stages/device.h"
+#include "stages/finite.h"
 #include "stages/model_arrays.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -23,11 +24,10 @@ std::span<const std::int64_t> values_of(const at::Tensor& classes) {
 }
 
 // A sample without a number has no answer: neither a right one nor class 0, which is what a search for the greatest NaN finds.
-void check_finite(const at::Tensor& outputs, double loss) {
-    const at::Tensor strays = at::nonzero(at::isfinite(outputs).flatten(1).all(1).logical_not());
-    if (strays.size(0) > 0)
-        throw stage_error(fmt::format("the model gives no number for {} of {} samples; the first of them is sample {}", strays.size(0),
-                                      outputs.size(0), strays[0][0].item<std::int64_t>()),
+void check_finite(const Array& outputs, double loss, int threads) {
+    if (const auto found = find_not_finite(outputs, threads))
+        throw stage_error(fmt::format("the model gives no number for {} of {} samples; the first of them is sample {}", found->samples,
+                                      outputs.shape()[0], found->first),
                           "check x and the model for NaN: `satdl show` counts them");
     if (!std::isfinite(loss)) throw stage_error(fmt::format("the loss is {}", loss), "check target for NaN");
 }
@@ -57,10 +57,11 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     if (objective.has_classes()) predictions.classes = at::empty({samples.x.size(0)}, at::kLong);
     const MetricSums sums = evaluate(net, weights, objective, samples, params.integer("batch_size"), context, &predictions);
 
-    check_finite(predictions.outputs, sums.loss);
+    Array outputs = array_of(predictions.outputs);
+    check_finite(outputs, sums.loss, context.threads());
 
     Numbers metrics = objective.means(sums);
-    StageOutput outcome{{{"predictions", one_array(array_of(predictions.outputs))}}, {table_of(metrics)}};
+    StageOutput outcome{{{"predictions", one_array(std::move(outputs))}}, {table_of(metrics)}};
     Confusion confusion;
     if (objective.has_classes()) {
         confusion = confusion_of(values_of(samples.target), values_of(predictions.classes), objective.classes());
@@ -95,8 +96,7 @@ StageEntry evaluate_stage() {
                              .help = "loss; if the targets are class numbers: accuracy (the largest output is the right "
                                      "class), binary_accuracy (each output on the right side of 0.5), precision/CLASS, "
                                      "recall/CLASS and their mean over the classes, .../macro; samples",
-                             .metrics = PortDescription::MetricsRule{
-                                 .names = {"samples"}, .loss = "loss", .target = "target", .model = "model"}},
+                             .metrics = PortDescription::MetricsRule{.names = {"samples"}, .of_loss = true}},
                             {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)", .role = PortRole::Predictions},
                             {.name = "confusion",
                              .dtypes = {DType::Int64},
@@ -119,6 +119,7 @@ StageEntry evaluate_stage() {
                             .help = "number of threads; changes the last bits"},
                            precision_param(),
                            device_param()},
+                .loss = LossRule{.loss = "loss", .model = "model", .target = "target"},
                 .numeric = true,
                 .memory_fixed_bytes = 512 << 20,
                 .memory_per_input_byte = 1.0,

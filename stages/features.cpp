@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "stages/device.h"
+#include "stages/finite.h"
 #include "stages/model_arrays.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -35,7 +36,9 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
         features.narrow(0, first, count).copy_(net.features(weights, some, layer));
         context.progress({.step = step, .steps = (samples + batch_size - 1) / batch_size, .metrics = {}});
     }
-    return {.outputs = {{"features", one_array(array_of(features))}}, .tables = {}};
+    Array result = array_of(features);
+    warn_of_not_finite(result, "features", context);
+    return {.outputs = {{"features", one_array(std::move(result))}}, .tables = {}};
 }
 
 }  // namespace

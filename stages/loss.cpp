@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <ranges>
+#include <cstdlib>
 #include <utility>
-#include <variant>
 
+#include "pipeline/network/loss_rules.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -14,61 +14,35 @@ namespace {
 
 constexpr double kClip = 1e-7;  // Keras' epsilon: how near to 0 and 1 a probability is taken
 
-Shape with_samples(std::int64_t samples, const Shape& sample) {
-    Shape shape{samples};
-    shape.insert(shape.end(), sample.begin(), sample.end());
-    return shape;
-}
-
-// Of a target that is not class numbers [N]: in NumPy's words.
-std::string how_to_get_labels(const at::Tensor& target) {
-    if (target.dim() == 2 && target.size(1) == 1 && at::isIntegralType(target.scalar_type(), false))
-        return "drop the last dimension: y.reshape(-1)";
-    if (target.dim() == 2) return "where each row has a 1 at its class: y.argmax(axis=1)";
-    return target.dim() == 1 ? "convert them to integers: y.astype('int64')" : "";
-}
-
-// Of a target [N] that is not of the shape of the outputs [N, ...].
-std::string how_to_get_outputs(const at::Tensor& target, const Shape& output) {
-    if (target.dim() != 1) return "";
-    if (output == Shape{1}) return "give it a second dimension: y.reshape(-1, 1)";
-    return at::isIntegralType(target.scalar_type(), false) ? "for class numbers, use the loss cross_entropy" : "";
-}
-
-bool gives_probabilities(Activation activation) { return activation == Activation::Softmax || activation == Activation::Sigmoid; }
-
-// A softmax or sigmoid that others than pure rearrangements follow: its probabilities would be taken for logits. One before a dense or
-// conv is hidden, and no concern of the loss.
-void check_ending(LossKind loss, const Net& net) {
-    if (loss == LossKind::Mse || gives_probabilities(net.last_activation().kind)) return;
-    std::vector<std::string> followers;
-    for (const Layer& layer : std::views::reverse(net.network().layers)) {
-        const Activation found = activation_of(layer.spec).kind;
-        if (gives_probabilities(found)) {
-            throw stage_error(fmt::format("{} needs the {} last: layer {} is followed by {}",
-                                          loss == LossKind::CrossEntropy ? "cross_entropy" : "binary_cross_entropy", name_of(found),
-                                          layer.name, fmt::join(followers, ", ")),
-                              fmt::format("put {} before the {}", fmt::join(followers, ", "), name_of(found)));
-        }
-        if (std::holds_alternative<Dense>(layer.spec) || std::holds_alternative<Conv>(layer.spec)) return;
-        followers.insert(followers.begin(), layer.name);
+std::string_view name_of(LossKind loss) {
+    switch (loss) {
+        case LossKind::Mse: return "mse";
+        case LossKind::CrossEntropy: return "cross_entropy";
+        case LossKind::BinaryCrossEntropy: break;
     }
+    return "binary_cross_entropy";
+}
+
+// The network, unless the loss cannot be of it.
+const Net& fitting(const Net& net, LossKind loss) {
+    if (auto misfit = network_misfit(name_of(loss), net.network(), net.outputs())) throw stage_error(std::move(misfit->text), std::move(misfit->hint));
+    return net;
 }
 
 }  // namespace
 
 LossKind loss_from_name(const std::string& name) {
-    if (name == "mse") return LossKind::Mse;
-    if (name == "cross_entropy") return LossKind::CrossEntropy;
-    SATDL_CHECK(name == "binary_cross_entropy", "unknown loss " + name);
-    return LossKind::BinaryCrossEntropy;
+    for (const LossKind loss : {LossKind::Mse, LossKind::CrossEntropy, LossKind::BinaryCrossEntropy})
+        if (name == name_of(loss)) return loss;
+    SATDL_CHECK(false, "unknown loss " + name);
+    std::abort();
 }
 
 Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target, Metrics metrics)
     : loss_(loss),
       last_(last),
       output_(std::move(output)),
-      labels_(at::isIntegralType(target.scalar_type(), false) && target.dim() == 1 && loss != LossKind::Mse),
+      labels_(are_class_numbers(name_of(loss), dtype_of(target), target.sizes().vec())),
       binary_(loss == LossKind::BinaryCrossEntropy ||
               (labels_ && (last.kind == Activation::Sigmoid || metrics == Metrics::All))) {
     check_fit(target);
@@ -76,28 +50,14 @@ Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at:
 }
 
 Objective::Objective(LossKind loss, const Net& net, const at::Tensor& target, Metrics metrics)
-    : Objective(loss, net.last_activation(), net.output(), target, metrics) {
-    check_ending(loss, net);
-}
+    : Objective(loss, fitting(net, loss).last_activation(), net.output(), target, metrics) {}
 
 void Objective::check_fit(const at::Tensor& target) const {
-    const Shape targets = target.sizes().vec();
-    if (labels_) {
-        if (output_.size() != 1) {
-            throw stage_error(
-                fmt::format("class numbers need a network whose output is [N, classes]; the output of this one is [N, ...] = {}",
-                            shape_text(with_samples(target.size(0), output_))),
-                "end the network with flatten and dense");
-        }
-    } else if (loss_ == LossKind::CrossEntropy) {
-        throw stage_error(fmt::format("cross_entropy needs class numbers [N] of an integer type as target, but this is {} {}",
-                                      name_of(dtype_of(target)), shape_text(targets)),
-                          how_to_get_labels(target));
-    } else if (targets != with_samples(target.dim() > 0 ? target.size(0) : 0, output_)) {
-        throw stage_error(fmt::format("the shape of the target, {}, is not that of the network's output, {}", shape_text(targets),
-                                      shape_text(with_samples(target.dim() > 0 ? target.size(0) : 0, output_))),
-                          how_to_get_outputs(target, output_));
-    }
+    const DType dtype = dtype_of(target);
+    const Shape shape = target.sizes().vec();
+    if (auto misfit = target_misfit(name_of(loss_), output_, dtype, shape))
+        throw stage_error(fmt::format("target must be {}, but is {} {}", misfit->text, satdl::name_of(dtype), shape_text(shape)),
+                          std::move(misfit->hint));
     if (loss_ == LossKind::BinaryCrossEntropy && !labels_ && target.numel() > 0) {
         const auto min = target.min().item<double>(), max = target.max().item<double>();
         constexpr const char* kNeeds = "binary_cross_entropy needs targets between 0 and 1, but these";
@@ -106,10 +66,6 @@ void Objective::check_fit(const at::Tensor& target) const {
             throw stage_error(fmt::format("{} are {:g} to {:g}", kNeeds, min, max),
                               "divide them by their greatest value, or use the loss mse");
         }
-    }
-    if (loss_ != LossKind::Mse && !gives_probabilities(last_.kind) && last_.kind != Activation::None) {
-        throw stage_error("cross-entropy needs probabilities",
-                          "end the network with softmax or sigmoid (or with neither: then its output is treated as logits)");
     }
 }
 
@@ -125,10 +81,6 @@ void Objective::check_labels(const at::Tensor& target) const {
                         "invalid ones is at entry {}",
                         min, max, classes, classes - 1, strays.size(0), strays[0][0].item<std::int64_t>()),
             "give the last layer one output per class, or check the file that the targets come from");
-    }
-    if (loss_ == LossKind::CrossEntropy && output_[0] == 1) {
-        throw stage_error("cross_entropy needs one output per class, but the network has a single output",
-                          "use binary_cross_entropy, or end the network with dense: 2");
     }
 }
 

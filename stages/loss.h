@@ -37,9 +37,9 @@ enum class Metrics { Usual, All };
 
 class Objective {
 public:
-    // `output`: a sample's. Throws Error{StageFailed} where the loss does not fit the network or the targets.
+    // `output`: a sample's. Throws Error{StageFailed} where the targets do not fit it.
     Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target, Metrics metrics = Metrics::Usual);
-    // Of a network; also throws where its softmax or sigmoid comes too early for a loss that reads probabilities.
+    // Of a network; also throws where the loss does not fit it (pipeline/network/loss_rules.h).
     Objective(LossKind loss, const Net& net, const at::Tensor& target, Metrics metrics = Metrics::Usual);
 
     // The targets as the other functions take them: class numbers as int64, anything else as float32.
@@ -54,7 +54,7 @@ public:
     // int64 [N]: the class that each sample is taken for. Precondition: as above.
     [[nodiscard]] at::Tensor predicted(const at::Tensor& logits) const;
     void add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const;
-    // See pipeline/metric_names.h for the names.
+    // See pipeline/network/metric_names.h for the names.
     [[nodiscard]] Numbers means(const MetricSums& sums) const;
     [[nodiscard]] at::Tensor output(const at::Tensor& logits) const { return activate(last_, logits, false); }
 

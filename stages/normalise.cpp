@@ -1,7 +1,6 @@
 // normalise: x / scale. One IEEE division an element, so the same bytes on every machine.
-#include <fmt/format.h>
-
 #include "pipeline/core/fresh_array.h"
+#include "stages/finite.h"
 #include "stages/parallel.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -29,7 +28,9 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     } else {
         divide(images.values<float>(), result.values<float>(), scale, context.threads());
     }
-    return {.outputs = {{"images", one_array(std::move(result).finish())}}, .tables = {}};
+    Array divided = std::move(result).finish();
+    warn_of_not_finite(divided, "images", context);
+    return {.outputs = {{"images", one_array(std::move(divided))}}, .tables = {}};
 }
 
 }  // namespace

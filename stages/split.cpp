@@ -137,6 +137,7 @@ StageEntry split_stage() {
     ParamDescription folds{.name = "folds", .type = ParamType::Integer, .fallback = "null", .min = 2, .max = 1e6,
                            .help = "split into this many folds of equal size, of which one is the test part"};
     folds.excludes = {"test_fraction"};
+    folds.at_most_rows_of = "data";
     return {
         .description = {
             .kind = "split",

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "pipeline/network/metric_names.h"
+#include "pipeline/network/loss_rules.h"
 #include "pipeline/network/network_summary.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
@@ -19,15 +19,6 @@ at::MemoryFormat layout_of(std::size_t dimensions) {
 
 at::Tensor blank(const Shape& shape, at::ScalarType type, at::Device device) {
     return at::empty(shape, at::TensorOptions(type).device(device).memory_format(layout_of(shape.size())));
-}
-
-// Moving numbers about may come before or after a sigmoid, but not a softmax, unless it goes over all numbers of a sample.
-std::size_t last_activated_layer(const Network& network, const std::vector<Shape>& outputs) {
-    const std::size_t layer = layer_of_last_activation(network);
-    const Shape &there = outputs[layer], &end = outputs.back();
-    const bool is_one_row = element_count(there) == there[0] && element_count(end) == there[0] && end[0] == there[0];
-    const bool is_softmax = activation_of(network.layers[layer].spec).kind == Activation::Softmax;
-    return is_softmax && !is_one_row ? network.layers.size() - 1 : layer;
 }
 
 Shape with_count(std::int64_t count, const Shape& sample) {
@@ -53,7 +44,7 @@ Net::Net(Network network, Shape input, Precision precision, at::Device device)
         shapes_.push_back(summary[i].output);
     }
     first_.push_back(tensors_.size());
-    last_activated_ = last_activated_layer(network_, shapes_);
+    last_activated_ = layer_of_last_activation(network_, shapes_);
 }
 
 std::size_t Net::position(const std::string& layer) const {

@@ -42,6 +42,7 @@ public:
     // The position of a layer. Throws Error{StageFailed} ("did you mean") where there is none of this name.
     [[nodiscard]] std::size_t position(const std::string& layer) const;
     [[nodiscard]] const Shape& output_of(std::size_t layer) const { return shapes_[layer]; }
+    [[nodiscard]] const std::vector<Shape>& outputs() const { return shapes_; }  // by layer
 
     // Uninitialised tensors in the memory layout that the layers like.
     [[nodiscard]] Weights blank_weights(at::ScalarType type = at::kFloat) const;

@@ -32,6 +32,7 @@ StageEntry train_stage() {
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),
             .params = training_params(),
+            .loss = training_loss(),
             .numeric = true,
             .memory_fixed_bytes = kTrainingMemory,
             .memory_per_input_byte = 0,

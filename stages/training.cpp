@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/network/loss_rules.h"
 #include "stages/class_weights.h"
 #include "stages/classification.h"
 #include "stages/device.h"
@@ -118,14 +119,10 @@ std::vector<ParamDescription> stopping_params() {
 // A class's weight in the training loss; undefined where all count the same.
 at::Tensor class_weights_of(const Params& params, const Net& net, const Objective& objective, const at::Tensor& target) {
     if (!params.given("class_weights")) return {};
-    if (!objective.has_classes()) throw stage_error("class_weights need class numbers [N] as target");
-    const std::int64_t classes = objective.classes();
+    const std::int64_t classes = objective.has_classes() ? objective.classes() : 0;
     const auto* given = params.value("class_weights").get_if<std::vector<double>>();  // else the word `balanced`
+    if (auto misfit = class_weights_misfit(given, classes)) throw stage_error(std::move(misfit->text), std::move(misfit->hint));
     const std::vector<double> weights = given != nullptr ? *given : balanced_weights(objective.prepare(target), classes);
-    if (static_cast<std::int64_t>(weights.size()) != classes) {
-        throw stage_error(fmt::format("class_weights has {} weights, but the network has {} classes", weights.size(),
-                                      classes));
-    }
     return at::tensor(weights, at::kFloat).to(net.device());
 }
 
@@ -175,8 +172,8 @@ std::vector<PortDescription> training_inputs() {
 }
 
 std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule) {
-    const PortDescription::MetricsRule reported{.loss = "loss", .target = "target", .model = "model", .training = true,
-                                                .validation = "val_x", .fraction = "validation_fraction"};
+    const PortDescription::MetricsRule reported{.of_loss = true, .training = true, .validation = "val_x",
+                                                .fraction = "validation_fraction"};
     PortDescription::MetricsRule summary = reported;
     summary.names = summary_names();
     summary.also_under = {kLast, kBest, kEpochOfBest};
@@ -219,6 +216,10 @@ std::vector<ParamDescription> training_params() {
     for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
         params.insert(params.end(), more.begin(), more.end());
     return params;
+}
+
+LossRule training_loss() {
+    return {.loss = "loss", .model = "model", .target = "target", .validation_target = "val_target", .class_weights = "class_weights"};
 }
 
 TrainingOptions training_options(const Params& params) {

@@ -15,6 +15,7 @@ inline constexpr std::int64_t kTrainingMemory = std::int64_t{1} << 30;
 [[nodiscard]] std::vector<PortDescription> training_inputs();
 [[nodiscard]] std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule);
 [[nodiscard]] std::vector<ParamDescription> training_params();
+[[nodiscard]] LossRule training_loss();
 
 [[nodiscard]] TrainingOptions training_options(const Params& params);
 [[nodiscard]] Initialiser initialiser_of(const Params& params);

@@ -97,6 +97,7 @@ std::string artifact_text(const ArtifactView& view) {
                             view.made->threads == 1 ? "" : "s", printable(view.made->run));
         if (!view.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(view.made->library_sha256));
     }
+    for (const std::string& warning : view.header.warnings) text += fmt::format("warning: {}\n", printable(warning));
     if (!view.tensors.empty()) text += fmt::format("\n{}", table_text(tensor_table(view), stdout_columns()));
     for (const auto& tensor : view.tensors) {
         if (view.tensors.size() > 1) break;
@@ -144,6 +145,7 @@ Json artifact_json(const ArtifactView& view) {
                  {"metrics", view.header.metrics},
                  {"history", view.history},
                  {"tables", std::move(tables)},
+                 {"warnings", view.header.warnings},
                  {"recipe", std::move(recipe)}};
     if (view.made) {
         json["made"] = {{"run", view.made->run},

@@ -69,6 +69,7 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("needs", param.needs);
     archive.optional("excludes", param.excludes);
     archive.optional("below", param.below);
+    archive.optional("at_most_rows_of", param.at_most_rows_of);
     archive.optional("metric_of", param.metric_of);
     archive.optional("label_of", param.label_of);
     archive.optional("smoke_min", param.smoke_min);
@@ -83,15 +84,14 @@ void visit(Archive& archive, PortDescription::ModelRule& rule) {
     archive.required("input", rule.input);
     archive.optional("base", rule.base);
     archive.optional("until", rule.until);
+    archive.optional("freeze", rule.freeze);
 }
 
 template <typename Archive>
 void visit(Archive& archive, PortDescription::MetricsRule& rule) {
     archive.optional("names", rule.names);
     archive.optional("if_connected", rule.if_connected);
-    archive.optional("loss", rule.loss);
-    archive.optional("target", rule.target);
-    archive.optional("model", rule.model);
+    archive.optional("of_loss", rule.of_loss);
     archive.optional("training", rule.training);
     archive.optional("validation", rule.validation);
     archive.optional("fraction", rule.fraction);
@@ -115,6 +115,15 @@ void visit(Archive& archive, PortDescription& port) {
 }
 
 template <typename Archive>
+void visit(Archive& archive, LossRule& rule) {
+    archive.required("loss", rule.loss);
+    archive.required("model", rule.model);
+    archive.required("target", rule.target);
+    archive.optional("validation_target", rule.validation_target);
+    archive.optional("class_weights", rule.class_weights);
+}
+
+template <typename Archive>
 void visit(Archive& archive, StageDescription& stage) {
     const StageDescription fallback;
     archive.required("kind", stage.kind);
@@ -123,6 +132,7 @@ void visit(Archive& archive, StageDescription& stage) {
     archive.optional("inputs", stage.inputs);
     archive.optional("outputs", stage.outputs);
     archive.optional("params", stage.params);
+    archive.optional("loss", stage.loss);
     archive.optional("numeric", stage.numeric);
     archive.optional("memory_fixed_bytes", stage.memory_fixed_bytes, fallback.memory_fixed_bytes);
     archive.optional("memory_per_input_byte", stage.memory_per_input_byte, fallback.memory_per_input_byte);

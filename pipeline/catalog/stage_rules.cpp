@@ -88,6 +88,7 @@ public:
         for (const PortDescription& port : d_.outputs) {
             if (const auto fault = of(port, true)) return fmt::format("output '{}' {}", port.name, *fault);
         }
+        if (const auto fault = of_loss()) return fmt::format("its loss {}", *fault);
         return std::nullopt;
     }
 
@@ -145,6 +146,10 @@ private:
             if (d_.param(other) == nullptr && d_.input(other) == nullptr) return missing(other);
         }
         if (!param.below.empty() && d_.param(param.below) == nullptr) return missing(param.below);
+        if (!param.at_most_rows_of.empty()) {
+            if (param.type != ParamType::Integer) return "is limited by the rows of an input, but is not an integer";
+            if (!is_array_input(param.at_most_rows_of)) return missing(param.at_most_rows_of);
+        }
         for (const std::string& port : param.metric_of) {
             if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
         }
@@ -192,22 +197,33 @@ private:
         if (!is_array_input(rule.input)) return fmt::format("needs an input array '{}'", rule.input);
         if (!rule.base.empty() && !is_model_input(rule.base)) return fmt::format("needs an input model '{}'", rule.base);
         if (!rule.until.empty() && d_.param(rule.until) == nullptr) return fmt::format("needs a parameter '{}'", rule.until);
+        if (!rule.freeze.empty() && !is_param(rule.freeze, ParamType::Boolean)) return fmt::format("needs a boolean '{}'", rule.freeze);
         return std::nullopt;
     }
 
     Fault of(const PortDescription::MetricsRule& rule) const {
         for (const auto& [input, name] : rule.if_connected)
             if (d_.input(input) == nullptr) return fmt::format("needs an input '{}'", input);
-        if (rule.loss.empty()) return std::nullopt;
-        if (!is_param(rule.loss, ParamType::Choice)) return fmt::format("needs a parameter '{}'", rule.loss);
-        if (!is_array_input(rule.target)) return fmt::format("needs an input array '{}'", rule.target);
-        const PortDescription* made = d_.output(rule.model);
-        if (!is_model_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
-            return fmt::format("needs a model '{}'", rule.model);
+        if (rule.of_loss && !d_.loss) return "has metrics of a loss, but the stage has none";
         if (!rule.validation.empty() && d_.input(rule.validation) == nullptr)
             return fmt::format("needs an input '{}'", rule.validation);
         if (!rule.fraction.empty() && !is_param(rule.fraction, ParamType::Number))
             return fmt::format("needs a number '{}'", rule.fraction);
+        return std::nullopt;
+    }
+
+    Fault of_loss() const {
+        if (!d_.loss) return std::nullopt;
+        const LossRule& rule = *d_.loss;
+        if (!is_param(rule.loss, ParamType::Choice)) return fmt::format("needs a parameter '{}'", rule.loss);
+        if (!is_array_input(rule.target)) return fmt::format("needs an input array '{}'", rule.target);
+        if (!rule.validation_target.empty() && !is_array_input(rule.validation_target))
+            return fmt::format("needs an input array '{}'", rule.validation_target);
+        const PortDescription* made = d_.output(rule.model);
+        if (!is_model_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
+            return fmt::format("needs a model '{}'", rule.model);
+        if (!rule.class_weights.empty() && !is_param(rule.class_weights, ParamType::Numbers))
+            return fmt::format("needs numbers '{}'", rule.class_weights);
         return std::nullopt;
     }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "pipeline/catalog/stage_rules.h"
+#include "pipeline/network/loss_rules.h"
 #include "pipeline/network/metric_names.h"
 #include "pipeline/network/network_summary.h"
 
@@ -39,16 +40,15 @@ std::string pattern_text(const ShapeRule& rule) {
 }
 
 // "float32, int32 or int64".
-std::string dtypes_text(const PortDescription& port) {
+std::string dtypes_text(const std::vector<DType>& dtypes) {
     std::string text;
-    for (const DType dtype : port.dtypes)
-        text += fmt::format("{}{}", text.empty() ? "" : dtype == port.dtypes.back() ? " or " : ", ", name_of(dtype));
+    for (const DType dtype : dtypes) text += fmt::format("{}{}", text.empty() ? "" : dtype == dtypes.back() ? " or " : ", ", name_of(dtype));
     return text;
 }
 
 // "float32 or uint8 [N, ...]".
 std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
-    std::string text = dtypes_text(port);
+    std::string text = dtypes_text(port.dtypes);
     if (rule.kind != ShapeRule::Kind::Pattern) return text;
     return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
@@ -61,6 +61,12 @@ std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
         total += layer.multiply_adds;
     }
     return total;
+}
+
+std::vector<Shape> outputs_of(const std::vector<LayerSummary>& layers) {
+    std::vector<Shape> outputs;
+    for (const LayerSummary& layer : layers) outputs.push_back(layer.output);
+    return outputs;
 }
 
 // Whether the weights that a layer has are as many as it needs now; -1: unknown.
@@ -79,8 +85,6 @@ std::optional<std::string> layer_of_other_size(const std::vector<LayerSummary>& 
 }
 
 std::string trained_on(const Shape& sample) { return fmt::format("it was trained on samples of shape {}", extents_text(sample)); }
-
-bool is_integral(DType dtype) { return dtype == DType::UInt8 || dtype == DType::Int32 || dtype == DType::Int64; }
 
 std::string listed(const std::vector<std::string>& names) {
     if (names.empty()) return "none";
@@ -138,12 +142,14 @@ private:
     void check_existence(Arrival& arrival);
     void check_partners(const Arrival& arrival);
     void check_kind_and_dtype(Arrival& arrival);
+    void check_same_dtype(Arrival& arrival);
     void check_pattern(Arrival& arrival);
     void bind(const Arrival& arrival, const std::string& name, std::int64_t extent, bool rows);
     void bind_rest(const Arrival& arrival, const std::string& name, Shape shape);
     void check_expected(Arrival& arrival);
     void misfit(Arrival& arrival, const std::string& wanted, std::string hint = {});
-    [[nodiscard]] std::string conversion_hint(const Arrival& arrival) const;
+    [[nodiscard]] std::string conversion_hint(const Arrival& arrival, const std::vector<DType>& accepted) const;
+    void check_rows(const ParamDescription& param);
 
     [[nodiscard]] PortType output(const PortDescription& port, const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
@@ -164,10 +170,15 @@ private:
     [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
                                                           const std::string& whose);
 
+    [[nodiscard]] const PortType* model_of_loss(const NodeTypes& outputs) const;
+    void check_loss(const NodeTypes& outputs);
+    void check_target(Arrival& target, const std::string& loss, const Shape& output);
+    void check_class_weights(const std::string& param, const NodeTypes& outputs);
+    void check_anything_to_train(const PortDescription::ModelRule& rule, const PortType& model);
+
     [[nodiscard]] std::optional<std::vector<std::string>> metrics_of(const PortDescription::MetricsRule& rule,
                                                                      const NodeTypes& outputs) const;
-    [[nodiscard]] std::optional<LossFacts> loss_facts(const PortDescription::MetricsRule& rule,
-                                                      const NodeTypes& outputs) const;
+    [[nodiscard]] std::optional<LossFacts> loss_facts(const NodeTypes& outputs) const;
     [[nodiscard]] std::vector<std::string> names_of(const PortDescription::MetricsRule& rule,
                                                     const std::vector<std::string>& of_loss) const;
     [[nodiscard]] std::optional<std::vector<std::string>> possible_metrics(const std::string& port) const;
@@ -177,6 +188,7 @@ private:
     [[nodiscard]] std::optional<Shape> sample(std::string_view port) const;
     [[nodiscard]] std::string here(const Arrival& arrival) const;    // "m1.x"
     [[nodiscard]] std::string source(const Arrival& arrival) const;  // "noisy@train.images"
+    [[nodiscard]] const Place& place_of(const std::string& param) const;  // of the node, if the parameter has none
 
     const Dag& dag_;
     const Node& node_;
@@ -206,11 +218,14 @@ NodeTypes NodeTyper::infer() {
     for (Arrival& arrival : arrivals_) check_existence(arrival);
     for (const Arrival& arrival : arrivals_) check_partners(arrival);
     for (Arrival& arrival : arrivals_) check_kind_and_dtype(arrival);
+    for (Arrival& arrival : arrivals_) check_same_dtype(arrival);
     for (Arrival& arrival : arrivals_) check_pattern(arrival);
     for (Arrival& arrival : arrivals_) check_expected(arrival);
+    for (const ParamDescription& param : stage_.params) check_rows(param);
     NodeTypes types;
     for (std::size_t i = 0; i < stage_.outputs.size(); ++i)
         types.outputs.emplace(stage_.outputs[i].name, output(stage_.outputs[i], rules_.outputs[i]));
+    check_loss(types);
     for (const PortDescription& port : stage_.outputs)
         if (port.metrics) types.outputs.at(port.name).metrics = metrics_of(*port.metrics, types);
     for (const ParamDescription& param : stage_.params)
@@ -241,15 +256,14 @@ void NodeTyper::misfit(Arrival& arrival, const std::string& wanted, std::string 
 }
 
 // Of an array whose element type is not accepted: how to get one that is.
-std::string NodeTyper::conversion_hint(const Arrival& arrival) const {
-    const std::vector<DType>& accepted = arrival.port->dtypes;
+std::string NodeTyper::conversion_hint(const Arrival& arrival, const std::vector<DType>& accepted) const {
     const bool takes_float = std::ranges::find(accepted, DType::Float32) != accepted.end();
     const std::string wanted(name_of(takes_float ? DType::Float32 : accepted.front()));
     const Node& from = dag_.nodes[arrival.input->from];
     const ParamDescription* dtype = from.stage->description.param("dtype");
     if (dtype != nullptr && std::ranges::find(dtype->choices, wanted) != dtype->choices.end())
         return fmt::format("{} can convert it: write dtype: {} there", from.name, wanted);
-    return fmt::format("convert it to {} first: satdl never converts by itself", dtypes_text(*arrival.port));
+    return fmt::format("convert it to {} first: satdl never converts by itself", dtypes_text(accepted));
 }
 
 // An optional output that takes its element type from an input is there if that input is connected.
@@ -288,8 +302,16 @@ void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
         misfit(arrival, wanted.empty() ? "an array" : wanted);
     } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
                std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
-        misfit(arrival, wanted_text(port, *arrival.rule), conversion_hint(arrival));
+        misfit(arrival, wanted_text(port, *arrival.rule), conversion_hint(arrival, port.dtypes));
     }
+}
+
+void NodeTyper::check_same_dtype(Arrival& arrival) {
+    const Arrival* like = arrival.port->dtype_of.empty() ? nullptr : this->arrival(arrival.port->dtype_of);
+    if (like == nullptr || like->type == nullptr || arrival.type == nullptr) return;
+    const auto wanted = like->type->dtype, found = arrival.type->dtype;
+    if (!wanted || !found || *wanted == *found) return;
+    misfit(arrival, fmt::format("{} like {}", name_of(*wanted), here(*like)), conversion_hint(arrival, {*wanted}));
 }
 
 void NodeTyper::check_pattern(Arrival& arrival) {
@@ -343,6 +365,15 @@ void NodeTyper::check_expected(Arrival& arrival) {
     const auto expected = shape_of(rule);
     if (!expected || arrival.type == nullptr || !arrival.type->shape || could_equal(*expected, *arrival.type->shape)) return;
     misfit(arrival, describe(PortType{.dtype = arrival.type->dtype, .shape = expected}));
+}
+
+void NodeTyper::check_rows(const ParamDescription& param) {
+    const Arrival* of = param.at_most_rows_of.empty() ? nullptr : arrival(param.at_most_rows_of);
+    if (of == nullptr || of->type == nullptr || !of->type->shape || of->type->shape->empty() || !node_.params.given(param.name)) return;
+    const std::int64_t rows = of->type->shape->front(), number = node_.params.integer(param.name);
+    if (rows == kUnknown || number <= rows) return;
+    diagnostics_.add(place_of(param.name), fmt::format("'{}' is {}, but {} has only {} rows", param.name, number, here(*of), rows),
+                     fmt::format("{} is {}", source(*of), describe(*of->type)));
 }
 
 // ---- what leaves ----
@@ -401,9 +432,8 @@ std::optional<DType> NodeTyper::dataset_dtype(const ShapeRule& rule) const {
 std::optional<Shape> NodeTyper::dataset_shape(const ShapeRule& rule) {
     const SourceFile* file = dataset_file(rule);
     if (file == nullptr) {
-        const Place& place = node_.params.value("dataset").place();
-        diagnostics_.add(place ? place : node_.place, fmt::format("dataset '{}' has no {} for stage '{}'",
-                                                                  node_.params.text("dataset"), rule.role, node_.name));
+        diagnostics_.add(place_of("dataset"), fmt::format("dataset '{}' has no {} for stage '{}'", node_.params.text("dataset"), rule.role,
+                                                          node_.name));
         return std::nullopt;
     }
     Shape shape = file->shape;
@@ -457,6 +487,11 @@ std::string NodeTyper::here(const Arrival& arrival) const { return fmt::format("
 
 std::string NodeTyper::source(const Arrival& arrival) const {
     return fmt::format("{}.{}", dag_.nodes[arrival.input->from].name, arrival.input->from_port);
+}
+
+const Place& NodeTyper::place_of(const std::string& param) const {
+    const Place& place = node_.params.value(param).place();
+    return place ? place : node_.place;
 }
 
 // ---- networks: what they make of what arrives, and where it is reported that they do not fit ----
@@ -565,33 +600,82 @@ std::optional<std::string> NodeTyper::chosen_layer(const std::string& param, con
                                                    const std::string& whose) {
     if (!node_.params.given(param)) return "";
     const std::string& name = node_.params.text(param);
-    if (name.empty() || std::ranges::find(names, name) != names.end()) return name;
-    const Place& place = node_.params.value(param).place();
-    diagnostics_.add(place ? place : node_.place, fmt::format("{} has no layer '{}'", whose, printable(name)),
+    if (std::ranges::find(names, name) != names.end()) return name;
+    diagnostics_.add(place_of(param), fmt::format("{} has no layer '{}'", whose, printable(name)),
                      did_you_mean(name, names));
     return std::nullopt;
+}
+
+// ---- losses: whether they are those of the network and the targets ----
+
+// The network that the stage's loss is of; nullptr where only running can tell what it gives.
+const PortType* NodeTyper::model_of_loss(const NodeTypes& outputs) const {
+    if (!stage_.loss) return nullptr;
+    const PortType* made = outputs.find(stage_.loss->model);
+    const Arrival* brought = arrival(stage_.loss->model);
+    const PortType* model = made != nullptr ? made : brought != nullptr ? brought->type : nullptr;
+    return model == nullptr || model->layers.empty() ? nullptr : model;
+}
+
+void NodeTyper::check_loss(const NodeTypes& outputs) {
+    const PortType* model = model_of_loss(outputs);
+    if (model == nullptr) return;
+    const LossRule& rule = *stage_.loss;
+    const std::string& loss = node_.params.text(rule.loss);
+    const Shape& output = model->layers.back().output;
+    if (const PortDescription* made = stage_.output(rule.model); made != nullptr && made->model) check_anything_to_train(*made->model, *model);
+    for (Arrival& target : arrivals_)
+        if (target.port->name == rule.target || target.port->name == rule.validation_target) check_target(target, loss, output);
+    if (auto found = network_misfit(loss, *model->network, outputs_of(model->layers)))
+        diagnostics_.add(place_of(rule.loss), std::move(found->text), std::move(found->hint));
+    else
+        check_class_weights(rule.class_weights, outputs);
+}
+
+void NodeTyper::check_target(Arrival& target, const std::string& loss, const Shape& output) {
+    if (target.type == nullptr || !target.type->dtype || !target.type->shape) return;
+    if (!target.type->shape->empty() && target.type->shape->front() == 0) return misfit(target, "at least one sample");
+    if (auto found = target_misfit(loss, output, *target.type->dtype, *target.type->shape))
+        misfit(target, found->text, std::move(found->hint));
+}
+
+void NodeTyper::check_class_weights(const std::string& param, const NodeTypes& outputs) {
+    if (param.empty() || !node_.params.given(param)) return;
+    const auto facts = loss_facts(outputs);
+    if (!facts) return;
+    if (auto found = class_weights_misfit(node_.params.value(param).get_if<std::vector<double>>(), classes_of(*facts)))
+        diagnostics_.add(place_of(param), std::move(found->text), std::move(found->hint));
+}
+
+// Layers of a base are trained, too, unless they are frozen.
+void NodeTyper::check_anything_to_train(const PortDescription::ModelRule& rule, const PortType& model) {
+    const bool frozen = !rule.freeze.empty() && node_.params.boolean(rule.freeze);
+    const std::size_t reused = model.layers.size() - node_.params.network(rule.net).layers.size();
+    const auto first = model.layers.begin() + static_cast<std::ptrdiff_t>(frozen ? reused : 0);
+    if (std::any_of(first, model.layers.end(), [](const LayerSummary& layer) { return layer.trainable != 0; })) return;
+    const std::string because = frozen ? fmt::format("the base is frozen, and no layer of '{}'", rule.net) : "no layer of the network";
+    diagnostics_.add(place_of(rule.net), fmt::format("nothing to train: {} has weights", because), "add a dense or a conv layer");
 }
 
 // ---- metrics: which names the outputs will hold, and whether what names one of them names one that is there ----
 
 // What decides the names; nothing where only running can tell.
-std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRule& rule, const NodeTypes& outputs) const {
-    const Arrival* target = arrival(rule.target);
+std::optional<LossFacts> NodeTyper::loss_facts(const NodeTypes& outputs) const {
+    const PortType* model = model_of_loss(outputs);
+    if (model == nullptr) return std::nullopt;
+    const std::string& loss = node_.params.text(stage_.loss->loss);
+    const Arrival* target = arrival(stage_.loss->target);
     if (target == nullptr || target->type == nullptr || !target->type->dtype || !target->type->shape) return std::nullopt;
-    const PortType* made = outputs.find(rule.model);
-    const Arrival* brought = arrival(rule.model);
-    const PortType* model = made != nullptr ? made : brought != nullptr ? brought->type : nullptr;
-    if (model == nullptr || model->layers.empty()) return std::nullopt;
-    LossFacts facts{node_.params.text(rule.loss), last_activation(*model->network), model->layers.back().output,
-                    is_integral(*target->type->dtype) && target->type->shape->size() == 1};
+    LossFacts facts{loss, last_activation(*model->network, outputs_of(model->layers)), model->layers.back().output,
+                    are_class_numbers(loss, *target->type->dtype, *target->type->shape)};
     if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMaxClasses)) return std::nullopt;
     return facts;
 }
 
 std::optional<std::vector<std::string>> NodeTyper::metrics_of(const PortDescription::MetricsRule& rule,
                                                               const NodeTypes& outputs) const {
-    if (rule.loss.empty()) return names_of(rule, {});
-    const auto facts = loss_facts(rule, outputs);
+    if (!rule.of_loss) return names_of(rule, {});
+    const auto facts = loss_facts(outputs);
     if (!facts) return std::nullopt;
     return names_of(rule, rule.training ? training_metrics(*facts) : evaluation_metrics(*facts));
 }
@@ -635,9 +719,8 @@ void NodeTyper::check_metric(const ParamDescription& param, const std::string& p
     const auto metrics = type->metrics ? type->metrics : possible_metrics(port);
     if (!metrics || find_metric(name, *metrics)) return;
     const std::string reporter = own != nullptr ? node_.name : dag_.nodes[from->input->from].name;
-    const Place& place = node_.params.value(param.name).place();
     const auto near = nearest(name, *metrics);
-    diagnostics_.add(place ? place : node_.place,
+    diagnostics_.add(place_of(param.name),
                      fmt::format("no metric '{}'; {} reports {}{}", printable(name), reporter, type->metrics ? "" : "at most ",
                                  listed(*metrics)),
                      near ? fmt::format("did you mean '{}'?", *near) : "");

@@ -11,32 +11,10 @@ bool is_binary(const LossFacts& facts) {
     return facts.loss == "binary_cross_entropy" || (classes_of(facts) > 0 && facts.last == Activation::Sigmoid);
 }
 
-Activation activation_of(const Layer& layer) {
-    if (const auto* conv = std::get_if<Conv>(&layer.spec)) return conv->activation;
-    if (const auto* dense = std::get_if<Dense>(&layer.spec)) return dense->activation;
-    if (const auto* activate = std::get_if<Activate>(&layer.spec)) return activate->activation;
-    return Activation::None;
-}
-
 }  // namespace
 
-std::size_t layer_of_last_activation(const Network& network) {
-    SATDL_CHECK(!network.layers.empty(), "a network without layers");
-    const auto only_moves = [](const Layer& layer) {
-        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) ||
-               std::holds_alternative<Upsample>(layer.spec);
-    };
-    const std::size_t last = network.layers.size() - 1;
-    std::size_t layer = last;
-    while (layer > 0 && only_moves(network.layers[layer])) --layer;
-    const Activation found = activation_of(network.layers[layer]);
-    return found == Activation::Sigmoid || found == Activation::Softmax ? layer : last;
-}
-
-Activation last_activation(const Network& network) { return activation_of(network.layers[layer_of_last_activation(network)]); }
-
 std::int64_t classes_of(const LossFacts& facts) {
-    if (!facts.labels || facts.loss == "mse" || facts.output.size() != 1) return 0;
+    if (!facts.labels || facts.output.size() != 1) return 0;
     return facts.output[0] == 1 ? 2 : facts.output[0];
 }
 

@@ -21,13 +21,8 @@ struct LossFacts {
     std::string loss;  // "mse", "cross_entropy", "binary_cross_entropy"
     Activation last = Activation::None;
     Shape output;      // a sample's
-    bool labels = false;  // the targets are integers [N]
+    bool labels = false;  // the targets are class numbers: are_class_numbers()
 };
-
-// The layer whose activation a loss takes for the network's: the last one, or a sigmoid or softmax that only layers which move
-// numbers about follow (flatten, unflatten, upsample).
-[[nodiscard]] std::size_t layer_of_last_activation(const Network& network);
-[[nodiscard]] Activation last_activation(const Network& network);
 
 // As a training reports them, without train/ and val/.
 [[nodiscard]] std::vector<std::string> training_metrics(const LossFacts& facts);

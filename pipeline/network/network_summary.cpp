@@ -142,13 +142,13 @@ private:
     std::string hint_;
 };
 
+}  // namespace
+
 std::string batch_text(const Shape& sample) {
     std::string text = "[N";
     for (const std::int64_t extent : sample) text += extent == kUnknown ? ", ?" : fmt::format(", {}", extent);
     return text + "]";
 }
-
-}  // namespace
 
 std::vector<LayerSummary> summarise(const Network& network, const Shape& input, Diagnostics& diagnostics) {
     std::vector<LayerSummary> summaries;

@@ -23,6 +23,9 @@ struct LayerSummary {
     std::int64_t multiply_adds = 0;  // of one sample's forward pass; element-wise functions and max pooling count as 0
 };
 
+// What the samples of a batch are: "[N, 1, ?, 28]".
+[[nodiscard]] std::string batch_text(const Shape& sample);
+
 // Shapes and costs layer by layer for samples of shape `input` (without the batch dimension; extents may be
 // kUnknown). If a layer does not fit, adds a diagnostic at the layer's place and returns the layers before it.
 [[nodiscard]] std::vector<LayerSummary> summarise(const Network& network, const Shape& input, Diagnostics& diagnostics);

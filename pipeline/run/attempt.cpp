@@ -18,8 +18,8 @@ public:
     AttemptContext(const RunContext& run, const PlannedNode& planned, MappingWatch& read)
         : run_(run), planned_(planned), node_(run.dag.nodes[planned.node]), read_(read), checkpoints_(run, planned) {
         if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = run.clock.seconds() + *timeout;
-        for (const Notice& notice : placement_notices(node_, run.machine)) log(notice.level, notice.text);
-        for (const std::string& warning : checkpoints_.warnings()) log(LogLevel::Warning, warning);
+        for (const Notice& notice : placement_notices(node_, run.machine)) report(notice.level, notice.text);
+        for (const std::string& warning : checkpoints_.warnings()) report(LogLevel::Warning, warning);
     }
 
     [[nodiscard]] const Params& params() const override { return node_.params; }
@@ -36,7 +36,8 @@ public:
     }
     void progress(const Progress& progress) override { run_.observer.stage_progress(run_.dag, planned_.node, progress); }
     void log(LogLevel level, std::string_view message) override {
-        run_.observer.stage_log(run_.dag, planned_.node, level, std::string(message));
+        if (level == LogLevel::Warning) warnings_.emplace_back(message);
+        report(level, std::string(message));
     }
     [[nodiscard]] const NamedArrays* checkpoint() override {
         const NamedArrays* const state = checkpoints_.last();
@@ -46,23 +47,27 @@ public:
     [[nodiscard]] bool checkpoint_due(bool epoch_ended) override { return checkpoints_.due(epoch_ended); }
     void keep_checkpoint(const NamedArrays& state, const Progress& at) override {
         read_.throw_if_changed();
-        if (const std::string problem = checkpoints_.keep(state, at); !problem.empty()) log(LogLevel::Warning, problem);
+        if (const std::string problem = checkpoints_.keep(state, at); !problem.empty()) report(LogLevel::Warning, problem);
     }
 
     void keep_final_checkpoint(const NamedArrays& state, const Progress& at) override {
         read_.throw_if_changed();
-        if (const std::string problem = checkpoints_.keep_final_checkpoint(state, at); !problem.empty()) log(LogLevel::Warning, problem);
+        if (const std::string problem = checkpoints_.keep_final_checkpoint(state, at); !problem.empty()) report(LogLevel::Warning, problem);
     }
 
     [[nodiscard]] const AttemptCheckpoints& checkpoints() const { return checkpoints_; }
+    [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }  // of the stage, not of this attempt
 
 private:
+    void report(LogLevel level, const std::string& message) { run_.observer.stage_log(run_.dag, planned_.node, level, message); }
+
     const RunContext& run_;
     const PlannedNode& planned_;
     const Node& node_;
     MappingWatch& read_;  // what the stage reads: its inputs, and the checkpoint that it resumes from
     std::optional<double> deadline_;
     AttemptCheckpoints checkpoints_;
+    std::vector<std::string> warnings_;
 };
 
 Attempt failed(std::string error, Failure failure) {
@@ -106,6 +111,7 @@ Attempt execute_caught(const RunContext& run, const PlannedNode& planned, const 
         context.emplace(run, planned, read);
         const NodeTypes expected = check_inputs(run.dag, planned.node, inputs);
         StageOutput outcome = run.executor.execute(node, inputs, *context);
+        outcome.warnings = context->warnings();
         const double seconds = run.clock.seconds() - started;  // without the check of what it returned
         Attempt made = checked(node.stage->description, expected, std::move(outcome));
         made.seconds = seconds;

@@ -72,6 +72,7 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
             if (!slot.planned.key) decide_now(position);
         }
         if (slot.planned.action == Action::Reuse) {
+            repeat_warnings(position, run_.store.warnings(*slot.planned.key));
             finish_without_running(position, NodeState::Reused, slot.planned.because);
             return Step::Settled;
         }
@@ -117,6 +118,7 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
     if (slot.planned.forced) return Step::Run;
     std::string because;
     std::size_t made_by = 0;
+    std::vector<std::string> warnings;
     {
         const std::scoped_lock lock(mutex_);
         const auto [claim, is_first] = by_key_.try_emplace(*slot.planned.key, position);
@@ -132,10 +134,12 @@ NodeRunner::Step NodeRunner::claim_key(std::size_t position) {
             return Step::Run;
         }
         slot.planned.outputs = leader.result.outputs;
+        warnings = leader.result.warnings;
         made_by = claim->second;
         because = fmt::format("{} has the same key and just ran", run_.dag.nodes[leader.planned.node].name);
     }
     if (LiveOutput outcome = live_.find(made_by)) live_.put_loaded(position, std::move(outcome));
+    repeat_warnings(position, warnings);
     finish_without_running(position, NodeState::Reused, std::move(because));
     return Step::Settled;
 }
@@ -339,9 +343,19 @@ void NodeRunner::finish_without_running(std::size_t position, NodeState state, s
     report_finished(position);
 }
 
+// Of a reused output: a run from nothing would have shown them.
+void NodeRunner::repeat_warnings(std::size_t position, const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings)
+        run_.observer.stage_log(run_.dag, slots_[position]->planned.node, LogLevel::Warning, warning);
+}
+
 void NodeRunner::finish_attempt(std::size_t position, double started_seconds, Attempt made) {
     Slot& slot = *slots_[position];
-    if (made.state == NodeState::Ran) live_.put_computed(position, std::move(made.outcome));
+    std::vector<std::string> warnings;
+    if (made.state == NodeState::Ran) {
+        warnings = made.outcome->warnings;
+        live_.put_computed(position, std::move(made.outcome));
+    }
     const std::scoped_lock lock(mutex_);
     slot.ended = true;
     NodeResult& result = slot.result;
@@ -351,6 +365,7 @@ void NodeRunner::finish_attempt(std::size_t position, double started_seconds, At
                         .error = std::move(made.error), .attempt = made.number, .attempts = run_.dag.nodes[slot.planned.node].policy.retries + 1,
                         .library = made.library, .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
+    result.warnings = std::move(warnings);
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
 }
 

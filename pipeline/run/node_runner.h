@@ -66,6 +66,7 @@ private:
     [[nodiscard]] LiveOutput rebuild(std::size_t position, const std::string& damage);
     void publish(std::size_t position, const StageOutput& outcome);
 
+    void repeat_warnings(std::size_t position, const std::vector<std::string>& warnings);
     void finish_without_running(std::size_t position, NodeState state, std::string text);
     void finish_attempt(std::size_t position, double started_seconds, Attempt made);
     void release_producers(std::size_t position);

@@ -31,6 +31,7 @@ struct NodeResult {
     std::string error;               // Failed: the stage's own message or ours; may have several lines
     int attempt = 1, attempts = 1;   // the last one, and how many its `retries` allow
     std::optional<Digest> library{};  // Ran or Failed: SHA-256 of the file whose code it was, if known
+    std::vector<std::string> warnings{};  // Ran: the stage's own
     std::string not_kept;            // Ran, but could not be written: why
     bool nondeterministic = false;   // the store already had other bytes under this key
 };

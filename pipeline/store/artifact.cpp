@@ -86,6 +86,7 @@ ArtifactHeader describe_artifact(const Recipe& recipe, const StageDescription& d
     header.key = key_of(recipe);
     header.recipe = recipe;
     header.tables = outcome.tables;
+    header.warnings = outcome.warnings;
     for (const auto& [port, group] : outcome.outputs) {
         const PortDescription* const described = description.output(port);
         SATDL_CHECK(described != nullptr, "the outcome has a port that its description lacks: " + port);
@@ -159,6 +160,7 @@ void verify_artifact(const ArtifactHeader& header, std::span<const std::byte> fi
 StageOutput view_artifact(const ArtifactHeader& header, const MappedFile& file) {
     StageOutput outcome;
     outcome.tables = header.tables;
+    outcome.warnings = header.warnings;
     for (const auto& [port, kind] : header.ports) outcome.outputs[port];
     for (const TensorRecord& tensor : header.tensors) {
         outcome.outputs.at(tensor.port)

@@ -3,8 +3,8 @@
 //   [0, user block)   "satdl-object-1\n" ++ SHA-256 of the rest of the header in hex ++ "\n" ++ JSON ++ "\n", then zeros
 //   [user block, ..)  a plain HDF5 file: h5ls, h5dump and h5py read it, they skip the user block by themselves
 //
-// The header holds what satdl needs: key, recipe, each tensor's place, type, shape and digest, the metrics, the tables, and
-// the SHA-256 of HDF5's own metadata. So planning and reading never parse HDF5 (whose parser has a long list of CVEs and
+// The header holds what satdl needs: key, recipe, each tensor's place, type, shape and digest, the metrics, the tables, the
+// warnings, and the SHA-256 of HDF5's own metadata. So planning and reading never parse HDF5 (whose parser has a long list of CVEs and
 // takes 5 ms to load): a reader checks the header's digest, maps the file, and checks each tensor's. Every byte of the file
 // is covered: header, metadata, tensors by digests; gaps must be zero.
 #pragma once

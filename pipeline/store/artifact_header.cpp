@@ -60,6 +60,7 @@ Json header_json(const ArtifactHeader& header) {
     }
     json["tables"] = Json::array();
     for (const Table& table : header.tables) json["tables"].push_back(table_to_json(table));
+    if (!header.warnings.empty()) json["warnings"] = header.warnings;
     json["file_bytes"] = header.file_bytes;
     json["user_block_bytes"] = header.user_block_bytes;
     json["metadata"] = header.metadata;
@@ -118,6 +119,7 @@ ArtifactHeader header_from(const Json& json) {
         for (const auto& [name, value] : metrics.items()) header.metrics[port][name] = number_from(value);
     }
     for (const Json& table : json.at("tables")) header.tables.push_back(table_from_json(table));
+    if (json.contains("warnings")) header.warnings = json.at("warnings").get<std::vector<std::string>>();
     header.file_bytes = unsigned_from(json.at("file_bytes"));
     header.user_block_bytes = unsigned_from(json.at("user_block_bytes"));
     for (const Json& extent : json.at("metadata")) {

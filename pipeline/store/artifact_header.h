@@ -35,6 +35,7 @@ struct ArtifactHeader {
     PortDigests port_digests;
     std::map<std::string, std::map<std::string, double>> metrics;  // of Metrics ports: port -> name -> value
     std::vector<Table> tables;
+    std::vector<std::string> warnings;
     std::uint64_t text_bytes = 0;  // of header_text(): from there to the user block's end all is zero. Not part of the text
     std::uint64_t file_bytes = 0;
     std::uint64_t user_block_bytes = 0;

@@ -91,7 +91,8 @@ std::optional<IndexedArtifact> Index::artifact(const Digest& key) {
         object.file_bytes = fields.number<std::uint64_t>();
         while (!fields.empty()) {
             const std::string port(fields.next());
-            object.ports.emplace(port, fields.digest());
+            if (port.empty()) object.warnings.emplace_back(fields.next());
+            else object.ports.emplace(port, fields.digest());
         }
         return object;
     });
@@ -103,6 +104,10 @@ void Index::put_artifact(const Digest& key, const IndexedArtifact& object) {
     for (const auto& [port, digest] : object.ports) {
         add_field(fields, port);
         add_field(fields, digest.hex());
+    }
+    for (const std::string& warning : object.warnings) {
+        add_field(fields, "");  // no port: no port has this name
+        add_field(fields, warning);
     }
     file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Objects, bytes_of(key), fields); });
 }

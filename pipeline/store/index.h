@@ -24,6 +24,7 @@ class IndexDatabase;
 struct IndexedArtifact {
     PortDigests ports;
     std::uint64_t file_bytes = 0;
+    std::vector<std::string> warnings{};
 };
 
 // How a stage of a DAG ended when it last ran or was reused.

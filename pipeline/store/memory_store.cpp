@@ -15,6 +15,11 @@ std::optional<PortDigests> MemoryStore::find(const Digest& key) {
     return found->port_digests;
 }
 
+std::vector<std::string> MemoryStore::warnings(const Digest& key) {
+    const auto found = header(key);
+    return found ? found->warnings : std::vector<std::string>();
+}
+
 std::optional<ArtifactHeader> MemoryStore::header(const Digest& key) {
     const std::scoped_lock lock(mutex_);
     const auto found = entries_.find(key);

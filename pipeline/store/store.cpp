@@ -65,6 +65,11 @@ std::optional<PortDigests> DiskStore::find(const Digest& key) {
     }
 }
 
+std::vector<std::string> DiskStore::warnings(const Digest& key) {
+    auto row = index_.artifact(key);
+    return row ? std::move(row->warnings) : std::vector<std::string>();
+}
+
 std::optional<ArtifactHeader> DiskStore::header(const Digest& key) {
     return guarded(key, [&](File& file) { return std::optional(header_in(file, key)); });
 }
@@ -177,7 +182,7 @@ std::size_t DiskStore::reindex() {
 }
 
 void DiskStore::index_artifact(const ArtifactHeader& header) {
-    index_.put_artifact(header.key, {header.port_digests, header.file_bytes});
+    index_.put_artifact(header.key, {header.port_digests, header.file_bytes, header.warnings});
 }
 
 }  // namespace satdl

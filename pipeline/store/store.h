@@ -36,6 +36,8 @@ public:
     virtual ~Store() = default;
     // The digests of a key's output, if the store has it. Does not read the tensors.
     [[nodiscard]] virtual std::optional<PortDigests> find(const Digest& key) = 0;
+    // What the stage warned of when it made the output; none if the store lacks it. Reads no file, like find(), which comes first.
+    [[nodiscard]] virtual std::vector<std::string> warnings(const Digest& key) = 0;
     // The whole header. Throws DamagedArtifact (then it has been quarantined); nullopt if absent.
     [[nodiscard]] virtual std::optional<ArtifactHeader> header(const Digest& key) = 0;
     // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedArtifact (quarantined).
@@ -52,6 +54,7 @@ public:
     DiskStore(std::filesystem::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout);
 
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
+    [[nodiscard]] std::vector<std::string> warnings(const Digest& key) override;
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
     [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override;
     Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;

@@ -81,8 +81,19 @@ class Types(satdl.Case):
         self.save("floats", numpy.zeros(40, numpy.float32))
         for name, hint in (("column", "y.reshape(-1)"), ("one_hot", "y.argmax(axis=1)"), ("floats", "y.astype('int64')")):
             text = self.failure("e", f"y={name}.h5")
-            self.assertIn("cross_entropy needs class numbers [N] of an integer type as target", text)
+            self.assertIn("e.target wants class numbers [N] of an integer type for cross_entropy, my_y.data is", text)
             self.assertIn(hint, text)
+
+    def test_losses_and_weights_that_fit_no_network_are_refused_when_the_file_has_shown_what_it_holds(self):
+        for old, new, text in (
+            ("loss: cross_entropy, epochs: 2", "loss: mse, epochs: 2", "m.target wants the shape of the network's output, [N, 4], y.data is int64"),
+            ("loss: cross_entropy, epochs: 2", "loss: cross_entropy, class_weights: [1, 2], epochs: 2", "class_weights has 2 weights, but the"),
+            ("{dense: 4, activation: softmax}]}", "{dense: 4, activation: softmax}, dropout]}", "cross_entropy needs the softmax last"),
+        ):
+            self.write("t.yaml", DAG.replace(old, new))
+            text_of_run = self.failure("m")
+            self.assertIn(text, text_of_run)
+            self.assertRegex(text_of_run, r"t\.yaml:\d+:\d+: error: ")
 
     def test_a_batch_is_never_larger_than_the_data(self):
         self.save("x", numpy.ones((40, 64, 64), numpy.float32))
@@ -93,7 +104,13 @@ class Types(satdl.Case):
 
     def test_a_warning_where_validation_has_classes_that_the_training_lacks(self):
         out = self.call("run", "t.yaml", "m", "validation_fraction=0.3")
-        self.assertEqual(out.count("warning: class 3 is only in the last 12 samples, which validation_fraction holds out"), 1, out)
+        warning = "m: warning: class 3 is only in the last 12 samples, which validation_fraction holds out"
+        self.assertEqual(out.count(warning), 1, out)
+        self.assertEqual(self.call("run", "t.yaml", "m", "validation_fraction=0.3").count(warning), 1)  # reused
+        self.assertEqual(self.call("run", "t.yaml", "m", "validation_fraction=0.3", "--store", "alone", "--isolate").count(warning), 1)
+        self.assertEqual(self.call("run", "t.yaml", "m", "validation_fraction=0.3", "--store", "alone").count(warning), 1)
+        self.assertIn(warning.removeprefix("m: "), self.call("show", "m"))
+        self.assertEqual(len(self.document("show", "m")["warnings"]), 1)
         self.save("y", numpy.arange(40) % 4)
         self.assertNotIn("warning", self.call("run", "t.yaml", "m", "validation_fraction=0.3"))
 

@@ -81,3 +81,53 @@ TEST_CASE("Other bytes under the same key are told as nondeterminism, and the fi
     REQUIRE(world.observer.log.size() == 1);
     CHECK_THAT(world.observer.log[0], Contains("c warning: it is not deterministic"));
 }
+
+TEST_CASE("What a stage warned of is said again when it is reused, as a run from nothing would") {
+    World world;
+    const int jobs = any_jobs();
+    const Dag dag = chain();
+    world.executor.scripts["b"] = [](const StageInputs&, StageContext& context) {
+        context.log(LogLevel::Info, "half of it is done");
+        context.log(LogLevel::Warning, "class 3 is missing");
+        return StageOutput{{{"out", as_group({8, 9, 10})}}, {}};
+    };
+    const RunResult before = world.run(dag, jobs);
+    CHECK(world.observer.log == Names{"b: half of it is done", "b warning: class 3 is missing"});
+    CHECK(world.store.header(*result_of(dag, before, "b").key)->warnings == Names{"class 3 is missing"});
+    world.observer.log.clear();
+    CHECK(world.run(dag, jobs).count(NodeState::Reused) == 3);
+    CHECK(world.observer.log == Names{"b warning: class 3 is missing"});
+}
+
+TEST_CASE("Two stages with one key both say what the one that ran warned of") {
+    World world;
+    const Dag dag = DagBuilder()
+                        .add("a", "read", {{"path", ConfigValue::of_text("one")}})
+                        .add("b", "read", {{"path", ConfigValue::of_text("one")}})
+                        .build();
+    for (const char* name : {"a", "b"}) {
+        world.executor.scripts[name] = [](const StageInputs&, StageContext& context) {
+            context.log(LogLevel::Warning, "it is short");
+            return StageOutput{{{"out", as_group({1})}}, {}};
+        };
+    }
+    world.store.full = GENERATE(false, true);
+    const RunResult result = world.run(dag, any_jobs());
+    CHECK(result.count(NodeState::Reused) == 1);
+    std::ranges::sort(world.observer.log);
+    CHECK(world.observer.log == Names{"a warning: it is short", "b warning: it is short"});
+}
+
+TEST_CASE("A warning of an attempt that failed is not of the result") {
+    World world;
+    Dag dag = chain();
+    dag.nodes[1].policy.retries = 1;
+    int attempts = 0;
+    world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) {
+        context.log(LogLevel::Warning, fmt::format("attempt {}", ++attempts));
+        if (attempts == 1) throw std::runtime_error("a passing fault");
+        return StageOutput{{{"out", as_group({8, 9, 10})}}, {}};
+    };
+    const RunResult before = world.run(dag, any_jobs());
+    CHECK(world.store.header(*result_of(dag, before, "b").key)->warnings == Names{"attempt 2"});
+}

@@ -30,6 +30,7 @@ public:
 class FaultyStore final : public Store {
 public:
     [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
+    [[nodiscard]] std::vector<std::string> warnings(const Digest& key) override { return kept_.warnings(key); }
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
     [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override {
         const std::scoped_lock lock(mutex_);

@@ -79,13 +79,9 @@ TEST_CASE("predictions must be those that the metrics are of, and be numbers") {
     outputs[7] = std::numeric_limits<float>::quiet_NaN();
     CHECK_THROWS_WITH(compare(with("candidate_predictions", Array::of<float>({100, 2}, outputs))),
                       Contains("candidate_predictions (M3) has NaN"));
-    CHECK_THROWS_WITH(compare(with("candidate_predictions", Array::of<float>({100, 3}, std::vector<float>(300)))),
-                      Contains("baseline_predictions (M2) has 2 classes, but candidate_predictions (M3) has 3") &&
-                          Contains("connect metrics and predictions of one evaluation a side"));
     CHECK_THROWS_WITH(compare(with("baseline_predictions", Array::of<float>({100, 1}, std::vector<float>(100)))),
-                      Contains("baseline_predictions (M2) is [100, 1], but the outputs of a classifier are [N, classes]"));
-    CHECK_THROWS_WITH(compare(with("baseline_predictions", Array::of<double>({100, 1, 2}, std::vector<double>(200)))),
-                      Contains("is [100, 1, 2]"));
+                      Contains("baseline_predictions (M2) is [100, 1], but the outputs of a classifier are [N, classes]") &&
+                          Contains("connect metrics and predictions of one evaluation a side"));
 }
 
 TEST_CASE("labels must be those that the accuracies are of") {

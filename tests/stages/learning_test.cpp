@@ -94,54 +94,26 @@ TEST_CASE("targets that do not fit are refused in words") {
                       Contains("class numbers 2 to 2") && Contains("2 classes") && Contains("at entry 0"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({-1})), Contains("-1"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, matrix(1, {0, 1})),
-                      Contains("this is float32 [1, 2]") && Contains("y.argmax(axis=1)"));
+                      Contains("is float32 [1, 2]") && Contains("y.argmax(axis=1)"));
     CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, two, labels({1}).unsqueeze(1)),
-                      Contains("this is int64 [1, 1]") && Contains("y.reshape(-1)"));
+                      Contains("is int64 [1, 1]") && Contains("y.reshape(-1)"));
     CHECK_THROWS_WITH(loss_of(LossKind::BinaryCrossEntropy, Activation::Sigmoid, two, matrix(1, {0, 255})),
                       Contains("needs targets between 0 and 1, but these are 0 to 255"));
-    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Relu, two, labels({1})), Contains("probabilities"));
     CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, matrix(1, {1, 2, 3})),
-                      Contains("[1, 3]") && Contains("[1, 2]"));
+                      Contains("[N, 2], but is float32 [1, 3]"));
     CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, two, labels({1})), Contains("use the loss cross_entropy"));
     CHECK_THROWS_WITH(loss_of(LossKind::Mse, Activation::None, matrix(1, {0}), matrix(1, {1}).squeeze(1)), Contains("y.reshape(-1, 1)"));
-    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Softmax, at::zeros({1, 2, 3, 3}), labels({1})),
-                      Contains("flatten"));
-    CHECK_THROWS_WITH(loss_of(LossKind::CrossEntropy, Activation::Sigmoid, matrix(1, {1}), labels({1})),
-                      Contains("one output"));
 }
 
-TEST_CASE("cross-entropy is refused where its probabilities come too early: it would apply the softmax again") {
-    const auto fit = [](LossKind kind, const std::string& layers, const Shape& input, const at::Tensor& target) -> std::string {
-        try {
-            const Objective objective(kind, Net(network_of(layers), input), target);
-        } catch (const Error& error) {
-            return std::string(error.what());
-        }
-        return "fits";
+TEST_CASE("a loss that does not fit the network is refused by the rules of the plan") {
+    const auto objective = [](const std::string& layers, const Shape& input) {
+        return Objective(LossKind::CrossEntropy, Net(network_of(layers), input), labels({1}));
     };
-    const auto cross_entropy = [&](const std::string& layers, const Shape& input) {
-        return fit(LossKind::CrossEntropy, layers, input, labels({1}));
-    };
-    CHECK(cross_entropy("[{conv: 4, activation: softmax}, global_average_pool]", {1, 8, 8}) ==
-          "cross_entropy needs the softmax last: layer conv_1 is followed by global_average_pool_1\n"
-          "  put global_average_pool_1 before the softmax");
-    CHECK_THAT(cross_entropy("[softmax, max_pool, flatten]", {2, 4, 4}), Contains("layer softmax_1 is followed by max_pool_1, flatten_1"));
-    CHECK_THAT(cross_entropy("[softmax, flatten]", {2, 4, 4}), Contains("layer softmax_1 is followed by flatten_1"));
-    for (const std::string layer : {"batch_norm", "layer_norm", "dropout"}) {
-        CHECK_THAT(cross_entropy("[{dense: 3, activation: softmax}, " + layer + "]", {5}),
-                   Contains("layer dense_1 is followed by " + layer + "_1"));
-        CHECK_THAT(cross_entropy("[sigmoid, flatten, " + layer + "]", {5}), Contains("cross_entropy needs the sigmoid last"));
-    }
-    for (const std::string layer : {"random_flip", "random_crop"})
-        CHECK_THAT(cross_entropy("[softmax, " + layer + ", flatten]", {2, 4, 4}), Contains("followed by " + layer + "_1, flatten_1"));
-    CHECK_THAT(fit(LossKind::BinaryCrossEntropy, "[sigmoid, global_average_pool]", {1, 4, 4}, matrix(1, {1})),
-               Contains("binary_cross_entropy needs the sigmoid last"));
-
-    CHECK(cross_entropy("[softmax, flatten]", {4, 1, 1}) == "fits");
-    CHECK(cross_entropy("[global_average_pool, softmax]", {4, 8, 8}) == "fits");
-    CHECK(cross_entropy("[{dense: 8, activation: sigmoid}, dropout, {dense: 3}]", {5}) == "fits");  // a hidden one
-    CHECK(cross_entropy("[softmax, {conv: 3}, global_average_pool]", {2, 4, 4}) == "fits");
-    CHECK(fit(LossKind::Mse, "[softmax, global_average_pool]", {2, 4, 4}, matrix(1, {0, 1})) == "fits");
+    CHECK_THROWS_WITH(objective("[{conv: 4, activation: softmax}, global_average_pool]", {1, 8, 8}),
+                      "cross_entropy needs the softmax last: layer conv_1 is followed by global_average_pool_1\n"
+                      "  put global_average_pool_1 before the softmax");
+    CHECK_THROWS_WITH(objective("[{dense: 1, activation: sigmoid}]", {5}), Contains("one output per class"));
+    CHECK_NOTHROW(objective("[{dense: 2, activation: softmax}]", {5}));
 }
 
 namespace {

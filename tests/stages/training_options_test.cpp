@@ -257,6 +257,30 @@ TEST_CASE("an evaluation in which a sample gets no number is refused, and names 
                       Contains("the model gives no number for 2 of 60 samples; the first of them is sample 3"));
 }
 
+TEST_CASE("features of samples with NaN are made, with a warning that counts them") {
+    const StageInputs inputs = blobs(60);
+    const StageOutput trained = run(train_stage(), inputs, training({{"epochs", "1"}}));
+    std::vector<float> values = values_of<float>(inputs.at("x").at(""));
+    const auto warnings = [&] {
+        const NamedArrays x = port(Array::of<float>(inputs.at("x").at("").shape(), std::span<const float>(values)));
+        TestContext context(features_stage().description, {});
+        (void)features_stage().run({{"model", trained.outputs.at("model")}, {"x", x}}, context);
+        return context.logged;
+    };
+    CHECK(warnings().empty());
+    for (const std::size_t sample : {3, 7}) values[sample * values.size() / 60] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(warnings() == std::vector<std::string>{"features has NaN or infinity in 2 of 60 samples; the first of them is sample 3: check what "
+                                                 "the stage reads"});
+}
+
+TEST_CASE("class weights that fit no network are refused by the rules of the plan") {
+    const auto with = [](const std::string& weights) {
+        return run(train_stage(), blobs(60), training({{"class_weights", weights}, {"epochs", "1"}}));
+    };
+    CHECK_THROWS_WITH(with("[1, 2]"), Contains("class_weights has 2 weights, but the network has 3 classes"));
+    CHECK_THROWS_WITH(with("[0, 0, 0]"), Contains("class_weights are all 0"));
+}
+
 TEST_CASE("weights that the last update spoilt are no result, though every loss was a number") {
     const StageInputs inputs{{"x", port(array<float>({1, 1}, {3e18F}))}, {"target", port(array<float>({1, 1}, {0}))}};
     const Given given{{"net", "[{dense: 1}]"}, {"loss", "mse"}, {"optimiser", "sgd"}, {"epochs", "1"}, {"learning_rate", "1e6"}};

@@ -65,8 +65,9 @@ inline Catalog small_catalog() {
          .excludes = {"val_x"}},
         {.name = "class_weights", .type = ParamType::Numbers, .fallback = "null", .min = 0, .choices = {"balanced"},
          .help = "how much each class counts"}};
-    const PortDescription::MetricsRule reported{.loss = "loss", .target = "target", .model = "model", .training = true,
-                                                .validation = "val_x", .fraction = "validation_fraction"};
+    const PortDescription::MetricsRule reported{.of_loss = true, .training = true, .validation = "val_x",
+                                                .fraction = "validation_fraction"};
+    train.loss = LossRule{.loss = "loss", .model = "model", .target = "target", .class_weights = "class_weights"};
     train.outputs = {{.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "", ""}},
                      {.name = "history", .kind = PortKind::History, .metrics = reported},
                      {.name = "metrics", .kind = PortKind::Metrics, .metrics = reported}};

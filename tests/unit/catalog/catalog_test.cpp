@@ -22,15 +22,15 @@ StageLibraryInfo everything() {
     stage.inputs = {
         {.name = "base", .kind = PortKind::Model, .help = "where it starts"},
         {.name = "x", .dtypes = {DType::Float32, DType::UInt8}, .shape = "[N, ...S]", .role = PortRole::Images},
-        {.name = "val_x", .dtypes = {DType::Float64}, .shape = "[M, ...S]", .optional = true},
+        {.name = "val_x", .dtypes = {DType::Float64}, .dtype_of = "x", .shape = "[M, ...S]", .optional = true},
     };
     stage.outputs = {
-        {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "base", "until"}},
+        {.name = "model", .kind = PortKind::Model, .model = PortDescription::ModelRule{"net", "x", "base", "until", "freeze"}},
         {.name = "copy", .dtype_of = "x", .shape = "network(base, x, until)", .role = PortRole::NoisyImages},
         {.name = "history", .kind = PortKind::History},
         {.name = "metrics",
          .kind = PortKind::Metrics,
-         .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .if_connected = {{"val_x", "gap"}}, .loss = "loss", .target = "x", .model = "model",
+         .metrics = PortDescription::MetricsRule{.names = {"best_epoch"}, .if_connected = {{"val_x", "gap"}}, .of_loss = true,
                                                  .training = true, .validation = "val_x", .fraction = "rate",
                                                  .also_under = {"best/"}, .pairs = {{"best_epoch", "gap"}}}},
     };
@@ -54,9 +54,12 @@ StageLibraryInfo everything() {
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
         {.name = "later", .fallback = "null", .in_key_at_default = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
-        {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
+        {.name = "epochs", .type = ParamType::Integer, .fallback = "1", .at_most_rows_of = "x", .continues = true, .continues_unless = {{"loss", {"mse"}}}},
         {.name = "device", .type = ParamType::Device, .fallback = "cpu"},
+        {.name = "freeze", .type = ParamType::Boolean, .fallback = "false"},
+        {.name = "weights", .type = ParamType::Numbers, .fallback = "null"},
     };
+    stage.loss = LossRule{.loss = "loss", .model = "model", .target = "x", .validation_target = "val_x", .class_weights = "weights"};
     stage.memory_fixed_bytes = 123456789012;
     stage.memory_per_input_byte = 0.1;
     StageDescription load{.kind = "load", .help = "reads"};
@@ -168,18 +171,30 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     const auto fault_of_rule = [](const Rule& rule) {
         return fault_with({.name = "y", .kind = PortKind::Metrics, .metrics = rule});
     };
-    const Rule sound{.loss = "loss", .target = "x", .model = "base"};
-    CHECK_FALSE(fault_of_rule(sound));
-    Rule rule = sound;
-    rule.loss = "rate";
-    CHECK(fault_of_rule(rule) == "output 'y' needs a parameter 'rate'");
-    rule = sound;
-    rule.model = "x";
-    CHECK(fault_of_rule(rule) == "output 'y' needs a model 'x'");
+    CHECK_FALSE(fault_of_rule({.of_loss = true}));
     CHECK(fault_of_rule({.names = {"p"}, .if_connected = {{"y", "gap"}}}) == "output 'y' needs an input 'y'");
-    rule = sound;
-    rule.fraction = "until";
-    CHECK(fault_of_rule(rule) == "output 'y' needs a number 'until'");
+    CHECK(fault_of_rule({.of_loss = true, .fraction = "until"}) == "output 'y' needs a number 'until'");
+    CHECK(fault_of({.kind = "stage", .outputs = {{.name = "y", .kind = PortKind::Metrics, .metrics = Rule{.of_loss = true}}}}) ==
+          "output 'y' has metrics of a loss, but the stage has none");
+
+    using Model = PortDescription::ModelRule;
+    CHECK(fault_with({.name = "y", .kind = PortKind::Model, .model = Model{"net", "x", "base", "until", "rate"}}) ==
+          "output 'y' needs a boolean 'rate'");
+}
+
+TEST_CASE("a loss is of parameters and ports that are there") {
+    const auto fault_of_loss = [](const auto& change) {
+        StageDescription stage = everything().stages[0].description;
+        change(*stage.loss);
+        return fault_of(stage);
+    };
+    CHECK_FALSE(fault_of_loss([](LossRule& rule) { rule.model = "base"; }));
+    CHECK_FALSE(fault_of_loss([](LossRule& rule) { rule.validation_target = rule.class_weights = ""; }));
+    CHECK(fault_of_loss([](LossRule& rule) { rule.loss = "rate"; }) == "its loss needs a parameter 'rate'");
+    CHECK(fault_of_loss([](LossRule& rule) { rule.model = "x"; }) == "its loss needs a model 'x'");
+    CHECK(fault_of_loss([](LossRule& rule) { rule.target = "base"; }) == "its loss needs an input array 'base'");
+    CHECK(fault_of_loss([](LossRule& rule) { rule.validation_target = "y"; }) == "its loss needs an input array 'y'");
+    CHECK(fault_of_loss([](LossRule& rule) { rule.class_weights = "rate"; }) == "its loss needs numbers 'rate'");
 }
 
 TEST_CASE("a role is that of one port, of its kind and on its side, and stands with those that it needs") {
@@ -227,6 +242,9 @@ TEST_CASE("a parameter's relations name what is there") {
     CHECK(fault_with_param({.needs = {{"lost", {}}}}) == "parameter 'more' refers to 'lost', which does not exist");
     CHECK(fault_with_param({.excludes = {"y"}}) == "parameter 'more' refers to 'y', which does not exist");
     CHECK(fault_with_param({.below = "z"}) == "parameter 'more' refers to 'z', which does not exist");
+    CHECK(fault_with_param({.type = ParamType::Integer, .at_most_rows_of = "base"}) ==
+          "parameter 'more' refers to 'base', which does not exist");
+    CHECK(fault_with_param({.at_most_rows_of = "x"}) == "parameter 'more' is limited by the rows of an input, but is not an integer");
     CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' refers to 'x', which does not exist");
     CHECK(fault_with_param({.label_of = {"metrics"}}) == "parameter 'more' refers to 'metrics', which does not exist");
     CHECK(fault_with_param({.type = ParamType::Number, .label_of = {"x"}}) ==

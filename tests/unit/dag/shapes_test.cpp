@@ -318,14 +318,100 @@ TEST_CASE("an optional output that takes its element type from an input is there
     b.types({"5: without.half_labels does not exist: the input 'labels' of without is not connected"});
 }
 
+TEST_CASE("an input that must have the element type of another") {
+    CatalogEntry concat = entry({.kind = "concat"});
+    concat.description.inputs = {{.name = "first", .shape = "[N, ...S]"}, {.name = "second", .dtype_of = "first", .shape = "[M, ...S]"}};
+    concat.description.outputs = {{.name = "data", .dtype_of = "first", .shape = "[_, ...S]"}};
+    Builder b;
+    b.load("data", 60000).add("unit", b.kinds.normalise, {{"images", "data.images"}}).add("file", b.kinds.read);
+    b.add("same", concat, {{"first", "data.images"}, {"second", "data.images"}});
+    b.add("open", concat, {{"first", "data.images"}, {"second", "file.data"}});
+    CHECK(describe(b.type("same", "data")) == "uint8 [?, 1, 28, 28]");
+    b.add("other", concat, {{"first", "data.images"}, {"second", "unit.images"}});
+    b.types({"6: other.second wants uint8 like other.first, unit.images is float32 [60000, 1, 28, 28]"});
+}
+
+TEST_CASE("an integer that is at most the number of rows of an input") {
+    CatalogEntry split = entry({.kind = "split"});
+    split.description.inputs = {{.name = "data", .shape = "[N, ...S]"}};
+    split.description.params = {{.name = "folds", .type = ParamType::Integer, .fallback = "null", .at_most_rows_of = "data"}};
+    split.description.outputs = {{.name = "half", .dtype_of = "data", .shape = "[_, ...S]"}};
+    Builder b;
+    const auto folds = [](std::int64_t number) { return std::map<std::string, ParamValue>{{"folds", {number, at(90)}}}; };
+    b.load("data", 5).add("five", split, {{"data", "data.images"}}, folds(5)).add("none", split, {{"data", "data.images"}});
+    b.add("open", split, {{"data", "five.half"}}, folds(100));
+    b.types();
+    b.add("six", split, {{"data", "data.images"}}, folds(6));
+    b.types({"90: 'folds' is 6, but six.data has only 5 rows"});
+}
+
+namespace {
+
+// The trainings of the tests, with a loss.
+void add_losses(Kinds& kinds) {
+    for (StageDescription* stage : {&kinds.train.description, &kinds.fine_tune.description}) {
+        stage->inputs.push_back({.name = "val_target", .shape = "[M, ...]", .optional = true});
+        stage->params.push_back({.name = "loss", .type = ParamType::Choice, .choices = {"mse", "cross_entropy"}});
+        stage->params.push_back({.name = "class_weights", .type = ParamType::Numbers, .fallback = "null", .choices = {"balanced"}});
+        stage->loss = LossRule{.loss = "loss", .model = "model", .target = "target", .validation_target = "val_target",
+                               .class_weights = "class_weights"};
+    }
+    kinds.fine_tune.description.params.push_back({.name = "freeze", .type = ParamType::Boolean, .fallback = "false"});
+    kinds.fine_tune.description.outputs[0].model->freeze = "freeze";
+}
+
+}  // namespace
+
+TEST_CASE("a loss must fit the network and the targets, those of the validation, too") {
+    Builder b;
+    add_losses(b.kinds);
+    b.load("data", 100).add("unit", b.kinds.normalise, {{"images", "data.images"}}).add("file", b.kinds.read);
+    const auto with = [&](std::vector<ConfigValue> layers, const std::string& loss) {
+        auto params = net(std::move(layers));
+        params.emplace("loss", word(loss, 90));
+        return params;
+    };
+    b.add("good", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, with({kFlatten, kDense}, "cross_entropy"));
+    b.add("open", b.kinds.train, {{"x", "file.data"}, {"target", "file.data"}}, with({kFlatten, kDense}, "cross_entropy"));
+    b.types();
+    b.add("a", b.kinds.train, {{"x", "unit.images"}, {"target", "unit.images"}}, with({kFlatten, kDense}, "cross_entropy"));
+    b.add("b", b.kinds.train,
+          {{"x", "unit.images"}, {"target", "data.labels"}, {"val_x", "unit.images"}, {"val_target", "unit.images"}},
+          with({kFlatten, kDense}, "cross_entropy"));
+    b.add("c", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, with({kConv}, "cross_entropy"));
+    b.types({"6: a.target wants class numbers [N] of an integer type for cross_entropy, unit.images is float32 [100, 1, 28, 28]",
+             "7: b.val_target wants class numbers [N] of an integer type for cross_entropy, unit.images is float32 [100, 1, 28, 28]",
+             "90: cross_entropy needs a network whose output is [N, classes], but that of this one is [N, 4, 28, 28]"});
+}
+
+TEST_CASE("a frozen base needs a head with weights") {
+    Builder b;
+    add_losses(b.kinds);
+    b.load("data", 100).add("unit", b.kinds.normalise, {{"images", "data.images"}});
+    auto params = net({kFlatten, kDense});
+    params.emplace("loss", word("cross_entropy", 90));
+    b.add("m", b.kinds.train, {{"x", "unit.images"}, {"target", "data.labels"}}, params);
+    const auto head = [&](std::vector<ConfigValue> layers, bool freeze) {
+        auto given = net(std::move(layers));
+        given.emplace("loss", word("cross_entropy", 90));
+        given.emplace("freeze", freeze);
+        return given;
+    };
+    const std::map<std::string, std::string> inputs{{"base", "m.model"}, {"x", "unit.images"}, {"target", "data.labels"}};
+    b.add("warm", b.kinds.fine_tune, inputs, head({kFlatten}, false)).add("cold", b.kinds.fine_tune, inputs, head({kDense}, true));
+    b.types();
+    b.add("stuck", b.kinds.fine_tune, inputs, head({kFlatten}, true));
+    b.types({"50: nothing to train: the base is frozen, and no layer of 'net' has weights"});
+}
+
 TEST_CASE("a metric that no training of this kind reports is told even if the loss is open") {
     Builder b;
     StageDescription& train = b.kinds.train.description;
     train.params.push_back({.name = "loss", .type = ParamType::Choice, .choices = {"mse"}});
     train.params.push_back({.name = "monitor", .fallback = "auto", .metric_of = {"history"}});
     train.outputs.push_back({.name = "history", .kind = PortKind::History,
-                             .metrics = PortDescription::MetricsRule{.loss = "loss", .target = "target", .model = "model", .training = true,
-                                                                     .validation = "val_x"}});
+                             .metrics = PortDescription::MetricsRule{.of_loss = true, .training = true, .validation = "val_x"}});
+    train.loss = LossRule{.loss = "loss", .model = "model", .target = "target"};
     b.add("file", b.kinds.read);
     const auto add = [&](const std::string& name, const std::string& monitor, bool validates) {
         std::map<std::string, std::string> inputs{{"x", "file.data"}, {"target", "file.data"}};

@@ -36,8 +36,8 @@ TEST_CASE("text, networks and lists are interpolated too") {
         "stages:\n"
         "  s: {kind: load, dataset: \"${n}ist\", split: te${e}, about: \"$${n} is $5\"}\n"
         "  u: {kind: normalise, in: {images: s.images}}\n"
-        "  t: {kind: train, in: {x: u, target: s.images}, net: net, loss: mse}\n"
-        "  v: {kind: train, in: {x: u, target: s.images}, net: \"${layers}\", loss: mse}\n");
+        "  t: {kind: train, in: {x: u, target: s.labels}, net: net, loss: cross_entropy}\n"
+        "  v: {kind: train, in: {x: u, target: s.labels}, net: \"${layers}\", loss: cross_entropy}\n");
     CHECK(dag.nodes[0].params.text("dataset") == "mnist");
     CHECK(dag.nodes[0].params.text("split") == "test");
     CHECK(dag.nodes[0].about == "${n} is $5");

@@ -183,8 +183,8 @@ TEST_CASE("a value of the wrong type, range or choice is told with what to write
 TEST_CASE("a stage's name alone stands for its one output of the port's kind") {
     const std::string two = kNet +
                             "stages:\n  l: {kind: load, dataset: mnist}\n  n: {kind: normalise, in: {images: l.images}}\n"
-                            "  a: {kind: train, in: {x: n, target: l.labels}, net: net, loss: mse}\n"
-                            "  b: {kind: train, in: {x: n, target: l.labels}, net: net, loss: mse}\n";
+                            "  a: {kind: train, in: {x: n, target: l.labels}, net: net, loss: cross_entropy}\n"
+                            "  b: {kind: train, in: {x: n, target: l.labels}, net: net, loss: cross_entropy}\n";
     const Dag dag = build(two + "  j: {kind: judge, in: {one: a, other: b.metrics}}\n");
     CHECK(dag.find("j")->inputs.at(0).from_port == "metrics");
     CHECK(dag.find("j")->inputs.at(1).from_port == "metrics");

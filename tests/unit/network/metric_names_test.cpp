@@ -15,22 +15,11 @@ TEST_CASE("the metrics of a training follow from loss, last activation and targe
           Names{"loss", "accuracy", "binary_accuracy"});
 }
 
-TEST_CASE("the last activation is also a sigmoid or softmax that only layers which move numbers about follow") {
-    Layer dense{"dense_1", Dense{.units = 4, .activation = Activation::Sigmoid}, {}};
-    const Layer unflatten{"unflatten_1", Unflatten{}, {}}, upsample{"upsample_1", Upsample{}, {}}, dropout{"dropout_1", Dropout{}, {}};
-    CHECK(last_activation({{dense}}) == Activation::Sigmoid);
-    CHECK(last_activation({{dense, unflatten, upsample}}) == Activation::Sigmoid);
-    CHECK(last_activation({{dense, dropout}}) == Activation::None);
-    CHECK(last_activation({{unflatten}}) == Activation::None);
-    dense.spec = Dense{.units = 4, .activation = Activation::Relu};
-    CHECK(last_activation({{dense, unflatten}}) == Activation::None);
-}
-
 TEST_CASE("evaluations of classes also report binary accuracy, precision and recall") {
     CHECK(evaluation_metrics({"cross_entropy", Activation::Softmax, {2}, true}) ==
           Names{"loss", "accuracy", "binary_accuracy", "precision/0", "precision/1", "precision/macro", "recall/0",
                 "recall/1", "recall/macro"});
-    CHECK(evaluation_metrics({"mse", Activation::None, {2}, true}) == Names{"loss"});
+    CHECK(evaluation_metrics({"mse", Activation::None, {2}, false}) == Names{"loss"});
     CHECK(classes_of({"binary_cross_entropy", Activation::Sigmoid, {1}, true}) == 2);
 }
 

@@ -20,6 +20,7 @@ class NamedObjects final : public Store {
 public:
     explicit NamedObjects(std::filesystem::path folder) : folder_(std::move(folder)) {}
     std::optional<PortDigests> find(const Digest&) override { return std::nullopt; }
+    std::vector<std::string> warnings(const Digest&) override { return {}; }
     std::optional<ArtifactHeader> header(const Digest&) override { return std::nullopt; }
     std::optional<StageOutput> load(const Digest&) override { return std::nullopt; }
     Published publish(const Recipe&, const StageDescription&, const StageOutput&) override { return Published::New; }

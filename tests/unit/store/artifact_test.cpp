@@ -74,6 +74,18 @@ TEST_CASE("an outcome comes back from its object, mapped, with tables and all") 
     CHECK(outcome.outputs.at("nothing").at("").shape() == Shape{0, 28});
     CHECK(outcome.outputs.at("scalar").at("").values<std::int64_t>()[0] == -7);
     CHECK(outcome.tables[0].notes == std::vector<std::string>{"a note"});
+    CHECK(outcome.warnings.empty());
+}
+
+TEST_CASE("what a stage warned of stands in the header") {
+    const TempFolder folder;
+    const auto path = folder.path() / "object.h5";
+    StageOutput warned = sample_outcome();
+    warned.warnings = {"class 3 is missing", "größer als 1"};
+    write_object(path, sample_recipe(), warned);
+    CHECK(read_header(*real_file_system(), path).warnings == warned.warnings);
+    CHECK(read_whole(path).warnings == warned.warnings);
+    CHECK(object_text(sample_recipe(), sample_outcome()).find("warnings") == std::string::npos);
 }
 
 TEST_CASE("the header tells all without the tensors being read") {

@@ -67,6 +67,22 @@ TEST_CASE("what was put is there in the next process, and what was removed is no
     CHECK_FALSE(index.artifact(digest_of(4)));
 }
 
+TEST_CASE("the warnings of an artifact are kept, whatever they say") {
+    const TempFolder folder;
+    const std::vector<std::string> warnings{"", "5:model,64:", "two\nlines"};
+    {
+        Index index(folder.path() / "index.sqlite");
+        IndexedArtifact warned = object_of(1);
+        warned.warnings = warnings;
+        index.put_artifact(digest_of(1), warned);
+        index.put_artifact(digest_of(2), object_of(2));
+    }
+    Index index(folder.path() / "index.sqlite");
+    CHECK(has(index, 1));
+    CHECK(index.artifact(digest_of(1))->warnings == warnings);
+    CHECK(index.artifact(digest_of(2))->warnings.empty());
+}
+
 TEST_CASE("looking into an index that does not exist makes nothing") {
     const TempFolder folder;
     {

@@ -77,6 +77,27 @@ TEST_CASE("what is published can be found, described and loaded, also by the nex
     CHECK(names_in(store_folder / "tmp").empty());
 }
 
+TEST_CASE("what a stage warned of is told by the store, also when its index was lost") {
+    const TempFolder folder;
+    StageOutput warned = sample_outcome();
+    warned.warnings = {"class 3 is missing"};
+    {
+        Process open(folder.path());
+        CHECK(open.store.warnings(sample_key(1)).empty());
+        CHECK(open.store.publish(sample_recipe(1), sample_description(), warned) == Published::New);
+        open.publish(2);
+        CHECK(open.store.warnings(sample_key(1)) == warned.warnings);
+    }
+    std::filesystem::remove(folder.path() / "index.sqlite");
+    Process open(folder.path());
+    CHECK(open.store.warnings(sample_key(1)) == warned.warnings);
+    CHECK(open.store.warnings(sample_key(2)).empty());
+    MemoryStore memory;
+    CHECK(memory.publish(sample_recipe(1), sample_description(), warned) == Published::New);
+    CHECK(memory.warnings(sample_key(1)) == warned.warnings);
+    CHECK(memory.warnings(sample_key(2)).empty());
+}
+
 TEST_CASE("looking into a store that does not exist makes nothing") {
     const TempFolder folder;
     {

@@ -394,12 +394,12 @@ TEST_CASE("values that are no part of a name are shortened in it, and have the s
     const auto names_of = [&](const std::string& layers) {
         return names(sweep("params: {layers: []}\nstages:\n  l: {kind: load, dataset: mnist}\n"
                            "  u: {kind: normalise, in: {images: l.images}}\n"
-                           "  t: {kind: train, in: {x: u, target: l.labels}, net: \"${layers}\", loss: mse}\n",
+                           "  t: {kind: train, in: {x: u, target: u}, net: \"${layers}\", loss: mse}\n",
                            {"layers=" + layers}).dag);
     };
-    const std::string small = "t[layers=flatten-~" + sha256("[\"flatten\"]").short_hex() + "]";
-    const Lines one = names_of("[flatten],[flatten, {dense: 3}]");
-    const Lines other = names_of("[flatten, {dense: 4}],[flatten, {dense: 3}],[flatten]");
+    const std::string small = "t[layers=batch_norm-~" + sha256("[\"batch_norm\"]").short_hex() + "]";
+    const Lines one = names_of("[batch_norm],[batch_norm, {conv: 1}]");
+    const Lines other = names_of("[{conv: 1}],[batch_norm, {conv: 1}],[batch_norm]");
     CHECK(one[2] == small);
     CHECK(other == Lines{"l", "u", other[2], one[3], small});
 }
