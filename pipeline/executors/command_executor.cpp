@@ -172,13 +172,13 @@ private:
         const fs::path taken = folder_.temporary() / "checkpoint";
         fs::create_directory(taken);
         if (::renameat2(AT_FDCWD, folder_.checkpoint().c_str(), AT_FDCWD, taken.c_str(), RENAME_EXCHANGE) != 0) {
-            context_.log(LogLevel::Warning, fmt::format("its checkpoint was not kept: {}", std::strerror(errno)));
+            context_.log(LogLevel::Info, fmt::format("its checkpoint was not kept: {}", std::strerror(errno)));
             return;
         }
         try {
             context_.keep_checkpoint(files_as_arrays(taken), at);
         } catch (const Error& error) {
-            context_.log(LogLevel::Warning, fmt::format("its checkpoint was not kept: {}", in_one_line(error.what())));
+            context_.log(LogLevel::Info, fmt::format("its checkpoint was not kept: {}", in_one_line(error.what())));
         }
         fs::remove_all(taken);
     }
