@@ -148,6 +148,11 @@ Table to_table(const SweepSummary& report) {
     return table;
 }
 
+std::size_t label_columns(const SweepSummary& report) {
+    const auto count = std::ranges::count_if(report.axes, [](const SweepAxis& axis) { return !axis.repeats; });
+    return static_cast<std::size_t>(count) + (report.repeats() ? 1 : 0);
+}
+
 std::string to_csv(const SweepSummary& report) {
     Table table;
     for (const SweepAxis& axis : report.axes) table.columns.push_back(axis.name);

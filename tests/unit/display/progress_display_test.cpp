@@ -119,6 +119,18 @@ bool has_control_characters(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("A permanent line that is longer than the terminal is wrapped between words") {
+    Scene scene;
+    scene.size = {32, 24};
+    const auto bars = progress_bars(scene.screen());
+    bars->run_started(scene.dag, scene.plan);
+    bars->stage_started(scene.dag, scene.plan.nodes[0]);
+    bars->stage_progress(scene.dag, 0, Scene::at(1, 69, true));
+    bars->stage_finished(scene.dag, Scene::result(0, NodeState::Ran, 12.34));
+    bars->run_finished(scene.dag, {});
+    CHECK(scene.terminal.rows() == std::vector<std::string>{"✓ m1 ran in 12.3 s - accuracy:", "  0.9712 - loss: 0.0931"});
+}
+
 TEST_CASE("A running stage is one line with its bar, the run another, and a finished one a line for good") {
     Scene scene;
     const auto bars = progress_bars(scene.screen());
