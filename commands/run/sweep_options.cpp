@@ -16,7 +16,7 @@ namespace {
 // The metrics of the stages that run or are reused, by the stage's name in the single DAG.
 struct Reported {
     std::vector<std::string> columns;  // names as in summarise_sweep()
-    bool may_be_more = false;          // only running can tell
+    bool may_be_more = false;          // known only when the stage runs
 };
 
 // The metrics that a node will report, by port; nullopt if they are known only when it runs.

@@ -52,7 +52,7 @@ private:
     [[nodiscard]] std::string beside_names(const std::string& text) const {
         return wrapped(text, width_ - static_cast<int>(get_column_width()));
     }
-    // Paragraphs are filled; lines of examples, which are indented, are indented further where they go on.
+    // Paragraphs are filled; the continuation lines of examples, which are indented, are indented further.
     [[nodiscard]] std::string filled(const std::string& text) const {
         std::istringstream lines(text);
         std::string all;

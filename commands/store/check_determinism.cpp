@@ -1,7 +1,7 @@
 // satdl check-determinism: do stages return the same bytes again, in another process and with another number of jobs?
 //
 // A separate process computes the artifacts that the store lacks. Then the stages run twice in this process, one at a time, and as many
-// in parallel as the cores allow; nothing of that is stored.
+// in parallel as the cores allow; their outputs are not stored.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -53,7 +53,7 @@ std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
     return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
 
-// Of one sample; 0 if only running can tell.
+// Of one sample; 0 if unknown before it runs.
 std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
     std::int64_t total = 0;
     for (const LayerSummary& layer : layers) {
@@ -572,9 +572,9 @@ std::optional<std::string> NodeTyper::chosen_layer(const std::string& param, con
     return std::nullopt;
 }
 
-// ---- metrics: which names the outputs will hold, and whether what names one of them names one that is there ----
+// ---- metrics: which names the outputs will hold, and whether every reference to one names an existing one ----
 
-// What decides the names; nothing where only running can tell.
+// What decides the names; empty if unknown before it runs.
 std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRule& rule, const NodeTypes& outputs) const {
     const Arrival* target = arrival(rule.target);
     if (target == nullptr || target->type == nullptr || !target->type->dtype || !target->type->shape) return std::nullopt;

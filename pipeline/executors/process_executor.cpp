@@ -102,7 +102,7 @@ private:
         return Error(ExitCode::StageFailed, fmt::format("its process sent an invalid message: {}", printable(what)));
     }
 
-    // Until the reaper has closed the lifeline: then nothing is left of the stage's process but what it has sent.
+    // Until the reaper has closed the lifeline: then all that is left of the stage's process is what it has sent.
     void wait_for_end() {
         enum { kChannel, kOutput, kLifeline };
         std::array<pollfd, 3> all{{{channel_->descriptor(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};

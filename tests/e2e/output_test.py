@@ -153,7 +153,7 @@ class Determinism(satdl.Case):
                          [(stage, round) for round in ("one at a time", "side by side") for stage in ("b", "verdict")])
         self.assertEqual(self.objects(), before)
 
-    def test_one_that_does_not_is_named_with_its_tensor_and_what_follows_is_not_compared(self):
+    def test_a_nondeterministic_stage_is_named_with_its_tensor_and_stages_below_it_are_not_compared(self):
         dag = self.write("dice.yaml", "name: dice\nstages:\n  a: {kind: count_up}\n  thrown: {kind: dice, in: {x: a.numbers}}\n"
                                       "  after: {kind: add, in: {x: thrown.numbers}}\n")
         out = self.call("check-determinism", dag, code=1)
@@ -198,7 +198,7 @@ class Sweeps(satdl.Case):
 
 
 class Failures(satdl.Case):
-    def test_a_failed_stage_ends_in_1_with_its_words_and_the_rest_is_kept(self):
+    def test_a_failed_stage_gives_exit_code_1_with_its_message_and_the_other_results_are_stored(self):
         dag = self.write("bad.yaml", "name: bad\nstages:\n  a: {kind: count_up}\n"
                                      "  no: {kind: fail, message: the numbers do not add up}\n"
                                      "  after: {kind: add, in: {x: no.numbers}}\n  other: {kind: add, in: {x: a.numbers}}\n")
@@ -210,7 +210,7 @@ class Failures(satdl.Case):
         again = {"a": "reused", "no": "failed", "after": "skipped", "other": "reused"}
         self.assertEqual(self.outcomes(dag, "-k", code=1), again)
 
-    def test_mistakes_end_in_2_with_their_place(self):
+    def test_usage_errors_give_exit_code_2_with_their_place(self):
         bad = DAG.replace("kind: sign", "kind: sing").replace("amount: \"${amount}\"", "amuont: 3")
         dag = self.write("bad.yaml", bad)
         self.call("run", dag, code=2)
@@ -345,7 +345,7 @@ class Lines(satdl.Case):
         self.assertEqual(len(pixels), 7 * 2 * 4)
         self.assertEqual((list(pixels[:4]), list(pixels[12:16])), ([0, 44, 87, 255], [0, 0, 0, 0]))
 
-    def test_what_is_no_image_is_not_drawn(self):
+    def test_tensors_that_are_no_images_are_not_drawn(self):
         self.images()
         self.call("show", "x/numbers", "--images", "2", code=2)
         self.assertIn("'numbers' is float64 [12], which does not hold images", self.err)
@@ -476,7 +476,7 @@ class Signals(satdl.Case):
         self.call("run", self.folder / "slow.yaml", "-n")
         self.assertRegex(self.out, r"resume +(long|after) +from epoch \d+, step \d+, \d+ %, where it was interrupted")
 
-    def test_when_its_terminal_goes_away_it_keeps_where_it_was(self):
+    def test_a_run_whose_terminal_is_closed_stores_checkpoints(self):
         dag = self.write("slow.yaml", self.SLOW)
         child, master = pty.fork()
         if child == 0:
@@ -504,7 +504,7 @@ class Signals(satdl.Case):
         stage, position = re.search(r"(?m)^running again resumes (\w+) from (epoch \d+, step \d+, \d+ %)$", said).groups()
         self.assertRegex(self.call("run", dag, "-n"), rf"resume +{stage} +from {position}, where it was interrupted")
 
-    def test_a_stage_in_a_process_of_its_own_leaves_slurms_notice_to_satdl(self):
+    def test_an_isolated_stage_leaves_the_signal_of_slurm_to_satdl(self):
         dag = self.write("slow.yaml", self.SLOW)
         process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "-j", "1", "--isolate", "--json"], cwd=self.folder,
                                    env=self.environment, stdout=subprocess.PIPE)
@@ -522,7 +522,7 @@ class Signals(satdl.Case):
         self.assertEqual(process.returncode, 143)
         self.assertIn("resume", {stage["action"] for stage in self.document("status", dag)["stages"]})
 
-    def test_a_run_whose_reader_ends_goes_on_without_output(self):
+    def test_a_run_with_a_closed_pipe_continues_without_output(self):
         dag = self.write("quick.yaml", DAG.replace("epochs: \"${epochs}\"", "epochs: \"${epochs}\", milliseconds: 50"))
         for options in ([], ["--json", "epochs=3"], ["epochs=4", "2>&1"]):
             command = " ".join([f"'{satdl.BINARY}/satdl' run {dag} -v", *options])
@@ -531,7 +531,7 @@ class Signals(satdl.Case):
             self.assertEqual(code, 0, options)
             self.assertEqual(self.ran(dag, *[option for option in options if option.startswith("epochs")]), set())
 
-    def test_under_nohup_it_goes_on(self):
+    def test_a_run_under_nohup_continues(self):
         dag = self.write("slow.yaml", self.SLOW.replace("100", "10"))
         process = subprocess.Popen(["nohup", satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -25,7 +25,7 @@ TEST_CASE("Text is cut to a width at a whole character, with an ellipsis") {
     CHECK(padded("日", 4) == "日  ");
 }
 
-TEST_CASE("Durations read as people say them") {
+TEST_CASE("Durations have the unit that suits them") {
     CHECK(duration_text(0.0032) == "3.2 ms");
     CHECK(duration_text(1.234) == "1.23 s");
     CHECK(duration_text(12.34) == "12.3 s");
