@@ -1,6 +1,6 @@
 #!/bin/sh
-# A compiler launcher: ccache, told what it must overlook to take part where a precompiled header is used (it sees neither the macros in one,
-# nor __TIME__). A precompiled header is removed before it is made anew: else the preprocessor would read the old one, and ccache might take
+# A compiler launcher: ccache, with the differences that it must ignore to take part where a precompiled header is used (it sees neither the macros in one,
+# nor __TIME__). A precompiled header is removed before it is built again: else the preprocessor would read the old one, and ccache might take
 # what was once made of that for what is asked for now.
 case "$*" in
 *c++-header*)

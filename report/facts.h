@@ -42,7 +42,7 @@ struct StageFacts {
     std::vector<EpochRow> epochs;
     [[nodiscard]] bool has_outcome() const { return outcome == "ran" || outcome == "resumed" || outcome == "reused"; }
 
-    // What the input of this role reads, and the output of this role; null if the description has no such port, or nothing is connected.
+    // What the input of this role reads, and the output of this role; null if the description has no such port, or it is not connected.
     [[nodiscard]] const Reads* reads(PortRole role) const;
     [[nodiscard]] const PortDescription* output(PortRole role) const;
     // The name, for people, of what the input of this role reads: the value of a parameter (label_of), else the stage's name.

@@ -1,4 +1,4 @@
-// How well classes are told apart: confusion matrix, precision and recall of each class.
+// How well classes are distinguished: confusion matrix, precision and recall of each class.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct Confusion {
 // "class 3", "classes 3, 5": for messages.
 [[nodiscard]] std::string classes_text(const std::vector<std::int64_t>& classes);
 
-// precision/C = right / all that were taken for class C; recall/C = right / all that are of class C; 0 where there is none
+// precision/C = right / all that were taken for class C; recall/C = right / all that are of class C; 0 if there is none
 // of them. precision/macro, recall/macro: the mean over the classes, each counting the same.
 [[nodiscard]] Numbers precision_and_recall(const Confusion& confusion);
 // The same, for people.

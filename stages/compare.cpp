@@ -1,7 +1,7 @@
 // compare: did the candidate (P0) do better than the baseline (P)? The numbers, side by side, and the answer in words.
 //
 // Two numbers alone do not answer it: on other test samples the lower one may be the higher. So there is a winner only if a paired test
-// over the samples tells the two apart; it needs the predictions of both. What other seeds would train, only a sweep over seeds shows.
+// over the samples distinguishes the two; it needs the predictions of both. What other seeds would train, only a sweep over seeds shows.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -63,7 +63,7 @@ private:
 // 0 ... count - 1 in the order that the stream decides (Fisher and Yates).
 [[nodiscard]] std::vector<std::int64_t> shuffled(std::int64_t count, const Stream& stream);
 
-// A word for a text, to tell streams apart by name (FNV-1a).
+// A word for a text, to distinguish streams by name (FNV-1a).
 [[nodiscard]] std::uint32_t word_of(std::string_view text);
 
 }  // namespace satdl::stages

@@ -39,7 +39,7 @@ public:
     [[nodiscard]] const Shape& output() const { return shapes_.back(); }
     [[nodiscard]] at::Device device() const { return device_; }
     [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return tensors_; }
-    // The position of a layer. Throws Error{StageFailed} ("did you mean") where there is none of this name.
+    // The position of a layer. Throws Error{StageFailed} ("did you mean") if there is none of this name.
     [[nodiscard]] std::size_t position(const std::string& layer) const;
     [[nodiscard]] const Shape& output_of(std::size_t layer) const { return shapes_[layer]; }
     [[nodiscard]] const std::vector<Shape>& outputs() const { return shapes_; }  // by layer

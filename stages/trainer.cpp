@@ -259,7 +259,7 @@ void Trainer::report_kept(const TrainingState& state) {
     if (state.best_epoch == state.epoch) return;
     Progress progress = place_in(state, true);
     progress.epoch = state.best_epoch;
-    progress.step = 0;  // no step, and no end of an epoch: nobody must count it again
+    progress.step = 0;  // no step, and no end of an epoch: observers must not count it again
     progress.epoch_ended = false;
     const std::vector<double>& kept = state.history.rows[static_cast<std::size_t>(state.best_epoch - 1)];
     for (std::size_t i = 0; i < kept.size(); ++i) progress.metrics.emplace_back(state.history.names[i], kept[i]);

@@ -6,6 +6,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/store/recipe.h"
 
@@ -83,12 +84,16 @@ std::string explanation_text(const PlannedNode& planned, const std::vector<Diffe
         for (const auto& part : parts) {
             if (part.differs()) table.rows.push_back({part.part, value_text(part.before), value_text(part.now)});
         }
-        return table_text(table);
+        return table_text(table, stdout_columns());
     }
     table.columns = {"part of the key", "is"};
-    for (const auto& part : parts) table.rows.push_back({part.part, value_text(part.now)});
+    const auto columns = stdout_columns();
+    for (const auto& part : parts) {
+        const std::string value = value_text(part.now);
+        table.rows.push_back({part.part, columns ? fitted(value, *columns) : value});  // a network would fill the screen
+    }
     table.notes.push_back(ran_before ? "nothing changed since the last run" : "this stage has no result in this store yet");
-    return fmt::format("key {}\n{}", planned.key->hex(), table_text(table));
+    return fmt::format("key {}\n{}", planned.key->hex(), table_text(table, columns));
 }
 
 ExitCode explain(ExplainOptions options) {
@@ -119,14 +124,15 @@ ExitCode explain(ExplainOptions options) {
         fmt::print("{}\n", dump_json(explanation_json(*node, planned, parts, waiting)));
         return ExitCode::Done;
     }
-    fmt::print("{}: {}: {}\n", printable(node->name), name_of(planned.action), printable(planned.because));
+    const auto print = [](const std::string& line) { fmt::print("{}\n", wrapped_lines(line, stdout_columns(), 4)); };
+    print(fmt::format("{}: {}: {}", printable(node->name), name_of(planned.action), printable(planned.because)));
     if (planned.recipe) {
         fmt::print("{}", explanation_text(planned, parts, last.has_value()));
         return ExitCode::Done;
     }
     for (const auto& name : waiting) {
         const PlannedNode& upstream = *plan.find(dag.find(name) - dag.nodes.data());
-        fmt::print("  waits for {}: {}: {}\n", printable(name), name_of(upstream.action), printable(upstream.because));
+        print(fmt::format("  waits for {}: {}: {}", printable(name), name_of(upstream.action), printable(upstream.because)));
     }
     return ExitCode::Done;
 }

@@ -126,6 +126,7 @@ std::string port_text(const ArtifactHeader& header, const std::string& port, Por
 
 void print_rows(const std::string& dag, const std::vector<Row>& rows) {
     Table table{.title = dag, .columns = {"stage", "state", "key", "size", "port", "what"}, .rows = {}, .notes = {}};
+    const auto columns = stdout_columns();
     for (const auto& row : rows) {
         if (!row.header) {
             table.rows.push_back({row.stage, row.state});
@@ -133,7 +134,8 @@ void print_rows(const std::string& dag, const std::vector<Row>& rows) {
         }
         bool first = true;
         for (const auto& [port, kind] : row.header->ports) {
-            const std::string what = port_text(*row.header, port, kind);
+            const std::string all = port_text(*row.header, port, kind);
+            const std::string what = columns ? fitted(all, *columns) : all;
             if (std::exchange(first, false)) {
                 table.rows.push_back(
                     {row.stage, row.state, row.header->key.short_hex(), bytes_text(row.header->file_bytes), port, what});
@@ -142,7 +144,7 @@ void print_rows(const std::string& dag, const std::vector<Row>& rows) {
             }
         }
     }
-    fmt::print("{}", table_text(table, stdout_columns()));
+    fmt::print("{}", table_text(table, columns));
 }
 
 Json rows_json(const std::string& dag, const std::vector<Row>& rows) {

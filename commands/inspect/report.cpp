@@ -148,6 +148,7 @@ ExitCode report(ReportOptions options) {
     }
     const std::string page = page_html(*parts, title + " - satdl report", dump_json(document));
     file->write(page);
+    if (file->is_stdout()) return ExitCode::Done;
     fmt::print("{}: {}, {}\n", printable(options.out), printable(title), bytes_text(page.size()));
     for (const auto& run : document["runs"]) {
         for (const auto& missing : run["missing"]) fmt::print("  missing: {}\n", printable(missing.get<std::string>()));
@@ -161,15 +162,15 @@ void add_report_command(Command& program) {
     program.add_command<ReportOptions>(
         "report", "write a self-contained HTML report",
         "Examples:\n"
-        "  satdl report                                     of the newest run that ran a stage\n"
-        "  satdl report dags/full.yaml --profile quick      of a DAG file as it is now\n"
-        "  satdl report dags/full.yaml noise_factor=0.2     ... with another value\n"
-        "  satdl report 20261124T031731 -o mine.html        of a run, by its id (see .satdl/runs/) or a prefix of it\n"
+        "  satdl report                                   the last run that ran a stage\n"
+        "  satdl report dags/full.yaml --profile quick    a DAG file as it is now\n"
+        "  satdl report dags/full.yaml noise_factor=0.2   ... with another value\n"
+        "  satdl report 20261124T031731 -o mine.html      the run with this id or prefix\n"
         "docs/report.md explains what the page shows and where each number comes from.",
         [](Command& command, ReportOptions& options) {
             command.add_option("what", options.what, "DAG files, their parameters (name=value), or runs; default: the newest run")
                 .type_name("DAG|RUN|NAME=VALUE");
-            command.add_option("-o,--output", options.out, "file to write").type_name("FILE").show_default();
+            command.add_option("-o,--output", options.out, "file to write; - is stdout").type_name("FILE").show_default();
             command.add_flag("--json", options.json, "print the content of the page as JSON instead of writing it (docs/json.md)");
             add_dag_options(command, options.dag);
             add_store_options(command, options.store);

@@ -191,11 +191,11 @@ void add_show_command(Command& program) {
     program.add_command<ShowOptions>(
         "show", "show an artifact or a tensor: shape, statistics, provenance",
         "Examples:\n"
-        "  satdl show m1                          the artifact of a stage of the DAG that ran last\n"
-        "  satdl show m1/model/conv_1.weight      one tensor\n"
-        "  satdl show noisy@train --images 8      draw its first images in the terminal\n"
-        "  satdl show results/full/m1.h5          an artifact by its path\n"
-        "  satdl show 3f9a52c0                    ... or by the first digits of its key",
+        "  satdl show m1                       the artifact of a stage of the last DAG\n"
+        "  satdl show m1/model/conv_1.weight   one tensor\n"
+        "  satdl show noisy@train --images 8   draw its first images in the terminal\n"
+        "  satdl show results/full/m1.h5       an artifact by its path\n"
+        "  satdl show 3f9a52c0                 ... or by the first digits of its key",
         [](Command& command, ShowOptions& options) {
             command.add_option("what", options.what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key").required().type_name("WHAT");
             command.add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")

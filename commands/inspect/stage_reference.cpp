@@ -14,6 +14,8 @@ namespace satdl {
 
 namespace {
 
+constexpr int kIndent = 4;  // of the lines below a heading
+
 struct StagesOptions {
     std::string kind;
     std::vector<std::string> libraries;
@@ -61,8 +63,8 @@ std::string port_text(const PortDescription& port) {
 
 std::string reference(const CatalogEntry& entry) {
     const StageDescription& stage = entry.description;
-    std::string text =
-        fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
+    const std::string first = fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
+    std::string text = wrapped_lines(first, stdout_columns(), kIndent);
     const auto add_ports = [&text](const char* title, const std::vector<PortDescription>& ports) {
         Table table{.title = title, .columns = {"port", "type", "help"}, .rows = {}, .notes = {}};
         for (const auto& port : ports) table.rows.push_back({port.name, port_text(port), port.help});
@@ -117,14 +119,16 @@ Json stage_json(const CatalogEntry& entry) {
 
 void print_layers() {
     for (const auto& layer : layer_descriptions()) {
-        fmt::print("{}: {}\n    {}\n", layer.kind, layer.help, layer.shapes);
+        const std::string first = fmt::format("{}: {}\n    {}\n", layer.kind, layer.help, layer.shapes);
+        fmt::print("{}", wrapped_lines(first, stdout_columns(), kIndent));
         for (const auto& option : layer.options) {
             const ConfigValue fallback = option.get(layer.defaults);
             const std::string otherwise = option.required          ? "required"
                                           : option.same_as.empty() ? fmt::format("default {}", fallback.text())
                                                                    : fmt::format("default: same as {}", option.same_as);
-            fmt::print("    {:<16} {}, {}: {}{}\n", option.name, wanted(option), otherwise, option.help,
-                       option.name == layer.main ? fmt::format(" (also `{}: VALUE`)", layer.kind) : "");
+            const std::string line = fmt::format("    {:<16} {}, {}: {}{}", option.name, wanted(option), otherwise, option.help,
+                                                 option.name == layer.main ? fmt::format(" (also `{}: VALUE`)", layer.kind) : "");
+            fmt::print("{}\n", wrapped_lines(line, stdout_columns(), kIndent + 17));
         }
         fmt::print("\n");
     }

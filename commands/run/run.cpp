@@ -13,6 +13,7 @@
 #include "commands/shared/signals.h"
 #include "commands/shared/warnings.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
@@ -35,6 +36,8 @@ constexpr const char* kExamples = R"(Examples:
   satdl run dags/full.yaml m1.epochs=5      set it in one stage
   satdl run dags/full.yaml seed=1,2,3       run once per value, as --sweep does)";
 
+constexpr int kActionColumns = 10;  // of a plan's line; the stage's name follows
+
 // Throws if a stage was requested with -s and one of its inputs is not in the store.
 void refuse_blocked(const Dag& dag, const Plan& plan) {
     std::string message, hint;
@@ -52,7 +55,7 @@ void print_summary(const RunOptions& options, const Dag& dag, const RunResult& r
     if (options.json || options.quiet) return;
     const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
     const std::string_view distance = all_reused ? "" : "\n";  // separates it from the progress lines
-    print_text(fmt::format("{}{}{}\n", distance, table_text(summary_table(dag, result)), summary_line(dag, result, seconds)));
+    print_text(fmt::format("{}{}{}\n", distance, table_text(summary_table(dag, result), stdout_columns()), summary_line(dag, result, seconds)));
 }
 
 void print_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
@@ -64,7 +67,7 @@ void print_tables(const RunOptions& options, const Dag& dag, const RunResult& re
             print_line(dump_json(event));
         } else {
             table.title = table.title.empty() ? stage : fmt::format("{}: {}", stage, table.title);
-            print_text(fmt::format("\n{}", table_text(table)));
+            print_text(fmt::format("\n{}", table_text(table, stdout_columns())));
         }
     }
 }
@@ -94,6 +97,10 @@ ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (options.smoke) return run_smoke(options);
+    if (options.sweep.csv == OutputFile::kStdout) {
+        if (options.json) throw Error(ExitCode::Usage, "--csv - cannot be combined with --json", "name a file for one of them: --csv points.csv");
+        options.quiet = true;
+    }
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
@@ -114,11 +121,12 @@ ExitCode run(RunOptions options) {
     check_metrics(query, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
     const Limits limits = limits_of(options, session.machine());
     const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
-    if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", sweep_line(load));
+    if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", wrapped_lines(sweep_line(load), stdout_columns(), 4));
     for (const SweepAxis& axis : sweep.axes)
         if (axis.unused) print_warning(unused_text(axis));
     if (options.dry_run) {
-        fmt::print("{}", options.json ? dump_json(plan_json(dag, plan)) + '\n' : to_text(plan, dag));
+        fmt::print("{}", options.json ? dump_json(plan_json(dag, plan)) + '\n'
+                                      : wrapped_lines(to_text(plan, dag), stdout_columns(), kActionColumns));
         return ExitCode::Done;
     }
     refuse_blocked(dag, plan);

@@ -7,6 +7,7 @@
 
 #include "commands/shared/run_display.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
 
@@ -70,7 +71,7 @@ void report_sweep(OutputFile* csv, bool silent, const Sweep& sweep, const SweepQ
     };
     const SweepSummary summary = summarise_sweep(sweep, outcomes, metrics_of, query);
     observer.sweep_finished(sweep, summary, result);
-    if (!silent) print_text(fmt::format("\n{}", table_text(to_table(summary))));
+    if (!silent) print_text(fmt::format("\n{}", table_text(to_table(summary), stdout_columns(), label_columns(summary))));
     if (csv != nullptr) csv->write(to_csv(summary));
     std::fflush(stdout);
     refuse_unknown(summary, result);

@@ -16,7 +16,7 @@ namespace {
 // The metrics of the stages that run or are reused, by the stage's name in the single DAG.
 struct Reported {
     std::vector<std::string> columns;  // names as in summarise_sweep()
-    bool may_be_more = false;          // only running can tell
+    bool may_be_more = false;          // known only when the stage runs
 };
 
 // The metrics that a node will report, by port; nullopt if they are known only when it runs.
@@ -115,7 +115,7 @@ void add_sweep_options(Command& command, SweepOptions& options) {
                     "report the difference B - A of two metrics, point by point; default: the metrics that a stage compares, as compare "
                     "does p and p0; may be repeated")
         .type_name("A,B");
-    command.add_option("--csv", options.csv, "also write the sweep's points to this file").type_name("FILE");
+    command.add_option("--csv", options.csv, "also write the sweep's points to this file; - is stdout, instead of progress and summary").type_name("FILE");
     command
         .add_option("--max-parallel", options.max_parallel,
                     "maximum number of concurrent points; stages that several points share are not counted; default: limited by the cores")

@@ -5,9 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <sstream>
 
 #include "commands/shared/warnings.h"
 #include "pipeline/core/suggest.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 
 namespace satdl {
@@ -27,11 +30,37 @@ void check_command(const CLI::App& program, const std::vector<std::string>& argu
 }
 
 constexpr int kHelpWidth = 80;
+constexpr std::size_t kFewCommands = 3;  // an option of more of them says little
 
+// As wide as the terminal, but at most kHelpWidth columns.
 class HelpFormatter : public CLI::Formatter {
-    std::string make_option_desc(const CLI::Option* option) const override {
-        return wrapped(option->get_description(), kHelpWidth - static_cast<int>(get_column_width()));
+public:
+    HelpFormatter() : width_(std::min(stdout_columns().value_or(kHelpWidth), kHelpWidth)) {
+        column_width(static_cast<std::size_t>(width_ * 3 / 8));  // 30 of 80, as CLI11 has it
     }
+
+private:
+    std::string make_option_desc(const CLI::Option* option) const override { return beside_names(option->get_description()); }
+    std::string make_subcommand(const CLI::App* command) const override {
+        std::ostringstream text;
+        CLI::detail::format_help(text, command->get_display_name(true), beside_names(command->get_description()), get_column_width());
+        return text.str();
+    }
+    std::string make_description(const CLI::App* command) const override { return filled(Formatter::make_description(command)); }
+    std::string make_footer(const CLI::App* command) const override { return filled(Formatter::make_footer(command)); }
+
+    [[nodiscard]] std::string beside_names(const std::string& text) const {
+        return wrapped(text, width_ - static_cast<int>(get_column_width()));
+    }
+    // Paragraphs are filled; the continuation lines of examples, which are indented, are indented further.
+    [[nodiscard]] std::string filled(const std::string& text) const {
+        std::istringstream lines(text);
+        std::string all;
+        for (std::string line; std::getline(lines, line);) all += wrapped(line, width_, line.starts_with(' ') ? 6 : 0) + '\n';
+        return all;
+    }
+
+    const int width_;
 };
 
 const CLI::App& chosen_command(const CLI::App& program) {
@@ -49,21 +78,37 @@ std::vector<std::string> option_names(const CLI::App& command) {
     return names;
 }
 
+// "satdl run", "satdl cache gc": the commands below `command` that have this option.
+std::vector<std::string> commands_with(const std::string& option, const CLI::App& command, const std::string& path) {
+    std::vector<std::string> found;
+    for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; })) {
+        const std::string name = path + ' ' + one->get_name();
+        const std::vector<std::string> options = option_names(*one);
+        if (std::ranges::find(options, option) != options.end()) found.push_back(name);
+        std::ranges::move(commands_with(option, *one, name), std::back_inserter(found));
+    }
+    return found;
+}
+
 // What to write instead of `option`, which the command does not have; `next`: the argument behind it, or "".
-std::string advice_on(std::string_view option, std::string_view next, const CLI::App& command) {
+std::string advice_on(std::string_view option, std::string_view next, const CLI::App& program) {
+    const CLI::App& command = chosen_command(program);
     const std::vector<std::string> known = option_names(command);
     const std::string_view dashless = option.substr(std::min(option.find_first_not_of('-'), option.size()));
     const std::string name(dashless.substr(0, dashless.find('=')));
     const bool is_short = !option.starts_with("--");
-    const auto begins_so = [&](const std::string& one) { return is_short && !name.empty() && one.front() == name.front(); };
-    if (const auto found = std::ranges::find_if(known, begins_so); found != known.end()) return fmt::format("did you mean '--{}'?", *found);
+    std::vector<std::string> alike;
+    std::ranges::copy_if(known, std::back_inserter(alike), [&](const std::string& one) { return !name.empty() && one.starts_with(name); });
+    if (!alike.empty()) return fmt::format("did you mean '--{}'?", fmt::join(alike, "' or '--"));
+    if (const auto others = commands_with(name, program, program.get_name()); !others.empty() && others.size() <= kFewCommands)
+        return fmt::format("that is an option of `{}`", fmt::join(others, "` and `"));
     if (const auto near = nearest(name, known)) return fmt::format("did you mean '--{}'?", printable(*near));
     const bool takes_parameters = std::ranges::find(known, "set") != known.end();
     if (!takes_parameters || is_short) return fmt::format("known: --{}", fmt::join(known, ", --"));
     std::string_view value = "VALUE";
     if (name.size() < dashless.size()) value = dashless.substr(name.size() + 1);
     else if (!next.empty() && !next.starts_with('-')) value = next;
-    return fmt::format("a parameter is set without dashes: {}={}", printable(name), printable(value));
+    return fmt::format("a parameter of the DAG is set as {0}={1}, one of a stage as STAGE.{0}={1}", printable(name), printable(value));
 }
 
 // After a failed parse; CLI11 would only list what it did not expect.
@@ -74,8 +119,10 @@ void check_options(const CLI::App& program, const std::vector<std::string>& argu
     const auto at = std::ranges::find(arguments, *option);
     const std::string next = at != arguments.end() && at + 1 != arguments.end() ? *(at + 1) : "";
     throw Error(ExitCode::Usage, fmt::format("there is no option '{}'", printable(option->substr(0, option->find('=')))),
-                advice_on(*option, next, chosen_command(program)));
+                advice_on(*option, next, program));
 }
+
+std::string refuse_empty(const std::string& value) { return value.empty() ? "the value must not be empty" : ""; }
 
 }  // namespace
 
@@ -137,11 +184,11 @@ Option& Option::not_negative() {
 Option Command::add_flag(const char* names, bool& value, const char* help) { return Option(*app_->add_flag(names, value, help)); }
 
 Option Command::add_option(const char* names, std::string& value, const char* help) {
-    return Option(*app_->add_option(names, value, help));
+    return Option(*app_->add_option(names, value, help)->check(refuse_empty));
 }
 
 Option Command::add_option(const char* names, std::vector<std::string>& values, const char* help) {
-    CLI::Option& option = *app_->add_option(names, values, help);
+    CLI::Option& option = *app_->add_option(names, values, help)->check(refuse_empty);
     if (!option.get_positional()) option.allow_extra_args(false);
     return Option(option);
 }

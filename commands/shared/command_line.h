@@ -52,6 +52,7 @@ public:
     Command(CLI::App& app, Work& chosen) : app_(&app), chosen_(&chosen) {}
 
     Option add_flag(const char* names, bool& value, const char* help);
+    // A text that is not empty.
     Option add_option(const char* names, std::string& value, const char* help);
     // An option may be repeated and takes one value each time; an argument takes all that follow.
     Option add_option(const char* names, std::vector<std::string>& values, const char* help);

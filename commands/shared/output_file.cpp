@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "commands/shared/run_display.h"
 #include "pipeline/core/error.h"
 
 namespace fs = std::filesystem;
@@ -16,6 +17,7 @@ namespace satdl {
 
 OutputFile::OutputFile(const std::string& path, std::string what, std::string option, const ProtectedFiles& others)
     : named_(path), what_(std::move(what)), option_(std::move(option)) {
+    if (is_stdout()) return;
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status)) refuse("it is a folder");
@@ -47,6 +49,7 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::write(const std::string& text) {
+    if (is_stdout()) return print_text(text);
     file_ << text;
     file_.close();
     if (!file_) refuse(std::strerror(errno));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace satdl {
@@ -14,7 +15,7 @@ struct ProtectedFiles {
     std::filesystem::path store;
 };
 
-// The file gets its name when it is complete; a device or a pipe is written directly.
+// The file gets its name when it is complete; a device or a pipe is written directly. "-" is stdout.
 class OutputFile {
 public:
     // `what` is in the file, and `option` names it: both for the message. Throws Error{Usage}.
@@ -24,6 +25,9 @@ public:
     OutputFile& operator=(const OutputFile&) = delete;
 
     void write(const std::string& text);  // once; throws Error{Usage}
+    [[nodiscard]] bool is_stdout() const { return named_ == kStdout; }
+
+    static constexpr std::string_view kStdout = "-";
 
 private:
     void check_replaceable(const ProtectedFiles& others) const;

@@ -21,7 +21,7 @@ enum class DisplayMode {
 // Warnings go to stderr, whatever is shown.
 [[nodiscard]] std::unique_ptr<Observer> display_on_stdout(DisplayMode mode, const RunInfo& info, Clock& clock);
 
-// Never throws, as fmt::print does: a run goes on if nobody reads its output, or its disk is full. The end of main sees what failed.
+// Never throws, as fmt::print does: a run continues if its output is not read or the disk is full. The end of main sees what failed.
 void print_text(std::string_view text);
 // In one write, and flushed: other programs may be reading.
 void print_line(const std::string& line);

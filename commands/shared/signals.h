@@ -2,7 +2,7 @@
 // to stop: running stages are asked to stop, the run ends with its summary. A second signal ends the program at once. A signal that was
 // ignored at the start of the program (nohup) stays ignored.
 //
-// SIGPIPE ends nothing: if the reader of the output has ended (`| head`), the run goes on without output.
+// SIGPIPE ends nothing: if the reader of the output has ended (`| head`), the run continues without output.
 #pragma once
 
 #include <atomic>

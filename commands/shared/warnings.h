@@ -7,7 +7,7 @@
 
 namespace satdl {
 
-// On stderr, with a line feed. Never throws, as fmt::print does, and never ends the program by SIGPIPE: whoever reads stderr may be gone.
+// On stderr, with a line feed. Never throws, as fmt::print does, and never ends the program by SIGPIPE: the reader of stderr may be gone.
 void print_on_stderr(std::string_view text);
 
 // On one line and printable; "warning" is coloured on a terminal, unless NO_COLOR is set.

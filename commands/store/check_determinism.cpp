@@ -1,7 +1,7 @@
 // satdl check-determinism: do stages return the same bytes again, in another process and with another number of jobs?
 //
 // A separate process computes the artifacts that the store lacks. Then the stages run twice in this process, one at a time, and as many
-// in parallel as the cores allow; nothing of that is stored.
+// in parallel as the cores allow; their outputs are not stored.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include "commands/shared/signals.h"
 #include "commands/store/comparing_store.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_executor.h"
@@ -89,8 +90,10 @@ void print_findings(const CheckOptions& options, const std::string& dag, const s
     }
     Table table{.title = {}, .columns = {"stage", "rerun", "bytes", "difference"}, .rows = {}, .notes = {}};
     for (const auto& finding : findings) table.rows.push_back({finding.stage, finding.round, finding.outcome, finding.details});
-    fmt::print("\n{}{}: {} stages: {}\n", table_text(table), dag, findings.size() / rounds,
-               good ? "the same bytes each time" : "the bytes differ");
+    const std::size_t stages = findings.size() / rounds;
+    table.notes.push_back(fmt::format("{}: {} stage{}: {}", dag, stages, stages == 1 ? "" : "s",
+                                      good ? "the same bytes each time" : "the bytes differ"));
+    fmt::print("\n{}", table_text(table, stdout_columns()));
 }
 
 ExitCode check(CheckOptions options) {

@@ -10,6 +10,7 @@
 #include "commands/shared/session.h"
 #include "commands/shared/warnings.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/run_summary.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/json_events.h"
@@ -114,7 +115,7 @@ void print_result(const GcOptions& options, const Garbage& garbage) {
                                   fmt::format("{:.1f}", artifact.age_days),
                                   artifact.seconds ? duration_text(*artifact.seconds) : "?"});
         }
-        fmt::print("{}", table_text(table));
+        fmt::print("{}", table_text(table, stdout_columns()));
     }
     fmt::print("{} {} artifacts ({}){}{}, {} remain ({})\n", options.dry_run ? "would remove" : "removed", garbage.artifacts.size(),
                bytes_text(bytes_of(garbage.artifacts)), beside(garbage.final_checkpoints, "final checkpoint", "final checkpoints"),

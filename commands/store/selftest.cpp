@@ -7,6 +7,7 @@
 
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/store/file_system_probe.h"
 
@@ -67,7 +68,8 @@ ExitCode selftest(const SelftestOptions& options) {
             table.rows.push_back({one.name, std::string(name_of(one.verdict)), one.found});
             if (!one.consequence.empty()) table.notes.push_back(fmt::format("{}: {}", one.name, one.consequence));
         }
-        fmt::print("{}{}: {}\n", table_text(table), printable(place.string()), usable ? "fit for a store" : "unsafe: do not keep a store there");
+        table.notes.push_back(fmt::format("{}: {}", place.string(), usable ? "fit for a store" : "unsafe: do not keep a store there"));
+        fmt::print("{}", table_text(table, stdout_columns()));
     }
     return usable ? ExitCode::Done : ExitCode::Store;
 }

@@ -12,6 +12,7 @@
 #include "commands/shared/warnings.h"
 #include "commands/store/repair.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/store_lock.h"
@@ -125,7 +126,7 @@ void print_result(const std::vector<QuarantinedArtifact>& quarantined) {
         table.rows.push_back(
             {one.key.hex().substr(0, 12), one.stage.empty() ? "?" : one.stage, one.failure.empty() ? "yes" : "no", one.describe()});
     }
-    fmt::print("\n{}", table_text(table));
+    fmt::print("\n{}", table_text(table, stdout_columns()));
 }
 
 // Whether there is damage that was not repaired.
@@ -156,9 +157,9 @@ ExitCode verify(VerifyOptions options) {
 void add_verify_command(Command& cache) {
     cache.add_command<VerifyOptions>(
         "verify", "check every byte against its digest; move damaged files to quarantine",
-        "Checks artifacts, checkpoints, final checkpoints and the lines of run records. With --repair, recomputes the artifacts in\n"
-        "quarantine from the DAG in the record of their run, and compares them with the recorded digests. A damaged checkpoint\n"
-        "needs no repair: an earlier one is used, or the stage starts over. A record cannot be repaired; its damaged lines are\n"
+        "Checks artifacts, checkpoints, final checkpoints and the lines of run records. With --repair, recomputes the artifacts in "
+        "quarantine from the DAG in the record of their run, and compares them with the recorded digests. A damaged checkpoint "
+        "needs no repair: an earlier one is used, or the stage starts over. A record cannot be repaired; its damaged lines are "
         "ignored, and deleting its folder in .satdl/runs/ forgets the run.\n"
         "Exit code 3: something is damaged, or could not be repaired.\n"
         "Examples:\n  satdl cache verify\n  satdl cache verify --repair",

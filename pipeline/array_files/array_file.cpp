@@ -39,7 +39,7 @@ std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, c
         if (kind == FileKind::Npy) return read_npy_type(file);
         if (kind == FileKind::Idx) return read_idx_type(file);
     } catch (const Error&) {
-        // reported by whoever reads the array
+        // reported when the array is read
     }
     return std::nullopt;
 }

@@ -20,8 +20,8 @@ struct ArraySelection {
 // Throws Error{Store} naming the file.
 [[nodiscard]] Array read_array_file(const std::filesystem::path& path, const ArraySelection& selection);
 
-// What the file's header says of its array, without `limit`; -1: an extent that only reading will tell (the rows of a CSV file). nullopt:
-// only reading it will tell (HDF5), or it cannot be read, which is for whoever reads it to report.
+// What the file's header says of its array, without `limit`; -1: an extent that only reading determines (the rows of a CSV file). nullopt:
+// only reading determines it (HDF5), or it cannot be read, which is reported when it is read.
 [[nodiscard]] std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, const ArraySelection& selection);
 
 }  // namespace satdl

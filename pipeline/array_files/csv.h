@@ -24,7 +24,7 @@ struct Columns {
 // Throws Error{Store} naming file, line and column: a field that is no number, an integer that float64 does not have exactly, a row of
 // another length, a column that is not there.
 [[nodiscard]] Array read_csv(BinaryFile& file, const std::optional<Columns>& columns, std::optional<std::int64_t> limit);
-// The same, of the first row alone: the number of rows is -1, as only reading will tell.
+// The same, of the first row alone: the number of rows is -1, as only reading determines it.
 [[nodiscard]] ArrayType read_csv_type(BinaryFile& file, const std::optional<Columns>& columns);
 
 }  // namespace satdl

@@ -25,7 +25,7 @@ enum class FileKind {
 [[nodiscard]] FileKind file_kind(BinaryFile& file);
 [[nodiscard]] std::string_view name_of(FileKind kind);  // "an HTML page"; "" for Other
 
-// The error for a file that should be `wanted`, "an IDX file", and is another. `hint`: where nothing is known of what it is.
+// The error for a file that should be `wanted`, "an IDX file", and is another. `hint`: for a file of unknown format.
 [[nodiscard]] Error wrong_kind(BinaryFile& file, std::string_view wanted, std::string hint);
 
 }  // namespace satdl

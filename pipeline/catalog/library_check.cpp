@@ -38,7 +38,7 @@ bool is_private_group(gid_t group) {
     return std::string_view(entry.gr_name) == user.pw_name;
 }
 
-// Whoever may change the file, or what its name stands for, could run code as the user.
+// Anyone who may change the file, or what its name stands for, could run code as the user.
 void check_writers(const fs::path& library, const fs::path& path, std::string_view what) {
     struct stat found {};
     if (::stat(path.c_str(), &found) != 0) throw FileError(errno, "stat", path);

@@ -16,7 +16,7 @@ struct LibraryFile {
 
 // `described`: the digest of the library that the manifest describes, ABI included. Throws Error{Store} naming the file and what to do: it
 // cannot be read; it was replaced since `planned` (if that is known); it, or its folder, belongs to a user other than root and the
-// user, or others may write to it; it is another file than the manifest describes. Then nothing of it has been loaded.
+// user, or others may write to it; it is another file than the manifest describes. Then it has not been loaded.
 //
 // Rejected: comparing what the loaded library says of itself with its manifest, and its ABI read from the ELF file before: more code, which
 // showed less.

@@ -46,7 +46,7 @@ struct Dag {
     std::filesystem::path file;
     Numerics numerics = Numerics::Exact;
     std::vector<Node> nodes;  // in topological order; among the ready ones, in the order of the YAML
-    // By NodeId: what flows along the edges. Inferred once, by whoever makes the DAG or changes a parameter (type_inference.h); empty
+    // By NodeId: what flows along the edges. Inferred once, by the code that makes the DAG or changes a parameter (type_inference.h); empty
     // until then. They do not depend on names.
     std::vector<NodeTypes> types;
     // Names that stand for several nodes (of `foreach`, `matrix`; in a sweep also of plain stages), ascending.

@@ -13,7 +13,7 @@
 
 namespace satdl {
 
-// kUnknown: an extent that only running can tell.
+// kUnknown: an extent that is known only when the stage runs.
 struct PortType {
     PortKind kind = PortKind::Array;
     std::optional<DType> dtype{};
@@ -29,7 +29,7 @@ struct PortType {
 // What leaves a node, and what it costs.
 struct NodeTypes {
     std::map<std::string, PortType> outputs;  // by port
-    // Forward multiply-adds of one sample through the network that the node trains or applies; 0: none, or only running can tell.
+    // Forward multiply-adds of one sample through the network that the node trains or applies; 0: none, or unknown before it runs.
     std::int64_t network_cost = 0;
 
     [[nodiscard]] const PortType* find(const std::string& port) const;  // nullptr if the node has no such output
@@ -39,7 +39,7 @@ struct NodeTypes {
 [[nodiscard]] std::string extents_text(const Shape& shape);
 // "float32 [60000, 1, 28, 28]"; '?' for what is unknown.
 [[nodiscard]] std::string describe(const PortType& type);
-// Its size in memory and on disk; 0 if only running can tell.
+// Its size in memory and on disk; 0 if unknown before it runs.
 [[nodiscard]] std::uint64_t expected_bytes(const PortType& type);
 // Whether one could be the other: unknown extents and unknown shapes fit everything.
 [[nodiscard]] bool could_equal(const Shape& a, const Shape& b);

@@ -53,7 +53,7 @@ std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
     return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
 
-// Of one sample; 0 if only running can tell.
+// Of one sample; 0 if unknown before it runs.
 std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
     std::int64_t total = 0;
     for (const LayerSummary& layer : layers) {
@@ -657,9 +657,9 @@ void NodeTyper::check_anything_to_train(const PortDescription::ModelRule& rule, 
     diagnostics_.add(place_of(rule.net), fmt::format("nothing to train: {} has weights", because), "add a dense or a conv layer");
 }
 
-// ---- metrics: which names the outputs will hold, and whether what names one of them names one that is there ----
+// ---- metrics: which names the outputs will hold, and whether every reference to one names an existing one ----
 
-// What decides the names; nothing where only running can tell.
+// What decides the names; empty if unknown before it runs.
 std::optional<LossFacts> NodeTyper::loss_facts(const NodeTypes& outputs) const {
     const PortType* model = model_of_loss(outputs);
     if (model == nullptr) return std::nullopt;

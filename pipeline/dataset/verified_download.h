@@ -14,7 +14,7 @@
 namespace satdl {
 
 // `folder`/.tmp-XXXXXX, removed with everything in it when this ends. Its owner holds a lock on it while it lives, so that
-// the next one can tell a dead process's from a living one's; process numbers cannot, and mean nothing across containers.
+// the next one can distinguish a dead process's from a living one's; process numbers cannot, and mean nothing across containers.
 //
 // Not the store's Staging, which goes by process numbers: what a killed container leaves there stays for a day, and here that would be
 // whole downloads in the folder of the user's data. Where flock holds nothing, two fetches of one dataset at once may disturb each other:

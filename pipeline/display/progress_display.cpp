@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "pipeline/display/progress_tracker.h"
@@ -23,6 +24,7 @@ namespace {
 constexpr double kRedrawSeconds = 0.05;
 constexpr double kPlainSeconds = 30;
 constexpr int kNameColumns = 32;
+constexpr int kIndent = 2;  // of a wrapped line, as wide as a mark
 
 int machine_cores() {
     return std::max(1u, std::thread::hardware_concurrency());
@@ -194,14 +196,16 @@ private:
     void tick() override {
         if (screen().clock.seconds() - drawn_at_ >= kRedrawSeconds) draw();
     }
-    void print_line(const std::string& line) override {
-        above_ += line + kEndOfLine;
-        tick();
-    }
+    void print_line(const std::string& line) override { print_above("", line); }
     void finished(NodeState state, const std::string& line) override {
         const Mark mark = mark_of(state);
-        print_line(screen().colour ? fmt::format("{}{}\x1b[0m {}", mark.colour, mark.sign, line)
-                            : fmt::format("{} {}", mark.sign, line));
+        print_above(screen().colour ? fmt::format("{}{}\x1b[0m ", mark.colour, mark.sign) : fmt::format("{} ", mark.sign), line);
+    }
+    void print_above(const std::string& mark, const std::string& line) {
+        std::istringstream lines(wrapped(line, screen().size().columns - kIndent, kIndent));
+        above_ += mark;
+        for (std::string one; std::getline(lines, one);) above_ += one + kEndOfLine;
+        tick();
     }
     void clear() override {
         screen().write(to_first_row(screen().size()) + std::exchange(above_, {}) + kClearBelow);

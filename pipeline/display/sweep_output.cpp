@@ -53,7 +53,7 @@ std::size_t count_of_best(const SweepSummary& report) {
     return static_cast<std::size_t>(std::ranges::count_if(report.rows, &SweepSummary::Row::best));
 }
 
-// "best" only of a row that its repetitions tell from all others; without repetitions the word says no more than the number does.
+// "best" only of a row that its repetitions distinguish from all others; without repetitions the word says no more than the number does.
 std::string best_word(const SweepSummary& report) {
     if (!report.has_intervals()) return *report.best == Best::Max ? "highest" : "lowest";
     return count_of_best(report) == 1 ? "best" : "among the best";
@@ -110,7 +110,7 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
                                     report.metrics[*report.sorted_by]));
     }
     if (report.sorted_by && report.best && report.has_intervals() && count_of_best(report) > 1)
-        notes.push_back(fmt::format("{} setting{} cannot be told from the first: the 95 % intervals of the two means overlap, "
+        notes.push_back(fmt::format("{} setting{} cannot be distinguished from the first: the 95 % intervals of the two means overlap, "
                                     "or one has none", count_of_best(report) - 1, count_of_best(report) == 2 ? "" : "s"));
     for (const SweepAxis& axis : report.axes)
         if (axis.unused) notes.push_back(unused_text(axis));
@@ -146,6 +146,11 @@ Table to_table(const SweepSummary& report) {
     for (const auto& row : report.rows) table.rows.push_back(cells_of(report, row, any_failed));
     table.notes = notes_of(report);
     return table;
+}
+
+std::size_t label_columns(const SweepSummary& report) {
+    const auto count = std::ranges::count_if(report.axes, [](const SweepAxis& axis) { return !axis.repeats; });
+    return static_cast<std::size_t>(count) + (report.repeats() ? 1 : 0);
 }
 
 std::string to_csv(const SweepSummary& report) {

@@ -9,6 +9,7 @@
 namespace satdl {
 
 [[nodiscard]] Table to_table(const SweepSummary& report);  // rounded, for people: one row per setting
+[[nodiscard]] std::size_t label_columns(const SweepSummary& report);  // the first columns of that table, which say what a row is
 // Unrounded: one row per point; with repetitions also mean, sd and n of each metric over its setting.
 [[nodiscard]] std::string to_csv(const SweepSummary& report);
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "pipeline/core/ascii.h"
@@ -15,7 +16,7 @@ namespace satdl {
 
 namespace {
 
-constexpr int kReadable = 24;  // no column is wrapped to less
+constexpr int kReadable = 16;  // no column of text is wrapped to less
 
 int width_of(char32_t point) {
     struct Range {
@@ -39,30 +40,146 @@ bool is_number(std::string_view cell) {
     });
 }
 
-std::string line_of(const std::vector<std::string>& cells, const std::vector<int>& widths,
-                    const std::vector<bool>& to_right) {
-    std::string line;
-    for (std::size_t column = 0; column < cells.size(); ++column) {
-        if (column != 0) line += "  ";
-        const std::string space(static_cast<std::size_t>(std::max(0, widths[column] - display_width(cells[column]))), ' ');
-        line += to_right[column] ? space + cells[column] : cells[column] + space;
+struct Column {
+    std::string header;
+    std::vector<std::string> cells;  // by row
+    bool is_numeric = false;
+    int width = 0;      // without wrapping
+    int min_width = 0;  // wrapped
+};
+
+using Part = std::vector<Column>;  // of a table: what stands side by side
+
+// Behind which a long word is broken.
+constexpr std::string_view kSeparators = "/.-,|[";
+
+int longest_piece(std::string_view text) {
+    int longest = 0;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find_first_of(std::string(kSeparators) + ' '), text.size() - 1) + 1;
+        longest = std::max(longest, display_width(text.substr(0, end)));
+        text.remove_prefix(end);
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-    return line + '\n';
+    return longest;
 }
 
-// The last cell may take several lines.
-std::string lines_of(std::vector<std::string> cells, const std::vector<int>& widths, const std::vector<bool>& to_right) {
-    if (cells.empty() || display_width(cells.back()) <= widths.back()) return line_of(cells, widths, to_right);
-    const std::string last = wrapped(cells.back(), widths.back());
-    std::string text;
-    for (std::size_t begin = 0; begin <= last.size();) {
-        const std::size_t end = std::min(last.find('\n', begin), last.size());
-        cells.back() = last.substr(begin, end - begin);
-        text += line_of(cells, widths, to_right);
-        std::ranges::fill(cells, "");
+// The bytes of the word's beginning that stand on a line of `width` columns: one character at least.
+std::size_t beginning_of(std::string_view word, int width) {
+    std::size_t end = 0, separated = 0;
+    for (int used = 0; end < word.size();) {
+        const CodePoint point = code_point(word, end);
+        used += width_of(point.value);
+        if (used > width && end > 0) break;
+        end += point.bytes;
+        if (kSeparators.find(word[end - 1]) != std::string_view::npos) separated = end;
+    }
+    return end < word.size() && separated > 0 ? separated : end;
+}
+
+std::vector<std::string_view> split_lines(std::string_view text) {
+    std::vector<std::string_view> lines;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        lines.push_back(text.substr(begin, end - begin));
         begin = end + 1;
     }
+    return lines;
+}
+
+std::vector<Column> columns_of(const Table& table) {
+    std::vector<Column> columns;
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        Column& column = columns.emplace_back();
+        column.header = printable(table.columns[i]);
+        column.is_numeric = !table.rows.empty();
+        int cells_width = 0;
+        for (const auto& row : table.rows) {
+            const std::string& cell = column.cells.emplace_back(i < row.size() ? printable(row[i]) : "");
+            cells_width = std::max(cells_width, display_width(cell));
+            column.is_numeric = column.is_numeric && is_number(cell);
+        }
+        column.width = std::max(display_width(column.header), cells_width);
+        const int readable = column.is_numeric ? cells_width : std::min(cells_width, kReadable);
+        column.min_width = std::max(longest_piece(column.header), readable);
+    }
+    return columns;
+}
+
+int total_width(const std::vector<Column>& columns, int Column::*width) {
+    const auto add = [width](int sum, const Column& column) { return sum + 2 + column.*width; };
+    return std::accumulate(columns.begin(), columns.end(), -2, add);
+}
+
+// Makes the widest columns narrower, as far as that goes.
+void narrow(Part& columns, int width) {
+    for (int excess = total_width(columns, &Column::width) - width; excess > 0; --excess) {
+        Column* widest = nullptr;
+        for (Column& column : columns) {
+            const bool can = column.width > column.min_width;
+            if (can && (widest == nullptr || column.width >= widest->width)) widest = &column;
+        }
+        if (widest == nullptr) return;
+        --widest->width;
+    }
+}
+
+// As many columns in each part as fit if they are as wide as `its` says. Each part begins with the first `labels` columns.
+std::vector<Part> parts_of(const std::vector<Column>& columns, int Column::*its, int width, std::size_t labels) {
+    const std::vector<Column> label_columns(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(std::min(labels, columns.size())));
+    std::vector<Part> parts{label_columns};
+    for (std::size_t i = label_columns.size(); i < columns.size(); ++i) {
+        parts.back().push_back(columns[i]);
+        const bool fits = total_width(parts.back(), its) <= width;
+        if (fits || parts.back().size() == label_columns.size() + 1) continue;
+        parts.back().pop_back();
+        parts.push_back(label_columns);
+        parts.back().push_back(columns[i]);
+    }
+    return parts;
+}
+
+// Without wrapping, if that takes no more parts.
+std::vector<Part> parts_of(const std::vector<Column>& columns, std::optional<int> width, std::size_t labels) {
+    if (!width) return {columns};
+    std::vector<Part> parts = parts_of(columns, &Column::min_width, *width, labels);
+    std::vector<Part> unwrapped = parts_of(columns, &Column::width, *width, labels);
+    if (unwrapped.size() <= parts.size()) parts = std::move(unwrapped);
+    for (Part& part : parts) narrow(part, *width);
+    return parts;
+}
+
+// A row, on as many lines as its tallest cell takes. `cell`: of a column.
+template <typename Cell>
+std::string row_text(const Part& columns, const Cell& cell) {
+    std::vector<std::string> texts;
+    std::vector<std::vector<std::string_view>> cells;
+    std::size_t height = 1;
+    texts.reserve(columns.size());  // `cells` refers to them
+    for (const Column& column : columns) {
+        cells.push_back(split_lines(texts.emplace_back(wrapped(cell(column), column.width))));
+        height = std::max(height, cells.back().size());
+    }
+    std::string text;
+    for (std::size_t row = 0; row < height; ++row) {
+        std::string line;
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            const std::string_view part = row < cells[i].size() ? cells[i][row] : "";
+            const std::string space(static_cast<std::size_t>(std::max(0, columns[i].width - display_width(part))), ' ');
+            if (i != 0) line += "  ";
+            line += columns[i].is_numeric ? space : std::string(part);
+            line += columns[i].is_numeric ? std::string(part) : space;
+        }
+        text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
+    }
+    return text;
+}
+
+std::string part_text(const Part& columns, std::size_t rows) {
+    std::string text = row_text(columns, [](const Column& column) -> std::string_view { return column.header; });
+    for (int i = 0; i < total_width(columns, &Column::width); ++i) text += "─";
+    text += '\n';
+    for (std::size_t row = 0; row < rows; ++row)
+        text += row_text(columns, [row](const Column& column) -> std::string_view { return column.cells[row]; });
     return text;
 }
 
@@ -92,19 +209,46 @@ std::string fitted(std::string_view text, int width) {
     return std::string(text.substr(0, at)) + "…";
 }
 
-std::string wrapped(std::string_view text, int width) {
+std::string wrapped(std::string_view text, int width, int indent) {
+    const std::string line_break = '\n' + std::string(static_cast<std::size_t>(indent), ' ');
     std::string lines;
-    int used = 0;
+    int used = -1;  // of the last line; before the first word the space between words is not there
     while (!text.empty()) {
         const std::size_t end = std::min(text.find(' '), text.size());
-        const int word = display_width(text.substr(0, end));
-        const bool fits = used + 1 + word <= width;
-        if (!lines.empty()) lines += fits ? ' ' : '\n';
-        lines += text.substr(0, end);
-        used = fits && used > 0 ? used + 1 + word : word;
+        std::string_view word = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
+        if (used < 0) {
+            used = 0;
+        } else if (used + 1 + display_width(word) <= width) {
+            lines += ' ';
+            ++used;
+        } else if (word.empty()) {
+            continue;
+        } else {
+            lines.erase(lines.find_last_not_of(' ') + 1);
+            lines += line_break;
+            used = indent;
+        }
+        while (used + display_width(word) > width) {
+            const std::size_t bytes = beginning_of(word, width - used);
+            if (bytes == word.size()) break;
+            lines += word.substr(0, bytes);
+            lines += line_break;
+            used = indent;
+            word.remove_prefix(bytes);
+        }
+        lines += word;
+        used += display_width(word);
     }
     return lines;
+}
+
+std::string wrapped_lines(std::string_view text, std::optional<int> width, int indent) {
+    if (!width) return std::string(text);
+    std::string all;
+    for (const std::string_view line : split_lines(text)) all += wrapped(line, *width, indent) + '\n';
+    all.pop_back();
+    return all;
 }
 
 std::string padded(std::string_view text, int width) {
@@ -137,37 +281,16 @@ std::string bytes_text(std::uint64_t bytes) {
     return fmt::format("{:.{}f} {}", amount, amount < 9.95 ? 1 : 0, kUnits[unit]);
 }
 
-std::string table_text(const Table& table) { return table_text(table, std::nullopt); }
-
-std::string table_text(const Table& table, std::optional<int> width) {
-    std::vector<std::string> header;
-    for (const auto& cell : table.columns) header.push_back(printable(cell));
-    std::vector<int> widths;
-    for (const auto& cell : header) widths.push_back(display_width(cell));
-    std::vector<bool> to_right(header.size(), !table.rows.empty());
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& row : table.rows) {
-        auto& cells = rows.emplace_back(header.size());
-        for (std::size_t column = 0; column < std::min(row.size(), header.size()); ++column) {
-            cells[column] = printable(row[column]);
-            widths[column] = std::max(widths[column], display_width(cells[column]));
-            if (!is_number(cells[column])) to_right[column] = false;
-        }
+std::string table_text(const Table& table, std::optional<int> width, std::size_t labels) {
+    constexpr int kIndent = 2;
+    std::string text = table.title.empty() ? "" : wrapped_lines(printable(table.title), width, kIndent) + '\n';
+    bool first = true;
+    for (const Part& part : parts_of(columns_of(table), width, labels)) {
+        if (part.empty()) break;  // a table of notes
+        if (!std::exchange(first, false)) text += '\n';
+        text += part_text(part, table.rows.size());
     }
-    if (width && !header.empty()) {
-        const int others = std::accumulate(widths.begin(), widths.end() - 1, 2 * (static_cast<int>(widths.size()) - 1));
-        widths.back() = std::min(widths.back(), std::max(*width - others, kReadable));
-    }
-    std::string text = table.title.empty() ? "" : printable(table.title) + '\n';
-    if (!header.empty()) {
-        text += line_of(header, widths, to_right);
-        int rule = 2 * (static_cast<int>(widths.size()) - 1);
-        for (const int width : widths) rule += width;
-        for (int i = 0; i < rule; ++i) text += "─";
-        text += '\n';
-    }
-    for (auto& row : rows) text += lines_of(std::move(row), widths, to_right);
-    for (const auto& note : table.notes) text += printable(note) + '\n';
+    for (const auto& note : table.notes) text += wrapped_lines(printable(note), width, kIndent) + '\n';
     return text;
 }
 

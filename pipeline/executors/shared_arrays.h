@@ -1,6 +1,6 @@
 // Arrays passed to another process and back, in an unnamed file in memory (memfd_create(2)).
 //
-// It is written once, then sealed: it can no longer be written or truncated, so whoever maps it is safe from changes
+// It is written once, then sealed: it can no longer be written or truncated, so a process that maps it is safe from changes
 // and from SIGBUS. Every array comes with its digest, and is checked against it before use.
 #pragma once
 

@@ -54,7 +54,7 @@ protected:
     // The reaper must not be killed: it has to end all the others first.
     virtual ~SupervisedProcess();
 
-    // Until the reaper has closed the lifeline: then nothing is left of the process but what it has sent.
+    // Until the reaper has closed the lifeline: then all that is left of the process is what it has sent.
     void wait_for_end();
 
     // A message of the process.

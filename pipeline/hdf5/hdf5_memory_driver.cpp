@@ -81,7 +81,7 @@ H5FD_class_t Hdf5MemoryDriver::driver_class() {
         if (info == nullptr) return nullptr;
         return &(*static_cast<Hdf5MemoryDriver* const*>(info))->handle_.hdf5_part;
     };
-    driver.close = [](H5FD_t*) -> herr_t { return 0; };  // whoever made the Hdf5MemoryDriver owns it
+    driver.close = [](H5FD_t*) -> herr_t { return 0; };  // owned by the creator of the Hdf5MemoryDriver
     driver.query = [](const H5FD_t*, unsigned long* flags) -> herr_t {
         *flags = 0;  // no aggregation or sieving of HDF5's own: `allocate` places things
         return 0;

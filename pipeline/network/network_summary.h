@@ -11,7 +11,7 @@
 
 namespace satdl {
 
-inline constexpr std::int64_t kUnknown = -1;  // an extent that only running can tell, and what depends on it
+inline constexpr std::int64_t kUnknown = -1;  // an extent that is known only when the stage runs, and what depends on it
 
 struct LayerSummary {
     std::string name;

@@ -109,7 +109,7 @@ int affinity_cores() {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
-// A container's share of the processor, rounded up; 0 where there is no limit.
+// A container's share of the processor, rounded up; 0 if there is no limit.
 int quota_cores() {
     double quota = -1;
     double period = 0;

@@ -86,7 +86,7 @@ void JsonEvents::write_dag(const Dag& dag) {
     sink_(dump_json(json), false);
 }
 
-// The event `dag` follows although nothing of the sweep may run: a report draws the DAG from it.
+// The event `dag` follows although the sweep may run no stage: a report draws the DAG from it.
 void JsonEvents::sweep_started(const Sweep& sweep, const Workload& workload) {
     Json json = event("sweep_started");
     json["run"] = info_.id;

@@ -36,7 +36,7 @@ bool is_good(std::string_view line, std::string_view name) {
 bool has_check(std::string_view line) {
     if (!line.ends_with(kCheckEnd)) return false;
     line.remove_suffix(kCheckEnd.size());
-    const std::size_t value = line.rfind('"') + 1;  // 0 where there is none
+    const std::size_t value = line.rfind('"') + 1;  // 0 if there is none
     const std::string_view digits = line.substr(value);
     const bool has_digits = digits.size() == kDigits && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
     return has_digits || line.substr(0, value).ends_with(kCheckStart);

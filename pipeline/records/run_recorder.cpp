@@ -101,7 +101,7 @@ public:
 
     void warning(const std::string& text) override { log(spdlog::level::warn, text); }
 
-    // A sweep gets a record although nothing of it may run.
+    // A sweep gets a record although it may run no stage.
     void sweep_started(const Sweep& sweep, const Workload& workload) override {
         open(sweep.dag);
         events_.sweep_started(sweep, workload);

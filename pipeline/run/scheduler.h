@@ -13,7 +13,7 @@
 
 namespace satdl {
 
-// Threads for runs one after another. oneTBB 2021.8 takes long to destroy an arena of threads: whoever does thousands of runs
+// Threads for runs one after another. oneTBB 2021.8 takes long to destroy an arena of threads: a program that does thousands of runs
 // in one process (tests, benchmarks) reuses one of these.
 class Workers {
 public:

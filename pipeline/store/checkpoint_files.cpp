@@ -85,7 +85,8 @@ std::string_view folder_of(Retention retention) {
 }  // namespace
 
 struct CheckpointFiles::Loaded {
-    Header header;
+    ArtifactHeader artifact;
+    CheckpointPosition position;
     MappedFile file;
 };
 
@@ -134,8 +135,9 @@ std::optional<CheckpointPosition> CheckpointFiles::newest(const Digest& key, std
 CheckpointFiles::Loaded CheckpointFiles::read_whole(const fs::path& path, const Digest& key) {
     const std::unique_ptr<File> file = files_.open(path);
     try {
-        Loaded loaded{header_of(*file, key), file->map()};
-        verify_artifact(loaded.header.artifact, loaded.file.bytes, path);
+        Header header = header_of(*file, key);
+        Loaded loaded{std::move(header.artifact), header.position, file->map()};
+        verify_artifact(loaded.artifact, loaded.file.bytes, path);
         return loaded;
     } catch (const DamagedArtifact&) {
         quarantine(store_folder_, files_, *file, fmt::format("{}-{}", folder_.filename().string(), path.stem().string()));
@@ -148,7 +150,7 @@ std::optional<Checkpoint> CheckpointFiles::load(const Digest& key, std::vector<s
         if (std::cmp_greater(number, max)) continue;
         try {
             const Loaded loaded = read_whole(path_of(key, number), key);
-            return Checkpoint{loaded.header.position, view_artifact(loaded.header.artifact, loaded.file).outputs.at(kPort)};
+            return Checkpoint{loaded.position, view_artifact(loaded.artifact, loaded.file).outputs.at(kPort)};
         } catch (const DamagedArtifact& error) {
             damaged.emplace_back(error.diagnostics().front().message);
         } catch (const FileError&) {  // gone meanwhile, or it cannot be read: another one will do
@@ -163,7 +165,7 @@ VerifiedFiles CheckpointFiles::verify() {
         const auto found = parsed(name);
         if (!found) continue;
         try {
-            verified.bytes += read_whole(folder_ / name, found->first).header.artifact.file_bytes;
+            verified.bytes += read_whole(folder_ / name, found->first).artifact.file_bytes;
             ++verified.good;
         } catch (const DamagedArtifact& error) {
             verified.damaged.emplace_back(error.diagnostics().front().message);

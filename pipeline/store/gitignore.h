@@ -8,7 +8,7 @@
 namespace satdl {
 
 // Gives the store a .gitignore that hides everything in it, unless it has one. In a folder that holds other things too, what Git sees is
-// the user's business: then nothing is done. Nor is anything where that fails; throws nothing: no command fails because of it.
+// the user's business: then nothing is done. Never throws: a .gitignore that cannot be written fails no command.
 void keep_out_of_git(const std::filesystem::path& store_folder, FileSystem& files);
 
 }  // namespace satdl

@@ -87,7 +87,7 @@ private:
     SqliteStatement put_duration_, duration_by_key_, duration_by_kind_;
 };
 
-// Thrown by whoever reads a row's text and cannot.
+// Thrown by a reader that cannot parse a row's text.
 [[nodiscard]] SqliteFailure damaged_row(const std::string& what);
 
 }  // namespace satdl

@@ -46,7 +46,7 @@ std::optional<bool> process_lives(const std::string& name) {
     for (std::string_view& part : parts) {
         const std::size_t dot = std::min(rest.find('.'), rest.size());
         part = rest.substr(0, dot);
-        rest.remove_prefix(std::min(dot + 1, rest.size()));
+        rest = rest.substr(std::min(dot + 1, rest.size()));
     }
     pid_t process = 0;
     const auto [end, error] = std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), process);

@@ -1,5 +1,5 @@
 // The store on disk. Locks would only save work and could be left behind, so there are none: names that must not exist yet
-// decide who was first, and whoever is second compares, which checks for free that the stage is deterministic.
+// decide who was first, and the second one compares, which checks for free that the stage is deterministic.
 #include "pipeline/store/store.h"
 
 #include <cerrno>

@@ -3,7 +3,7 @@
 // objects/ab/<key>.h5 is immutable, and the first writer wins. What else is in a store's folder: layout.h.
 //
 // An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
-// row in the index comes last. So whoever dies in between leaves nothing that looks like a result.
+// row in the index comes last. So a process that dies in between leaves nothing that looks like a result.
 #pragma once
 
 #include <cstdint>

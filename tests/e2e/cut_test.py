@@ -64,19 +64,19 @@ class Cut(satdl.Case):
                         shutil.rmtree(self.folder / name)
                     (self.folder / "harmed").unlink()
 
-    def test_who_comes_later_in_the_same_run_gets_the_artifact_made_again(self):
+    def test_later_consumers_in_the_same_run_get_the_recomputed_artifact(self):
         dag = self.begin("cut")
         stages = self.failed(dag, "-j2")
         if stages["a"]["outcome"] == "ran":  # `late` came after `bad`, as it does but on a very busy machine
             self.assertIn("its artifact was damaged", stages["a"]["because"])
             self.assertEqual(self.objects()[self.artifact.stem], self.truth[self.artifact.stem])
 
-    def test_retries_do_not_help_and_are_not_made(self):
+    def test_the_stage_is_not_retried(self):
         dag = self.begin("cut")
         dag.write_text(dag.read_text().replace("how: cut,", "how: cut, retries: 3,"))
         self.assertEqual(self.failed(dag)["bad"]["attempt"], 1)
 
-    def test_no_checkpoint_is_kept_of_what_may_come_from_zeros(self):
+    def test_no_checkpoint_is_stored_that_may_come_from_zeros(self):
         dag = self.begin("cut_then_keep")
         for isolate in ([], ["--isolate"]):
             self.assertIn(self.artifact.name, self.failed(dag, *isolate)["bad"]["error"])
@@ -86,7 +86,7 @@ class Cut(satdl.Case):
             (self.folder / "harmed").unlink()
             self.call("run", dag, "a", "-q")
 
-    def test_the_same_of_the_checkpoint_from_which_a_stage_goes_on(self):
+    def test_a_truncated_checkpoint_fails_the_stage_that_resumes_from_it(self):
         dag = self.begin("cut_checkpoint")
         self.assertIn("not yet", self.failed(dag)["bad"]["error"])
         [kept] = (self.folder / ".satdl/checkpoints").iterdir()
@@ -95,7 +95,7 @@ class Cut(satdl.Case):
         self.assertIn("it starts over", "".join(event.get("message", "") for event in self.events(dag)))
         self.assertEqual(self.objects(), self.truth)
 
-    def test_a_crash_of_a_stage_is_none_of_this(self):
+    def test_a_crash_of_a_stage_is_reported_as_a_crash(self):
         dag = self.write("crash.yaml", "name: crash\nstages:\n  bad: {kind: wild, how: bus}\n")
         self.let_sanitizers("handle_sigbus=0")
         error = [event for event in self.events(dag, "--isolate", code=1) if event["event"] == "stage"][0]["error"]

@@ -1,4 +1,4 @@
-"""`device`: asked before anything runs, refused with its place, told, and part of the key. The GPU is one that a library makes up."""
+"""`device`: checked before anything runs, refused with its place, reported, and part of the key. The GPU is made up by a library."""
 
 import unittest
 
@@ -28,14 +28,14 @@ class Device(satdl.Case):
         self.call("run", self.dag, "-q", "b")  # needs no GPU
         self.call("run", self.dag, "-q", "device=cpu")
 
-    def test_auto_takes_the_cpu_where_there_is_no_gpu_says_why_and_shares_results_with_cpu(self):
+    def test_auto_without_a_gpu_takes_the_cpu_says_why_and_shares_results_with_cpu(self):
         self.call("run", self.dag, "-q")
         self.assertEqual(self.ran(self.dag, "device=auto"), set())
         told = self.told("device=auto", "epochs=3")
         self.assertEqual(set(told), {"trained_a", "trained_b"})
         self.assertEqual(set(told.values()), {"computes on the CPU (auto: $SIMPLE_GPU names none)"})
 
-    def test_a_gpu_is_taken_told_and_part_of_the_key(self):
+    def test_a_gpu_is_used_reported_and_part_of_the_key(self):
         self.call("run", self.dag, "-q")
         self.environment["SIMPLE_GPU"] = "Imaginary"
         self.assertEqual(self.ran(self.dag), set())
@@ -52,7 +52,7 @@ class Device(satdl.Case):
         events = self.events(self.dag, "--smoke", "device=cuda")
         self.assertIn("computes on cuda (Imaginary, compute capability 9.0)", [event.get("message") for event in events])
 
-    def test_stages_tells_of_it(self):
+    def test_satdl_stages_lists_the_parameter_device(self):
         self.assertRegex(self.call("stages", "pretend"), r"device +cpu \| cuda \| auto +cpu")
 
 

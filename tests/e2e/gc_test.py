@@ -19,7 +19,7 @@ class Gc(satdl.Case):
         self.unused = self.before.keys() - self.current
         self.assertEqual(len(self.unused), 5)  # b, signs, c, trained_b, verdict: trained_a reads the same signs
 
-    def test_what_results_or_the_last_runs_refer_to_stays_and_the_rest_comes_back_with_the_same_bytes(self):
+    def test_artifacts_of_results_and_of_the_last_runs_are_kept_and_removed_ones_are_recomputed_with_the_same_bytes(self):
         out = self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0")
         self.assertRegex(out, r"would remove 5 artifacts \(\S+ kB\), 7 remain")
         self.assertEqual(self.objects(), self.before)
@@ -45,7 +45,7 @@ class Gc(satdl.Case):
         self.call("cache", "gc", "-n", "--set", "amount=5", code=2)
         self.assertIn("need a DAG file, but none is given", self.err)
 
-    def test_not_beside_a_run(self):
+    def test_collection_is_refused_while_a_run_uses_the_store(self):
         dag = self.write("slow.yaml", "name: slow\nstages:\n  a: {kind: count_up}\n  deaf: {kind: deaf, in: {x: a.numbers}}\n")
         run = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
                                stdout=subprocess.PIPE)
@@ -60,7 +60,7 @@ class Gc(satdl.Case):
         run.communicate()
         self.call("cache", "gc")
 
-    def test_leftovers_go_too_unless_they_are_needed(self):
+    def test_leftovers_are_removed_unless_they_are_needed(self):
         store = self.folder / ".satdl"
         used, unused = sorted(self.current)[0], sorted(self.unused)[0]
         for name in (f"checkpoints/{used}.1.h5", f"checkpoints/{unused}.3.h5", f"quarantine/{used}.1.h5", "index.sqlite.damaged-1"):
@@ -74,7 +74,7 @@ class Gc(satdl.Case):
         left = {str(path.relative_to(store)) for folder in ("checkpoints", "quarantine") for path in (store / folder).iterdir()}
         self.assertEqual(left, {f"checkpoints/{used}.1.h5", f"quarantine/{lost}.1.h5"})
 
-    def test_without_the_links_nothing_goes(self):
+    def test_without_the_links_no_artifact_is_removed(self):
         self.call("cache", "gc", "--keep-runs", "0", "--older", "0", "--results", "elsewhere", code=2)
         self.assertIn("cannot read 'elsewhere'", self.err)
         self.assertEqual(self.objects(), self.before)

@@ -65,7 +65,7 @@ class Wild(satdl.Case):
 
 
 class Crashes(Wild):
-    def test_a_crash_is_told_by_its_signal_and_the_last_words_and_the_rest_goes_on(self):
+    def test_a_crash_is_reported_with_its_signal_and_last_output_and_the_other_stages_still_run(self):
         for how, words in (("segfault", r"it crashed with SIGSEGV \(Segmentation fault\)"), ("abort", r"it crashed with SIGABRT \(Aborted\)"),
                            ("exit", "its process exited with code 3 instead of returning")):
             with self.subTest(how):
@@ -75,20 +75,20 @@ class Crashes(Wild):
                     self.assertIn(f"\n    {said}", error)
                 self.assertIn(f"on stdout: {how}", self.log)
 
-    def test_the_rest_goes_on_unasked(self):
+    def test_isolation_implies_keep_going(self):
         dag = self.write("side.yaml", "name: side\nstages:\n  bad: {kind: wild, how: segfault}\n"
                                       "  a: {kind: count_up}\n  b: {kind: add, in: {x: a.numbers}}\n")
         self.call("run", dag, "--isolate", "-j1", code=1)
         stages = {stage["stage"]: stage["action"] for stage in self.document("status", dag)["stages"]}
         self.assertEqual(stages, {"bad": "run", "a": "reuse", "b": "reuse"})
 
-    def test_one_stage_alone_may_ask_for_it(self):
+    def test_a_single_stage_may_be_isolated(self):
         self.assertIn("SIGSEGV", self.failure(self.wild("segfault", isolate="true"))["error"])
 
     def test_a_stage_that_closes_what_is_not_its_own_fails_alone(self):
         self.failure(self.wild("close_all"), "--isolate")
 
-    def test_whatever_it_throws_is_told_alike_with_and_without(self):
+    def test_any_exception_is_reported_alike_with_and_without_isolation(self):
         for how, words in (("throw_int", "it threw something that is not an exception"), ("throw_words", "index 7"),
                            ("usage", "the numbers do not fit"), ("stop_unasked", "it stopped without being asked to"),
                            ("undeclared", "'letters' was never declared"), ("wrong_type", "int64"), ("named", "one array without a name")):
@@ -97,7 +97,7 @@ class Crashes(Wild):
                 self.assertIn(words, inside)
                 self.assertEqual(self.failure(self.wild(how), "--isolate")["error"], inside)
 
-    def test_the_worker_is_of_no_use_by_itself(self):
+    def test_the_worker_refuses_to_run_by_itself(self):
         self.call("exec-node", code=2)
         self.assertIn("--isolate", self.err)
 
@@ -154,7 +154,7 @@ class NothingSurvives(Wild):
 
 
 class Stopping(Wild):
-    def test_asked_to_stop_it_keeps_a_checkpoint_from_which_the_next_run_goes_on(self):
+    def test_a_stopped_stage_stores_a_checkpoint_from_which_the_next_run_resumes(self):
         dag = self.write("long.yaml", LONG % "")
         self.call("run", dag, "-q", "--store", "whole")
         self.assertEqual(self.signalled(signal.SIGINT, dag, "--isolate")[0], 130)
@@ -172,30 +172,30 @@ class Limits(Wild):
             self.call("run", dag, "-f", *isolate, code=1)
             self.assertIn("it exceeded its timeout of 0.3 s and was stopped", self.err)
 
-    def test_with_retries_it_goes_on_from_where_the_timeout_met_it(self):
+    def test_a_retry_resumes_from_the_checkpoint_at_the_timeout(self):
         dag = self.write("long.yaml", LONG % ", timeout: 900ms, retries: 20")
         event = [event for event in self.events(dag) if event.get("stage") == "long"][-1]
         self.assertEqual(event["outcome"], "resumed")
         self.assertGreater(event["attempt"], 1)
 
-    def test_what_does_not_hear_that_is_killed_after_a_grace(self):
+    def test_a_stage_that_ignores_the_stop_request_is_killed_after_a_grace_period(self):
         error = self.failure(self.wild("hang", timeout="200ms"), "--isolate")["error"]
         self.assertIn("it exceeded its timeout of 0.2 s, did not stop when asked, and was killed 1 s later", error)
         self.assertIn("about to hang", error)
 
-    def test_nor_does_what_talks_without_end_get_past_it(self):
+    def test_a_stage_that_logs_without_end_does_not_escape_its_timeout(self):
         self.assertIn("was killed 1 s later", self.failure(self.wild("flood", timeout="200ms"), "--isolate")["error"])
 
-    def test_a_limit_of_memory_isolates_and_ends_what_wants_more(self):
+    def test_a_memory_limit_isolates_the_stage_and_kills_it_beyond_the_limit(self):
         error = self.failure(self.wild("allocate", memory="200MB"))["error"]
         self.assertRegex(error, r"memory.*its limit is 200 MB \((cgroup v[12]|RLIMIT_DATA)\)")
 
-    def test_where_there_is_enough_memory_the_limit_is_not_felt(self):
+    def test_a_stage_within_its_memory_limit_runs_as_without_one(self):
         self.assertEqual(set(self.outcomes(self.wild("nothing", memory="1GB")).values()), {"ran"})
 
 
 class Retries(Wild):
-    def test_what_fails_in_passing_is_tried_again_and_every_attempt_is_told(self):
+    def test_a_transient_failure_is_retried_and_every_attempt_is_reported(self):
         for how, words in (("third_time", "not this time"), ("third_time_crash", r"it crashed with SIGABRT \(Aborted\)")):
             dag = self.wild(how, retries=2, retry_delay="10ms", isolate="true")
             events = self.events(dag)
@@ -209,12 +209,12 @@ class Retries(Wild):
             self.assertRegex(self.call("run", dag, "-f", "-s", "bad"), r"bad +ran .*; attempt 3 of 3")
             (self.folder / "note").unlink()
 
-    def test_in_vain_the_last_error_is_told(self):
+    def test_after_the_last_retry_the_last_error_is_reported(self):
         bad = self.failure(self.wild("third_time", retries=1))
         self.assertEqual((bad["attempt"], bad["attempts"]), (2, 2))
         self.assertRegex(self.err, r"failed, attempt 2 of 2: not this time")
 
-    def test_a_mistake_is_not_tried_again(self):
+    def test_a_usage_error_is_not_retried(self):
         for how in ("usage", "wrong_type"):
             self.assertEqual(self.failure(self.wild(how, retries=3))["attempt"], 1)
 
@@ -267,7 +267,7 @@ class Libraries(Wild):
     def test_one_that_is_replaced_during_the_run_is_not_loaded(self):
         self.replaced_during_the_run(self.library)
 
-    def test_nor_is_one_whose_manifest_is_replaced_loaded_in_a_process_of_its_own(self):
+    def test_one_whose_manifest_is_replaced_is_not_loaded_in_a_process_of_its_own(self):
         self.replaced_during_the_run(self.library.with_suffix(".json"), "--isolate")
 
     def replaced_during_the_run(self, path, *arguments):

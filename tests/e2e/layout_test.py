@@ -74,7 +74,7 @@ class Layout(unittest.TestCase):
                     if re.match(pattern, header):
                         self.assertIn(library, self.libraries[folder(path.relative_to(SOURCE))], f"{path} includes {header}")
 
-    def test_the_table_names_no_library_in_vain(self):
+    def test_the_table_names_no_unused_library(self):
         for name, libraries in self.libraries.items():
             included = [header for path in self.files if folder(path.relative_to(SOURCE)) == name for header in includes(path)]
             for library in libraries:

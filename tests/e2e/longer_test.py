@@ -36,7 +36,7 @@ class Longer(satdl.Case):
     def bytes_of(self, key, store=".satdl"):
         return (self.folder / store / "objects" / key[:2] / f"{key}.h5").read_bytes()
 
-    def test_a_longer_one_goes_on_from_the_end_with_the_same_bytes(self):
+    def test_a_longer_training_continues_from_the_final_checkpoint_with_the_same_bytes(self):
         self.run_of(2)
         line = "continue  t  from epoch 2 of 4 (final checkpoint of a shorter training)"
         self.assertTrue(self.plan_of(4).startswith(line), self.out)
@@ -58,13 +58,13 @@ class Longer(satdl.Case):
         self.assertEqual(self.run_of(2)["outcome"], "ran")
         self.assertRegex(self.plan_of(3), r"^continue +t +from epoch 2 of 3")
 
-    def test_where_the_way_depends_on_how_long_it_is_it_says_so(self):
+    def test_a_training_that_depends_on_its_length_starts_over_and_says_so(self):
         self.run_of(2, "way=own")
         self.assertRegex(self.plan_of(4, "way=own"), "^run +t +epochs was 2, is 4; from the start: way own depends on epochs")
         self.assertEqual(self.run_of(4, "way=own")["outcome"], "ran")
         self.assertEqual(self.ends(), [])
 
-    def test_without_ends_none_is_kept_and_none_taken(self):
+    def test_without_final_checkpoints_none_is_stored_and_none_used(self):
         self.run_of(2, "--no-final-checkpoints")
         self.assertEqual(self.ends(), [])
         self.assertRegex(self.plan_of(4), "^run +t +epochs was 2, is 4; from the start: there is no final checkpoint of the shorter training")
@@ -73,7 +73,7 @@ class Longer(satdl.Case):
         self.assertRegex(self.plan_of(4, "--no-final-checkpoints"), "^run +t")
         self.assertEqual(self.run_of(4, "--no-final-checkpoints")["outcome"], "ran")
 
-    def test_a_damaged_end_is_told_and_the_training_begins_at_the_start(self):
+    def test_a_damaged_final_checkpoint_is_reported_and_the_training_starts_over(self):
         self.run_of(2)
         end = next((self.folder / ".satdl/ends").iterdir())
         data = bytearray(end.read_bytes())
@@ -89,7 +89,7 @@ class Longer(satdl.Case):
         self.assertEqual(len(list((self.folder / ".satdl/quarantine").iterdir())), 1)
         self.assertEqual(self.ends(), [4])
 
-    def test_an_artifact_that_is_gone_is_made_again_from_its_own_end(self):
+    def test_a_missing_artifact_is_recomputed_from_its_own_final_checkpoint(self):
         event = self.run_of(2)
         before = self.bytes_of(event["key"])
         (self.folder / ".satdl/objects" / event["key"][:2] / f"{event['key']}.h5").unlink()
@@ -102,7 +102,7 @@ class Longer(satdl.Case):
         self.assertEqual(self.signalled(signal.SIGTERM, self.dag, "epochs=400", "milliseconds=50")[0], 143)
         self.assertRegex(self.plan_of(400, "milliseconds=50"), r"^resume +t +from epoch \d+, step \d+, \d+ %, where it was interrupted")
 
-    def test_garbage_collection_takes_the_ends_of_the_artifacts_that_go(self):
+    def test_garbage_collection_removes_the_final_checkpoints_of_removed_artifacts(self):
         self.run_of(2)
         self.run_of(4)
         self.call("cache", "gc", "-n", "--keep-runs", "0", "--older", "0")

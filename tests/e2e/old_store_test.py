@@ -49,7 +49,7 @@ class OldStore(satdl.Case):
                      if event["event"] == "stage" and event["stage"] == "trained_b")
         self.assertEqual(event["outcome"], "resumed")
 
-    def test_verify_is_content(self):
+    def test_verify_finds_no_damage(self):
         found = self.document("cache", "verify")
         for name, good in (("artifacts", found), ("checkpoints", found["checkpoints"]), ("ends", found["ends"])):
             self.assertEqual((good["good"], good["damaged"]), (len(DONE) if name == "artifacts" else 1, []), name)

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import subprocess
+import termios
 import unittest
 
 import satdl
@@ -67,7 +68,7 @@ class Documents(satdl.Case):
         self.assertIn("amount was 10, is 2", self.call("status", self.dag, "amount=2", "--set", "amount=3"))  # an argument wins
         self.assertIn("amount was 10, is 3", self.call("status", self.dag, "--set", "amount=2", "--set", "amount=3"))
         self.assertIn("b is out of date: amount was 10, is 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
-        self.assertIn("1 stages: the same bytes each time", self.call("check-determinism", self.dag, "b", "amount=2"))
+        self.assertIn("1 stage: the same bytes each time", self.call("check-determinism", self.dag, "b", "amount=2"))
         for arguments, told in [(("explain", self.dag, "amount=2"), "explain takes one stage, not 0"),
                                 (("explain", self.dag, "a", "b"), "explain takes one stage, not 2"),
                                 (("graph", self.dag, "b"), "'b' is not name=value"),
@@ -152,7 +153,7 @@ class Determinism(satdl.Case):
                          [(stage, round) for round in ("one at a time", "side by side") for stage in ("b", "verdict")])
         self.assertEqual(self.objects(), before)
 
-    def test_one_that_does_not_is_named_with_its_tensor_and_what_follows_is_not_compared(self):
+    def test_a_nondeterministic_stage_is_named_with_its_tensor_and_stages_below_it_are_not_compared(self):
         dag = self.write("dice.yaml", "name: dice\nstages:\n  a: {kind: count_up}\n  thrown: {kind: dice, in: {x: a.numbers}}\n"
                                       "  after: {kind: add, in: {x: thrown.numbers}}\n")
         out = self.call("check-determinism", dag, code=1)
@@ -197,7 +198,7 @@ class Sweeps(satdl.Case):
 
 
 class Failures(satdl.Case):
-    def test_a_failed_stage_ends_in_1_with_its_words_and_the_rest_is_kept(self):
+    def test_a_failed_stage_gives_exit_code_1_with_its_message_and_the_other_results_are_stored(self):
         dag = self.write("bad.yaml", "name: bad\nstages:\n  a: {kind: count_up}\n"
                                      "  no: {kind: fail, message: the numbers do not add up}\n"
                                      "  after: {kind: add, in: {x: no.numbers}}\n  other: {kind: add, in: {x: a.numbers}}\n")
@@ -209,7 +210,7 @@ class Failures(satdl.Case):
         again = {"a": "reused", "no": "failed", "after": "skipped", "other": "reused"}
         self.assertEqual(self.outcomes(dag, "-k", code=1), again)
 
-    def test_mistakes_end_in_2_with_their_place(self):
+    def test_usage_errors_give_exit_code_2_with_their_place(self):
         bad = DAG.replace("kind: sign", "kind: sing").replace("amount: \"${amount}\"", "amuont: 3")
         dag = self.write("bad.yaml", bad)
         self.call("run", dag, code=2)
@@ -257,9 +258,10 @@ class Lines(satdl.Case):
         self.assertIn("A against B", self.call(dag, program="satdl-run"))
         self.assertEqual(self.call("run", dag, "-q"), "")
 
-    def in_terminal(self, *arguments, environment=None):
+    def in_terminal(self, *arguments, environment=None, columns=80):
         """What the program writes on a terminal."""
         master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, columns))
         process = subprocess.Popen([satdl.BINARY / "satdl", *map(str, arguments)], cwd=self.folder, stdout=slave,
                                    stderr=slave, env={**self.environment, "TERM": "xterm", **(environment or {})})
         os.close(slave)
@@ -275,6 +277,39 @@ class Lines(satdl.Case):
         os.close(master)
         self.assertEqual(process.wait(), 0, written.decode(errors="replace"))
         return written.decode()
+
+    def assert_fits(self, columns, *arguments):
+        """On a terminal of this width no line is longer, save for a digest, which stays whole to be copied."""
+        written = self.in_terminal(*arguments, columns=columns, environment={"NO_COLOR": "1"})
+        lines = re.sub(r"\x1b\[\d*[A-Za-z]|\r", "", written).split("\n")
+        self.assertGreater(len(lines), 1)
+        self.assertEqual([line for line in lines if len(line) > columns and not re.search("[0-9a-f]{64}", line)], [], arguments)
+
+    def test_no_table_is_wider_than_the_terminal(self):
+        dag = self.write("quick.yaml", DAG)
+        sweep = ["run", dag, "amount=range(1,4)", "first=1,2"]
+        for columns in (80, 60, 40):
+            for command in (["run", dag, "-f"], ["run", dag], ["run", dag, "-n", "amount=3"], ["status", dag, "amount=3"],
+                            ["explain", dag, "trained_a"], ["explain", dag, "trained_a", "epochs=3"], ["ls"], ["ls", dag, "amount=3"],
+                            ["show", "trained_a"], ["show", "verdict"], sweep, [*sweep, "-n"], ["stages"], ["stages", "--layers"],
+                            ["stages", "pretend"], ["selftest"], ["check-determinism", dag, "b"]):
+                with self.subTest(columns=columns, command=command):
+                    self.assert_fits(columns, *command)
+
+    def test_no_help_is_wider_than_a_terminal_of_80_columns(self):
+        commands = re.findall(r"^  (\S+)", self.call("--help").split("Subcommands:\n")[1], re.M)
+        self.assertIn("check-determinism", commands)
+        for command in ([], *([name] for name in commands), ["cache", "gc"], ["cache", "verify"], ["data", "fetch"]):
+            self.assert_fits(80, *command, "--help")
+            self.assertTrue(all(len(line) <= 80 for line in self.call(*command, "--help").splitlines()), command)
+
+    def test_in_a_pipe_no_line_is_broken(self):
+        dag = self.write("quick.yaml", DAG)
+        self.call("run", dag, "-q")
+        self.assertRegex(self.call("run", dag, "-n", "amount=3"), r"(?m)^unknown +verdict +depends on b, which runs: amount was 10, is 3.*\)$")
+        self.assertRegex(self.call("stages", "pretend"), r"(?m)^epochs .* \S+$")
+        sweep = self.call("run", dag, "amount=range(1,4)", "first=1,2").split("\n\n")[-1].splitlines()
+        self.assertEqual(len(sweep), 2 + 6)  # header, rule, rows
 
     def images(self, **params):
         """The DAG `pictures`, run: one stage, `x`."""
@@ -310,7 +345,7 @@ class Lines(satdl.Case):
         self.assertEqual(len(pixels), 7 * 2 * 4)
         self.assertEqual((list(pixels[:4]), list(pixels[12:16])), ([0, 44, 87, 255], [0, 0, 0, 0]))
 
-    def test_what_is_no_image_is_not_drawn(self):
+    def test_tensors_that_are_no_images_are_not_drawn(self):
         self.images()
         self.call("show", "x/numbers", "--images", "2", code=2)
         self.assertIn("'numbers' is float64 [12], which does not hold images", self.err)
@@ -379,6 +414,24 @@ class UnwritableOutput(satdl.Case):
         self.assertTrue((self.folder / "link.csv").is_symlink())
         self.assertEqual((self.folder / "real.csv").read_text().count("\n"), 3)
         self.assertEqual(self.call("run", self.dag, "amount=3,4", "-q", "--csv", "/dev/stdout").count("\n"), 3)
+
+    def test_an_output_file_named_by_a_dash_is_stdout(self):
+        points = self.call("run", self.dag, "amount=3,4", "--csv", "-")
+        self.call("run", self.dag, "amount=3,4", "-q", "--csv", "points.csv")
+        self.assertEqual(points, (self.folder / "points.csv").read_text())
+        (self.folder / "all.csv").write_text("before\n")
+        subprocess.run(["bash", "-c", f"'{satdl.BINARY}/satdl' run quick.yaml amount=3,4 --csv - >>all.csv"], cwd=self.folder, env=self.environment,
+                       check=True)
+        self.assertEqual((self.folder / "all.csv").read_text(), "before\n" + points)
+        self.assertTrue(self.call("report", "-o", "-").startswith("<!"))
+        self.assertFalse((self.folder / "-").exists())
+        self.call("run", self.dag, "amount=3,4", "--csv", "-", "--json", code=2)
+        self.assertIn("--csv - cannot be combined with --json", self.err)
+
+    def test_an_output_file_without_a_name_is_refused(self):
+        for arguments in (["run", self.dag, "amount=3,4", "--csv", ""], ["report", "-o", ""]):
+            self.call(*arguments, code=2)
+            self.assertIn("the value must not be empty", self.err)
         self.assertEqual(list(self.folder.glob("*.partial")), [])
 
     def test_an_output_file_never_takes_the_place_of_what_a_run_reads_or_of_the_store(self):
@@ -423,7 +476,7 @@ class Signals(satdl.Case):
         self.call("run", self.folder / "slow.yaml", "-n")
         self.assertRegex(self.out, r"resume +(long|after) +from epoch \d+, step \d+, \d+ %, where it was interrupted")
 
-    def test_when_its_terminal_goes_away_it_keeps_where_it_was(self):
+    def test_a_run_whose_terminal_is_closed_stores_checkpoints(self):
         dag = self.write("slow.yaml", self.SLOW)
         child, master = pty.fork()
         if child == 0:
@@ -451,7 +504,7 @@ class Signals(satdl.Case):
         stage, position = re.search(r"(?m)^running again resumes (\w+) from (epoch \d+, step \d+, \d+ %)$", said).groups()
         self.assertRegex(self.call("run", dag, "-n"), rf"resume +{stage} +from {position}, where it was interrupted")
 
-    def test_a_stage_in_a_process_of_its_own_leaves_slurms_notice_to_satdl(self):
+    def test_an_isolated_stage_leaves_the_signal_of_slurm_to_satdl(self):
         dag = self.write("slow.yaml", self.SLOW)
         process = subprocess.Popen([satdl.BINARY / "satdl", "run", dag, "-j", "1", "--isolate", "--json"], cwd=self.folder,
                                    env=self.environment, stdout=subprocess.PIPE)
@@ -469,7 +522,7 @@ class Signals(satdl.Case):
         self.assertEqual(process.returncode, 143)
         self.assertIn("resume", {stage["action"] for stage in self.document("status", dag)["stages"]})
 
-    def test_a_run_whose_reader_ends_goes_on_without_output(self):
+    def test_a_run_with_a_closed_pipe_continues_without_output(self):
         dag = self.write("quick.yaml", DAG.replace("epochs: \"${epochs}\"", "epochs: \"${epochs}\", milliseconds: 50"))
         for options in ([], ["--json", "epochs=3"], ["epochs=4", "2>&1"]):
             command = " ".join([f"'{satdl.BINARY}/satdl' run {dag} -v", *options])
@@ -478,7 +531,7 @@ class Signals(satdl.Case):
             self.assertEqual(code, 0, options)
             self.assertEqual(self.ran(dag, *[option for option in options if option.startswith("epochs")]), set())
 
-    def test_under_nohup_it_goes_on(self):
+    def test_a_run_under_nohup_continues(self):
         dag = self.write("slow.yaml", self.SLOW.replace("100", "10"))
         process = subprocess.Popen(["nohup", satdl.BINARY / "satdl", "run", dag, "--json"], cwd=self.folder, env=self.environment,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -48,7 +48,7 @@ class RealData(satdl.Case):
         self.write("full.yaml", self.text.replace(before, after, 1))
         return self.ran(*self.small)
 
-    def test_a_run_from_nothing_makes_every_stage_and_then_none(self):
+    def test_a_clean_run_runs_every_stage_and_the_next_run_none(self):
         self.assertEqual(self.ran(*self.small, "--store", "fresh", "--results", "fresh-results"), ALL)
         self.assertEqual(self.ran(*self.small), set())
         fresh = {path.name: path.read_bytes() for path in (self.folder / "fresh/objects").rglob("*.h5")}
@@ -82,7 +82,7 @@ class RealData(satdl.Case):
         self.call("run", *small, "--set", "feature_layer=hidden_4", code=2)
         self.assertIn("hidden_", self.err)
 
-    def test_a_smoke_run_takes_every_stage_of_both_approaches_and_keeps_nothing(self):
+    def test_a_smoke_run_runs_every_stage_of_both_approaches_and_stores_nothing(self):
         dense = self.write("dense.yaml", (satdl.SOURCE / "dags/dense.yaml").read_text().replace("dense: 1024", "dense: 16"))
         folder = ("--store", "never", "--results", "never-results")
         for dag, count in ((self.dag, len(ALL)), (dense, 23)):

@@ -47,11 +47,11 @@ class Bytes(satdl.Case):
         self.environment.update(LC_ALL="de_DE.UTF-8", LANGUAGE="de", TZ="Asia/Kathmandu")
         self.run_anew()
 
-    def test_what_fresh_memory_holds(self):
+    def test_content_of_fresh_memory(self):
         self.environment["MALLOC_PERTURB_"] = "90"
         self.run_anew()
 
-    def test_where_memory_lies(self):
+    def test_addresses_of_memory(self):
         fixed = subprocess.run(["setarch", "-R", satdl.BINARY / "satdl", "run", self.dag, *SMALL, "-q"], cwd=self.folder,
                                env=self.environment, stderr=subprocess.PIPE, text=True)
         if "failed to set personality" in fixed.stderr:
@@ -73,7 +73,7 @@ class Bytes(satdl.Case):
         self.dag = self.write("full.yaml", head + "stages:\n" + "\n".join(reversed(entries)))
         self.run_anew()
 
-    def test_what_the_store_had_before(self):
+    def test_earlier_content_of_the_store(self):
         self.call("run", self.dag, *SMALL, "m2", "-q")
         for path in sorted((self.folder / ".satdl/objects").rglob("*.h5"))[::2]:
             path.unlink()
@@ -84,7 +84,7 @@ class Bytes(satdl.Case):
             with self.subTest(dag):
                 self.assertTrue(self.document("check-determinism", dag, *settings)["deterministic"])
 
-    def test_whether_it_is_a_point_of_a_sweep(self):
+    def test_being_a_point_of_a_sweep(self):
         self.call("run", self.dag, *SMALL, "--sweep", "noise_factor=0.2,0.4", "-q")
         swept = self.objects()
         self.assert_same({key: content for key, content in swept.items() if key in self.first})

@@ -74,7 +74,7 @@ class Environment(satdl.Case):
             self.assertTrue(self.run_under({"MKL_CBWR": "COMPATIBLE", "OMP_THREAD_LIMIT": "1"}, "--isolate") == plain)
             self.assertEqual(len(self.ignored()), 1)
 
-    def test_one_core_for_two_threads_is_slow_and_nothing_else(self):
+    def test_two_threads_on_one_core_give_the_same_bytes(self):
         plain = self.run_under({})
         cores = os.sched_getaffinity(0)
         try:

@@ -40,7 +40,7 @@ class RealLonger(satdl.Case):
         events = self.events(self.dag, *arguments, code=code)
         return next(event for event in events if event["event"] == "stage" and event["stage"] == "model")
 
-    def test_epochs_2_then_4_is_4(self):
+    def test_two_epochs_extended_to_four_give_the_bytes_of_four(self):
         self.model()
         longer = self.model("epochs=4")
         self.assertEqual(longer["because"], "from epoch 2 of 4 (final checkpoint of a shorter training)")
@@ -57,7 +57,7 @@ class RealLonger(satdl.Case):
         self.assertEqual(longer["outcome"], "ran")
         self.assertEqual(longer["because"], "epochs was 2, is 4; from the start: schedule cosine depends on epochs")
 
-    def test_a_loss_that_is_no_number_is_told_with_the_last_good_checkpoint(self):
+    def test_a_loss_that_is_not_finite_is_reported_with_the_last_good_checkpoint(self):
         diverging = ("epochs=500", "optimiser=sgd", "learning_rate=30")
         error = self.model(*diverging, "--checkpoint-every", "0", code=1)["error"]
         self.assertRegex(error, r"the loss (of the validation data )?is (nan|inf) (in|after) epoch \d+")

@@ -151,7 +151,7 @@ class Read(satdl.Case):
         self.call("run", self.dag("x: {kind: read, file: i.npy}"))
         self.assertIn("[2, 8, 9, 3] is read as 8 channels of 9 x 3", self.out + self.err)
 
-    def test_what_is_no_array_is_named(self):
+    def test_a_file_that_holds_no_array_is_named(self):
         for text, name in (("<!DOCTYPE html>", "an HTML page"), ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
                            ("\x1f\x8b\x08", "compressed with gzip")):
             (self.folder / "x").write_bytes(text.encode("latin-1"))

@@ -87,7 +87,7 @@ class Command(satdl.Case):
         self.assertEqual({stage["outcome"] for stage in run["stages"]}, {"reused"})
         self.assertEqual(run["missing"], [])
 
-    def test_what_cannot_be_done_is_told(self):
+    def test_impossible_reports_are_refused_with_a_message(self):
         self.call("report", code=2)
         self.assertIn("there are no run records", self.err)
         self.call("run", self.dag, "-q")
@@ -99,7 +99,7 @@ class Command(satdl.Case):
         self.call("report", "-o", ".", code=2)
         self.assertIn("it is a folder", self.err)
 
-    def test_a_run_that_never_finished_and_artifacts_that_are_gone_are_told_honestly(self):
+    def test_an_unfinished_run_and_missing_artifacts_are_reported_as_such(self):
         self.call("run", self.dag, "-q")
         record = next(self.folder.glob(".satdl/runs/*/events.jsonl"))
         lines = record.read_text().splitlines(keepends=True)
@@ -115,7 +115,7 @@ class Command(satdl.Case):
         self.assertEqual(len(run["curves"][0]["columns"]["train/loss"]), 4)
         self.assertIn("missing: the run's record has no end", self.call("report"))
 
-    def test_a_damaged_line_of_the_record_is_told_and_nothing_of_it_shown(self):
+    def test_a_damaged_line_of_the_record_is_reported_and_not_shown(self):
         self.call("run", self.dag, "-q")
         record = next(self.folder.glob(".satdl/runs/*/events.jsonl"))
         whole = record.read_text()
@@ -138,7 +138,7 @@ class Command(satdl.Case):
         self.assertIn("the run's record has no end: it is among the damaged lines, or the run never finished", shown["missing"])
         self.assertNotIn("the run was interrupted", " ".join(shown["missing"]))
 
-    def test_a_failed_stage_has_its_words_in_the_report(self):
+    def test_a_failed_stage_has_its_message_in_the_report(self):
         dag = self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail, message: \"<b>no</b>\"}\n")
         self.call("run", dag, code=1)
         run, = self.document("report")["runs"]
@@ -247,7 +247,7 @@ class Page(browser.Case):
         self.assertGreater(self.js(lines), before)
         self.check()
 
-    def test_a_hover_tells_the_numbers(self):
+    def test_a_tooltip_shows_the_numbers(self):
         self.open(self.report())
         tip = self.browser.find_element(By.ID, "tip")
 

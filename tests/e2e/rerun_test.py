@@ -13,13 +13,13 @@ class Rerun(satdl.Case):
         self.dag = self.write("quick.yaml", DAG)
         self.call("run", self.dag, "-q")
 
-    def test_a_first_run_runs_everything_and_a_second_one_nothing(self):
+    def test_a_first_run_runs_every_stage_and_a_second_one_none(self):
         self.assertEqual(self.ran(self.dag, "--store", "other"), set(STAGES))
         before = self.objects()
         self.assertEqual(self.ran(self.dag), set())
         self.assertEqual(self.objects(), before)
 
-    def test_a_run_in_which_nothing_changed_says_why_and_writes_next_to_nothing(self):
+    def test_a_run_without_changes_says_so_and_writes_one_line(self):
         runs = self.folder / ".satdl/runs"
         index = (self.folder / ".satdl/index.sqlite").read_bytes()
         folders = sorted(path.name for path in runs.iterdir() if path.is_dir())
@@ -61,7 +61,7 @@ class Rerun(satdl.Case):
         self.write("words.txt", "jello")
         self.assertEqual(self.ran(dag), {"words", "more"})
 
-    def test_a_lost_artifact_is_made_again_with_the_same_bytes(self):
+    def test_a_lost_artifact_is_recomputed_with_the_same_bytes(self):
         before = self.objects()
         victim = max(before)
         for path in (self.folder / ".satdl/objects").rglob(f"{victim}.h5"):
@@ -122,7 +122,7 @@ class Choice(satdl.Case):
         self.write("two.yaml", DAG + "  aside: {kind: add, in: {x: a.numbers}}\n")
         self.assertNotIn("aside", self.outcomes("two.yaml", "--downstream", "c"))
 
-    def test_a_dry_run_tells_what_a_run_then_does_and_leaves_nothing(self):
+    def test_a_dry_run_prints_the_plan_of_the_next_run_and_writes_nothing(self):
         choices = ([], ["--set", "amount=4"], ["c"], ["-f", "-s", "c"], ["--downstream", "signs"], ["--set", "first=3"])
         may_be = {"run": ["ran"], "reuse": ["reused"], "unknown": ["ran", "reused"]}
         for arguments in choices:
@@ -136,7 +136,7 @@ class Choice(satdl.Case):
                 for stage, action in plan.items():
                     self.assertIn(outcomes[stage], may_be[action])
 
-    def test_a_dry_run_in_an_empty_folder_makes_nothing(self):
+    def test_a_dry_run_in_an_empty_folder_creates_no_file(self):
         before = sorted(self.folder.iterdir())
         self.call("run", self.dag, "-n")
         self.call("status", self.dag)

@@ -58,7 +58,7 @@ class Results(satdl.Case):
         self.assertNotIn("b.h5", self.err)
         self.assertEqual(self.document("show", "b")["tensors"][0]["min"], 6)
 
-    def test_what_was_made_of_something_older_is_stale(self):
+    def test_artifacts_of_changed_inputs_are_stale(self):
         self.call("run", self.dag, "-q")
         self.call("run", self.dag, "b", "c", "amount=5", "-q")
         self.assertEqual(self.states(), {"a": "kept", "b": "kept", "c": "kept", "signs": "stale", "trained_a": "maybe stale",
@@ -109,12 +109,12 @@ class Results(satdl.Case):
         self.assertNotEqual(self.document("cache", "gc", "-n", *everything)["artifacts"], [])
         self.assertRegex(self.err, r"warning: the results folder 'two' is gone: artifacts referenced only there may be removed")
 
-    def test_what_failed_is_not_called_never_run(self):
+    def test_a_failed_stage_is_not_listed_as_never_run(self):
         dag = self.write("bad.yaml", "name: bad\nstages:\n  f: {kind: fail}\n")
         self.call("run", dag, code=1)
         self.assertRegex(self.call("run", dag, "-n"), r"run +f +no result yet")
 
-    def test_gc_leaves_what_was_made_in_the_last_minutes_and_believes_no_clock(self):
+    def test_gc_keeps_artifacts_of_the_last_minutes_whatever_the_clock_says(self):
         self.call("run", self.dag, "-q", "amount=5")
         self.call("run", self.dag, "-q")
         old = ("cache", "gc", "-n", "--keep-runs", "0")

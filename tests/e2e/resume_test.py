@@ -1,4 +1,4 @@
-"""An interrupted training goes on where it was, and ends with the bytes of one that never was."""
+"""An interrupted training resumes where it was, and ends with the bytes of one that was not interrupted."""
 
 import json
 import random
@@ -32,7 +32,7 @@ class Resume(satdl.Case):
         self.assertEqual(list((self.folder / ".satdl/checkpoints").iterdir()), [])
         return events[0]
 
-    def test_after_a_signal_it_goes_on_from_the_very_step(self):
+    def test_after_a_signal_a_training_resumes_from_the_same_step(self):
         self.assertEqual(self.signalled(signal.SIGTERM, self.dag)[0], 143)
         status = {stage["stage"]: stage for stage in self.document("status", self.dag)["stages"]}
         self.assertEqual(status["long"]["action"], "resume")
@@ -57,7 +57,7 @@ class Resume(satdl.Case):
         self.assertGreater(resumed, 0)
         self.finish()
 
-    def test_what_was_killed_reads_interrupted_wherever_it_is_listed(self):
+    def test_a_killed_stage_is_listed_as_interrupted_everywhere(self):
         process = self.begin("--checkpoint-every", "0")
         while not any((self.folder / ".satdl").glob("checkpoints/*.h5")):
             time.sleep(0.05)
@@ -79,7 +79,7 @@ class Resume(satdl.Case):
         self.assertNotIn("running", " ".join((*said, json.dumps(run))))
         self.finish()
 
-    def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(self):
+    def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_is_used(self):
         for _ in range(2):  # two checkpoints
             self.signalled(signal.SIGINT, self.dag)
         newest = sorted((self.folder / ".satdl/checkpoints").iterdir())[-1]
@@ -91,7 +91,7 @@ class Resume(satdl.Case):
         self.assertRegex(" ".join(said), "damaged")
         self.assertEqual(self.objects(), self.whole)
 
-    def test_forced_it_begins_anew(self):
+    def test_a_forced_training_starts_over(self):
         self.signalled(signal.SIGINT, self.dag)
         outcomes = self.outcomes(self.dag, "-f")
         self.assertEqual(outcomes["long"], "ran")

@@ -84,7 +84,7 @@ class Case(unittest.TestCase):
         return {stage for stage, outcome in outcomes.items() if outcome == "ran"}
 
     def signalled(self, number, *arguments):
-        """A run that is sent a signal once a stage has told of an epoch: its exit code and its events."""
+        """A run that is sent a signal once a stage has reported an epoch: its exit code and its events."""
         process = subprocess.Popen([BINARY / "satdl", "run", *map(str, arguments), "--json"], cwd=self.folder, env=self.environment,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         lines = []

@@ -32,7 +32,7 @@ StageOutput count_up(const StageInputs&, StageContext& context) {
     return {{{"numbers", numbers_group(numbers)}}, {}};
 }
 
-// The bytes of a file, and then some time in which somebody may change it.
+// The bytes of a file, and then some time in which a test may change it.
 StageOutput bytes_of(const StageInputs&, StageContext& context) {
     std::ifstream file(context.files().front().path, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};

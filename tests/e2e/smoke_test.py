@@ -20,14 +20,14 @@ class Smoke(satdl.Case):
     def files(self):
         return sorted(path.name for path in self.folder.iterdir())
 
-    def test_every_stage_is_a_line_and_nothing_is_kept(self):
+    def test_every_stage_has_a_line_and_nothing_is_stored(self):
         *lines, last = self.smoke()
         self.assertEqual(sorted(lines), sorted(f"ok       {stage:<9}  S" for stage in STAGES))
         self.assertEqual(last, "quick: 7 stages fit together, in S; nothing was stored")
         self.assertEqual(self.err, "")
         self.assertEqual(self.files(), ["quick.yaml"])
 
-    def test_a_store_that_is_there_is_neither_read_nor_touched(self):
+    def test_an_existing_store_is_neither_read_nor_changed(self):
         self.call("run", self.dag, "-q")
         kept = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         self.assertEqual({line.split()[0] for line in self.smoke()[:-1]}, {"ok"})
@@ -48,7 +48,7 @@ class Smoke(satdl.Case):
         self.assertEqual((finished["ran"], finished["reused"], finished["failed"]), (len(STAGES), 0, 0))
         self.assertEqual(self.files(), ["quick.yaml"])
 
-    def test_a_failure_has_its_line_and_what_does_not_need_it_goes_on(self):
+    def test_a_failure_has_its_line_and_independent_stages_still_run(self):
         self.write("quick.yaml", DAG.replace("c: {kind: add, in: {x: b.numbers, y: a.numbers}}", "c: {kind: fail, in: {y: a.numbers}}"))
         *lines, last = self.smoke(code=1)
         self.assertIn(f"failed   c          {self.dag}:9:3: no luck", lines)
@@ -72,7 +72,7 @@ class Smoke(satdl.Case):
         self.assertRegex(last, r"quick: \d+ stages fit together, in S; nothing was stored")
         self.assertEqual(self.smoke("--sweep", "epochs=1,2")[-1], "quick: 10 stages fit together, in S; nothing was stored")
 
-    def test_what_is_about_the_store_or_about_numbers_is_refused(self):
+    def test_options_about_the_store_or_about_metrics_are_refused(self):
         for option in (["-n"], ["-f"], ["-s", "a"]):
             self.call("run", self.dag, "--smoke", *option, code=2)
             self.assertIn("cannot be combined with --smoke", self.err)

@@ -105,7 +105,7 @@ class Repetitions(satdl.Case):
         worst = self.sweep_of("--sweep", "amount=2,1", "--metric", "m3.loss", "--best", "max")
         self.assertEqual(worst["rows"][0]["settings"], {"amount": 2})
 
-    def test_a_metric_that_no_stage_reports_is_told_as_early_as_can_be(self):
+    def test_a_metric_that_no_stage_reports_is_an_error_as_early_as_possible(self):
         self.call("run", self.dag, "--sweep", "amount=1,2", "--metric", "m4.loss", code=2)
         self.assertIn("did you mean", self.err)
         self.assertFalse((self.folder / ".satdl/runs").exists())
@@ -181,7 +181,7 @@ sweep:
         self.assertIn("--max-parallel needs a sweep", self.err)
         self.call("run", self.dag, "amount=1,2", "--max-parallel", "0", code=2)
 
-    def test_it_says_beforehand_how_much_there_is_to_do(self):
+    def test_a_sweep_prints_its_amount_of_work_before_it_starts(self):
         out = self.call("run", self.dag, "--sweep", "amount=1,2", "-n")
         self.assertTrue(out.startswith("2 points: 9 stages, 3 shared by all, 0 reused, 1 to run, 8 that may run\n"), out)
         events = self.events(self.dag, "--sweep", "amount=1,2")
@@ -210,7 +210,7 @@ sweep:
 
 
 class Failures(satdl.Case):
-    def test_a_point_that_fails_does_not_stop_the_others_and_the_same_command_goes_on(self):
+    def test_a_failed_point_does_not_stop_the_others_and_the_same_command_continues_the_sweep(self):
         dag = self.write("study.yaml", DAG.replace('kind: add, in: {x: a.numbers}, amount: "${amount}"',
                                                    'kind: bytes_of, file: "in-${amount}"'))
         self.write("in-1", "abcd")

@@ -24,7 +24,7 @@ if os.geteuid() == 0:   # only root can give files away; for all others, tests/u
             os.chown(path, STRANGER, STRANGER)
             return path
 
-        def test_a_dag_file_of_somebody_else_is_not_run_unasked(self):
+        def test_a_dag_file_of_another_user_needs_trust(self):
             dag = self.given_away("strange.yaml", DAG)
             for arguments in (["run", dag], ["run", dag, "--smoke"], ["check-determinism", dag]):
                 self.call(*arguments, code=2)
@@ -38,7 +38,7 @@ if os.geteuid() == 0:   # only root can give files away; for all others, tests/u
             self.environment["SATDL_TRUST"] = "1"
             self.assertEqual(self.ran(dag, "-f"), {"a"})
 
-        def test_nor_is_one_that_includes_such_a_file_or_lies_in_such_a_folder(self):
+        def test_a_dag_file_that_includes_such_a_file_or_is_in_such_a_folder_needs_trust(self):
             self.given_away("common.yaml", DAG)
             self.call("run", self.write("mine.yaml", "include: common.yaml\n"), code=2)
             self.assertIn("common.yaml: this file belongs to", self.err)

@@ -43,7 +43,7 @@ class Repair(satdl.Case):
     def damage(self, stage, at=-1):
         flip(self.path(stage), at)
 
-    def test_what_is_damaged_is_named_made_again_and_compared(self):
+    def test_damaged_artifacts_are_named_recomputed_and_compared(self):
         self.damage("b")
         self.damage("verdict", 200)  # in its header: nothing is left to compare with
         self.dag.unlink()
@@ -57,7 +57,7 @@ class Repair(satdl.Case):
         self.assertEqual({name: document[name] for name in ("good", "bytes", "damaged", "repairs")}, {
             "good": len(STAGES), "bytes": sum(map(len, self.before.values())), "damaged": [], "repairs": []})
 
-    def test_what_was_put_aside_before_is_repaired_too_with_what_it_needs(self):
+    def test_artifacts_that_were_in_quarantine_before_are_repaired_with_their_inputs(self):
         self.damage("c")
         self.call("cache", "verify", code=3)
         self.assertIn("--repair", self.out)
@@ -80,7 +80,7 @@ class Repair(satdl.Case):
         self.assertLessEqual({"more@3", "more@4", "sum[by=1]", "sum[by=2]"}, stages)
         self.assertEqual(self.objects(), before)
 
-    def test_what_nobody_recorded_is_said_to_have_no_recipe(self):
+    def test_an_artifact_without_a_record_is_reported_as_having_no_recipe(self):
         self.damage("b")
         for record in (self.folder / ".satdl/runs").rglob("events.jsonl"):
             record.write_text(record.read_text()[:50])  # torn, as by a crash: no damage
@@ -130,7 +130,7 @@ class Checkpoints(satdl.Case):
         self.assertEqual(document["checkpoints"], {"good": 2, "bytes": bytes_of(self.checkpoints), "damaged": []})
         self.assertEqual(document["ends"], {"good": 2, "bytes": bytes_of(self.ends), "damaged": []})
 
-    def test_what_is_damaged_is_named_and_put_aside_and_needs_no_repair(self):
+    def test_damaged_checkpoints_are_named_and_moved_to_quarantine_and_need_no_repair(self):
         shutil.copytree(self.store, self.folder / "sound")
         flip(self.checkpoints[1])
         flip(self.ends[1], 100)
@@ -182,7 +182,7 @@ class Records(satdl.Case):
         self.assertEqual(found, {"good": 0, "lines": self.lines - 2, "unchecked": 0, "damaged": [
             {"record": self.record.parent.name, "lines": [number]}, {"record": "reused", "lines": [1]}]})
 
-    def test_what_a_crash_leaves_is_no_damage(self):
+    def test_leftovers_of_a_crash_are_no_damage(self):
         self.record.write_text(self.record.read_text()[:-30])
         self.reused.write_text(self.reused.read_text()[:100])
         self.call("run", self.dag, "-q")  # appends to what is torn
@@ -199,7 +199,7 @@ class Records(satdl.Case):
 
 
 class Selftest(satdl.Case):
-    def test_where_a_store_would_be(self):
+    def test_the_folder_in_which_a_store_would_be_is_checked(self):
         out = self.call("selftest", "--store", "not/yet")
         self.assertIn("fit for a store", out)
         self.assertEqual(list(self.folder.iterdir()), [])
@@ -207,7 +207,7 @@ class Selftest(satdl.Case):
         self.assertTrue(document["usable"])
         self.assertEqual(document["folder"], str(self.folder.resolve()))
 
-    def test_where_nothing_can_be_written(self):
+    def test_a_folder_that_is_not_writable_is_an_error(self):
         self.call("selftest", "--store", "/proc/satdl", code=3)
         self.assertIn("/proc", self.err)
 

@@ -82,7 +82,7 @@ StageOutput sum_of(const NamedArrays& x) {
     return numbers({sum});
 }
 
-// The first call keeps x and fails; the second goes on from what was kept, of which it cuts the file.
+// The first call keeps x and fails; the second resumes from the checkpoint and truncates its file.
 Array from_checkpoint(const Array& x, StageContext& context) {
     if (const NamedArrays* const state = context.checkpoint()) {
         for (const auto& file : std::filesystem::directory_iterator(".satdl/checkpoints")) harm(file.path(), "cut");

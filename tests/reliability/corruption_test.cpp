@@ -1,5 +1,5 @@
 // A store is damaged in every way that a disk, a person or another program can think of: what is damaged is found before a byte of
-// it is used, put aside, named, and made again with the bytes that it had.
+// it is used, moved to quarantine, named, and recomputed with the bytes that it had.
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -103,7 +103,7 @@ std::vector<Digest> altered_objects(const fs::path& root) {
     return altered;
 }
 
-// Each altered artifact is refused by name and put aside; each other is read as it was.
+// Each altered artifact is refused by name and moved to quarantine; every other is read as it was.
 void check_found(SmallProcess& process, const std::vector<Digest>& altered, std::uint64_t& found) {
     for (const auto& [stage, key] : small_truth().keys) {
         const bool is_altered = std::ranges::find(altered, key) != altered.end();
@@ -132,7 +132,7 @@ void check_records(const fs::path& root, const fs::path& before, FileSystem& fil
         if (text == whole) continue;
         ++found.altered;
         const bool told = !record.damaged.empty() || record.torn > 0;
-        CHECK((told || whole.starts_with(text)));  // cut between two lines: nobody can tell
+        CHECK((told || whole.starts_with(text)));  // cut between two lines: undetectable
         if (told) ++found.told;
     }
     for (const auto& [stage, key] : small_truth().keys) {
@@ -147,7 +147,7 @@ void check_records(const fs::path& root, const fs::path& before, FileSystem& fil
 
 }  // namespace
 
-TEST_CASE("whatever is damaged is found before it is used, put aside, and made again as it was") {
+TEST_CASE("a damaged file is found before it is used, moved to quarantine, and recomputed with the same bytes") {
     const std::uint64_t count = count_from("SATDL_CORRUPTIONS", 1200);
     const std::uint64_t seed = count_from("SATDL_SEED", 1);
     const Template finished(true), interrupted(false);
@@ -190,7 +190,7 @@ TEST_CASE("whatever is damaged is found before it is used, put aside, and made a
     note_figure(fmt::format("corruptions (seed {}): {} of artifacts, {} of checkpoints, {} of the index, {} of run records", seed, damages[0],
                             damages[1], damages[2], damages[3]),
                 count,
-                fmt::format("{} of {} altered artifacts found before use, all made again as recorded; no damage changed a result; of {} altered "
-                            "records, {} told, the others cut between two lines; no line was read that was not written",
+                fmt::format("{} of {} altered artifacts found before use, all recomputed as recorded; no damage changed a result; of {} altered "
+                            "records, {} reported, the others cut between two lines; no line was read that was not written",
                             found, altered_count, records.altered, records.told));
 }

@@ -53,7 +53,7 @@ def full_disks(figures):
             if any(event["outcome"] != "ran" for event in stages):
                 raise Wrong(f"with {kilobytes} kB a stage did not run though its inputs were in memory")
             if lost and "disk is full" not in errors:
-                raise Wrong(f"with {kilobytes} kB nobody says that the disk is full: {errors}")
+                raise Wrong(f"with {kilobytes} kB no error says that the disk is full: {errors}")
             demand_objects(world.objects(), truth)
     if full < len(sizes) // 4:
         raise Wrong("the disks were not small enough to be full")
@@ -78,7 +78,7 @@ def out_of_inodes(figures):
 
 
 def read_only(figures):
-    """Hits are served, nothing is written; what is new is computed and said to be not kept."""
+    """Stored results are reused, nothing is written; new ones are computed and reported as not stored."""
     truth = truth_of(SMALL)
     with World(SMALL) as world:
         done = with_mounts(world, """
@@ -96,13 +96,13 @@ def read_only(figures):
         if {event["outcome"] for event in hits if event["event"] == "stage"} != {"reused"}:
             raise Wrong("a hit of a read-only store was not served")
         if not any("not_kept" in event for event in more):
-            raise Wrong("nobody says what was not kept")
+            raise Wrong("no error says what was not stored")
         demand_objects(world.objects(), truth)
-    figures.add("runs on a store mounted read-only", 2, "what is there served; what is new computed, told as not kept")
+    figures.add("runs on a store mounted read-only", 2, "stored results are reused; new ones are computed and reported as not stored")
 
 
 def vanishing(figures, times):
-    """Somebody deletes the whole store while a run goes on."""
+    """The whole store is deleted during a run."""
     truth = truth_of(SLOW)
     with World(SLOW) as world:
         for number in range(times):
@@ -114,7 +114,7 @@ def vanishing(figures, times):
             if code not in (0, 1, 3) or (code and not err.strip()):
                 raise Wrong(f"the store vanished, and the run ended with {code}: {err}")
             world.demand_clean(truth)
-    figures.add("runs whose store is deleted meanwhile", times, "no crash; the next run makes it anew, same bytes")
+    figures.add("runs whose store is deleted meanwhile", times, "no crash; the next run creates it again, same bytes")
 
 
 def clocks(figures):

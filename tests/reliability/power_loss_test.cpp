@@ -1,5 +1,5 @@
-// The power goes at each moment of a run in little: the bytes that were not synced are gone, whole or torn, and of the names whose
-// folder was not synced any subset is there. What was told as kept must be there, nothing half-written may stand under an artifact's
+// The power fails at each moment of a small run: the bytes that were not synced are gone, whole or torn, and of the names whose
+// folder was not synced any subset is there. What was reported as stored must be there, nothing half-written may stand under an artifact's
 // name, and the next run must end as a clean one. And it is shown that these tests see it when a sync is left out.
 #include <catch2/catch.hpp>
 #include <set>
@@ -13,7 +13,7 @@ using Sync = RecordingFileSystem::Sync;
 
 namespace {
 
-// What was done and told, and after how many events on the disk.
+// What was done and reported, and after how many events on the disk.
 struct History {
     std::vector<DiskEvent> events;
     std::vector<std::pair<std::size_t, std::string>> kept;      // stages
@@ -35,7 +35,7 @@ private:
     History& history_;
 };
 
-// Two processes: one is stopped in the training, one goes on to the end.
+// Two processes: one is stopped in the training, one runs to the end.
 History recorded(const std::filesystem::path& root, const RecordingFileSystem::Forgets& forgets) {
     const auto real = real_file_system();
     RecordingFileSystem files(*real, root, forgets);
@@ -124,7 +124,7 @@ Examined examine(const History& history, const std::filesystem::path& root, bool
                 examined.wrong.merge(broken_promises(history, events, image));
                 if (!recover || !recovered.insert(image).second) return;
                 for (const bool with_index : {false, true}) {
-                    if (with_index && !at_end) continue;  // the index never runs ahead of what it tells of
+                    if (with_index && !at_end) continue;  // the index is never ahead of the artifacts
                     std::filesystem::remove_all(root);
                     write_image(image, root);
                     if (with_index && std::filesystem::exists(root / "store")) write_text(root / "store/index.sqlite", history.index);
@@ -140,7 +140,7 @@ Examined examine(const History& history, const std::filesystem::path& root, bool
 
 }  // namespace
 
-TEST_CASE("the power may go at any moment: what was kept is there, nothing else looks like it, and the next run ends as a clean one") {
+TEST_CASE("after a power loss at any moment every stored result is complete, and the next run gives the results of a clean one") {
     const TempFolder folder(TempFolder::Where::Memory);
     const auto root = folder.path() / "world";
     std::filesystem::create_directories(root);
@@ -156,7 +156,7 @@ TEST_CASE("the power may go at any moment: what was kept is there, nothing else 
 }
 
 // Of links none is: the next run makes those again that are not there.
-TEST_CASE("whoever leaves out a sync is found out") {
+TEST_CASE("the simulation of power loss detects a missing sync") {
     struct LeftOut {
         const char* what;
         Sync kind;

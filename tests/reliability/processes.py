@@ -57,4 +57,4 @@ def run(figures, rounds, seed):
                     one_round(world, truths, dice, number, flock_lies)
             lies = ", flock lies" if flock_lies else ""
             figures.add(f"rounds of {number} processes on one store, one killed, gc beside some{lies} (seed {seed})", here,
-                        "each key's bytes those of a clean run, nobody waited for the dead")
+                        "each key's bytes those of a clean run, no process waited for a dead one")

@@ -1,4 +1,4 @@
-// A whole run in little on a file system of which each call fails in its turn; then it is run again without faults.
+// A small run on a file system on which each call fails in turn; then it is run again without faults.
 #include <catch2/catch.hpp>
 #include <cerrno>
 
@@ -42,7 +42,7 @@ void begin(FaultyFileSystem& files, const FaultAt& at) { files.fail(at.call, at.
 
 }  // namespace
 
-TEST_CASE("whichever call fails, with whatever error, once or from then on, before or after its work: the next run ends as a clean one") {
+TEST_CASE("after any system call has failed, once or permanently, before or after its work, the next run gives the results of a clean one") {
     const std::size_t calls = calls_of_clean_runs();
     REQUIRE(calls > 100);
     const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 3);
@@ -71,7 +71,7 @@ TEST_CASE("whichever call fails, with whatever error, once or from then on, befo
                 "same bytes after the next run");
 }
 
-TEST_CASE("faults while recovering from a fault: the run after that ends as a clean one") {
+TEST_CASE("after a fault during the recovery from a fault the next run gives the results of a clean one") {
     const std::size_t calls = calls_of_clean_runs();
     const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 3);
     const auto real = real_file_system();

@@ -59,7 +59,7 @@ class World:
         return [str(satdl.BINARY / "satdl"), *map(str, arguments)]
 
     def begin(self, *arguments, shim=None, memory=None, dag=None):
-        """Starts a run. `shim`, `memory`: what the preloaded shim is told, SATDL_SHIM_ or SATDL_MEMORY_ left out; `dag`: another
+        """Starts a run. `shim`, `memory`: the settings of the preloaded shim, SATDL_SHIM_ or SATDL_MEMORY_ left out; `dag`: another
         than the folder's own."""
         environment = dict(self.environment)
         if shim is not None:
@@ -104,7 +104,7 @@ class World:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def demand_clean(self, truth, *arguments):
-        """Runs once more, with no fault: everything is there, with the right bytes, and nobody had to lift a finger."""
+        """Runs once more, without a fault: every result exists with the right bytes, without any repair by hand."""
         code, _, err = self.run("-q", *arguments)
         if code != 0:
             raise Wrong(f"the run after it fails with {code}: {err}")

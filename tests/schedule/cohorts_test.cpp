@@ -46,7 +46,7 @@ Points random_points(std::mt19937& random, bool equal_keys) {
 
 }  // namespace
 
-TEST_CASE("Never more cohorts in flight than may be, whatever fails, and the results are those of the serial twin") {
+TEST_CASE("The limit of concurrent cohorts holds whatever fails, and the results are those of the serial scheduler") {
     std::mt19937 random(11);
     for (int round = 0; round < 60; ++round) {
         const Points points = random_points(random, false);
@@ -94,7 +94,7 @@ TEST_CASE("Never more cohorts in flight than may be, whatever fails, and the res
     }
 }
 
-TEST_CASE("Cohorts whose stages turn out to be the same do not wait for each other for ever") {
+TEST_CASE("Cohorts whose stages turn out to be the same do not deadlock") {
     std::mt19937 random(12);
     for (int round = 0; round < 200; ++round) {
         const Points points = random_points(random, true);
@@ -108,7 +108,7 @@ TEST_CASE("Cohorts whose stages turn out to be the same do not wait for each oth
     }
 }
 
-TEST_CASE("One cohort at a time is one after the other, the shared stages before them") {
+TEST_CASE("With a limit of one, cohorts run one after the other, after the stages that they share") {
     World world;
     DagBuilder builder;
     builder.add("shared", "make");

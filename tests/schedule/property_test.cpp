@@ -203,7 +203,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
 
 }  // namespace
 
-TEST_CASE("Random DAGs under random edits: the bytes of a run from nothing, and nothing runs that need not") {
+TEST_CASE("Random DAGs under random edits give the bytes of a clean run and rerun no stage without need") {
     const std::uint64_t first = from_environment("SATDL_PROPERTY_SEED", 1);
     const std::uint64_t cases = from_environment("SATDL_PROPERTY_CASES", 300);
     Workers workers(kMachine, {});

@@ -8,7 +8,7 @@ using namespace satdl;
 using namespace satdl::test;
 using Catch::Matchers::Contains;
 
-TEST_CASE("A stage that fails stops what depends on it, and with keep_going the rest goes on") {
+TEST_CASE("A failed stage skips the stages that depend on it, and with keep_going the others still run") {
     World world;
     world.limits.keep_going = true;
     world.executor.scripts["b"] = [](const StageInputs&, StageContext&) -> StageOutput {
@@ -29,7 +29,7 @@ TEST_CASE("A stage that fails stops what depends on it, and with keep_going the 
     CHECK(world.store.keys().size() == 2);
 }
 
-TEST_CASE("Without keep_going nothing new starts after a failure, and what ran is kept") {
+TEST_CASE("Without keep_going no further stage starts after a failure, and finished stages are stored") {
     World world;
     world.executor.scripts["a"] = [](const StageInputs&, StageContext&) -> StageOutput { throw std::runtime_error("index 7"); };
     DagBuilder builder;
@@ -49,7 +49,7 @@ TEST_CASE("Without keep_going nothing new starts after a failure, and what ran i
     CHECK(result_of(dag, result, "a").error == "index 7");
 }
 
-TEST_CASE("Whatever a stage throws is told as that stage's failure") {
+TEST_CASE("Any exception of a stage is reported as the failure of that stage") {
     World world;
     const int jobs = any_jobs();
     const auto message = [&](Script script) {
@@ -68,7 +68,7 @@ TEST_CASE("Whatever a stage throws is told as that stage's failure") {
                Contains("do not match its description") && Contains("out"));
 }
 
-TEST_CASE("What fails in passing is tried again as often as it may be, and every attempt is told") {
+TEST_CASE("A transient failure is retried up to the limit, and every attempt is reported") {
     const int jobs = any_jobs();
     int calls = 0;
     Names log;
@@ -95,7 +95,7 @@ TEST_CASE("What fails in passing is tried again as often as it may be, and every
     CHECK((mistake.state == NodeState::Failed && mistake.attempt == 1 && calls == 1 && log.empty()));
 }
 
-TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure and not the run's end") {
+TEST_CASE("After its timeout a stage is asked to stop and counts as failed, and the run continues") {
     World world;
     const int jobs = any_jobs();
     Dag dag = chain();
@@ -111,7 +111,7 @@ TEST_CASE("Past its timeout a stage is asked to stop, and that is its failure an
     CHECK(result.exit_code() == ExitCode::StageFailed);
 }
 
-TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, what was done is kept") {
+TEST_CASE("After a stop request running stages are asked to stop, no further stage starts, and finished ones are stored") {
     World world;
     world.executor.scripts["b"] = [&](const StageInputs&, StageContext& context) -> StageOutput {
         world.stop = true;
@@ -126,7 +126,7 @@ TEST_CASE("The stop flag: running stages are asked to stop, no new one starts, w
     CHECK(world.executor.take_ran() == Names{"a", "b"});
 }
 
-TEST_CASE("Stopped before it began, a run starts nothing, and what is reused is still reused") {
+TEST_CASE("A run that is stopped before it begins starts no stage and still reuses stored results") {
     World world;
     const Dag dag = chain();
     (void)world.run(dag, kSerial);

@@ -25,7 +25,7 @@ Dag walk(std::int64_t steps, const std::string& way = "common") {
 
 }  // namespace
 
-TEST_CASE("What goes farther begins where a shorter one ended, and comes to what it would have come to alone") {
+TEST_CASE("A longer training continues from the final checkpoint of a shorter one and gives the bytes of an unbroken one") {
     World world, alone;
     const int jobs = any_jobs();
     std::int64_t began_at = -1;
@@ -50,7 +50,7 @@ TEST_CASE("What goes farther begins where a shorter one ended, and comes to what
     CHECK(began_at == 0);
 }
 
-TEST_CASE("An end that cannot be kept is told, and the stage's outcome is kept all the same") {
+TEST_CASE("A final checkpoint that cannot be stored is reported, and the stage's output is stored all the same") {
     World world;
     std::int64_t began_at = -1;
     world.final_checkpoints.full = true;

@@ -95,7 +95,7 @@ TEST_CASE("A stage starts where the plan says, whatever checkpoints there are") 
     }
 }
 
-TEST_CASE("Where what the plan chose is damaged, the stage starts at the farthest checkpoint that is sound, and the damage is told") {
+TEST_CASE("If the planned checkpoint is damaged, the stage starts at the farthest undamaged one, and the damage is reported") {
     std::size_t wrong = 0, told = 0;
     for (unsigned bits = 0; bits < 1u << 12; ++bits) {
         const unsigned own = bits & 7, damaged_own = bits >> 3 & 7, final_ones = bits >> 6 & 7, damaged_final = bits >> 9 & 7;
@@ -112,7 +112,7 @@ TEST_CASE("Where what the plan chose is damaged, the stage starts at the farthes
     CHECK(told > 100);
 }
 
-TEST_CASE("An attempt after a failure starts at what the one before it kept, or else as the plan said") {
+TEST_CASE("A retry starts at the checkpoint of the previous attempt, or else where the plan says") {
     const int jobs = any_jobs();
     WalkWorld world;
     world.dag.nodes[0].policy.retries = 2;
@@ -129,7 +129,7 @@ TEST_CASE("An attempt after a failure starts at what the one before it kept, or 
     }
 }
 
-TEST_CASE("No attempt of a forced stage starts at anything that another run has kept") {
+TEST_CASE("No attempt of a forced stage starts at a checkpoint of another run") {
     const int jobs = any_jobs();
     WalkWorld world;
     world.dag.nodes[0].policy.retries = 2;
@@ -146,7 +146,7 @@ TEST_CASE("No attempt of a forced stage starts at anything that another run has 
     }
 }
 
-TEST_CASE("What is made again since its artifact was damaged starts at its own final checkpoint") {
+TEST_CASE("A stage that reruns because its artifact was damaged starts at its own final checkpoint") {
     const int jobs = any_jobs();
     WalkWorld world;
     const auto with_reader = [](std::int64_t k) {

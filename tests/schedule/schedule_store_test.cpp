@@ -5,7 +5,7 @@ using namespace satdl;
 using namespace satdl::test;
 using Catch::Matchers::Contains;
 
-TEST_CASE("A damaged artifact is made again in the same run, and told so") {
+TEST_CASE("A damaged artifact is recomputed in the same run and reported") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = diamond();
@@ -26,7 +26,7 @@ TEST_CASE("A damaged artifact is made again in the same run, and told so") {
     CHECK(world.run(dag, jobs).count(NodeState::Reused) == 4);
 }
 
-TEST_CASE("A damaged artifact that comes out otherwise when made again fails, naming the cause") {
+TEST_CASE("A stage fails if it recomputes a damaged artifact with other bytes, and the error names the cause") {
     World world;
     world.limits.keep_going = true;
     const int jobs = any_jobs();
@@ -42,7 +42,7 @@ TEST_CASE("A damaged artifact that comes out otherwise when made again fails, na
     CHECK_FALSE(world.store.find(*result_of(dag, before, "b").key).has_value());
 }
 
-TEST_CASE("A full disk costs no result of this run: consumers go on from memory, and the exit code says so") {
+TEST_CASE("On a full disk consumers read from memory, and the exit code reports what was not stored") {
     World world;
     world.store.full = true;
     const Dag dag = diamond();
@@ -52,7 +52,7 @@ TEST_CASE("A full disk costs no result of this run: consumers go on from memory,
     for (const NodeResult& node : result.nodes) CHECK_THAT(node.not_kept, Contains("No space left on device"));
 }
 
-TEST_CASE("What a stage made of a file that changed under it is not used, also where the file was put back") {
+TEST_CASE("The output of a stage whose source file changed meanwhile is not used, even if the file was restored") {
     World world;
     const Dag dag = chain();
     const bool put_back = GENERATE(false, true);
@@ -69,7 +69,7 @@ TEST_CASE("What a stage made of a file that changed under it is not used, also w
     CHECK(world.run(dag, kSerial).exit_code() == ExitCode::Done);
 }
 
-TEST_CASE("Other bytes under the same key are told as nondeterminism, and the first stay") {
+TEST_CASE("Different bytes under the same key are reported as nondeterminism, and the first are kept") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = chain();

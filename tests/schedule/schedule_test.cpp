@@ -22,7 +22,7 @@ TEST_CASE("A diamond gives the same bytes however it is scheduled, and nothing r
     CHECK(world.executor.take_ran().empty());
 }
 
-TEST_CASE("A result tells what it was made of and how long it took") {
+TEST_CASE("A result has its inputs and its duration") {
     World world;
     const Dag dag = chain();
     const RunResult result = world.run(dag, any_jobs());
@@ -35,7 +35,7 @@ TEST_CASE("A result tells what it was made of and how long it took") {
     CHECK(result.seconds > b.started_seconds);
 }
 
-TEST_CASE("Where an upstream run gives the bytes that it gave before, the rest is reused") {
+TEST_CASE("If an upstream stage reruns with the same bytes, the stages below it are reused") {
     World world;
     const auto dag = [](std::int64_t k) {
         return DagBuilder()
@@ -110,7 +110,7 @@ TEST_CASE("What is reused is loaded once, shared by its consumers, and only wher
     CHECK(world.store.loads == 1);
 }
 
-TEST_CASE("Forced stages run, and what is below them is reused where they give the same") {
+TEST_CASE("Forced stages run, and the stages below them are reused if the bytes are the same") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = chain();
@@ -151,7 +151,7 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
     CHECK(told("fp32", "AMX-BF16") == "fp32");
 }
 
-TEST_CASE("Stages that compute on the GPU have it one after the other, beside those on the CPU, and are told of it") {
+TEST_CASE("Stages use the GPU one at a time, beside stages on the CPU, and know their device") {
     World world;
     CatalogEntry stage = *tiny_catalog().find("make");
     stage.description.params.push_back({.name = "device", .type = ParamType::Device});
@@ -205,7 +205,7 @@ TEST_CASE("What a stage says of its progress reaches the observer, and its conte
     CHECK(world.observer.finished == Names{"a ran", "b ran"});
 }
 
-TEST_CASE("An observer that throws does not stop the run, and the result tells of it") {
+TEST_CASE("An observer that throws does not stop the run, and the result reports it") {
     World world;
     world.observer.throws = true;
     const RunResult result = world.run(chain(), any_jobs());

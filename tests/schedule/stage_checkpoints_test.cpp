@@ -29,7 +29,7 @@ Script counting(std::atomic<bool>& stop, std::int64_t stop_at) {
 
 }  // namespace
 
-TEST_CASE("A stopped stage goes on from its checkpoint, which is dropped when its outcome is kept") {
+TEST_CASE("A stopped stage resumes from its checkpoint, which is removed when its output is stored") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = chain();
@@ -52,7 +52,7 @@ TEST_CASE("A stopped stage goes on from its checkpoint, which is dropped when it
     CHECK(world.checkpoints.count(*b.key) == 0);
 }
 
-TEST_CASE("A forced stage begins anew, and a stage that asks for no checkpoint is not told as resumed") {
+TEST_CASE("A forced stage starts over, and a stage that reads no checkpoint is not reported as resumed") {
     World world;
     const int jobs = any_jobs();
     const Dag dag = chain();
@@ -74,7 +74,7 @@ TEST_CASE("A forced stage begins anew, and a stage that asks for no checkpoint i
     }
 }
 
-TEST_CASE("A checkpoint that cannot be kept is told, and the stage goes on") {
+TEST_CASE("A checkpoint that cannot be stored is reported, and the stage continues") {
     World world;
     world.checkpoints.full = true;
     world.executor.scripts["b"] = [](const StageInputs&, StageContext& context) {

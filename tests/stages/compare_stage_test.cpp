@@ -148,7 +148,7 @@ TEST_CASE("compare puts the numbers side by side, and without predictions it nam
           "M3's accuracy is 4.50 points above M2's; one number each does not say whether they differ by more than chance");
 }
 
-TEST_CASE("a difference of losses, and none at all, is said as it is") {
+TEST_CASE("a difference of losses and a difference of zero are reported in words") {
     const StageOutput outcome = compare({{"baseline", metrics(0.9, 0.2)}, {"candidate", metrics(0.8, 0.3)}}, "loss");
     CHECK(outcome.tables[0].notes[0] ==
           "M3's loss is 0.1000 above M2's; one number each does not say whether they differ by more than chance");

@@ -105,7 +105,7 @@ TEST_CASE("a training on another device has everything there, and gives what the
         CHECK(there.history.rows[row][0] == Approx(here.history.rows[row][0]).epsilon(1e-4));
 }
 
-TEST_CASE("a training on another device keeps checkpoints of plain bytes, and goes on from one with the same bytes") {
+TEST_CASE("a training on another device stores checkpoints of plain bytes and resumes from one with the same bytes") {
     const Task task = GENERATE(autoencoder(), classifier({.learning_rate = 0.01}));
     const Trained whole = trained_on(made_up::kDevice, task, Precision::Fp32);
     REQUIRE(whole.checkpoint.at("epoch").values<std::int64_t>()[0] == 1);
@@ -166,7 +166,7 @@ TEST_CASE("a stage on a GPU asks LibTorch for the same bits each time, and for n
     CHECK(!at::globalContext().allowTF32CuBLAS());
 }
 
-TEST_CASE("a GPU is described by its driver, and where there is none, LibTorch says so") {
+TEST_CASE("a GPU is described by its driver, and if there is none, LibTorch says so") {
     const GpuAnswer answer = gpu_of_driver(SATDL_BINARY_DIR "/libfake_driver.so", "CUDA 12.6");
     REQUIRE(std::holds_alternative<Gpu>(answer));
     CHECK(std::get<Gpu>(answer) == Gpu{"Imaginary GPU", "compute capability 9.0, 114 multiprocessors, CUDA 12.6", true});

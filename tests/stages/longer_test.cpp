@@ -50,12 +50,12 @@ void go_on(const Training& training) {
 
 }  // namespace
 
-TEST_CASE("a longer training goes on from the end of a shorter one with the same bytes: the study's networks") {
+TEST_CASE("a longer training continues from the final checkpoint of a shorter one with the same bytes, for the networks of the study") {
     go_on(GENERATE(classifier(), autoencoder(), autoencoder({{"precision", "bf16"}}), fine_tuning({{"freeze", "true"}}),
                    fine_tuning({{"freeze", "false"}})));
 }
 
-TEST_CASE("a longer training goes on from the end of a shorter one with the same bytes: every optimiser, schedule and option") {
+TEST_CASE("a longer training continues from the final checkpoint of a shorter one with the same bytes, for every optimiser, schedule and option") {
     for (const Given& more : options_that_remember()) {
         INFO(more.begin()->first << ": " << more.begin()->second);
         go_on(classifier(more));
@@ -93,7 +93,7 @@ TEST_CASE("a longer training stops early where the unbroken one would: at once, 
     }
 }
 
-TEST_CASE("a cosine's rates depend on how many epochs there are: the description says that it begins at the start") {
+TEST_CASE("a cosine's rates depend on the number of epochs, and so the description says that a longer training starts over") {
     const Training cosine = classifier({{"schedule", "cosine"}});
     CHECK(bytes_of(trained(cosine, 4, trained(cosine, 2).end).outcome) != bytes_of(trained(cosine, 4).outcome));
 
@@ -111,7 +111,7 @@ TEST_CASE("a cosine's rates depend on how many epochs there are: the description
     }
 }
 
-TEST_CASE("where an update has spoiled the weights, there is no checkpoint, no end and no result, though no loss has told yet") {
+TEST_CASE("after an update with weights that are not finite no checkpoint, no final checkpoint and no result is stored, even if every loss was finite") {
     const std::vector<float> huge(16, 1e18f), zeros(8, 0.0f);
     const Training exploding{train_stage(),
                              {{"x", port(array<float>({8, 1, 1, 2}, huge))}, {"target", port(array<float>({8, 1}, zeros))}},

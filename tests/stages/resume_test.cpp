@@ -1,4 +1,4 @@
-// A training that was interrupted and goes on from its checkpoint ends with the same bytes as one that never was: from every step,
+// A training that was interrupted and resumes from its checkpoint ends with the same bytes as one that was not: from every step,
 // every end of an epoch and every validation, for every network of the study's sort, every optimiser and all that a training can
 // remember.
 #include "torch_test.h"
@@ -36,7 +36,7 @@ void go_on_from_everywhere(const Training& training) {
     CHECK(whole.kept.size() > 2 * ends);
 }
 
-// Asked to stop once, at each question after which it may be; then it goes on.
+// Asked to stop once, at each question after which it may be; then it resumes.
 void stop_everywhere(const Training& training) {
     const TestContext given(training.stage.description, training.given);
     KeepingContext whole(given);
@@ -55,7 +55,7 @@ void stop_everywhere(const Training& training) {
     }
 }
 
-// Stops after each `stride`-th question, goes on from the checkpoint, until it ends.
+// Stops after each `stride`-th question, resumes from the checkpoint, until it ends.
 void stop_again_and_again(const Training& training, std::int64_t stride) {
     const TestContext given(training.stage.description, training.given);
     KeepingContext whole(given);
@@ -83,7 +83,7 @@ TEST_CASE("a training that is stopped at any step, or while it validates, ends w
                              fine_tuning({{"freeze", "false"}})));
 }
 
-TEST_CASE("a training that is killed goes on from whatever checkpoint it had kept, with every optimiser, schedule and option") {
+TEST_CASE("a training that is killed resumes from any checkpoint, with every optimiser, schedule and option") {
     for (const Given& more : options_that_remember()) {
         INFO(more.begin()->first << ": " << more.begin()->second);
         go_on_from_everywhere(classifier(more));
@@ -94,7 +94,7 @@ TEST_CASE("a training that is killed goes on from whatever checkpoint it had kep
 }
 
 TEST_CASE("a training that is stopped again and again ends with the same bytes") {
-    // More than a validation asks: that begins anew.
+    // More than a validation asks: that starts over.
     stop_again_and_again(classifier({{"accumulate", "3"}}), GENERATE(7, 9));
     stop_again_and_again(classifier({{"patience", "1"}, {"min_delta", "10"}, {"epochs", "6"}}), 7);
 }
@@ -107,7 +107,7 @@ TEST_CASE("a training with augmentation and layer norm ends with the same bytes,
     stop_everywhere(with(training, {{"precision", GENERATE("fp32", "bf16")}}));
 }
 
-TEST_CASE("without validation data, and with a part of the data held out") {
+TEST_CASE("a stopped training ends with the same bytes without validation data and with held-out data") {
     Training training = classifier();
     training.inputs = blobs(70, false);
     go_on_from_everywhere(training);

@@ -159,7 +159,7 @@ TEST_CASE("a longer training begins with the very epochs of a shorter one") {
     CHECK(short_loss == std::vector<double>(long_loss.begin(), long_loss.begin() + 2));
 }
 
-TEST_CASE("a training that stops between two steps goes on from its state as if it had not") {
+TEST_CASE("a training that stops between two steps resumes from its state with the same result") {
     const StageInputs inputs = blobs(200);
     const Net net(network_of(kClassifier), {1, 1, 2});
     const TrainingOptions options{.loss = LossKind::CrossEntropy, .optimiser = {}, .epochs = 3, .batch_size = 32, .seed = 7};
@@ -218,7 +218,7 @@ TEST_CASE("fine-tuning begins with the base's layers, and leaves them alone wher
                       Contains("nothing to train"));
 }
 
-TEST_CASE("a loss that is no number any more ends the training, with its epoch and step") {
+TEST_CASE("a training fails when its loss is not finite, and the error has the epoch and the step") {
     StageInputs inputs = blobs(100, false);
     std::vector<float> points = values_of<float>(inputs.at("x").at(""));
     points[150] = std::nanf("");
@@ -230,7 +230,7 @@ TEST_CASE("a loss that is no number any more ends the training, with its epoch a
     CHECK_THROWS_WITH(run(train_stage(), inputs, training()), Contains("validation data is nan after epoch 1"));
 }
 
-TEST_CASE("progress is told at every step, with metrics, and at the end of epochs") {
+TEST_CASE("progress is reported at every step with its metrics, and at the end of each epoch") {
     const StageEntry stage = train_stage();
     TestContext context(stage.description, training({{"epochs", "2"}}));
     (void)stage.run(blobs(100), context);

@@ -105,7 +105,7 @@ TEST_CASE("a batch larger than the data is one of all samples, to the last byte,
           bytes_of(run(train_stage(), inputs, training({{"batch_size", "48"}}))));
 }
 
-TEST_CASE("held-out samples of a class that was never trained are warned of") {
+TEST_CASE("a warning names the classes that only held-out samples have") {
     const StageEntry stage = train_stage();
     const auto logged = [&](const StageInputs& inputs) {
         TestContext context(stage.description, training({{"validation_fraction", "0.25"}, {"epochs", "1"}}));
@@ -132,7 +132,7 @@ TEST_CASE("several batches to an update learn what one large batch learns") {
     }
 }
 
-TEST_CASE("a training that stops between two batches of one update goes on as if it had not") {
+TEST_CASE("a training that stops between two batches of one update resumes with the same result") {
     const StageInputs inputs = blobs(200);
     const Net net(network_of("[flatten, {dense: 6}, batch_norm, {dropout: 0.3}, {dense: 3, activation: softmax}]"),
                   {1, 1, 2});
@@ -281,7 +281,7 @@ TEST_CASE("class weights that fit no network are refused by the rules of the pla
     CHECK_THROWS_WITH(with("[0, 0, 0]"), Contains("class_weights are all 0"));
 }
 
-TEST_CASE("weights that the last update spoilt are no result, though every loss was a number") {
+TEST_CASE("weights that are not finite after the last update fail the training, even if every loss was finite") {
     const StageInputs inputs{{"x", port(array<float>({1, 1}, {3e18F}))}, {"target", port(array<float>({1, 1}, {0}))}};
     const Given given{{"net", "[{dense: 1}]"}, {"loss", "mse"}, {"optimiser", "sgd"}, {"epochs", "1"}, {"learning_rate", "1e6"}};
     CHECK_THROWS_WITH(run(train_stage(), inputs, given), Contains("the weights are no numbers after epoch 1"));

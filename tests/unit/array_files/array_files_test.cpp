@@ -105,7 +105,7 @@ TEST_CASE("IDX: bytes, big-endian numbers, and the first entries alone") {
     CHECK(values_of<std::int32_t>(read_idx(ints.path())) == std::vector<std::int32_t>{-2});
 }
 
-TEST_CASE("IDX: what is wrong is said, with the file") {
+TEST_CASE("IDX: errors name the file and the problem") {
     struct Case {
         const char* what;
         std::string bytes;
@@ -224,7 +224,7 @@ TEST_CASE(".npy: headers of Python 2") {
     }
 }
 
-TEST_CASE(".npy: what is wrong is said, with the file and what to do") {
+TEST_CASE(".npy: errors name the file, the problem and the remedy") {
     CHECK_THAT(npy_error("PK\3\4 an archive"), Contains("not a .npy file"));
     CHECK_THAT(npy_error("\x93NUM"), Contains("truncated"));
     CHECK_THAT(npy_error(npy(dictionary("'<f4'", "False", "(1,)"), "abcd", 9)), Contains("version 9"));
@@ -276,7 +276,7 @@ TEST_CASE("what a file is shows in its content, and one content is one kind") {
     }
 }
 
-TEST_CASE("the header alone says what the array will be") {
+TEST_CASE("the header alone gives the type and shape of the array") {
     const File array(npy(dictionary("'<u2'", "True", "(2, 3)"), std::string(12, 'a')));
     CHECK(array_type_of_file(array.path(), {}) == ArrayType{DType::Int32, {2, 3}});
     const File idx(idx_header(8, {3, 1, 2}) + "abcdef");
@@ -292,7 +292,7 @@ TEST_CASE("the header alone says what the array will be") {
     CHECK(array_type_of_file("/nowhere/at/all", {}) == std::nullopt);
 }
 
-TEST_CASE("a file that is not an array's is named as what it is") {
+TEST_CASE("an error names the format of a file that holds no array") {
     const auto error = [](const std::string& bytes, const std::string& name = "") {
         const File file(bytes);
         try {
@@ -309,7 +309,7 @@ TEST_CASE("a file that is not an array's is named as what it is") {
                Contains("is an IDX file, which has one array without a name") && Contains("remove it"));
 }
 
-TEST_CASE("axes in another order") {
+TEST_CASE("transposed axes give the same array in C order") {
     std::vector<std::uint8_t> numbers(24);
     std::iota(numbers.begin(), numbers.end(), std::uint8_t{0});
     const Array array = Array::of<std::uint8_t>({2, 3, 4}, numbers);
@@ -348,7 +348,7 @@ TEST_CASE("CSV: rows of numbers, perhaps with a line of names, all columns or so
     CHECK(array_type_of_file(File(flowers).path(), {.columns = Columns{4, 4}}) == ArrayType{DType::Float64, {-1}});
 }
 
-TEST_CASE("CSV: what is wrong is said, with line and column") {
+TEST_CASE("CSV: errors have a line and a column") {
     const auto error = [](const std::string& text, const std::optional<Columns>& columns = {}) {
         const File path(text);
         BinaryFile file(path.path());

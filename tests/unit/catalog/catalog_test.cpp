@@ -108,10 +108,10 @@ TEST_CASE("a manifest says everything that the library said") {
     CHECK(read.stages[1] == info.stages[1].description);
 }
 
-TEST_CASE("that a library can be asked for a GPU stands in its manifest, and at each of its stages") {
+TEST_CASE("the manifest says whether a library can find GPUs, and so does each of its stages") {
     const TempFolder folder;
     StageLibraryInfo info = everything();
-    info.find_gpu = [] { return GpuAnswer(NoGpu{"nobody asks"}); };
+    info.find_gpu = [] { return GpuAnswer(NoGpu{"not queried"}); };
     const LibraryManifest read = read_manifest(written(folder, "libmine_stages.json", manifest_json(info, sha256("the file"))));
     CHECK(read.finds_gpus);
     Catalog catalog;

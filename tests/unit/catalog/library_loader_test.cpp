@@ -93,7 +93,7 @@ TEST_CASE("A library without stages is refused by name, with the symbol that it 
     CHECK_THROWS_WITH(libraries.function(from("libno_stages.so")), Contains("libno_stages.so") && Contains("satdl_stage_abi"));
 }
 
-TEST_CASE("A library that is not there is refused by name") {
+TEST_CASE("A library that does not exist is refused by name") {
     StageLibraries libraries;
     CHECK_THROWS_WITH(libraries.function(from("libnowhere.so")), Contains("libnowhere.so"));
 }

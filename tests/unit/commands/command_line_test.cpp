@@ -44,6 +44,9 @@ Outcome run(std::vector<std::string> arguments) {
             given = options;
             return ExitCode::StageFailed;
         });
+    program.add_command<Given>(
+        "rest", "does the rest", "", [](Command& command, Given& options) { command.add_option("--size", options.jobs, "a size"); },
+        [](const Given&) { return ExitCode::Done; });
     const ExitCode code = command_line.run(std::move(arguments));
     return {code, given};
 }
@@ -75,9 +78,13 @@ TEST_CASE("an option that does not exist is refused with what was meant") {
     CHECK_THROWS_WITH(run({"work", "a.yaml", "--dryrun"}), "there is no option '--dryrun'\n  did you mean '--dry-run'?");
     CHECK_THROWS_WITH(run({"work", "a.yaml", "--parallel", "3"}), Catch::Contains("did you mean '--jobs'?"));
     CHECK_THROWS_WITH(run({"work", "a.yaml", "-m", "3"}), Catch::Contains("'-m'") && Catch::Contains("did you mean '--memory'?"));
-    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs", "3"}), Catch::Contains("a parameter is set without dashes: epochs=3"));
-    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs=3"}), Catch::Contains("'--epochs'") && Catch::Contains(": epochs=3"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs", "3"}), Catch::Contains("a parameter of the DAG is set as epochs=3, one of a stage as STAGE.epochs=3"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs=3"}), Catch::Contains("'--epochs'") && Catch::Contains("as epochs=3"));
     CHECK_THROWS_WITH(run({"work", "a.yaml", "-x"}), Catch::Contains("known: --help, --set, --libraries, --format, --jobs"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "-s", "3"}), Catch::Contains("did you mean '--set' or '--seconds'?"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--dry"}), Catch::Contains("did you mean '--dry-run'?"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--size", "3"}), "there is no option '--size'\n  that is an option of `test rest`");
+    CHECK_THROWS_WITH(run({"rest", "--memory", "3"}), Catch::Contains("that is an option of `test work`"));
     CHECK_THROWS_WITH(run({"--wrong"}), "there is no option '--wrong'\n  known: --help");
 }
 
@@ -91,7 +98,8 @@ TEST_CASE("the environment gives what the command line leaves out") {
 TEST_CASE("a mistake on the command line is a usage error, and the command does not run") {
     const std::vector<std::vector<std::string>> mistakes{
         {},          {"work"}, {"work", "a.yaml", "-j", "9"},         {"work", "a.yaml", "-j", "x"},     {"work", "a.yaml", "--format", "png"},
-        {"work", "a.yaml", "--memory", "much"}, {"work", "a.yaml", "--seconds", "-1"}, {"work", "a.yaml", "--set"}};
+        {"work", "a.yaml", "--memory", "much"}, {"work", "a.yaml", "--seconds", "-1"}, {"work", "a.yaml", "--set"},
+        {"work", ""}, {"work", "a.yaml", "--set", ""}, {"work", "a.yaml", "--libraries="}};
     for (const auto& arguments : mistakes) {
         const Outcome outcome = run(arguments);
         CHECK(outcome.code == ExitCode::Usage);

@@ -85,7 +85,7 @@ TEST_CASE("canonical text is JSON with sorted keys, and only plain numbers, bool
     CHECK(ConfigValue::of_text("true").canonical() == "\"true\"");
 }
 
-TEST_CASE("a value describes itself for a message") {
+TEST_CASE("a value has a description for messages") {
     CHECK(plain("3").describe() == "the number 3");
     CHECK(plain("abc").describe() == "the text 'abc'");
     CHECK(ConfigValue::scalar("3", true).describe() == "the text '3'");
@@ -97,7 +97,7 @@ TEST_CASE("a value describes itself for a message") {
     CHECK(ConfigValue::of_text("\x1B").describe() == "the text '\\x1b'");
 }
 
-TEST_CASE("a key is found in a map, and a value can be told to stand elsewhere") {
+TEST_CASE("a key is found in a map, and a value can be given another place") {
     const auto source = std::make_shared<const SourceText>(SourceText{"a", "x"});
     const ConfigValue value = ConfigValue::map({{"a", {}, plain("1")}});
     REQUIRE(value.find("a"));

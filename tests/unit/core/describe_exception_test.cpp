@@ -6,7 +6,7 @@
 
 using namespace satdl;
 
-TEST_CASE("A library's exception is told in its own words, a want of memory in ours, and without LibTorch's stack") {
+TEST_CASE("An exception of a library keeps its own message without LibTorch's stack, and out of memory has the message of satdl") {
     CHECK(describe(std::bad_alloc()) == kNoMemory);
     CHECK(describe(std::bad_array_new_length()) == kNoMemory);
     CHECK(describe(std::runtime_error("index 7")) == "index 7");

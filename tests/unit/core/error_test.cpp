@@ -68,12 +68,12 @@ TEST_CASE("of a very long line the part around the caret is shown") {
     CHECK(caret - caret_row == mark - shown_row);
 }
 
-TEST_CASE("an error without a place is told without a line") {
+TEST_CASE("an error without a place has no line") {
     CHECK(render({{}, "no such file", "look elsewhere"}) == "no such file\n  look elsewhere");
     CHECK(rendered("", 0, 0, "cannot be read") == "a.yaml: error: cannot be read");
 }
 
-TEST_CASE("mistakes are told in the order of their places, each once, those without a place last") {
+TEST_CASE("errors are sorted by place, each appears once, and those without a place come last") {
     const auto source = source_of("a\nb\nc\n");
     Diagnostics diagnostics;
     CHECK_NOTHROW(diagnostics.throw_if_any());
@@ -94,7 +94,7 @@ TEST_CASE("mistakes are told in the order of their places, each once, those with
     }
 }
 
-TEST_CASE("of all that is said of one scalar the first is told, with where it was written") {
+TEST_CASE("of several errors about one scalar the first is reported, with the place where it was written") {
     const auto source = source_of("a: x\nb: ${a}\nc: ${a}\nd: ${a}\n");
     const auto origin = std::make_shared<const Place>(Place{source, 1, 4});
     Diagnostics diagnostics;
@@ -114,7 +114,7 @@ TEST_CASE("of all that is said of one scalar the first is told, with where it wa
     }
 }
 
-TEST_CASE("of a flood of mistakes fifty are told and the rest counted") {
+TEST_CASE("of more than fifty errors fifty are reported and the rest counted") {
     Diagnostics diagnostics;
     for (int i = 0; i < 60; ++i) diagnostics.add({}, fmt::format("mistake {}", i));
     try {

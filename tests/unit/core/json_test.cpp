@@ -17,7 +17,7 @@ TEST_CASE("A table is JSON with its title, columns, rows and notes, and comes ba
     CHECK(again.notes == table.notes);
 }
 
-TEST_CASE("What JSON has no number for is written as text") {
+TEST_CASE("Numbers that JSON cannot express are written as text") {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     CHECK(number_to_json(0.5) == 0.5);
     CHECK(number_to_json(std::nan("")) == "nan");

@@ -74,7 +74,7 @@ TEST_CASE("types follow their nodes") {
     CHECK(sorted(dag_of({{"a", {}}})).types.empty());  // not known yet
 }
 
-TEST_CASE("consumers are told once each, ascending") {
+TEST_CASE("consumers are listed once each, in ascending order") {
     const Dag dag = sorted(dag_of({{"a", {}}, {"b", {0, 0}}, {"c", {0, 1}}}));
     CHECK(dag.consumers() == std::vector<std::vector<NodeId>>{{1, 2}, {2}, {}});
 }
@@ -85,7 +85,7 @@ TEST_CASE("a cycle is shown in the direction of the data, at one of its edges") 
     CHECK(mistakes(dag_of({{"a", {0}}})) == Lines{"1 these stages depend on each other in a cycle: a -> a"});
 }
 
-TEST_CASE("every separate cycle is told, and what only hangs on one is not") {
+TEST_CASE("every separate cycle is reported, and nodes that only depend on one are not") {
     CHECK(mistakes(dag_of({{"x", {1}}, {"a", {2}}, {"b", {1}}, {"p", {4}}, {"q", {3}}, {"free", {}}})) ==
           Lines{"2 these stages depend on each other in a cycle: a -> b -> a", "4 these stages depend on each other in a cycle: p -> q -> p"});
 }

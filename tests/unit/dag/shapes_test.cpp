@@ -165,7 +165,7 @@ TEST_CASE("shapes flow from a dataset through open patterns, limited by `limit`"
     CHECK(describe(b.type("unit", "images")) == "float32 [6000, 1, 28, 28]");
 }
 
-TEST_CASE("what only running can tell stays open and clashes with nothing") {
+TEST_CASE("types that only running can determine stay open and conflict with none") {
     Builder b;
     b.add("file", b.kinds.read).add("unit", b.kinds.normalise, {{"images", "file.data"}});
     b.add("m", b.kinds.train, {{"x", "unit.images"}, {"target", "file.data"}}, net({kConv, kFlatten, kDense}));
@@ -177,7 +177,7 @@ TEST_CASE("what only running can tell stays open and clashes with nothing") {
     CHECK(b.types()[2].network_cost == 0);
 }
 
-TEST_CASE("an edge whose element type, shape or kind does not fit is told at the edge") {
+TEST_CASE("an edge whose element type, shape or kind does not fit is an error at the place of the edge") {
     Builder b = trained();
     b.add("wrong_dtype", b.kinds.train, {{"x", "data.images"}, {"target", "data.labels"}}, net({kConv}));
     b.add("wrong_kind", b.kinds.report, {{"metrics", "m1.model"}});
@@ -187,7 +187,7 @@ TEST_CASE("an edge whose element type, shape or kind does not fit is told at the
              "6: wrong_kind_too.images wants uint8 or float32 [N, ...], m1.model is a model"});
 }
 
-TEST_CASE("an extent that two inputs bind to different numbers is told with both") {
+TEST_CASE("an extent that two inputs bind to different numbers is an error that names both") {
     Builder b;
     b.load("train", 60000).load("test", 10000).add("unit", b.kinds.normalise, {{"images", "train.images"}});
     b.add("m", b.kinds.train, {{"x", "unit.images"}, {"target", "test.labels"}, {"val_x", "unit.images"}}, net({kConv}));
@@ -211,7 +211,7 @@ TEST_CASE("features have the shape of the layer that is asked for") {
     b.types({"6: m1.model has no layer 'conv_2'"});
 }
 
-TEST_CASE("a network that does not fit its input is told once, at the layer, however many use it") {
+TEST_CASE("a network that does not fit its input is one error at the layer, however many stages use it") {
     Builder b;
     b.load("data", 60000).add("unit", b.kinds.normalise, {{"images", "data.images"}});
     for (const char* name : {"m1", "m2"})
@@ -220,14 +220,14 @@ TEST_CASE("a network that does not fit its input is told once, at the layer, how
     b.types({"53: layer dense_1 needs [N, features], but gets [N, 4, 28, 28] from conv_1"});
 }
 
-TEST_CASE("a trained network that cannot read its input is told at the edge") {
+TEST_CASE("a trained network that cannot read its input is an error at the edge") {
     Builder b = trained();
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
     b.add("g", b.kinds.features, {{"model", "m1.model"}, {"x", "f.features"}});
     b.types({"5: f.features is float32 [60000, 10], which the network of m1.model cannot read"});
 }
 
-TEST_CASE("fine-tuning goes on from the base up to a layer") {
+TEST_CASE("fine-tuning starts from the layers of the base up to a given one") {
     Builder b = trained();
     auto params = net({layer("dense", 64, 60), kDense});
     params.emplace("until", word("flatten_1", 4));
@@ -240,7 +240,7 @@ TEST_CASE("fine-tuning goes on from the base up to a layer") {
     b.types({"5: m1.model has no layer 'flaten_1'"});
 }
 
-TEST_CASE("a head that does not fit behind its base is told at the layer, a base that does not fit its input at the edge") {
+TEST_CASE("a head that does not fit its base is an error at the layer, and a base that does not fit its input one at the edge") {
     Builder b = trained();
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
     b.add("head", b.kinds.fine_tune, {{"base", "m1.model"}, {"x", "unit.images"}, {"target", "data.labels"}}, net({kConv}));
@@ -258,7 +258,7 @@ TEST_CASE("the cost of a node is that of the network that it trains or applies")
     CHECK(b.types()[3].network_cost == cost);
 }
 
-TEST_CASE("a model carries what its layers make of its input, for whoever reads it") {
+TEST_CASE("a model's type carries the output shapes of its layers") {
     Builder b = trained();
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
     const PortType model = b.type("m1", "model");
@@ -404,7 +404,7 @@ TEST_CASE("a frozen base needs a head with weights") {
     b.types({"50: nothing to train: the base is frozen, and no layer of 'net' has weights"});
 }
 
-TEST_CASE("a metric that no training of this kind reports is told even if the loss is open") {
+TEST_CASE("a metric that no training of this kind reports is an error even if the loss is open") {
     Builder b;
     StageDescription& train = b.kinds.train.description;
     train.params.push_back({.name = "loss", .type = ParamType::Choice, .choices = {"mse"}});
@@ -499,7 +499,7 @@ TEST_CASE("a model that was read says itself what it reads, and one in a form of
     CHECK(told(b, {{"model", model_of(std::string(50'000, '[') + std::string(50'000, ']'))}, {"x", zeros<float>({3, 1})}}).empty());
 }
 
-TEST_CASE("an outcome that contradicts its description is told in words") {
+TEST_CASE("an output that contradicts its description is an error in words") {
     StageDescription stage{.kind = "x"};
     stage.outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]"},
                      {.name = "metrics", .kind = PortKind::Metrics},

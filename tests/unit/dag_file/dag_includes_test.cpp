@@ -76,7 +76,7 @@ TEST_CASE("a DAG is the same whether it stands in one file or in several") {
     CHECK(several.nodes[0].place.text() == "dags/common/d.yaml:2:10");
 }
 
-TEST_CASE("a file sets the parameters and profiles of what it includes anew, and adds to them") {
+TEST_CASE("a file overrides the parameters and profiles of the files that it includes, and adds to them") {
     const Files files{{"dags/a.yaml",
                        "include: b.yaml\nparams: {limit: 5, deep: {y: 3}}\nprofiles: {quick: {deep: {y: 9}}}\n"
                        "stages: {n: {kind: add_noise, in: {images: u}, noise_factor: \"${deep.x}\", "
@@ -146,7 +146,7 @@ TEST_CASE("what two files define is a mistake that names both places") {
                 "dags/c.yaml:2:12 'net' is defined twice | first defined at dags/b.yaml:2:12"});
 }
 
-TEST_CASE("mistakes of an included file are told at its own lines, together with those of the others") {
+TEST_CASE("errors of an included file are reported at its own lines, together with those of the others") {
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\nstage: 1\n"},
                     {"dags/b.yaml", "networks: 3\nstages: {x: {kind: laod}}\n"}}) ==
           Lines{"dags/b.yaml:1:11 'networks' must be a map, not the number 3",
@@ -157,7 +157,7 @@ TEST_CASE("mistakes of an included file are told at its own lines, together with
           Lines{"dags/b.yaml:1:1 an included file must be a map of sections, not a list | see docs/yaml.md"});
 }
 
-TEST_CASE("a file that is missing, a circle and what is no path are mistakes of the line that includes") {
+TEST_CASE("a missing file, a circular include and a value that is no path are errors at the including line") {
     CHECK(mistakes({{"dags/a.yaml", "include: [b.yaml]\n"}}) == Lines{"dags/a.yaml:1:11 cannot read dags/b.yaml"});
     CHECK(mistakes({{"dags/a.yaml", "include: b.yaml\n"}, {"dags/b.yaml", "include: ../dags/a.yaml\n"}}) ==
           Lines{"dags/b.yaml:1:10 these files include each other in a cycle: dags/a.yaml -> dags/b.yaml -> dags/a.yaml"});
@@ -191,7 +191,7 @@ TEST_CASE("a file's name within an included file begins at the folder of that fi
     CHECK(dag.find("y")->files.at(0).path == folder / "golden/README.md");
 }
 
-TEST_CASE("an included file with a byte changed or dropped is part of a DAG, or is told to be none") {
+TEST_CASE("an included file with a byte changed or dropped is part of a DAG, or an error") {
     const std::string good = "include: [c.yaml]\nparams: {limit: 1, deep: {x: [1]}}\nprofiles: {q: {limit: 2}}\n" + kLoad;
     const auto survives = [&](const std::string& text) {
         try {

@@ -45,7 +45,7 @@ TEST_CASE("text, networks and lists are interpolated too") {
     CHECK(dag.nodes[2].params.value("net").canonical() == dag.nodes[3].params.value("net").canonical());
 }
 
-TEST_CASE("what is wrong with a ${...} is told at its place") {
+TEST_CASE("an error in a ${...} is reported at its place") {
     const auto one = [](const std::string& params, const std::string& written) {
         const Lines found =
             mistakes(fmt::format("params: {}\nstages: {{s: {{kind: load, dataset: mnist, limit: {}}}}}\n", params, written));
@@ -68,7 +68,7 @@ TEST_CASE("what is wrong with a ${...} is told at its place") {
     CHECK(one("{a: x}", "${a}") == "2:49 'limit' must be a whole number, not the text 'x' | limit: at most so many");
 }
 
-TEST_CASE("references that grow into a bomb are refused") {
+TEST_CASE("references that expand exponentially are refused") {
     std::string lists = "params:\n  a0: [x, x, x, x, x, x, x, x, x]\n", texts = "params:\n  a0: xxxxxxxxx\n",
                 chain = "params:\n  a0: 1\n";
     for (int i = 1; i < 12; ++i) {
@@ -104,7 +104,7 @@ TEST_CASE("a profile is laid over the parameters, and --set over both") {
     CHECK(limits({.profile = "", .set = {parse_setting("train={a: 9}"), parse_setting("limit=${train.a}")}}) == "9 2 9 ");
 }
 
-TEST_CASE("what a profile or --set names must be there") {
+TEST_CASE("a profile and --set can only name parameters that exist") {
     const std::string text =
         "params: {limit: 1, train: {a: 1}}\nprofiles: {quick: {limti: 10, train: {c: 3}}, bad: 3, worse: {train: 4}}\n"
         "stages: {s: {kind: load, dataset: mnist}}\n";
@@ -179,7 +179,7 @@ TEST_CASE("a parameter chooses from a map by its name") {
     CHECK(mistakes(text + "\"${sizes.${size}\"}}\n").at(0).starts_with("2:"));
 }
 
-TEST_CASE("what is said of one parameter's value is told where it is used first, once") {
+TEST_CASE("an error in a parameter's value is reported once, at the first use") {
     const std::string limits = "  a: {kind: load, dataset: mnist, limit: \"${n}\"}\n  b: {kind: load, dataset: mnist, limit: \"${m}\"}\n";
     CHECK(mistakes("params: {n: 0, m: \"${n}\"}\nstages:\n" + limits) ==
           Lines{"3:42 'limit' is 0, but must be at least 1 | limit: at most so many"});

@@ -82,7 +82,7 @@ TEST_CASE("foreach and matrix make one node an item, in order") {
     CHECK(dag.nodes[7].about == "small");
 }
 
-TEST_CASE("what is wrong with foreach and matrix is told once, not once an item") {
+TEST_CASE("an error in foreach or matrix is reported once, not once per item") {
     CHECK(
         mistakes("stages:\n  a: {foreach: [x, y], do: {kind: laod}}\n  b: {foreach: [x, x/y, [1], x], do: {kind: load, "
                  "dataset: mnist}}\n"
@@ -105,14 +105,14 @@ TEST_CASE("what is wrong with foreach and matrix is told once, not once an item"
                Catch::Contains("this matrix has more than 100000 stages"));
 }
 
-TEST_CASE("a group whose items are wrong is not told to lack stages") {
+TEST_CASE("a group with wrong items is not reported as lacking stages") {
     const std::string text =
         "stages:\n  l: {foreach: \"${nix}\", do: {kind: load, dataset: mnist}}\n  k: {foreach: [x, y/y], do: {kind: load, dataset: mnist}}\n";
     CHECK(mistakes(text + "  m: {kind: normalise, in: {images: l@x.images}}\n  n: {kind: normalise, in: {images: k@y.images}}\n").size() == 2);
     CHECK(mistakes(text + "  m: {kind: normalise, in: {images: j@x.images}}\n").size() == 3);
 }
 
-TEST_CASE("a list from a parameter may be empty: there are no such stages, and none can be read from") {
+TEST_CASE("a list from a parameter may be empty, and then reading from its stages is an error") {
     const std::string text =
         "params: {which: []}\nstages:\n  l: {kind: load, dataset: mnist}\n  n: {foreach: \"${which}\", do: {kind: normalise, "
         "in: {images: l.images}}}\n";
@@ -123,7 +123,7 @@ TEST_CASE("a list from a parameter may be empty: there are no such stages, and n
           Lines{"5:37 the group 'n' is empty | the parameter that lists its items is empty"});
 }
 
-TEST_CASE("what is wrong with a stage is told with what to do") {
+TEST_CASE("an error in a stage says what to do") {
     CHECK(mistakes("stages:\n  a: {kind: load}\n  b: {dataset: mnist}\n  c: 3\n  1d: {kind: load, dataset: mnist}\n  e: "
                    "{kind: [load]}\n"
                    "  f: {kind: normalise, images: a.images}\n  g: {kind: normalise, in: {scale: 3}}\n  h: {kind: load, "
@@ -144,7 +144,7 @@ TEST_CASE("what is wrong with a stage is told with what to do") {
                 "11:25 there is no file nix.npy | relative paths begin at folder"});
 }
 
-TEST_CASE("a value of the wrong type, range or choice is told with what to write") {
+TEST_CASE("a value of the wrong type, range or choice is an error that says what to write") {
     const auto one = [](const std::string& kind, const std::string& written) {
         const Lines found = mistakes(
             kNet +
@@ -192,7 +192,7 @@ TEST_CASE("a stage's name alone stands for its one output of the port's kind") {
           Lines{"7:40 'l' has no output that is of the kind metrics, as 'other' is | its outputs: images, labels"});
 }
 
-TEST_CASE("an edge that leads nowhere is told with what there is") {
+TEST_CASE("an edge to something that does not exist is an error that lists what exists") {
     CHECK(
         mistakes(
             "stages:\n  l: {foreach: [train, test], do: {kind: load, dataset: mnist, split: \"${item}\"}}\n"
@@ -210,7 +210,7 @@ TEST_CASE("an edge that leads nowhere is told with what there is") {
             "9:28 'in' must be a map from port to stage.port, not the text 'l@train.images' | in: {port: stage.port, ...}"});
 }
 
-TEST_CASE("a cycle, and a mistake of types elsewhere, are told in the same run") {
+TEST_CASE("a cycle and a type error elsewhere are reported together") {
     CHECK(mistakes(kNet + "stages:\n  l: {kind: load, dataset: mnist}\n  n: {kind: normalise, in: {images: l.images}}\n"
                           "  a: {kind: normalise, in: {images: c}}\n  b: {kind: normalise, in: {images: a}}\n  c: {kind: "
                           "normalise, in: {images: b}}\n"
@@ -218,7 +218,7 @@ TEST_CASE("a cycle, and a mistake of types elsewhere, are told in the same run")
               .size() == 3);
 }
 
-TEST_CASE("networks are checked where they are written, once, also those that nobody uses") {
+TEST_CASE("networks are checked once where they are written, even if no stage uses them") {
     CHECK(mistakes("networks: {bad: [{cnov: 3}], worse: 3}\nstages:\n  l: {kind: load, dataset: mnist}\n  n: {kind: "
                    "normalise, in: {images: l.images}}\n"
                    "  t: {kind: train, in: {x: n, target: l.labels}, net: bad, loss: mse}\n  u: {kind: train, in: {x: n, "
@@ -259,7 +259,7 @@ TEST_CASE("a file parameter is found beside the DAG file") {
     std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("a metric that is there where an input is connected can be named there alone") {
+TEST_CASE("a metric that depends on an input can be named only if the input is connected") {
     const std::string start =
         "networks: {other: [{conv: 1}]}\nstages:\n  l: {kind: load, dataset: mnist}\n  u: {kind: normalise, in: {images: l.images}}\n"
         "  m: {kind: train, in: {x: u.images, target: u.images}, net: other, loss: mse}\n";

@@ -210,7 +210,7 @@ TEST_CASE("the folder that the user names comes first, also with a folder for ea
     CHECK(std::ranges::none_of(recorder.lines, [](const std::string& line) { return has(line, "mirror"); }));
 }
 
-TEST_CASE("a file with another digest is never taken, and told with both digests") {
+TEST_CASE("a file with another digest is refused, and the error has both digests") {
     const World world;
     std::string altered = kImages;
     altered[7] = 'x';
@@ -312,7 +312,7 @@ with tarfile.open(root + "/evil.tgz", "w:gz") as archive:
     ::unsetenv("SATDL_TEST_ARCHIVE");
 }
 
-TEST_CASE("where no source helps, the message tells each try and what to do") {
+TEST_CASE("if every source fails, the error lists each attempt and says what to do") {
     const World world;
     world.manifest("  - {folder: /nonexistent, package: dataset-tiny}\n  - {https: \"https://127.0.0.1:1/\"}");
     const std::string message = failure(world);
@@ -321,7 +321,7 @@ TEST_CASE("where no source helps, the message tells each try and what to do") {
     CHECK(has(message, "$SATDL_DATASETS"));
 }
 
-TEST_CASE("an altered file in place is told, fetched anew and replaced") {
+TEST_CASE("an altered file is reported, downloaded and replaced") {
     const World world;
     write(world.root / "mirror" / "images.bin", kImages);
     write(world.file("images.bin"), "altered");
@@ -339,7 +339,7 @@ TEST_CASE("an altered file in place is told, fetched anew and replaced") {
     CHECK(check_file(dataset, dataset.files.at("images.bin")).kind == FileState::Kind::Good);
 }
 
-TEST_CASE("a missing file is told as missing") {
+TEST_CASE("a missing file is reported as missing") {
     const World world;
     const Dataset dataset = world.dataset();
     const DatasetFile& file = dataset.files.at("labels.bin");
@@ -347,7 +347,7 @@ TEST_CASE("a missing file is told as missing") {
     CHECK(has(wrong_file(dataset, file, check_file(dataset, file)).what(), "labels.bin is missing: expected SHA-256"));
 }
 
-TEST_CASE("what a fetch that died left behind is swept") {
+TEST_CASE("leftovers of a fetch that was killed are removed") {
     const World world;
     write(world.root / "mirror" / "images.bin", kImages);
     write(world.root / "mirror" / "labels.bin", kLabels);
@@ -357,7 +357,7 @@ TEST_CASE("what a fetch that died left behind is swept") {
     CHECK(world.complete());
 }
 
-TEST_CASE("a file's SHA-256 is that of its bytes, told on the way") {
+TEST_CASE("a file's SHA-256 is that of its bytes, with progress reported") {
     const World world;
     const std::string text(3'000'000, 'x');
     write(world.root / "large", text);

@@ -15,7 +15,7 @@ std::span<const std::byte> bytes_of(std::string_view text) { return std::as_byte
 
 }  // namespace
 
-TEST_CASE("a folder of incoming files goes with its owner, and no other owner sweeps it before") {
+TEST_CASE("a folder of incoming files is removed with its owner, and by no other owner before") {
     const TempFolder folder;
     fs::path first;
     {
@@ -29,7 +29,7 @@ TEST_CASE("a folder of incoming files goes with its owner, and no other owner sw
     CHECK(fs::is_empty(folder.path()));
 }
 
-TEST_CASE("what a dead process left is swept, other files are not touched") {
+TEST_CASE("leftovers of a dead process are removed, and other files are not touched") {
     const TempFolder folder;
     fs::create_directories(folder.path() / ".tmp-dead" / "deep");
     std::ofstream(folder.path() / ".tmp-file") << "a file of the user's";

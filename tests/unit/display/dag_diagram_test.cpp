@@ -45,7 +45,7 @@ TEST_CASE("names mean nothing to the format in which they are drawn") {
                         !Contains("<script>") && !Contains("\" onload"));
 }
 
-TEST_CASE("boxes stand in columns behind all that they need, and never on each other") {
+TEST_CASE("boxes are in columns after their inputs and never overlap") {
     const Diagram graph = diamond();
     const DiagramLayout layout = layout_of(graph, {90, 120, 100, 90});
     REQUIRE(layout.boxes.size() == 4);

@@ -68,7 +68,7 @@ private:
     std::string all_;
 };
 
-// Two stages, a -> b, told of by hand.
+// Two stages, a -> b, written by hand.
 struct Scene {
     HandClock clock;
     TinyTerminal terminal;
@@ -119,6 +119,18 @@ bool has_control_characters(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("A permanent line that is longer than the terminal is wrapped between words") {
+    Scene scene;
+    scene.size = {32, 24};
+    const auto bars = progress_bars(scene.screen());
+    bars->run_started(scene.dag, scene.plan);
+    bars->stage_started(scene.dag, scene.plan.nodes[0]);
+    bars->stage_progress(scene.dag, 0, Scene::at(1, 69, true));
+    bars->stage_finished(scene.dag, Scene::result(0, NodeState::Ran, 12.34));
+    bars->run_finished(scene.dag, {});
+    CHECK(scene.terminal.rows() == std::vector<std::string>{"✓ m1 ran in 12.3 s - accuracy:", "  0.9712 - loss: 0.0931"});
+}
+
 TEST_CASE("A running stage is one line with its bar, the run another, and a finished one a line for good") {
     Scene scene;
     const auto bars = progress_bars(scene.screen());
@@ -144,7 +156,7 @@ TEST_CASE("A running stage is one line with its bar, the run another, and a fini
     CHECK(scene.terminal.rows().size() == 2);
 }
 
-TEST_CASE("Redrawing keeps its distance") {
+TEST_CASE("Redraws are at least 0.05 s apart") {
     Scene scene;
     const auto bars = progress_bars(scene.screen());
     bars->run_started(scene.dag, scene.plan);
@@ -179,7 +191,7 @@ TEST_CASE("No line is wider than the terminal, at any width, and the block never
     bars->run_started(scene.dag, scene.plan);
     for (const auto& planned : scene.plan.nodes) bars->stage_started(scene.dag, planned);
     for (int columns = 1; columns < 130; ++columns) {
-        // A terminal that shrank has wrapped the old lines; the tiny one has not, so it starts anew.
+        // A terminal that shrank has wrapped the old lines; the tiny one has not, so a new one is used.
         bars->run_finished(scene.dag, {});
         scene.terminal = {};
         scene.size = {columns, 4};
@@ -206,7 +218,7 @@ TEST_CASE("A terminal that became narrower has wrapped the lines: more rows are 
     CHECK(scene.terminal.all().substr(before + 6, 4) == "\x1b[6A");  // 79 and 31 columns: 4 and 2 rows of 20
 }
 
-TEST_CASE("Plain lines: one an epoch, one every 30 s between, none for a short stage but its end") {
+TEST_CASE("Plain lines are one per epoch, one every 30 s in between, and one at the end of a stage") {
     Scene scene;
     const auto lines = plain_lines(scene.screen());
     lines->run_started(scene.dag, scene.plan);
@@ -246,7 +258,7 @@ TEST_CASE("No name, metric or message brings a control character into plain line
     CHECK(scene.terminal.all().find('m' + std::string("\x1b[3")) == std::string::npos);
 }
 
-TEST_CASE("Reused stages have lines only where all is wanted, and debugging messages likewise") {
+TEST_CASE("Reused stages and debug messages have lines only with --verbose") {
     Scene scene;
     Screen screen = scene.screen();
     const auto drive = [&](const Screen& with) {

@@ -35,18 +35,18 @@ Progress step(std::int64_t epoch, std::int64_t step, bool ended = false) {
 
 }  // namespace
 
-TEST_CASE("The time left of a run is its longest path where cores abound") {
+TEST_CASE("The time left of a run is its longest path if there are enough cores") {
     const Run run(8, {10, 20, 30, 45});
     CHECK(run.tracker.time_left(0).seconds == Approx(60));
     CHECK_FALSE(run.tracker.time_left(0).at_least);
 }
 
-TEST_CASE("... and all of its work where they do not") {
+TEST_CASE("The time left of a run is all of its work if there is one core") {
     CHECK(Run(1, {10, 20, 30, 45}).tracker.time_left(0).seconds == Approx(105));
     CHECK(Run(2, {10, 20, 30, 45}, 16).tracker.time_left(0).seconds == Approx(105));  // each takes every core
 }
 
-TEST_CASE("A stage without history makes it a lower bound until it has finished") {
+TEST_CASE("The time left is a lower bound until every stage without a history has finished") {
     Run run(8, {10, std::nullopt, 30});
     CHECK(run.tracker.time_left(0).seconds == Approx(40));
     CHECK(run.tracker.time_left(0).at_least);
@@ -72,7 +72,7 @@ TEST_CASE("Rates count from the end of the first step") {
     CHECK(stage.seconds_left(69) == Approx(0));
 }
 
-TEST_CASE("Reused and blocked stages are no part of the way") {
+TEST_CASE("Reused and blocked stages do not count for the time left") {
     Run run(8, {10, 20, 30});
     run.plan.nodes[1].action = Action::Reuse;
     RunTracker tracker(8);
@@ -81,7 +81,7 @@ TEST_CASE("Reused and blocked stages are no part of the way") {
     CHECK(tracker.time_left(0).seconds == Approx(30));
 }
 
-TEST_CASE("A stage without epochs shows its time, and a bar where the history knows how long it takes") {
+TEST_CASE("A stage without epochs shows its time, and a bar if the history has its duration") {
     RunningStage stage;
     stage.name = "load";
     CHECK(bar_line(stage, 3, 6, 80, false) == "load    3s");
@@ -91,7 +91,7 @@ TEST_CASE("A stage without epochs shows its time, and a bar where the history kn
     CHECK(plain_line(stage, 3) == "load: running, 3s, 3s left");
 }
 
-TEST_CASE("A finished training's losses have their way over the epochs behind them") {
+TEST_CASE("The losses of a finished training are followed by their course over the epochs") {
     Run run(8, {100});
     run.tracker.stage_started(run.dag, run.planned(0), 0);
     const auto end_epoch = [&](std::int64_t epoch, double train, double validation) {
@@ -107,7 +107,7 @@ TEST_CASE("A finished training's losses have their way over the epochs behind th
     CHECK(metrics_text(stage.latest.metrics) == " - train/accuracy: 0.5000 - train/loss: 1.0000 - val/loss: 1.5000");
 }
 
-TEST_CASE("A resumed training, of which the first epochs were not seen, has its losses alone") {
+TEST_CASE("A resumed training, whose first epochs were not seen, shows its losses alone") {
     Run run(8, {100});
     run.tracker.stage_started(run.dag, run.planned(0), 0);
     for (const std::int64_t epoch : {2, 3}) run.tracker.stage_progress(0, {epoch, 3, 10, 10, true, {{"train/loss", 0.5}}}, 1);

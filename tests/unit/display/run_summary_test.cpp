@@ -31,7 +31,7 @@ TEST_CASE("The summary lists what ran with its seconds and counts reused stages 
     CHECK(summary_line(dag, result, 1.5) == "d: 60 stages: 1 ran, 59 reused, in 1.50 s");
 }
 
-TEST_CASE("What was not kept and what is not deterministic is said beside the reason") {
+TEST_CASE("The summary says which output was not stored and which is not deterministic") {
     Dag dag;
     dag.nodes.resize(1);
     dag.nodes[0].name = "m1";

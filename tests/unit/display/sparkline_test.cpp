@@ -28,14 +28,14 @@ TEST_CASE("a sparkline of equal numbers, of one and of none") {
     CHECK(bars({}).empty());
 }
 
-TEST_CASE("a sparkline marks what is no number, and measures the others by themselves") {
+TEST_CASE("a sparkline marks values that are not finite and scales to the others") {
     CHECK(bars({4, kNaN, 0}) == "█×▁");
     CHECK(bars({kInfinity, 1, -kInfinity, 2}) == "×▁×█");
     CHECK(bars({kNaN, kNaN}) == "××");
     CHECK(bars({kNaN, 5}) == "×▄");
 }
 
-TEST_CASE("more numbers than there is room for are thinned to their means") {
+TEST_CASE("more numbers than cells are averaged") {
     std::vector<double> falling;
     for (int i = 0; i < 1000; ++i) falling.push_back(999 - i);
     CHECK(bars(falling, 8) == "█▇▆▅▄▃▂▁");

@@ -24,7 +24,7 @@ TEST_CASE("two pixels, one above the other, are a character in two colours") {
     CHECK(text_of({grey(2, 1, {1, 0})}, Drawing::Colours256) == "E[48;5;16mE[38;5;231m▀E[0m\n");
 }
 
-TEST_CASE("a colour is told where it changes, and anew in every line") {
+TEST_CASE("a colour is written where it changes, and at the start of every line") {
     CHECK(text_of({grey(2, 3, {0, 0, 1, 0, 0, 0})}, Drawing::TrueColour) ==
           "E[48;2;0;0;0mE[38;2;0;0;0m▀▀E[38;2;255;255;255m▀E[0m\n");
     CHECK(text_of({grey(4, 1, {0, 0, 0, 0})}, Drawing::Colours256) == "E[48;5;16mE[38;5;16m▀E[0m\nE[48;5;16mE[38;5;16m▀E[0m\n");
@@ -57,7 +57,7 @@ TEST_CASE("without colours a character is the mean of its pixels, in ten shades"
     CHECK(text_of({grey(3, 1, {0, 0, 1})}, Drawing::Ascii) == "\n@\n");
 }
 
-TEST_CASE("as many pictures stand in a row as it has room for") {
+TEST_CASE("a row holds as many pictures as fit") {
     const Picture white = grey(2, 3, {1, 1, 1, 1, 1, 1});
     CHECK(text_of({white, white, white}, Drawing::Ascii, 11) == "@@@ @@@ @@@\n");
     CHECK(text_of({white, white, white}, Drawing::Ascii, 10) == "@@@ @@@\n\n@@@\n");
@@ -68,7 +68,7 @@ TEST_CASE("as many pictures stand in a row as it has room for") {
           "E[48;5;16mE[38;5;16m▀E[49m E[48;5;16m▀E[0m\n\nE[48;5;16mE[38;5;16m▀E[0m\n");
 }
 
-TEST_CASE("what is wider than the terminal is made smaller by the means of its pixels") {
+TEST_CASE("a picture wider than the terminal is scaled down by averaging its pixels") {
     const Picture wide = grey(2, 5, {1, 1, 0, 0, 1, 1, 1, 0, 0, 1});
     CHECK(text_of({wide}, Drawing::Ascii, 5) == "@@  @\n");
     CHECK(text_of({wide}, Drawing::Ascii, 4) == "@ @\n");
@@ -76,7 +76,7 @@ TEST_CASE("what is wider than the terminal is made smaller by the means of its p
     CHECK(text_of({wide}, Drawing::Ascii, 1) == "+\n");
 }
 
-TEST_CASE("a montage tells its size, and where no picture is") {
+TEST_CASE("a montage knows its size and its empty places") {
     const Montage montage({grey(3, 2, {0, 0, 0, 0, 0, 0}), grey(3, 2, {1, 1, 1, 1, 1, 1})}, 80);
     CHECK(montage.columns() == 5);
     CHECK(montage.lines() == 2);
@@ -87,7 +87,7 @@ TEST_CASE("a montage tells its size, and where no picture is") {
     CHECK_FALSE(montage.pixels()[15]);
 }
 
-TEST_CASE("a terminal is drawn on as it says that it can be") {
+TEST_CASE("the drawing method follows the terminal's environment variables") {
     const auto drawing = [](const std::string& term, const std::string& colorterm = "") {
         return drawing_for({.is_terminal = true, .term = term, .colorterm = colorterm});
     };

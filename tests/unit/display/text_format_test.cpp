@@ -1,6 +1,7 @@
 #include "pipeline/display/text_format.h"
 
 #include <catch2/catch.hpp>
+#include <sstream>
 
 using namespace satdl;
 
@@ -24,7 +25,7 @@ TEST_CASE("Text is cut to a width at a whole character, with an ellipsis") {
     CHECK(padded("日", 4) == "日  ");
 }
 
-TEST_CASE("Durations read as people say them") {
+TEST_CASE("Durations have the unit that suits them") {
     CHECK(duration_text(0.0032) == "3.2 ms");
     CHECK(duration_text(1.234) == "1.23 s");
     CHECK(duration_text(12.34) == "12.3 s");
@@ -60,19 +61,85 @@ TEST_CASE("Columns of numbers stand to the right, others to the left") {
           "n\n");
 }
 
-TEST_CASE("Text is wrapped between words, and a table in its last column") {
+TEST_CASE("Text is wrapped between words, and within a word that is longer than a line") {
     CHECK(wrapped("one two three", 80) == "one two three");
     CHECK(wrapped("one two three", 7) == "one two\nthree");
     CHECK(wrapped("one two three", 8) == "one two\nthree");
-    CHECK(wrapped("one interminable word", 6) == "one\ninterminable\nword");
+    CHECK(wrapped("one interminable word", 6) == "one\ninterm\ninable\nword");
+    CHECK(wrapped("compare.difference", 12) == "compare.\ndifference");
+    CHECK(wrapped("日本語", 3) == "日\n本\n語");
+    CHECK(wrapped("日本", 1) == "日\n本");
+    CHECK(wrapped("run   m1   epochs was 3", 12, 6) == "run   m1\n      epochs\n      was 3");
+    CHECK(wrapped("  an example", 9, 4) == "  an\n    examp\n    le");
     CHECK(wrapped("", 6).empty());
-    const Table table{.title = "", .columns = {"name", "help"}, 
-                      .rows = {{"a", "one two three four five six seven"}, {"b", "short"}}, .notes = {}};
+}
+
+TEST_CASE("Lines are wrapped one by one") {
+    CHECK(wrapped_lines("one two\n\nthree four\n", 8, 1) == "one two\n\nthree\n four\n");
+    CHECK(wrapped_lines("one two\n", std::nullopt, 1) == "one two\n");
+}
+
+TEST_CASE("A table is wrapped in its widest cells") {
+    const Table table{.title = "", .columns = {"name", "help"},
+                      .rows = {{"a", "one two three four five six seven"}, {"b", "short"}}, .notes = {"a note of three words and more"}};
     CHECK(table_text(table, 30) ==
-          "name  help\n──────────────────────────────\na     one two three four five\n      six seven\nb     short\n");
-    CHECK(table_text(table, 10) == table_text(table, 30));  // not narrower than what can be read
+          "name  help\n"
+          "──────────────────────────────\n"
+          "a     one two three four five\n"
+          "      six seven\n"
+          "b     short\n"
+          "a note of three words and more\n");
+    CHECK(table_text(table, 22) ==
+          "name  help\n"
+          "──────────────────────\n"
+          "a     one two three\n"
+          "      four five six\n"
+          "      seven\n"
+          "b     short\n"
+          "a note of three words\n"
+          "  and more\n");
     CHECK(table_text(table, std::nullopt) == table_text(table));
     CHECK(table_text(table, 80) == table_text(table));
+}
+
+TEST_CASE("Headers of numbers are wrapped at their separators, the numbers are not") {
+    const Table table{.title = "", .columns = {"noise", "compare.difference", "compare.gap/p"},
+                      .rows = {{"0.2", "0.0160", "0.0550"}, {"0.4", "-0.0310", "0.0550"}}, .notes = {}};
+    CHECK(table_text(table, 27) ==
+          "noise    compare.  compare.\n"
+          "       difference     gap/p\n"
+          "───────────────────────────\n"
+          "  0.2      0.0160    0.0550\n"
+          "  0.4     -0.0310    0.0550\n");
+}
+
+TEST_CASE("Columns that do not fit follow in a second part with the labels of the rows") {
+    const Table table{.title = "T", .columns = {"noise", "seed", "loss", "accuracy"},
+                      .rows = {{"0.2", "1", "0.0160", "0.0550"}, {"0.4", "2", "-0.0310", "0.0550"}}, .notes = {"n"}};
+    CHECK(table_text(table, 24, 2) ==
+          "T\n"
+          "noise  seed     loss\n"
+          "────────────────────\n"
+          "  0.2     1   0.0160\n"
+          "  0.4     2  -0.0310\n"
+          "\n"
+          "noise  seed  accuracy\n"
+          "─────────────────────\n"
+          "  0.2     1    0.0550\n"
+          "  0.4     2    0.0550\n"
+          "n\n");
+}
+
+TEST_CASE("No table is wider than the terminal, however narrow, unless a number is") {
+    const Table table{.title = "A title of several words", .columns = {"stage", "train/binary_accuracy", "日本語 and a long header", "reason"},
+                      .rows = {{"evaluate_m2@train", "0.1234", "text", "depends on m2, which runs: epochs was 3, is 4"},
+                               {"m2", "-", std::string(300, 'x'), ""}},
+                      .notes = {"one that is longer than a line of the terminal"}};
+    for (int width = 36; width < 200; ++width) {
+        CAPTURE(width);
+        std::istringstream lines(table_text(table, width));
+        for (std::string line; std::getline(lines, line);) CHECK(display_width(line) <= width);
+    }
 }
 
 TEST_CASE("No cell can bring a control character into a table, and rows may be short") {

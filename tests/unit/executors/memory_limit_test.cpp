@@ -25,13 +25,13 @@ bool gets(std::size_t bytes, std::uint64_t limit) {
 
 }  // namespace
 
-TEST_CASE("Where no control group may be made, an allocation past the limit fails") {
+TEST_CASE("Without permission for control groups an allocation past the limit fails") {
     constexpr std::size_t kMuch = std::size_t{1} << 32;
     CHECK(gets(kMuch, std::uint64_t{1} << 45));
     CHECK_FALSE(gets(kMuch, kMuch / 2));
 }
 
-TEST_CASE("Without a limit nothing is made and nothing has struck") {
+TEST_CASE("Without a limit no control group is made and no limit was hit") {
     MemoryLimit none(std::nullopt);
     CHECK(none.add_process(::getpid()) == LimitKind::None);
     CHECK_FALSE(none.oom_killed());

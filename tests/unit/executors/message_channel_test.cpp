@@ -47,7 +47,7 @@ TEST_CASE("A file comes with its message, and is closed on exec") {
     CHECK((::fcntl(message->file.get(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
-TEST_CASE("Without waiting, what is not whole yet is left for later") {
+TEST_CASE("Without waiting an incomplete message is left for later") {
     Both both;
     CHECK(both.ours.read_available());
     CHECK_FALSE(both.ours.take());
@@ -60,7 +60,7 @@ TEST_CASE("Without waiting, what is not whole yet is left for later") {
     CHECK(both.ours.take()->bytes == "abc");
 }
 
-TEST_CASE("Where the other end is gone, or talks nonsense, nothing more is expected from it") {
+TEST_CASE("A closed or invalid channel gives no further messages") {
     Both both;
     SECTION("gone") {
         { const Channel end = std::move(both.theirs); }

@@ -41,7 +41,7 @@ TEST_CASE("What was shared can be neither changed nor cut short") {
     CHECK(::ftruncate(shared.file.get(), 0) < 0);
 }
 
-TEST_CASE("What does not fit what is said of it is not believed") {
+TEST_CASE("Shared memory that contradicts its description is refused") {
     SharedGroups shared = share(some());
     SECTION("another digest") {
         shared.arrays[0].digest = shared.arrays[1].digest;
@@ -57,7 +57,7 @@ TEST_CASE("What does not fit what is said of it is not believed") {
         shared.arrays.push_back(shared.arrays[0]);
         CHECK_THROWS_WITH(mapped(shared), Contains("was sent twice"));
     }
-    SECTION("a file that somebody may still change") {
+    SECTION("a file that may still change") {
         shared.file = UniqueFd(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
         CHECK_THROWS_WITH(mapped(shared), Contains("not sealed"));
     }

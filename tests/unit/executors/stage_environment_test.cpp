@@ -16,7 +16,7 @@ std::string value_of(const char* name) {
 
 }  // namespace
 
-TEST_CASE("What changes results or takes a stage's threads is removed and named once, and the rest stays") {
+TEST_CASE("Environment variables that change results or take threads are removed and named once, and the others stay") {
     for (const char* name : {"OMP_WAIT_POLICY", "CUBLAS_WORKSPACE_CONFIG"}) ::unsetenv(name);
     (void)prepare_stage_environment();  // whatever this test was started with
     CHECK(value_of("OMP_WAIT_POLICY") == "passive");

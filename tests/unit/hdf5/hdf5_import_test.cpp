@@ -67,7 +67,7 @@ std::optional<Array> received(const std::string& message, std::uint64_t file_byt
 
 }  // namespace
 
-TEST_CASE("arrays of strangers' HDF5 files come as their bytes, however they are stored") {
+TEST_CASE("arrays of foreign HDF5 files are read with their bytes, whatever their storage") {
     for (const char* name : {"plain.h5", "big_endian.h5", "gzip.h5"}) {
         INFO(name);
         const Array array = import_hdf5(folder() / name, "");
@@ -107,7 +107,7 @@ TEST_CASE("zeros of a type that is widened may be four times as many bytes as de
     CHECK(import_hdf5(folder() / "zeros.h5", "").shape() == Shape{2000, 5000});
 }
 
-TEST_CASE("what was never written of an array is its fill value") {
+TEST_CASE("unwritten parts of an array have its fill value") {
     const auto values = [](const Array& array) { return std::vector<float>(array.values<float>().begin(), array.values<float>().end()); };
     CHECK(values(import_hdf5(folder() / "never_written.h5", "")) == std::vector<float>(6, 0));
     CHECK(values(import_hdf5(folder() / "filled.h5", "")) == std::vector<float>{7, 7, 7, 7, 1, 1, 1, 1, 7, 7, 7, 7});
@@ -139,7 +139,7 @@ TEST_CASE("an array that comes in several pieces is whole and in order") {
     }
 }
 
-TEST_CASE("what a stranger's HDF5 file may not have is refused by name, with what to do") {
+TEST_CASE("unsupported features of a foreign HDF5 file are refused by name, with what to do") {
     struct Case {
         const char* file;
         const char* array;
@@ -213,7 +213,7 @@ TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its 
     CHECK(used.ru_maxrss < (1 << 20));  // in KiB: none took a gigabyte
 }
 
-TEST_CASE("what the reader says is believed no more than the file") {
+TEST_CASE("output of the reader's process is checked like the file") {
     const std::string elements(24, 'x');
     const std::string good = import_header(DType::Float32, {3, 2}) + elements;
     for (std::size_t piece = 1; piece <= good.size(); ++piece) {

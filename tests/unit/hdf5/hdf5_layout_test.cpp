@@ -167,7 +167,7 @@ TEST_CASE("the layout is a pure function: equal in every call, thread and proces
     }
 }
 
-TEST_CASE("what HDF5 refuses is told in its own words, and the next file is fine") {
+TEST_CASE("an error of HDF5 keeps its own message, and the next file is written") {
     const std::vector<Hdf5Tensor> twice{{"same", DType::UInt8, {1}, {}}, {"same", DType::UInt8, {1}, {}}};
     CHECK_THROWS_WITH(hdf5_writer()(kUserBlock, twice, {}), Catch::Contains("HDF5 cannot make the dataset 'same'"));
     CHECK_THROWS_AS(hdf5_writer()(1000, {}, {}), Error);

@@ -39,7 +39,7 @@ TEST_CASE("of accuracies, precisions and recalls more is better, and of losses l
     for (const char* name : {"loss", "val/loss"}) CHECK(!more_is_better(name));
 }
 
-TEST_CASE("details are what a table of many runs leaves out") {
+TEST_CASE("details are the metrics that a table of many runs leaves out") {
     for (const char* name : {"best/val/loss", "epoch_of_best/val/loss", "last/train/loss", "precision/3"})
         CHECK(is_detail(name));
     for (const char* name : {"val/loss", "best_epoch", "accuracy", "precision/macro"}) CHECK(!is_detail(name));

@@ -53,7 +53,7 @@ std::vector<std::string> misfits(const std::string& text, const Shape& input) {
 
 using Lines = std::vector<std::string>;
 
-// How docs/networks.md tells an option.
+// How docs/networks.md documents an option.
 std::string reference_row(const LayerDescription& layer, const LayerOption& option) {
     const std::string fallback = option.required           ? "required"
                                  : !option.same_as.empty() ? option.same_as
@@ -112,7 +112,7 @@ TEST_CASE("the stride of a pool is its size unless it is given") {
     CHECK(std::get<Pool>(network("[max_pool]").layers[0].spec) == Pool{PoolKind::Max, 2, 2});
 }
 
-TEST_CASE("unknown layers and options are told with their place and the nearest known one") {
+TEST_CASE("unknown layers and options are errors with their place and the nearest known name") {
     CHECK(mistakes("- {cnv: 32}") == Lines{"1:4 unknown layer 'cnv' (did you mean 'conv'?)"});
     CHECK(mistakes("- {kernel: 3, cnv: 32}") == Lines{"1:15 unknown layer 'cnv' (did you mean 'conv'?)"});
     CHECK(mistakes("- flaten") == Lines{"1:3 unknown layer 'flaten' (did you mean 'flatten'?)"});
@@ -122,7 +122,7 @@ TEST_CASE("unknown layers and options are told with their place and the nearest 
     CHECK(mistakes("- {repeat: 2, layer: [relu]}").size() == 2);
 }
 
-TEST_CASE("options out of range, of the wrong type, missing or given twice are all told in one go") {
+TEST_CASE("options out of range, of the wrong type, missing or given twice are all reported together") {
     const Lines lines = mistakes(R"(
 - {conv: 0}
 - {conv: 1.5}
@@ -220,7 +220,7 @@ TEST_CASE("the study's autoencoder has Keras' 33 layers and parameters, and ends
     CHECK(non_trainable == norms);
 }
 
-TEST_CASE("a layer that does not fit is told at its place, with what it gets and from whom") {
+TEST_CASE("a layer that does not fit is an error at its place, with its input and the layer that it comes from") {
     CHECK(misfits("[{conv: 4}, {dense: 10}]", {1, 28, 28}) ==
           Lines{"1:14 layer dense_1 needs [N, features], but gets [N, 4, 28, 28] from conv_1 (add `flatten` before it)"});
     CHECK(misfits("[{conv: 4}]", {784}) ==
@@ -245,7 +245,7 @@ TEST_CASE("unknown extents stay unknown and never clash") {
     CHECK(layers[4].trainable == -1);
 }
 
-TEST_CASE("a head goes on after a base's layer, its automatic names counted on") {
+TEST_CASE("a head follows the base's layers and continues their numbering") {
     Diagnostics diagnostics;
     const Network base = network("[{conv: 4}, flatten, {dense: 8}, {dense: 8}]");
     const Network head = network("[relu, {dense: 9}, {dense: 10, name: last}, {dense: 11}]");
@@ -258,7 +258,7 @@ TEST_CASE("a head goes on after a base's layer, its automatic names counted on")
     CHECK(told(diagnostics) == Lines{"1:21 the base already has a layer 'last' (choose another name)"});
 }
 
-TEST_CASE("docs/networks.md tells every layer and option as the table has them") {
+TEST_CASE("docs/networks.md has every layer and option of the table") {
     std::ifstream stream(SATDL_SOURCE_DIR "/docs/networks.md");
     const std::string text(std::istreambuf_iterator<char>(stream), {});
     for (const LayerDescription& layer : layer_descriptions()) {

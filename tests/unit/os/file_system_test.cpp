@@ -199,7 +199,7 @@ TEST_CASE("appending makes the file and adds to its end") {
     CHECK(file_text(folder.path() / "log") == "one\ntwo\n");
 }
 
-TEST_CASE("a link points where it was last told to, and leaves no litter") {
+TEST_CASE("a link points to its last target, and no temporary file remains") {
     const TempFolder folder;
     const auto files = real_file_system();
     const auto link = folder.path() / "link";

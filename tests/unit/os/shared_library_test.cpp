@@ -7,7 +7,7 @@
 
 using namespace satdl;
 
-TEST_CASE("a library that is not there, or is none, is refused by name") {
+TEST_CASE("a library that does not exist or is not one is refused by name") {
     const test::TempFolder folder;
     CHECK_THROWS_WITH(SharedLibrary(folder.path() / "libabsent.so"), Catch::Contains("libabsent.so"));
     test::write_text(folder.path() / "libgarbage.so", "this is not ELF");

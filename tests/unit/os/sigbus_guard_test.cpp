@@ -119,7 +119,7 @@ TEST_CASE("A cut within a page and a write in place are found without a signal")
     CHECK_FALSE(MappingWatch(touched_elsewhere.file.bytes).changed());
 }
 
-TEST_CASE("Several threads that read what is gone, oneTBB's among them, all see zeros, and other mappings are left alone") {
+TEST_CASE("Several threads that read a lost page, oneTBB's among them, all see zeros, and other mappings are untouched") {
     const Guard guard;
     const Mapped gone, there;
     const MappingWatch use(gone.file.bytes), other(there.file.bytes);
@@ -135,7 +135,7 @@ TEST_CASE("Several threads that read what is gone, oneTBB's among them, all see 
     CHECK(read_at(there, kBytes - 1) == 'a');
 }
 
-TEST_CASE("Where nobody watches, one line names the file and the program ends as with a bad store") {
+TEST_CASE("A SIGBUS in a mapping that is not watched prints the file and exits with the code of a bad store") {
     const Guard guard;
     const Mapped mapped("a \x1b[31mname");
     mapped.cut(0);
@@ -152,7 +152,7 @@ TEST_CASE("Where nobody watches, one line names the file and the program ends as
     CHECK_FALSE(watched_before.err.empty());
 }
 
-TEST_CASE("Any other SIGBUS ends the program as ever") {
+TEST_CASE("Any other SIGBUS kills the program as usual") {
     const Guard guard;
     const Mapped mapped;
     CHECK(died_of(in_child([] { ::raise(SIGBUS); }), SIGBUS));
@@ -184,7 +184,7 @@ TEST_CASE("An entry is used again when its mapping is gone, and a use keeps its 
     CHECK(use.changed());
 }
 
-TEST_CASE("Nothing is written of an array that lies in a file which was cut") {
+TEST_CASE("An array in a truncated file is not written") {
     const Guard guard;
     const Mapped mapped;
     const auto files = real_file_system();
@@ -197,7 +197,7 @@ TEST_CASE("Nothing is written of an array that lies in a file which was cut") {
     CHECK_FALSE(std::filesystem::exists(written));
 }
 
-TEST_CASE("Nor is it taken for a want of memory where it goes to another process") {
+TEST_CASE("An array in a truncated file is not reported as out of memory when it is shared with another process") {
     const Guard guard;
     const Mapped mapped;
     const Array array = mapped.array();

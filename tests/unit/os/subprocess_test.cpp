@@ -20,7 +20,7 @@ struct Output {
 
 }  // namespace
 
-TEST_CASE("what a program writes comes whole, whatever its size") {
+TEST_CASE("the output of a program is read completely, whatever its size") {
     Output output;
     CHECK(run_process({"seq", "1", "200000"}, output.sink()).good());
     CHECK(output.text.size() == 1288895);
@@ -62,7 +62,7 @@ TEST_CASE("control characters of a program's message are escaped") {
     CHECK(result.stderr_tail.find('\033') == std::string::npos);
 }
 
-TEST_CASE("a program is ended when its reader has enough") {
+TEST_CASE("a program is killed when its reader stops reading") {
     std::size_t bytes = 0;
     const ProcessResult result =
         run_process({"yes"}, [&](std::span<const std::byte> piece) { return (bytes += piece.size()) < 100000; });

@@ -50,7 +50,7 @@ TEST_CASE("a pipe that takes a little at a time gets all of it in the end, also 
     CHECK(got == sent);
 }
 
-TEST_CASE("what cannot be written is told by errno, and how much was") {
+TEST_CASE("a write that fails leaves errno and the number of bytes written") {
     const UniqueFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
     REQUIRE(full);
     CHECK(write_all(full.get(), bytes_of("text")) == 0);
@@ -60,7 +60,7 @@ TEST_CASE("what cannot be written is told by errno, and how much was") {
     CHECK(write_all(full.get(), {}) == 0);  // nothing is all there is
 }
 
-TEST_CASE("bytes go where they are to go, whatever was written before") {
+TEST_CASE("bytes are written at their offset, whatever was written before") {
     const TempFolder folder;
     const auto path = folder.path() / "file";
     const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));

@@ -100,7 +100,7 @@ TEST_CASE("the canonical text of networks is what it always was: every option of
           R"({"name":"softmax_2","softmax":{}}])");
 }
 
-TEST_CASE("what does not stand as itself in the key never did") {
+TEST_CASE("threads, precision, device and parameters that do not change results are not in the key as parameters") {
     CHECK(in_key({.type = ParamType::Threads}, "2") == "not in the key");
     CHECK(in_key({.type = ParamType::Precision}, "fp32") == "not in the key");
     CHECK(in_key({.type = ParamType::Device}, "cpu") == "not in the key");

@@ -30,7 +30,7 @@ public:
 
 }  // namespace
 
-TEST_CASE("what a port will carry is known as far as its shape is") {
+TEST_CASE("the size of a port is known if its shape is") {
     CHECK(expected_bytes(array_type(DType::Float32, {60000, 1, 28, 28})) == 188'160'000);
     CHECK(expected_bytes(array_type(DType::Float64, {})) == 8);
     CHECK(expected_bytes(array_type(DType::Float32, {-1, 28})) == 0);
@@ -48,7 +48,7 @@ TEST_CASE("a model takes its weights' bytes") {
     CHECK(expected_bytes(model) == 4 * ((4 * 3 + 3) + (3 * 2 + 2)));
 }
 
-TEST_CASE("what is sure to be written counts, and nothing else") {
+TEST_CASE("only bytes that are certain to be written count") {
     Dag dag = DagBuilder().add("a", "make").add("b", "add", {}, {{"x", "a.out"}}).add("c", "add", {}, {{"x", "b.out"}}).build();
     const Files files;
     MemoryStore store;
@@ -79,7 +79,7 @@ TEST_CASE("a run that cannot fit is refused with the bytes that are missing") {
                       Catch::Matchers::Contains("the store '.satdl' lacks 200 bytes of disk space: this run writes at least 1200, but only 1000 are free"));
 }
 
-TEST_CASE("free space is told also where the folder is not there yet") {
+TEST_CASE("free space is known even if the folder does not exist yet") {
     const auto files = real_file_system();
     CHECK(files->free_bytes("not/there/yet") > 0);
     CHECK(files->free_bytes("/proc/none/at/all") == std::numeric_limits<std::uint64_t>::max());  // has no blocks at all

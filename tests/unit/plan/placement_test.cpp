@@ -28,7 +28,7 @@ ParamValue at_line(const std::string& text, int line) {
     return {text, Place{file, line, 1}};
 }
 
-// a, b, c, of which nobody reads another; their devices by name, else cpu.
+// a, b, c, of which none reads another; their devices by name, else cpu.
 Dag dag_of(const CatalogEntry& stage, const std::map<std::string, ParamValue>& devices, const std::string& precision = "fp32") {
     Dag dag = DagBuilder().add("a", "make").add("b", "make").add("c", "make").build();
     for (Node& node : dag.nodes) {
@@ -105,7 +105,7 @@ TEST_CASE("cuda without a GPU is refused at each of its places, once, with what 
     CHECK(twice.find("error") == twice.rfind("error"));
 }
 
-TEST_CASE("What was chosen is told with its reason, and what was asked for by name and is usual, is not") {
+TEST_CASE("The chosen device and precision are reported with the reason, unless they are the usual ones") {
     const CatalogEntry stage = computing(true);
     Machine machine{4, "AVX2"};
     CHECK(told(dag_of(stage, {}), machine).empty());

@@ -62,14 +62,14 @@ using Lines = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("At first everything runs, and what depends on what runs is not known yet") {
+TEST_CASE("On a first run every stage without inputs runs, and the stages that depend on them are unknown") {
     World world;
     CHECK(world.lines(small().build()) == Lines{"run a: no result yet", "unknown b: depends on a, which runs",
                                                "unknown c: depends on a, which runs", "unknown d: depends on a, which runs",
                                                "run e: no result yet"});
 }
 
-TEST_CASE("Then nothing has changed") {
+TEST_CASE("After a complete run every stage is reused") {
     World world;
     const Dag dag = small().build();
     world.run(dag);
@@ -86,14 +86,14 @@ TEST_CASE("A changed parameter runs its stage, says so, and leaves what does not
                                                  "reuse d: nothing changed", "reuse e: nothing changed"});
 }
 
-TEST_CASE("A parameter changed back finds what was made with it") {
+TEST_CASE("A parameter that is changed back reuses the earlier artifact") {
     World world;
     world.run(small(k1).build());
     world.run(small(k2).build());
     CHECK(world.lines(small(k1).build())[1] == "reuse b: found in the store, made by another run");
 }
 
-TEST_CASE("A changed file runs the stage that reads it, and another name for the same content does not") {
+TEST_CASE("A changed file reruns the stage that reads it, and a renamed file does not") {
     World world;
     world.run(small().build());
     world.files["copy"] = world.files["one"];
@@ -102,7 +102,7 @@ TEST_CASE("A changed file runs the stage that reads it, and another name for the
     CHECK(world.lines(small().build())[0] == "run a: file path changed");
 }
 
-TEST_CASE("An artifact that is gone is made again") {
+TEST_CASE("A missing artifact is recomputed") {
     World world;
     const Dag dag = small().build();
     world.run(dag);
@@ -112,7 +112,7 @@ TEST_CASE("An artifact that is gone is made again") {
     CHECK(lines[2] == "unknown c: depends on b, which runs");
 }
 
-TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did not") {
+TEST_CASE("An unknown node is reused if its inputs have the same bytes, and runs if not") {
     World world;
     const Dag dag = small().build();
     world.run(dag);
@@ -134,7 +134,7 @@ TEST_CASE("Deciding an unknown node: its inputs came out the same, or they did n
     }
 }
 
-TEST_CASE("The reason of a changed input is the change from which it comes") {
+TEST_CASE("The reason of a changed input is the change upstream that caused it") {
     World world;
     const auto dag = [](std::int64_t k, std::int64_t last) {
         return DagBuilder()
@@ -156,7 +156,7 @@ TEST_CASE("The reason of a changed input is the change from which it comes") {
     CHECK(c.because == "k was 1, is 3 and 1 more");
 }
 
-TEST_CASE("Targets come with all that they need, and nothing else") {
+TEST_CASE("Targets bring the stages that they need, and no others") {
     World world;
     CHECK(world.lines(small().build(), {.targets = {"d"}}) == Lines{"run a: no result yet", "unknown d: depends on a, which runs"});
     const Dag grouped = DagBuilder().add("a@1", "make").add("a@2", "make", {{"k", k2}}).add("b", "make").build();
@@ -196,7 +196,7 @@ TEST_CASE("A single stage takes its inputs from the store") {
           Lines{"reuse a: nothing changed", "reuse b: nothing changed", "run c: forced"});
 }
 
-TEST_CASE("A single stage whose input was never made is blocked, and told what to do") {
+TEST_CASE("A single stage without its input in the store is blocked, with what to do") {
     World world;
     world.run(small(k1).build());
     const Dag dag = small(k2).build();
@@ -217,7 +217,7 @@ TEST_CASE("Single stages may follow each other, but not with a stage between the
           "blocked f: its input x comes from c, which may have to run again after b: leave out -s, or name it too");
 }
 
-TEST_CASE("Targets that do not exist are told all at once, with what was meant") {
+TEST_CASE("Targets that do not exist are reported all at once, with suggestions") {
     World world;
     try {
         (void)world.plan(DagBuilder().add("noisy", "make").add("m1", "make").build(), {.targets = {"nosiy"}, .single = {"zzzzzz"}});
@@ -229,7 +229,7 @@ TEST_CASE("Targets that do not exist are told all at once, with what was meant")
     }
 }
 
-TEST_CASE("Source files that are missing or not as promised are told all at once") {
+TEST_CASE("Source files that are missing or altered are reported all at once") {
     World world;
     Dag dag = small()
                   .add("f", "read", {{"path", ConfigValue::of_text("nowhere")}})
@@ -252,7 +252,7 @@ TEST_CASE("Source files that are missing or not as promised are told all at once
     CHECK(world.plan(dag, {.targets = {"c"}}).nodes.size() == 3);
 }
 
-TEST_CASE("A file that many stages read is asked for once") {
+TEST_CASE("A file that many stages read is hashed once") {
     struct Counting final : TinyCacheView {
         using TinyCacheView::TinyCacheView;
         int asked = 0;
@@ -311,7 +311,7 @@ void keep_final_checkpoint(World& world, const Dag& dag, std::int64_t reached) {
 
 }  // namespace
 
-TEST_CASE("What goes farther continues from the farthest end on its way, and says from where") {
+TEST_CASE("A longer training continues from the farthest matching final checkpoint, and the plan says from where") {
     World world;
     keep_final_checkpoint(world, walk(2), 2);
     keep_final_checkpoint(world, walk(20), 20);
@@ -327,7 +327,7 @@ TEST_CASE("What goes farther continues from the farthest end on its way, and say
     CHECK(world.lines(walk(10)) == Lines{"continue w: from step 7 of 10 (final checkpoint of a longer training that stopped there)"});
 }
 
-TEST_CASE("Of a checkpoint and an end, the farther one counts") {
+TEST_CASE("Of a checkpoint and a final checkpoint the farther one is used") {
     World world;
     keep_final_checkpoint(world, walk(20), 20);
     const Dag dag = walk(50);
@@ -338,7 +338,7 @@ TEST_CASE("Of a checkpoint and an end, the farther one counts") {
     CHECK(world.lines(dag) == Lines{"resume w: from epoch 21, step 3, 41 %, where it was interrupted"});
 }
 
-TEST_CASE("What goes farther and yet begins at the start says why") {
+TEST_CASE("The plan says why a longer training starts over") {
     World world;
     world.run(walk(2, "own"));
     CHECK(world.lines(walk(4, "own")) == Lines{"run w: steps was 2, is 4; from the start: way own depends on steps"});
@@ -348,14 +348,14 @@ TEST_CASE("What goes farther and yet begins at the start says why") {
     CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: there is no final checkpoint of the shorter training"});
 }
 
-TEST_CASE("Expected seconds of what continues: of the rest alone") {
+TEST_CASE("The expected seconds of a continued training are those of the remaining epochs") {
     World world;
     world.run(walk(2));
     keep_final_checkpoint(world, walk(2), 2);
     CHECK(world.plan(walk(4)).expected_seconds() == 0.5);  // as long as the first half, which took half a second
 }
 
-TEST_CASE("Planning changes nothing: twice the same") {
+TEST_CASE("Planning twice gives the same plan and changes nothing in the store") {
     World world;
     world.run(small(k1).build());
     const Dag dag = small(k2).build();

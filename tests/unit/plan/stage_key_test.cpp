@@ -209,7 +209,7 @@ TEST_CASE("A stage that is not numeric has neither threads nor the machine in it
     CHECK(setting.key() == key);
 }
 
-TEST_CASE("The first difference is told in a user's words") {
+TEST_CASE("The first difference between two recipes is described in the words of the DAG file") {
     Setting setting;
     const Recipe before = setting.recipe();
     CHECK(first_difference(before, before).empty());
@@ -350,7 +350,7 @@ TEST_CASE("A device is what the user says, and auto means the GPU that the stage
     with.gpus = {{"libsome_stages.so", gpu}, {"libother_stages.so", NoGpu{"it is another one's"}}};
     without.gpus = {{"libsome_stages.so", NoGpu{"there is none"}}, {"libother_stages.so", gpu}};
     CHECK(gpu_of(node, with) == nullptr);
-    CHECK(gpu_of(node, {4, "AVX2"}) == nullptr);  // nobody was asked
+    CHECK(gpu_of(node, {4, "AVX2"}) == nullptr);  // no library was asked
     setting.set("device", "auto");
     REQUIRE(gpu_of(node, with) != nullptr);
     CHECK(*gpu_of(node, with) == gpu);

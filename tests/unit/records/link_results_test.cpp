@@ -43,7 +43,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("a link that is gone, or leads to another store, is made again") {
+TEST_CASE("a link that is missing or leads to another store is replaced") {
     Scene scene;
     scene.link();
     fs::remove(scene.links / "a.h5");
@@ -56,7 +56,7 @@ TEST_CASE("a link that is gone, or leads to another store, is made again") {
     CHECK(scene.warnings.empty());
 }
 
-TEST_CASE("what is the user's stays in the place of a link, a warning names it, and the other links are made") {
+TEST_CASE("a file of the user's in the place of a link is kept, a warning names it, and the other links are made") {
     Scene scene;
     const fs::path taken = scene.links / "a.h5";
     const auto kind = GENERATE(fs::file_type::regular, fs::file_type::directory, fs::file_type::symlink);
@@ -72,7 +72,7 @@ TEST_CASE("what is the user's stays in the place of a link, a warning names it, 
     CHECK(fs::symlink_status(taken).type() == kind);
 }
 
-TEST_CASE("links of stages that the DAG no longer has go, and nothing else does") {
+TEST_CASE("only links of stages that the DAG no longer has are removed") {
     Scene scene;
     scene.dag.nodes.emplace_back().name = "gone";
     scene.link({"a", "b", "gone"});
@@ -95,7 +95,7 @@ TEST_CASE("links lead from and to folders that are links themselves") {
     CHECK(fs::read_symlink(scene.links / "a.h5") == "../../../../store" / artifact("a"));
 }
 
-TEST_CASE("What a stage's name could do to a path, its file name cannot") {
+TEST_CASE("The file name of a stage cannot leave its folder") {
     CHECK(file_name_of("noisy@train") == "noisy@train");
     CHECK(file_name_of("m1[noise_factor=0.1]") == "m1[noise_factor=0.1]");
     CHECK(file_name_of("../x") == "%2E.%2Fx");

@@ -40,7 +40,7 @@ TEST_CASE("a line with its check is the same JSON with one member more, and the 
     CHECK(json == Json::parse(kStarted));
 }
 
-TEST_CASE("what was written is read, and under another name, all of it is damaged") {
+TEST_CASE("a record is read back, and under another name every line is damaged") {
     const Record record = checked_record(written({kStarted, kRan, kFinished}), "r1");
     CHECK(record.lines == lines_written({kStarted, kRan, kFinished}));
     CHECK(record.damaged.empty());
@@ -51,7 +51,7 @@ TEST_CASE("what was written is read, and under another name, all of it is damage
     CHECK(other.damaged == std::vector<std::size_t>{1, 2, 3});
 }
 
-TEST_CASE("whatever bit is flipped, and whatever byte is lost or doubled, the line is not given, and it is told") {
+TEST_CASE("a line with a flipped bit or with a byte lost or doubled is left out and reported") {
     for (const std::vector<std::string>& events : {std::vector{kStarted}, std::vector{kStarted, kRan, kFinished}}) {
         const std::string whole = written(events);
         const auto lines = lines_written(events);
@@ -100,7 +100,7 @@ TEST_CASE("a line that was appended to a torn one is read") {
     CHECK(checked_record(merged, "r1").damaged == std::vector<std::size_t>{2});
 }
 
-TEST_CASE("tails of anything are damage") {
+TEST_CASE("a record that ends with arbitrary bytes is reported as damaged") {
     const std::string whole = written({kStarted, kRan});
     for (const std::string& tail : {std::string(300, '\0'), std::string("\n\n"), std::string("log text\n"), kFinished + "\n", kFinished}) {
         const Record record = checked_record(whole + tail, "r1");
@@ -109,7 +109,7 @@ TEST_CASE("tails of anything are damage") {
     }
 }
 
-TEST_CASE("a record from before there were checks is taken as it stands, as far as it is JSON") {
+TEST_CASE("lines of an older record without checks are read if they are JSON") {
     const Record record = checked_record(kStarted + "\nno JSON\n" + kRan + "\n" + kFinished + "\n" + kRan.substr(0, 30), "r1");
     CHECK(record.unchecked == 3);
     CHECK(record.lines == std::vector<std::string>{kStarted, kRan, kFinished});
@@ -131,7 +131,7 @@ TEST_CASE("in the record for reused runs, new lines follow old ones, and no old 
     CHECK(checked_record(flipped, "r1").damaged == std::vector<std::size_t>{1, 2, 3});
 }
 
-TEST_CASE("damage is told in words") {
+TEST_CASE("damage is described in words") {
     Record record;
     CHECK(damage_text(record, "r1").empty());
     record.damaged = {17};
@@ -140,7 +140,7 @@ TEST_CASE("damage is told in words") {
     CHECK(damage_text(record, "reused") == "lines 1, 2, 3, 4, 5 and 2 more of the record 'reused' are damaged");
 }
 
-TEST_CASE("who made an object is told by a good line alone, and what is damaged beside it is told") {
+TEST_CASE("the producer of an object is read from an undamaged line, and damaged lines are reported") {
     const TempFolder folder;
     const auto files = real_file_system();
     const auto ran = [](const std::string& key, double seconds) {

@@ -36,7 +36,7 @@ struct Warnings final : Observer {
     void warning(const std::string& text) override { texts.push_back(text); }
 };
 
-// A store's folder and a DAG of two stages, told of by hand.
+// A store's folder and a DAG of two stages, written by hand.
 struct Scene {
     TempFolder folder;
     std::unique_ptr<FileSystem> files = real_file_system();
@@ -142,7 +142,7 @@ TEST_CASE("History and links follow what ran and what was reused, and names stay
     CHECK(scene.index.history("full", "b/../c")->key == sha256("k1"));
 }
 
-TEST_CASE("A run in which nothing ran leaves one line and no folder, and touches the index only where something changed") {
+TEST_CASE("A run that reuses every stage writes one line and no folder, and the index only if something changed") {
     Scene scene;
     const std::vector<NodeResult> reused{Scene::result(0, NodeState::Reused, "k0"),
                                          Scene::result(1, NodeState::Reused, "k1")};
@@ -160,7 +160,7 @@ TEST_CASE("A run in which nothing ran leaves one line and no folder, and touches
     CHECK(record.damaged.empty());
 }
 
-TEST_CASE("Links that somebody removed come back with the next run") {
+TEST_CASE("Links that were removed are restored by the next run") {
     Scene scene;
     const std::vector<NodeResult> ran{Scene::result(0, NodeState::Ran, "k0")};
     const std::vector<NodeResult> reused{Scene::result(0, NodeState::Reused, "k0")};
@@ -173,7 +173,7 @@ TEST_CASE("Links that somebody removed come back with the next run") {
     CHECK(file_text(scene.folder.path() / "store/results-folders") == "../results\n");
 }
 
-TEST_CASE("Who made an object is found in the newest record that says so, past torn lines") {
+TEST_CASE("The producer of an object is found in the newest record that has it, past torn lines") {
     Scene scene;
     const auto store = scene.folder.path() / "store";
     std::vector<std::string> damaged;

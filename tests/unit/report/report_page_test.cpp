@@ -68,7 +68,7 @@ TEST_CASE("McNemar's exact test against values worked out by hand") {
     CHECK(mcnemar_p(4000, 6000) < 1e-80);
 }
 
-TEST_CASE("who is right on what: answers, a confusion matrix, the four cells of McNemar's table") {
+TEST_CASE("predictions give the answers, a confusion matrix and the four cells of McNemar's table") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const auto first = answers_of(Array::of<float>({4, 2}, std::vector<float>{.9F, .1F, .2F, .8F, nan, .5F, .5F, .5F}));
     const auto second = answers_of(Array::of<float>({4, 2}, std::vector<float>{.9F, .1F, .8F, .2F, .6F, .4F, 0, 1}));
@@ -96,7 +96,7 @@ TEST_CASE("a picture is drawn of bytes or of floats from 0 to 1, which are clipp
     CHECK_FALSE(is_pictures(Array::of<float>({1, 3, 2, 2}, std::vector<float>(12))));
 }
 
-TEST_CASE("a record that breaks off is told as one, with what it had") {
+TEST_CASE("an incomplete record is reported as one, with the lines that it has") {
     const std::string record =
         R"({"event":"run_started","wall_time":100.0,"run":"r","dag":"d","file":"d.yaml","stages":2,)"
         R"("version":"0","host":"h","cores":2})"

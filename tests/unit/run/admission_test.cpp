@@ -61,7 +61,7 @@ TEST_CASE("Memory: what stages declare and what is held between them stays below
     CHECK(admission.admit(200) == Nodes{2});
 }
 
-TEST_CASE("When nothing runs, one is admitted whatever it needs") {
+TEST_CASE("If no stage is running, one is admitted whatever it needs") {
     Admission admission({.memory_bytes = 1000}, 2);
     admission.offer(0, {.threads = 5, .bytes = 5000}, 0);
     admission.offer(1, {.bytes = 5000}, 0);
@@ -71,7 +71,7 @@ TEST_CASE("When nothing runs, one is admitted whatever it needs") {
     CHECK(admission.admit(999'999) == Nodes{1});
 }
 
-TEST_CASE("No more cohorts are in flight than may be, and what is in flight overtakes what is held back") {
+TEST_CASE("The limit of concurrent cohorts holds, and stages of started cohorts overtake those of waiting ones") {
     Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1, std::nullopt});
     admission.offer(0, {}, 5);
     admission.offer(2, {}, 9);
@@ -88,7 +88,7 @@ TEST_CASE("No more cohorts are in flight than may be, and what is in flight over
     CHECK(admission.admit(0) == Nodes{1, 0});
 }
 
-TEST_CASE("A cohort is in flight while one of its nodes is to come, and no longer when it is said not to") {
+TEST_CASE("A cohort is in flight until its last node is finished or known not to run") {
     Admission admission({.cohorts = 1}, 8, {0, 0, 1});
     admission.offer(0, {}, 2);
     admission.offer(2, {}, 1);
@@ -100,14 +100,14 @@ TEST_CASE("A cohort is in flight while one of its nodes is to come, and no longe
     CHECK(admission.admit(0) == Nodes{2});
 }
 
-TEST_CASE("A cohort of which nothing ran is not in flight") {
+TEST_CASE("A cohort whose stages are all reused is not in flight") {
     Admission admission({.cohorts = 1}, 8, {0, 0, 1});
     admission.done(0);
     admission.offer(2, {}, 1);
     CHECK(admission.admit(0) == Nodes{2});
 }
 
-TEST_CASE("What another cohort waits for counts for none, and what its own waits for, or what runs, stays") {
+TEST_CASE("A stage that another cohort waits for counts for no cohort, unless it runs already") {
     Admission admission({.cohorts = 1}, 8, {0, 0, 1, 1});
     admission.offer(0, {}, 2);
     CHECK(admission.admit(0) == Nodes{0});
@@ -132,7 +132,7 @@ TEST_CASE("What another cohort waits for counts for none, and what its own waits
     CHECK(early.admit(0) == Nodes{1});
 }
 
-TEST_CASE("Without a limit cohorts are nothing, and cores hold up cohorts as they hold up all") {
+TEST_CASE("Without a limit of cohorts only the cores hold stages back") {
     Admission free({}, 8, {0, 1, 2});
     for (std::size_t node = 0; node < 3; ++node) free.offer(node, {}, 0);
     CHECK(free.admit(0) == Nodes{0, 1, 2});
@@ -162,7 +162,7 @@ TEST_CASE("One stage at a time has the GPU, and those that wait for it alone are
     CHECK(admission.admit(0) == Nodes{2});
 }
 
-TEST_CASE("A stage on the GPU holds up what it keeps from having cores, once the GPU is free") {
+TEST_CASE("A stage on the GPU that waits for cores is not overtaken once the GPU is free") {
     Admission admission({}, 2);
     admission.offer(0, {}, 9);
     CHECK(admission.admit(0) == Nodes{0});
@@ -173,7 +173,7 @@ TEST_CASE("A stage on the GPU holds up what it keeps from having cores, once the
     CHECK(admission.admit(0) == Nodes{1});
 }
 
-TEST_CASE("Another cohort starts while the GPU is taken, with what needs none") {
+TEST_CASE("While the GPU is taken another cohort starts with stages on the CPU") {
     Admission admission({.cohorts = 2}, 8, {0, 1, 1});
     admission.offer(0, {.gpu = true}, 9);
     admission.offer(1, {.gpu = true}, 8);

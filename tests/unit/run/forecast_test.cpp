@@ -43,7 +43,7 @@ TEST_CASE("A chain takes the sum of its stages, on any number of cores") {
     CHECK(forecast_seconds(Dag{}, Plan{}, {}, 8) == 0);
 }
 
-TEST_CASE("What is independent shares the cores, by its threads and as -j has it") {
+TEST_CASE("Independent stages share the cores, by their threads and -j") {
     CHECK(forecast_seconds(alone(4), plan_of({10, 10, 10, 10}), {}, 4) == 10);
     CHECK(forecast_seconds(alone(4), plan_of({10, 10, 10, 10}), {}, 2) == 20);
     CHECK(forecast_seconds(alone(4), plan_of({10, 10, 10, 10}), {.jobs = 1}, 4) == 40);
@@ -51,7 +51,7 @@ TEST_CASE("What is independent shares the cores, by its threads and as -j has it
     CHECK(forecast_seconds(alone(3), plan_of({6, 3, 3}), {}, 2) == 6);
 }
 
-TEST_CASE("What is reused takes no time, and where a stage has no history nothing is said") {
+TEST_CASE("Reused stages take no time, and without a history there is no forecast") {
     Plan plan = plan_of({1, 2, 4});
     plan.nodes[0].action = Action::Reuse;
     plan.nodes[0].expected_seconds.reset();

@@ -12,7 +12,7 @@ LiveOutput three_numbers() { return std::make_shared<const StageOutput>(StageOut
 
 }  // namespace
 
-TEST_CASE("What was made is held until its last user is done and it is written, in either order") {
+TEST_CASE("An output is held in memory until its last consumer is done and it is written, in either order") {
     LiveOutputs held({2});
     LiveOutput outcome = three_numbers();
     const std::weak_ptr<const StageOutput> watched = outcome;
@@ -35,7 +35,7 @@ TEST_CASE("What was made is held until its last user is done and it is written, 
     CHECK(held.bytes() == 0);
 }
 
-TEST_CASE("What was loaded is held for the users that are left, and costs no memory that could not be had back") {
+TEST_CASE("A loaded artifact is held for its remaining consumers and does not count as used memory") {
     LiveOutputs held({1, 0});
     held.put_loaded(0, three_numbers());
     held.put_loaded(1, three_numbers());
@@ -46,7 +46,7 @@ TEST_CASE("What was loaded is held for the users that are left, and costs no mem
     CHECK(held.find(0) == nullptr);
 }
 
-TEST_CASE("What nobody uses is freed when it is written") {
+TEST_CASE("An output without consumers is freed when it is written") {
     LiveOutputs held({0});
     held.put_computed(0, three_numbers());
     CHECK(held.find(0) != nullptr);

@@ -14,7 +14,7 @@ RunResult run_of(std::initializer_list<NodeState> states) {
 
 }  // namespace
 
-TEST_CASE("A run's exit code says whether a stage failed, or something could not be kept") {
+TEST_CASE("A run's exit code says whether a stage failed or an output could not be stored") {
     CHECK(run_of({}).exit_code() == ExitCode::Done);
     CHECK(run_of({NodeState::Ran, NodeState::Reused}).exit_code() == ExitCode::Done);
     CHECK(run_of({NodeState::Ran, NodeState::Failed, NodeState::Skipped}).exit_code() == ExitCode::StageFailed);

@@ -65,7 +65,7 @@ bool is_refused(test::TextFileSystem& files) {
 
 }  // namespace
 
-TEST_CASE("an outcome comes back from its object, mapped, with tables and all") {
+TEST_CASE("an output is read back from its artifact, mapped, with its tables") {
     const TempFolder folder;
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(), sample_outcome());
@@ -88,7 +88,7 @@ TEST_CASE("what a stage warned of stands in the header") {
     CHECK(object_text(sample_recipe(), sample_outcome()).find("warnings") == std::string::npos);
 }
 
-TEST_CASE("the header tells all without the tensors being read") {
+TEST_CASE("the header is read without the tensors") {
     const TempFolder folder;
     const auto path = folder.path() / "object.h5";
     write_object(path, sample_recipe(3), sample_outcome());
@@ -213,7 +213,7 @@ TEST_CASE("a header longer than one page finds its place") {
     CHECK(read_header(*real_file_system(), folder.path() / "object.h5").user_block_bytes > 100'000);
 }
 
-TEST_CASE("names that HDF5 cannot hold, and texts that are not UTF-8, are told") {
+TEST_CASE("names that HDF5 cannot hold and texts that are not UTF-8 are errors") {
     using namespace std::string_literals;
     for (const std::string& name : {""s, "."s, "a//b"s, "/a"s, "a/.."s, "nul\0byte"s, "\xff\xfe"s}) {
         StageOutput outcome = sample_outcome();

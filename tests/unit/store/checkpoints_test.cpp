@@ -69,14 +69,14 @@ void overwrite(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a place is told in words") {
+TEST_CASE("a position is described in words") {
     CHECK(at(7, 210).text() == "epoch 7, step 210, 32 %");
     CHECK(at(7, 469).text() == "the end of epoch 7, 35 %");
     CHECK(position_of({.epoch = 7, .epochs = 20, .step = 0, .steps = 469, .epoch_ended = true, .metrics = {}}) == at(7, 469));
     CHECK(CheckpointPosition{}.share() == 0);
 }
 
-TEST_CASE("a stage starts at the farther checkpoint, at its own where both are as far, at the beginning where there is none") {
+TEST_CASE("a stage starts at the farther checkpoint, at its own if both are as far, and at the beginning if there is none") {
     CHECK(choose_start(std::nullopt, std::nullopt) == Start::Beginning);
     CHECK(choose_start(at(1, 1), std::nullopt) == Start::Checkpoint);
     CHECK(choose_start(std::nullopt, at(1, 1)) == Start::FinalCheckpoint);
@@ -86,7 +86,7 @@ TEST_CASE("a stage starts at the farther checkpoint, at its own where both are a
     CHECK(choose_start(at(2, 100), CheckpointPosition{3, 3, 1, 469}) == Start::FinalCheckpoint);  // of a shorter training
 }
 
-TEST_CASE("the next process goes on from the last checkpoint, and two are kept, and none of another key is seen") {
+TEST_CASE("the next process resumes from the last checkpoint of its key, and two are kept") {
     const TempFolder folder;
     {
         Process first(folder.path());
@@ -109,7 +109,7 @@ TEST_CASE("the next process goes on from the last checkpoint, and two are kept, 
     CHECK(Process(folder.path()).checkpoints.newest(key_of(test::sample_recipe(2))) == at(9, 9));
 }
 
-TEST_CASE("two processes that make the same keep checkpoints beside each other") {
+TEST_CASE("two processes that compute the same key store checkpoints side by side") {
     const TempFolder folder;
     Process one(folder.path());
     Process other(folder.path());
@@ -122,7 +122,7 @@ TEST_CASE("two processes that make the same keep checkpoints beside each other")
     CHECK(same(found->state, state_at(3)));
 }
 
-TEST_CASE("whatever byte of the newest is damaged, the one before it is taken, and the damage is told") {
+TEST_CASE("if any byte of the newest checkpoint is damaged, the one before it is used, and the damage is reported") {
     const TempFolder folder;
     {
         Process process(folder.path());
@@ -154,7 +154,7 @@ TEST_CASE("whatever byte of the newest is damaged, the one before it is taken, a
     taken();
 }
 
-TEST_CASE("where all are damaged there is none, and a result or another node's checkpoint is never taken for one") {
+TEST_CASE("if all checkpoints are damaged there is none, and an artifact or another node's checkpoint is never taken for one") {
     const TempFolder folder;
     const auto store = folder.path();
     {
@@ -172,7 +172,7 @@ TEST_CASE("where all are damaged there is none, and a result or another node's c
     CHECK_THAT(damaged.front(), Catch::Contains("it is a checkpoint of another key"));
 }
 
-TEST_CASE("whichever call fails while one is kept, the one before it, or it, can be loaded") {
+TEST_CASE("whichever call fails while a checkpoint is stored, it or the one before it can be loaded") {
     for (const Fault fault : {Fault::Before, Fault::After}) {
         for (std::size_t call = 1;; ++call) {
             const TempFolder folder;
@@ -194,14 +194,14 @@ TEST_CASE("whichever call fails while one is kept, the one before it, or it, can
             REQUIRE(found);
             CHECK(damaged.empty());
             CHECK((same(found->state, state_at(3)) || (failed && same(found->state, state_at(2)))));
-            process.keep(at(4, 10), state_at(4));  // the same process goes on
+            process.keep(at(4, 10), state_at(4));  // the same process continues
             CHECK(same(loaded_anew(folder)->state, state_at(4)));
             if (!reached) break;
         }
     }
 }
 
-TEST_CASE("a folder that cannot be read holds nothing to go on from") {
+TEST_CASE("a folder that cannot be read has no checkpoint to resume from") {
     const TempFolder folder;
     {
         Process process(folder.path());
@@ -212,7 +212,7 @@ TEST_CASE("a folder that cannot be read holds nothing to go on from") {
     CHECK_FALSE(process.checkpoints.newest(kKey));
 }
 
-TEST_CASE("all are verified: the damaged ones are named and put aside, whichever key they are of") {
+TEST_CASE("verification checks the checkpoints of all keys, names the damaged ones and moves them to quarantine") {
     const TempFolder folder;
     {
         Process process(folder.path());
@@ -238,7 +238,7 @@ TEST_CASE("all are verified: the damaged ones are named and put aside, whichever
     CHECK(CheckpointFiles(folder.path() / "none", Retention::LastTwo, *process.files, test::hdf5_writer).verify().good == 0);
 }
 
-TEST_CASE("one that is dropped while all are verified is no damage, and one that cannot be read is an error") {
+TEST_CASE("a checkpoint that is removed during verification is no damage, and one that cannot be read is an error") {
     const TempFolder folder;
     Process process(folder.path());
     process.keep(at(1, 10), state_at(1));

@@ -87,7 +87,7 @@ TEST_CASE("On a usual file system a store can be kept") {
     CHECK(std::ranges::none_of(checks, is_fatal));
 }
 
-TEST_CASE("A file system that does one thing otherwise is found out") {
+TEST_CASE("A file system that fails one check is reported") {
     using Thing = Otherwise::Thing;
     const auto [thing, check] = GENERATE(table<Thing, std::string>({
         {Thing::LinkReplaces, "link() refuses an existing name"},

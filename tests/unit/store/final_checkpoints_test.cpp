@@ -55,7 +55,7 @@ std::int64_t begins_at(const TempFolder& folder, std::int64_t goal, int way = 1)
 
 }  // namespace
 
-TEST_CASE("the farthest end that is not beyond the goal is taken, of the same way alone") {
+TEST_CASE("the farthest final checkpoint within the requested epochs is used, and only one of the same training") {
     const TempFolder folder;
     CHECK(begins_at(folder, 50) == 0);
     {
@@ -72,7 +72,7 @@ TEST_CASE("the farthest end that is not beyond the goal is taken, of the same wa
     CHECK(begins_at(folder, 50, 3) == 0);
 }
 
-TEST_CASE("an end is never changed, whoever comes second") {
+TEST_CASE("a final checkpoint is never changed, and the first writer wins") {
     const TempFolder folder;
     Process one(folder), other(folder);
     CHECK_FALSE(other.final_checkpoints.newest(key_of(base()), 20));
@@ -87,7 +87,7 @@ TEST_CASE("an end is never changed, whoever comes second") {
     CHECK(one.files->list(folder.path() / "tmp").empty());
 }
 
-TEST_CASE("an end says whose it is, and goes when it is told to") {
+TEST_CASE("a final checkpoint has the key of its artifact and can be removed") {
     const TempFolder folder;
     Process process(folder);
     process.keep(20, 20);
@@ -104,7 +104,7 @@ TEST_CASE("an end says whose it is, and goes when it is told to") {
     CHECK(begins_at(folder, 50) == 7);
 }
 
-TEST_CASE("a damaged end is put into quarantine and told, and the one before it taken") {
+TEST_CASE("a damaged final checkpoint is moved to quarantine and reported, and the one before it is used") {
     const TempFolder folder;
     {
         Process process(folder);
@@ -126,7 +126,7 @@ TEST_CASE("a damaged end is put into quarantine and told, and the one before it 
     CHECK(begins_at(folder, 50) == 5);
 }
 
-TEST_CASE("whichever call fails while an end is kept, there is a whole one or none") {
+TEST_CASE("whichever call fails while a final checkpoint is stored, there is a complete one or none") {
     for (const Fault fault : {Fault::Before, Fault::After}) {
         for (std::size_t call = 1;; ++call) {
             const TempFolder folder;

@@ -48,22 +48,22 @@ struct SmallStore {
 
 }  // namespace
 
-TEST_CASE("what is the cheapest to compute again, per byte, goes first, and what is of unknown cost last") {
+TEST_CASE("artifacts are removed in the order of their cost per byte, and those of unknown cost last") {
     const auto going = choose_garbage({artifact(1, 1, std::nullopt), artifact(2, 100, 1000), artifact(3, 1000, 1000), artifact(4, 10, 1)}, 1111, {});
     CHECK(keys_of(going) == std::vector{sample_key(4), sample_key(3), sample_key(2), sample_key(1)});
 }
 
-TEST_CASE("an empty artifact has a place in the order, too") {
+TEST_CASE("an empty artifact has a place in the order of removal") {
     const auto going = choose_garbage({artifact(1, 0, 5), artifact(2, 10, 5)}, 10, {});
     CHECK(keys_of(going) == std::vector{sample_key(2), sample_key(1)});
 }
 
-TEST_CASE("only what is old enough goes") {
+TEST_CASE("only artifacts that are old enough are removed") {
     const auto going = choose_garbage({artifact(1, 10, 1, 6.9), artifact(2, 10, 1, 7)}, 20, {.older_days = 7});
     CHECK(keys_of(going) == std::vector{sample_key(2)});
 }
 
-TEST_CASE("with a size to come down to, no more goes than that takes") {
+TEST_CASE("with a target size no more is removed than necessary") {
     const std::vector unused{artifact(1, 100, 1), artifact(2, 100, 2), artifact(3, 100, 3)};
     CHECK(keys_of(choose_garbage(unused, 1000, {.to_bytes = 900})) == std::vector{sample_key(1)});
     CHECK(keys_of(choose_garbage(unused, 1000, {.to_bytes = 899})) == std::vector{sample_key(1), sample_key(2)});
@@ -71,7 +71,7 @@ TEST_CASE("with a size to come down to, no more goes than that takes") {
     CHECK(choose_garbage(unused, 1000, {.to_bytes = 1}).size() == 3);  // used ones take the rest
 }
 
-TEST_CASE("an artifact in use stays, and one that is not goes") {
+TEST_CASE("an artifact in use is kept, and an unused one is removed") {
     SmallStore store;
     const Garbage garbage = find_garbage(store.open, {sample_key(2)}, {}, now());
     CHECK(garbage.artifacts.size() == 2);
@@ -85,7 +85,7 @@ TEST_CASE("an artifact in use stays, and one that is not goes") {
     CHECK(find_garbage(store.open, {}, {.older_days = 1}, now() + kYear).artifacts.size() == 1);
 }
 
-TEST_CASE("a final checkpoint goes with the artifact that was made with it") {
+TEST_CASE("a final checkpoint is removed with its artifact") {
     SmallStore store;
     for (const int number : {1, 2})
         store.open.final_checkpoints().write(sample_recipe(10 + number), sample_key(number), {3, 3, 1, 1},
@@ -98,7 +98,7 @@ TEST_CASE("a final checkpoint goes with the artifact that was made with it") {
     CHECK(store.open.final_checkpoints().entries().front().of == sample_key(2));
 }
 
-TEST_CASE("leftovers go, unless they are of an artifact in use") {
+TEST_CASE("leftovers are removed unless they belong to an artifact in use") {
     SmallStore store;
     const std::string used = sample_key(1).hex(), unused = sample_key(2).hex(), lost = sample_key(7).hex();
     for (const std::string& name : {"checkpoints/" + used + ".1.h5", "checkpoints/" + unused + ".1.h5", "quarantine/" + used + ".1.h5",
@@ -108,11 +108,11 @@ TEST_CASE("leftovers go, unless they are of an artifact in use") {
     CHECK(find_garbage(store.open, in_use, {.older_days = 1}, now()).leftovers.empty());
     remove_garbage(store.open, find_garbage(store.open, in_use, {}, now() + 1));
     CHECK(store.open.files().list(store.open.folder() / "checkpoints") == std::vector{used + ".1.h5"});
-    CHECK(store.open.files().list(store.open.folder() / "quarantine") == std::vector{lost + ".1.h5"});  // it may be made again
+    CHECK(store.open.files().list(store.open.folder() / "quarantine") == std::vector{lost + ".1.h5"});  // it may be recomputed
     CHECK_FALSE(std::filesystem::exists(store.open.folder() / "index.sqlite.damaged-1"));
 }
 
-TEST_CASE("the links of results/ name what is current, and without them nothing may go") {
+TEST_CASE("the links of results/ name the current artifacts, and without them none is removed") {
     const TempFolder folder;
     std::filesystem::create_directories(folder.path() / "results" / "dag");
     std::filesystem::create_symlink("../../.satdl/objects/" + sample_key(1).hex() + ".h5", folder.path() / "results" / "dag" / "a.h5");
@@ -139,7 +139,7 @@ TEST_CASE("links count by where they lead, through other links and folders, and 
     CHECK(linked_artifacts(results) == std::set{sample_key(1)});
 }
 
-TEST_CASE("what was written just now stays, and a time in the future is as far as one in the past") {
+TEST_CASE("artifacts that were just written are kept, and a time in the future counts like one in the past") {
     SmallStore store;
     const GarbagePolicy policy{.older_days = 1};
     const double day = 86400;

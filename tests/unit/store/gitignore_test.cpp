@@ -51,7 +51,7 @@ TEST_CASE("a store in a folder with other things in it leaves Git alone, and a .
     CHECK(file_text(own.path() / ".gitignore") == "tmp/\n");
 }
 
-TEST_CASE("a .gitignore that cannot be written is no reason to fail") {
+TEST_CASE("a .gitignore that cannot be written does not fail the run") {
     for (const std::size_t call : {1, 2}) {
         const TempFolder folder;
         const auto real = real_file_system();

@@ -47,7 +47,7 @@ void with_sqlite(const std::filesystem::path& file, const std::string& sql) {
 
 }  // namespace
 
-TEST_CASE("what was put is there in the next process, and what was removed is not") {
+TEST_CASE("the next process sees what was put and not what was removed") {
     const TempFolder folder;
     {
         Index index(folder.path() / "deep" / "index.sqlite");
@@ -83,7 +83,7 @@ TEST_CASE("the warnings of an artifact are kept, whatever they say") {
     CHECK(index.artifact(digest_of(2))->warnings.empty());
 }
 
-TEST_CASE("looking into an index that does not exist makes nothing") {
+TEST_CASE("reading an index that does not exist creates no file") {
     const TempFolder folder;
     {
         Index index(folder.path() / "store" / "index.sqlite");
@@ -96,7 +96,7 @@ TEST_CASE("looking into an index that does not exist makes nothing") {
     CHECK_FALSE(std::filesystem::exists(folder.path() / "store"));
 }
 
-TEST_CASE("putting what is there already writes nothing") {
+TEST_CASE("putting an existing entry writes nothing") {
     const TempFolder folder;
     const auto file = folder.path() / "index.sqlite";
     fill(file, 3);
@@ -119,7 +119,7 @@ TEST_CASE("a digest of a file holds only for the very same stat") {
     }
 }
 
-TEST_CASE("the history of a stage reads back whole, and tells how long its kind takes") {
+TEST_CASE("the history of a stage is read back and gives the duration of its kind") {
     const TempFolder folder;
     Index index(folder.path() / "index.sqlite");
     const Recipe recipe{{"kind", "train"}, {"param net", "[\"a\",\n\"b\"]"}, {"empty", ""}};

@@ -11,7 +11,7 @@ using test::file_text;
 using test::TempFolder;
 using test::write_text;
 
-TEST_CASE("what was put into quarantine before stays there, whatever is found damaged under the same name") {
+TEST_CASE("files in quarantine stay there when another file of the same name is damaged") {
     const TempFolder folder;
     const auto files = real_file_system();
     const auto path = folder.path() / "ends" / "key.20.h5";

@@ -8,7 +8,7 @@
 using namespace satdl;
 using test::TempFolder;
 
-TEST_CASE("Several may share a store, and who wants it alone gets it when they are gone") {
+TEST_CASE("Several processes may share a store, and one gets it alone when the others are gone") {
     const TempFolder folder;
     {
         const StoreLock one = StoreLock::shared(folder.path());
@@ -22,13 +22,13 @@ TEST_CASE("Several may share a store, and who wants it alone gets it when they a
     CHECK_FALSE(StoreLock::alone(folder.path()));
 }
 
-TEST_CASE("Who asks whether a store is used leaves nothing in it") {
+TEST_CASE("Asking whether a store is in use creates no file") {
     const TempFolder folder;
     CHECK_FALSE(StoreLock::is_used(folder.path()));
     CHECK(std::filesystem::is_empty(folder.path()));
 }
 
-TEST_CASE("Where the file cannot be made, a run goes on and a collection is refused") {
+TEST_CASE("If the lock file cannot be created, a run continues and garbage collection is refused") {
     const TempFolder folder;
     const auto missing = folder.path() / "none";
     CHECK_NOTHROW(StoreLock::shared(missing));

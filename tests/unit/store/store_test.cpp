@@ -56,7 +56,7 @@ std::vector<std::string> names_in(const std::filesystem::path& folder) {
 
 }  // namespace
 
-TEST_CASE("what is published can be found, described and loaded, also by the next process") {
+TEST_CASE("a published artifact can be found, described and loaded, by the next process too") {
     const TempFolder folder;
     const auto store_folder = folder.path() / ".satdl";
     {
@@ -98,7 +98,7 @@ TEST_CASE("what a stage warned of is told by the store, also when its index was 
     CHECK(memory.warnings(sample_key(2)).empty());
 }
 
-TEST_CASE("looking into a store that does not exist makes nothing") {
+TEST_CASE("reading a store that does not exist creates no file") {
     const TempFolder folder;
     {
         Process open(folder.path() / ".satdl");
@@ -108,7 +108,7 @@ TEST_CASE("looking into a store that does not exist makes nothing") {
     CHECK(names_in(folder.path()).empty());
 }
 
-TEST_CASE("an artifact is opened once, and all else is asked of the open file") {
+TEST_CASE("an artifact is opened once, and every further read uses the open file") {
     const TempFolder folder;
     Process(folder.path()).publish(1);
     Process open(folder.path());
@@ -139,7 +139,7 @@ TEST_CASE("an object is published in the order that makes it durable before it i
     CHECK(open.faulty.calls().back() == "sync_folder " + two);
 }
 
-TEST_CASE("who is second is told whether the bytes were the same, and the first stays") {
+TEST_CASE("the second writer learns whether the bytes are the same, and the first artifact is kept") {
     const TempFolder folder;
     Process open(folder.path());
     CHECK(open.publish(1) == Published::New);
@@ -261,7 +261,7 @@ TEST_CASE("a damaged object is refused, moved to quarantine, and can be publishe
     }
 }
 
-TEST_CASE("two objects that were swapped are found out") {
+TEST_CASE("two artifacts that were swapped are detected") {
     const TempFolder folder;
     Process open(folder.path());
     open.publish(1);
@@ -276,7 +276,7 @@ TEST_CASE("two objects that were swapped are found out") {
     CHECK_THROWS_AS(other.store.header(sample_key(2)), DamagedArtifact);
 }
 
-TEST_CASE("a damaged object in the way of a new one gives way") {
+TEST_CASE("a damaged artifact is replaced by a new one") {
     const TempFolder folder;
     Process open(folder.path());
     open.publish(1);
@@ -351,7 +351,7 @@ TEST_CASE("a new index is filled from the objects, the damaged ones left out") {
     CHECK(open.store.reindex() == 2);
 }
 
-TEST_CASE("what dead processes left in tmp is swept, what a live one writes is not") {
+TEST_CASE("leftovers of dead processes in tmp are removed, and files of live ones are kept") {
     const TempFolder folder;
     const auto tmp = folder.path() / "tmp";
     std::string own;
@@ -396,7 +396,7 @@ TEST_CASE("what dead processes left in tmp is swept, what a live one writes is n
     CHECK(std::ranges::find(names, elsewhere) != names.end());
 }
 
-TEST_CASE("a file that a dead process with this one's number left in tmp is in nobody's way") {
+TEST_CASE("a leftover in tmp of a dead process with the same process id does no harm") {
     const TempFolder folder;
     const auto files = real_file_system();
     FaultyFileSystem faulty(*files);

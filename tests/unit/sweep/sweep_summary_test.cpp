@@ -78,7 +78,7 @@ std::string to_json(const SweepSummary& summary, const Sweep& sweep, const RunRe
 
 }  // namespace
 
-TEST_CASE("A sweep's columns are the metrics of the stages that nobody reads") {
+TEST_CASE("A sweep's columns are the metrics of the stages that no other stage reads") {
     const auto report = SmallSweep().report();
     CHECK(report.points[3].settings == std::vector<std::string>{"0.2", "\"7\""});
     CHECK(report.metrics == std::vector<std::string>{"fit.accuracy", "fit.loss"});
@@ -133,6 +133,7 @@ TEST_CASE("A repetition is no setting: a row has mean, standard deviation and n 
     CHECK(*report.rows[1].metrics[1].sd == Approx(std::sqrt(0.5)));
     const Table table = to_table(report);
     CHECK(table.columns == std::vector<std::string>{"noise", "n", "fit.accuracy", "fit.loss"});
+    CHECK(label_columns(report) == 2);
     CHECK(table.rows[1] == std::vector<std::string>{"0.2", "2", "0.2500 ± 0.0707", "2.7500 ± 0.7071"});
     const auto json = nlohmann::json::parse(to_json(report, small.sweep, small.outcomes));
     CHECK(json["axes"][1]["repeats"] == true);
@@ -171,7 +172,7 @@ TEST_CASE("Two metrics are compared point by point, and in words") {
     CHECK_THAT(describe(clear, clear.rows[0].paired[0]), Catch::EndsWith("n = 2: fit.loss is greater than score.loss"));
 }
 
-TEST_CASE("What a description says is compared is compared without being asked, and one repetition invents no interval") {
+TEST_CASE("Metrics that a stage's description pairs are compared by default, and one repetition gives no interval") {
     SmallSweep small;
     small.sweep.axes[1].repeats = true;
     for (const auto& point : small.sweep.points) small.metrics[point.nodes[2]] = {{"metrics", {{"old", 0.5}, {"new", 0.75}}}};
@@ -209,7 +210,7 @@ TEST_CASE("The table is sorted by the first metric that is asked for, and the be
     CHECK(small.report({.metrics = {"accuracy"}, .best = Best::Min, .paired = {}}).rows[0].points[0] == 0);
     CHECK(small.report({.metrics = {"fit.loss"}, .best = {}, .paired = {}}).best == Best::Min);
     CHECK(to_table(best).notes == std::vector<std::string>{"sorted by fit.accuracy, highest first"});
-    CHECK(to_table(best).rows[0].back() == "highest");  // without repetitions nobody knows whether it is better by more than chance
+    CHECK(to_table(best).rows[0].back() == "highest");  // without repetitions it is unknown whether it is better by more than chance
 }
 
 TEST_CASE("A setting is the best only if its repetitions tell it from all others") {
@@ -224,7 +225,7 @@ TEST_CASE("A setting is the best only if its repetitions tell it from all others
     CHECK(tied.rows[1].best);
     CHECK(to_table(tied).rows[1].back() == "among the best");
     CHECK(to_table(tied).notes[1] ==
-          "1 setting cannot be told from the first: the 95 % intervals of the two means overlap, or one has none");
+          "1 setting cannot be distinguished from the first: the 95 % intervals of the two means overlap, or one has none");
     const auto clear = set({0.80, 0.801, 0.5, 0.501});  // +- 0.006 each
     CHECK(clear.rows[0].best);
     CHECK(!clear.rows[1].best);
@@ -265,7 +266,7 @@ TEST_CASE("Points that share an artifact are one repetition, of which there is n
 }
 
 // `fit` compares two others: its metric p is about `make`, which all points share.
-TEST_CASE("What a comparison says of one side comes from that side's artifact") {
+TEST_CASE("Each side of a comparison is taken from its own artifact") {
     SmallSweep small;
     small.sweep.axes[1].repeats = true;
     CatalogEntry comparing = small.scoring;
@@ -296,7 +297,7 @@ TEST_CASE("The columns of a run that leaves stages out are those of its own last
           std::vector<std::string>{"score.loss", "fit.accuracy", "fit.loss"});
 }
 
-TEST_CASE("A metric that no stage reported is told, and the table has what there is") {
+TEST_CASE("A metric that no stage reported is named, and the table has the others") {
     const auto report = SmallSweep().report({.metrics = {"acuracy"}, .best = {}, .paired = {}});
     CHECK(report.unknown == std::vector<std::string>{"acuracy"});
     CHECK(report.metrics == std::vector<std::string>{"score.loss", "fit.accuracy", "fit.loss"});

@@ -122,7 +122,7 @@ TEST_CASE("an argument is an override, of one value or of several as it is writt
     CHECK(values("a=\"\",1") == "\"\" 1 ");
 }
 
-TEST_CASE("what is typed after '=' is what arrives, or is refused") {
+TEST_CASE("the text after '=' is taken as it is, or refused") {
     const auto read = [](const std::string& typed) {
         try {
             const Override got = parse_override("s=" + typed, "override");
@@ -203,7 +203,7 @@ TEST_CASE("ranges step in decimal, and leave their stop out") {
     for (int i = 0; i < 1000; ++i) CHECK(thousand.values[static_cast<std::size_t>(i)].as_number() == i / 1000.0);
 }
 
-TEST_CASE("what is no axis is told with a caret in its text") {
+TEST_CASE("a text that is no axis is an error with a caret") {
     const auto mistake = [](const std::string& text) {
         try {
             (void)parse_axis(text);
@@ -307,7 +307,7 @@ TEST_CASE("include lays over the points of the matrix that it fits, and is a poi
     CHECK(points(design("{matrix: {a: [1, 2]}, exclude: [{a: 1}], include: [{a: 1, b: 5}]}")) == Lines{"a=2 b=-", "a=1 b=5"});
 }
 
-TEST_CASE("what a point does not set has the value that it has there, and the nodes' names tell the points apart") {
+TEST_CASE("parameters that a point does not set keep their values, and the nodes' names distinguish the points") {
     const Sweep done = own_sweep(kPipeline + "sweep: {matrix: {noise: [0.1, 0.2]}, include: [{noise: 0.3, seed: 8}]}\n");
     CHECK(points(done) == Lines{"noise=0.1 seed=7", "noise=0.2 seed=7", "noise=0.3 seed=8"});
     CHECK(names(done.dag) == Lines{"mnist", "unit", "noisy[noise=0.1]", "noisy[noise=0.2]", "noisy[noise=0.3]",
@@ -338,7 +338,7 @@ TEST_CASE("axes of the command line multiply the points of the file") {
                       Catch::Contains("more than 10000 points"));
 }
 
-TEST_CASE("points and axes without end are refused before they are made") {
+TEST_CASE("too many points or values are refused before they are made") {
     std::string text = "{include: [";
     for (int i = 0; i < 101; ++i) text += fmt::format("{{p{}: 1}},", i);
     CHECK_THROWS_WITH(design(text + "]}"), Catch::Contains("more than 100 parameters are swept"));
@@ -350,7 +350,7 @@ TEST_CASE("points and axes without end are refused before they are made") {
     CHECK_THROWS_WITH(design(text + "]}"), Catch::Contains("more than 10000 points"));
 }
 
-TEST_CASE("what the points share is one node with its plain name, and the rest say what they vary with") {
+TEST_CASE("nodes that all points share have their plain name, and the others name the axes that they depend on") {
     const Sweep done = sweep(kPipeline, {"noise=0.1,0.2", "seed=1,2"});
     CHECK(names(done.dag) == Lines{"mnist", "unit", "noisy[noise=0.1]", "noisy[noise=0.2]", "again[noise=0.1,seed=1]",
                                    "again[noise=0.1,seed=2]", "again[noise=0.2,seed=1]", "again[noise=0.2,seed=2]"});
@@ -390,7 +390,7 @@ TEST_CASE("groups stay groups, of all their points") {
     CHECK(done.dag.groups.at("l") == std::vector<NodeId>{0, 1});
 }
 
-TEST_CASE("values that are no part of a name are shortened in it, and have the same name in every sweep") {
+TEST_CASE("values that do not fit into a name are shortened, and have the same name in every sweep") {
     const auto names_of = [&](const std::string& layers) {
         return names(sweep("params: {layers: []}\nstages:\n  l: {kind: load, dataset: mnist}\n"
                            "  u: {kind: normalise, in: {images: l.images}}\n"
@@ -427,7 +427,7 @@ TEST_CASE("a foreach over a swept list merges what the points share") {
     CHECK(done.points[1].nodes == std::vector<NodeId>{0, 1});
 }
 
-TEST_CASE("what cannot be swept is told") {
+TEST_CASE("an axis that cannot be swept is an error") {
     CHECK_THROWS_WITH(sweep(kPipeline, {"nosie=1,2"}),
                       Catch::Contains("--sweep:1:1: error: there is no parameter 'nosie' to sweep") &&
                           Catch::Contains("did you mean 'noise'?"));
@@ -506,5 +506,5 @@ TEST_CASE("An axis that makes no difference to what runs is unused") {
     mark_unused_axes(mixed, [&](NodeId node) { return mixed.dag.nodes[node].name == "data"; });
     CHECK(mixed.axes[0].unused);
     mark_seeds(mixed);
-    CHECK(!mixed.axes[2].repeats);  // it is nobody's seed
+    CHECK(!mixed.axes[2].repeats);  // it is no stage's seed
 }

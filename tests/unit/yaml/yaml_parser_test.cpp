@@ -110,7 +110,7 @@ TEST_CASE("${...} may stand plain anywhere, also within brackets, and moves noth
     CHECK_FALSE(mistakes("{a: ${x }y}, b: 1}").empty());
 }
 
-TEST_CASE("what starts like an escape of UTF-8 cannot fake a brace") {
+TEST_CASE("text that looks like an escape cannot fake a brace") {
     const ConfigValue value = parse("a: \"\\xFE\\xFF\"");
     CHECK(value.find("a")->text() == "\xC3\xBE\xC3\xBF");
     CHECK(mistake("a: \xFE") == "1:4 this is not UTF-8");
@@ -197,7 +197,7 @@ TEST_CASE("tags, merge keys and keys that are not text are refused") {
     CHECK(mistake("{a, b: 1}") == "1:2 'a' has no value");
 }
 
-TEST_CASE("what is not YAML is told at its place, with what it may be") {
+TEST_CASE("invalid YAML is an error at its place, with the probable cause") {
     CHECK(mistake("a: b: c") == "1:5 this is not YAML: illegal map value");
     CHECK(mistake("a: 'x\n\n\n") == "1:4 this quote is not closed");
     CHECK(mistake("a: \"x").find("this is not YAML: illegal EOF in scalar") != std::string::npos);
@@ -223,7 +223,7 @@ TEST_CASE("bytes that no YAML holds are refused before the parser sees them") {
     CHECK(mistake("a: \"x\\0\"") == "1:4 this text contains an escaped control character");
 }
 
-TEST_CASE("what is absurdly large is refused at once") {
+TEST_CASE("a file that is too large is refused at once") {
     CHECK(mistake("a: " + std::string(10'000'000, 'x')) == "1:1 this line is longer than 1 MiB");
     CHECK(mistake(std::string(17u << 20, '\n')) == "0:0 the file is larger than 16 MiB");
     CHECK(mistake(repeat("- 1\n", 1'000'001)) ==
@@ -254,7 +254,7 @@ TEST_CASE("every prefix and every changed byte of a file is a value or an error 
         }
 }
 
-TEST_CASE("a file is read by its path, and one that cannot be read is named") {
+TEST_CASE("a file is read by its path, and an unreadable one is named in the error") {
     const std::string path =
         (std::filesystem::temp_directory_path() / fmt::format("satdl_yaml_test_{}", ::getpid())).string();
     std::ofstream(path) << "a: 1\n";
