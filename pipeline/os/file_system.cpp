@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "pipeline/os/sigbus_guard.h"
+#include "pipeline/os/special_file.h"
 #include "pipeline/os/write_all.h"
 
 namespace satdl {
@@ -182,7 +183,10 @@ public:
         return stamp_of(status);
     }
 
-    std::unique_ptr<File> open(const fs::path& path) override { return std::make_unique<RealFile>(path); }
+    std::unique_ptr<File> open(const fs::path& path) override {
+        check_is_regular(path);
+        return std::make_unique<RealFile>(path);
+    }
 
     std::vector<std::string> list(const fs::path& folder) override {
         const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
