@@ -162,6 +162,7 @@ ExitCode ls(LsOptions options) {
         options.parameters.push_back(std::exchange(options.dag.file, ""));
     take_only_settings(options.parameters, options.dag);
     if (options.dag.file.empty()) check_settings_have_dag(options.dag);
+    check_named_store(options.store);
     std::string name;
     const auto rows = options.dag.file.empty() ? rows_of_results(options, name) : rows_of_dag(options, name);
     if (options.json) {

@@ -144,6 +144,7 @@ ArtifactHeader header_of(const ArtifactRef& found, bool by_path, FileSystem& fil
 ExitCode show(const ShowOptions& options) {
     if (options.json && options.images > 0)
         throw Error(ExitCode::Usage, "--images cannot be combined with --json", "leave one of them out");
+    check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     FileSystem& files = open.files();
     std::optional<ResultLinks> results;
