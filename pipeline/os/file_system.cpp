@@ -283,7 +283,7 @@ public:
             std::error_code error;
             if (fs::read_symlink(link, error) == target) return;
             if (error == std::errc::invalid_argument) throw FileError(EEXIST, "create the link", link);  // it is no link
-            remove(fresh);
+            if (fs::is_symlink(fs::symlink_status(fresh, error))) remove(fresh);
             const bool made = ::symlink(target.c_str(), fresh.c_str()) == 0;
             if (made && ::rename(fresh.c_str(), link.c_str()) == 0) return;
             const int number = errno;
