@@ -8,7 +8,6 @@
 #include <span>
 #include <utility>
 
-#include "pipeline/core/json.h"
 #include "pipeline/records/link_results.h"
 
 namespace fs = std::filesystem;
@@ -20,6 +19,9 @@ namespace {
 constexpr const char* kFormat = "satdl_results";  // the member that says that it is a note, and of which format
 constexpr int kVersion = 1;
 
+// Not core/json.h's, which looks through all members before it adds one: a DAG may have ten thousand stages.
+using SortedJson = nlohmann::json;
+
 // nullopt if there is nothing of its name.
 std::optional<std::string> text_in(const fs::path& folder, FileSystem& files) {
     const auto stamp = files.stamp(note_path(folder));
@@ -27,17 +29,18 @@ std::optional<std::string> text_in(const fs::path& folder, FileSystem& files) {
 }
 
 std::optional<ResultsNote> parsed(const std::string& text) {
-    const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object() || json.value(kFormat, Json()) != kVersion) return std::nullopt;
+    const SortedJson json = SortedJson::parse(text, nullptr, false);
+    if (!json.is_object() || json.value(kFormat, SortedJson()) != kVersion) return std::nullopt;
     try {
         return ResultsNote{json.at("dag").get<std::string>(), json.at("inputs").get<std::map<std::string, ResultsNote::Inputs>>()};
-    } catch (const Json::exception&) {
+    } catch (const SortedJson::exception&) {
         return std::nullopt;
     }
 }
 
 std::string text_of(const ResultsNote& note) {
-    return dump_json({{kFormat, kVersion}, {"dag", note.dag_file.string()}, {"inputs", note.stages}}) + '\n';
+    const SortedJson json = {{kFormat, kVersion}, {"dag", note.dag_file.string()}, {"inputs", note.stages}};
+    return json.dump(-1, ' ', false, SortedJson::error_handler_t::replace) + '\n';
 }
 
 ResultsNote note_of(const fs::path& folder, const Dag& dag) {
