@@ -169,16 +169,10 @@ std::terminate_handler previous_terminate = nullptr;
 
 int main(int argc, char** argv) {
     fill_closed_streams();
-    const std::vector<std::string> ignored = satdl::prepare_stage_environment();
+    satdl::prepare_stage_environment();
     std::signal(SIGXFSZ, SIG_IGN);  // then a file that grows past the limit is an error of the write, like a full disk
     satdl::install_sigbus_guard();
     previous_terminate = std::set_terminate(exit_on_terminate);
     if (satdl::is_worker_call(argc, argv)) return satdl::run_worker(argc, argv);
-    if (!ignored.empty()) {
-        const bool is_one = ignored.size() == 1;
-        satdl::print_warning(fmt::format(
-            "the environment's {} {} ignored: {} would change results or take threads from stages (docs/engine.md)",
-            fmt::join(ignored, ", "), is_one ? "is" : "are", is_one ? "it" : "they"));
-    }
     return checked_output(guarded_command_line(argc, argv));
 }

@@ -102,6 +102,7 @@ ExitCode explain(ExplainOptions options) {
         throw Error(ExitCode::Usage, fmt::format("explain takes one stage, not {}", options.stages.size()),
                     "for example: satdl explain dags/full.yaml m1 noise_factor=0.2");
     const std::string& stage = options.stages.front();
+    check_named_store(options.store);
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     const Node* node = dag.find(stage);

@@ -30,6 +30,7 @@ void add_plan(Diagram& graph, const Plan& plan) {
 
 ExitCode draw(GraphOptions options) {
     take_only_settings(options.parameters, options.dag);
+    if (options.status) check_named_store(options.store);
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     Diagram graph = graph_of(dag);

@@ -10,6 +10,7 @@
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/link_results.h"
+#include "pipeline/records/results_note.h"
 
 namespace satdl {
 
@@ -58,7 +59,8 @@ std::vector<Row> rows_of_dag(const LsOptions& options, std::string& name) {
         rows.push_back(std::move(row));
     }
     const auto results = options.store.results_folder();
-    if (open.files().stamp(results / file_name_of(dag.name)))
+    const auto folder = results / file_name_of(dag.name);
+    if (open.files().stamp(folder) && !other_dag_file(folder, dag, open.files()))
         for (const std::string& gone : ResultLinks(results, dag.name, open.files()).gone(dag)) rows.push_back({gone, "not in the DAG", {}});
     return rows;
 }
@@ -170,6 +172,7 @@ ExitCode ls(LsOptions options) {
         options.parameters.push_back(std::exchange(options.dag.file, ""));
     take_only_settings(options.parameters, options.dag);
     if (options.dag.file.empty()) check_settings_have_dag(options.dag);
+    check_named_store(options.store);
     std::string name;
     const auto rows = options.dag.file.empty() ? rows_of_results(options, name) : rows_of_dag(options, name);
     if (options.json) {

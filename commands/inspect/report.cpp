@@ -122,6 +122,7 @@ private:
 ExitCode report(ReportOptions options) {
     take_settings(options.what, options.dag);
     if (std::ranges::none_of(options.what, is_file)) check_settings_have_dag(options.dag);
+    check_named_store(options.store);
     const auto files = real_file_system();
     std::optional<PageParts> parts;
     std::optional<OutputFile> file;

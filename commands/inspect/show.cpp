@@ -12,6 +12,9 @@
 #include "commands/shared/session.h"
 #include "commands/shared/warnings.h"
 #include "pipeline/display/progress_display.h"
+#include "pipeline/records/link_results.h"
+
+namespace fs = std::filesystem;
 
 namespace satdl {
 
@@ -47,11 +50,22 @@ std::optional<ArtifactRef> found_by_key(const std::string& what, OpenStore& open
     return ArtifactRef{{}, open.store().path_of(keys.front()), {}};
 }
 
+Error leads_nowhere(const fs::path& link) {
+    return Error(ExitCode::Usage, fmt::format("'{}' leads nowhere: its artifact is gone from the store", printable(link.string())),
+                 "a run of the DAG makes it again");
+}
+
 ArtifactRef found_by_stage(const std::string& what, const ResultLinks& results, FileSystem& files) {
     const std::size_t slash = what.find('/');
     ArtifactRef found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
     found.path = results.path_of(found.stage);
+    const bool is_named = fs::exists(fs::symlink_status(found.path));
+    if (is_named && !is_artifact_link(found.path))
+        throw Error(ExitCode::Usage, fmt::format("'{}' is not a link that satdl made, so there is none to the artifact of {}",
+                                                 printable(found.path.string()), printable(found.stage)),
+                    "move it away and run the DAG, or show the file by its path");
     if (files.stamp(found.path)) return found;
+    if (is_named) throw leads_nowhere(found.path);
     const auto names = results.names();
     throw Error(
         ExitCode::Usage,
@@ -95,15 +109,9 @@ void add_history(ArtifactView& view, const StageOutput& outcome) {
 }
 
 void add_origins(ArtifactView& view, const std::vector<LinkedStage>& stages) {
-    constexpr std::string_view kInput = "input ";
-    for (const auto& part : view.header.recipe) {
-        if (!part.name.starts_with(kInput)) continue;
-        const auto digest = Digest::from_hex(part.value);
-        const std::string origin = digest ? origin_of(*digest, stages) : "";
-        if (!origin.empty()) view.origins[part.name] = origin;
-    }
     const auto shown = std::ranges::find(stages, view.stage, &LinkedStage::name);
     if (shown == stages.end()) return;
+    for (const auto& [port, origin] : shown->origins) view.origins["input " + port] = origin;
     view.freshness = shown->freshness;
     view.stale_inputs = shown->stale_inputs;
 }
@@ -144,11 +152,13 @@ ArtifactHeader header_of(const ArtifactRef& found, bool by_path, FileSystem& fil
 ExitCode show(const ShowOptions& options) {
     if (options.json && options.images > 0)
         throw Error(ExitCode::Usage, "--images cannot be combined with --json", "leave one of them out");
+    check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     FileSystem& files = open.files();
     std::optional<ResultLinks> results;
     ArtifactRef found;
-    const bool by_path = std::filesystem::is_regular_file(options.what);
+    const bool by_path = fs::is_regular_file(options.what);
+    if (!by_path && is_artifact_link(options.what)) throw leads_nowhere(options.what);
     if (by_path) {
         found.path = options.what;
     } else if (const auto by_key = found_by_key(options.what, open)) {

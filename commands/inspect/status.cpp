@@ -30,6 +30,7 @@ Table plan_table(const Dag& dag, const Plan& plan) {
 
 ExitCode status(StatusOptions options) {
     take_settings(options.targets, options.dag);
+    check_named_store(options.store);
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
     StoreCacheView cache = session.cache(dag);

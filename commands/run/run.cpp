@@ -19,6 +19,8 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_executor.h"
 #include "pipeline/plan/disk_space.h"
+#include "pipeline/records/link_results.h"
+#include "pipeline/records/results_note.h"
 #include "pipeline/records/run_recorder.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
@@ -49,6 +51,25 @@ void refuse_blocked(const Dag& dag, const Plan& plan) {
                 fmt::format("`satdl run {} {}` also runs the stages that it needs", printable(dag.file.string()), dag.nodes[planned.node].name);
     }
     if (!message.empty()) throw Error(ExitCode::Usage, message, hint);
+}
+
+bool has_name(const std::filesystem::path& dag_file, const std::string& name) {
+    try {
+        return DagSource(dag_file).name() == name;
+    } catch (const Error&) {
+        return true;  // it cannot be read now: perhaps it is being edited
+    }
+}
+
+// Throws if the links of another DAG file of the same name are where this one's would be.
+void refuse_shared_results(const Dag& dag, const std::filesystem::path& results, FileSystem& files) {
+    const std::filesystem::path folder = results / file_name_of(dag.name);
+    const auto other = files.stamp(folder) ? other_dag_file(folder, dag, files) : std::nullopt;
+    if (!other || !has_name(*other, dag.name)) return;
+    throw Error(ExitCode::Usage,
+                fmt::format("'{}' has the results of '{}', which has the same name as '{}': {}", printable(folder.string()),
+                            printable(std::filesystem::proximate(*other).string()), printable(dag.file.string()), printable(dag.name)),
+                "give one of the two another `name:`, or its own folder of results with --results");
 }
 
 void print_summary(const RunOptions& options, const Dag& dag, const RunResult& result, double seconds) {
@@ -110,6 +131,7 @@ ExitCode run(RunOptions options) {
     Sweep sweep = sweeping ? requested_sweep(options.sweep, session) : Sweep{};
     if (!sweeping) sweep.dag = session.dag();
     const Dag& dag = sweep.dag;
+    refuse_shared_results(dag, options.store.results_folder(), session.open().files());
 
     CheckpointStore* const ends = options.no_final_checkpoints ? nullptr : &session.open().final_checkpoints();
     StoreCacheView cache = session.cache(dag, ends);
@@ -143,6 +165,7 @@ ExitCode run(RunOptions options) {
     const auto observer = broadcast({record.get(), display.get()});
     SweepStart sweep_start(*observer, sweep, load);
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
+    warn_of_ignored_variables(plan, session.machine());
     StageExecutor executor(session.libraries(), session.work_folder(), isolation(options));
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,

@@ -101,6 +101,7 @@ ExitCode run_smoke(const RunOptions& options) {
     const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
     const auto display = options.json || options.quiet ? display_on_stdout(display_mode(options), info, *clock)
                                                        : std::make_unique<SmokeLines>();
+    warn_of_ignored_variables(plan, session.machine());
     StageExecutor executor(session.libraries(), session.work_folder(), isolation(options));
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,

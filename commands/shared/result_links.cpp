@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "pipeline/records/link_results.h"
+#include "pipeline/records/results_note.h"
 
 namespace satdl {
 
@@ -43,50 +43,82 @@ std::map<std::string, Digest> inputs_of(const ArtifactHeader& header) {
     return inputs;
 }
 
-// The content of all ports of the stages that are as fresh as this, or fresher.
-std::set<Digest> contents_of(const std::vector<LinkedStage>& stages, Freshness at_most) {
-    std::set<Digest> contents;
-    for (const LinkedStage& stage : stages) {
-        if (!stage.header || stage.freshness > at_most) continue;
-        for (const auto& [port, digest] : stage.header->port_digests) contents.insert(digest);
+// Judges the stages of one folder.
+class FreshnessJudge {
+public:
+    FreshnessJudge(std::vector<LinkedStage>& stages, const std::optional<ResultsNote>& note) : note_(note) {
+        for (LinkedStage& stage : stages) stages_.emplace(stage.name, &stage);
     }
-    return contents;
-}
 
-// Adds to a stage's stale inputs those that are not among `contents`; whether there are any.
-bool add_stale_inputs(LinkedStage& stage, const std::set<Digest>& contents) {
-    if (!stage.header) return false;
-    const std::size_t before = stage.stale_inputs.size();
-    for (const auto& [port, digest] : inputs_of(*stage.header))
-        if (!contents.contains(digest) && std::ranges::count(stage.stale_inputs, port) == 0) stage.stale_inputs.push_back(port);
-    return stage.stale_inputs.size() > before;
-}
+    void judge() {
+        for (const auto& [name, stage] : stages_)
+            if (stage->header) compare_inputs(*stage);
+        // What is made of something stale may be stale, too: a run could make the same again.
+        for (bool changed = true; std::exchange(changed, false);)
+            for (const auto& [name, stage] : stages_)
+                for (const auto& [port, origin] : stage->origins)
+                    if (source_of(origin)->freshness != Freshness::Current) changed = mark(*stage, port, Freshness::MaybeStale) || changed;
+        for (const auto& [name, stage] : stages_)
+            for (const std::string& port : stage->stale_inputs) stage->origins.erase(port);
+    }
 
-// A stage is stale if an input is the content of no link. What is made of something stale may be stale, too: a run could make the same
-// again.
-void judge_freshness(std::vector<LinkedStage>& stages) {
-    const bool all_known = std::ranges::all_of(stages, [](const LinkedStage& stage) { return stage.header.has_value(); });
-    const std::set<Digest> linked = contents_of(stages, Freshness::Stale);
-    for (LinkedStage& stage : stages)
-        if (add_stale_inputs(stage, linked)) stage.freshness = all_known ? Freshness::Stale : Freshness::MaybeStale;
-    for (bool changed = true; std::exchange(changed, false);) {
-        const std::set<Digest> current = contents_of(stages, Freshness::Current);
-        for (LinkedStage& stage : stages) {
-            if (stage.freshness == Freshness::Stale || !add_stale_inputs(stage, current)) continue;
-            stage.freshness = Freshness::MaybeStale;
-            changed = true;
+private:
+    void compare_inputs(LinkedStage& stage) {
+        const std::map<std::string, Digest> made_of = inputs_of(*stage.header);
+        const ResultsNote::Inputs* reads = nullptr;
+        if (note_) {
+            const auto noted = note_->stages.find(stage.name);
+            if (noted != note_->stages.end()) reads = &noted->second;
         }
+        for (const auto& [port, digest] : made_of) {
+            if (reads == nullptr) {
+                mark(stage, port, Freshness::MaybeStale);
+                continue;
+            }
+            const auto origin = reads->find(port);
+            const std::optional<Digest> content = origin == reads->end() ? std::nullopt : content_of(origin->second);
+            if (origin == reads->end() || (content && *content != digest)) mark(stage, port, Freshness::Stale);
+            else if (!content) mark(stage, port, Freshness::MaybeStale);
+            else stage.origins.emplace(port, origin->second);
+        }
+        if (reads == nullptr) return;
+        for (const auto& [port, origin] : *reads)
+            if (!made_of.contains(port)) mark(stage, port, Freshness::Stale);
     }
-}
+
+    // Of "noisy.images": the stage noisy, if it has a link; and the content of its port, if the link leads to an artifact.
+    LinkedStage* source_of(const std::string& origin) const {
+        const auto found = stages_.find(origin.substr(0, origin.rfind('.')));
+        return found == stages_.end() ? nullptr : found->second;
+    }
+    std::optional<Digest> content_of(const std::string& origin) const {
+        const LinkedStage* source = source_of(origin);
+        if (source == nullptr || !source->header) return std::nullopt;
+        const auto port = source->header->port_digests.find(origin.substr(origin.rfind('.') + 1));
+        return port == source->header->port_digests.end() ? std::nullopt : std::optional(port->second);
+    }
+
+    // Returns whether that is new.
+    static bool mark(LinkedStage& stage, const std::string& port, Freshness freshness) {
+        const bool is_new = std::ranges::count(stage.stale_inputs, port) == 0;
+        if (is_new) stage.stale_inputs.push_back(port);
+        stage.freshness = std::max(stage.freshness, freshness);
+        return is_new;
+    }
+
+    const std::optional<ResultsNote>& note_;
+    std::map<std::string, LinkedStage*> stages_;  // by name
+};
 
 std::string last_dag(const std::filesystem::path& folder) {
-    std::error_code error;
-    const auto target = std::filesystem::read_symlink(folder / ".last", error);
-    if (error) {
-        throw Error(ExitCode::Usage, fmt::format("there are no results in {}", printable(folder.string())),
-                    "`satdl run DAG` creates them; use --results for another folder");
-    }
-    return target.string();
+    if (const auto last = last_folder(folder)) return *last;
+    std::error_code unknown;
+    if (std::filesystem::exists(std::filesystem::symlink_status(last_link(folder), unknown)))
+        throw Error(ExitCode::Usage, fmt::format("'{}' is not a link that satdl made, and so does not lead to the DAG that ran last",
+                                                 printable(last_link(folder).string())),
+                    "name a DAG with --dag, or move the file away and run one");
+    throw Error(ExitCode::Usage, fmt::format("there are no results in {}", printable(folder.string())),
+                "`satdl run DAG` creates them; use --results for another folder");
 }
 
 }  // namespace
@@ -126,7 +158,7 @@ std::vector<LinkedStage> ResultLinks::stages() const {
         stage.is_link = is_artifact_link(stage.path);
         if (stage.is_link && files_.stamp(stage.path)) stage.header = read_header(files_, stage.path);
     }
-    judge_freshness(stages);
+    FreshnessJudge(stages, read_results_note(folder_, files_)).judge();
     return stages;
 }
 
@@ -134,16 +166,6 @@ std::vector<std::string> ResultLinks::gone(const Dag& dag) const {
     std::vector<std::string> names;
     for (const std::string& file : links_of_gone_stages(folder_, dag, files_)) names.push_back(stage_of_file(file));
     return names;
-}
-
-std::string origin_of(const Digest& port_digest, const std::vector<LinkedStage>& stages) {
-    for (const LinkedStage& stage : stages) {
-        if (!stage.header) continue;
-        for (const auto& [port, digest] : stage.header->port_digests) {
-            if (digest == port_digest) return fmt::format("{}.{}", stage.name, port);
-        }
-    }
-    return {};
 }
 
 }  // namespace satdl

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,8 +12,8 @@
 
 namespace satdl {
 
-// Whether an artifact was made of what the links lead to now. MaybeStale: it was made of something stale, or a link that may lead to an
-// input leads nowhere.
+// Whether an artifact was made of what the links lead to now: of each input, the link of the stage that the DAG says. MaybeStale: it was made
+// of something stale, or the link of an input leads nowhere, or (of a run by an older satdl) nothing says which link that is.
 enum class Freshness { Current, MaybeStale, Stale };
 
 struct LinkedStage {
@@ -22,10 +23,8 @@ struct LinkedStage {
     std::optional<ArtifactHeader> header{};   // nullopt if the link is dangling, or is none
     Freshness freshness = Freshness::Current;
     std::vector<std::string> stale_inputs{};  // the ports because of which it is not current
+    std::map<std::string, std::string> origins{};  // of the inputs that are not stale: port -> "noisy@train.images"
 };
-
-// The stage and port that has this content: "noisy@train.images"; "" if there is none.
-[[nodiscard]] std::string origin_of(const Digest& port_digest, const std::vector<LinkedStage>& stages);
 
 class ResultLinks {
 public:

@@ -15,10 +15,25 @@
 
 namespace satdl {
 
+namespace {
+
+bool is_default_store(const std::filesystem::path& store) { return store.lexically_normal() == kDefaultStore; }
+
+}  // namespace
+
 std::filesystem::path StoreOptions::results_folder() const {
     if (!results.empty()) return results;
-    const std::filesystem::path folder = store;
-    return folder.lexically_normal() == kDefaultStore ? std::filesystem::path(store_layout::kResults) : folder / store_layout::kResults;
+    return is_default_store(store) ? std::filesystem::path(store_layout::kResults) : std::filesystem::path(store) / store_layout::kResults;
+}
+
+void check_is_store(const std::string& store) {
+    if (is_store(store, *real_file_system())) return;
+    throw Error(ExitCode::Usage, fmt::format("there is no store in '{}'", printable(store)),
+                "`satdl run DAG` creates one; --store or $SATDL_STORE names another");
+}
+
+void check_named_store(const StoreOptions& options) {
+    if (!is_default_store(options.store)) check_is_store(options.store);
 }
 
 void add_store_option(Command& command, std::string& store) {

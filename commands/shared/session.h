@@ -28,6 +28,11 @@ struct StoreOptions {
     [[nodiscard]] std::filesystem::path results_folder() const;
 };
 
+// For commands that look into a store, and so create none. Throws Error{Usage} if there is none in this folder.
+void check_is_store(const std::string& store);
+// The same, but the default store may be absent: nothing has run here yet, which status or report say in their own words.
+void check_named_store(const StoreOptions& options);
+
 struct DagOptions {
     std::string file;
     std::string profile;

@@ -10,6 +10,7 @@ namespace satdl {
 namespace {
 
 ExitCode reindex(const StoreOptions& options) {
+    check_is_store(options.store);
     OpenStore open(options.store, Access::ReadWrite);
     fmt::print("{} artifacts indexed\n", open.store().reindex());
     return ExitCode::Done;

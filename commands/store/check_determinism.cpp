@@ -10,6 +10,7 @@
 #include "commands/shared/run_display.h"
 #include "commands/shared/session.h"
 #include "commands/shared/signals.h"
+#include "commands/shared/warnings.h"
 #include "commands/store/comparing_store.h"
 #include "pipeline/core/json.h"
 #include "pipeline/display/progress_display.h"
@@ -114,6 +115,7 @@ ExitCode check(CheckOptions options) {
     for (const Round& round : rounds) {
         StoreCacheView cache = session.cache(dag);
         const Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, cache);
+        if (&round == &rounds.front()) warn_of_ignored_variables(plan, session.machine());
         ComparingStore store(session.open().store());
         if (!options.json) fmt::print("\nrerun, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? DisplayMode::Nothing : DisplayMode::Progress, info, *clock);

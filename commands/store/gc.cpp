@@ -132,14 +132,12 @@ ExitCode collect(const GcOptions& options, OpenStore& open) {
 // Needs the store for itself, unless it is a dry run.
 ExitCode collect(const GcOptions& options) {
     if (options.dags.empty()) check_settings_have_dag(options.settings);
+    check_is_store(options.store);
     OpenStore open(options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
-    const std::string folder = printable(open.folder().string());
-    if (!open.files().stamp(open.folder()))
-        throw Error(ExitCode::Usage, fmt::format("there is no store '{}'", folder), "use --store for another");
     if (options.dry_run) return collect(options, open);
     const auto use = StoreLock::alone(open.folder());
     if (!use)
-        throw Error(ExitCode::Store, fmt::format("the store '{}' is in use by a run", folder),
+        throw Error(ExitCode::Store, fmt::format("the store '{}' is in use by a run", printable(open.folder().string())),
                     "try again when the run has ended; -n works at any time");
     return collect(options, open);
 }

@@ -6,9 +6,11 @@
 #include <array>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "commands/shared/run_display.h"
 #include "commands/shared/signals.h"
+#include "commands/shared/warnings.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_executor.h"
 #include "pipeline/os/file_trust.h"
@@ -81,6 +83,7 @@ private:
         const auto clock = steady_clock();
         const auto display = display_on_stdout(options_.quiet ? DisplayMode::Nothing : DisplayMode::Progress,
                                                {id, SATDL_VERSION, machine_.cores}, *clock);
+        if (!std::exchange(has_warned_, true)) warn_of_ignored_variables(plan, machine_);
         StageExecutor executor(libraries_, open_.folder() / store_layout::kWork);
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
@@ -105,6 +108,7 @@ private:
     Machine machine_;
     StageLibraries libraries_;
     const StopSignals signals_;
+    bool has_warned_ = false;
 };
 
 }  // namespace

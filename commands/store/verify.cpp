@@ -138,6 +138,7 @@ bool is_damaged(const Verified& found, const std::vector<QuarantinedArtifact>& q
 
 ExitCode verify(VerifyOptions options) {
     options.repairs.quiet = options.json;
+    check_is_store(options.store.store);
     OpenStore open(options.store.store, options.repair ? Access::ReadWrite : Access::ReadOnly);
     const auto use = options.repair ? std::optional(StoreLock::shared(open.folder())) : std::nullopt;
     const Verified found{verified_artifacts(open), open.checkpoints().verify(), open.final_checkpoints().verify(), verified_records(open)};

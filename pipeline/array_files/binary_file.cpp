@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pipeline/core/fresh_array.h"
+#include "pipeline/os/special_file.h"
 
 namespace satdl {
 namespace {
@@ -20,8 +21,9 @@ constexpr std::size_t kPieceElements = 1 << 16;
 
 }  // namespace
 
-BinaryFile::BinaryFile(std::filesystem::path path)
-    : path_(std::move(path)), stream_(std::make_unique<std::ifstream>(path_, std::ios::binary)) {
+BinaryFile::BinaryFile(std::filesystem::path path) : path_(std::move(path)) {
+    if (const auto kind = special_kind_of(path_); !kind.empty()) throw error(fmt::format("is {}, not a file", kind));
+    stream_ = std::make_unique<std::ifstream>(path_, std::ios::binary);
     if (!*stream_) throw error(fmt::format("cannot be opened: {}", std::strerror(errno)));
     std::error_code failed;
     size_ = left_ = std::filesystem::file_size(path_, failed);

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "pipeline/catalog/stage_rules.h"
+#include "pipeline/os/special_file.h"
 
 namespace satdl {
 namespace {
@@ -299,6 +300,7 @@ Error bad_manifest(const std::filesystem::path& file, const std::string& what) {
 }
 
 std::string text_of(const std::filesystem::path& file) {
+    check_is_regular(file);
     std::ifstream stream(file, std::ios::binary);
     std::string text(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad() || !stream.is_open()) {

@@ -83,6 +83,11 @@ DagSource::DagSource(std::filesystem::path file, ConfigValue document, const Doc
 DagSource::DagSource(std::filesystem::path file, ConfigValue document)
     : DagSource(std::move(file), std::move(document), yaml_on_disk) {}
 
+std::string DagSource::name() const {
+    Diagnostics of_the_build;
+    return name_of_dag(document_.root, file_, of_the_build);
+}
+
 std::vector<std::filesystem::path> DagSource::files() const {
     std::vector<std::filesystem::path> files{file_};
     for (const auto& [source, folder] : document_.folders)

@@ -49,6 +49,7 @@ public:
               const FileIdentity& identity = identity_on_disk);
 
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+    [[nodiscard]] std::string name() const;  // of its DAGs; what it is if the file has mistakes is not defined
     [[nodiscard]] const ConfigValue& document() const { return document_.root; }  // with its includes
     [[nodiscard]] std::vector<std::filesystem::path> files() const;         // the file and all that it includes
     // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.

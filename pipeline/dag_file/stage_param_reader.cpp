@@ -8,6 +8,7 @@
 #include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
+#include "pipeline/os/special_file.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
@@ -202,10 +203,10 @@ bool ParamReader::add_file(const StageDescription& stage, const ParamDescription
     const std::filesystem::path path = folder / std::filesystem::path(value.text());
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) {
-        const bool is_folder = std::filesystem::is_directory(path, error);
+        const std::string_view kind = special_kind_of(path);
         const std::string name = printable(value.text());
         const std::string from = folder.empty() ? "the DAG file's folder" : printable(folder.string());
-        diagnostics_.add(value.place(), is_folder ? "this is a folder, not a file: " + name : "there is no file " + name,
+        diagnostics_.add(value.place(), kind.empty() ? "there is no file " + name : fmt::format("this is {}, not a file: {}", kind, name),
                          "relative paths begin at " + from);
         return false;
     }

@@ -11,6 +11,7 @@
 
 #include "pipeline/core/ascii.h"
 #include "pipeline/os/shared_library.h"
+#include "pipeline/os/special_file.h"
 #include "pipeline/yaml/yaml_parser.h"
 
 namespace satdl {
@@ -262,6 +263,7 @@ std::vector<std::string> DatasetIndex::names() const {
 }
 
 Digest file_sha256(const fs::path& path, const std::function<void(std::uint64_t)>& progress) {
+    check_is_regular(path);
     errno = 0;
     std::ifstream stream(path, std::ios::binary);
     if (!stream) throw FileError(errno, "open", path);

@@ -72,12 +72,19 @@ std::vector<std::string> columns_with_copies(const SweepSummary& report) {
     return columns;
 }
 
+// The points of a row of which every stage succeeded.
+std::size_t count_of_done(const SweepSummary& report, const SweepSummary::Row& row) {
+    return static_cast<std::size_t>(std::ranges::count_if(row.points, [&](std::size_t point) {
+        return report.points[point].failures.empty() && !report.points[point].is_unfinished;
+    }));
+}
+
 std::vector<std::string> cells_of(const SweepSummary& report, const SweepSummary::Row& row, bool any_failed) {
     std::vector<std::string> cells;
     for (std::size_t axis = 0; axis < report.axes.size(); ++axis) {
         if (!report.axes[axis].repeats) cells.push_back(setting_text(report.points[row.points.front()].settings[axis]));
     }
-    std::size_t max = 0;
+    std::size_t max = report.metrics.empty() ? count_of_done(report, row) : 0;
     for (const Sample& sample : row.metrics) max = std::max(max, sample.n);
     if (report.repeats()) {
         cells.push_back(max == row.points.size() ? fmt::format("{}", max) : fmt::format("{} of {}", max, row.points.size()));
@@ -114,7 +121,9 @@ std::vector<std::string> notes_of(const SweepSummary& report) {
                                     "or one has none", count_of_best(report) - 1, count_of_best(report) == 2 ? "" : "s"));
     for (const SweepAxis& axis : report.axes)
         if (axis.unused) notes.push_back(unused_text(axis));
-    if (!report.repeats()) return notes;
+    if (report.metrics.empty() && std::ranges::all_of(report.rows, [&](const auto& row) { return count_of_done(report, row) > 0; }))
+        notes.emplace_back("there is no metric to show: neither the targets nor the last stages of this run report one");
+    if (!report.repeats() || report.metrics.empty()) return notes;
     notes.emplace_back("mean ± standard deviation over n repetitions");
     if (const auto copies = columns_with_copies(report); !copies.empty())
         notes.push_back(fmt::format("an artifact that several points share counts once: {}", fmt::join(copies, ", ")));

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "pipeline/core/error.h"
+#include "pipeline/executors/shared_memory.h"
 #include "pipeline/os/write_all.h"
 
 namespace satdl {
@@ -18,11 +19,6 @@ namespace {
 
 constexpr std::uint64_t kAlignment = 4096;
 constexpr int kSealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-
-Error no_memory(const char* what) {
-    return Error(ExitCode::Store, fmt::format("cannot pass arrays to another process: {}: {}", what, std::strerror(errno)),
-                 "arrays are copied once for this: there may not be enough memory");
-}
 
 Error invalid_data(const std::string& what) {
     return Error(ExitCode::Store, fmt::format("invalid data from the other process: {}", what));
@@ -32,7 +28,7 @@ void write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) 
     if (write_all_at(file, bytes, offset) == bytes.size()) return;
     if (errno == EFAULT)
         throw Error(ExitCode::Store, "cannot pass arrays to another process: a file that holds them can no longer be read");
-    throw no_memory("write");
+    throw no_shared_memory("write");
 }
 
 // A whole sealed file, mapped as long as it has an owner.
@@ -44,7 +40,7 @@ struct Mapping {
         size = static_cast<std::size_t>(found.st_size);
         if (size == 0) return;
         address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
-        if (address == MAP_FAILED) throw no_memory("map");
+        if (address == MAP_FAILED) throw no_shared_memory("map");
     }
     ~Mapping() {
         if (size != 0) ::munmap(address, size);
@@ -62,8 +58,7 @@ struct Mapping {
 
 SharedGroups share(const Groups& groups) {
     SharedGroups shared;
-    shared.file = UniqueFd(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!shared.file) throw no_memory("memfd_create");
+    shared.file = new_shared_memory();
     std::uint64_t end = 0;
     for (const auto& [port, group] : groups) {
         shared.ports.push_back(port);
@@ -73,8 +68,8 @@ SharedGroups share(const Groups& groups) {
             end += (array.bytes().size() + kAlignment - 1) / kAlignment * kAlignment;
         }
     }
-    if (::ftruncate(shared.file.get(), static_cast<off_t>(end)) != 0) throw no_memory("ftruncate");
-    if (::fcntl(shared.file.get(), F_ADD_SEALS, kSealed) != 0) throw no_memory("seal");
+    if (::ftruncate(shared.file.get(), static_cast<off_t>(end)) != 0) throw no_shared_memory("ftruncate");
+    if (::fcntl(shared.file.get(), F_ADD_SEALS, kSealed) != 0) throw no_shared_memory("seal");
     return shared;
 }
 

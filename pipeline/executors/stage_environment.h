@@ -10,8 +10,11 @@
 
 namespace satdl {
 
-// Must be called before a stage library is loaded and before threads are started. Returns the names of the user's variables that
-// are ignored from now on, here and in the workers, which inherit this environment.
-[[nodiscard]] std::vector<std::string> prepare_stage_environment();
+// Must be called before a stage library is loaded and before threads are started; the workers inherit this environment.
+void prepare_stage_environment();
+
+// The user's variables that prepare_stage_environment() removed or replaced, although their values would have changed something: a
+// default value would not (OMP_DYNAMIC=false). `on_gpu`: also those that only stages on a GPU would have read.
+[[nodiscard]] std::vector<std::string> ignored_variables(bool on_gpu);
 
 }  // namespace satdl

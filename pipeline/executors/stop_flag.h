@@ -8,8 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "pipeline/core/error.h"
-#include "pipeline/core/unique_fd.h"
+#include "pipeline/executors/shared_memory.h"
 
 namespace satdl {
 
@@ -19,7 +18,7 @@ public:
     // The flag behind a descriptor that another process created and passed.
     explicit StopFlag(UniqueFd file) : file_(std::move(file)) {
         void* const page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
-        if (page == MAP_FAILED) throw Error(ExitCode::Store, "cannot share memory with another process");
+        if (page == MAP_FAILED) throw no_shared_memory("map");
         flag_ = static_cast<Flag*>(page);
     }
     ~StopFlag() { ::munmap(flag_, kBytes); }
@@ -37,9 +36,9 @@ private:
 
     // Zero, with its size sealed.
     static UniqueFd made() {
-        UniqueFd file(::memfd_create("satdl", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-        if (!file || ::ftruncate(file.get(), kBytes) != 0 || ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
-            throw Error(ExitCode::Store, "cannot share memory with another process");
+        UniqueFd file = new_shared_memory();
+        if (::ftruncate(file.get(), kBytes) != 0) throw no_shared_memory("ftruncate");
+        if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) throw no_shared_memory("seal");
         return file;
     }
 

@@ -36,9 +36,9 @@ std::string hint_for(int number) {
 }  // namespace
 
 FileError::FileError(int number, const std::string& call, const std::filesystem::path& path)
-    : Error(ExitCode::Store,
-            fmt::format("cannot {} '{}': {}", call, printable(path.string()), std::generic_category().message(number)),
-            hint_for(number)),
-      number_(number) {}
+    : FileError(number, call, path, std::generic_category().message(number)) {}
+
+FileError::FileError(int number, const std::string& call, const std::filesystem::path& path, const std::string& reason)
+    : Error(ExitCode::Store, fmt::format("cannot {} '{}': {}", call, printable(path.string()), reason), hint_for(number)), number_(number) {}
 
 }  // namespace satdl

@@ -13,6 +13,8 @@ namespace satdl {
 class FileError : public Error {
 public:
     FileError(int number, const std::string& call, const std::filesystem::path& path);
+    // `reason`: in place of what errno means.
+    FileError(int number, const std::string& call, const std::filesystem::path& path, const std::string& reason);
     [[nodiscard]] int number() const { return number_; }
 
 private:

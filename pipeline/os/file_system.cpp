@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "pipeline/os/sigbus_guard.h"
+#include "pipeline/os/special_file.h"
 #include "pipeline/os/write_all.h"
 
 namespace satdl {
@@ -182,7 +183,10 @@ public:
         return stamp_of(status);
     }
 
-    std::unique_ptr<File> open(const fs::path& path) override { return std::make_unique<RealFile>(path); }
+    std::unique_ptr<File> open(const fs::path& path) override {
+        check_is_regular(path);
+        return std::make_unique<RealFile>(path);
+    }
 
     std::vector<std::string> list(const fs::path& folder) override {
         const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
@@ -279,7 +283,7 @@ public:
             std::error_code error;
             if (fs::read_symlink(link, error) == target) return;
             if (error == std::errc::invalid_argument) throw FileError(EEXIST, "create the link", link);  // it is no link
-            remove(fresh);
+            if (fs::is_symlink(fs::symlink_status(fresh, error))) remove(fresh);
             const bool made = ::symlink(target.c_str(), fresh.c_str()) == 0;
             if (made && ::rename(fresh.c_str(), link.c_str()) == 0) return;
             const int number = errno;

@@ -68,7 +68,8 @@ public:
     virtual ~FileSystem() = default;
 
     [[nodiscard]] virtual std::optional<FileStamp> stamp(const std::filesystem::path& path) = 0;  // follows links
-    [[nodiscard]] virtual std::unique_ptr<File> open(const std::filesystem::path& path) = 0;      // follows links
+    // Follows links. What is no regular file is an error: a pipe, say, for which it would wait.
+    [[nodiscard]] virtual std::unique_ptr<File> open(const std::filesystem::path& path) = 0;
     // Opens the file for this one call. To use a file more than once, open it.
     [[nodiscard]] std::string read(const std::filesystem::path& path, std::uint64_t offset, std::size_t bytes) {
         return open(path)->read(offset, bytes);

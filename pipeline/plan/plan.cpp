@@ -33,12 +33,18 @@ std::vector<Cause> causes_of(const Node& node, NodeId id, const std::vector<Reci
     return own;
 }
 
-// "noise_factor was 0.4, is 0.2 (by noisy) and 2 more", of the node `id`.
+// "epochs: 10 -> 20, noise_factor: 0.4 -> 0.2 (in noisy), and 2 other changes", of the node `id`: its first change, and the first of its
+// inputs, so that neither hides the other; if there are only its own, or only theirs, the first two.
 std::string text_of(const std::vector<Cause>& causes, NodeId id, const Dag& dag) {
-    const Cause& first = causes.front();
-    std::string text = first.text;
-    if (first.node != id) text += fmt::format(" (by {})", dag.nodes[first.node].name);
-    if (causes.size() > 1) text += fmt::format(" and {} more", causes.size() - 1);
+    const auto text_of_one = [&](const Cause& cause) {
+        return cause.node == id ? cause.text : fmt::format("{} (in {})", cause.text, dag.nodes[cause.node].name);
+    };
+    std::string text = text_of_one(causes.front());
+    if (causes.size() == 1) return text;
+    const auto of_inputs = std::ranges::find_if(causes.begin() + 1, causes.end(), [&](const Cause& cause) { return cause.node != id; });
+    text += ", " + text_of_one(of_inputs == causes.end() ? causes[1] : *of_inputs);
+    const std::size_t others = causes.size() - 2;
+    if (others > 0) text += fmt::format(", and {} other change{}", others, others == 1 ? "" : "s");
     return text;
 }
 
@@ -143,11 +149,28 @@ private:
         return causes;
     }
 
-    // "depends on noisy, which runs: noise_factor was 0.4, is 0.2"
-    std::string why_unknown(const Node& node) const {
-        const NodeId above = *runs_above(node);
+    // What changed in the node itself, whatever becomes of its inputs.
+    std::vector<Cause> own_causes(const PlannedNode& planned) {
+        const Node& node = dag_.nodes[planned.node];
+        const auto last = cache_.previous_run(node);
+        if (!last) return {};
+        std::vector<Digest> inputs;
+        for (const Input& input : node.inputs) {
+            const auto before = std::ranges::find(last->recipe, "input " + input.port, &KeyPart::name);
+            const auto digest = before == last->recipe.end() ? std::nullopt : Digest::from_hex(before->value);
+            inputs.push_back(digest.value_or(Digest{}));
+        }
+        const Recipe now = recipe_of(dag_, node, planned.threads, machine_, inputs, planned.file_digests);
+        return causes_of(node, planned.node, differences(last->recipe, now), {});
+    }
+
+    // "epochs: 10 -> 20; depends on noisy, which runs: noise_factor: 0.4 -> 0.2"
+    std::string why_unknown(const PlannedNode& planned) {
+        const NodeId above = *runs_above(dag_.nodes[planned.node]);
+        const std::vector<Cause> own = own_causes(planned);
         const std::vector<Cause>& causes = facts_[above].causes;
-        return fmt::format("depends on {}, which runs{}", name(above), causes.empty() ? "" : ": " + text_of(causes, above, dag_));
+        return fmt::format("{}depends on {}, which runs{}", own.empty() ? "" : text_of(own, planned.node, dag_) + "; ", name(above),
+                           causes.empty() ? "" : ": " + text_of(causes, above, dag_));
     }
 
     // An ancestor of a single stage: in the plan if the store has it.
@@ -178,7 +201,7 @@ private:
             planned.because = std::move(*reason);
         } else {
             planned.action = planned.forced ? Action::Run : Action::Unknown;
-            planned.because = planned.forced ? "forced" : why_unknown(node);
+            planned.because = planned.forced ? "forced" : why_unknown(planned);
         }
         Fact& fact = facts_[id];
         fact.causes = planned.causes;

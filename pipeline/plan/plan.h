@@ -33,7 +33,7 @@ enum class Action {
 // A change because of which a node has another key than the last time.
 struct Cause {
     NodeId node = 0;   // that it happened to: the node itself, or one of its ancestors
-    std::string text;  // "noise_factor was 0.4, is 0.2"
+    std::string text;  // "noise_factor: 0.4 -> 0.2"
     bool operator==(const Cause&) const = default;
 };
 

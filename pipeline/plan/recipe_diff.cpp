@@ -28,8 +28,9 @@ std::string shown(std::string_view canonical) {
     return printable(canonical);
 }
 
-std::string was_is(std::string_view name, std::string_view before, std::string_view now) {
-    if (const auto a = shown(before), b = shown(now); a != b) return fmt::format("{} was {}, is {}", name, a, b);
+// "noise_factor: 0.4 -> 0.2"
+std::string changed_value(std::string_view name, std::string_view before, std::string_view now) {
+    if (const auto a = shown(before), b = shown(now); a != b) return fmt::format("{}: {} -> {}", name, a, b);
     return fmt::format("{} changed", name);
 }
 
@@ -65,13 +66,13 @@ bool has(const std::vector<LayerText>& layers, std::string_view name) {
 
 // nullopt if the layers are the same.
 std::optional<std::string> layer_difference(const LayerText& before, const LayerText& now) {
-    if (before.kind != now.kind) return fmt::format("layer {} was {}, is {}", now.name, before.kind, now.kind);
+    if (before.kind != now.kind) return fmt::format("layer {}: {} -> {}", now.name, before.kind, now.kind);
     for (const ConfigValue::Entry& option : now.options->entries()) {
         const ConfigValue* old = before.options->find(option.key);
         const std::string text = option.value.canonical();
         if (old == nullptr) return fmt::format("layer {}: {} is new", now.name, option.key);
         if (old->canonical() != text) {
-            return fmt::format("layer {}: {}", now.name, was_is(option.key, old->canonical(), text));
+            return fmt::format("layer {} {}", now.name, changed_value(option.key, old->canonical(), text));
         }
     }
     if (before.options->canonical() != now.options->canonical()) return fmt::format("layer {} changed", now.name);
@@ -120,7 +121,7 @@ std::string changed(const KeyPart& before, const KeyPart& now) {
     if (now.name.starts_with(kSource)) return fmt::format("{} changed", printable(now.name.substr(kSource.size())));
     if (!now.name.starts_with(kParam)) {
         const bool digest = now.name.starts_with("input ") || now.name.starts_with("file ");
-        return digest ? fmt::format("{} changed", now.name) : was_is(now.name, before.value, now.value);
+        return digest ? fmt::format("{} changed", now.name) : changed_value(now.name, before.value, now.value);
     }
     const std::string name = now.name.substr(kParam.size());
     try {
@@ -128,7 +129,7 @@ std::string changed(const KeyPart& before, const KeyPart& now) {
     } catch (const Error&) {
         return fmt::format("{} changed", name);  // a recipe written by another version of satdl, which this one cannot read
     }
-    return was_is(name, before.value, now.value);
+    return changed_value(name, before.value, now.value);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace satdl {
 
 struct RecipeDifference {
     std::string part;  // KeyPart::name; "" if only their order differs
-    std::string text;  // "noise_factor was 0.4, is 0.2"; "input images changed"; "libtorch was ..."
+    std::string text;  // "noise_factor: 0.4 -> 0.2"; "input images changed"; "libtorch: 2.13.0+cpu -> ..."
 };
 
 // None if the recipes are equal.

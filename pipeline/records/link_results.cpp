@@ -8,6 +8,7 @@
 #include "pipeline/core/digest.h"
 #include "pipeline/core/error.h"
 #include "pipeline/os/symbolic_link.h"
+#include "pipeline/records/results_note.h"
 #include "pipeline/store/layout.h"
 
 namespace fs = std::filesystem;
@@ -70,6 +71,13 @@ bool is_artifact_link(const fs::path& link) {
     return target && is_path_of_artifact(*target);
 }
 
+fs::path last_link(const fs::path& results) { return results / ".last"; }
+
+std::optional<std::string> last_folder(const fs::path& results) {
+    const auto target = link_target(last_link(results));
+    return target && target->find('/') == std::string::npos && !target->starts_with('.') ? target : std::nullopt;
+}
+
 std::vector<std::string> links_of_gone_stages(const fs::path& folder, const Dag& dag, FileSystem& files) {
     return gone_of(names_in(folder, files), folder, dag);
 }
@@ -80,6 +88,8 @@ void link_results(const fs::path& results, const Dag& dag, const std::vector<Cur
     files.make_folders(folder);
     // Texts and not paths from here on: this is all that a run in which nothing ran does for each stage.
     const std::string to_store = fs::canonical(store).lexically_relative(fs::canonical(folder));
+    if (!write_results_note(folder, dag, files))
+        warn(fmt::format("'{}' is not a file that satdl made: it stays, and `satdl ls` cannot tell what is stale", note_path(folder).string()));
     Names present = names_in(folder, files);
     bool changed = false;
     for (const auto& [stage, artifact] : current) {
@@ -100,7 +110,11 @@ void link_results(const fs::path& results, const Dag& dag, const std::vector<Cur
         changed = true;
     }
     if (changed) files.sync_folder(folder);
-    files.point_link(file_name_of(dag.name), results / ".last");
+    std::error_code unknown;
+    const fs::path last = last_link(results);
+    if (fs::exists(fs::symlink_status(last, unknown)) && !last_folder(results))
+        warn(fmt::format("'{}' is not a link that satdl made: it stays, and does not lead to the results of {}", last.string(), dag.name));
+    else files.point_link(file_name_of(dag.name), last);
 }
 
 }  // namespace satdl

@@ -1,5 +1,7 @@
 #include "pipeline/store/open_store.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "pipeline/hdf5/hdf5_library.h"
@@ -15,6 +17,12 @@ std::filesystem::path made(const std::filesystem::path& folder, FileSystem& file
 }
 
 }  // namespace
+
+// The names that other folders do not have as well: "runs", "results" and "checkpoints" are those of many a project.
+bool is_store(const std::filesystem::path& folder, FileSystem& files) {
+    constexpr std::array kOfStoresAlone{store_layout::kArtifacts, store_layout::kIndex, store_layout::kLock, store_layout::kResultsFolders};
+    return std::ranges::any_of(kOfStoresAlone, [&](std::string_view name) { return files.stamp(folder / name).has_value(); });
+}
 
 OpenStore::OpenStore(std::filesystem::path folder, Access access)
     : folder_(std::move(folder)),

@@ -16,6 +16,9 @@ enum class Access {
     ReadWrite,
 };
 
+// Whether the folder is that of a store.
+[[nodiscard]] bool is_store(const std::filesystem::path& folder, FileSystem& files);
+
 // A store with its index. If the index was lost, it is rebuilt on opening. A store opened for writing is ignored by Git.
 class OpenStore {
 public:

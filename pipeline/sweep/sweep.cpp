@@ -272,6 +272,23 @@ void name_variants(const std::string& name, const Variants& stage, const Grid& g
     }
 }
 
+// Points of which the values differ in their quotes alone, and of which no stage reads those, would be one point twice.
+void refuse_equal_points(const Sweep& sweep, const Positions& positions) {
+    std::map<std::vector<std::string>, std::size_t> first_with;
+    for (std::size_t point = 0; point < sweep.points.size(); ++point) {
+        std::vector<std::string> texts;
+        for (const auto& [axis, text] : sweep.points[point].values) texts.push_back(text);
+        const auto [first, is_new] = first_with.emplace(std::move(texts), point);
+        if (is_new || sweep.points[first->second].nodes != sweep.points[point].nodes) continue;
+        const auto [one, other] = std::ranges::mismatch(positions[first->second], positions[point]);
+        const SweepAxis& axis = sweep.axes[static_cast<std::size_t>(one - positions[first->second].begin())];
+        const ConfigValue& value = axis.values[*other];
+        refuse(value.place(), fmt::format("'{}' has one value twice: no stage tells {} from {}", printable(axis.name), value.describe(),
+                                          axis.values[*one].describe()),
+               "quotes make a text of a value, and do not make it another one");
+    }
+}
+
 using PairOfPoints = std::pair<const SweepPoint*, const SweepPoint*>;
 
 // The points that differ in this axis alone, each with the first of them.
@@ -391,6 +408,7 @@ Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepD
     for (const auto& [name, stage] : stages)
         if (stage.nodes.size() > 1) name_variants(name, stage, grid, merger);
     sweep.dag = merger.finish(sweep.points);
+    refuse_equal_points(sweep, grid.points);
     return sweep;
 }
 

@@ -133,10 +133,14 @@ private:
             const auto names_it = [&](const std::string& name) { return is_name_of_column(name, column); };
             if (!wanted.empty() && std::ranges::any_of(wanted, names_it)) summary_.metrics.push_back(column);
         }
-        if (summary_.metrics.empty()) summary_.metrics = summary_.reported;  // better than an empty table
+        // What did not succeed may have had what no stage reported.
+        const bool is_complete = std::ranges::all_of(outcomes_, [](const auto& one) { return one.second.key.has_value(); });
         for (const std::string& name : wanted) {
-            if (!column_called(name)) summary_.unknown.push_back(name);
+            if (column_called(name)) continue;
+            summary_.unknown.push_back(name);
+            if (!is_complete) summary_.metrics.push_back(name);
         }
+        if (summary_.metrics.empty()) summary_.metrics = summary_.reported;  // better than an empty table
         if (!query_.metrics.empty()) summary_.sorted_by = column_called(query_.metrics.front());
         if (summary_.sorted_by) {
             summary_.best = query_.best ? query_.best : usual_best(summary_.metrics[*summary_.sorted_by]);

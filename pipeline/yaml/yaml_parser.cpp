@@ -14,6 +14,7 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "pipeline/os/special_file.h"
 #include "pipeline/yaml/yaml_preflight.h"
 
 namespace satdl {
@@ -339,8 +340,8 @@ struct Closer {
     void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-[[noreturn]] void cannot_read(const std::string& path) {
-    throw Error(ExitCode::Usage, fmt::format("cannot read {}: {}", printable(path), std::strerror(errno)));
+[[noreturn]] void cannot_read(const std::string& path, const std::string& reason = std::strerror(errno)) {
+    throw Error(ExitCode::Usage, fmt::format("cannot read {}: {}", printable(path), reason));
 }
 
 }  // namespace
@@ -370,6 +371,7 @@ ConfigValue parse_yaml(std::string_view part, const Place& start, const YamlLimi
 }
 
 ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits) {
+    if (const auto kind = special_kind_of(path); !kind.empty()) cannot_read(path, fmt::format("it is {}, not a file", kind));
     const std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rb"));
     if (!file) cannot_read(path);
     auto source = std::make_shared<SourceText>();

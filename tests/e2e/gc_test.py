@@ -79,10 +79,6 @@ class Gc(satdl.Case):
         self.assertIn("cannot read 'elsewhere'", self.err)
         self.assertEqual(self.objects(), self.before)
 
-    def test_no_store(self):
-        self.call("cache", "gc", "--store", "none", "-n", code=2)
-        self.assertIn("there is no store 'none'", self.err)
-
 
 if __name__ == "__main__":
     unittest.main()

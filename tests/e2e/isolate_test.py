@@ -48,6 +48,15 @@ class Wild(satdl.Case):
         shutil.rmtree(self.folder / ".satdl")
         return outcomes["bad"]
 
+    def test_a_limit_of_the_size_of_files_says_that_it_is_one_of_shared_memory_too(self):
+        dag = self.write("large.yaml", "name: large\nstages: {a: {kind: count_up, count: 100000}}\n")
+        for kilobytes, call in ((1, "ftruncate"), (100, "write")):
+            done = subprocess.run(["bash", "-c", f"ulimit -f {kilobytes}; '{satdl.BINARY}/satdl' run {dag} -q --isolate"], cwd=self.folder,
+                                  env=self.environment, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(f"failed: cannot share memory with another process: {call}: File too large\n  to the kernel this memory is a file: "
+                          "raise `ulimit -f`, or do without --isolate, `isolate` and `memory`\n", done.stderr)
+
     def begin(self, *arguments):
         return subprocess.Popen([satdl.BINARY / "satdl", "run", *arguments], cwd=self.folder, env=self.environment,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)

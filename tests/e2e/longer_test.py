@@ -54,20 +54,20 @@ class Longer(satdl.Case):
 
     def test_a_shorter_one_after_it_begins_at_the_start(self):
         self.run_of(4)
-        self.assertRegex(self.plan_of(2), "^run +t +epochs was 4, is 2")
+        self.assertRegex(self.plan_of(2), "^run +t +epochs: 4 -> 2")
         self.assertEqual(self.run_of(2)["outcome"], "ran")
         self.assertRegex(self.plan_of(3), r"^continue +t +from epoch 2 of 3")
 
     def test_a_training_that_depends_on_its_length_starts_over_and_says_so(self):
         self.run_of(2, "way=own")
-        self.assertRegex(self.plan_of(4, "way=own"), "^run +t +epochs was 2, is 4; from the start: way own depends on epochs")
+        self.assertRegex(self.plan_of(4, "way=own"), "^run +t +epochs: 2 -> 4; from the start: way own depends on epochs")
         self.assertEqual(self.run_of(4, "way=own")["outcome"], "ran")
         self.assertEqual(self.ends(), [])
 
     def test_without_final_checkpoints_none_is_stored_and_none_used(self):
         self.run_of(2, "--no-final-checkpoints")
         self.assertEqual(self.ends(), [])
-        self.assertRegex(self.plan_of(4), "^run +t +epochs was 2, is 4; from the start: there is no final checkpoint of the shorter training")
+        self.assertRegex(self.plan_of(4), "^run +t +epochs: 2 -> 4; from the start: there is no final checkpoint of the shorter training")
         self.run_of(2, "-f")
         self.assertEqual(self.ends(), [2])
         self.assertRegex(self.plan_of(4, "--no-final-checkpoints"), "^run +t")

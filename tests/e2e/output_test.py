@@ -54,20 +54,20 @@ class Documents(satdl.Case):
         self.assertEqual(changed["a"]["action"], "reuse")
         self.assertEqual(changed["b"]["action"], "run")
         self.assertEqual(changed["verdict"]["action"], "unknown")
-        self.assertIn("amount was 10, is 2", changed["b"]["because"])
-        self.assertIn("amount was 10, is 2", self.call("status", self.dag, "--set", "amount=2"))
+        self.assertIn("amount: 10 -> 2", changed["b"]["because"])
+        self.assertIn("amount: 10 -> 2", self.call("status", self.dag, "--set", "amount=2"))
 
     def test_every_command_of_a_dag_file_takes_parameters_as_arguments(self):
         self.call("run", self.dag)
-        self.assertIn("amount was 10, is 2", self.call("status", self.dag, "amount=2"))
+        self.assertIn("amount: 10 -> 2", self.call("status", self.dag, "amount=2"))
         self.assertRegex(self.call("explain", self.dag, "b", "amount=2"), r"param amount +10 +2")
         self.assertRegex(self.call("explain", self.dag, "amount=2", "b"), r"param amount +10 +2")
         self.assertRegex(self.call("ls", self.dag, "amount=2"), r"b +stale")
         self.assertEqual(self.call("graph", self.dag, "amount=2", "--status"), self.call("graph", self.dag, "--set", "amount=2", "--status"))
         self.assertIn("run", self.call("graph", self.dag, "amount=2", "--status"))
-        self.assertIn("amount was 10, is 2", self.call("status", self.dag, "amount=2", "--set", "amount=3"))  # an argument wins
-        self.assertIn("amount was 10, is 3", self.call("status", self.dag, "--set", "amount=2", "--set", "amount=3"))
-        self.assertIn("b is out of date: amount was 10, is 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
+        self.assertIn("amount: 10 -> 2", self.call("status", self.dag, "amount=2", "--set", "amount=3"))  # an argument wins
+        self.assertIn("amount: 10 -> 3", self.call("status", self.dag, "--set", "amount=2", "--set", "amount=3"))
+        self.assertIn("b is out of date: amount: 10 -> 2", self.document("report", self.dag, "amount=2")["runs"][0]["missing"])
         self.assertIn("1 stage: the same bytes each time", self.call("check-determinism", self.dag, "b", "amount=2"))
         for arguments, told in [(("explain", self.dag, "amount=2"), "explain takes one stage, not 0"),
                                 (("explain", self.dag, "a", "b"), "explain takes one stage, not 2"),

@@ -55,7 +55,7 @@ class RealLonger(satdl.Case):
         self.model("schedule=cosine")
         longer = self.model("epochs=4", "schedule=cosine")
         self.assertEqual(longer["outcome"], "ran")
-        self.assertEqual(longer["because"], "epochs was 2, is 4; from the start: schedule cosine depends on epochs")
+        self.assertEqual(longer["because"], "epochs: 2 -> 4; from the start: schedule cosine depends on epochs")
 
     def test_a_loss_that_is_not_finite_is_reported_with_the_last_good_checkpoint(self):
         diverging = ("epochs=500", "optimiser=sgd", "learning_rate=30")

@@ -119,7 +119,7 @@ class Choice(satdl.Case):
         self.assertEqual(self.ran(self.dag, "--downstream", "trained_a", "--profile", "long"),
                          {"trained_a", "trained_b", "verdict"})  # the verdict needs both
         self.assertEqual(self.ran(self.dag, "-f", "--downstream", "c"), {"c"})  # its bytes are the same: cut off there
-        self.write("two.yaml", DAG + "  aside: {kind: add, in: {x: a.numbers}}\n")
+        self.write("two.yaml", DAG.replace("name: quick", "name: two") + "  aside: {kind: add, in: {x: a.numbers}}\n")
         self.assertNotIn("aside", self.outcomes("two.yaml", "--downstream", "c"))
 
     def test_a_dry_run_prints_the_plan_of_the_next_run_and_writes_nothing(self):
@@ -154,6 +154,19 @@ class Choice(satdl.Case):
         self.assertIn("bad.yaml", status)
         self.assertNotIn(" .satdl", status)
         self.assertNotIn(" failed", status)
+
+    def test_only_a_command_that_runs_a_stage_warns_of_variables_that_stages_do_not_get(self):
+        self.environment |= {"OMP_THREAD_LIMIT": "1", "OMP_DYNAMIC": "false"}
+        warning = ("satdl: warning: the environment's OMP_THREAD_LIMIT is ignored: it would change results or take threads from stages "
+                   "(docs/engine.md)\n")
+        for command in (["run", self.dag, "-n"], ["status", self.dag], ["stages"], ["ls", self.dag]):
+            self.call(*command)
+            self.assertEqual(self.err, "")
+        for command in (["run", self.dag, "--smoke"], ["run", self.dag, "-q"], ["check-determinism", self.dag, "b"]):
+            self.call(*command)
+            self.assertEqual(self.err, warning, command)
+        self.call("run", self.dag, "-q")  # all is reused
+        self.assertEqual(self.err, "")
 
 
 if __name__ == "__main__":

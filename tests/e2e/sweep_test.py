@@ -157,7 +157,7 @@ sweep:
         self.assertEqual(set(self.outcomes(self.dag, "amount=1,2", "m3[amount=2]")), {"a", "b[amount=2]", "m3[amount=2]"})
         self.assertNotIn("sweep", [event["event"] for event in self.events(self.dag, "amount=2", "--set", "amount=1")])
         self.assertEqual(set(self.outcomes(self.dag, "amount=2").values()), {"reused"})
-        self.assertIn("amount was 2, is 3", self.call("status", self.dag, "b", "amount=3"))
+        self.assertIn("amount: 2 -> 3", self.call("status", self.dag, "b", "amount=3"))
         for arguments, words in ((["amuont=1"], "override:1:1: error: there is no parameter 'amuont'\n    1 | amuont=1"),
                                  (["amuont=1,2"], "override:1:1: error: there is no parameter 'amuont' to sweep"),
                                  (["amount="], "override:1:8: error: a value is missing here"),

@@ -49,7 +49,7 @@ TEST_CASE("If an upstream stage reruns with the same bytes, the stages below it 
     (void)world.run(dag(1), jobs);
     (void)world.executor.take_ran();
     const RunResult result = world.run(dag(2), jobs);
-    CHECK(states(dag(2), result) == Names{"a reused: nothing changed", "b ran: k was 1, is 2", "c ran: k was 1, is 2 (by b)",
+    CHECK(states(dag(2), result) == Names{"a reused: nothing changed", "b ran: k: 1 -> 2", "c ran: k: 1 -> 2 (in b)",
                                           "d reused: its inputs are unchanged"});
     CHECK(world.executor.take_ran() == Names{"b", "c"});
 }

@@ -19,12 +19,12 @@ TEST_CASE("The summary lists what ran with its seconds and counts reused stages 
         NodeResult one;
         one.node = i;
         one.state = i == 59 ? NodeState::Ran : NodeState::Reused;
-        one.because = i == 59 ? "factor was 1, is 2" : "up to date";
+        one.because = i == 59 ? "factor: 1 -> 2" : "up to date";
         one.seconds = i == 59 ? 1.25 : 0;
         result.nodes.push_back(one);
     }
     const std::string text = table_text(summary_table(dag, result));
-    CHECK(text.find("s59    ran        1.25  factor was 1, is 2\n") != std::string::npos);
+    CHECK(text.find("s59    ran        1.25  factor: 1 -> 2\n") != std::string::npos);
     CHECK(text.find("s39 ") != std::string::npos);
     CHECK(text.find("s40 ") == std::string::npos);
     CHECK(text.find("... and 19 more reused") != std::string::npos);

@@ -81,8 +81,8 @@ TEST_CASE("After a complete run every stage is reused") {
 TEST_CASE("A changed parameter runs its stage, says so, and leaves what does not depend on it alone") {
     World world;
     world.run(small(k1).build());
-    CHECK(world.lines(small(k2).build()) == Lines{"reuse a: nothing changed", "run b: k was 1, is 2",
-                                                 "unknown c: depends on b, which runs: k was 1, is 2",
+    CHECK(world.lines(small(k2).build()) == Lines{"reuse a: nothing changed", "run b: k: 1 -> 2",
+                                                 "unknown c: depends on b, which runs: k: 1 -> 2",
                                                  "reuse d: nothing changed", "reuse e: nothing changed"});
 }
 
@@ -147,13 +147,24 @@ TEST_CASE("The reason of a changed input is the change upstream that caused it")
     world.run(dag(1, 1));
     const Dag same = dag(1, 1), changed = dag(1, 3);
     PlannedNode d = world.plan(same).nodes[3];
-    const std::vector<Cause> causes{{1, "k was 1, is 2"}, {2, "k was 1, is 3"}};
+    const std::vector<Cause> causes{{1, "k: 1 -> 2"}, {2, "k: 1 -> 3"}};
     decide(same, d, {sha256("others")}, world.machine, world.cache, {causes});
-    CHECK(d.because == "k was 1, is 2 (by b) and 1 more");
+    CHECK(d.because == "k: 1 -> 2 (in b), k: 1 -> 3 (in c)");
     CHECK(d.causes == causes);
     PlannedNode c = world.plan(changed).nodes[2];
-    decide(changed, c, {sha256("others")}, world.machine, world.cache, {{{1, "k was 1, is 2"}}});
-    CHECK(c.because == "k was 1, is 3 and 1 more");
+    decide(changed, c, {sha256("others")}, world.machine, world.cache, {{{1, "k: 1 -> 2"}}});
+    CHECK(c.because == "k: 1 -> 3, k: 1 -> 2 (in b)");
+    decide(changed, c, {sha256("others")}, world.machine, world.cache, {{{0, "its file changed"}, {1, "k: 1 -> 2"}, {1, "l: 1 -> 2"}}});
+    CHECK(c.because == "k: 1 -> 3, its file changed (in a), and 2 other changes");
+}
+
+TEST_CASE("A stage's own change is said beside that of the stage on which it depends") {
+    World world;
+    world.run(small(k1).build());
+    world.files["one"][1] = 7;
+    CHECK(world.lines(small(k2).build()) == Lines{"run a: file path changed", "unknown b: k: 1 -> 2; depends on a, which runs: file path changed",
+                                                 "unknown c: depends on a, which runs: file path changed",
+                                                 "unknown d: depends on a, which runs: file path changed", "reuse e: nothing changed"});
 }
 
 TEST_CASE("Targets bring the stages that they need, and no others") {
@@ -191,7 +202,7 @@ TEST_CASE("Force runs the named stages alone, or all where none is named") {
 TEST_CASE("A single stage takes its inputs from the store") {
     World world;
     world.run(small(k1).build());
-    CHECK(world.lines(small(k2).build(), {.single = {"b"}}) == Lines{"reuse a: nothing changed", "run b: k was 1, is 2"});
+    CHECK(world.lines(small(k2).build(), {.single = {"b"}}) == Lines{"reuse a: nothing changed", "run b: k: 1 -> 2"});
     CHECK(world.lines(small(k1).build(), {.single = {"c"}, .force = true}) ==
           Lines{"reuse a: nothing changed", "reuse b: nothing changed", "run c: forced"});
 }
@@ -211,7 +222,7 @@ TEST_CASE("Single stages may follow each other, but not with a stage between the
     world.run(small(k1).build());
     const Dag dag = small(k2).build();
     CHECK(world.lines(dag, {.single = {"b", "c"}}) ==
-          Lines{"reuse a: nothing changed", "run b: k was 1, is 2", "unknown c: depends on b, which runs: k was 1, is 2"});
+          Lines{"reuse a: nothing changed", "run b: k: 1 -> 2", "unknown c: depends on b, which runs: k: 1 -> 2"});
     const Dag longer = small(k2).add("f", "parity", {}, {{"x", "c.out"}}).build();
     CHECK(world.lines(longer, {.single = {"b", "f"}})[2] ==
           "blocked f: its input x comes from c, which may have to run again after b: leave out -s, or name it too");
@@ -289,7 +300,7 @@ TEST_CASE("The plan as text: action, name, because and expected seconds in colum
     CHECK(to_text(world.plan(dag), dag) ==
           "reuse     a       nothing changed\n"
           "reuse     longer  found in the store, made by another run\n"
-          "run       c       k was 0, is 2 (about 0.5 s)\n");
+          "run       c       k: 0 -> 2 (about 0.5 s)\n");
 }
 
 namespace {
@@ -341,11 +352,11 @@ TEST_CASE("Of a checkpoint and a final checkpoint the farther one is used") {
 TEST_CASE("The plan says why a longer training starts over") {
     World world;
     world.run(walk(2, "own"));
-    CHECK(world.lines(walk(4, "own")) == Lines{"run w: steps was 2, is 4; from the start: way own depends on steps"});
-    CHECK(world.lines(walk(1, "own")) == Lines{"run w: steps was 2, is 1"});
-    CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k was 1, is 2 and 1 more"});
+    CHECK(world.lines(walk(4, "own")) == Lines{"run w: steps: 2 -> 4; from the start: way own depends on steps"});
+    CHECK(world.lines(walk(1, "own")) == Lines{"run w: steps: 2 -> 1"});
+    CHECK(world.lines(walk(4, "own", 2)) == Lines{"run w: k: 1 -> 2, steps: 2 -> 4"});
     world.run(walk(2));
-    CHECK(world.lines(walk(4)) == Lines{"run w: steps was 2, is 4; from the start: there is no final checkpoint of the shorter training"});
+    CHECK(world.lines(walk(4)) == Lines{"run w: steps: 2 -> 4; from the start: there is no final checkpoint of the shorter training"});
 }
 
 TEST_CASE("The expected seconds of a continued training are those of the remaining epochs") {

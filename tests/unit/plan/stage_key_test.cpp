@@ -215,15 +215,15 @@ TEST_CASE("The first difference between two recipes is described in the words of
     CHECK(first_difference(before, before).empty());
     SECTION("a parameter") {
         setting.set("rate", "0.2");
-        CHECK(first_difference(before, setting.recipe()) == "rate was 0.4, is 0.2");
+        CHECK(first_difference(before, setting.recipe()) == "rate: 0.4 -> 0.2");
     }
     SECTION("a text") {
         setting.set("loss", "cross_entropy");
-        CHECK(first_difference(before, setting.recipe()) == "loss was mse, is cross_entropy");
+        CHECK(first_difference(before, setting.recipe()) == "loss: mse -> cross_entropy");
     }
     SECTION("one that was left out") {
         setting.set("limit", "6000");
-        CHECK(first_difference(before, setting.recipe()) == "limit was not given, is 6000");
+        CHECK(first_difference(before, setting.recipe()) == "limit: not given -> 6000");
     }
     SECTION("an input") {
         setting.inputs[0] = sha256("others");
@@ -235,7 +235,7 @@ TEST_CASE("The first difference between two recipes is described in the words of
     }
     SECTION("the version") {
         setting.stage.description.version = 4;
-        CHECK(first_difference(before, setting.recipe()) == "version was 3, is 4");
+        CHECK(first_difference(before, setting.recipe()) == "version: 3 -> 4");
     }
     SECTION("an optional input that is now connected") {
         setting.dag.nodes[0].inputs.push_back({"val_x", 0, "out", {}});
@@ -245,7 +245,7 @@ TEST_CASE("The first difference between two recipes is described in the words of
     }
     SECTION("LibTorch") {
         setting.stage.numerics[0].second = "2.14.0";
-        CHECK(first_difference(before, setting.recipe()) == "libtorch was 2.13.0+cpu, is 2.14.0");
+        CHECK(first_difference(before, setting.recipe()) == "libtorch: 2.13.0+cpu -> 2.14.0");
     }
     SECTION("a long text that differs late") {
         Setting other;
@@ -259,7 +259,7 @@ TEST_CASE("Networks are compared layer by layer") {
     const auto difference = [](const ConfigValue& before, const ConfigValue& now) {
         return first_difference({{"kind", "train"}, {"param net", before.canonical()}}, {{"kind", "train"}, {"param net", now.canonical()}});
     };
-    CHECK(difference(network(), network("relu", 128)) == "net: layer conv_2: filters was 64, is 128");
+    CHECK(difference(network(), network("relu", 128)) == "net: layer conv_2 filters: 64 -> 128");
     CHECK(difference(network(), network("tanh")) == "net: layer tanh_1 is new");
     std::vector<ConfigValue> fewer = network().items();
     fewer.pop_back();
@@ -278,7 +278,7 @@ TEST_CASE("Networks as they stand in recipes are compared by their options' name
     const Recipe before{{"kind", "train"}, {"param net", parsed(10).canonical()}};
     const Recipe now{{"kind", "train"}, {"param net", parsed(12).canonical()}};
     REQUIRE(diagnostics.empty());
-    CHECK(first_difference(before, now) == "net: layer dense_1: units was 10, is 12");
+    CHECK(first_difference(before, now) == "net: layer dense_1 units: 10 -> 12");
 }
 
 TEST_CASE("The digest of a port covers names, element types, shapes and bytes") {
@@ -334,7 +334,7 @@ TEST_CASE("A key holds the precision that is computed in, not how it came about"
     CHECK(setting.recipe() == slow);
     setting.set("precision", "bf16");
     const Recipe fast = setting.recipe();
-    CHECK(first_difference(slow, fast) == "precision was fp32, is bf16");
+    CHECK(first_difference(slow, fast) == "precision: fp32 -> bf16");
     setting.machine.bf16 = "AMX-BF16";
     CHECK(setting.recipe() == fast);
     setting.set("precision", "auto");
@@ -382,13 +382,13 @@ TEST_CASE("A key holds the device that is computed on, with the GPU where bits c
     CHECK(part("gpu") == "none");
     setting.set("device", "cuda");
     const Recipe on_gpu = setting.recipe();
-    CHECK(first_difference(on_cpu, on_gpu) == "device was cpu, is cuda");
+    CHECK(first_difference(on_cpu, on_gpu) == "device: cpu -> cuda");
     CHECK(part("gpu") == "H1, compute capability 9.0, cuDNN 9");
     setting.set("device", "auto");
     CHECK(setting.recipe() == on_gpu);
     setting.machine.gpus = {{"libsome_stages.so", Gpu{"H1", "compute capability 9.0, cuDNN 8", false}}};
     CHECK(first_difference(on_gpu, setting.recipe()) ==
-          "gpu was H1, compute capability 9.0, cuDNN 9, is H1, compute capability 9.0, cuDNN 8");
+          "gpu: H1, compute capability 9.0, cuDNN 9 -> H1, compute capability 9.0, cuDNN 8");
     setting.dag.numerics = Numerics::Portable;
     CHECK(part("device") == "cuda");
     CHECK(part("gpu") == "none");

@@ -83,7 +83,26 @@ TEST_CASE("only links of stages that the DAG no longer has are removed") {
     scene.dag.nodes.pop_back();
     CHECK(links_of_gone_stages(scene.links, scene.dag, *scene.files) == std::vector<std::string>{"gone.h5", "gone[seed=1].h5"});
     scene.link({"a"});  // b did not run, and keeps its link
-    CHECK(scene.files->list(scene.links) == std::vector<std::string>{"a.h5", "a[seed=1].h5", "b.h5", "best.h5", "mine.h5"});
+    CHECK(scene.files->list(scene.links) == std::vector<std::string>{".dag.json", "a.h5", "a[seed=1].h5", "b.h5", "best.h5", "mine.h5"});
+}
+
+TEST_CASE("a file, a folder or a link of the user's called .last stays, and a warning names it") {
+    Scene scene;
+    const fs::path last = scene.results / ".last";
+    const auto kind = GENERATE(fs::file_type::regular, fs::file_type::directory, fs::file_type::symlink);
+    if (kind == fs::file_type::regular) std::ofstream(last) << "mine";
+    if (kind == fs::file_type::directory) fs::create_directories(last / "precious");
+    if (kind == fs::file_type::symlink) fs::create_symlink("../elsewhere", last);
+    CHECK_FALSE(last_folder(scene.results));
+    scene.link();
+    CHECK(fs::symlink_status(last).type() == kind);
+    CHECK(scene.leads_to("a.h5", "a"));
+    REQUIRE(scene.warnings.size() == 1);
+    CHECK_THAT(scene.warnings.front(), Catch::Contains("results/.last' is not a link that satdl made: it stays"));
+    fs::remove_all(last);
+    scene.link();
+    CHECK(scene.warnings.empty());
+    CHECK(last_folder(scene.results) == "full");
 }
 
 TEST_CASE("links lead from and to folders that are links themselves") {

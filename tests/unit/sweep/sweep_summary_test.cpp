@@ -297,6 +297,30 @@ TEST_CASE("The columns of a run that leaves stages out are those of its own last
           std::vector<std::string>{"score.loss", "fit.accuracy", "fit.loss"});
 }
 
+TEST_CASE("A metric that was asked for keeps its column if all points that would report it failed") {
+    SmallSweep small;
+    for (const SweepPoint& point : small.sweep.points) small.lose(point.nodes[2], NodeState::Failed, "no luck");
+    const auto report = small.report({.metrics = {"fit.loss", "score.loss"}, .best = {}, .paired = {}});
+    const Table table = to_table(report);
+    CHECK(table.columns == std::vector<std::string>{"noise", "net", "score.loss", "fit.loss", "", "error"});
+    CHECK(table.rows[0] == std::vector<std::string>{"0.1", "a,b", "0.5000", "-", "", "no luck"});
+    CHECK(table.notes[0] == "sorted by fit.loss, lowest first");
+    CHECK(to_csv(report).starts_with("noise,net,score.loss,fit.loss,error\n0.1,\"a,b\",0.5,,no luck\n"));
+    CHECK(report.unknown == std::vector<std::string>{"fit.loss"});
+}
+
+TEST_CASE("Without metrics, n counts the points that are done, and a note says why there is no number") {
+    SmallSweep small;
+    small.sweep.axes[1].repeats = true;
+    small.scoring.description.outputs.clear();
+    const Table table = to_table(small.report());
+    CHECK(table.columns == std::vector<std::string>{"noise", "n"});
+    CHECK(table.rows == std::vector<std::vector<std::string>>{{"0.1", "2"}, {"0.2", "2"}});
+    CHECK(table.notes == std::vector<std::string>{"there is no metric to show: neither the targets nor the last stages of this run report one"});
+    small.lose(small.sweep.points[1].nodes[2], NodeState::Failed, "no luck");
+    CHECK(to_table(small.report()).rows[0] == std::vector<std::string>{"0.1", "1 of 2", "net=7: no luck"});
+}
+
 TEST_CASE("A metric that no stage reported is named, and the table has the others") {
     const auto report = SmallSweep().report({.metrics = {"acuracy"}, .best = {}, .paired = {}});
     CHECK(report.unknown == std::vector<std::string>{"acuracy"});

@@ -497,6 +497,11 @@ TEST_CASE("An axis that stages use only as their seed is a repetition, whatever 
     CHECK(!mixed.axes[2].repeats);  // also a noise factor
 }
 
+TEST_CASE("Values that no stage tells apart are one value twice") {
+    CHECK_THROWS_WITH(sweep(kSeeds, {"noise=0.1,0.2", "idle='7',8,7"}),
+                      Catch::Contains("'idle' has one value twice: no stage tells the number 7 from the text '7'"));
+}
+
 TEST_CASE("An axis that makes no difference to what runs is unused") {
     Sweep mixed = sweep(kSeeds, {"s=1,2", "noise=0.1,0.2", "idle=1,2"});
     mark_unused_axes(mixed, [](NodeId) { return true; });
