@@ -160,7 +160,7 @@ private:
             const auto digest = before == last->recipe.end() ? std::nullopt : Digest::from_hex(before->value);
             inputs.push_back(digest.value_or(Digest{}));
         }
-        const Recipe now = recipe_of(dag_, node, planned.threads, machine_, inputs, planned.file_digests);
+        const Recipe now = recipe_of(dag_, node, planned.threads, machine_, inputs, planned.file_digests, &last->recipe);
         return causes_of(node, planned.node, differences(last->recipe, now), {});
     }
 
