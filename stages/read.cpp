@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -35,15 +36,25 @@ ArraySelection selection_of(const Params& params) {
     if (!params.given("columns")) return selection;
     selection.columns = parse_columns(params.text("columns"));
     if (!selection.columns)
-        throw stage_error(fmt::format("columns: '{}' is not a range of columns", printable(params.text("columns"))), "write 5, or 2-5");
+        throw stage_error(fmt::format("columns: '{}' is not a range of columns", printable(params.text("columns"))), kColumnsAre);
     return selection;
+}
+
+Array with_dtype(const Array& array, const Params& params, const std::filesystem::path& file) {
+    try {
+        return converted(array, *dtype_from_name(params.text("dtype")), params.boolean("lossy"));
+    } catch (const Error& error) {
+        const Diagnostic& found = error.diagnostics().front();
+        throw stage_error(fmt::format("{}: {}", printable(file.string()), found.message), found.hint);
+    }
 }
 
 StageOutput run(const StageInputs&, StageContext& context) {
     SATDL_CHECK(context.files().size() == 1, "the stage reads one file");
     const Params& params = context.params();
-    Array array = read_array_file(context.files().front().path, selection_of(params));
-    if (params.given("dtype")) array = converted(array, *dtype_from_name(params.text("dtype")), params.boolean("lossy"));
+    const std::filesystem::path& file = context.files().front().path;
+    Array array = read_array_file(file, selection_of(params));
+    if (params.given("dtype")) array = with_dtype(array, params, file);
     if (params.given("layout") && params.text("layout") == "nhwc") {
         array = with_channels_first(array);
     } else if (!params.given("layout") && looks_like_nhwc(array.shape())) {

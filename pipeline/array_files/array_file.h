@@ -17,11 +17,12 @@ struct ArraySelection {
     std::optional<std::int64_t> limit{}; // the first entries along the first dimension
 };
 
-// Throws Error{Store} naming the file.
+// Each throws Error{Store} naming the file, also where its array has no elements.
+
 [[nodiscard]] Array read_array_file(const std::filesystem::path& path, const ArraySelection& selection);
 
 // What the file's header says of its array, without `limit`; -1: an extent that only reading will tell (the rows of a CSV file). nullopt:
-// only reading it will tell (HDF5), or it cannot be read, which is for whoever reads it to report.
+// only reading it will tell (HDF5; a CSV file whose first row is very long). Throws whatever of read_array_file() shows by then.
 [[nodiscard]] std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, const ArraySelection& selection);
 
 }  // namespace satdl

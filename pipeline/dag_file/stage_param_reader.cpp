@@ -35,12 +35,16 @@ std::optional<ParamValue> network_from(const ConfigValue& layers, Diagnostics& d
     return ParamValue(std::move(network), layers.place());
 }
 
-// Of the parameters that a stage with the shape rule file(...) may have (pipeline/stage.h). A bad `columns` is reported by the stage.
-ArraySelection selection_from(const std::map<std::string, ParamValue>& values) {
+// Of the parameters that a stage with the shape rule file(...) may have (pipeline/stage.h). nullopt: one is a mistake, which is reported.
+std::optional<ArraySelection> selection_from(const std::map<std::string, ParamValue>& values, Diagnostics& diagnostics) {
     ArraySelection selection;
     if (const auto array = values.find("array"); array != values.end() && !array->second.is_null()) selection.name = array->second.text();
-    if (const auto columns = values.find("columns"); columns != values.end()) selection.columns = parse_columns(columns->second.text());
-    return selection;
+    const auto columns = values.find("columns");
+    if (columns == values.end() || columns->second.is_null()) return selection;
+    selection.columns = parse_columns(columns->second.text());
+    if (selection.columns) return selection;
+    diagnostics.add(columns->second.place(), fmt::format("'{}' is not a range of columns", printable(columns->second.text())), kColumnsAre);
+    return std::nullopt;
 }
 
 // Whether an output has the type of the array in the file that `param` names.
@@ -213,9 +217,21 @@ bool ParamReader::add_file(const StageDescription& stage, const ParamDescription
     file.role = param.name;
     file.path = path;
     file.place = value.place();
-    if (is_array_file(stage, param)) file.header = array_type_of_file(path, selection_from(values));
+    const bool good = !is_array_file(stage, param) || read_header(file, values);
     files.push_back(std::move(file));
-    return true;
+    return good;
+}
+
+bool ParamReader::read_header(SourceFile& file, const Values& values) {
+    const auto selection = selection_from(values, diagnostics_);
+    if (!selection) return false;
+    try {
+        file.header = array_type_of_file(file.path, *selection);
+        return true;
+    } catch (const Error& error) {
+        for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(file.place, one.message, one.hint);
+        return false;
+    }
 }
 
 }  // namespace satdl

@@ -90,8 +90,9 @@ class Read(satdl.Case):
             save(self.folder / "a.npz", images=images, labels=labels)
             numpy.testing.assert_array_equal(self.array("a.npz", array="images"), images)
             numpy.testing.assert_array_equal(self.array("a.npz", array="labels", limit=2), labels[:2])
-            self.call("run", self.dag("x: {kind: read, file: a.npz}"), code=1)
-            self.assertIn("it contains 2 arrays: images, labels", self.err)
+            for arguments, message in (("", "it contains 2 arrays: images, labels"), (", array: image", "a.npz: it has no array 'image'")):
+                self.call("run", "-n", self.dag(f"x: {{kind: read, file: a.npz{arguments}}}"), code=2)
+                self.assertIn(message, self.err)
             dag = self.dag("x: {kind: read, file: a.npz, array: images}", "u: {kind: normalise, in: {images: x.data}}")
             self.call("run", "-n", dag, code=2)
             self.assertIn("x.data is float64 [4, 3]", self.err)
@@ -103,8 +104,12 @@ class Read(satdl.Case):
         labels = self.array("f.csv", columns=3, dtype="int64")
         self.assertEqual((labels.shape, str(labels.dtype), list(labels)), ((2,), "int64", [0, 1]))
         (self.folder / "f.csv").write_text("length,width,kind\n5.1,3.5,rose\n")
-        self.call("run", self.dag("x: {kind: read, file: f.csv}"), code=1)
-        self.assertIn("line 2, column 3: 'rose' is not a number", self.err)
+        for arguments, message in (("", "f.csv: line 2, column 3: 'rose' is not a number"), (", columns: 3-4", "f.csv: has 3 columns, not 4"),
+                                   (", columns: width", "'width' is not a range of columns")):
+            self.call("run", "-n", self.dag(f"x: {{kind: read, file: f.csv{arguments}}}"), code=2)
+            self.assertRegex(self.err, rf"read\.yaml:4:\d+: error: .*{message}")
+        (self.folder / "f.csv").write_text("length;width\n5.1;3.5\n")
+        numpy.testing.assert_array_equal(self.array("f.csv"), [[5.1, 3.5]])
 
     def test_mistakes_have_their_line_before_anything_runs(self):
         self.save("doubles.npy", numpy.random.default_rng(0).random((8, 64)))
@@ -141,7 +146,7 @@ class Read(satdl.Case):
         self.assertEqual(str(self.array("d.npy").dtype), "float64")
         self.assertEqual(self.ran(self.dag("x: {kind: read, file: d.npy, dtype: null, lossy: false}")), set())
         self.call("run", self.dag("x: {kind: read, file: d.npy, dtype: int32}"), code=1)
-        self.assertIn("element 0 is 0.6369616873214543, which int32 does not have", self.err)
+        self.assertIn("d.npy: element [0, 0] is 0.6369616873214543, which int32 does not have", self.err)
         self.assertIn("lossy: true takes the nearest value instead", self.err)
 
     def test_images_with_their_channels_last(self):
@@ -151,12 +156,15 @@ class Read(satdl.Case):
         self.call("run", self.dag("x: {kind: read, file: i.npy}"))
         self.assertIn("[2, 8, 9, 3] is read as 8 channels of 9 x 3", self.out + self.err)
 
-    def test_what_is_no_array_is_named(self):
+    def test_what_is_no_array_is_named_before_anything_runs(self):
         for text, name in (("<!DOCTYPE html>", "an HTML page"), ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
                            ("\x1f\x8b\x08", "compressed with gzip")):
             (self.folder / "x").write_bytes(text.encode("latin-1"))
-            self.call("run", self.dag("x: {kind: read, file: x}"), code=1)
-            self.assertIn(f"it is {name}", self.err)
+            self.call("run", "-n", self.dag("x: {kind: read, file: x}"), code=2)
+            self.assertRegex(self.err, rf"read\.yaml:4:\d+: error: .*/x: .*it is {name}")
+        self.save("empty.npy", numpy.zeros((0, 3)))
+        self.call("run", "-n", self.dag("x: {kind: read, file: empty.npy}"), code=2)
+        self.assertIn("empty.npy: its array has no elements: its shape is [0, 3]", self.err)
 
 
 if __name__ == "__main__":

@@ -223,15 +223,15 @@ TEST_CASE("read refuses a value that the other type does not have, and with `los
         double nearest;
     };
     for (const Case& one : std::initializer_list<Case>{
-             {"uint8", npy_of<std::int32_t>("<i4", {256}), "element 0 is 256, which uint8 does not have", 255},
-             {"uint8", npy_of<std::int32_t>("<i4", {-1}), "element 0 is -1", 0},
-             {"uint8", npy_of<float>("<f4", {0.75f}), "element 0 is 0.75", 1},
+             {"uint8", npy_of<std::int32_t>("<i4", {256}), "element [0] is 256, which uint8 does not have", 255},
+             {"uint8", npy_of<std::int32_t>("<i4", {-1}), "element [0] is -1", 0},
+             {"uint8", npy_of<float>("<f4", {0.75f}), "element [0] is 0.75", 1},
              {"int32", npy_of<double>("<f8", {2147483648.0}), "which int32 does not have", 2147483647.0},
-             {"int32", npy_of<double>("<f8", {-INFINITY}), "element 0 is -inf", -2147483648.0},
+             {"int32", npy_of<double>("<f8", {-INFINITY}), "element [0] is -inf", -2147483648.0},
              {"int64", npy_of<double>("<f8", {1e300}), "which int64 does not have", 9223372036854775807.0},
-             {"float32", npy_of<std::int32_t>("<i4", {16777217}), "element 0 is 16777217", 16777216},
-             {"float64", npy_of<std::int64_t>("<i8", {kGreatest}), "element 0 is 9223372036854775807", 9223372036854775808.0},
-             {"float32", npy_of<double>("<f8", {1e39}), "element 0 is 1e+39", INFINITY},
+             {"float32", npy_of<std::int32_t>("<i4", {16777217}), "element [0] is 16777217", 16777216},
+             {"float64", npy_of<std::int64_t>("<i8", {kGreatest}), "element [0] is 9223372036854775807", 9223372036854775808.0},
+             {"float32", npy_of<double>("<f8", {1e39}), "element [0] is 1e+39", INFINITY},
          }) {
         INFO(one.told);
         CHECK_THROWS_WITH(read_with({{"dtype", one.dtype}}, one.bytes), Contains(one.told) && Contains("lossy: true"));
@@ -239,7 +239,8 @@ TEST_CASE("read refuses a value that the other type does not have, and with `los
         CHECK(nearest.dtype() == dtype_from_name(one.dtype));
         CHECK(values_of<double>(converted(nearest, DType::Float64, true))[0] == one.nearest);
     }
-    CHECK_THROWS_WITH(read_with({{"dtype", "int32"}, {"lossy", "true"}}, npy_of<float>("<f4", {NAN})), Contains("element 0 is nan"));
+    CHECK_THROWS_WITH(read_with({{"dtype", "int32"}, {"lossy", "true"}}, npy_of<float>("<f4", {1, NAN})),
+                      Contains("_mine: element [1] is nan") && Contains("numpy.nan_to_num"));
 }
 
 TEST_CASE("read turns [N, H, W, C] into [N, C, H, W], and warns where the layout is not given") {
