@@ -6,6 +6,7 @@
 #include "pipeline/os/file_trust.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/plan/placement.h"
+#include "pipeline/store/remembered_array_types.h"
 #include "pipeline/store/layout.h"
 
 namespace satdl {
@@ -80,7 +81,8 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
       settings_{dag.profile, dag.overrides},
       trust_(dag.trust),
       machine_(this_machine()),
-      open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr) {}
+      open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr),
+      array_type_(open_ ? remembered_array_types(open_->index(), open_->files()) : array_type_of_file) {}
 
 void Session::check_file_owners() const {
     if (!trust_) satdl::check_file_owners(source_.files(), trusted_owners(), owner_of);

@@ -54,7 +54,7 @@ Array read_array_file(const std::filesystem::path& path, const ArraySelection& s
 std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, const ArraySelection& selection) {
     BinaryFile file(path);
     const auto read = [&, kind = checked_kind(file, selection)]() -> std::optional<ArrayType> {
-        if (kind == FileKind::Hdf5) return std::nullopt;
+        if (kind == FileKind::Hdf5) return import_hdf5_type(path, selection.name);
         if (kind == FileKind::Zip) return read_npz_type(file, selection.name);
         if (kind == FileKind::Text) return read_csv_type(file, selection.columns);
         return kind == FileKind::Npy ? read_npy_type(file) : read_idx_type(file);
@@ -62,6 +62,11 @@ std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, c
     std::optional<ArrayType> type = read();
     if (type) check_not_empty(file, type->shape);
     return type;
+}
+
+bool has_cheap_header(const std::filesystem::path& path) {
+    BinaryFile file(path);
+    return file_kind(file) != FileKind::Hdf5;
 }
 
 }  // namespace satdl

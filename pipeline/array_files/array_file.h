@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -22,7 +23,13 @@ struct ArraySelection {
 [[nodiscard]] Array read_array_file(const std::filesystem::path& path, const ArraySelection& selection);
 
 // What the file's header says of its array, without `limit`; -1: an extent that only reading will tell (the rows of a CSV file). nullopt:
-// only reading it will tell (HDF5; a CSV file whose first row is very long). Throws whatever of read_array_file() shows by then.
+// only reading it will tell (a CSV file whose first row is very long). Throws whatever of read_array_file() shows by then.
 [[nodiscard]] std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, const ArraySelection& selection);
+
+// Whether that is a matter of a few bytes: not of HDF5, which a process of its own parses. Throws only if the file cannot be opened.
+[[nodiscard]] bool has_cheap_header(const std::filesystem::path& path);
+
+// array_type_of_file, or something that remembers what it said.
+using ArrayTypeReader = std::function<std::optional<ArrayType>(const std::filesystem::path& path, const ArraySelection& selection)>;
 
 }  // namespace satdl

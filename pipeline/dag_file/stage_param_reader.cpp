@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "pipeline/array_files/array_file.h"
 #include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
@@ -226,7 +225,7 @@ bool ParamReader::read_header(SourceFile& file, const Values& values) {
     const auto selection = selection_from(values, diagnostics_);
     if (!selection) return false;
     try {
-        file.header = array_type_of_file(file.path, *selection);
+        file.header = array_type_(file.path, *selection);
         return true;
     } catch (const Error& error) {
         for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(file.place, one.message, one.hint);

@@ -156,6 +156,25 @@ class Read(satdl.Case):
         self.call("run", self.dag("x: {kind: read, file: i.npy}"))
         self.assertIn("[2, 8, 9, 3] is read as 8 channels of 9 x 3", self.out + self.err)
 
+    def test_the_type_of_an_array_in_an_hdf5_file_is_known_before_anything_runs(self):
+        with h5py.File(self.folder / "a.h5", "w") as file:
+            file["g/doubles"] = numpy.ones((8, 64))
+            file["labels"] = numpy.arange(7)
+        self.save("x.npy", numpy.zeros((8, 64), "float32"))
+        train = "{kind: train, in: {x: %s.data, target: y.data}, net: [{dense: 7, activation: softmax}], loss: cross_entropy}"
+        self.dag("d: {kind: read, file: a.h5, array: g/doubles}", "y: {kind: read, file: a.h5, array: labels}",
+                 "x: {kind: read, file: x.npy}", f"m: {train % 'd'}", f"n: {train % 'x'}")
+        self.call("run", "-n", "read.yaml", code=2)
+        self.assertRegex(self.err, r"read\.yaml:7:\d+: error: m\.x wants float32 .*, d\.data is float64 \[8, 64\]")
+        self.assertIn("n.target has 7 rows, n.x has 8", self.err)
+        for selection, message in ("", "it contains 2 arrays: g/doubles, labels"), (", array: g/nix", "it has no 'g/nix'"):
+            self.call("run", "-n", self.dag(f"x: {{kind: read, file: a.h5{selection}}}"), code=2)
+            self.assertRegex(self.err, rf"read\.yaml:4:\d+: error: .*/a\.h5: {message}")
+        (self.folder / "a.h5").write_bytes((self.folder / "a.h5").read_bytes()[:-100])
+        self.call("run", "-n", self.dag("x: {kind: read, file: a.h5, array: labels}"), code=2)
+        self.assertRegex(self.err, r"/a\.h5: HDF5 cannot open it: truncated file: eof = \d+, sblock")
+        self.assertIn("is the file complete?", self.err)
+
     def test_what_is_no_array_is_named_before_anything_runs(self):
         for text, name in (("<!DOCTYPE html>", "an HTML page"), ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
                            ("\x1f\x8b\x08", "compressed with gzip")):

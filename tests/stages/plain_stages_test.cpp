@@ -195,7 +195,7 @@ TEST_CASE("read tells formats apart by content, whatever the file's name, and ta
         context.files_ = {source(name, idx, DType::UInt8, {})};
         CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'q'});
         context.files_ = {source(name, "\x89HDF\r\n\x1a\n and no more", DType::UInt8, {})};
-        CHECK_THROWS_WITH(stage.run({}, context), Contains("is it a complete HDF5 file"));
+        CHECK_THROWS_WITH(stage.run({}, context), Contains("HDF5 cannot open it"));
     }
     CHECK(values_of<std::uint8_t>(read_with({{"limit", "1"}}, two)) == std::vector<std::uint8_t>{'a'});
     CHECK_THROWS_WITH(read_with({{"array", "group/data"}}, two), Contains("has one array without a name") && Contains("remove it"));
