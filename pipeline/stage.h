@@ -128,7 +128,7 @@ struct PortDescription {
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
     //   file(FILE)              of the array in the file in parameter FILE, shape and element type, as far as its header is cheap to read;
-    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `layout`: as these say (stages/read.cpp)
+    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `reshape`, `layout`: as these say (stages/read.cpp)
     //   any
     std::string shape = "any";
     // Model outputs: how the network is built: {net} or {base, until, net} as names of parameters and ports, and the

@@ -7,9 +7,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "pipeline/array_files/array_file.h"
 #include "pipeline/array_files/array_layout.h"
+#include "pipeline/core/reshape.h"
 #include "stages/array_conversion.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -28,6 +31,13 @@ Array with_channels_first(const Array& array) {
     if (array.shape().size() != 4)
         throw stage_error(fmt::format("layout nhwc is for an array [N, H, W, C], this one is {}", shape_text(array.shape())));
     return with_axes(array, std::array<std::size_t, 4>{0, 3, 1, 2});
+}
+
+Array with_shape(const Array& array, const Params& params, const std::filesystem::path& file) {
+    auto shape = reshaped(array.shape(), params.numbers("reshape"));
+    if (const auto* cannot = std::get_if<CannotReshape>(&shape))
+        throw stage_error(fmt::format("{} cannot be reshaped: {}", printable(file.string()), cannot->because), kReshapeIs);
+    return Array(array.dtype(), std::get<Shape>(std::move(shape)), array.bytes(), array.owner());
 }
 
 ArraySelection selection_of(const Params& params) {
@@ -55,6 +65,7 @@ StageOutput run(const StageInputs&, StageContext& context) {
     const std::filesystem::path& file = context.files().front().path;
     Array array = read_array_file(file, selection_of(params));
     if (params.given("dtype")) array = with_dtype(array, params, file);
+    if (params.given("reshape")) array = with_shape(array, params, file);
     if (params.given("layout") && params.text("layout") == "nhwc") {
         array = with_channels_first(array);
     } else if (!params.given("layout") && looks_like_nhwc(array.shape())) {
@@ -89,6 +100,9 @@ StageEntry read_stage() {
                        {.name = "lossy", .type = ParamType::Boolean, .fallback = "false",
                         .help = "dtype: take the nearest value where the type does not have the very same",
                         .needs = {{.param = "dtype"}}},
+                       {.name = "reshape", .type = ParamType::Numbers, .fallback = "null", .min = 1,
+                        .help = "the shape of one entry, without their number: [1, 28, 28] makes [N, 784] to [N, 1, 28, 28]",
+                        .in_key_at_default = false},
                        {.name = "layout", .type = ParamType::Choice, .fallback = "null", .choices = {"nchw", "nhwc"},
                         .help = "how the file keeps images: nhwc is turned into [N, C, H, W]; nchw stays, without a warning"}},
             .memory_fixed_bytes = 256 << 20,

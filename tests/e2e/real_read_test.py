@@ -149,6 +149,16 @@ class Read(satdl.Case):
         self.assertIn("d.npy: element [0, 0] is 0.6369616873214543, which int32 does not have", self.err)
         self.assertIn("lossy: true takes the nearest value instead", self.err)
 
+    def test_another_shape_for_each_entry(self):
+        rows = numpy.random.default_rng(0).random((3, 12))
+        self.save("r.npy", rows)
+        numpy.testing.assert_array_equal(self.array("r.npy", reshape="[1, 4, 3]"), rows.reshape(3, 1, 4, 3))
+        self.assertIn("1 stage runs", self.call("run", self.dag("x: {kind: read, file: r.npy, reshape: [2, 6]}"), "--smoke"))
+        self.call("run", "-n", self.dag("x: {kind: read, file: r.npy, reshape: [3, 1, 4, 3]}"), code=2)
+        self.assertRegex(self.err, r"read\.yaml:4:41: error: r\.npy cannot be reshaped: its entries have 12 elements \(shape \[12\]\), not 36")
+        self.call("run", "-n", self.dag("x: {kind: read, file: r.npy, reshape: [-1, 4, 3]}"), code=2)
+        self.assertIn("'reshape' is -1, but must be at least 1", self.err)
+
     def test_images_with_their_channels_last(self):
         images = numpy.random.default_rng(0).integers(0, 256, (2, 8, 9, 3), "uint8")
         self.save("i.npy", images)

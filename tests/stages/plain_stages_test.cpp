@@ -243,6 +243,18 @@ TEST_CASE("read refuses a value that the other type does not have, and with `los
                       Contains("_mine: element [1] is nan") && Contains("numpy.nan_to_num"));
 }
 
+TEST_CASE("read gives each entry another shape, before a layout") {
+    const std::string rows = npy("|u1", "(2, 6)", "abcdefghijkl");
+    CHECK(read_with({{"reshape", "[1, 2, 3]"}}, rows).shape() == Shape{2, 1, 2, 3});
+    CHECK(read_with({{"reshape", "[1, 2, 3]"}, {"limit", "1"}}, rows).shape() == Shape{1, 1, 2, 3});
+    const Array turned = read_with({{"reshape", "[1, 2, 3]"}, {"layout", "nhwc"}}, rows);
+    CHECK(turned.shape() == Shape{2, 3, 1, 2});
+    CHECK(values_of<std::uint8_t>(turned)[1] == 'd');
+    CHECK(read_with({{"reshape", "[]"}}, npy("|u1", "(2, 1)", "ab")).shape() == Shape{2});
+    CHECK_THROWS_WITH(read_with({{"reshape", "[4]"}}, rows), Contains("_mine cannot be reshaped: its entries have 6 elements") &&
+                                                               Contains("without their number"));
+}
+
 TEST_CASE("read turns [N, H, W, C] into [N, C, H, W], and warns where the layout is not given") {
     std::string bytes;
     for (int i = 0; i < 2 * 5 * 6 * 3; ++i) bytes += static_cast<char>(i);
