@@ -37,6 +37,7 @@ enum class ParamType {
     Numbers,  // a list of numbers, or one of the words in `choices`
     Precision,  // fp32, bf16 or `auto`: resolved when the plan is made
     Device,     // cpu, cuda or `auto`: resolved when the plan is made
+    Folder,     // a path; names and contents of all files in it are part of the key, but of those that begin with '.'
 };
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
@@ -127,8 +128,9 @@ struct PortDescription {
     //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER ("" or null: the last)
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
-    //   file(FILE)              of the array in the file in parameter FILE, shape and element type, as far as its header is cheap to read;
+    //   file(FILE)              of the array in the file in parameter FILE, or of the images in the folder in it, shape and element type;
     //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `reshape`, `layout`: as these say (stages/read.cpp)
+    //   rows(FILE)              [N], as many as file(FILE) has
     //   any
     std::string shape = "any";
     // Model outputs: how the network is built: {net} or {base, until, net} as names of parameters and ports, and the
@@ -274,10 +276,11 @@ struct SourceFile {
     std::filesystem::path path;
     DType dtype = DType::UInt8;  // datasets: what the manifest says
     Shape shape;
-    std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says, if that is cheap to read
+    std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says
     std::optional<Digest> expected;  // datasets: SHA-256 in the manifest
     std::string dataset;             // datasets: its name, for the message if the file does not match
     Place place;                     // of the parameter, likewise
+    bool is_folder = false;          // it stands for all files in it (os/file_tree.h)
 };
 
 // Thrown by a stage that stopped because stop_requested() returned true.
@@ -344,7 +347,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 8;
+inline constexpr int kStageAbi = 9;
 
 }  // namespace satdl
 

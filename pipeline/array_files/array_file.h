@@ -1,4 +1,4 @@
-// An array out of a file of the user's own, whatever its format.
+// An array out of a file of the user's own, whatever its format. A folder of images counts as a file where only the type is asked for.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ struct ArraySelection {
 // only reading it will tell (a CSV file whose first row is very long). Throws whatever of read_array_file() shows by then.
 [[nodiscard]] std::optional<ArrayType> array_type_of_file(const std::filesystem::path& path, const ArraySelection& selection);
 
-// Whether that is a matter of a few bytes: not of HDF5, which a process of its own parses. Throws only if the file cannot be opened.
+// Whether that is a matter of a few bytes: not of HDF5, which a process of its own parses, nor of a folder of many images. Throws only if
+// the file cannot be opened.
 [[nodiscard]] bool has_cheap_header(const std::filesystem::path& path);
 
 // array_type_of_file, or something that remembers what it said.

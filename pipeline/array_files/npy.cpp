@@ -34,9 +34,11 @@ std::span<std::byte> bytes_of(std::string& text) { return std::as_writable_bytes
 std::string read_text(BinaryFile& file) {
     std::string start(8, '\0');
     file.read(bytes_of(start), "its .npy header");
-    if (!start.starts_with(kMagic)) throw file.error("is not a .npy file: it does not start with \\x93NUMPY", "write it again with numpy.save");
+    if (!start.starts_with(kMagic))
+        throw file.error("is not a .npy file: it does not start with \\x93NUMPY", "write it again with numpy.save");
     const int version = start[6];
-    if (version < 1 || version > 3) throw file.error(fmt::format("its .npy version {} is not supported", version), "versions 1 to 3 are: write it again with numpy.save");
+    if (version < 1 || version > 3)
+        throw file.error(fmt::format("its .npy version {} is not supported", version), "versions 1 to 3 are: write it again with numpy.save");
     std::string length(version == 1 ? 2 : 4, '\0');
     file.read(bytes_of(length), "its .npy header");
     std::size_t size = 0;

@@ -26,7 +26,8 @@ constexpr int kManifestFormat = 2;
 constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
-                                     ParamType::Numbers, ParamType::Precision, ParamType::Device};
+                                     ParamType::Numbers, ParamType::Precision, ParamType::Device,
+                                     ParamType::Folder};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History};
 constexpr PortRole kPortRoles[] = {PortRole::Images,         PortRole::Labels,   PortRole::Predictions, PortRole::NoisyImages,
                                    PortRole::DenoisedImages, PortRole::Baseline, PortRole::Candidate,   PortRole::BaselineTraining,

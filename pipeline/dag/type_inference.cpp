@@ -431,6 +431,7 @@ std::optional<Shape> NodeTyper::file_shape(const ShapeRule& rule) {
     if (file == nullptr) return std::nullopt;
     Shape shape = file->header->shape;
     if (!shape.empty() && node_.params.given("limit")) shape.front() = std::min(shape.front(), node_.params.integer("limit"));
+    if (rule.rows_alone) return Shape(shape.begin(), shape.begin() + std::min<std::ptrdiff_t>(1, std::ssize(shape)));
     const std::string name = printable(file->path.filename().string());
     if (node_.params.given("reshape")) {
         const auto other = reshaped(shape, node_.params.numbers("reshape"));

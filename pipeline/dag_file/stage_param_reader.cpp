@@ -158,7 +158,7 @@ bool ParamReader::add_files(const StageDescription& stage, const Values& values,
         const auto found = values.find(param.name);
         if (found == values.end() || found->second.is_null()) continue;
         if (param.type == ParamType::Dataset) good = add_dataset(stage, values, found->second, files) && good;
-        if (param.type == ParamType::File) good = add_file(stage, param, values, place, files) && good;
+        if (param.type == ParamType::File || param.type == ParamType::Folder) good = add_file(stage, param, values, place, files) && good;
     }
     return good;
 }
@@ -204,15 +204,23 @@ bool ParamReader::add_file(const StageDescription& stage, const ParamDescription
     const std::filesystem::path folder = known == folders_.end() ? "" : known->second;
     const std::filesystem::path path = folder / std::filesystem::path(value.text());
     std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-        const bool is_folder = std::filesystem::is_directory(path, error);
+    const std::filesystem::file_status status = std::filesystem::status(path, error);
+    const bool wants_folder = param.type == ParamType::Folder;
+    if (wants_folder ? !std::filesystem::is_directory(status) : !std::filesystem::is_regular_file(status)) {
         const std::string name = printable(value.text());
         const std::string from = folder.empty() ? "the DAG file's folder" : printable(folder.string());
-        diagnostics_.add(value.place(), is_folder ? "this is a folder, not a file: " + name : "there is no file " + name,
-                         "relative paths begin at " + from);
+        if (wants_folder && std::filesystem::exists(status))
+            diagnostics_.add(value.place(), "this is not a folder: " + name, "a single file is read by kind: read, file: " + name);
+        else if (std::filesystem::is_directory(status))
+            diagnostics_.add(value.place(), "this is a folder, not a file: " + name,
+                             "a folder of images, one subfolder a class, is read by kind: read_images, folder: " + name);
+        else
+            diagnostics_.add(value.place(), fmt::format("there is no {} {}", wants_folder ? "folder" : "file", name),
+                             "relative paths begin at " + from);
         return false;
     }
     SourceFile file;
+    file.is_folder = wants_folder;
     file.role = param.name;
     file.path = path;
     file.place = value.place();

@@ -57,6 +57,7 @@ private:
     bool add_files(const StageDescription& stage, const Values& values, const Place& place,
                    std::vector<SourceFile>& files);
     bool add_dataset(const StageDescription& stage, const Values& values, const ParamValue& name, std::vector<SourceFile>& files);
+    // A file or a folder, as the parameter's type says.
     bool add_file(const StageDescription& stage, const ParamDescription& param, const Values& values, const Place& place,
                   std::vector<SourceFile>& files);
     bool read_header(SourceFile& file, const Values& values);

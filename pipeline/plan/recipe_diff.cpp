@@ -108,6 +108,7 @@ std::optional<std::string> network_difference(const std::string& before_text, co
 std::string changed(const KeyPart& before, const KeyPart& now) {
     constexpr std::string_view kParam = "param ";
     if (now.name == "file file") return "its file changed";
+    if (now.name == "file folder") return "a file in its folder changed";
     if (!now.name.starts_with(kParam)) {
         const bool digest = now.name.starts_with("input ") || now.name.starts_with("file ");
         return digest ? fmt::format("{} changed", now.name) : was_is(now.name, before.value, now.value);

@@ -29,6 +29,7 @@ private:
         const Index::Batch one_transaction(index_);
         SourceFile file;
         file.path = path;
+        file.is_folder = std::filesystem::is_directory(path);
         const Digest content = source_digest(file, index_, files_);
         if (const auto remembered = index_.array_type(content, selection.name)) return remembered;
         index_.commit_so_far();

@@ -1,5 +1,5 @@
-// What the headers of source files say of their arrays, read once for each content. A header that is not cheap to read (HDF5 needs a process
-// of its own) is remembered in the index, by the content's digest: a plan in which nothing changed starts no process.
+// What the headers of source files say of their arrays, read once for each content. What is not cheap to read (HDF5 needs a process of its
+// own, a folder has many images) is remembered in the index, by the content's digest: a plan in which nothing changed reads none of them.
 #pragma once
 
 #include "pipeline/array_files/array_file.h"

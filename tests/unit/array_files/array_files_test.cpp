@@ -261,6 +261,8 @@ TEST_CASE("what a file is shows in its content, and one content is one kind") {
         {padded(idx, 700) + signature, FileKind::Idx},
         {"PK\3\4", FileKind::Zip},
         {"\x1f\x8b\x08", FileKind::Gzip},
+        {"\x89PNG\r\n\x1a\n", FileKind::Png},
+        {"\xff\xd8\xff\xe0", FileKind::Jpeg},
         {"a,b\n1,2\n", FileKind::Text},
         {"<html>", FileKind::Html},
         {"\x7f" "ELF", FileKind::Other},
@@ -330,7 +332,7 @@ TEST_CASE("a file that is not an array's is named as what it is") {
         }
         return std::string("no error");
     };
-    CHECK_THAT(error("<!doctype html>"), Contains("is not a file of arrays (NumPy, HDF5, IDX or CSV): it is an HTML page"));
+    CHECK_THAT(error("<!doctype html>"), Contains("is not a file of arrays (NumPy, HDF5, IDX, CSV, PNG or JPEG): it is an HTML page"));
     CHECK_THAT(error("\x7f" "ELF"), Contains("it starts with 7f 45 4c 46"));
     CHECK_THAT(error(""), Contains("is empty"));
     CHECK_THAT(error(idx_header(8, {1}) + "a", "group/data"),

@@ -486,6 +486,10 @@ TEST_CASE("an array out of a file has the type that its header says, as the para
     const ArrayType rows{DType::UInt8, {kUnknown, 3072}};
     b.read("csv", rows, {{"reshape", shape({3, 32, 32})}});
     b.read("flat", rows, {{"reshape", shape({32, 32, 3})}, {"layout", word("nhwc", 8)}, {"limit", std::int64_t{5}}});
+    b.kinds.read.description.outputs.push_back({.name = "labels", .dtypes = {DType::Int64}, .shape = "rows(file)"});
+    CHECK(describe(b.type("part", "labels")) == "int64 [7]");
+    CHECK(describe(b.type("csv", "labels")) == "int64 [?]");
+    CHECK(describe(b.type("unknown", "labels")) == "int64 [?]");
     CHECK(describe(b.type("csv", "data")) == "uint8 [?, 3, 32, 32]");
     CHECK(describe(b.type("flat", "data")) == "uint8 [?, 3, 32, 32]");
 }

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "pipeline/core/error.h"
+#include "pipeline/store/source_digest.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;
@@ -32,6 +33,24 @@ TEST_CASE("what an HDF5 file's header says is remembered by content and array, a
     CHECK(remembered_array_types(index, *files)(path, {.name = "g/x"}) == ArrayType{DType::Int64, {}});
     write_file(path, kUnreadable + "!");
     CHECK_THROWS_WITH(remembered_array_types(index, *files)(path, {}), Contains("HDF5 cannot open it"));
+}
+
+TEST_CASE("what the images of a folder are is remembered, as long as none changes") {
+    const test::TempFolder folder;
+    const auto files = real_file_system();
+    Index index(folder.path() / "index.sqlite");
+    const auto data = folder.path() / "data";
+    std::filesystem::create_directories(data / "a");
+    write_file(data / "a/1.png", "no image");
+    CHECK_THROWS_WITH(remembered_array_types(index, *files)(data, {}), Contains("a/1.png: is not a PNG or JPEG image"));
+    SourceFile source;
+    source.path = data;
+    source.is_folder = true;
+    const ArrayType type{DType::UInt8, {1, 3, 8, 8}};
+    index.put_array_type(source_digest(source, *files), "", type);
+    CHECK(remembered_array_types(index, *files)(data, {}) == type);
+    write_file(data / "a/2.png", "nor this");
+    CHECK_THROWS_WITH(remembered_array_types(index, *files)(data, {}), Contains("is not a PNG or JPEG image"));
 }
 
 TEST_CASE("a cheap header is read, and is read once for all points of a sweep") {
