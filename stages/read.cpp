@@ -83,7 +83,7 @@ StageEntry read_stage() {
         .description = {
             .kind = "read",
             .version = 2,
-            .help = "Load an array from your own file: NumPy (.npy, .npz), HDF5, IDX or CSV, told apart by its content",
+            .help = "Load an array from your own file: NumPy (.npy, .npz), HDF5, IDX, CSV or an image (PNG, JPEG), told apart by its content",
             .outputs = {{.name = "data", .shape = "file(file)", .help = "as in the file"}},
             .params = {{.name = "file", .type = ParamType::File,
                         .help = "a file of any name; its content is part of the key"},
