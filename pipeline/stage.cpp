@@ -53,6 +53,7 @@ std::string_view name_of(ParamType type) {
         case ParamType::Network: return "network";
         case ParamType::Dataset: return "dataset";
         case ParamType::File: return "file";
+        case ParamType::Folder: return "folder";
         case ParamType::Numbers: return "numbers";
         case ParamType::Precision: return "precision";
         case ParamType::Device: return "device";

@@ -37,6 +37,7 @@ enum class ParamType {
     Numbers,  // a list of numbers, or one of the words in `choices`
     Precision,  // fp32, bf16 or `auto`: resolved when the plan is made
     Device,     // cpu, cuda or `auto`: resolved when the plan is made
+    Folder,     // a path; names and contents of all files in it are part of the key, but of those that begin with '.'
 };
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
@@ -134,8 +135,9 @@ struct PortDescription {
     //   network(NET, X, LAYER)  ... at the layer named by parameter LAYER (null: the last)
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
-    //   file(FILE)              of the array in the file in parameter FILE, shape and element type, as far as its header is cheap to read;
-    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `layout`: as these say (stages/read.cpp)
+    //   file(FILE)              of the array in the file in parameter FILE, or of the images in the folder in it, shape and element type;
+    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `reshape`, `layout`: as these say (stages/read.cpp)
+    //   rows(FILE)              [N], as many as file(FILE) has
     //   any
     std::string shape = "any";
     // Model outputs: how the network is built: {net} or {base, until, net} as names of parameters and ports, and the
@@ -293,10 +295,11 @@ struct SourceFile {
     std::string member{};  // of files that share a role: its name among them; they count as one, by names and contents
     DType dtype = DType::UInt8;  // datasets: what the manifest says
     Shape shape;
-    std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says, if that is cheap to read
+    std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says
     std::optional<Digest> expected;  // datasets: SHA-256 in the manifest
     std::string dataset;             // datasets: its name, for the message if the file does not match
     Place place;                     // of the parameter, likewise
+    bool is_folder = false;          // it stands for all files in it (os/file_tree.h)
 };
 
 // Thrown by a stage that stopped because stop_requested() returned true.

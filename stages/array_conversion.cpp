@@ -48,6 +48,14 @@ bool is_same(From value, To result) {
     }
 }
 
+// Of element `number` in C order: "[0, 3]".
+std::string position_text(std::size_t number, const Shape& shape) {
+    Shape position(shape.size());
+    for (std::size_t axis = shape.size(); axis-- > 0; number /= static_cast<std::size_t>(shape[axis]))
+        position[axis] = static_cast<std::int64_t>(number % static_cast<std::size_t>(shape[axis]));
+    return shape_text(position);
+}
+
 template <typename To, typename From>
 Array convert(const Array& array, bool lossy) {
     const std::span<const From> from = array.values<From>();
@@ -56,8 +64,9 @@ Array convert(const Array& array, bool lossy) {
     for (std::size_t i = 0; i < from.size(); ++i) {
         const std::optional<To> value = nearest<To>(from[i]);
         if (!value || !(lossy || is_same(from[i], *value))) {
-            throw stage_error(fmt::format("element {} is {}, which {} does not have", i, from[i], name_of(kDTypeOf<To>)),
-                              value ? "lossy: true takes the nearest value instead" : "");
+            throw stage_error(fmt::format("element {} is {}, which {} does not have", position_text(i, array.shape()), from[i],
+                                          name_of(kDTypeOf<To>)),
+                              value ? "lossy: true takes the nearest value instead" : "replace it first: numpy.nan_to_num(array)");
         }
         to[i] = *value;
     }

@@ -4,11 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "pipeline/array_files/array_file.h"
 #include "pipeline/array_files/array_layout.h"
+#include "pipeline/core/reshape.h"
 #include "stages/array_conversion.h"
 #include "stages/ports.h"
 #include "stages/stages.h"
@@ -29,21 +33,39 @@ Array with_channels_first(const Array& array) {
     return with_axes(array, std::array<std::size_t, 4>{0, 3, 1, 2});
 }
 
+Array with_shape(const Array& array, const Params& params, const std::filesystem::path& file) {
+    auto shape = reshaped(array.shape(), params.numbers("reshape"));
+    if (const auto* cannot = std::get_if<CannotReshape>(&shape))
+        throw stage_error(fmt::format("{} cannot be reshaped: {}", printable(file.string()), cannot->because), kReshapeIs);
+    return Array(array.dtype(), std::get<Shape>(std::move(shape)), array.bytes(), array.owner());
+}
+
 ArraySelection selection_of(const Params& params) {
     ArraySelection selection{.name = params.text("array")};
     if (params.given("limit")) selection.limit = params.integer("limit");
     if (!params.given("columns")) return selection;
     selection.columns = parse_columns(params.text("columns"));
     if (!selection.columns)
-        throw stage_error(fmt::format("columns: '{}' is not a range of columns", printable(params.text("columns"))), "write 5, or 2-5");
+        throw stage_error(fmt::format("columns: '{}' is not a range of columns", printable(params.text("columns"))), kColumnsAre);
     return selection;
+}
+
+Array with_dtype(const Array& array, const Params& params, const std::filesystem::path& file) {
+    try {
+        return converted(array, *dtype_from_name(params.text("dtype")), params.boolean("lossy"));
+    } catch (const Error& error) {
+        const Diagnostic& found = error.diagnostics().front();
+        throw stage_error(fmt::format("{}: {}", printable(file.string()), found.message), found.hint);
+    }
 }
 
 StageOutput run(const StageInputs&, StageContext& context) {
     SATDL_CHECK(context.files().size() == 1, "the stage reads one file");
     const Params& params = context.params();
-    Array array = read_array_file(context.files().front().path, selection_of(params));
-    if (params.given("dtype")) array = converted(array, *dtype_from_name(params.text("dtype")), params.boolean("lossy"));
+    const std::filesystem::path& file = context.files().front().path;
+    Array array = read_array_file(file, selection_of(params));
+    if (params.given("dtype")) array = with_dtype(array, params, file);
+    if (params.given("reshape")) array = with_shape(array, params, file);
     if (params.given("layout") && params.text("layout") == "nhwc") {
         array = with_channels_first(array);
     } else if (!params.given("layout") && looks_like_nhwc(array.shape())) {
@@ -61,7 +83,7 @@ StageEntry read_stage() {
         .description = {
             .kind = "read",
             .version = 2,
-            .help = "Load an array from your own file: NumPy (.npy, .npz), HDF5, IDX or CSV, recognised by its content",
+            .help = "Load an array from your own file: NumPy (.npy, .npz), HDF5, IDX, CSV or an image (PNG, JPEG), recognised by its content",
             .outputs = {{.name = "data", .shape = "file(file)", .help = "as in the file"}},
             .params = {{.name = "file", .type = ParamType::File,
                         .help = "a file of any name; its content is part of the key"},
@@ -78,6 +100,9 @@ StageEntry read_stage() {
                        {.name = "lossy", .type = ParamType::Boolean, .fallback = "false",
                         .help = "dtype: take the nearest value where the type does not have the very same",
                         .needs = {{.param = "dtype"}}},
+                       {.name = "reshape", .type = ParamType::Numbers, .fallback = "null", .min = 1,
+                        .help = "the shape of one entry, without their number: [1, 28, 28] makes [N, 784] to [N, 1, 28, 28]",
+                        .in_key_at_default = false},
                        {.name = "layout", .type = ParamType::Choice, .fallback = "null", .choices = {"nchw", "nhwc"},
                         .help = "how the file keeps images: nhwc is turned into [N, C, H, W]; nchw stays, without a warning"}},
             .memory_fixed_bytes = 256 << 20,

@@ -7,6 +7,7 @@ namespace satdl::stages {
 
 [[nodiscard]] StageEntry load_stage();
 [[nodiscard]] StageEntry read_stage();
+[[nodiscard]] StageEntry read_images_stage();
 [[nodiscard]] StageEntry normalise_stage();
 [[nodiscard]] StageEntry add_noise_stage();
 [[nodiscard]] StageEntry concat_stage();

@@ -18,6 +18,7 @@
 #include "pipeline/display/sweep_output.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_executor.h"
+#include "pipeline/os/file_tree.h"
 #include "pipeline/plan/disk_space.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/results_note.h"
@@ -109,7 +110,13 @@ std::vector<std::filesystem::path> files_of(const Dag& dag) {
     std::vector<std::filesystem::path> files{dag.file};
     for (const Node& node : dag.nodes) {
         if (node.place) files.emplace_back(node.place.source->name);
-        for (const SourceFile& file : node.files) files.push_back(file.path);
+        for (const SourceFile& file : node.files) {
+            if (!file.is_folder) {
+                files.push_back(file.path);
+                continue;
+            }
+            for (const std::string& name : visible_files_below(file.path)) files.push_back(file.path / name);
+        }
     }
     return files;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/os/shared_library.h"
 #include "pipeline/plan/command_versions.h"
 #include "pipeline/plan/placement.h"
+#include "pipeline/store/remembered_array_types.h"
 #include "pipeline/store/layout.h"
 
 namespace satdl {
@@ -100,7 +101,8 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
       settings_{dag.profile, dag.overrides},
       trust_(dag.trust),
       machine_(this_machine()),
-      open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr) {}
+      open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr),
+      array_type_(open_ ? remembered_array_types(open_->index(), open_->files()) : array_type_of_file) {}
 
 void Session::allow_running(const Dag& dag) {
     std::vector<std::filesystem::path> files = source_.files();

@@ -78,9 +78,9 @@ public:
     [[nodiscard]] std::filesystem::path work_folder() const;  // for the folders of programs
     [[nodiscard]] StageLibraries& libraries() { return libraries_; }  // of the plan and of those who run it
 
-    [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_); }
+    [[nodiscard]] Dag dag() const { return source_.build(settings_, catalog_, datasets_, array_type_); }
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
-        return make_sweep(source_, settings_, design, catalog_, datasets_);
+        return make_sweep(source_, settings_, design, catalog_, datasets_, array_type_);
     }
     // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may compute on a GPU, its library is queried first;
     // from then on machine() has the GPUs.
@@ -101,6 +101,7 @@ private:
     Machine machine_;
     StageLibraries libraries_;
     const std::unique_ptr<OpenStore> open_;  // null without Access
+    const ArrayTypeReader array_type_;       // remembers in the store, if there is one
 };
 
 }  // namespace satdl

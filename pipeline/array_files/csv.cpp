@@ -20,7 +20,7 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr const char* kLeaveColumnsOut = "leave columns that are no numbers out: columns: 1-3, for example";
 constexpr const char* kHowNamesAre =
     "a first line of names has a name for each column that is read, beginning with a letter or _;\n"
-    "columns are separated by commas; leave those that are no numbers out: columns: 1-3, for example";
+    "leave columns that are no numbers out: columns: 1-3, for example";
 constexpr std::size_t kFirstBytes = 1 << 20;  // in which the first row ends, or its type is not known
 
 std::optional<double> number(std::string_view field) {
@@ -74,18 +74,38 @@ private:
     std::int64_t number_ = 0;
 };
 
-void split(std::string_view line, std::vector<std::string_view>& fields) {
+struct Separator {
+    char character;
+    std::string_view name;
+};
+
+Separator separator_of(std::string_view first_line) {
+    for (const Separator one : {Separator{',', "commas"}, Separator{';', "semicolons"}, Separator{'\t', "tabs"}})
+        if (first_line.find(one.character) != std::string_view::npos) return one;
+    return {',', "commas"};  // it is one column
+}
+
+void split(std::string_view line, char separator, std::vector<std::string_view>& fields) {
     fields.clear();
     for (std::size_t from = 0; from <= line.size();) {
-        const std::size_t comma = std::min(line.find(',', from), line.size());
-        fields.push_back(trimmed(line.substr(from, comma - from)));
-        from = comma + 1;
+        const std::size_t end = std::min(line.find(separator, from), line.size());
+        fields.push_back(trimmed(line.substr(from, end - from)));
+        from = end + 1;
     }
+}
+
+// What to do about a field that is no number; "": whatever else is known of it.
+std::string advice_on(std::string_view field, Separator separator) {
+    const std::size_t other = field.find_first_of(" ,;\t");
+    if (other == std::string_view::npos || !number(field.substr(0, other))) return "";
+    return fmt::format("columns are separated by {}, as in the first line, and numbers are written 1234.5:\n"
+                       "numpy.savetxt(file, array, delimiter=',')",
+                       separator.name);
 }
 
 struct Rows {
     std::size_t width = 0;  // chosen columns
-    std::vector<double> numbers;
+    std::vector<double> numbers;  // none: there are no rows
 };
 
 Rows read_rows(const BinaryFile& file, std::string_view text, const std::optional<Columns>& columns, std::optional<std::int64_t> limit) {
@@ -95,11 +115,13 @@ Rows read_rows(const BinaryFile& file, std::string_view text, const std::optiona
     std::size_t all = 0;  // columns of the file
     std::int64_t count = 0;
     bool has_names = false;
+    Separator separator{};
     while (!limit || count < *limit) {
         const auto line = lines.next();
         if (!line) break;
         if (trimmed(*line).empty()) continue;
-        split(*line, fields);
+        if (all == 0) separator = separator_of(*line);
+        split(*line, separator.character, fields);
         const auto at = [&](std::size_t column) { return fmt::format("line {}, column {}", lines.number(), column + 1); };
         const std::size_t first = columns ? static_cast<std::size_t>(columns->first - 1) : 0;
         if (all == 0) {
@@ -113,12 +135,14 @@ Rows read_rows(const BinaryFile& file, std::string_view text, const std::optiona
         }
         if (fields.size() != all)
             throw file.error(fmt::format("line {} has {} columns, the first has {}", lines.number(), fields.size(), all),
-                             "numbers are written 1234.5, columns are separated by commas");
+                             fmt::format("columns are separated by {}, as in the first line; numbers are written 1234.5", separator.name));
         for (std::size_t column = first; column < first + rows.width; ++column) {
             const auto value = number(fields[column]);
-            if (!value)
-                throw file.error(fmt::format("{}: '{}' is not a number", at(column), printable(fields[column].substr(0, 40))),
-                                 count == 0 && !has_names ? kHowNamesAre : columns ? "" : kLeaveColumnsOut);
+            if (!value) {
+                std::string hint = advice_on(fields[column], separator);
+                if (hint.empty()) hint = count == 0 && !has_names ? kHowNamesAre : columns ? "" : kLeaveColumnsOut;
+                throw file.error(fmt::format("{}: '{}' is not a number", at(column), printable(fields[column].substr(0, 40))), hint);
+            }
             if (const auto nearest = rounded(fields[column], *value))
                 throw file.error(fmt::format("{}: float64 does not have {} exactly, only {}", at(column), fields[column].substr(0, 40),
                                              nearest->substr(0, 40)),
@@ -127,9 +151,12 @@ Rows read_rows(const BinaryFile& file, std::string_view text, const std::optiona
         }
         ++count;
     }
-    if (count == 0)
-        throw file.error("has no rows of numbers", "a CSV file has numbers with commas between them, after at most one line of names");
     return rows;
+}
+
+Error without_rows(const BinaryFile& file) {
+    return file.error("has no rows of numbers",
+                      "a CSV file has numbers with commas, semicolons or tabs between them, after at most one line of names");
 }
 
 // One column is an array of one dimension, as labels are.
@@ -157,14 +184,18 @@ std::optional<Columns> parse_columns(const std::string& text) {
 Array read_csv(BinaryFile& file, const std::optional<Columns>& columns, std::optional<std::int64_t> limit) {
     const std::string text = file.peek(0, file.size());
     const Rows rows = read_rows(file, text, columns, limit);
+    if (rows.numbers.empty()) throw without_rows(file);
     return Array::of<double>(shape_of(static_cast<std::int64_t>(rows.numbers.size() / rows.width), rows.width, columns), rows.numbers);
 }
 
-ArrayType read_csv_type(BinaryFile& file, const std::optional<Columns>& columns) {
+std::optional<ArrayType> read_csv_type(BinaryFile& file, const std::optional<Columns>& columns) {
     std::string text = file.peek(0, kFirstBytes);
-    if (text.size() < file.size()) text.resize(text.rfind('\n') + 1);  // whole lines
+    const bool is_whole = text.size() == file.size();
+    if (!is_whole) text.resize(text.rfind('\n') + 1);  // whole lines
     const Rows rows = read_rows(file, text, columns, 1);
-    return {DType::Float64, shape_of(-1, rows.width, columns)};
+    if (rows.numbers.empty() && !is_whole) return std::nullopt;
+    if (rows.numbers.empty()) throw without_rows(file);
+    return ArrayType{DType::Float64, shape_of(-1, rows.width, columns)};
 }
 
 }  // namespace satdl

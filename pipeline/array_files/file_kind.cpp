@@ -39,7 +39,9 @@ std::string_view advice(FileKind kind) {
         case FileKind::LfsPointer: return "run `git lfs pull` to get the file itself";
         case FileKind::Html: return "a download that failed, or the page about the file? download the file itself";
         case FileKind::Npy:
-        case FileKind::Hdf5: return "a stage of kind 'read' reads it, 'load' does not";
+        case FileKind::Png:
+        case FileKind::Jpeg:
+        case FileKind::Hdf5: return "a stage of kind 'read' reads it";
         default: return "";
     }
 }
@@ -52,6 +54,8 @@ FileKind file_kind(BinaryFile& file) {
     if (has_hdf5_signature(file)) return FileKind::Hdf5;
     if (start.starts_with("PK\3\4") || start.starts_with("PK\5\6")) return FileKind::Zip;
     if (start.starts_with("\x1f\x8b")) return FileKind::Gzip;
+    if (start.starts_with("\x89PNG\r\n\x1a\n")) return FileKind::Png;
+    if (start.starts_with("\xff\xd8\xff")) return FileKind::Jpeg;
     if (start.starts_with(std::string_view("\0\0", 2))) return FileKind::Idx;
     if (start.starts_with("version https://git-lfs")) return FileKind::LfsPointer;
     if (is_html(start)) return FileKind::Html;
@@ -64,6 +68,8 @@ std::string_view name_of(FileKind kind) {
         case FileKind::Hdf5: return "an HDF5 file";
         case FileKind::Zip: return "a zip archive";
         case FileKind::Gzip: return "compressed with gzip";
+        case FileKind::Png: return "a PNG image";
+        case FileKind::Jpeg: return "a JPEG image";
         case FileKind::Idx: return "an IDX file";
         case FileKind::LfsPointer: return "a pointer of Git LFS";
         case FileKind::Html: return "an HTML page";

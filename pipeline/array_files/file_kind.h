@@ -15,6 +15,8 @@ enum class FileKind {
     Hdf5,        // its signature is at 0, 512, 1024, 2048, ...
     Zip,         // starts with PK
     Gzip,        // starts with 1f 8b
+    Png,         // starts with 89 PNG
+    Jpeg,        // starts with ff d8 ff
     Idx,         // starts with two zero bytes
     LfsPointer,  // what Git LFS leaves in place of a large file
     Html,

@@ -34,14 +34,16 @@ std::span<std::byte> bytes_of(std::string& text) { return std::as_writable_bytes
 std::string read_text(BinaryFile& file) {
     std::string start(8, '\0');
     file.read(bytes_of(start), "its .npy header");
-    if (!start.starts_with(kMagic)) throw file.error("is not a .npy file: it does not start with \\x93NUMPY");
+    if (!start.starts_with(kMagic))
+        throw file.error("is not a .npy file: it does not start with \\x93NUMPY", "write it again with numpy.save");
     const int version = start[6];
-    if (version < 1 || version > 3) throw file.error(fmt::format("its .npy version {} is not supported", version));
+    if (version < 1 || version > 3)
+        throw file.error(fmt::format("its .npy version {} is not supported", version), "versions 1 to 3 are: write it again with numpy.save");
     std::string length(version == 1 ? 2 : 4, '\0');
     file.read(bytes_of(length), "its .npy header");
     std::size_t size = 0;
     for (std::size_t i = length.size(); i-- > 0;) size = size << 8 | static_cast<unsigned char>(length[i]);
-    if (size > kLongestHeader) throw file.error(fmt::format("its .npy header is {} bytes long", size));
+    if (size > kLongestHeader) throw file.error(fmt::format("its .npy header is {} bytes long", size), "write it again with numpy.save");
     std::string header(size, '\0');
     file.read(bytes_of(header), "its .npy header");
     return header;

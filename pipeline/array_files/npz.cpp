@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -22,8 +23,19 @@ std::string_view array_name(const ZipMember& member) {
     return name.ends_with(kEnding) ? name.substr(0, name.size() - kEnding.size()) : name;
 }
 
+// Programs differ in which of the two they take.
+void check_names_differ(const BinaryFile& archive, const std::vector<ZipMember>& members) {
+    std::set<std::string_view> names;
+    for (const ZipMember& member : members) {
+        if (!names.insert(member.name).second)
+            throw archive.error(fmt::format("two of its members have the name {}", printable(member.name)),
+                                "write it again with numpy.savez, a name for each array");
+    }
+}
+
 ZipMember chosen(BinaryFile& archive, const std::string& name) {
     const std::vector<ZipMember> members = zip_members(archive);
+    check_names_differ(archive, members);
     std::vector<std::string> names;
     for (const ZipMember& member : members) {
         if (!member.name.ends_with(kEnding)) continue;
@@ -38,7 +50,7 @@ ZipMember chosen(BinaryFile& archive, const std::string& name) {
                                          listed < names.size() ? ", ..." : "");
     if (name.empty())
         throw archive.error(fmt::format("it contains {} arrays: {}", names.size(), list), "name the one to read, array: NAME");
-    throw archive.error(fmt::format("it has no '{}'", printable(name)), fmt::format("it contains {}", list));
+    throw archive.error(fmt::format("it has no array '{}'", printable(name)), fmt::format("it contains {}", list));
 }
 
 }  // namespace

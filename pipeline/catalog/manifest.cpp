@@ -27,7 +27,8 @@ constexpr int kManifestFormat = 2;
 constexpr ParamType kParamTypes[] = {ParamType::Integer, ParamType::Number, ParamType::Boolean,
                                      ParamType::Text,    ParamType::Choice, ParamType::Network,
                                      ParamType::Dataset, ParamType::File,   ParamType::Threads,
-                                     ParamType::Numbers, ParamType::Precision, ParamType::Device};
+                                     ParamType::Numbers, ParamType::Precision, ParamType::Device,
+                                     ParamType::Folder};
 constexpr PortKind kPortKinds[] = {PortKind::Array, PortKind::Model, PortKind::Metrics, PortKind::History,
                                     PortKind::Arrays, PortKind::File, PortKind::Folder};
 constexpr PortRole kPortRoles[] = {PortRole::Images,         PortRole::Labels,   PortRole::Predictions, PortRole::NoisyImages,

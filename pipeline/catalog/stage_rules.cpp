@@ -181,7 +181,7 @@ private:
         if (rule.kind == ShapeRule::Kind::Dataset &&
             (!is_param("dataset", ParamType::Dataset) || d_.param("split") == nullptr))
             return "has a shape that needs the parameters 'dataset' and 'split'";
-        if (rule.kind == ShapeRule::Kind::File && !is_param(rule.file, ParamType::File))
+        if (rule.kind == ShapeRule::Kind::File && !is_param(rule.file, ParamType::File) && !is_param(rule.file, ParamType::Folder))
             return fmt::format("has a shape that needs a file '{}'", rule.file);
         if (rule.kind != ShapeRule::Kind::Network) return std::nullopt;
         if (!is_param(rule.net, ParamType::Network) && !is_model_input(rule.net))
@@ -288,7 +288,8 @@ std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
     const std::string_view name = text.substr(0, open);
     const auto words = parts(text.substr(open + 1, text.size() - open - 2));
     if (!std::ranges::all_of(words, is_identifier)) return std::nullopt;
-    if (name == "file" && words.size() == 1) return ShapeRule{.kind = ShapeRule::Kind::File, .file = std::string(words[0])};
+    if ((name == "file" || name == "rows") && words.size() == 1)
+        return ShapeRule{.kind = ShapeRule::Kind::File, .file = std::string(words[0]), .rows_alone = name == "rows"};
     if (name == "dataset" && words.size() == 1)
         return ShapeRule{.kind = ShapeRule::Kind::Dataset, .role = std::string(words[0])};
     if (name != "network" || words.size() < 2 || words.size() > 3) return std::nullopt;

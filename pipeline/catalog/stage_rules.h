@@ -29,6 +29,7 @@ struct ShapeRule {
     std::string layer{};            // Network: the parameter that names the layer; or ""
     std::string role{};             // Dataset
     std::string file{};             // File: the parameter
+    bool rows_alone = false;        // File: only as many rows
 };
 
 // nullopt if the text is not a rule.

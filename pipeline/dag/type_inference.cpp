@@ -8,8 +8,10 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 
 #include "pipeline/catalog/stage_rules.h"
+#include "pipeline/core/reshape.h"
 #include "pipeline/network/loss_rules.h"
 #include "pipeline/network/metric_names.h"
 #include "pipeline/network/network_summary.h"
@@ -459,11 +461,22 @@ std::optional<Shape> NodeTyper::file_shape(const ShapeRule& rule) {
     if (file == nullptr) return std::nullopt;
     Shape shape = file->header->shape;
     if (!shape.empty() && node_.params.given("limit")) shape.front() = std::min(shape.front(), node_.params.integer("limit"));
+    if (rule.rows_alone) return Shape(shape.begin(), shape.begin() + std::min<std::ptrdiff_t>(1, std::ssize(shape)));
+    const std::string name = printable(file->path.filename().string());
+    if (node_.params.given("reshape")) {
+        const auto other = reshaped(shape, node_.params.numbers("reshape"));
+        if (const auto* cannot = std::get_if<CannotReshape>(&other)) {
+            diagnostics_.add(node_.params.value("reshape").place(), fmt::format("{} cannot be reshaped: {}", name, cannot->because),
+                             kReshapeIs);
+            return std::nullopt;
+        }
+        shape = std::get<Shape>(other);
+    }
     if (!node_.params.given("layout") || node_.params.text("layout") != "nhwc") return shape;
     if (shape.size() != 4) {
         diagnostics_.add(node_.params.value("layout").place(),
-                         fmt::format("layout nhwc is for an array [N, H, W, C], {} is {} {}", printable(file->path.filename().string()),
-                                     name_of(file->header->dtype), extents_text(file->header->shape)));
+                         fmt::format("layout nhwc is for an array [N, H, W, C], {} is {} {}", name, name_of(file->header->dtype),
+                                     extents_text(shape)));
         return std::nullopt;
     }
     return Shape{shape[0], shape[3], shape[1], shape[2]};

@@ -101,7 +101,8 @@ Diagnostics DagSource::mistakes() const {
     return document_.mistakes;
 }
 
-Dag DagSource::build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const {
+Dag DagSource::build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets,
+                     const ArrayTypeReader& array_type) const {
     Diagnostics diagnostics = mistakes();
     const ConfigValue& document = document_.root;
     Dag dag;
@@ -113,7 +114,7 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
     (void)interpolation.flattened();  // so that mistakes in unused parameters are reported, too
     const NamedNetworks networks = read_networks(map_section(document, "networks"), interpolation, diagnostics);
 
-    ParamReader params(networks, datasets, document_.folders, interpolation, diagnostics);
+    ParamReader params(networks, datasets, document_.folders, array_type, interpolation, diagnostics);
     CommandReader commands(document_.folders, interpolation, diagnostics);
     StageReader stages(catalog, params, commands, interpolation, diagnostics);
     const ConfigValue section = stages_with(settings.set, document);

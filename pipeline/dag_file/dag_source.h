@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/array_files/array_file.h"
 #include "pipeline/dag/dag.h"
 #include "pipeline/dag_file/dag_includes.h"
 #include "pipeline/dataset/dataset.h"
@@ -52,8 +53,10 @@ public:
     [[nodiscard]] std::string name() const;  // of its DAGs; what it is if the file has mistakes is not defined
     [[nodiscard]] const ConfigValue& document() const { return document_.root; }  // with its includes
     [[nodiscard]] std::vector<std::filesystem::path> files() const;         // the file and all that it includes
-    // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once.
-    [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets) const;
+    // The DAG under `settings`, with everything checked; throws Error{Usage} with all mistakes at once. `array_type`: of the files that it
+    // reads.
+    [[nodiscard]] Dag build(const Settings& settings, const Catalog& catalog, const DatasetIndex& datasets,
+                            const ArrayTypeReader& array_type = array_type_of_file) const;
     // The parameters under `settings`, flattened to dotted names ("train.epochs"), for sweeps and reports.
     [[nodiscard]] std::vector<std::pair<std::string, ConfigValue>> parameters(const Settings& settings) const;
 

@@ -27,6 +27,8 @@ std::string_view wanted(const ParamDescription& param) {
             return "the name of a dataset";
         case ParamType::File:
             return "the path of a file";
+        case ParamType::Folder:
+            return "the path of a folder";
         case ParamType::Precision:
             return "fp32, bf16 or auto";
         case ParamType::Device:
@@ -191,6 +193,7 @@ CheckedParam check_param(const ParamDescription& param, const ConfigValue& value
         case ParamType::Text:
         case ParamType::Dataset:
         case ParamType::File:
+        case ParamType::Folder:
             break;
     }
     return text_of(value);

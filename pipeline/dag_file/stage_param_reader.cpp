@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "pipeline/array_files/array_file.h"
 #include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
@@ -36,12 +35,16 @@ std::optional<ParamValue> network_from(const ConfigValue& layers, Diagnostics& d
     return ParamValue(std::move(network), layers.place());
 }
 
-// Of the parameters that a stage with the shape rule file(...) may have (pipeline/stage.h). A bad `columns` is reported by the stage.
-ArraySelection selection_from(const std::map<std::string, ParamValue>& values) {
+// Of the parameters that a stage with the shape rule file(...) may have (pipeline/stage.h). nullopt: one is a mistake, which is reported.
+std::optional<ArraySelection> selection_from(const std::map<std::string, ParamValue>& values, Diagnostics& diagnostics) {
     ArraySelection selection;
     if (const auto array = values.find("array"); array != values.end() && !array->second.is_null()) selection.name = array->second.text();
-    if (const auto columns = values.find("columns"); columns != values.end()) selection.columns = parse_columns(columns->second.text());
-    return selection;
+    const auto columns = values.find("columns");
+    if (columns == values.end() || columns->second.is_null()) return selection;
+    selection.columns = parse_columns(columns->second.text());
+    if (selection.columns) return selection;
+    diagnostics.add(columns->second.place(), fmt::format("'{}' is not a range of columns", printable(columns->second.text())), kColumnsAre);
+    return std::nullopt;
 }
 
 // Whether an output has the type of the array in the file that `param` names.
@@ -156,7 +159,7 @@ bool ParamReader::add_files(const StageDescription& stage, const Values& values,
         const auto found = values.find(param.name);
         if (found == values.end() || found->second.is_null()) continue;
         if (param.type == ParamType::Dataset) good = add_dataset(stage, values, found->second, files) && good;
-        if (param.type == ParamType::File) good = add_file(stage, param, values, place, files) && good;
+        if (param.type == ParamType::File || param.type == ParamType::Folder) good = add_file(stage, param, values, place, files) && good;
     }
     return good;
 }
@@ -202,21 +205,43 @@ bool ParamReader::add_file(const StageDescription& stage, const ParamDescription
     const std::filesystem::path folder = known == folders_.end() ? "" : known->second;
     const std::filesystem::path path = folder / std::filesystem::path(value.text());
     std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-        const std::string_view kind = special_kind_of(path);
+    const std::filesystem::file_status status = std::filesystem::status(path, error);
+    const bool wants_folder = param.type == ParamType::Folder;
+    if (wants_folder ? !std::filesystem::is_directory(status) : !std::filesystem::is_regular_file(status)) {
         const std::string name = printable(value.text());
         const std::string from = folder.empty() ? "the DAG file's folder" : printable(folder.string());
-        diagnostics_.add(value.place(), kind.empty() ? "there is no file " + name : fmt::format("this is {}, not a file: {}", kind, name),
-                         "relative paths begin at " + from);
+        if (wants_folder && std::filesystem::exists(status))
+            diagnostics_.add(value.place(), "this is not a folder: " + name, "a single file is read by kind: read, file: " + name);
+        else if (std::filesystem::is_directory(status))
+            diagnostics_.add(value.place(), "this is a folder, not a file: " + name,
+                             "a folder of images, one subfolder a class, is read by kind: read_images, folder: " + name);
+        else if (const std::string_view kind = special_kind_of(path); !wants_folder && !kind.empty())
+            diagnostics_.add(value.place(), fmt::format("this is {}, not a file: {}", kind, name), "relative paths begin at " + from);
+        else
+            diagnostics_.add(value.place(), fmt::format("there is no {} {}", wants_folder ? "folder" : "file", name),
+                             "relative paths begin at " + from);
         return false;
     }
     SourceFile file;
+    file.is_folder = wants_folder;
     file.role = param.name;
     file.path = path;
     file.place = value.place();
-    if (is_array_file(stage, param)) file.header = array_type_of_file(path, selection_from(values));
+    const bool good = !is_array_file(stage, param) || read_header(file, values);
     files.push_back(std::move(file));
-    return true;
+    return good;
+}
+
+bool ParamReader::read_header(SourceFile& file, const Values& values) {
+    const auto selection = selection_from(values, diagnostics_);
+    if (!selection) return false;
+    try {
+        file.header = array_type_(file.path, *selection);
+        return true;
+    } catch (const Error& error) {
+        for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(file.place, one.message, one.hint);
+        return false;
+    }
 }
 
 }  // namespace satdl

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pipeline/array_files/array_file.h"
 #include "pipeline/dag_file/interpolation.h"
 #include "pipeline/dag_file/param_check.h"
 #include "pipeline/dataset/dataset.h"
@@ -34,11 +35,12 @@ using Folders = std::map<const SourceText*, std::filesystem::path>;
 class ParamReader {
 public:
     // `folders`: by file, where the relative paths of the stages in it begin. References outlive this.
-    ParamReader(const NamedNetworks& networks, const DatasetIndex& datasets, const Folders& folders,
+    ParamReader(const NamedNetworks& networks, const DatasetIndex& datasets, const Folders& folders, const ArrayTypeReader& array_type,
                 Interpolation& interpolation, Diagnostics& diagnostics)
         : networks_(networks),
           datasets_(datasets),
           folders_(folders),
+          array_type_(array_type),
           interpolation_(interpolation),
           diagnostics_(diagnostics) {}
 
@@ -55,12 +57,15 @@ private:
     bool add_files(const StageDescription& stage, const Values& values, const Place& place,
                    std::vector<SourceFile>& files);
     bool add_dataset(const StageDescription& stage, const Values& values, const ParamValue& name, std::vector<SourceFile>& files);
+    // A file or a folder, as the parameter's type says.
     bool add_file(const StageDescription& stage, const ParamDescription& param, const Values& values, const Place& place,
                   std::vector<SourceFile>& files);
+    bool read_header(SourceFile& file, const Values& values);
 
     const NamedNetworks& networks_;
     const DatasetIndex& datasets_;
     const Folders& folders_;
+    const ArrayTypeReader& array_type_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
     std::unordered_map<const ParamDescription*, std::optional<ParamValue>> fallbacks_;

@@ -11,17 +11,16 @@
 
 namespace satdl {
 
-inline herr_t add_hdf5_error(unsigned, const H5E_error2_t* error, void* text) {
-    auto& words = *static_cast<std::string*>(text);
-    if (!words.empty()) words += "; ";
-    words += error->desc;
-    return 0;
+inline herr_t take_hdf5_error(unsigned, const H5E_error2_t* error, void* text) {
+    *static_cast<std::string*>(text) = error->desc;
+    return 1;  // no more
 }
 
+// With the innermost of HDF5's errors: it is the cause of all others.
 [[noreturn]] inline void fail_in_hdf5(std::string_view what) {
-    std::string words;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, add_hdf5_error, &words);
-    throw Error(ExitCode::Store, fmt::format("HDF5 cannot {}: {}", what, printable(words)));
+    std::string cause;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_hdf5_error, &cause);
+    throw Error(ExitCode::Store, fmt::format("HDF5 cannot {}: {}", what, printable(cause)));
 }
 
 template <typename Result>

@@ -16,8 +16,21 @@ namespace {
 
 constexpr std::size_t kFixedBytes = kImportMagic.size() + 2;
 
+std::uint64_t bytes_of_file(const std::filesystem::path& path) {
+    std::error_code failed;
+    const std::uintmax_t bytes = std::filesystem::file_size(path, failed);
+    if (!failed) return bytes;
+    throw Error(ExitCode::Store, fmt::format("{}: cannot be read: {}", printable(path.string()), failed.message()), "check the path");
+}
+
+ProcessResult run_reader(const std::filesystem::path& path, const std::string& name, const std::string& how_much, ImportReceiver& receiver) {
+    return run_process({(program_folder() / "satdl-read-hdf5").string(), std::filesystem::absolute(path).string(), name, how_much},
+                       [&](std::span<const std::byte> piece) { return receiver.take(piece); });
+}
+
 // The error for a reader that returned no array.
-Error refusal(const std::string& file, const ProcessResult& result) {
+Error refusal(const std::filesystem::path& path, const ProcessResult& result) {
+    const std::string file = printable(path.string());
     const std::string advice = "the file is damaged or malicious; if you trust it, h5repack may repair it";
     if (result.kind == ProcessResult::Kind::Ended && result.code == kImportRefused) {
         const std::string mark = printable(std::string(1, kImportHintMark));
@@ -72,6 +85,7 @@ bool ImportReceiver::start() {
     }
     if (empty) bytes = 0;
     if (bytes > kImportMaxOfSmallFiles && bytes / kImportMaxExpansion / kImportMaxWidening > file_bytes_) return false;
+    if (wanted_ == Wanted::Type) return true;
     bytes_ = bytes;
     storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
     return true;
@@ -100,23 +114,30 @@ std::optional<Array> ImportReceiver::array() const {
     return Array(dtype_, shape_, {storage_.get(), bytes_}, storage_);
 }
 
+std::optional<ArrayType> ImportReceiver::type() const {
+    if (!started_ || wanted_ != Wanted::Type) return std::nullopt;
+    return ArrayType{dtype_, shape_};
+}
+
 Array import_hdf5(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
-    const std::string file = printable(path.string());
-    std::error_code failed;
-    const std::uintmax_t file_bytes = std::filesystem::file_size(path, failed);
-    if (failed) throw Error(ExitCode::Store, fmt::format("{}: cannot be read: {}", file, failed.message()), "check the path");
-    ImportReceiver receiver(file_bytes);
+    ImportReceiver receiver(bytes_of_file(path));
     try {
-        const ProcessResult result =
-            run_process({(program_folder() / "satdl-read-hdf5").string(), std::filesystem::absolute(path).string(), name,
-                         limit ? fmt::format("{}", *limit) : "all"},
-                        [&](std::span<const std::byte> piece) { return receiver.take(piece); });
+        const ProcessResult result = run_reader(path, name, limit ? fmt::format("{}", *limit) : kImportAll, receiver);
         std::optional<Array> array = receiver.array();
         if (result.good() && array) return *std::move(array);
-        throw refusal(file, result);
+        throw refusal(path, result);
     } catch (const std::bad_alloc&) {
-        throw Error(ExitCode::Store, fmt::format("{}: not enough memory for its array", file), "read fewer samples, for example limit: 1000");
+        throw Error(ExitCode::Store, fmt::format("{}: not enough memory for its array", printable(path.string())),
+                    "read fewer samples, for example limit: 1000");
     }
+}
+
+ArrayType import_hdf5_type(const std::filesystem::path& path, const std::string& name) {
+    ImportReceiver receiver(bytes_of_file(path), ImportReceiver::Wanted::Type);
+    const ProcessResult result = run_reader(path, name, kImportType, receiver);
+    std::optional<ArrayType> type = receiver.type();
+    if (result.good() && type) return *std::move(type);
+    throw refusal(path, result);
 }
 
 }  // namespace satdl

@@ -3,7 +3,7 @@
 // is trusted as little as the file. This header is the parent's side and the protocol between the two.
 //
 // Over the pipe: kImportMagic, the element type and the number of dimensions as a byte each, the extents as 64 bits
-// little-endian, then the elements and nothing else. A refusal is exit code kImportRefused, its message on stderr.
+// little-endian, then the elements (unless only the type is wanted) and nothing else. A refusal is exit code kImportRefused, its message on stderr.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,8 @@ namespace satdl {
 
 inline constexpr std::string_view kImportMagic = "satdl-array-1\n";
 inline constexpr int kImportRefused = 65;
+inline constexpr const char* kImportAll = "all";    // in place of a limit
+inline constexpr const char* kImportType = "type";  // ... and of the elements
 inline constexpr char kImportHintMark = '\x1f';  // on stderr, between what is wrong and what to do
 inline constexpr std::size_t kImportMaxDimensions = 32;
 // More bytes of elements than this for each byte of the file are refused: deflate, the strongest of HDF5's own, reaches 1032.
@@ -33,16 +35,19 @@ inline constexpr std::uint64_t kImportMaxOfSmallFiles = 1 << 20;  // ... beyond 
 // Takes the other side's output piece by piece, as a ProcessSink; allocates nothing that the file's size does not justify.
 class ImportReceiver {
 public:
-    explicit ImportReceiver(std::uint64_t file_bytes) : file_bytes_(file_bytes) {}
+    enum class Wanted { Array, Type };
+    explicit ImportReceiver(std::uint64_t file_bytes, Wanted wanted = Wanted::Array) : file_bytes_(file_bytes), wanted_(wanted) {}
 
     [[nodiscard]] bool take(std::span<const std::byte> piece);  // false: this violates the protocol
-    // The array, if it is complete.
+    // The array, if it is complete and wanted; its type, likewise.
     [[nodiscard]] std::optional<Array> array() const;
+    [[nodiscard]] std::optional<ArrayType> type() const;
 
 private:
     [[nodiscard]] bool start();
 
     const std::uint64_t file_bytes_;
+    const Wanted wanted_;
     std::string header_;
     bool started_ = false;
     DType dtype_ = DType::UInt8;
@@ -51,9 +56,10 @@ private:
     std::size_t bytes_ = 0, filled_ = 0;
 };
 
-// The array `name` ("group/data"; "": the only one in the file), or its first `limit` entries along the first dimension.
-// Throws Error{Store} naming the file, whatever the file does to its reader.
+// The array `name` ("group/data"; "": the only one in the file), or its first `limit` entries along the first dimension; and what it is
+// like, without reading its elements. Each throws Error{Store} naming the file, whatever the file does to its reader.
 [[nodiscard]] Array import_hdf5(const std::filesystem::path& file, const std::string& name,
                                       std::optional<std::int64_t> limit = {});
+[[nodiscard]] ArrayType import_hdf5_type(const std::filesystem::path& file, const std::string& name);
 
 }  // namespace satdl

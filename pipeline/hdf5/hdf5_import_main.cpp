@@ -1,5 +1,5 @@
-// satdl-read-hdf5 FILE NAME LIMIT|all: one array of an untrusted HDF5 file, on stdout, in the format of pipeline/hdf5/hdf5_import.h.
-// Started by the stage `read`, whose process never parses such a file itself.
+// satdl-read-hdf5 FILE NAME LIMIT|all|type: one array of an untrusted HDF5 file, or its type, on stdout, in the format of
+// pipeline/hdf5/hdf5_import.h. Started by the stage `read` and by whoever plans it: their processes never parse such a file themselves.
 #include <fmt/format.h>
 #include <hdf5.h>
 #include <sys/stat.h>
@@ -33,10 +33,11 @@ void write_out(std::span<const std::byte> bytes) {
 
 void read(const std::filesystem::path& path, const std::string& name, const std::string& limit_text) {
     std::optional<std::int64_t> limit;
-    if (limit_text != "all") {
+    const bool only_type = limit_text == kImportType;
+    if (limit_text != kImportAll && !only_type) {
         std::int64_t number = 0;
         const auto [end, failed] = std::from_chars(limit_text.data(), limit_text.data() + limit_text.size(), number);
-        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "LIMIT must be a number or all");
+        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "LIMIT must be a number, all or type");
         limit = number;
     }
     struct stat status {};
@@ -55,7 +56,7 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
         const std::string header = import_header(dtype, shape);
         write_out(std::as_bytes(std::span(header)));
     };
-    sink.bytes = write_out;
+    if (!only_type) sink.bytes = write_out;
     read_hdf5(path, file_bytes, name, limit, sink);
 }
 
@@ -73,7 +74,7 @@ int refuse(const std::string& message, const std::string& hint) {
 }
 
 int work(int argc, char** argv) {
-    if (argc != 4) return refuse("usage: satdl-read-hdf5 FILE NAME LIMIT|all (the stage `read` calls it)", "");
+    if (argc != 4) return refuse("usage: satdl-read-hdf5 FILE NAME LIMIT|all|type (the stage `read` calls it)", "");
     try {
         read(argv[1], argv[2], argv[3]);
     } catch (const Error& error) {

@@ -427,7 +427,7 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, cons
     harden_hdf5();
     const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
     checked(H5Pset_cache(access.get(), 0, 521, kMaxChunkBytes, 1.0), "set the cache");
-    const Hdf5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it: is it a complete HDF5 file?");
+    const Hdf5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it");
     const Hdf5Id dataset = open_array(file.get(), name.empty() ? only_array(file.get()) : name);
     const ArrayInfo array = inspect(dataset.get(), file_bytes);
     Extents extents = array.extents;
@@ -436,7 +436,7 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, cons
     if (std::ranges::any_of(extents, [](hsize_t extent) { return extent >> 62 != 0; }))
         refuse(fmt::format("its shape {} is impossible", text_of(extents)), "is the file truncated?");
     sink.begin(array.type.dtype, Shape(extents.begin(), extents.end()), empty ? 0 : std::max(array.bytes, array.unpacked));
-    if (empty) return;
+    if (empty || !sink.bytes) return;
     Pieces pieces(dataset.get(), array, sink);
     if (extents.empty()) pieces.read_scalar();
     else pieces.read(extents);

@@ -16,7 +16,7 @@ namespace satdl {
 struct ImportSink {
     // Before the first byte; `stored_as_bytes`: what must be unpacked for the whole array, a measure of the work.
     std::function<void(DType dtype, const Shape& shape, std::uint64_t stored_as_bytes)> begin;
-    std::function<void(std::span<const std::byte>)> bytes;
+    std::function<void(std::span<const std::byte>)> bytes;  // empty: the elements are not wanted
 };
 
 // Refused, by Error{Store}: whatever leads to another file (external storage, external links, virtual datasets), filters that are neither

@@ -67,6 +67,34 @@ std::vector<TreeFile> in_order(std::vector<TreeFile> files) {
     return files;
 }
 
+constexpr int kDeepest = 16;
+constexpr std::size_t kMostFiles = 10'000'000;
+
+Error unlisted(const fs::path& path, const std::string& message, const char* hint) {
+    return Error(ExitCode::Store, fmt::format("{}: {}", printable(path.string()), message), hint);
+}
+
+void add_visible(const fs::path& folder, const std::string& prefix, int depth, std::vector<std::string>& names) {
+    if (depth > kDeepest) throw unlisted(folder, "is too deep a folder", "is there a link to a folder above it?");
+    const std::size_t before = names.size();
+    std::error_code failed;
+    for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
+        const std::string name = entry->path().filename().string();
+        if (name.starts_with('.')) continue;
+        std::error_code unknown;
+        if (entry->is_regular_file(unknown)) {
+            names.push_back(prefix + name);
+        } else if (entry->is_directory(unknown)) {
+            add_visible(entry->path(), prefix + name + "/", depth + 1, names);
+        } else {
+            throw unlisted(entry->path(), "is neither a file nor a folder", "remove it: is it a link that leads nowhere?");
+        }
+        if (names.size() > kMostFiles) throw unlisted(folder, fmt::format("has more than {} files", kMostFiles), "is it the right folder?");
+    }
+    if (failed) throw unlisted(folder, fmt::format("cannot be listed: {}", failed.message()), "check the path");
+    if (names.size() == before && !prefix.empty()) names.push_back(prefix);
+}
+
 }  // namespace
 
 std::vector<TreeFile> files_below(const fs::path& root) {
@@ -83,6 +111,13 @@ std::vector<TreeFile> files_matching(const fs::path& root, const std::string& pa
     std::vector<TreeFile> found;
     if (!parts.empty()) add_matching(root, "", parts, found);
     return in_order(std::move(found));
+}
+
+std::vector<std::string> visible_files_below(const fs::path& folder) {
+    std::vector<std::string> names;
+    add_visible(folder, "", 0, names);
+    std::ranges::sort(names);
+    return names;
 }
 
 }  // namespace satdl

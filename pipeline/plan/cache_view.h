@@ -19,7 +19,7 @@ public:
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override;
     [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }
-    [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override { return files_.stamp(file.path); }
+    [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override { return source_stamp(file, files_); }
     [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {
         return index_.seconds(key, kind);
     }

@@ -118,6 +118,7 @@ std::string subject(const KeyPart& part) {
 std::string changed(const KeyPart& before, const KeyPart& now) {
     constexpr std::string_view kParam = "param ";
     if (now.name == "file file") return "its file changed";
+    if (now.name == "file folder") return "a file in its folder changed";
     if (now.name.starts_with(kSource)) return fmt::format("{} changed", printable(now.name.substr(kSource.size())));
     if (!now.name.starts_with(kParam)) {
         const bool digest = now.name.starts_with("input ") || now.name.starts_with("file ");

@@ -12,9 +12,9 @@ namespace {
 
 bool is_default(const ParamDescription& param, const ParamValue& value) { return param.fallback && value.text() == *param.fallback; }
 
-// Files and datasets count by their files' content; threads, precision and device by what they resolve to.
+// Files, folders and datasets count by their files' content; threads, precision and device by what they resolve to.
 bool is_part_of_key(const ParamDescription& param) {
-    return param.changes_result && param.type != ParamType::File && param.type != ParamType::Dataset &&
+    return param.changes_result && param.type != ParamType::File && param.type != ParamType::Folder && param.type != ParamType::Dataset &&
            param.type != ParamType::Threads && param.type != ParamType::Precision && param.type != ParamType::Device;
 }
 

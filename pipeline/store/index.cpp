@@ -59,6 +59,11 @@ std::string fields_of(const FileStamp& identity) {
     return text;
 }
 
+// No path: those are absolute.
+std::string array_type_name(const Digest& content, const std::string& array) {
+    return fmt::format("array type {} {}", content.hex(), array);
+}
+
 std::string history_name(const std::string& dag, const std::string& stage) {
     std::string name;
     add_field(name, dag);
@@ -131,6 +136,26 @@ void Index::put_file_digest(const fs::path& path, const FileStamp& identity, con
     file_->access([&](IndexDatabase& file) {
         file.put(IndexDatabase::IndexTable::Files, fs::absolute(path).lexically_normal().string(), fields);
     });
+}
+
+std::optional<ArrayType> Index::array_type(const Digest& content, const std::string& name) {
+    return file_->access([&](IndexDatabase& file) -> std::optional<ArrayType> {
+        const auto row = file.get(IndexDatabase::IndexTable::Files, array_type_name(content, name));
+        if (!row) return std::nullopt;
+        Fields fields(*row);
+        const auto dtype = dtype_from_name(fields.next());
+        if (!dtype) throw damaged_row("a row's element type is invalid");
+        ArrayType type{*dtype, {}};
+        while (!fields.empty()) type.shape.push_back(fields.number<std::int64_t>());
+        return type;
+    });
+}
+
+void Index::put_array_type(const Digest& content, const std::string& name, const ArrayType& type) {
+    std::string fields;
+    add_field(fields, name_of(type.dtype));
+    for (const std::int64_t extent : type.shape) add_field(fields, std::to_string(extent));
+    file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Files, array_type_name(content, name), fields); });
 }
 
 std::optional<StageHistory> Index::history(const std::string& dag, const std::string& stage) {

@@ -1,5 +1,5 @@
-// What can be looked up quickly, in SQLite: which artifacts exist, digests of source files with what stat said of them,
-// the history of stages. Disposable: deleted or damaged, it is rebuilt from the artifacts and the run records.
+// What can be looked up quickly, in SQLite: which artifacts exist, digests of source files with what stat said of them, what their headers
+// say, the history of stages. Disposable: deleted or damaged, it is rebuilt from the artifacts and the run records.
 //
 // SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
 // A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot
@@ -54,6 +54,10 @@ public:
 
     [[nodiscard]] std::optional<Digest> file_digest(const std::filesystem::path& path, const FileStamp& identity);
     void put_file_digest(const std::filesystem::path& path, const FileStamp& identity, const Digest& digest);
+
+    // Of the array `name` in a source file with this content.
+    [[nodiscard]] std::optional<ArrayType> array_type(const Digest& content, const std::string& name);
+    void put_array_type(const Digest& content, const std::string& name, const ArrayType& type);
 
     [[nodiscard]] std::optional<StageHistory> history(const std::string& dag, const std::string& stage);
     void put_history(const std::string& dag, const std::string& stage, const StageHistory& history);

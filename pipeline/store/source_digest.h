@@ -1,4 +1,5 @@
-// The digest of a source file, which is read only if stat says that it may have changed.
+// The digest of a source file, which is read only if stat says that it may have changed. That of a folder is one of the names and contents
+// of the files in it.
 #pragma once
 
 #include "pipeline/core/digest.h"
@@ -14,5 +15,8 @@ namespace satdl {
 [[nodiscard]] Digest source_digest(const SourceFile& file, Index& index, FileSystem& files);
 // The same without an index: by reading it.
 [[nodiscard]] Digest source_digest(const SourceFile& file, FileSystem& files);
+
+// What stat says of it; of a folder: of all files in it together. nullopt if it is not there.
+[[nodiscard]] std::optional<FileStamp> source_stamp(const SourceFile& file, FileSystem& files);
 
 }  // namespace satdl

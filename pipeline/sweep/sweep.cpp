@@ -328,9 +328,9 @@ bool changes_seeds_alone(const Dag& dag, const PairOfPoints& pair) {
 
 // The DAG at one point; its mistakes are reported with the point.
 Dag build_point(const DagSource& source, const Settings& settings, const std::string& where, const Catalog& catalog,
-                const DatasetIndex& datasets) {
+                const DatasetIndex& datasets, const ArrayTypeReader& array_type) {
     try {
-        return source.build(settings, catalog, datasets);
+        return source.build(settings, catalog, datasets, array_type);
     } catch (const Error& error) {
         std::vector<Diagnostic> diagnostics = error.diagnostics();
         if (!where.empty())
@@ -381,7 +381,7 @@ void mark_unused_axes(Sweep& sweep, const std::function<bool(NodeId)>& runs) {
 }
 
 Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design, const Catalog& catalog,
-                 const DatasetIndex& datasets) {
+                 const DatasetIndex& datasets, const ArrayTypeReader& array_type) {
     check_known(source, settings, design.axes);
     Sweep sweep;
     sweep.axes = design.axes;
@@ -395,7 +395,7 @@ Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepD
         for (std::size_t axis = 0; axis < sweep.axes.size(); ++axis)
             point.values.emplace_back(sweep.axes[axis].name, text_of(sweep.axes[axis].values[grid.points[i][axis]]));
         Dag dag = build_point(source, settings_at(design, design.points[i], settings), text_of(sweep.axes, grid.points[i]), catalog,
-                              datasets);
+                              datasets, array_type);
         for (const Node& node : dag.nodes) point.names.push_back(node.name);
         point.nodes = merger.add(std::move(dag));
         for (std::size_t k = 0; k < point.nodes.size(); ++k) {

@@ -21,6 +21,8 @@ HEADERS = {
     "SQLite": r"sqlite3\.h",
     "spdlog": r"spdlog/",
     "zlib": r"zlib\.h",
+    "libpng": r"png\.h",
+    "libjpeg": r"j(peglib|error)\.h",
 }
 NEVER = r"torch/|ATen/|c10/|CLI/|stages/|commands/|report/"
 

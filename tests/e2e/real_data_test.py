@@ -97,23 +97,24 @@ class RealData(satdl.Case):
         self.assertFalse((self.folder / "never").exists() or (self.folder / "never-results").exists())
 
     def test_a_network_that_cannot_take_its_data_fails_in_the_smoke_run_by_name(self):
-        with h5py.File(self.folder / "rows.h5", "w") as file:  # whose shape shows only when it is read
-            file["rows"] = numpy.zeros((300, 5), dtype="float32")
+        numpy.save(self.folder / "rows.npy", numpy.zeros((300, 5), dtype="float32"))
         numpy.save(self.folder / "classes.npy", numpy.zeros(300, dtype="uint8"))
         dag = self.write("wrong.yaml", """\
 name: wrong
 networks: {images: [{conv: 4}, flatten, {dense: 2, activation: softmax}]}
 stages:
-  x: {kind: read, file: rows.h5}
+  rows: {kind: read, file: rows.npy}
+  x: {kind: unforeseen, in: {x: rows.data}}
   y: {kind: read, file: classes.npy}
   model: {kind: train, in: {x: x.data, target: y.data}, net: images, loss: cross_entropy}
   test: {kind: evaluate, in: {model: model.model, x: x.data, target: y.data}, loss: cross_entropy}
 """)
+        self.environment["SATDL_STAGES"] = str(satdl.SIMPLE)
         out = self.call("run", dag, "--smoke", code=1)
         self.assertRegex(out, r"(?m)^failed   model  .*conv_1")
         self.assertRegex(out, r"(?m)^skipped  test   needs model, which failed$")
         self.write("wrong.yaml", dag.read_text().replace("{conv: 4}, ", ""))
-        self.assertIn("4 stages fit together", self.call("run", dag, "--smoke"))
+        self.assertIn("5 stages fit together", self.call("run", dag, "--smoke"))
 
     def test_the_summary_ends_with_p_against_p0(self):
         out = self.call("run", *self.small)

@@ -90,8 +90,9 @@ class Read(satdl.Case):
             save(self.folder / "a.npz", images=images, labels=labels)
             numpy.testing.assert_array_equal(self.array("a.npz", array="images"), images)
             numpy.testing.assert_array_equal(self.array("a.npz", array="labels", limit=2), labels[:2])
-            self.call("run", self.dag("x: {kind: read, file: a.npz}"), code=1)
-            self.assertIn("it contains 2 arrays: images, labels", self.err)
+            for arguments, message in (("", "it contains 2 arrays: images, labels"), (", array: image", "a.npz: it has no array 'image'")):
+                self.call("run", "-n", self.dag(f"x: {{kind: read, file: a.npz{arguments}}}"), code=2)
+                self.assertIn(message, self.err)
             dag = self.dag("x: {kind: read, file: a.npz, array: images}", "u: {kind: normalise, in: {images: x.data}}")
             self.call("run", "-n", dag, code=2)
             self.assertIn("x.data is float64 [4, 3]", self.err)
@@ -103,8 +104,12 @@ class Read(satdl.Case):
         labels = self.array("f.csv", columns=3, dtype="int64")
         self.assertEqual((labels.shape, str(labels.dtype), list(labels)), ((2,), "int64", [0, 1]))
         (self.folder / "f.csv").write_text("length,width,kind\n5.1,3.5,rose\n")
-        self.call("run", self.dag("x: {kind: read, file: f.csv}"), code=1)
-        self.assertIn("line 2, column 3: 'rose' is not a number", self.err)
+        for arguments, message in (("", "f.csv: line 2, column 3: 'rose' is not a number"), (", columns: 3-4", "f.csv: has 3 columns, not 4"),
+                                   (", columns: width", "'width' is not a range of columns")):
+            self.call("run", "-n", self.dag(f"x: {{kind: read, file: f.csv{arguments}}}"), code=2)
+            self.assertRegex(self.err, rf"read\.yaml:4:\d+: error: .*{message}")
+        (self.folder / "f.csv").write_text("length;width\n5.1;3.5\n")
+        numpy.testing.assert_array_equal(self.array("f.csv"), [[5.1, 3.5]])
 
     def test_mistakes_have_their_line_before_anything_runs(self):
         self.save("doubles.npy", numpy.random.default_rng(0).random((8, 64)))
@@ -141,8 +146,18 @@ class Read(satdl.Case):
         self.assertEqual(str(self.array("d.npy").dtype), "float64")
         self.assertEqual(self.ran(self.dag("x: {kind: read, file: d.npy, dtype: null, lossy: false}")), set())
         self.call("run", self.dag("x: {kind: read, file: d.npy, dtype: int32}"), code=1)
-        self.assertIn("element 0 is 0.6369616873214543, which int32 does not have", self.err)
+        self.assertIn("d.npy: element [0, 0] is 0.6369616873214543, which int32 does not have", self.err)
         self.assertIn("lossy: true takes the nearest value instead", self.err)
+
+    def test_another_shape_for_each_entry(self):
+        rows = numpy.random.default_rng(0).random((3, 12))
+        self.save("r.npy", rows)
+        numpy.testing.assert_array_equal(self.array("r.npy", reshape="[1, 4, 3]"), rows.reshape(3, 1, 4, 3))
+        self.assertIn("1 stage runs", self.call("run", self.dag("x: {kind: read, file: r.npy, reshape: [2, 6]}"), "--smoke"))
+        self.call("run", "-n", self.dag("x: {kind: read, file: r.npy, reshape: [3, 1, 4, 3]}"), code=2)
+        self.assertRegex(self.err, r"read\.yaml:4:41: error: r\.npy cannot be reshaped: its entries have 12 elements \(shape \[12\]\), not 36")
+        self.call("run", "-n", self.dag("x: {kind: read, file: r.npy, reshape: [-1, 4, 3]}"), code=2)
+        self.assertIn("'reshape' is -1, but must be at least 1", self.err)
 
     def test_images_with_their_channels_last(self):
         images = numpy.random.default_rng(0).integers(0, 256, (2, 8, 9, 3), "uint8")
@@ -151,12 +166,34 @@ class Read(satdl.Case):
         self.call("run", self.dag("x: {kind: read, file: i.npy}"))
         self.assertIn("[2, 8, 9, 3] is read as 8 channels of 9 x 3", self.out + self.err)
 
-    def test_a_file_that_holds_no_array_is_named(self):
+    def test_the_type_of_an_array_in_an_hdf5_file_is_known_before_anything_runs(self):
+        with h5py.File(self.folder / "a.h5", "w") as file:
+            file["g/doubles"] = numpy.ones((8, 64))
+            file["labels"] = numpy.arange(7)
+        self.save("x.npy", numpy.zeros((8, 64), "float32"))
+        train = "{kind: train, in: {x: %s.data, target: y.data}, net: [{dense: 7, activation: softmax}], loss: cross_entropy}"
+        self.dag("d: {kind: read, file: a.h5, array: g/doubles}", "y: {kind: read, file: a.h5, array: labels}",
+                 "x: {kind: read, file: x.npy}", f"m: {train % 'd'}", f"n: {train % 'x'}")
+        self.call("run", "-n", "read.yaml", code=2)
+        self.assertRegex(self.err, r"read\.yaml:7:\d+: error: m\.x wants float32 .*, d\.data is float64 \[8, 64\]")
+        self.assertIn("n.target has 7 rows, n.x has 8", self.err)
+        for selection, message in ("", "it contains 2 arrays: g/doubles, labels"), (", array: g/nix", "it has no 'g/nix'"):
+            self.call("run", "-n", self.dag(f"x: {{kind: read, file: a.h5{selection}}}"), code=2)
+            self.assertRegex(self.err, rf"read\.yaml:4:\d+: error: .*/a\.h5: {message}")
+        (self.folder / "a.h5").write_bytes((self.folder / "a.h5").read_bytes()[:-100])
+        self.call("run", "-n", self.dag("x: {kind: read, file: a.h5, array: labels}"), code=2)
+        self.assertRegex(self.err, r"/a\.h5: HDF5 cannot open it: truncated file: eof = \d+, sblock")
+        self.assertIn("is the file complete?", self.err)
+
+    def test_what_is_no_array_is_named_before_anything_runs(self):
         for text, name in (("<!DOCTYPE html>", "an HTML page"), ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
                            ("\x1f\x8b\x08", "compressed with gzip")):
             (self.folder / "x").write_bytes(text.encode("latin-1"))
-            self.call("run", self.dag("x: {kind: read, file: x}"), code=1)
-            self.assertIn(f"it is {name}", self.err)
+            self.call("run", "-n", self.dag("x: {kind: read, file: x}"), code=2)
+            self.assertRegex(self.err, rf"read\.yaml:4:\d+: error: .*/x: .*it is {name}")
+        self.save("empty.npy", numpy.zeros((0, 3)))
+        self.call("run", "-n", self.dag("x: {kind: read, file: empty.npy}"), code=2)
+        self.assertIn("empty.npy: its array has no elements: its shape is [0, 3]", self.err)
 
 
 if __name__ == "__main__":

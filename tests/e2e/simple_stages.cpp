@@ -65,6 +65,8 @@ StageOutput add(const StageInputs& inputs, StageContext& context) {
 }
 
 // Keeps the sign alone: what is above may change and this stays the same.
+StageOutput unforeseen(const StageInputs& inputs, StageContext&) { return {{{"data", inputs.at("x")}}, {}}; }
+
 StageOutput sign(const StageInputs& inputs, StageContext&) {
     std::vector<double> signs;
     for (const double number : numbers_of(inputs, "x")) signs.push_back(number > 0 ? 1 : number < 0 ? -1 : 0);
@@ -273,6 +275,11 @@ StageLibraryInfo simple() {
                .outputs = {as_many},
                .params = {{.name = "amount", .type = ParamType::Number, .fallback = "0", .help = "what is added"}}},
               add},
+             {{.kind = "unforeseen",
+               .help = "an array of whose type no plan knows anything",
+               .inputs = {{.name = "x", .help = "any array"}},
+               .outputs = {{.name = "data", .help = "the same"}}},
+              unforeseen},
              {{.kind = "sign", .help = "the signs of numbers", .inputs = {x}, .outputs = {as_many}}, sign},
              {pretending("pretend", epochs), pretend},
              {pretending("pretend_on", on_and_on), pretend},

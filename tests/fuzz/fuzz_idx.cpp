@@ -1,5 +1,5 @@
-// Files of arrays: IDX, .npy, .npz, CSV, and what the reader of strangers' HDF5 files says. The first byte says whether it is the last, and
-// the limit.
+// Files of arrays: IDX, .npy, .npz, CSV, PNG, JPEG, and what the reader of strangers' HDF5 files says. The first byte says whether it is
+// the last, and the limit.
 #include <optional>
 
 #include "pipeline/array_files/array_file.h"

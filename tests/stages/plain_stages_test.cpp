@@ -223,7 +223,7 @@ TEST_CASE("read tells formats apart by content, whatever the file's name, and ta
         context.files_ = {source(name, idx, DType::UInt8, {})};
         CHECK(values_of<std::uint8_t>(stage.run({}, context).outputs.at("data").at("")) == std::vector<std::uint8_t>{'q'});
         context.files_ = {source(name, "\x89HDF\r\n\x1a\n and no more", DType::UInt8, {})};
-        CHECK_THROWS_WITH(stage.run({}, context), Contains("is it a complete HDF5 file"));
+        CHECK_THROWS_WITH(stage.run({}, context), Contains("HDF5 cannot open it"));
     }
     CHECK(values_of<std::uint8_t>(read_with({{"limit", "1"}}, two)) == std::vector<std::uint8_t>{'a'});
     CHECK_THROWS_WITH(read_with({{"array", "group/data"}}, two), Contains("has one array without a name") && Contains("remove it"));
@@ -251,15 +251,15 @@ TEST_CASE("read refuses a value that the other type does not have, and with `los
         double nearest;
     };
     for (const Case& one : std::initializer_list<Case>{
-             {"uint8", npy_of<std::int32_t>("<i4", {256}), "element 0 is 256, which uint8 does not have", 255},
-             {"uint8", npy_of<std::int32_t>("<i4", {-1}), "element 0 is -1", 0},
-             {"uint8", npy_of<float>("<f4", {0.75f}), "element 0 is 0.75", 1},
+             {"uint8", npy_of<std::int32_t>("<i4", {256}), "element [0] is 256, which uint8 does not have", 255},
+             {"uint8", npy_of<std::int32_t>("<i4", {-1}), "element [0] is -1", 0},
+             {"uint8", npy_of<float>("<f4", {0.75f}), "element [0] is 0.75", 1},
              {"int32", npy_of<double>("<f8", {2147483648.0}), "which int32 does not have", 2147483647.0},
-             {"int32", npy_of<double>("<f8", {-INFINITY}), "element 0 is -inf", -2147483648.0},
+             {"int32", npy_of<double>("<f8", {-INFINITY}), "element [0] is -inf", -2147483648.0},
              {"int64", npy_of<double>("<f8", {1e300}), "which int64 does not have", 9223372036854775807.0},
-             {"float32", npy_of<std::int32_t>("<i4", {16777217}), "element 0 is 16777217", 16777216},
-             {"float64", npy_of<std::int64_t>("<i8", {kGreatest}), "element 0 is 9223372036854775807", 9223372036854775808.0},
-             {"float32", npy_of<double>("<f8", {1e39}), "element 0 is 1e+39", INFINITY},
+             {"float32", npy_of<std::int32_t>("<i4", {16777217}), "element [0] is 16777217", 16777216},
+             {"float64", npy_of<std::int64_t>("<i8", {kGreatest}), "element [0] is 9223372036854775807", 9223372036854775808.0},
+             {"float32", npy_of<double>("<f8", {1e39}), "element [0] is 1e+39", INFINITY},
          }) {
         INFO(one.told);
         CHECK_THROWS_WITH(read_with({{"dtype", one.dtype}}, one.bytes), Contains(one.told) && Contains("lossy: true"));
@@ -267,7 +267,20 @@ TEST_CASE("read refuses a value that the other type does not have, and with `los
         CHECK(nearest.dtype() == dtype_from_name(one.dtype));
         CHECK(values_of<double>(converted(nearest, DType::Float64, true))[0] == one.nearest);
     }
-    CHECK_THROWS_WITH(read_with({{"dtype", "int32"}, {"lossy", "true"}}, npy_of<float>("<f4", {NAN})), Contains("element 0 is nan"));
+    CHECK_THROWS_WITH(read_with({{"dtype", "int32"}, {"lossy", "true"}}, npy_of<float>("<f4", {1, NAN})),
+                      Contains("_mine: element [1] is nan") && Contains("numpy.nan_to_num"));
+}
+
+TEST_CASE("read gives each entry another shape, before a layout") {
+    const std::string rows = npy("|u1", "(2, 6)", "abcdefghijkl");
+    CHECK(read_with({{"reshape", "[1, 2, 3]"}}, rows).shape() == Shape{2, 1, 2, 3});
+    CHECK(read_with({{"reshape", "[1, 2, 3]"}, {"limit", "1"}}, rows).shape() == Shape{1, 1, 2, 3});
+    const Array turned = read_with({{"reshape", "[1, 2, 3]"}, {"layout", "nhwc"}}, rows);
+    CHECK(turned.shape() == Shape{2, 3, 1, 2});
+    CHECK(values_of<std::uint8_t>(turned)[1] == 'd');
+    CHECK(read_with({{"reshape", "[]"}}, npy("|u1", "(2, 1)", "ab")).shape() == Shape{2});
+    CHECK_THROWS_WITH(read_with({{"reshape", "[4]"}}, rows), Contains("_mine cannot be reshaped: its entries have 6 elements") &&
+                                                               Contains("without their number"));
 }
 
 TEST_CASE("read turns [N, H, W, C] into [N, C, H, W], and warns where the layout is not given") {

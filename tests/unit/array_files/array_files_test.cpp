@@ -261,6 +261,8 @@ TEST_CASE("what a file is shows in its content, and one content is one kind") {
         {padded(idx, 700) + signature, FileKind::Idx},
         {"PK\3\4", FileKind::Zip},
         {"\x1f\x8b\x08", FileKind::Gzip},
+        {"\x89PNG\r\n\x1a\n", FileKind::Png},
+        {"\xff\xd8\xff\xe0", FileKind::Jpeg},
         {"a,b\n1,2\n", FileKind::Text},
         {"<html>", FileKind::Html},
         {"\x7f" "ELF", FileKind::Other},
@@ -280,16 +282,44 @@ TEST_CASE("the header alone gives the type and shape of the array") {
     const File array(npy(dictionary("'<u2'", "True", "(2, 3)"), std::string(12, 'a')));
     CHECK(array_type_of_file(array.path(), {}) == ArrayType{DType::Int32, {2, 3}});
     const File idx(idx_header(8, {3, 1, 2}) + "abcdef");
-    CHECK(array_type_of_file(array.path(), {.name = "name"}) == std::nullopt);
     CHECK(array_type_of_file(idx.path(), {}) == ArrayType{DType::UInt8, {3, 1, 2}});
     CHECK(array_type_of_file(File("a,b,c\n1,2,3\n").path(), {}) == ArrayType{DType::Float64, {-1, 3}});
-    CHECK(array_type_of_file(File("no number\n").path(), {}) == std::nullopt);
     std::string wide = "1";
     while (wide.size() < (2 << 20)) wide += ",1";
     CHECK(array_type_of_file(File(wide + "\n").path(), {}) == std::nullopt);
     CHECK(array_type_of_file(File("1,2\n" + wide).path(), {}) == ArrayType{DType::Float64, {-1, 2}});
-    CHECK(array_type_of_file(File(idx_header(8, {3}) + "ab").path(), {}) == std::nullopt);
-    CHECK(array_type_of_file("/nowhere/at/all", {}) == std::nullopt);
+}
+
+TEST_CASE("what is wrong with a file shows before its elements are read, with the file and what to do") {
+    struct Case {
+        std::string bytes;
+        const char* told;
+        const char* advice;
+        ArraySelection selection{};
+    };
+    const std::string two = npy(dictionary("'|u1'", "False", "(2,)"), "ab");
+    const std::vector<Case> cases{
+        {two.substr(0, two.size() - 1), "elements [2] of uint8 take 2 bytes, but 1 follow its header", "the file is incomplete"},
+        {two.substr(0, 20), "is truncated", "write it again"},
+        {npy(dictionary("'<c8'", "False", "(1,)"), std::string(8, 'a')), "its element type '<c8' is not supported", "astype"},
+        {npy(dictionary("'|u1'", "False", "(0, 3)"), ""), "its array has no elements: its shape is [0, 3]", "write it again"},
+        {idx_header(8, {0, 2}), "its array has no elements: its shape is [0, 2]", "write it again"},
+        {npy(dictionary("'|u1'", "False", "(2,)"), "ab", 9), "its .npy version 9 is not supported", "versions 1 to 3 are"},
+        {two, "is a NumPy file, which has one array without a name", "remove it", {.name = "x"}},
+        {two, "is not a CSV file", "remove it", {.columns = Columns{1, 2}}},
+        {"1,2\n", "has 2 columns, not 3", "counted from 1", {.columns = Columns{3, 3}}},
+        {"no number\n", "has no rows of numbers", "at most one line of names"},
+        {"<html>", "it is an HTML page", "download the file itself"},
+        {"version https://git-lfs.github.com/spec/v1\n", "it is a pointer of Git LFS", "git lfs pull"},
+        {"", "is empty", "download it or write it again"},
+    };
+    for (const Case& one : cases) {
+        const File file(one.bytes);
+        const std::string named = file.path().string() + ": ";
+        CHECK_THROWS_WITH(array_type_of_file(file.path(), one.selection), Contains(named) && Contains(one.told) && Contains(one.advice));
+        CHECK_THROWS_WITH(read_array_file(file.path(), one.selection), Contains(named) && Contains(one.told) && Contains(one.advice));
+    }
+    CHECK_THROWS_WITH(array_type_of_file("/nowhere/at/all", {}), Contains("/nowhere/at/all: cannot be opened"));
 }
 
 TEST_CASE("an error names the format of a file that holds no array") {
@@ -302,7 +332,7 @@ TEST_CASE("an error names the format of a file that holds no array") {
         }
         return std::string("no error");
     };
-    CHECK_THAT(error("<!doctype html>"), Contains("is not a file of arrays (NumPy, HDF5, IDX or CSV): it is an HTML page"));
+    CHECK_THAT(error("<!doctype html>"), Contains("is not a file of arrays (NumPy, HDF5, IDX, CSV, PNG or JPEG): it is an HTML page"));
     CHECK_THAT(error("\x7f" "ELF"), Contains("it starts with 7f 45 4c 46"));
     CHECK_THAT(error(""), Contains("is empty"));
     CHECK_THAT(error(idx_header(8, {1}) + "a", "group/data"),
@@ -335,6 +365,8 @@ TEST_CASE("CSV: rows of numbers, perhaps with a line of names, all columns or so
     for (const std::string& same : spellings)
         CHECK(values_of<double>(read(same)) == std::vector<double>{1, 2.5, -3, 40});
     CHECK(read(plain, {.limit = 1}).shape() == Shape{1, 2});
+    for (const char* same : {"a;b\n1;2.5\n-3;40\n", "1\t2.5\n-3\t40\n", "a\tb\n1\t2.5\n-3\t 40\n"})
+        CHECK(values_of<double>(read(same)) == std::vector<double>{1, 2.5, -3, 40});
     const auto infinite = values_of<double>(read("inf,NaN\n1,2\n"));
     CHECK(infinite.size() == 4);
     CHECK(std::isinf(infinite[0]));
@@ -363,7 +395,11 @@ TEST_CASE("CSV: errors have a line and a column") {
     CHECK_THAT(error("1,x\n1,2\n"), Contains("line 1, column 2: 'x' is not a number"));  // a row with numbers is no line of names
     CHECK_THAT(error("1,2\n1,\n"), Contains("line 2, column 2: '' is not a number"));
     CHECK_THAT(error("1,2\n1\n"), Contains("line 2 has 1 columns, the first has 2"));
-    CHECK_THAT(error("1;2\n3;4\n"), Contains("line 1, column 1: '1;2' is not a number") && Contains("commas"));
+    CHECK_THAT(error("1,5;2,5\n"), Contains("line 1, column 2: '5;2' is not a number") &&
+                                       Contains("columns are separated by commas, as in the first line, and numbers are written 1234.5"));
+    CHECK_THAT(error("a;b\n1,5;2,5\n"), Contains("line 2, column 1: '1,5' is not a number") && Contains("are separated by semicolons"));
+    CHECK_THAT(error("1.0 2.0\n"), Contains("'1.0 2.0' is not a number") && Contains("delimiter=','"));
+    CHECK_THAT(error("a;b\n1\n"), Contains("line 2 has 1 columns, the first has 2") && Contains("separated by semicolons"));
     CHECK_THAT(error("1,2\n", Columns{2, 3}), Contains("has 2 columns, not 3"));
     CHECK_THAT(error("just text\n"), Contains("has no rows of numbers"));
     // A first line that may be meant as data is no line of names.
@@ -400,9 +436,13 @@ TEST_CASE("damaged .npz files are refused, whatever byte is changed") {
     const std::string sizes = number(~crc, 4) + number(header.size(), 4) + number(header.size(), 4) + number(5, 2);
     const std::string member = "PK\3\4" + number(0, 10) + sizes + number(0, 2) + "x.npy" + header;
     const std::string entry = "PK\1\2" + number(0, 12) + sizes + number(0, 16) + "x.npy";
-    const std::string end = "PK\5\6" + number(0, 4) + number(1, 2) + number(1, 2) +
-                            number(entry.size(), 4) + number(member.size(), 4) + number(0, 2);
-    const std::string good = member + entry + end;
+    const auto archive = [&](std::uint64_t entries) {
+        std::string bytes = member;
+        for (std::uint64_t i = 0; i < entries; ++i) bytes += entry;
+        return bytes + "PK\5\6" + number(0, 4) + number(entries, 2) + number(entries, 2) + number(entries * entry.size(), 4) +
+               number(member.size(), 4) + number(0, 2);
+    };
+    const std::string good = archive(1);
     const auto read = [](const std::string& bytes) {
         const File file(bytes);
         return read_array_file(file.path(), {});
@@ -419,6 +459,7 @@ TEST_CASE("damaged .npz files are refused, whatever byte is changed") {
         }
     }
     for (std::size_t cut = 4; cut < good.size(); ++cut) CHECK_THROWS_AS(read(good.substr(0, cut)), Error);
+    CHECK_THROWS_WITH(read(archive(2)), Contains("two of its members have the name x.npy") && Contains("numpy.savez"));
     // A member that would reach beyond the archive: sizes are not believed before memory is taken for them.
     const std::string large = number(~crc, 4) + number(0xfffffff0, 4) + number(0xfffffff0, 4) + number(5, 2);
     const File file(member + "PK\1\2" + number(0, 6) + number(8, 2) + number(0, 4) + large + number(0, 16) + "x.npy" + end);

@@ -301,6 +301,8 @@ TEST_CASE("the rules of shapes are read to the letter") {
     CHECK(parse_shape_rule("network(net,x,until)")->layer == "until");
     CHECK(parse_shape_rule("dataset(images)")->role == "images");
     CHECK(parse_shape_rule("file(path)")->file == "path");
+    CHECK_FALSE(parse_shape_rule("file(path)")->rows_alone);
+    CHECK((parse_shape_rule("rows(path)")->file == "path" && parse_shape_rule("rows(path)")->rows_alone));
     for (const char* bad : {"", "[", "[N,]", "[N M]", "[-1]", "[1.5]", "anything", "network(net)", "network()",
                             "network(net, 1)", "dataset()", "dataset(a, b)", "file()", "file(a, b)", "[..., ...]", "[N, ...1]", "any()"}) {
         INFO(bad);

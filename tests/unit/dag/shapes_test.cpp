@@ -45,6 +45,7 @@ struct Kinds {
         read = entry({.kind = "read"});
         read.description.params = {{.name = "file", .type = ParamType::File}, {.name = "limit", .type = ParamType::Integer},
                                    {.name = "dtype", .type = ParamType::Choice, .choices = {"float32", "float64"}},
+                                   {.name = "reshape", .type = ParamType::Numbers},
                                    {.name = "layout", .type = ParamType::Choice, .choices = {"nchw", "nhwc"}}};
         read.description.outputs = {{.name = "data", .shape = "file(file)"}};
         train = entry({.kind = "train"});
@@ -567,6 +568,16 @@ TEST_CASE("an array out of a file has the type that its header says, as the para
     CHECK(describe(b.type("as_float", "data")) == "float32 [100, 32, 32, 3]");
     CHECK(describe(b.type("unknown", "data")) == "? [?]");
     CHECK(describe(b.type("typed", "data")) == "float32 [?]");
+    const auto shape = [](std::vector<double> extents) { return ParamValue(std::move(extents)); };
+    const ArrayType rows{DType::UInt8, {kUnknown, 3072}};
+    b.read("csv", rows, {{"reshape", shape({3, 32, 32})}});
+    b.read("flat", rows, {{"reshape", shape({32, 32, 3})}, {"layout", word("nhwc", 8)}, {"limit", std::int64_t{5}}});
+    b.kinds.read.description.outputs.push_back({.name = "labels", .dtypes = {DType::Int64}, .shape = "rows(file)"});
+    CHECK(describe(b.type("part", "labels")) == "int64 [7]");
+    CHECK(describe(b.type("csv", "labels")) == "int64 [?]");
+    CHECK(describe(b.type("unknown", "labels")) == "int64 [?]");
+    CHECK(describe(b.type("csv", "data")) == "uint8 [?, 3, 32, 32]");
+    CHECK(describe(b.type("flat", "data")) == "uint8 [?, 3, 32, 32]");
 }
 
 TEST_CASE("an array out of a file that does not fit is reported before anything runs, with what converts it") {
@@ -574,8 +585,11 @@ TEST_CASE("an array out of a file that does not fit is reported before anything 
     b.read("doubles", ArrayType{DType::Float64, {8, 5}}).read("rows", ArrayType{DType::Float32, {8, 5}}, {{"layout", word("nhwc", 2)}});
     b.add("unit", b.kinds.normalise, {{"images", "doubles.data"}});
     Diagnostics found;
+    b.read("wrong", ArrayType{DType::Float32, {8, 5}}, {{"reshape", ParamValue(std::vector<double>{8, 5}, at(3))}});
     (void)infer_types(b.dag, found);
-    REQUIRE(found.found().size() == 2);
+    CHECK(found.found().back().message == "wrong.npy cannot be reshaped: its entries have 5 elements (shape [5]), not 40 (shape [8, 5])");
+    CHECK(found.found().back().hint == "reshape is the shape of one entry, without their number: reshape: [1, 28, 28]");
+    CHECK(found.found().back().place.line == 3);
     CHECK(found.found()[0].message == "layout nhwc is for an array [N, H, W, C], rows.npy is float32 [8, 5]");
     CHECK(found.found()[1].message == "unit.images wants uint8 or float32 [N, ...], doubles.data is float64 [8, 5]");
     CHECK(found.found()[1].hint == "doubles can convert it: write dtype: float32 there");

@@ -255,7 +255,25 @@ TEST_CASE("a file parameter is found beside the DAG file") {
     CHECK(dag.nodes[0].files[0].role == "file");
     std::ofstream(folder / "dag.yaml") << "stages:\n  a: {kind: read, file: sub}\n";
     CHECK_THROWS_WITH(DagSource(folder / "dag.yaml").build({}, catalog, DatasetIndex({})),
-                      Catch::Contains("this is a folder, not a file: sub"));
+                      Catch::Contains("this is a folder, not a file: sub") && Catch::Contains("kind: read_images, folder: sub"));
+    static const Catalog with_folders = [] {
+        StageDescription read_all{.kind = "read_all", .help = "all files of a folder"};
+        read_all.params = {{.name = "folder", .type = ParamType::Folder, .help = "a folder"}};
+        LibraryManifest manifest;
+        manifest.library = "libfolders_stages.so";
+        manifest.stages = {read_all};
+        Catalog catalog;
+        catalog.add(std::move(manifest));
+        return catalog;
+    }();
+    const auto read = [&](const std::string& path) {
+        std::ofstream(folder / "dag.yaml") << "stages:\n  a: {kind: read_all, folder: " << path << "}\n";
+        return DagSource(folder / "dag.yaml").build({}, with_folders, DatasetIndex({}));
+    };
+    CHECK(read("sub").nodes[0].files[0].path == folder / "sub");
+    CHECK(read("sub").nodes[0].files[0].is_folder);
+    CHECK_THROWS_WITH(read("nix"), Catch::Contains("there is no folder nix"));
+    CHECK_THROWS_WITH(read("x.npy"), Catch::Contains("this is not a folder: x.npy") && Catch::Contains("kind: read, file: x.npy"));
     std::filesystem::remove_all(folder);
 }
 

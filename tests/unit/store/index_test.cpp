@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <set>
 #include <thread>
 
 #include "tests/support/temp_folder.h"
@@ -289,6 +290,43 @@ TEST_CASE("a source file is read once, and again only when stat says that it cha
     CHECK(source_digest(file, index, *files) == digest_of(1));  // not read
     write_text(file.path, "changed");
     CHECK(source_digest(file, index, *files) == sha256("changed"));
+}
+
+TEST_CASE("the digest of a folder is one of the names and contents of all its files but the hidden, and its stamp is one of theirs") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    Index index(folder.path() / "index.sqlite");
+    SourceFile data;
+    data.path = folder.path() / "data";
+    data.is_folder = true;
+    std::filesystem::create_directories(data.path / "a");
+    std::filesystem::create_directories(data.path / "b");
+    write_text(data.path / "a/1", "one");
+    write_text(data.path / "b/2", "two");
+    const Digest first = source_digest(data, index, *files);
+    CHECK(source_digest(data, *files) == first);
+    const auto stamp = source_stamp(data, *files);
+    REQUIRE(stamp);
+    CHECK(stamp->bytes == files->stamp(data.path)->bytes + 6);
+    std::set<Digest> seen{first};
+    const auto changes = [&] { return seen.insert(source_digest(data, index, *files)).second; };
+    write_text(data.path / ".hidden", "x");
+    write_text(data.path / "a/.hidden", "x");
+    CHECK_FALSE(changes());
+    write_text(data.path / "b/2", "2.0");
+    CHECK(changes());
+    CHECK(source_stamp(data, *files) != stamp);
+    std::filesystem::rename(data.path / "b/2", data.path / "b/3");
+    CHECK(changes());
+    std::filesystem::rename(data.path / "b/3", data.path / "a/3");
+    CHECK(changes());
+    std::filesystem::remove(data.path / "b");
+    CHECK(changes());
+    write_text(data.path / "a/4", "");
+    CHECK(changes());
+    std::filesystem::remove_all(data.path);
+    CHECK_FALSE(source_stamp(data, *files));
+    CHECK_THROWS_WITH(source_digest(data, index, *files), Catch::Contains("cannot be listed: No such file"));
 }
 
 TEST_CASE("a dataset's file that is missing or altered is refused by name, with both digests") {
