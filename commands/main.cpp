@@ -29,7 +29,7 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_environment.h"
 #include "pipeline/executors/worker_process.h"
-#include "pipeline/os/sandbox.h"
+#include "pipeline/os/landlock.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/sigbus_guard.h"
 
