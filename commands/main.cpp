@@ -93,6 +93,7 @@ int run_command_line(int argc, char** argv) {
     command_line.set_version_flag(version_text, "print the versions of satdl and of its libraries and exit");
     satdl::Command program = command_line.program();
     satdl::add_run_command(program);
+    satdl::add_trace_command(program);
     satdl::add_status_command(program);
     satdl::add_graph_command(program);
     satdl::add_explain_command(program);

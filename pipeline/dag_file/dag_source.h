@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag_file/command_reader.h"
 #include "pipeline/dag_file/dag_includes.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/yaml/override.h"
@@ -33,6 +34,7 @@ namespace satdl {
 struct Settings {
     std::string profile;        // "" = none
     std::vector<Override> set;  // of one value each, of parameters or (STAGE.KEY) of stages; later ones win
+    UndeclaredFiles undeclared = UndeclaredFiles::Refused;
 };
 
 // The override, if it has one value. Throws Error{Usage} if it has several.

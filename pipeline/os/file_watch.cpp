@@ -41,6 +41,7 @@ constexpr std::size_t kPageBytes = 4096;
 constexpr int kNone = -1;
 
 // A system call that names a file: which of its arguments are the folder that a relative path begins at, the path, and the flags of open(2).
+// One that names two has two entries.
 struct Call {
     int number;
     int folder;
@@ -52,20 +53,26 @@ constexpr Call kCalls[] = {
 #if defined(SYS_open)  // younger architectures have only those that take a folder
     {SYS_open, kNone, 0, 1, {}},
     {SYS_creat, kNone, 0, kNone, FileUse::Kind::Write},
-    {SYS_mkdir, kNone, 0, kNone, FileUse::Kind::Write},
-    {SYS_rmdir, kNone, 0, kNone, FileUse::Kind::Write},
-    {SYS_unlink, kNone, 0, kNone, FileUse::Kind::Write},
-    {SYS_rename, kNone, 1, kNone, FileUse::Kind::Write},
-    {SYS_link, kNone, 1, kNone, FileUse::Kind::Write},
-    {SYS_symlink, kNone, 1, kNone, FileUse::Kind::Write},
+    {SYS_mkdir, kNone, 0, kNone, FileUse::Kind::MakeFolder},
+    {SYS_rmdir, kNone, 0, kNone, FileUse::Kind::Change},
+    {SYS_unlink, kNone, 0, kNone, FileUse::Kind::Change},
+    {SYS_rename, kNone, 0, kNone, FileUse::Kind::Change},
+    {SYS_rename, kNone, 1, kNone, FileUse::Kind::Change},
+    {SYS_link, kNone, 0, kNone, FileUse::Kind::Change},
+    {SYS_link, kNone, 1, kNone, FileUse::Kind::Change},
+    {SYS_symlink, kNone, 1, kNone, FileUse::Kind::Change},
 #endif
     {SYS_openat, 0, 1, 2, {}},
     {SYS_openat2, 0, 1, 2, {}},
-    {SYS_mkdirat, 0, 1, kNone, FileUse::Kind::Write},
-    {SYS_unlinkat, 0, 1, kNone, FileUse::Kind::Write},
-    {SYS_renameat2, 2, 3, kNone, FileUse::Kind::Write},
-    {SYS_linkat, 2, 3, kNone, FileUse::Kind::Write},
-    {SYS_symlinkat, 1, 2, kNone, FileUse::Kind::Write},
+    {SYS_mkdirat, 0, 1, kNone, FileUse::Kind::MakeFolder},
+    {SYS_unlinkat, 0, 1, kNone, FileUse::Kind::Change},
+    {SYS_renameat, 0, 1, kNone, FileUse::Kind::Change},
+    {SYS_renameat, 2, 3, kNone, FileUse::Kind::Change},
+    {SYS_renameat2, 0, 1, kNone, FileUse::Kind::Change},
+    {SYS_renameat2, 2, 3, kNone, FileUse::Kind::Change},
+    {SYS_linkat, 0, 1, kNone, FileUse::Kind::Change},
+    {SYS_linkat, 2, 3, kNone, FileUse::Kind::Change},
+    {SYS_symlinkat, 1, 2, kNone, FileUse::Kind::Change},
     {SYS_truncate, kNone, 0, kNone, FileUse::Kind::Write},
     {SYS_execve, kNone, 0, kNone, FileUse::Kind::Run},
     {SYS_execveat, 0, 1, kNone, FileUse::Kind::Run},
@@ -111,24 +118,24 @@ std::optional<FileUse::Kind> kind_of(std::uint64_t flags) {
     return (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) != 0 ? FileUse::Kind::Write : FileUse::Kind::Read;
 }
 
-std::optional<FileUse> use_in(const seccomp_notif& notice) {
-    const auto call = std::ranges::find(kCalls, notice.data.nr, &Call::number);
-    if (call == std::end(kCalls)) return std::nullopt;
+std::optional<FileUse> use_in(const seccomp_notif& notice, const Call& call) {
     const auto argument = [&](int number) { return std::uint64_t{notice.data.args[number]}; };
     const auto process = static_cast<pid_t>(notice.pid);
-    std::optional<FileUse::Kind> kind = call->kind;
-    if (call->flags != kNone) {
-        std::uint64_t flags = argument(call->flags);
-        if (call->number == SYS_openat2 && !read_memory(process, argument(call->flags) + offsetof(open_how, flags), &flags, sizeof flags)) return std::nullopt;
+    std::optional<FileUse::Kind> kind = call.kind;
+    if (call.flags != kNone) {
+        std::uint64_t flags = argument(call.flags);
+        const bool is_pointer = call.number == SYS_openat2;
+        if (is_pointer && !read_memory(process, argument(call.flags) + offsetof(open_how, flags), &flags, sizeof flags)) return std::nullopt;
         kind = kind_of(flags);
     }
-    auto text = read_text(process, argument(call->path));
+    auto text = read_text(process, argument(call.path));
     if (!kind || !text || text->empty()) return std::nullopt;
     fs::path path = std::move(*text);
     if (path.is_relative()) {
-        const int folder = call->folder == kNone ? AT_FDCWD : static_cast<int>(argument(call->folder));
+        const int folder = call.folder == kNone ? AT_FDCWD : static_cast<int>(argument(call.folder));
         std::error_code error;
-        const fs::path begin = fs::read_symlink(folder == AT_FDCWD ? fmt::format("/proc/{}/cwd", process) : fmt::format("/proc/{}/fd/{}", process, folder), error);
+        const std::string link = folder == AT_FDCWD ? "cwd" : fmt::format("fd/{}", folder);
+        const fs::path begin = fs::read_symlink(fmt::format("/proc/{}/{}", process, link), error);
         if (error || begin.is_relative()) return std::nullopt;
         path = begin / path;
     }
@@ -183,10 +190,13 @@ void FileWatch::loop() {
         std::ranges::fill(buffer, 0);  // as the kernel demands
         auto* const notice = reinterpret_cast<seccomp_notif*>(buffer.data());
         if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, notice) != 0) continue;
-        const std::optional<FileUse> use = use_in(*notice);
         std::uint64_t id = notice->id;
-        // If the process is gone, what was read may be another one's.
-        if (use && ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0) take_(*use);
+        for (const Call& call : kCalls) {
+            if (call.number != notice->data.nr) continue;
+            const std::optional<FileUse> use = use_in(*notice, call);
+            // If the process is gone, what was read may be another one's.
+            if (use && ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0) take_(*use);
+        }
         seccomp_notif_resp answer{.id = id, .val = 0, .error = 0, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
         (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
     }

@@ -18,7 +18,13 @@
 namespace satdl {
 
 struct FileUse {
-    enum class Kind { Read, Write, Run };  // Write: making and removing, too
+    enum class Kind {
+        Read,
+        Write,       // or makes it
+        MakeFolder,
+        Change,      // moves, links or removes it; `path` itself, not what it leads to
+        Run,
+    };
     Kind kind = Kind::Read;
     std::filesystem::path path{};  // absolute; as the program wrote it, so perhaps through links
     pid_t process = 0;

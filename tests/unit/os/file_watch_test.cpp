@@ -63,7 +63,7 @@ TEST_CASE("a watch sees which files a process opens, makes and removes, by whate
         return good && ::openat(here, "a", O_RDONLY) >= 0 ? 0 : 1;
     });
     const std::vector<std::pair<Kind, std::string>> expected{{Kind::Read, "a"},   {Kind::Read, "missing"}, {Kind::Write, "b"}, {Kind::Write, "a"},
-                                                             {Kind::Write, "c"},  {Kind::Write, "c/b"},    {Kind::Write, "c/b"}, {Kind::Read, "a"}};
+                                                             {Kind::MakeFolder, "c"}, {Kind::Change, "b"}, {Kind::Change, "c/b"}, {Kind::Change, "c/b"}, {Kind::Read, "a"}};
     CHECK(seen == expected);
 }
 
