@@ -5,6 +5,7 @@ namespace satdl {
 
 class Command;
 
+void add_init_command(Command& program);
 void add_run_command(Command& program);
 void add_trace_command(Command& program);
 void add_status_command(Command& program);
