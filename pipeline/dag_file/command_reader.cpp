@@ -404,7 +404,8 @@ private:
             check_argument(command_.run.back(), word.place());
             text.push_back(text_of(command_.run.back()));
         }
-        if (!command_.run.empty() && text_of(command_.run.front()).empty()) report(run->place(), "the program's name is empty");
+        if (text.size() < words.size()) return;
+        if (text_of(command_.run.front()).empty()) report(run->place(), "the program's name is empty");
         add_param("run", ParamValue(command_.shell ? text.front() : shell_quoted(text), run->place()));
         if (command_.shell) add_param("shell", ParamValue(true));
     }
