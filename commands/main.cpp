@@ -29,7 +29,7 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/executors/stage_environment.h"
 #include "pipeline/executors/worker_process.h"
-#include "pipeline/os/sandbox.h"
+#include "pipeline/os/landlock.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/sigbus_guard.h"
 
@@ -92,7 +92,9 @@ int run_command_line(int argc, char** argv) {
                                     "`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.");
     command_line.set_version_flag(version_text, "print the versions of satdl and of its libraries and exit");
     satdl::Command program = command_line.program();
+    satdl::add_init_command(program);
     satdl::add_run_command(program);
+    satdl::add_trace_command(program);
     satdl::add_status_command(program);
     satdl::add_graph_command(program);
     satdl::add_explain_command(program);

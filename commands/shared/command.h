@@ -5,7 +5,9 @@ namespace satdl {
 
 class Command;
 
+void add_init_command(Command& program);
 void add_run_command(Command& program);
+void add_trace_command(Command& program);
 void add_status_command(Command& program);
 void add_graph_command(Command& program);
 void add_explain_command(Command& program);

@@ -98,7 +98,7 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
     : catalog_(load_catalog(program_folder(), dag.stages)),
       datasets_(dataset_folders(dag.file)),
       source_(dag.file),
-      settings_{dag.profile, dag.overrides},
+      settings_{dag.profile, dag.overrides, dag.undeclared},
       trust_(dag.trust),
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr),

@@ -39,6 +39,7 @@ struct DagOptions {
     std::vector<Override> overrides;  // of one value each: those of --set, then the arguments; later ones win
     std::vector<std::string> stages;  // further stage libraries
     bool trust = false;               // run DAG files of other users
+    UndeclaredFiles undeclared = UndeclaredFiles::Refused;
 };
 
 // --store and --results.

@@ -17,6 +17,9 @@ StageDescription command_kind() {
                        {.name = "paths", .fallback = "null", .help = "by input or output: its path in the program's folder"},
                        {.name = "folder", .fallback = "null", .help = "the folder of the project in which it starts"},
                        {.name = "shell", .type = ParamType::Boolean, .fallback = "false", .help = "run the text by /bin/sh"},
+                       {.name = "strict", .type = ParamType::Boolean, .fallback = "false",
+                        .help = "it reads only what it declares, and writes only into its own folder", .changes_result = false},
+                       {.name = "allow", .fallback = "null", .help = "folders that a strict program reads even so; they do not count", .changes_result = false},
                        {.name = "threads", .type = ParamType::Integer, .fallback = "null", .min = 1, .max = 256,
                         .help = "how many it may use; OMP_NUM_THREADS and its like say so"}}};
 }

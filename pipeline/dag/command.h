@@ -58,6 +58,8 @@ struct CommandStage {
     std::map<std::string, std::string> paths{};        // by input or output: where the program finds or writes it, in its folder
     std::string folder{};                    // where in its own folder it starts; "": there
     int threads = 1;
+    bool strict = false;                         // it can open only what it declares
+    std::vector<std::filesystem::path> allow{};  // files and folders that it can read even so; absolute
 };
 
 // A version's program as its part of a recipe is named: "output of python3 --version".

@@ -54,10 +54,10 @@ bool is_variable_name(std::string_view text) { return is_identifier(text); }
 // What one stage of the kind says, read key by key. Mistakes are added to `diagnostics`; reading continues after them.
 class Body {
 public:
-    Body(CommandStage& command, const ConfigValue& body, const LocalNames& locals, Node& node, fs::path folder, Interpolation& interpolation,
-         Diagnostics& diagnostics)
-        : command_(command), body_(body), locals_(locals), node_(node), folder_(std::move(folder)), interpolation_(interpolation),
-          diagnostics_(diagnostics), mistakes_(diagnostics.found().size()) {}
+    Body(CommandStage& command, const ConfigValue& body, const LocalNames& locals, Node& node, fs::path folder, UndeclaredFiles undeclared,
+         Interpolation& interpolation, Diagnostics& diagnostics)
+        : command_(command), body_(body), locals_(locals), node_(node), folder_(std::move(folder)), undeclared_(undeclared),
+          interpolation_(interpolation), diagnostics_(diagnostics), mistakes_(diagnostics.found().size()) {}
 
     bool read() {
         command_.project = fs::absolute(folder_.empty() ? "." : folder_).lexically_normal();
@@ -70,6 +70,7 @@ public:
         read_versions();
         read_paths();
         read_threads();
+        read_strict();
         read_run();
         add_output_param();
         node_.params = Params(std::move(values_));
@@ -352,11 +353,27 @@ private:
         add_param("threads", ParamValue(*number, threads->place()));
     }
 
-    void read_run() {
-        if (const ConfigValue* shell = value("shell")) {
-            if (const auto flag = shell->as_boolean()) command_.shell = *flag;
-            else report(shell->place(), fmt::format("'shell' must be true or false, not {}", shell->describe()));
+    bool flag_of(std::string_view key) {
+        const ConfigValue* found = value(key);
+        if (found == nullptr) return false;
+        const auto flag = found->as_boolean();
+        if (!flag) report(found->place(), fmt::format("'{}' must be true or false, not {}", key, found->describe()));
+        return flag.value_or(false);
+    }
+
+    void read_strict() {
+        command_.strict = flag_of("strict");
+        for (const ConfigValue& one : texts_of("allow", "allow: [/data/shared]")) {
+            fs::path path = (command_.project / one.text()).lexically_normal();
+            std::error_code error;
+            if (fs::exists(path, error)) command_.allow.push_back(std::move(path));
+            else report(one.place(), fmt::format("there is no folder {}", printable(one.text())),
+                        fmt::format("relative paths begin at {}", printable(command_.project.string())));
         }
+    }
+
+    void read_run() {
+        command_.shell = flag_of("shell");
         const ConfigValue* run = value("run");
         if (run == nullptr)
             return report(node_.place, "stage kind 'command' needs the parameter 'run'", "run: [python3, train.py, --out, \"{out.model}\"]");
@@ -387,7 +404,8 @@ private:
             check_argument(command_.run.back(), word.place());
             text.push_back(text_of(command_.run.back()));
         }
-        if (!command_.run.empty() && text_of(command_.run.front()).empty()) report(run->place(), "the program's name is empty");
+        if (text.size() < words.size()) return;
+        if (text_of(command_.run.front()).empty()) report(run->place(), "the program's name is empty");
         add_param("run", ParamValue(command_.shell ? text.front() : shell_quoted(text), run->place()));
         if (command_.shell) add_param("shell", ParamValue(true));
     }
@@ -464,6 +482,7 @@ private:
     void check_is_declared(const std::string& text, const Place& place) {
         const fs::path path = fs::path(text).lexically_normal();
         std::error_code error;
+        if (undeclared_ == UndeclaredFiles::Accepted) return;
         if (text.empty() || text.starts_with('-') || !stays_inside(path) || !fs::is_regular_file(command_.project / path, error)) return;
         const bool is_program = command_.run.size() == 1;
         if (is_program && text.find('/') == std::string::npos) return;  // looked for in PATH
@@ -489,6 +508,7 @@ private:
     const LocalNames& locals_;
     Node& node_;
     const fs::path folder_;
+    const UndeclaredFiles undeclared_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
     const std::size_t mistakes_;
@@ -533,7 +553,7 @@ std::shared_ptr<CommandStage> CommandReader::declare(const ConfigValue& body, co
 
 bool CommandReader::read(CommandStage& command, const ConfigValue& body, const LocalNames& locals, Node& node) {
     const auto folder = folders_.find(node.place.source.get());
-    return Body(command, body, locals, node, folder == folders_.end() ? fs::path() : folder->second, interpolation_, diagnostics_).read();
+    return Body(command, body, locals, node, folder == folders_.end() ? fs::path() : folder->second, undeclared_, interpolation_, diagnostics_).read();
 }
 
 }  // namespace satdl

@@ -14,11 +14,14 @@
 
 namespace satdl {
 
+// Arguments that name a file of the project which the stage does not declare: a mistake, except while that is being found out.
+enum class UndeclaredFiles { Refused, Accepted };
+
 class CommandReader {
 public:
     // References outlive this.
-    CommandReader(const Folders& folders, Interpolation& interpolation, Diagnostics& diagnostics)
-        : folders_(folders), interpolation_(interpolation), diagnostics_(diagnostics) {}
+    CommandReader(const Folders& folders, UndeclaredFiles undeclared, Interpolation& interpolation, Diagnostics& diagnostics)
+        : folders_(folders), undeclared_(undeclared), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
     // The ports of a stage; its inputs are arrays until read() knows more.
     [[nodiscard]] std::shared_ptr<CommandStage> declare(const ConfigValue& body, const LocalNames& locals, const Place& place);
@@ -29,6 +32,7 @@ public:
 
 private:
     const Folders& folders_;
+    const UndeclaredFiles undeclared_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
 };

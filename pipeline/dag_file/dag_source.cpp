@@ -115,7 +115,7 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
     const NamedNetworks networks = read_networks(map_section(document, "networks"), interpolation, diagnostics);
 
     ParamReader params(networks, datasets, document_.folders, array_type, interpolation, diagnostics);
-    CommandReader commands(document_.folders, interpolation, diagnostics);
+    CommandReader commands(document_.folders, settings.undeclared, interpolation, diagnostics);
     StageReader stages(catalog, params, commands, interpolation, diagnostics);
     const ConfigValue section = stages_with(settings.set, document);
     if (section.entries().empty() && diagnostics.empty())

@@ -24,6 +24,7 @@
 
 #include "pipeline/array_files/array_file.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag_file/command_reader.h"
 #include "pipeline/dag_file/dag_includes.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/yaml/override.h"
@@ -34,6 +35,7 @@ namespace satdl {
 struct Settings {
     std::string profile;        // "" = none
     std::vector<Override> set;  // of one value each, of parameters or (STAGE.KEY) of stages; later ones win
+    UndeclaredFiles undeclared = UndeclaredFiles::Refused;
 };
 
 // The override, if it has one value. Throws Error{Usage} if it has several.

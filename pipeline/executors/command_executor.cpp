@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/core/error.h"
@@ -15,9 +18,12 @@
 #include "pipeline/core/shell_words.h"
 #include "pipeline/executors/command_files.h"
 #include "pipeline/executors/command_folder.h"
+#include "pipeline/executors/command_access.h"
 #include "pipeline/executors/command_progress.h"
+#include "pipeline/executors/refused_files.h"
 #include "pipeline/executors/supervised_process.h"
 #include "pipeline/executors/worker_protocol.h"
+#include "pipeline/os/file_watch.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/store/file_arrays.h"
 
@@ -130,6 +136,12 @@ std::vector<std::string> environment_of(const Node& node, const CommandFolder& f
 
 // ---- the process ----
 
+struct Program {
+    std::vector<std::string> argv{}, environment{};
+    std::optional<LandlockRules> rules{};                 // that the kernel holds it to
+    std::function<void(const FileUse&)> watcher = nullptr;  // of what it opens; called from another thread
+};
+
 class CommandProcess final : SupervisedProcess {
 public:
     CommandProcess(const Node& node, StageContext& context, const std::string& program, const CommandFolder& folder)
@@ -140,12 +152,18 @@ public:
                                         .mistake = [this](const std::string& text) { context_.log(LogLevel::Warning, text); }}) {}
 
     // Returns the history that the program reported.
-    NamedArrays run(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
-        send(packed({{"argv", argv}, {"environment", environment}, {"folder", folder_.start().string()}}));
+    NamedArrays run(const Program& program) {
+        watcher_ = program.watcher;
+        const Cbor job{{"argv", program.argv},
+                       {"environment", program.environment},
+                       {"folder", folder_.start().string()},
+                       {"watched", watcher_ != nullptr}};
+        if (program.rules) send(packed(job), program.rules->file());
+        else send(packed(job));
         wait_for_end();
         if (not_started_ != 0) {
             const bool missing = not_started_ == ENOENT;
-            throw Error(ExitCode::StageFailed, fmt::format("cannot run {}: {}", printable(argv.front()), missing ? "there is no such program" : std::strerror(not_started_)),
+            throw Error(ExitCode::StageFailed, fmt::format("cannot run {}: {}", printable(program.argv.front()), missing ? "there is no such program" : std::strerror(not_started_)),
                         missing ? "is it in PATH, or declared under 'sources'?" : "is it executable, and its first line right?");
         }
         const std::optional<WorkerEnd> found = end();
@@ -157,7 +175,11 @@ public:
     [[nodiscard]] std::string output() const { return last_lines(); }
 
 private:
-    void handle(Message message) override { not_started_ = unpacked(message.bytes).at("errno"); }
+    void handle(Message message) override {
+        const Cbor event = unpacked(message.bytes);
+        if (event.at("what") == "not_started") not_started_ = event.at("errno");
+        else if (message.file) watch_.emplace(std::move(message.file), watcher_);
+    }
     void channel_closed() override {}  // the program has taken the worker's place
     void ask_to_stop() override {
         asked_ = true;
@@ -187,6 +209,72 @@ private:
     CommandProgress progress_;
     int not_started_ = 0;  // errno
     bool asked_ = false;
+    std::function<void(const FileUse&)> watcher_;
+    std::optional<FileWatch> watch_;
+};
+
+// Throws Error{StageFailed}, with its last output.
+StageOutput outputs_of(const Node& node, const CommandFolder& folder, const NamedArrays& reported, const std::string& output) {
+    try {
+        return read_outputs(node, folder, reported);
+    } catch (const Error& error) {
+        const Diagnostic& fault = error.diagnostics().front();
+        throw Error(error.code(), fault.message, fmt::format("{}{}{}", fault.hint, fault.hint.empty() || output.empty() ? "" : "\n", output));
+    }
+}
+
+// ---- what it opens ----
+
+// As the error of a program that may have failed because of what it was refused.
+Error with_refusal(const Error& error, const RefusedFiles& refused) {
+    const auto refusal = refused.refusal();
+    const Diagnostic& fault = error.diagnostics().front();
+    if (!refusal) return error;
+    return Error(error.code(), fmt::format("{}: {}", fault.message, refusal->text),
+                 fmt::format("{}{}{}", refusal->hint, fault.hint.empty() ? "" : "\n", fault.hint));
+}
+
+// Which files of the project were read, and which others that are not installed.
+class ReadFiles {
+public:
+    ReadFiles(const Node& node, const CommandFolder& folder, const CommandAccess& access)
+        : project_(fs::weakly_canonical(node.command->project)), folder_(fs::weakly_canonical(folder.path())), access_(access) {}
+
+    void take(const FileUse& use) {
+        const auto real = real_path_of(use);
+        std::error_code error;
+        const bool reads = use.kind == FileUse::Kind::Read || use.kind == FileUse::Kind::Run;
+        if (!reads || !real || !fs::is_regular_file(*real, error)) return;
+        auto name = name_in_project(use.path.lexically_normal());  // a link of the project's may lead out of it
+        if (!name) name = name_in_project(*real);
+        if (access_.is_installed(name ? project_ / *name : *real) || (name ? is_hidden(*name) : is_below(*real, folder_))) return;
+        const std::scoped_lock lock(mutex_);
+        (name ? read_.of_project : read_.elsewhere).insert(name.value_or(*real));
+        if (name && use.kind == FileUse::Kind::Run) read_.programs.insert(*name);
+    }
+    [[nodiscard]] FilesRead files() const {
+        const std::scoped_lock lock(mutex_);
+        return read_;
+    }
+
+private:
+    static bool is_below(const fs::path& path, const fs::path& folder) { return std::ranges::mismatch(folder, path).in1 == folder.end(); }
+    // The program's folder has the project's files at their paths, and what the program writes.
+    [[nodiscard]] std::optional<fs::path> name_in_project(const fs::path& path) const {
+        const fs::path& base = is_below(path, folder_) ? folder_ : project_;
+        std::error_code error;
+        const fs::path name = path.lexically_relative(base);
+        return is_below(path, base) && fs::is_regular_file(project_ / name, error) ? std::optional(name) : std::nullopt;
+    }
+    // Of git, of editors, of satdl.
+    static bool is_hidden(const fs::path& name) {
+        return name.begin()->string().starts_with('.');
+    }
+
+    const fs::path project_, folder_;
+    const CommandAccess& access_;
+    mutable std::mutex mutex_;
+    FilesRead read_;  // guarded by mutex_
 };
 
 }  // namespace
@@ -195,15 +283,57 @@ StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs
     const CommandFolder folder(work_, node);
     write_inputs(node, inputs, folder);
     if (const NamedArrays* const state = context.checkpoint()) write_files(*state, folder.checkpoint());
-    CommandProcess process(node, context, program_, folder);
-    const NamedArrays reported = process.run(Arguments(node, folder).words(), environment_of(node, folder));
-    try {
-        return read_outputs(node, folder, reported);
-    } catch (const Error& error) {
-        const Diagnostic& fault = error.diagnostics().front();
-        const std::string output = process.output();
-        throw Error(error.code(), fault.message, fmt::format("{}{}{}", fault.hint, fault.hint.empty() || output.empty() ? "" : "\n", output));
+    Program program{.argv = Arguments(node, folder).words(), .environment = environment_of(node, folder)};
+    std::optional<CommandAccess> access;
+    std::optional<RefusedFiles> refused;
+    if (node.command->strict && landlock_ >= kLandlockWithMoves) {
+        access.emplace(node, folder, program.argv, program.environment);
+        refused.emplace(node, *access);
+        program.rules = access->rules();
+        program.watcher = [&](const FileUse& use) { refused->take(use); };
+    } else if (node.command->strict && !warned_.exchange(true)) {
+        context.log(LogLevel::Warning, "'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)");
     }
+    CommandProcess process(node, context, program_, folder);
+    StageOutput outcome;
+    try {
+        const NamedArrays reported = process.run(program);
+        outcome = outputs_of(node, folder, reported, process.output());
+    } catch (const Error& error) {
+        if (!refused) throw;
+        throw with_refusal(error, *refused);
+    }
+    if (!refused) return outcome;
+    for (const std::string& text : refused->reads_of_project()) context.log(LogLevel::Warning, fmt::format("refused, and it went on without: {}", text));
+    return outcome;
+}
+
+CommandExecutor::Trace CommandExecutor::trace(const Node& node, const StageInputs& inputs, StageContext& context) {
+    CommandFolder folder(work_, node);
+    folder.add_undeclared(work_.parent_path());
+    write_inputs(node, inputs, folder);
+    Program program{.argv = Arguments(node, folder).words(), .environment = environment_of(node, folder)};
+    program.environment.push_back(fmt::format("PYTHONPYCACHEPREFIX={}", folder.temporary().string()));  // so that it reads the sources themselves
+    CommandAccess access(node, folder, program.argv, program.environment);
+    ReadFiles read(node, folder, access);
+    std::atomic<bool> is_watched = false;  // then its own start was seen, at least
+    program.watcher = [&](const FileUse& use) {
+        is_watched = true;
+        read.take(use);
+    };
+    access.allow_reading_everything();
+    if (landlock_ >= kLandlockWithMoves) program.rules = access.rules();
+    CommandProcess process(node, context, program_, folder);
+    Trace trace;
+    try {
+        (void)process.run(program);
+    } catch (const Error& error) {
+        trace.failure = error.what();
+    }
+    if (!is_watched)
+        throw Error(ExitCode::Usage, "this kernel does not let satdl watch what a program opens", "strace -f -e trace=file shows it");
+    trace.read = read.files();
+    return trace;
 }
 
 }  // namespace satdl

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 
@@ -74,6 +75,29 @@ void CommandFolder::add_sources_and_files() {
             fs::create_symlink(fs::absolute(file.path), to);
         }
     }
+}
+
+void CommandFolder::add_undeclared(const fs::path& but) {
+    const fs::path& project = node_.command->project;
+    const auto is_output = [&](const fs::path& name) {
+        return std::ranges::any_of(node_.command->paths, [&](const auto& one) {
+            const fs::path path = one.second;
+            return std::ranges::mismatch(path, name).in1 == path.end();
+        });
+    };
+    constexpr auto kSkipUnreadable = fs::directory_options::skip_permission_denied;
+    std::error_code error;
+    for (fs::recursive_directory_iterator entry(project, kSkipUnreadable, error), end; !error && entry != end; entry.increment(error)) {
+        const fs::path name = entry->path().lexically_relative(project), to = path_ / name;
+        const bool is_skipped = entry->path().filename().string().starts_with('.') || fs::equivalent(entry->path(), but, error);
+        error.clear();
+        if (is_skipped) entry.disable_recursion_pending();
+        if (is_skipped || (entry->is_directory(error) && !entry->is_symlink(error))) continue;
+        if (is_output(name) || fs::symlink_status(to, error).type() != fs::file_type::not_found) continue;
+        fs::create_directories(to.parent_path());
+        fs::create_symlink(entry->path(), to);
+    }
+    if (error) throw not_placed(project, error.message());
 }
 
 fs::path CommandFolder::input(const PortDescription& port, const std::string& format) const {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 #include "pipeline/executors/reaper.h"
 #include "pipeline/executors/stop_flag.h"
 #include "pipeline/executors/worker_protocol.h"
+#include "pipeline/os/file_watch.h"
+#include "pipeline/os/landlock.h"
 #include "pipeline/os/subprocess.h"
 
 namespace satdl {
@@ -98,13 +101,22 @@ CatalogEntry planned_stage(const NodeJob& job) {
     return stage;
 }
 
+// From here on satdl sees what is opened, and the kernel holds it to the rules, if there are any.
+void restrict_files(bool watched, UniqueFd rules, Channel& channel) {
+    if (!watched && !rules) return;
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw Error(ExitCode::Store, "cannot set no_new_privs");
+    if (watched) (void)channel.send(packed({{"what", "watch"}}), watch_own_files());
+    if (rules) LandlockRules(std::move(rules)).enter();
+}
+
 // Of a command stage: the program takes the place of this process. Returns only if it cannot be started, which it reports.
-void run_program(const Cbor& job, Channel& channel) {
+void run_program(const Cbor& job, UniqueFd rules, Channel& channel) {
     const auto argv = job.at("argv").get<std::vector<std::string>>(), environment = job.at("environment").get<std::vector<std::string>>();
     const std::string folder = job.at("folder");
     std::signal(SIGUSR1, SIG_DFL);
+    restrict_files(job.at("watched"), std::move(rules), channel);
     if (::chdir(folder.c_str()) == 0) exec_program(argv, environment);
-    (void)channel.send(packed({{"errno", errno}}));
+    (void)channel.send(packed({{"what", "not_started"}, {"errno", errno}}));
 }
 
 void run_stage(const Cbor& message, UniqueFd file, Channel& channel, const StopFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
@@ -153,7 +165,7 @@ int run_worker(int argc, char** argv) {
         const StopFlag stop(std::move(stop_file));
         if (auto message = channel.receive()) {
             const Cbor job = unpacked(message->bytes);
-            if (job.contains("argv")) run_program(job, channel);
+            if (job.contains("argv")) run_program(job, std::move(message->file), channel);
             else run_stage(job, std::move(message->file), channel, stop, limit, memory_bytes);
         }
     } catch (const std::exception& error) {

@@ -1,46 +1,20 @@
 #include "pipeline/os/sandbox.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "pipeline/core/error.h"
+#include "pipeline/os/landlock.h"
 
 namespace satdl {
 namespace {
-
-// The kernel's numbers, which never change: headers older than the running kernel lack some of them. (landlock(7))
-constexpr long kCreateRuleset = 444, kAddRule = 445, kRestrictSelf = 446;
-constexpr unsigned kAskVersion = 1;
-constexpr int kPathBeneath = 1;
-constexpr std::uint64_t kReadFile = 1 << 2;
-
-struct [[gnu::packed]] PathBeneath {
-    std::uint64_t allowed;
-    std::int32_t parent;
-};
-
-// What a ruleset denies, by the version of Landlock: each knew more than the one before.
-struct Denied {
-    std::uint64_t files, network, scopes;
-    std::size_t bytes;  // of this struct that the version knows
-};
-
-Denied all_of(int version) {
-    constexpr std::array<int, 6> kFileRights{0, 13, 14, 15, 15, 16};
-    const auto known = static_cast<std::size_t>(std::min(version, 5));
-    return {(std::uint64_t{1} << kFileRights[known]) - 1, version >= 4 ? std::uint64_t{3} : 0,
-            version >= 6 ? std::uint64_t{3} : 0, version >= 6 ? 24u : version >= 4 ? 16u : 8u};
-}
 
 [[noreturn]] void fail(std::string_view what) {
     throw Error(ExitCode::Store, fmt::format("cannot {}: {}", what, std::strerror(errno)));
@@ -52,24 +26,13 @@ void set_limit(int resource, std::uint64_t soft, std::uint64_t hard) {
 }
 
 void enter_landlock(const std::filesystem::path& only_file) {
-    const int version = landlock_version();
-    if (version == 0) return;
-    const Denied denied = all_of(version);
-    const int ruleset = static_cast<int>(::syscall(kCreateRuleset, &denied, denied.bytes, 0));
-    const int file = ::open(only_file.c_str(), O_PATH | O_CLOEXEC);
-    if (ruleset < 0 || file < 0) fail("enter the Landlock sandbox");
-    const PathBeneath rule{kReadFile, file};
-    if (::syscall(kAddRule, ruleset, kPathBeneath, &rule, 0) != 0 || ::syscall(kRestrictSelf, ruleset, 0) != 0)
-        fail("enter the Landlock sandbox");
-    ::close(file);
-    ::close(ruleset);
+    if (landlock_version() == 0) return;
+    LandlockRules rules(LandlockRules::Denies::AllOfIt);
+    if (!rules.allow(only_file, LandlockRules::Allow::ReadFile)) fail("enter the Landlock sandbox");
+    rules.enter();
 }
 
 }  // namespace
-
-int landlock_version() {
-    return static_cast<int>(std::max(0L, ::syscall(kCreateRuleset, nullptr, 0, kAskVersion)));
-}
 
 void limit_cpu(std::uint64_t seconds) {
     rlimit limit{};

@@ -23,7 +23,4 @@ void enter_sandbox(const std::filesystem::path& only_file, const SandboxLimits& 
 // The process dies of SIGXCPU when it has used this much in total.
 void limit_cpu(std::uint64_t seconds);
 
-// Of the kernel's Landlock; 0 if it has none.
-[[nodiscard]] int landlock_version();
-
 }  // namespace satdl

@@ -407,6 +407,14 @@ open(sys.argv[1], "w").write(open(sys.argv[1] + ".pid").read())
         self.assertIn("data.csv changed while the stage read it", self.failure(self.program(change, files="{raw: raw/data.csv}")))
 
 
+class Mistakes(Programs):
+    def test_a_brace_that_is_no_placeholder(self):
+        for keys in ("shell: true, run: 'echo {x y} > {out.a}'", "run: ['{x y}']", "run: '{x y} b'"):
+            self.write("bad.yaml", f"stages:\n  bad: {{kind: command, {keys}, out: {{a: file}}}}\n")
+            self.call("run", "bad.yaml", "-n", code=2)
+            self.assertIn("bad.yaml:2:", self.err)
+
+
 class Trust(Programs):
     def test_looking_runs_nothing(self):
         touch = DAG.replace("    files: {raw", f"    versions: [[touch, {self.folder}/ran]]\n    files: {{raw")

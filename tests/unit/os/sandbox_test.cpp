@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 
+#include "pipeline/os/landlock.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;

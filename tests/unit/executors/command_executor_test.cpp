@@ -1,0 +1,60 @@
+#include "pipeline/executors/command_executor.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/temp_folder.h"
+
+using namespace satdl;
+
+namespace {
+
+class Context final : public StageContext {
+public:
+    [[nodiscard]] const Params& params() const override { return params_; }
+    [[nodiscard]] int threads() const override { return 1; }
+    [[nodiscard]] const std::vector<SourceFile>& files() const override { return files_; }
+    [[nodiscard]] bool stop_requested() const override { return false; }
+    void progress(const Progress& /*progress*/) override {}
+    void log(LogLevel level, std::string_view message) override {
+        if (level == LogLevel::Warning) warnings.emplace_back(message);
+    }
+
+    std::vector<std::string> warnings;
+
+private:
+    const Params params_;
+    const std::vector<SourceFile> files_;
+};
+
+// A strict stage that copies a file which it does not declare.
+Node copying(const std::filesystem::path& file) {
+    auto command = std::make_shared<CommandStage>();
+    command->entry.description.outputs = {{.name = "a", .kind = PortKind::File}};
+    command->project = file.parent_path();
+    command->run = {{"cp"}, {file.string()}, {Placeholder{Placeholder::Kind::Output, "a"}}};
+    command->strict = true;
+    Node node;
+    node.name = "copy";
+    node.stage = &command->entry;
+    node.command = std::move(command);
+    return node;
+}
+
+}  // namespace
+
+TEST_CASE("A kernel without Landlock, or with its first version, enforces nothing, and satdl warns once") {
+    const test::TempFolder folder;
+    test::write_text(folder.path() / "file", "text");
+    const Node node = copying(folder.path() / "file");
+    for (const int landlock : {0, 1}) {
+        CommandExecutor executor(folder.path() / "work", std::string(SATDL_BINARY_DIR) + "/satdl", landlock);
+        Context context;
+        for (int i = 0; i < 2; ++i) CHECK(executor.execute(node, {}, context).outputs.at("a").size() == 1);
+        CHECK(context.warnings == std::vector<std::string>{"'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)"});
+    }
+    if (landlock_version() < kLandlockWithMoves) return;
+    CommandExecutor executor(folder.path() / "work", std::string(SATDL_BINARY_DIR) + "/satdl");
+    Context context;
+    CHECK_THROWS_WITH(executor.execute(node, {}, context), Catch::Contains("cp read file, which the stage does not declare"));
+    CHECK(context.warnings.empty());
+}
