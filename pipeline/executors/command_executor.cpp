@@ -292,7 +292,7 @@ StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs
         program.rules = access->rules();
         program.watcher = [&](const FileUse& use) { refused->take(use); };
     } else if (node.command->strict && !warned_.exchange(true)) {
-        context.log(LogLevel::Warning, "'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)");
+        context.log(LogLevel::Info, "'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)");
     }
     CommandProcess process(node, context, program_, folder);
     StageOutput outcome;

@@ -16,7 +16,7 @@ public:
     [[nodiscard]] bool stop_requested() const override { return false; }
     void progress(const Progress& /*progress*/) override {}
     void log(LogLevel level, std::string_view message) override {
-        if (level == LogLevel::Warning) warnings.emplace_back(message);
+        if (level == LogLevel::Info) warnings.emplace_back(message);
     }
 
     std::vector<std::string> warnings;
