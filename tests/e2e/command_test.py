@@ -204,6 +204,34 @@ stages:
         self.environment["PASSED"] = "z"
         self.assertEqual(self.ran("environment.yaml"), set())
 
+    def test_config_files_hold_their_values_and_each_counts(self):
+        self.write("config.json", '{"lr": 9, "other": 9}')
+        dag = """\
+name: config
+params: {lr: 0.1, small: 1e-7, whole: 5.0, deep: {list: [1, two, null], flag: true}, other: 1}
+stages:
+  config:
+    kind: command
+    run: cp config.json {out.seen}
+    config_files: {config.json: {lr: "${lr}", small: "${small}", whole: "${whole}", deep: "${deep}", text: "1\\n\\u00e9"}}
+    out: {seen: file}
+"""
+        self.write("config.yaml", dag)
+        self.call("run", "config.yaml")
+        with h5py.File((self.folder / "results/config/config.h5").resolve()) as made:
+            self.assertEqual(bytes(made["seen/files/seen"][()]).decode(),
+                             '{"lr": 0.1, "small": 1.0e-07, "whole": 5.0, "deep": {"list": [1, "two", null], "flag": true}, "text": "1\\u000aé"}\n')
+        self.assertEqual(self.ran("config.yaml", "other=2"), set())
+        plan = self.document("run", "config.yaml", "-n", "deep.flag=false")
+        self.assertIn("config_files config.json changed", plan["stages"][0]["because"])
+        self.assertEqual(self.ran("config.yaml", "whole=5"), {"config"})
+        for before, after, expected in [("config.json: {lr", "config.toml: {lr", "config.toml cannot be written"), ("config.json: {lr", "../config.json: {lr", "must be a path in the program's folder"),
+                                        ("    out:", "    sources: config.json\n    out:", "config.json is declared twice"),
+                                        ("    out:", "    files: {c: config.json}\n    out:", "config.json is declared twice"), ('{lr: "${lr}"', '3 #', "must be a map of values")]:
+            self.write("bad.yaml", dag.replace(before, after).replace('3 #', '3}\n    # '))
+            self.call("run", "bad.yaml", code=2)
+            self.assertIn(expected, self.err)
+
     def test_a_shell_runs_a_text_and_values_are_quoted_for_it(self):
         self.write("shell.yaml", """\
 name: shell
