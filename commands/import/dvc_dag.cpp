@@ -387,6 +387,7 @@ private:
                 rest.remove_prefix(std::min(end + 1, rest.size()));
             }
         }
+        std::erase_if(lines, [](const ConfigValue& line) { return trimmed(line.text()).starts_with('#'); });  // nothing for a subshell to run
         std::vector<DvcText> commands;
         for (const ConfigValue& line : lines)
             if (auto command = scope.resolve(line, DvcScope::Use::Command, notes_)) commands.push_back(std::move(*command));

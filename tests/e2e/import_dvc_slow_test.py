@@ -128,6 +128,10 @@ class SameAsDvc(WithDvc):
         files = {"parts/0.txt": ("split", "parts"), "parts/1.txt": ("split", "parts"), "steps/join/both.txt": ("join", "both")}
         self.both("wdir", files, {}, ("steps/split/settings.json", '"width": 1', '"width": 2', "settings.width=2"), {"split", "join"}, {"split", "join"})
 
+    def test_values_and_lines(self):
+        stages = {"numbers", "texts", "options", "lines", "whole"}
+        self.both("values", {f"{stage}.txt": (stage, stage) for stage in stages}, {}, ("params.yaml", "d: true", "d: false", "text.d=false"), {"texts", "whole"}, stages)
+
 
 class NoOp(WithDvc):
     def measure(self):

@@ -42,6 +42,9 @@ class Import(satdl.Case):
     def test_stages_in_folders_of_their_own(self):
         self.check("wdir")
 
+    def test_values_and_lines(self):
+        self.check("values")
+
     def test_what_cannot_be_carried_over_is_named_line_by_line(self):
         self.check("odd", code=2)
 
