@@ -291,16 +291,26 @@ private:
             const std::string path = fs::path(entry.key).lexically_normal().string();
             if (!stays_inside(path)) {
                 report(entry.key_place, fmt::format("'{}' must be a path in the program's folder", printable(entry.key)), kExample);
-            } else if (!path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) {
-                report(entry.key_place, fmt::format("{} cannot be written", printable(entry.key)), "'config_files' are .yaml, .yml or .json; others stand under 'files'");
-            } else if (!entry.value.is_map()) {
-                report(entry.value.place(), fmt::format("'{}' must be a map of values, not {}", printable(entry.key), entry.value.describe()), kExample);
-            } else if (is_declared(path) || !command_.config_files.emplace(path, config_text(entry.value)).second) {
+            } else if (!entry.value.is_map() && (!entry.value.is_scalar() || entry.value.as_number() || entry.value.as_boolean())) {
+                report(entry.value.place(), fmt::format("'{}' must be a map of values or a text, not {}", printable(entry.key), entry.value.describe()), kExample);
+            } else if (entry.value.is_map() && !path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) {
+                report(entry.key_place, fmt::format("{} cannot hold a map", printable(entry.key)), "a map is written into .yaml, .yml and .json; for others, give the text itself, in quotes");
+            } else if (is_declared(path) || !command_.config_files.emplace(path, entry.value.is_map() ? config_text(entry.value) : entry.value.text()).second) {
                 report(entry.key_place, fmt::format("{} is declared twice", printable(entry.key)), "remove it here, or under 'files' or 'sources'");
             } else {
                 add_param("config_files " + path, ParamValue(command_.config_files.at(path)));
             }
         }
+        record_config_files();
+    }
+
+    // By their texts: a record has no order of keys, and 5 for 5.0.
+    void record_config_files() {
+        std::vector<ConfigValue::Entry> texts, entries = command_.written.entries();
+        for (const auto& [path, text] : command_.config_files) texts.push_back({path, {}, ConfigValue::of_text(text)});
+        for (ConfigValue::Entry& entry : entries)
+            if (entry.key == "config_files") entry.value = ConfigValue::map(texts, entry.value.place());
+        command_.written = ConfigValue::map(std::move(entries), command_.written.place());
     }
 
     // As a file that `files` or `sources` place in the program's folder.
