@@ -103,6 +103,7 @@ int run_command_line(int argc, char** argv) {
     satdl::add_report_command(program);
     satdl::add_stages_command(program);
     satdl::add_data_command(program);
+    satdl::add_import_command(program);
     satdl::add_check_determinism_command(program);
     satdl::add_cache_command(program);
     satdl::add_selftest_command(program);

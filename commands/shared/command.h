@@ -16,6 +16,7 @@ void add_show_command(Command& program);
 void add_report_command(Command& program);
 void add_stages_command(Command& program);
 void add_data_command(Command& program);
+void add_import_command(Command& program);
 void add_check_determinism_command(Command& program);
 void add_cache_command(Command& program);
 void add_selftest_command(Command& program);

@@ -10,6 +10,7 @@ StageDescription command_kind() {
                        {.name = "out", .help = "by name what it writes: array, arrays, metrics, history, file or folder"},
                        {.name = "with", .fallback = "null", .help = "values by name: {NAME} in `run`"},
                        {.name = "files", .fallback = "null", .help = "by name the files, folders and patterns that it reads: {files.NAME}"},
+                       {.name = "config_files", .fallback = "null", .help = "by path in its folder a file, written before it starts: a map of values, or a text"},
                        {.name = "sources", .fallback = "null", .help = "its own code: files and patterns; only these are in its folder"},
                        {.name = "env", .fallback = "null", .help = "environment variables, part of the key"},
                        {.name = "pass", .fallback = "null", .help = "names of your environment variables that it sees, not part of the key", .changes_result = false},

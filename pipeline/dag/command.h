@@ -52,6 +52,7 @@ struct CommandStage {
     std::vector<Argument> run{};             // with `shell`: one argument, the text
     bool shell = false;
     std::vector<CommandFiles> files{};
+    std::map<std::string, std::string> config_files{};  // by path in its folder what is written there before it starts
     std::map<std::string, std::string> env{};
     std::vector<std::string> pass{};         // environment variables that are passed on and not keyed
     std::vector<std::vector<std::string>> versions{};  // programs whose output is part of the key

@@ -49,6 +49,23 @@ bool stays_inside(const fs::path& path) {
     return !normal.empty() && normal.is_relative() && *normal.begin() != ".." && normal != ".";
 }
 
+// The value as JSON that YAML 1.1 reads as the same: a number that is not whole has a point, and a sign before its exponent.
+std::string config_text(const ConfigValue& value) {
+    std::string text;
+    if (value.is_map()) {
+        for (const ConfigValue::Entry& entry : value.entries())
+            text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", ConfigValue::of_text(entry.key).canonical(), config_text(entry.value));
+        return fmt::format("{{{}}}", text);
+    }
+    if (value.is_list()) {
+        for (const ConfigValue& item : value.items()) text += (text.empty() ? "" : ", ") + config_text(item);
+        return fmt::format("[{}]", text);
+    }
+    text = value.canonical();
+    if (value.as_number() && !value.as_integer() && text.find('.') == std::string::npos) text.insert(std::min(text.find('e'), text.size()), ".0");
+    return text;
+}
+
 bool is_variable_name(std::string_view text) { return is_identifier(text); }
 
 // What one stage of the kind says, read key by key. Mistakes are added to `diagnostics`; reading continues after them.
@@ -66,6 +83,7 @@ public:
         read_values();
         read_files();
         read_sources();
+        read_config_files();
         read_environment();
         read_versions();
         read_paths();
@@ -266,6 +284,44 @@ private:
         // Two patterns may match one file.
         std::set<std::string> seen;
         std::erase_if(node_.files, [&](const SourceFile& file) { return file.role == kSourceRole && !seen.insert(file.member).second; });
+    }
+
+    void read_config_files() {
+        constexpr const char* kExample = "config_files: {params.yaml: {lr: 0.1}}";
+        for (const ConfigValue::Entry& entry : map_of("config_files", kExample)) {
+            const std::string path = fs::path(entry.key).lexically_normal().string();
+            if (!stays_inside(path)) {
+                report(entry.key_place, fmt::format("'{}' must be a path in the program's folder", printable(entry.key)), kExample);
+            } else if (!entry.value.is_map() && (!entry.value.is_scalar() || entry.value.as_number() || entry.value.as_boolean())) {
+                report(entry.value.place(), fmt::format("'{}' must be a map of values or a text, not {}", printable(entry.key), entry.value.describe()), kExample);
+            } else if (entry.value.is_map() && !path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) {
+                report(entry.key_place, fmt::format("{} cannot hold a map", printable(entry.key)), "a map is written into .yaml, .yml and .json; for others, give the text itself, in quotes");
+            } else if (is_declared(path) || !command_.config_files.emplace(path, entry.value.is_map() ? config_text(entry.value) : entry.value.text()).second) {
+                report(entry.key_place, fmt::format("{} is declared twice", printable(entry.key)), "remove it here, or under 'files' or 'sources'");
+            } else {
+                add_param("config_files " + path, ParamValue(command_.config_files.at(path)));
+            }
+        }
+        record_config_files();
+    }
+
+    // By their texts: a record has no order of keys, and 5 for 5.0.
+    void record_config_files() {
+        std::vector<ConfigValue::Entry> texts, entries = command_.written.entries();
+        for (const auto& [path, text] : command_.config_files) texts.push_back({path, {}, ConfigValue::of_text(text)});
+        for (ConfigValue::Entry& entry : entries)
+            if (entry.key == "config_files") entry.value = ConfigValue::map(texts, entry.value.place());
+        command_.written = ConfigValue::map(std::move(entries), command_.written.place());
+    }
+
+    // As a file that `files` or `sources` place in the program's folder.
+    bool is_declared(const std::string& path) const {
+        return std::ranges::any_of(node_.files, [&](const SourceFile& file) {
+            if (file.role == kSourceRole) return file.member == path;
+            const CommandFiles& files = *std::ranges::find(command_.files, file.role, &CommandFiles::name);
+            const fs::path placed = files.kind == CommandFiles::Kind::File ? files.path : files.kind == CommandFiles::Kind::Folder ? files.path / file.member : fs::path(file.member);
+            return placed == fs::path(path);
+        });
     }
 
     void read_environment() {
@@ -491,7 +547,7 @@ private:
         const fs::path root = fs::weakly_canonical(command_.project, error);
         if (is_program && std::ranges::mismatch(root, real).in1 != root.end()) return;
         const auto is_it = [&](const SourceFile& file) { return file.path == command_.project / path; };
-        if (std::ranges::any_of(node_.files, is_it)) return;
+        if (std::ranges::any_of(node_.files, is_it) || command_.config_files.contains(path.string())) return;
         report(place, fmt::format("{} is a file of the project that the stage does not declare", printable(text)),
                fmt::format("sources: [{0}], if it is code; files: {{NAME: {0}}}, if it is data", printable(text)));
     }

@@ -40,7 +40,9 @@ CommandFolder::CommandFolder(const fs::path& root, const Node& node) : node_(nod
     try {
         for (const fs::path& folder : {own() / "in", own() / "out", checkpoint(), temporary()}) fs::create_directories(folder);
         std::ofstream{progress()};
-        add_sources_and_files();
+        add_sources();  // first: they make real folders, so that nothing is ever written through a link into the project
+        add_config_files();
+        add_files();
         fs::create_directories(start());
         for (const PortDescription& port : node_.stage->description.outputs) fs::create_directories(output(port).parent_path());
     } catch (const fs::filesystem_error& error) {
@@ -55,8 +57,7 @@ CommandFolder::~CommandFolder() {
     fs::remove_all(path_, ignored);
 }
 
-// Sources first: they make real folders, so that nothing is ever written through a link into the project.
-void CommandFolder::add_sources_and_files() {
+void CommandFolder::add_sources() {
     for (const SourceFile& file : node_.files) {
         if (file.role != kSourceRole) continue;
         const fs::path to = path_ / file.member;
@@ -64,6 +65,20 @@ void CommandFolder::add_sources_and_files() {
         std::error_code error;
         if (!fs::copy_file(file.path, to, error)) throw not_placed(file.path, error.message());
     }
+}
+
+void CommandFolder::add_config_files() {
+    for (const auto& [name, text] : node_.command->config_files) {
+        const fs::path to = path_ / name;
+        fs::create_directories(to.parent_path());
+        std::ofstream file(to, std::ios::binary);
+        file << text << '\n';
+        file.close();
+        if (!file) throw not_placed(to, std::strerror(errno));
+    }
+}
+
+void CommandFolder::add_files() {
     for (const CommandFiles& files : node_.command->files) {
         if (files.path.is_absolute()) continue;
         for (const SourceFile& file : node_.files) {

@@ -2,6 +2,7 @@
 //
 //   train.py, lib/util.py   copies of `sources`: a program finds its modules beside it, so it finds only those that are declared
 //   raw/data.csv            a link to each of `files`
+//   params.yaml             each of `config_files`
 //   .satdl/in, out          what arrives; where it writes, unless `paths` names other places
 //   .satdl/progress, checkpoint/, tmp/
 //
@@ -38,7 +39,9 @@ public:
 
 private:
     [[nodiscard]] std::filesystem::path own() const { return path_ / ".satdl"; }
-    void add_sources_and_files();
+    void add_sources();
+    void add_config_files();
+    void add_files();
 
     const Node& node_;
     std::filesystem::path path_;

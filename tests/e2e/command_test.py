@@ -232,6 +232,34 @@ stages:
         self.environment["PASSED"] = "z"
         self.assertEqual(self.ran("environment.yaml"), set())
 
+    def test_config_files_hold_their_values_and_each_counts(self):
+        self.write("config.json", '{"lr": 9, "other": 9}')
+        dag = """\
+name: config
+params: {lr: 0.1, small: 1e-7, whole: 5.0, deep: {list: [1, two, null], flag: true}, other: 1}
+stages:
+  config:
+    kind: command
+    run: cp config.json {out.seen}
+    config_files: {config.json: {lr: "${lr}", small: "${small}", whole: "${whole}", deep: "${deep}", text: "1\\n\\u00e9"}}
+    out: {seen: file}
+"""
+        self.write("config.yaml", dag)
+        self.call("run", "config.yaml")
+        with h5py.File((self.folder / "results/config/config.h5").resolve()) as made:
+            self.assertEqual(bytes(made["seen/files/seen"][()]).decode(),
+                             '{"lr": 0.1, "small": 1.0e-07, "whole": 5.0, "deep": {"list": [1, "two", null], "flag": true}, "text": "1\\u000aé"}\n')
+        self.assertEqual(self.ran("config.yaml", "other=2"), set())
+        plan = self.document("run", "config.yaml", "-n", "deep.flag=false")
+        self.assertIn("config_files config.json changed", plan["stages"][0]["because"])
+        self.assertEqual(self.ran("config.yaml", "whole=5"), {"config"})
+        for before, after, expected in [("config.json: {lr", "config.toml: {lr", "config.toml cannot hold a map"), ("config.json: {lr", "../config.json: {lr", "must be a path in the program's folder"),
+                                        ("    out:", "    sources: config.json\n    out:", "config.json is declared twice"),
+                                        ("    out:", "    files: {c: config.json}\n    out:", "config.json is declared twice"), ('{lr: "${lr}"', '3 #', "must be a map of values or a text")]:
+            self.write("bad.yaml", dag.replace(before, after).replace('3 #', '3}\n    # '))
+            self.call("run", "bad.yaml", code=2)
+            self.assertIn(expected, self.err)
+
     def test_a_shell_runs_a_text_and_values_are_quoted_for_it(self):
         self.write("shell.yaml", """\
 name: shell
@@ -266,13 +294,35 @@ stages:
 
     def test_the_record_of_a_run_repairs_what_a_program_made(self):
         self.call("run", "dag.yaml")
-        path = (self.folder / "results/programs/prep.h5").resolve()
+        self.repair("results/programs/prep.h5")
+        self.assertEqual(self.ran("dag.yaml"), set())
+
+    def test_the_record_holds_texts_as_they_were_resolved_and_config_files_as_they_were_written(self):
+        self.write("texts.yaml", """\
+name: texts
+params: {w: 5.0}
+stages:
+  texts:
+    kind: command
+    shell: true
+    run: "x=1; echo $${{x}} '$$$${{x}}' > {out.seen}; cat a.json b.ini >> {out.seen}"
+    config_files: {a.json: {w: "${w}", e: 1}, b.ini: "w = ${w} $${x}"}
+    out: {seen: file}
+""")
+        self.call("run", "texts.yaml")
+        with h5py.File((self.folder / "results/texts/texts.h5").resolve()) as made:
+            self.assertEqual(bytes(made["seen/files/seen"][()]), b'1 $$${x}\n{"w": 5.0, "e": 1}\nw = 5.0 ${x}\n')
+        self.repair("results/texts/texts.h5")
+        self.assertEqual(self.ran("texts.yaml"), set())
+
+    def repair(self, result):
+        """Damages it, and repairs it from the record."""
+        path = (self.folder / result).resolve()
         path.chmod(0o644)
         damaged = bytearray(path.read_bytes())
         damaged[-1] ^= 1
         path.write_bytes(damaged)
         self.call("cache", "verify", "--repair")
-        self.assertEqual(self.ran("dag.yaml"), set())
 
 
 LONG = """\
