@@ -111,7 +111,8 @@ const CatalogEntry* StageReader::find_kind(const ConfigValue::Entry& entry, cons
         diagnostics_.add(kind->place(),
                          is_text ? fmt::format("there is no stage kind '{}'", printable(kind->text()))
                                  : fmt::format("'kind' must be text, not {}", kind->describe()),
-                         did_you_mean(kind->text(), catalog_.kinds()));
+                         catalog_.kinds().size() > 1 ? did_you_mean(kind->text(), catalog_.kinds())
+                                                     : "no stage library is loaded: libsatdl_stages.so is not beside the program");
     }
     return found;
 }

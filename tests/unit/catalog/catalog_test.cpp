@@ -325,12 +325,16 @@ TEST_CASE("a catalogue holds the built-in library and those that the user names,
     written(folder, "libsatdl_stages.json", manifest_json(built_in, sha256("the file")));
     const std::string library = (folder.path() / "libmine.so").string();
     const Catalog catalog = load_catalog(folder.path(), {library + ":" + library, library});
-    CHECK(catalog.kinds() == std::vector<std::string>{"fine_tune", "load", "normalise"});
+    CHECK(catalog.kinds() == std::vector<std::string>{"command", "fine_tune", "load", "normalise"});
     REQUIRE(catalog.find("fine_tune") != nullptr);
     CHECK(catalog.find("fine_tune")->numerics.size() == 2);
     CHECK(catalog.find("load")->numerics.empty());
     CHECK(catalog.find("load")->library == folder.path() / "libmine.so");
     CHECK(catalog.find("train") == nullptr);
-    CHECK(load_catalog(folder.path(), {}).kinds() == std::vector<std::string>{"normalise"});
-    CHECK_THROWS_WITH(load_catalog(folder.path() / "nowhere", {}), Catch::Contains("libsatdl_stages.json"));
+    CHECK(load_catalog(folder.path(), {}).kinds() == std::vector<std::string>{"command", "normalise"});
+    CHECK(load_catalog(folder.path() / "nowhere", {}).kinds() == std::vector<std::string>{"command"});
+    CHECK_THROWS_WITH(load_catalog(folder.path(), {(folder.path() / "missing.so").string()}), Catch::Contains("missing.json"));
+    StageLibraryInfo own{"mine", {}, {{StageDescription{.kind = "command", .help = "x"}, nullptr}}};
+    const auto taken = written(folder, "libtaken.json", manifest_json(own, sha256("the file")));
+    CHECK_THROWS_WITH(load_catalog(folder.path(), {taken.string()}), Catch::Contains("'command', which is satdl's own"));
 }
