@@ -202,8 +202,8 @@ private:
         if (!is_param(rule.loss, ParamType::Choice)) return fmt::format("needs a parameter '{}'", rule.loss);
         if (!is_array_input(rule.target)) return fmt::format("needs an input array '{}'", rule.target);
         const PortDescription* made = d_.output(rule.model);
-        if (!is_model_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
-            return fmt::format("needs a model '{}'", rule.model);
+        if (!is_model_input(rule.model) && !is_array_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
+            return fmt::format("needs a model or an input array '{}'", rule.model);
         if (!rule.validation.empty() && d_.input(rule.validation) == nullptr)
             return fmt::format("needs an input '{}'", rule.validation);
         if (!rule.fraction.empty() && !is_param(rule.fraction, ParamType::Number))

@@ -581,9 +581,16 @@ std::optional<LossFacts> NodeTyper::loss_facts(const PortDescription::MetricsRul
     const PortType* made = outputs.find(rule.model);
     const Arrival* brought = arrival(rule.model);
     const PortType* model = made != nullptr ? made : brought != nullptr ? brought->type : nullptr;
-    if (model == nullptr || model->layers.empty()) return std::nullopt;
-    LossFacts facts{node_.params.text(rule.loss), last_activation(*model->network), model->layers.back().output,
-                    is_integral(*target->type->dtype) && target->type->shape->size() == 1};
+    LossFacts facts{node_.params.text(rule.loss), Activation::None, {}, is_integral(*target->type->dtype) && target->type->shape->size() == 1};
+    if (brought != nullptr && brought->port->kind == PortKind::Array) {  // what a network gave
+        const auto outputs_of_one = sample(rule.model);
+        if (!outputs_of_one) return std::nullopt;
+        facts.output = *outputs_of_one;
+    } else {
+        if (model == nullptr || model->layers.empty()) return std::nullopt;
+        facts.last = last_activation(*model->network);
+        facts.output = model->layers.back().output;
+    }
     if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMaxClasses)) return std::nullopt;
     return facts;
 }

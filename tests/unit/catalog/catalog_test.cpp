@@ -174,8 +174,10 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     rule.loss = "rate";
     CHECK(fault_of_rule(rule) == "output 'y' needs a parameter 'rate'");
     rule = sound;
-    rule.model = "x";
-    CHECK(fault_of_rule(rule) == "output 'y' needs a model 'x'");
+    rule.model = "x";  // an array: what a network gave
+    CHECK_FALSE(fault_of_rule(rule));
+    rule.model = "loss";
+    CHECK(fault_of_rule(rule) == "output 'y' needs a model or an input array 'loss'");
     CHECK(fault_of_rule({.names = {"p"}, .if_connected = {{"y", "gap"}}}) == "output 'y' needs an input 'y'");
     rule = sound;
     rule.fraction = "until";
