@@ -141,7 +141,7 @@ NamedArrays files_as_arrays(const fs::path& folder) {
     return files;
 }
 
-void write_files(const NamedArrays& files, const fs::path& folder) {
+void write_files(const NamedArrays& files, const fs::path& folder, FileAccess access) {
     for (const auto& [name, array] : files) {
         const bool executable = name.starts_with(kExecutableFiles);
         const fs::path path = folder / name.substr(executable ? kExecutableFiles.size() : kPlainFiles.size());
@@ -150,7 +150,7 @@ void write_files(const NamedArrays& files, const fs::path& folder) {
         out.write(reinterpret_cast<const char*>(array.bytes().data()), static_cast<std::streamsize>(array.bytes().size()));
         out.close();
         if (!out) throw not_placed(path, std::strerror(errno));
-        ::chmod(path.c_str(), executable ? 0555 : 0444);
+        ::chmod(path.c_str(), (executable ? 0555 : 0444) | (access == FileAccess::Writable ? 0200 : 0));
     }
 }
 

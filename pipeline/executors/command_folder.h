@@ -48,6 +48,7 @@ private:
 // name that is not UTF-8, a link, whatever is neither file nor folder, and too many files.
 [[nodiscard]] NamedArrays files_as_arrays(const std::filesystem::path& folder);
 [[nodiscard]] std::pair<std::string, Array> file_as_array(const std::filesystem::path& path, const std::string& name);
-void write_files(const NamedArrays& files, const std::filesystem::path& folder);
+enum class FileAccess { ReadOnly, Writable };
+void write_files(const NamedArrays& files, const std::filesystem::path& folder, FileAccess access = FileAccess::ReadOnly);
 
 }  // namespace satdl
