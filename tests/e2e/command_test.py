@@ -204,6 +204,23 @@ stages:
         self.environment["PASSED"] = "z"
         self.assertEqual(self.ran("environment.yaml"), set())
 
+    def test_threads_are_in_its_environment_and_auto_as_a_default_for_all_stages_leaves_them_to_the_program(self):
+        threads = [PYTHON, "-c", "import json, os, sys; json.dump(dict(n=int(os.environ.get('OMP_NUM_THREADS', 0))), open(sys.argv[1], 'w'))", "{out.m}"]
+        self.write("threads.yaml", f"""\
+name: threads
+defaults: {{"*": {{threads: auto}}}}
+stages:
+  two: {{kind: command, run: {json.dumps(threads)}, threads: 2, out: {{m: metrics}}}}
+  auto: {{kind: command, run: {json.dumps(threads)}, out: {{m: metrics}}}}
+  many: {{kind: command, run: {json.dumps(threads)}, threads: many, out: {{m: metrics}}}}
+""")
+        self.call("run", "threads.yaml", code=2)
+        self.assertIn("'threads' must be a whole number from 1 to 256 or auto, not the text 'many'", self.err)
+        self.write("threads.yaml", (self.folder / "threads.yaml").read_text().replace("threads: many, ", ""))
+        self.call("run", "threads.yaml")
+        for stage, number in ("two", 2), ("auto", 0):
+            self.assertEqual(self.document("show", stage)["metrics"]["m"]["n"], number)
+
     def test_a_shell_runs_a_text_and_values_are_quoted_for_it(self):
         self.write("shell.yaml", """\
 name: shell
