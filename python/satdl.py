@@ -82,7 +82,7 @@ def _missing(what: str, name: str, known: Mapping[str, Any]) -> MissingError:
     return MissingError(f"{what} '{name}'; there is: {', '.join(known) or 'none'}")
 
 
-# ---- the stage ------------------------------------------------------------------------------------------------------------------------
+# ---- the stage --------------------------------------------------------------------------------------------------------------------------
 
 
 def _value(text: str) -> Any:
@@ -171,7 +171,7 @@ class _Params(Mapping[str, Any]):
 params = _Params()
 
 
-# ---- what arrives ---------------------------------------------------------------------------------------------------------------------
+# ---- what arrives -----------------------------------------------------------------------------------------------------------------------
 
 
 def _input(name: str) -> dict[str, Any]:
@@ -311,7 +311,7 @@ def input(name: str) -> Any:
     return {metric: float(value[0]) for metric, value in found.items()} if entry["kind"] == "metrics" else found
 
 
-# ---- what the program writes --------------------------------------------------------------------------------------------------------------
+# ---- what the program writes ------------------------------------------------------------------------------------------------------------
 
 
 def _write_npz(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
@@ -417,7 +417,7 @@ def metrics(name: str = "metrics", /, **values: Any) -> None:
     _write_metrics(path, values)
 
 
-# ---- progress, stopping, checkpoints -----------------------------------------------------------------------------------------------------
+# ---- progress, stopping, checkpoints ----------------------------------------------------------------------------------------------------
 
 
 def _report(line: dict[str, Any]) -> None:
@@ -525,7 +525,7 @@ class Checkpoint:
 checkpoint = Checkpoint()
 
 
-# ---- reading stores -----------------------------------------------------------------------------------------------------------------------
+# ---- reading stores ---------------------------------------------------------------------------------------------------------------------
 
 
 class Artifact(Mapping[str, Array]):
@@ -615,7 +615,7 @@ class Store(Mapping[str, Artifact]):
 
 
 def _record_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-    """The events of a run's record, without lines that are not as they were written: damaged, or torn at the end of a run that was killed."""
+    """The events of a run's record, without lines that are not as they were written: damaged, or torn at the end of a killed run."""
     for line in path.read_bytes().splitlines():
         event, mark, check = line.rpartition(b',"check":"')
         if mark and hashlib.sha256(path.parent.name.encode() + b"\n" + event).hexdigest()[:16].encode() == check.rstrip(b'"}'):
