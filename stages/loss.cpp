@@ -52,6 +52,12 @@ Objective::Objective(LossKind loss, ActivationSpec last, Shape output, const at:
 Objective::Objective(LossKind loss, const Net& net, const at::Tensor& target, Metrics metrics)
     : Objective(loss, fitting(net, loss).last_activation(), net.output(), target, metrics) {}
 
+Objective Objective::of_probabilities(LossKind loss, Shape output, const at::Tensor& target, Metrics metrics) {
+    Objective objective(loss, {.kind = Activation::Sigmoid}, std::move(output), target, metrics);
+    objective.activated_ = true;
+    return objective;
+}
+
 void Objective::check_fit(const at::Tensor& target) const {
     const DType dtype = dtype_of(target);
     const Shape shape = target.sizes().vec();
@@ -95,7 +101,7 @@ at::Tensor Objective::yes_and_no(const at::Tensor& logits, const at::Tensor& tar
 
 at::Tensor Objective::log_probabilities(const at::Tensor& logits) const {
     if (last_.kind != Activation::Sigmoid) return logits.log_softmax(1);
-    const at::Tensor outputs = logits.sigmoid();
+    const at::Tensor outputs = activated_ ? logits : logits.sigmoid();
     return (outputs / outputs.sum(1, true)).clamp(kClip, 1 - kClip).log();  // as Keras: whatever sums to 1 is a distribution
 }
 
@@ -108,6 +114,7 @@ at::Tensor Objective::losses(const at::Tensor& logits, const at::Tensor& target,
         case LossKind::BinaryCrossEntropy: break;
     }
     const at::Tensor wanted = yes_and_no(logits.detach(), target);
+    if (activated_) return at::binary_cross_entropy(logits.clamp(kClip, 1 - kClip), wanted, {}, reduction);
     if (last_.kind != Activation::Softmax) {
         return at::binary_cross_entropy_with_logits(logits, wanted, {}, {}, reduction);
     }
@@ -125,7 +132,7 @@ at::Tensor Objective::loss(const at::Tensor& logits, const at::Tensor& target, c
 
 at::Tensor Objective::predicted(const at::Tensor& logits) const {
     const at::NoGradGuard no_grad;
-    if (output_[0] == 1) return logits.detach().gt(0).squeeze(1).to(at::kLong);
+    if (output_[0] == 1) return logits.detach().gt(threshold()).squeeze(1).to(at::kLong);
     return logits.detach().argmax(1);
 }
 
@@ -138,7 +145,7 @@ void Objective::add_to(MetricSums& sums, const at::Tensor& logits, const at::Ten
     // Both activations are monotonous: the greatest logit is the greatest output, and a sigmoid above 0.5 a logit above 0.
     if (labels_ && output_[0] > 1) sums.correct += values.argmax(1).eq(target).sum().item<double>();
     if (binary_) {
-        const at::Tensor yes = is_softmax() ? values.softmax(1).gt(0.5) : values.gt(0);
+        const at::Tensor yes = is_softmax() ? values.softmax(1).gt(0.5) : values.gt(threshold());
         const at::Tensor right = yes.eq(yes_and_no(values, target).gt(0.5));
         sums.binary_correct +=
             right.sum().item<double>() * static_cast<double>(samples) / static_cast<double>(right.numel());

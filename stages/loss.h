@@ -41,6 +41,8 @@ public:
     Objective(LossKind loss, ActivationSpec last, Shape output, const at::Tensor& target, Metrics metrics = Metrics::Usual);
     // Of a network; also throws where the loss does not fit it (pipeline/network/loss_rules.h).
     Objective(LossKind loss, const Net& net, const at::Tensor& target, Metrics metrics = Metrics::Usual);
+    // Of what a network elsewhere gave: probabilities, which then stand wherever `logits` is written below.
+    [[nodiscard]] static Objective of_probabilities(LossKind loss, Shape output, const at::Tensor& target, Metrics metrics);
 
     // The targets as the other functions take them: class numbers as int64, anything else as float32.
     [[nodiscard]] at::Tensor prepare(const at::Tensor& target) const;
@@ -56,7 +58,7 @@ public:
     void add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const;
     // See pipeline/network/metric_names.h for the names.
     [[nodiscard]] Numbers means(const MetricSums& sums) const;
-    [[nodiscard]] at::Tensor output(const at::Tensor& logits) const { return activate(last_, logits, false); }
+    [[nodiscard]] at::Tensor output(const at::Tensor& logits) const { return activated_ ? logits : activate(last_, logits, false); }
 
 private:
     void check_fit(const at::Tensor& target) const;
@@ -69,8 +71,12 @@ private:
         return last_.kind == Activation::Softmax || (last_.kind == Activation::None && loss_ == LossKind::CrossEntropy);
     }
 
+    // Above it, an output that means yes or no is a yes.
+    [[nodiscard]] double threshold() const { return activated_ ? 0.5 : 0; }
+
     LossKind loss_;
     ActivationSpec last_;
+    bool activated_ = false;  // the `logits` have been through it
     Shape output_;
     bool labels_;  // the targets are class numbers
     bool binary_;  // outputs are also measured as yes and no

@@ -16,6 +16,7 @@ namespace satdl::stages {
 [[nodiscard]] StageEntry fine_tune_stage();
 [[nodiscard]] StageEntry features_stage();
 [[nodiscard]] StageEntry evaluate_stage();
+[[nodiscard]] StageEntry evaluate_predictions_stage();
 [[nodiscard]] StageEntry compare_stage();
 
 // For StageLibraryInfo::find_gpu: what LibTorch's CUDA finds. Here and not in device.h, whose LibTorch the library's entry does not need.

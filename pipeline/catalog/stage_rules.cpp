@@ -220,8 +220,8 @@ private:
         if (!rule.validation_target.empty() && !is_array_input(rule.validation_target))
             return fmt::format("needs an input array '{}'", rule.validation_target);
         const PortDescription* made = d_.output(rule.model);
-        if (!is_model_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
-            return fmt::format("needs a model '{}'", rule.model);
+        if (!is_model_input(rule.model) && !is_array_input(rule.model) && (made == nullptr || made->kind != PortKind::Model))
+            return fmt::format("needs a model or an input array '{}'", rule.model);
         if (!rule.class_weights.empty() && !is_param(rule.class_weights, ParamType::Numbers))
             return fmt::format("needs numbers '{}'", rule.class_weights);
         return std::nullopt;

@@ -631,14 +631,17 @@ const PortType* NodeTyper::model_of_loss(const NodeTypes& outputs) const {
 }
 
 void NodeTyper::check_loss(const NodeTypes& outputs) {
-    const PortType* model = model_of_loss(outputs);
-    if (model == nullptr) return;
+    if (!stage_.loss) return;
     const LossRule& rule = *stage_.loss;
     const std::string& loss = node_.params.text(rule.loss);
-    const Shape& output = model->layers.back().output;
-    if (const PortDescription* made = stage_.output(rule.model); made != nullptr && made->model) check_anything_to_train(*made->model, *model);
+    const PortType* model = model_of_loss(outputs);
+    const std::optional<Shape> given = model == nullptr ? sample(rule.model) : std::nullopt;  // what a network elsewhere gave
+    if (model == nullptr && !given) return;
+    const Shape& output = given ? *given : model->layers.back().output;
     for (Arrival& target : arrivals_)
         if (target.port->name == rule.target || target.port->name == rule.validation_target) check_target(target, loss, output);
+    if (model == nullptr) return;
+    if (const PortDescription* made = stage_.output(rule.model); made != nullptr && made->model) check_anything_to_train(*made->model, *model);
     if (auto found = network_misfit(loss, *model->network, outputs_of(model->layers)))
         diagnostics_.add(place_of(rule.loss), std::move(found->text), std::move(found->hint));
     else
@@ -674,13 +677,19 @@ void NodeTyper::check_anything_to_train(const PortDescription::ModelRule& rule, 
 
 // What decides the names; empty if unknown before it runs.
 std::optional<LossFacts> NodeTyper::loss_facts(const NodeTypes& outputs) const {
-    const PortType* model = model_of_loss(outputs);
-    if (model == nullptr) return std::nullopt;
-    const std::string& loss = node_.params.text(stage_.loss->loss);
+    if (!stage_.loss) return std::nullopt;
     const Arrival* target = arrival(stage_.loss->target);
     if (target == nullptr || target->type == nullptr || !target->type->dtype || !target->type->shape) return std::nullopt;
-    LossFacts facts{loss, last_activation(*model->network, outputs_of(model->layers)), model->layers.back().output,
-                    are_class_numbers(loss, *target->type->dtype, *target->type->shape)};
+    const std::string& loss = node_.params.text(stage_.loss->loss);
+    LossFacts facts{loss, Activation::None, {}, are_class_numbers(loss, *target->type->dtype, *target->type->shape)};
+    if (const PortType* model = model_of_loss(outputs)) {
+        facts.last = last_activation(*model->network, outputs_of(model->layers));
+        facts.output = model->layers.back().output;
+    } else if (auto given = sample(stage_.loss->model)) {  // what a network elsewhere gave
+        facts.output = std::move(*given);
+    } else {
+        return std::nullopt;
+    }
     if (facts.output.size() == 1 && (facts.output[0] < 0 || facts.output[0] > kMaxClasses)) return std::nullopt;
     return facts;
 }

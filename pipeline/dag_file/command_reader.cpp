@@ -401,10 +401,10 @@ private:
 
     void read_threads() {
         const ConfigValue* threads = value("threads");
-        if (threads == nullptr) return;
+        if (threads == nullptr || (threads->is_scalar() && threads->text() == "auto")) return;  // the program decides
         const auto number = threads->as_integer();
         if (!number || *number < 1 || *number > kMostThreads)
-            return report(threads->place(), fmt::format("'threads' must be a whole number from 1 to {}, not {}", kMostThreads, threads->describe()));
+            return report(threads->place(), fmt::format("'threads' must be a whole number from 1 to {} or auto, not {}", kMostThreads, threads->describe()));
         command_.threads = static_cast<int>(*number);
         add_param("threads", ParamValue(*number, threads->place()));
     }

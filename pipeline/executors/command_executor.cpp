@@ -33,6 +33,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGraceSeconds = 30;  // after SIGTERM; a timeout has its own
+constexpr const char* kReported = "reported";  // in a checkpoint, beside the program's files: the epochs that it has reported
 
 // ---- the arguments and the environment ----
 
@@ -151,6 +152,17 @@ public:
                                         .checkpoint = [this](const Progress& at) { keep_checkpoint(at); },
                                         .mistake = [this](const std::string& text) { context_.log(LogLevel::Warning, text); }}) {}
 
+    // Begins where an earlier attempt kept `state`.
+    void restore(const NamedArrays& state) {
+        NamedArrays files = state;
+        const auto reported = files.extract(kReported);
+        if (!reported.empty()) {
+            const std::span<const std::uint8_t> text = reported.mapped().values<std::uint8_t>();
+            progress_.restore({reinterpret_cast<const char*>(text.data()), text.size()});
+        }
+        write_files(files, folder_.checkpoint(), FileAccess::Writable);
+    }
+
     // Returns the history that the program reported.
     NamedArrays run(const Program& program) {
         watcher_ = program.watcher;
@@ -198,7 +210,10 @@ private:
             return;
         }
         try {
-            context_.keep_checkpoint(files_as_arrays(taken), at);
+            NamedArrays state = files_as_arrays(taken);
+            const std::string reported = progress_.state();
+            state.emplace(kReported, Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(reported.size())}, std::as_bytes(std::span(reported))));
+            context_.keep_checkpoint(state, at);
         } catch (const Error& error) {
             context_.log(LogLevel::Info, fmt::format("its checkpoint was not kept: {}", in_one_line(error.what())));
         }
@@ -282,7 +297,6 @@ private:
 StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
     const CommandFolder folder(work_, node);
     write_inputs(node, inputs, folder);
-    if (const NamedArrays* const state = context.checkpoint()) write_files(*state, folder.checkpoint());
     Program program{.argv = Arguments(node, folder).words(), .environment = environment_of(node, folder)};
     std::optional<CommandAccess> access;
     std::optional<RefusedFiles> refused;
@@ -295,6 +309,7 @@ StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs
         context.log(LogLevel::Info, "'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)");
     }
     CommandProcess process(node, context, program_, folder);
+    if (const NamedArrays* const state = context.checkpoint()) process.restore(*state);
     StageOutput outcome;
     try {
         const NamedArrays reported = process.run(program);

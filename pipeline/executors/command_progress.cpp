@@ -76,4 +76,8 @@ NamedArrays CommandProgress::history() const {
     return history;
 }
 
+std::string CommandProgress::state() const { return dump_json(Json(epochs_)); }
+
+void CommandProgress::restore(std::string_view state) { epochs_ = Json::parse(state).get<decltype(epochs_)>(); }
+
 }  // namespace satdl

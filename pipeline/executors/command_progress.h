@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/stage.h"
@@ -29,6 +30,9 @@ public:
     void read_new_lines();
     // A row for each epoch that has ended: its number and its metrics, as far as all epochs have them. Empty if there is none.
     [[nodiscard]] NamedArrays history() const;
+    // The epochs so far, for a checkpoint: the program reports those after it when it goes on.
+    [[nodiscard]] std::string state() const;
+    void restore(std::string_view state);
 
 private:
     void take(const std::string& line);

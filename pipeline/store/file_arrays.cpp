@@ -55,17 +55,17 @@ std::string path_of_file(const std::string& array_name) {
     return array_name.substr(array_name.starts_with(kExecutableFiles) ? kExecutableFiles.size() : kPlainFiles.size());
 }
 
-void write_files(const NamedArrays& files, const fs::path& folder) {
-    for (const auto& [name, array] : files) write_file(name, array, folder / path_of_file(name));
+void write_files(const NamedArrays& files, const fs::path& folder, FileAccess access) {
+    for (const auto& [name, array] : files) write_file(name, array, folder / path_of_file(name), access);
 }
 
-void write_file(const std::string& array_name, const Array& bytes, const fs::path& path) {
+void write_file(const std::string& array_name, const Array& bytes, const fs::path& path, FileAccess access) {
     fs::create_directories(path.parent_path());
     std::ofstream out(path, std::ios::binary);
     out.write(reinterpret_cast<const char*>(bytes.bytes().data()), static_cast<std::streamsize>(bytes.bytes().size()));
     out.close();
     if (!out) throw Error(ExitCode::StageFailed, fmt::format("cannot write {}: {}", printable(path.string()), std::strerror(errno)));
-    ::chmod(path.c_str(), array_name.starts_with(kExecutableFiles) ? 0555 : 0444);
+    ::chmod(path.c_str(), (array_name.starts_with(kExecutableFiles) ? 0555u : 0444u) | (access == FileAccess::Writable ? 0200u : 0u));
 }
 
 }  // namespace satdl

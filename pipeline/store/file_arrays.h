@@ -18,9 +18,10 @@ namespace satdl {
 // The path of the file that an array is: "sub/a.txt" of "files/sub/a.txt".
 [[nodiscard]] std::string path_of_file(const std::string& array_name);
 
-// Writes them below `folder`, read-only, executable where they were. Throws Error{StageFailed}.
-void write_files(const NamedArrays& files, const std::filesystem::path& folder);
+// Writes them below `folder`, executable where they were. Throws Error{StageFailed}.
+enum class FileAccess { ReadOnly, Writable };
+void write_files(const NamedArrays& files, const std::filesystem::path& folder, FileAccess access = FileAccess::ReadOnly);
 // Writes one of them as `path`.
-void write_file(const std::string& array_name, const Array& bytes, const std::filesystem::path& path);
+void write_file(const std::string& array_name, const Array& bytes, const std::filesystem::path& path, FileAccess access = FileAccess::ReadOnly);
 
 }  // namespace satdl

@@ -260,6 +260,23 @@ stages:
             self.call("run", "bad.yaml", code=2)
             self.assertIn(expected, self.err)
 
+    def test_threads_are_in_its_environment_and_auto_as_a_default_for_all_stages_leaves_them_to_the_program(self):
+        threads = [PYTHON, "-c", "import json, os, sys; json.dump(dict(n=int(os.environ.get('OMP_NUM_THREADS', 0))), open(sys.argv[1], 'w'))", "{out.m}"]
+        self.write("threads.yaml", f"""\
+name: threads
+defaults: {{"*": {{threads: auto}}}}
+stages:
+  two: {{kind: command, run: {json.dumps(threads)}, threads: 2, out: {{m: metrics}}}}
+  auto: {{kind: command, run: {json.dumps(threads)}, out: {{m: metrics}}}}
+  many: {{kind: command, run: {json.dumps(threads)}, threads: many, out: {{m: metrics}}}}
+""")
+        self.call("run", "threads.yaml", code=2)
+        self.assertIn("'threads' must be a whole number from 1 to 256 or auto, not the text 'many'", self.err)
+        self.write("threads.yaml", (self.folder / "threads.yaml").read_text().replace("threads: many, ", ""))
+        self.call("run", "threads.yaml")
+        for stage, number in ("two", 2), ("auto", 0):
+            self.assertEqual(self.document("show", stage)["metrics"]["m"]["n"], number)
+
     def test_a_shell_runs_a_text_and_values_are_quoted_for_it(self):
         self.write("shell.yaml", """\
 name: shell
@@ -332,6 +349,7 @@ signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
 folder, state = os.environ["SATDL_CHECKPOINT"], {"epoch": 0, "trace": []}
 if os.path.exists(folder + "/state.json"):
     state = json.load(open(folder + "/state.json"))
+    assert os.stat(folder + "/state.json").st_mode & 0o200, "it cannot write the next one over it"
 def report(line):
     with open(os.environ["SATDL_PROGRESS"], "a") as progress:
         progress.write(json.dumps(line) + "\\n")
@@ -340,8 +358,8 @@ while state["epoch"] < 30 and not stop:
     state["trace"].append(state["epoch"] ** 2)
     time.sleep(0.02)
     json.dump(state, open(folder + "/state.json", "w"))
+    report({"epoch": state["epoch"], "epochs": 30, "metrics": {"loss": 1 / state["epoch"]}})
     report({"checkpoint": True, "epoch": state["epoch"], "epochs": 30})
-    report({"epoch": state["epoch"], "epochs": 30, "metrics": {"loss": 1.0}})
     while os.path.exists(folder + "/state.json"):
         time.sleep(0.001)
 if stop:
@@ -354,7 +372,7 @@ class Interrupted(Programs):
     def setUp(self):
         super().setUp()
         self.write("long.py", LONG)
-        self.write("long.yaml", f"name: long\nstages:\n  long: {{kind: command, run: [{PYTHON}, long.py, \"{{out.m}}\"], sources: long.py, out: {{m: metrics}}}}\n")
+        self.write("long.yaml", f"name: long\nstages:\n  long: {{kind: command, run: [{PYTHON}, long.py, \"{{out.m}}\"], sources: long.py, out: {{m: metrics, history: history}}}}\n")
 
     def resumed(self):
         events = self.events("long.yaml")
@@ -362,6 +380,8 @@ class Interrupted(Programs):
         self.assertRegex(started["because"], "from the end of epoch [0-9]+, [0-9]+ %, where it was interrupted")
         with h5py.File((self.folder / "results/long/long.h5").resolve()) as made:
             self.assertEqual(made["m/sum"][()], [sum(i * i for i in range(31))])
+            np.testing.assert_array_equal(made["history/epoch"], range(1, 31))  # also those of the first attempt
+            np.testing.assert_array_equal(made["history/loss"], [1 / epoch for epoch in range(1, 31)])
 
     def test_ctrl_c_asks_it_to_stop_and_the_next_run_resumes(self):
         code, _ = self.signalled(signal.SIGINT, "long.yaml")
@@ -369,7 +389,7 @@ class Interrupted(Programs):
         self.resumed()
 
     def test_a_killed_run_resumes_from_what_was_confirmed(self):
-        code, _ = self.signalled(signal.SIGKILL, "long.yaml")
+        code, _ = self.signalled(signal.SIGKILL, "long.yaml", epochs=2)  # then the checkpoint after the first is kept
         self.assertEqual(code, -signal.SIGKILL)
         self.resumed()
         self.assertEqual(list((self.folder / ".satdl/work").iterdir()), [])

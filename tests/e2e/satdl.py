@@ -83,12 +83,12 @@ class Case(unittest.TestCase):
         self.assertLessEqual(set(outcomes.values()), {"ran", "reused"}, outcomes)
         return {stage for stage, outcome in outcomes.items() if outcome == "ran"}
 
-    def signalled(self, number, *arguments):
-        """A run that is sent a signal once a stage has reported an epoch: its exit code and its events."""
+    def signalled(self, number, *arguments, epochs=1):
+        """A run that is sent a signal once its stages have reported so many epochs: its exit code and its events."""
         process = subprocess.Popen([BINARY / "satdl", "run", *map(str, arguments), "--json"], cwd=self.folder, env=self.environment,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         lines = []
-        while '"epoch"' not in (lines[-1] if lines else ""):
+        while sum('"event":"epoch"' in line for line in lines) < epochs:
             self.assertTrue(select.select([process.stdout], [], [], 60)[0])
             lines.append(process.stdout.readline().decode())
             self.assertTrue(lines[-1], "the run ended before its first epoch did")

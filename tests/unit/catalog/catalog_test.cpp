@@ -191,7 +191,8 @@ TEST_CASE("a loss is of parameters and ports that are there") {
     CHECK_FALSE(fault_of_loss([](LossRule& rule) { rule.model = "base"; }));
     CHECK_FALSE(fault_of_loss([](LossRule& rule) { rule.validation_target = rule.class_weights = ""; }));
     CHECK(fault_of_loss([](LossRule& rule) { rule.loss = "rate"; }) == "its loss needs a parameter 'rate'");
-    CHECK(fault_of_loss([](LossRule& rule) { rule.model = "x"; }) == "its loss needs a model 'x'");
+    CHECK_FALSE(fault_of_loss([](LossRule& rule) { rule.model = "x"; }));  // an array: what a network gave
+    CHECK(fault_of_loss([](LossRule& rule) { rule.model = "rate"; }) == "its loss needs a model or an input array 'rate'");
     CHECK(fault_of_loss([](LossRule& rule) { rule.target = "base"; }) == "its loss needs an input array 'base'");
     CHECK(fault_of_loss([](LossRule& rule) { rule.validation_target = "y"; }) == "its loss needs an input array 'y'");
     CHECK(fault_of_loss([](LossRule& rule) { rule.class_weights = "rate"; }) == "its loss needs numbers 'rate'");
