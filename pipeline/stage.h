@@ -176,7 +176,7 @@ struct PortDescription {
 // A loss that a stage computes from what a network gives and from targets: checked before anything runs (loss_rules.h).
 struct LossRule {
     std::string loss{};                  // parameter: mse, cross_entropy, binary_cross_entropy
-    std::string model{};                 // port, input or output: the network
+    std::string model{};                 // port, input or output: the network; or an input array: what a network gave
     std::string target{};                // input: what the network should give
     std::string validation_target{};     // input: the same of the validation data, or ""
     std::string class_weights{};         // parameter, numbers: one for each class, or ""
