@@ -157,7 +157,7 @@ struct PortDescription {
         std::vector<std::pair<std::string, std::string>> if_connected{};  // (input, name): present if the input is connected
         std::string loss{};                    // parameter: the loss
         std::string target{};                  // port: what the network should give
-        std::string model{};                   // port, input or output: the network
+        std::string model{};                   // port, input or output: the network; or an input array: what one gave
         bool training = false;                 // they are under train/, and under val/ ...
         std::string validation{};              // ... if this port is connected
         std::string fraction{};                // ... or this parameter is above 0
