@@ -306,7 +306,7 @@ stages:
   random: {{kind: command, run: [{PYTHON}, -c, "import os; open('{{out.a}}', 'wb').write(os.urandom(9))"], out: {{a: file}}}}
 """)
         out = self.call("check-determinism", "random.yaml", code=1)
-        self.assertRegex(out, r"random +one at a time +different +a/files/a: 9 of 9")
+        self.assertRegex(out, r"random +one at a time +different +a/files/a: [0-9] of 9")
         self.assertRegex(out, r"fixed +one at a time +same")
 
     def test_the_record_of_a_run_repairs_what_a_program_made(self):
