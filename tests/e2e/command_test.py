@@ -459,7 +459,7 @@ open(sys.argv[1], "w").write(open(sys.argv[1] + ".pid").read())
     def test_a_program_that_prints_without_end_or_closes_stdout(self):
         err = self.failure(self.program("import sys\nfor i in range(300000): print('x' * 100)\nsys.exit(3)"))
         self.assertIn("it exited with code 3", err)
-        self.write("closed.yaml", self.program("import os, sys; os.close(1); os.close(2); open(sys.argv[1], 'w').write('a')"))
+        self.write("closed.yaml", self.program("import os, sys; os.close(1); os.close(2); open(sys.argv[1], 'w').write('a')").replace("name: bad", "name: closed"))
         self.call("run", "closed.yaml")
 
     def test_a_program_that_ignores_sigterm_is_killed(self):

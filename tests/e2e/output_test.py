@@ -306,7 +306,7 @@ class Lines(satdl.Case):
     def test_in_a_pipe_no_line_is_broken(self):
         dag = self.write("quick.yaml", DAG)
         self.call("run", dag, "-q")
-        self.assertRegex(self.call("run", dag, "-n", "amount=3"), r"(?m)^unknown +verdict +depends on b, which runs: amount was 10, is 3.*\)$")
+        self.assertRegex(self.call("run", dag, "-n", "amount=3"), r"(?m)^unknown +verdict +depends on b, which runs: amount: 10 -> 3.*\)$")
         self.assertRegex(self.call("stages", "pretend"), r"(?m)^epochs .* \S+$")
         sweep = self.call("run", dag, "amount=range(1,4)", "first=1,2").split("\n\n")[-1].splitlines()
         self.assertEqual(len(sweep), 2 + 6)  # header, rule, rows

@@ -86,11 +86,11 @@ class Types(satdl.Case):
 
     def test_losses_and_weights_that_fit_no_network_are_refused_when_the_file_has_shown_what_it_holds(self):
         for old, new, text in (
-            ("loss: cross_entropy, epochs: 2", "loss: mse, epochs: 2", "m.target wants the shape of the network's output, [N, 4], y.data is int64"),
+            ("loss: cross_entropy, epochs: 2", "loss: mse, epochs: 2", "m.target wants the shape of the network's output, [N, 4], my_y.data is int64"),
             ("loss: cross_entropy, epochs: 2", "loss: cross_entropy, class_weights: [1, 2], epochs: 2", "class_weights has 2 weights, but the"),
             ("{dense: 4, activation: softmax}]}", "{dense: 4, activation: softmax}, dropout]}", "cross_entropy needs the softmax last"),
         ):
-            self.write("t.yaml", DAG.replace(old, new))
+            self.write("t.yaml", DAG.replace(old, new).replace("x: x.data, target: y.data", "x: my_x.data, target: my_y.data"))
             text_of_run = self.failure("m")
             self.assertIn(text, text_of_run)
             self.assertRegex(text_of_run, r"t\.yaml:\d+:\d+: error: ")

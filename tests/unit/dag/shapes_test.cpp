@@ -330,7 +330,7 @@ TEST_CASE("the metrics of what a network gave follow from its shape") {
     Builder b;
     b.read("labels", ArrayType{DType::Int64, {40}}).read("scores", ArrayType{DType::Float32, {40, 2}}).add("open", b.kinds.read);
     const auto metrics_of = [&](const std::string& name, const std::string& predictions, const std::string& loss) {
-        b.add(name, judge, {{"predictions", predictions}, {"target", "labels.data"}}, {{"loss", word(loss, 1)}});
+        b.add(name, judge, {{"predictions", predictions}, {"target", loss == "mse" ? "scores.data" : "labels.data"}}, {{"loss", word(loss, 1)}});
         return b.type(name, "metrics").metrics;
     };
     CHECK(metrics_of("classes", "scores.data", "cross_entropy") ==

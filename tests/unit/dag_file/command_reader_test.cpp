@@ -142,7 +142,7 @@ TEST_CASE("what is wrong with a command stage is reported at its place, with wha
         {out + "run: p, paths: {a: ../x}", "must be a relative path"},
         {"out: {a: file, b: file}, run: p, paths: {a: x, b: ./x}", "'a' and 'b' have the same path"},
         {out + "run: p, folder: /tmp", "'folder' must be a folder of the project"},
-        {out + "run: p, threads: auto", "'threads' must be a whole number from 1 to 256"},
+        {out + "run: p, threads: many", "'threads' must be a whole number from 1 to 256 or auto"},
         {"out: {a: metrics}, run: \"p {out.a:csv}\"", "it cannot be read from csv"},
     };
     for (const auto& [map, message] : all) {
