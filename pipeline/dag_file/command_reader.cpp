@@ -66,6 +66,22 @@ std::string config_text(const ConfigValue& value) {
     return text;
 }
 
+// Of a text for the shell: between quotes, what satdl puts in place of it would mean something else.
+bool has_placeholder_in_quotes(std::string_view text) {
+    char quote = '\0';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool doubled = i + 1 < text.size() && text[i + 1] == c;
+        if (c == '{' && doubled) ++i;
+        else if (c == '{' && quote != '\0') return true;
+        else if (c == '\\' && quote != '\'') ++i;
+        else if (c == quote) quote = '\0';
+        else if (quote == '\0' && (c == '\'' || c == '"')) quote = c;
+        else if (quote == '\0' && c == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\n')) i = std::min(text.find('\n', i), text.size());
+    }
+    return false;
+}
+
 bool is_variable_name(std::string_view text) { return is_identifier(text); }
 
 // What one stage of the kind says, read key by key. Mistakes are added to `diagnostics`; reading continues after them.
@@ -197,7 +213,9 @@ private:
                 report(entry.value.place(), fmt::format("{} has two names", printable(entry.value.text())), "remove one of them");
         }
         std::string text;  // which names are what is part of the key; what is in them counts by content
-        for (const CommandFiles& one : command_.files) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", one.name, one.path.string());
+        std::vector<CommandFiles> by_name = command_.files;  // a record has no order of names
+        std::ranges::sort(by_name, {}, &CommandFiles::name);
+        for (const CommandFiles& one : by_name) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", one.name, one.path.string());
         if (!text.empty()) add_param("files", ParamValue(text));
     }
 
@@ -284,6 +302,7 @@ private:
         // Two patterns may match one file.
         std::set<std::string> seen;
         std::erase_if(node_.files, [&](const SourceFile& file) { return file.role == kSourceRole && !seen.insert(file.member).second; });
+        add_executables();
     }
 
     void read_config_files() {
@@ -314,14 +333,36 @@ private:
         command_.written = ConfigValue::map(std::move(entries), command_.written.place());
     }
 
-    // As a file that `files` or `sources` place in the program's folder.
-    bool is_declared(const std::string& path) const {
-        return std::ranges::any_of(node_.files, [&](const SourceFile& file) {
-            if (file.role == kSourceRole) return file.member == path;
-            const CommandFiles& files = *std::ranges::find(command_.files, file.role, &CommandFiles::name);
-            const fs::path placed = files.kind == CommandFiles::Kind::File ? files.path : files.kind == CommandFiles::Kind::Folder ? files.path / file.member : fs::path(file.member);
-            return placed == fs::path(path);
-        });
+    // Where a file of `files` or `sources` lies in the program's folder.
+    fs::path placed(const SourceFile& file) const {
+        if (file.role == kSourceRole) return file.member;
+        const CommandFiles& files = *std::ranges::find(command_.files, file.role, &CommandFiles::name);
+        if (files.kind == CommandFiles::Kind::File) return files.path;
+        return files.kind == CommandFiles::Kind::Folder ? files.path / file.member : fs::path(file.member);
+    }
+
+    bool is_declared(const fs::path& path) const {
+        return std::ranges::any_of(node_.files, [&](const SourceFile& file) { return placed(file) == path; });
+    }
+
+    // It, or a file below it.
+    bool has_declared(const fs::path& path) const {
+        const auto is_at_or_below = [&](const fs::path& other) { return std::ranges::mismatch(path, other).in1 == path.end(); };
+        return std::ranges::any_of(node_.files, [&](const SourceFile& file) { return is_at_or_below(placed(file)); }) ||
+               std::ranges::any_of(command_.config_files, [&](const auto& one) { return is_at_or_below(one.first); });
+    }
+
+    // Which files can be executed is no part of their content, and counts, too.
+    void add_executables() {
+        constexpr std::size_t kLongest = 1000;
+        std::string names;
+        for (const SourceFile& file : node_.files) {
+            std::error_code error;
+            if ((fs::status(file.path, error).permissions() & fs::perms::owner_exec) == fs::perms::none) continue;
+            if (!names.empty()) names += ", ";
+            names += placed(file).string();
+        }
+        if (!names.empty()) add_param("executable files", ParamValue(names.size() > kLongest ? sha256(names).hex() : names));
     }
 
     void read_environment() {
@@ -380,14 +421,19 @@ private:
                 continue;
             }
             std::string path = fs::path(entry.value.text()).lexically_normal().string();
+            if (has_declared(path) || *fs::path(path).begin() == ".satdl") {
+                report(entry.value.place(), fmt::format("the path of '{}', {}, is taken", entry.key, printable(path)),
+                       "what 'files', 'sources' and 'config_files' place there would be overwritten; .satdl is satdl's own");
+                continue;
+            }
             const auto [owner, is_new] = owners.emplace(path, entry.key);
             if (!is_new) {
                 report(entry.value.place(), fmt::format("'{}' and '{}' have the same path", owner->second, entry.key));
                 continue;
             }
-            text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", entry.key, path);
             command_.paths.emplace(entry.key, std::move(path));
         }
+        for (const auto& [name, path] : command_.paths) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, path);
         if (!text.empty()) add_param("paths", ParamValue(text));
         if (const ConfigValue* folder = value("folder")) {
             if (!folder->is_scalar() || !stays_inside(folder->text())) {
@@ -395,6 +441,10 @@ private:
                 return;
             }
             command_.folder = fs::path(folder->text()).lexically_normal().string();
+            std::error_code error;
+            if (!fs::is_directory(command_.project / command_.folder, error))
+                report(folder->place(), fmt::format("there is no folder {}", printable(folder->text())),
+                       fmt::format("it begins at {}", printable(command_.project.string())));
             add_param("folder", ParamValue(command_.folder, folder->place()));
         }
     }
@@ -439,6 +489,8 @@ private:
             if (command_.shell) return report(run->place(), "with 'shell', 'run' is a text", "shell: false, or a text instead of the list");
         } else if (run->is_scalar() && command_.shell) {
             words = {*run};
+            if (has_placeholder_in_quotes(run->text()))
+                report(run->place(), "a placeholder stands within quotes", "satdl quotes it for the shell: write it without quotes, as --x={x}");
         } else if (run->is_scalar()) {
             const auto split = shell_words(run->text());
             if (!split) return report(run->place(), "a quote in 'run' is not closed, or a backslash ends it");
@@ -554,8 +606,9 @@ private:
 
     void add_output_param() {
         std::string text;
-        for (const PortDescription& port : command_.entry.description.outputs)
-            text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", port.name, name_of(port.kind));
+        std::vector<PortDescription> by_name = command_.entry.description.outputs;
+        std::ranges::sort(by_name, {}, &PortDescription::name);
+        for (const PortDescription& port : by_name) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", port.name, name_of(port.kind));
         add_param("out", ParamValue(text));
     }
 
@@ -581,8 +634,10 @@ std::shared_ptr<CommandStage> CommandReader::declare(const ConfigValue& body, co
     const ConfigValue* raw = body.find("out");
     const auto out = raw != nullptr ? interpolation_.apply(*raw, locals) : std::nullopt;
     if (raw == nullptr) diagnostics_.add(place, "stage kind 'command' needs the parameter 'out'", kExample);
-    else if (out && (!out->is_map() || out->entries().empty()))
+    else if (out && !out->is_map())
         diagnostics_.add(out->place(), fmt::format("'out' must be a map of what the program writes, not {}", out->describe()), kExample);
+    else if (out && out->entries().empty())
+        diagnostics_.add(out->place(), "'out' is empty: a stage has at least one output", kExample);
     if (out) {
         for (const ConfigValue::Entry& entry : out->entries()) {
             const auto kind = std::ranges::find(kOutputKinds, entry.value.text(), [](PortKind one) { return name_of(one); });

@@ -71,6 +71,8 @@ void write_file_input(const fs::path& path, const NamedArrays& group, bool has_o
 
 // ---- outputs ----
 
+constexpr std::uintmax_t kMaxText = 64 << 20;  // of metrics and histories
+
 class OutputReader {
 public:
     OutputReader(const PortDescription& port, fs::path path, const NamedArrays& progress) : port_(port), path_(std::move(path)), progress_(progress) {}
@@ -86,6 +88,7 @@ public:
         if (status.type() != fs::file_type::regular && !is_folder) throw fault("is neither a file nor a folder", "write the file itself");
         if (is_folder != (port_.kind == PortKind::Folder))
             throw fault(is_folder ? "is a folder" : "is a file", is_folder ? "out: {NAME: folder}" : "out: {NAME: file}");
+        check_size(is_folder);
         try {
             return read_present();
         } catch (const Error& failed) {
@@ -99,6 +102,21 @@ private:
 
     Error fault(std::string_view what, std::string hint) const {
         return Error(ExitCode::StageFailed, fmt::format("its output '{}' ({}) {}", port_.name, name_of(port_.kind), what), std::move(hint));
+    }
+
+    // A file with holes may be larger than all memory and every disk.
+    void check_size(bool is_folder) const {
+        std::error_code error;
+        std::uintmax_t bytes = is_folder ? 0 : fs::file_size(path_, error);
+        if (is_folder)
+            for (fs::recursive_directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error))
+                if (std::error_code unknown; entry->is_regular_file(unknown) && !entry->is_symlink(unknown)) bytes += entry->file_size(unknown);
+        const bool is_text = port_.kind == PortKind::Metrics || port_.kind == PortKind::History;
+        if (is_text && bytes > kMaxText)
+            throw fault(fmt::format("has {} bytes", bytes), fmt::format("at most {}: what is larger belongs into a file or an array", kMaxText));
+        const fs::space_info disk = fs::space(path_.parent_path(), error);
+        if (!error && bytes > disk.available)
+            throw fault(fmt::format("has {} bytes, and the store's disk has {} left", bytes, disk.available), "make room, or use --store for another disk");
     }
 
     NamedArrays read_present() {

@@ -1,17 +1,21 @@
 #include "pipeline/executors/command_progress.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/core/json.h"
+#include "pipeline/core/unique_fd.h"
 
 namespace satdl {
 namespace {
 
-constexpr std::size_t kMaxAtOnce = 1 << 20;
+constexpr std::size_t kReportPieceBytes = 1 << 20;
+constexpr int kReportPiecesAtOnce = 16;  // a stop must be heard while a program reports without end
 constexpr std::size_t kLongestLine = 1 << 16;
 constexpr std::size_t kShown = 200;  // of a line that is no report
 
@@ -23,12 +27,16 @@ std::int64_t count_in(const Json& json, const char* name) {
 }  // namespace
 
 void CommandProgress::read_new_lines() {
-    std::ifstream file(file_, std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(read_));
-    std::string piece(kMaxAtOnce, '\0');
-    while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
-        read_ += static_cast<std::uint64_t>(file.gcount());
-        rest_.append(piece, 0, static_cast<std::size_t>(file.gcount()));
+    // The program may have put anything in its place: a pipe would keep us waiting, a link to a device never end.
+    const UniqueFd file(::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    std::string piece(kReportPieceBytes, '\0');
+    for (int i = 0; i < kReportPiecesAtOnce; ++i) {
+        const ssize_t got = ::pread(file.get(), piece.data(), piece.size(), static_cast<off_t>(read_));
+        if (got <= 0) return;
+        read_ += static_cast<std::uint64_t>(got);
+        rest_.append(piece, 0, static_cast<std::size_t>(got));
         for (std::size_t end; (end = rest_.find('\n')) != std::string::npos;) {
             take(rest_.substr(0, end));
             rest_.erase(0, end + 1);

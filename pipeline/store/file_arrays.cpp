@@ -38,7 +38,8 @@ NamedArrays files_as_arrays(const fs::path& folder) {
     std::error_code error;
     for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().lexically_relative(folder).string();
-        const fs::file_status status = entry->symlink_status();
+        const fs::file_status status = entry->symlink_status(error);
+        if (error) break;
         if (status.type() == fs::file_type::directory) continue;
         if (status.type() != fs::file_type::regular)
             throw Error(ExitCode::StageFailed, fmt::format("'{}' is a {}, which cannot be kept", printable(name), status.type() == fs::file_type::symlink ? "link" : "special file"),

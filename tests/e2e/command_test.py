@@ -149,6 +149,9 @@ class Results(Programs):
         self.assertIn("raw", self.reason("prep"))
         self.write("lib/new.py", "")
         self.assertEqual(self.ran("dag.yaml"), {"prep", "train"})
+        for executable in "prep.py", "raw/data.csv":
+            (self.folder / executable).chmod(0o755)
+            self.assertEqual(self.ran("dag.yaml"), {"prep"})
         # The same bytes as before stop there.
         self.write("prep.py", PREP.replace("has begun", "begins"))
         self.assertEqual(self.ran("dag.yaml"), {"prep"})
@@ -435,6 +438,17 @@ class Misbehaving(Programs):
             if "range" in code:
                 code = "for i in range(20001): open(str(i), 'w').close()"
             self.assertIn(expected, self.failure(self.program(begin + code, "{a: folder}")))
+
+    def test_a_program_that_replaces_its_progress_file_keeps_nobody_waiting(self):
+        for code in "os.mkfifo(p)", "os.symlink('/dev/zero', p)", "os.mkdir(p)":
+            text = f"import os, sys; p = os.environ['SATDL_PROGRESS']; os.remove(p); {code}; open(sys.argv[1], 'w').write('{code[3]}')"
+            self.write("bad.yaml", self.program(text))
+            self.assertEqual(self.ran("bad.yaml"), {"bad"})
+
+    def test_outputs_that_no_disk_or_reader_could_hold_are_refused_by_their_size(self):
+        huge = "import sys; open(sys.argv[1], 'w').truncate(1 << 43)"
+        self.assertRegex(self.failure(self.program(huge)), r"its output 'a' \(file\) has 8796093022208 bytes, and the store's disk has \d+ left")
+        self.assertIn("at most 67108864", self.failure(self.program(huge, "{a: metrics}")))
 
     def test_a_daemon_does_not_survive_and_does_not_delay(self):
         code = """\

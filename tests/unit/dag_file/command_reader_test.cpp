@@ -84,7 +84,7 @@ TEST_CASE("a command stage has the ports, parameters and files that its map give
     CHECK(train.params.value("ok").canonical() == "true");
     CHECK(train.params.value("name").canonical() == "\"1\"");
     CHECK(train.params.text("run") == "t --x {in.x} {lr}");
-    CHECK(train.params.text("out") == "m: metrics, f: folder");
+    CHECK(train.params.text("out") == "f: folder, m: metrics");  // a record has no order of names
     const StageDescription& next = dag.find("next")->stage->description;
     CHECK(next.input("f")->kind == PortKind::Folder);
     CHECK(next.input("m")->kind == PortKind::Metrics);
@@ -108,7 +108,7 @@ TEST_CASE("what is wrong with a command stage is reported at its place, with wha
     const std::string out = "out: {a: file}, ";
     const std::vector<std::pair<std::string, std::string>> all{
         {"run: p", "needs the parameter 'out'"},
-        {"run: p, out: {}", "'out' must be a map of what the program writes"},
+        {"run: p, out: {}", "'out' is empty: a stage has at least one output"},
         {"run: p, out: {a: aray}", "did you mean 'array'?"},
         {"run: p, out: {a-b: file}", "'a-b' cannot be the name of an output"},
         {"out: {a: file}", "needs the parameter 'run'"},
@@ -141,6 +141,12 @@ TEST_CASE("what is wrong with a command stage is reported at its place, with wha
         {out + "run: p, paths: {b: x}", "there is no input or output 'b'"},
         {out + "run: p, paths: {a: ../x}", "must be a relative path"},
         {"out: {a: file, b: file}, run: p, paths: {a: x, b: ./x}", "'a' and 'b' have the same path"},
+        {"out: {a: file}, run: p, paths: {a: raw/x.csv}, files: {r: raw/x.csv}", "the path of 'a', raw/x.csv, is taken"},
+        {"out: {a: folder}, run: p, paths: {a: raw}, files: {r: raw/*.csv}", "the path of 'a', raw, is taken"},
+        {out + "run: p, paths: {a: lib/a.py}, sources: lib", "the path of 'a', lib/a.py, is taken"},
+        {out + "run: p, paths: {a: .satdl/progress}", "the path of 'a', .satdl/progress, is taken"},
+        {out + "run: \"p '{out.a}'\", shell: true", "a placeholder stands within quotes"},
+        {out + "run: p, folder: nowhere", "there is no folder nowhere"},
         {out + "run: p, folder: /tmp", "'folder' must be a folder of the project"},
         {out + "run: p, threads: many", "'threads' must be a whole number from 1 to 256 or auto"},
         {"out: {a: metrics}, run: \"p {out.a:csv}\"", "it cannot be read from csv"},
