@@ -99,20 +99,26 @@ std::string literal(std::string_view text, DvcScope::Use use) {
     return out;
 }
 
-}  // namespace
-
-ConfigValue dvc_value(const ConfigValue& value) {
+// The value with `replace` of each scalar in it.
+template <typename Replace>
+ConfigValue with_scalars(const ConfigValue& value, const Replace& replace) {
     if (value.is_list()) {
         std::vector<ConfigValue> items;
-        for (const ConfigValue& item : value.items()) items.push_back(dvc_value(item));
+        for (const ConfigValue& item : value.items()) items.push_back(with_scalars(item, replace));
         return ConfigValue::list(std::move(items), value.place());
     }
     if (value.is_map()) {
         std::vector<ConfigValue::Entry> entries;
-        for (const ConfigValue::Entry& entry : value.entries()) entries.push_back({entry.key, entry.key_place, dvc_value(entry.value)});
+        for (const ConfigValue::Entry& entry : value.entries()) entries.push_back({entry.key, entry.key_place, with_scalars(entry.value, replace)});
         return ConfigValue::map(std::move(entries), value.place());
     }
-    return value.is_null() ? value : scalar_value(value);
+    return value.is_null() ? value : replace(value);
+}
+
+}  // namespace
+
+ConfigValue dvc_value(const ConfigValue& value) {
+    return with_scalars(value, scalar_value);
 }
 
 ConfigValue merged(const ConfigValue& under, const ConfigValue& over) {
@@ -163,17 +169,9 @@ const ConfigValue* value_at(const ConfigValue& map, std::string_view name) {
 }
 
 ConfigValue without_references(const ConfigValue& value) {
-    if (value.is_list()) {
-        std::vector<ConfigValue> items;
-        for (const ConfigValue& item : value.items()) items.push_back(without_references(item));
-        return ConfigValue::list(std::move(items), value.place());
-    }
-    if (value.is_map()) {
-        std::vector<ConfigValue::Entry> entries;
-        for (const ConfigValue::Entry& entry : value.entries()) entries.push_back({entry.key, entry.key_place, without_references(entry.value)});
-        return ConfigValue::map(std::move(entries), value.place());
-    }
-    return value.is_null() ? value : ConfigValue::scalar(literal(value.text(), DvcScope::Use::Path), value.quoted(), value.place());
+    return with_scalars(value, [](const ConfigValue& scalar) {
+        return ConfigValue::scalar(literal(scalar.text(), DvcScope::Use::Path), scalar.quoted(), scalar.place());
+    });
 }
 
 void DvcScope::add(std::string name, ConfigValue value, std::optional<std::string> reference) {

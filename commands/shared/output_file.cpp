@@ -10,6 +10,7 @@
 
 #include "commands/shared/run_display.h"
 #include "pipeline/core/error.h"
+#include "pipeline/os/paths.h"
 
 namespace fs = std::filesystem;
 
@@ -36,7 +37,7 @@ OutputFile::OutputFile(const std::string& path, std::string what, std::string op
 void OutputFile::check_replaceable(const ProtectedFiles& others) const {
     std::error_code error;
     const fs::path store = fs::weakly_canonical(others.store, error);
-    if (std::ranges::mismatch(store, path_).in1 == store.end()) refuse("it lies in the store");
+    if (is_within(path_, store)) refuse("it lies in the store");
     if (!fs::exists(path_, error)) return;
     if (std::ranges::any_of(others.files, [&](const fs::path& file) { return fs::equivalent(path_, file, error); }))
         refuse("this command reads that file");

@@ -2,8 +2,8 @@
 
 namespace satdl {
 
-StageDescription command_kind() {
-    return {.kind = "command",
+const StageDescription& command_kind() {
+    static const StageDescription kind{.kind = "command",
             .version = 1,
             .help = "Run a program of yours: its inputs and outputs are files (docs/programs.md)",
             .params = {{.name = "run", .help = "the program and its arguments: a list, or a text that is split as a shell splits words"},
@@ -23,6 +23,7 @@ StageDescription command_kind() {
                        {.name = "allow", .fallback = "null", .help = "folders that a strict program reads even so; they do not count", .changes_result = false},
                        {.name = "threads", .type = ParamType::Integer, .fallback = "null", .min = 1, .max = 256,
                         .help = "how many it may use; OMP_NUM_THREADS and its like say so"}}};
+    return kind;
 }
 
 }  // namespace satdl

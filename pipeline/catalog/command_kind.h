@@ -6,6 +6,6 @@
 
 namespace satdl {
 
-[[nodiscard]] StageDescription command_kind();
+[[nodiscard]] const StageDescription& command_kind();
 
 }  // namespace satdl

@@ -298,6 +298,12 @@ std::optional<ShapeRule> parse_shape_rule(std::string_view text) {
     return rule;
 }
 
+std::vector<std::string> names_of(const std::vector<PortDescription>& ports) {
+    std::vector<std::string> names;
+    for (const PortDescription& port : ports) names.push_back(port.name);
+    return names;
+}
+
 std::vector<std::string_view> stage_keys() {
     std::vector<std::string_view> keys{"kind", "in", "about"};
     keys.insert(keys.end(), kExecutionPolicyKeys.begin(), kExecutionPolicyKeys.end());

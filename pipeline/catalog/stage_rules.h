@@ -35,6 +35,9 @@ struct ShapeRule {
 // nullopt if the text is not a rule.
 [[nodiscard]] std::optional<ShapeRule> parse_shape_rule(std::string_view text);
 
+// Of ports, in their order.
+[[nodiscard]] std::vector<std::string> names_of(const std::vector<PortDescription>& ports);
+
 // The keys of a stage's map in a DAG file that are not parameters: kind, in, about, and those of its execution policy.
 [[nodiscard]] std::vector<std::string_view> stage_keys();
 [[nodiscard]] bool is_stage_key(std::string_view key);

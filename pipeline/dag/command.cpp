@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -74,6 +75,24 @@ std::vector<std::string> output_formats(PortKind kind) {
         case PortKind::Folder: break;
     }
     return {""};
+}
+
+std::filesystem::path path_in_folder(const CommandStage& command, const SourceFile& file) {
+    if (file.role == kSourceRole) return file.member;
+    const CommandFiles& files = *std::ranges::find(command.files, file.role, &CommandFiles::name);
+    if (files.kind == CommandFiles::Kind::File) return files.path;
+    return files.kind == CommandFiles::Kind::Folder ? files.path / file.member : std::filesystem::path(file.member);
+}
+
+std::vector<std::string> formats_in_run(const CommandStage& command, Placeholder::Kind kind, std::string_view name) {
+    std::vector<std::string> formats;
+    for (const Argument& argument : command.run) {
+        for (const ArgumentPart& part : argument) {
+            const auto* const placeholder = std::get_if<Placeholder>(&part);
+            if (placeholder != nullptr && placeholder->kind == kind && placeholder->name == name) formats.push_back(placeholder->format);
+        }
+    }
+    return formats;
 }
 
 std::string text_of(const Argument& argument) {

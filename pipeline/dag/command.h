@@ -76,6 +76,12 @@ struct CommandStage {
 // What an output of that kind may be written as, the usual one first; "": anything, which is the ending of its name.
 [[nodiscard]] std::vector<std::string> output_formats(PortKind kind);
 
+// Where a file of its `files` or `sources` lies in the program's folder; an absolute path stays where it is.
+[[nodiscard]] std::filesystem::path path_in_folder(const CommandStage& command, const SourceFile& file);
+
+// The format of each placeholder of `run` for this input or output, in their order; "" of those that name none.
+[[nodiscard]] std::vector<std::string> formats_in_run(const CommandStage& command, Placeholder::Kind kind, std::string_view name);
+
 // The argument as it is written.
 [[nodiscard]] std::string text_of(const Argument& argument);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -14,6 +16,7 @@
 #include "pipeline/core/suggest.h"
 #include "pipeline/dag_file/placeholders.h"
 #include "pipeline/os/file_tree.h"
+#include "pipeline/os/paths.h"
 
 namespace satdl {
 namespace {
@@ -28,19 +31,6 @@ std::vector<std::string> names_of(std::span<const PortKind> kinds) {
     std::vector<std::string> names;
     for (const PortKind kind : kinds) names.emplace_back(name_of(kind));
     return names;
-}
-
-std::vector<std::string> names_of(const std::vector<PortDescription>& ports) {
-    std::vector<std::string> names;
-    for (const PortDescription& port : ports) names.push_back(port.name);
-    return names;
-}
-
-std::vector<std::string> known_keys() {
-    std::vector<std::string> keys;
-    for (const ParamDescription& param : command_kind().params) keys.push_back(param.name);
-    for (const std::string_view key : stage_keys()) keys.emplace_back(key);
-    return keys;
 }
 
 // A path within the project, or within the program's folder: relative, and never upwards out of it.
@@ -66,6 +56,13 @@ std::string config_text(const ConfigValue& value) {
     return text;
 }
 
+// "a: x, b: y": as part of a recipe. By name, since a record has no order of its own.
+std::string listed(const std::map<std::string, std::string>& texts) {
+    std::string text;
+    for (const auto& [name, one] : texts) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, one);
+    return text;
+}
+
 // Of a text for the shell: between quotes, what satdl puts in place of it would mean something else.
 bool has_placeholder_in_quotes(std::string_view text) {
     char quote = '\0';
@@ -82,8 +79,6 @@ bool has_placeholder_in_quotes(std::string_view text) {
     return false;
 }
 
-bool is_variable_name(std::string_view text) { return is_identifier(text); }
-
 // What one stage of the kind says, read key by key. Mistakes are added to `diagnostics`; reading continues after them.
 class Body {
 public:
@@ -95,7 +90,7 @@ public:
     bool read() {
         command_.project = fs::absolute(folder_.empty() ? "." : folder_).lexically_normal();
         resolve();
-        report_unknown_keys();
+        report_unknown_keys(command_kind());
         read_values();
         read_files();
         read_sources();
@@ -126,8 +121,8 @@ private:
         command_.written = ConfigValue::map(std::move(entries), body_.place());
     }
 
-    void report_unknown_keys() {
-        const std::vector<std::string> known = known_keys();
+    void report_unknown_keys(command_kind()) {
+        const std::vector<std::string> known = known_keys(command_kind());
         for (const ConfigValue::Entry& entry : command_.written.entries()) {
             if (std::ranges::find(known, entry.key) != known.end()) continue;
             report(entry.key_place, fmt::format("stage kind 'command' has no parameter '{}'", printable(entry.key)),
@@ -173,7 +168,7 @@ private:
     }
 
     void read_values() {
-        const std::vector<std::string> reserved = known_keys();
+        const std::vector<std::string> reserved = known_keys(command_kind());
         for (const ConfigValue::Entry& entry : map_of("with", "with: {epochs: 20}")) {
             if (!is_dashed_identifier(entry.key) || entry.key == "work" || std::ranges::find(reserved, entry.key) != reserved.end()) {
                 report(entry.key_place, fmt::format("'{}' cannot be the name of a value", printable(entry.key)),
@@ -212,11 +207,9 @@ private:
             if (add_files(entry.key, entry.value) && !shown.insert(command_.files.back().path.string()).second)
                 report(entry.value.place(), fmt::format("{} has two names", printable(entry.value.text())), "remove one of them");
         }
-        std::string text;  // which names are what is part of the key; what is in them counts by content
-        std::vector<CommandFiles> by_name = command_.files;  // a record has no order of names
-        std::ranges::sort(by_name, {}, &CommandFiles::name);
-        for (const CommandFiles& one : by_name) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", one.name, one.path.string());
-        if (!text.empty()) add_param("files", ParamValue(text));
+        std::map<std::string, std::string> paths;  // which names are what is part of the key; what is in them counts by content
+        for (const CommandFiles& one : command_.files) paths.emplace(one.name, one.path.string());
+        if (!paths.empty()) add_param("files", ParamValue(listed(paths)));
     }
 
     // False: a mistake was reported.
@@ -333,23 +326,14 @@ private:
         command_.written = ConfigValue::map(std::move(entries), command_.written.place());
     }
 
-    // Where a file of `files` or `sources` lies in the program's folder.
-    fs::path placed(const SourceFile& file) const {
-        if (file.role == kSourceRole) return file.member;
-        const CommandFiles& files = *std::ranges::find(command_.files, file.role, &CommandFiles::name);
-        if (files.kind == CommandFiles::Kind::File) return files.path;
-        return files.kind == CommandFiles::Kind::Folder ? files.path / file.member : fs::path(file.member);
-    }
-
     bool is_declared(const fs::path& path) const {
-        return std::ranges::any_of(node_.files, [&](const SourceFile& file) { return placed(file) == path; });
+        return std::ranges::any_of(node_.files, [&](const SourceFile& file) { return path_in_folder(command_, file) == path; });
     }
 
     // It, or a file below it.
     bool has_declared(const fs::path& path) const {
-        const auto is_at_or_below = [&](const fs::path& other) { return std::ranges::mismatch(path, other).in1 == path.end(); };
-        return std::ranges::any_of(node_.files, [&](const SourceFile& file) { return is_at_or_below(placed(file)); }) ||
-               std::ranges::any_of(command_.config_files, [&](const auto& one) { return is_at_or_below(one.first); });
+        return std::ranges::any_of(node_.files, [&](const SourceFile& file) { return is_within(path_in_folder(command_, file), path); }) ||
+               std::ranges::any_of(command_.config_files, [&](const auto& one) { return is_within(one.first, path); });
     }
 
     // Which files can be executed is no part of their content, and counts, too.
@@ -360,14 +344,14 @@ private:
             std::error_code error;
             if ((fs::status(file.path, error).permissions() & fs::perms::owner_exec) == fs::perms::none) continue;
             if (!names.empty()) names += ", ";
-            names += placed(file).string();
+            names += path_in_folder(command_, file).string();
         }
         if (!names.empty()) add_param("executable files", ParamValue(names.size() > kLongest ? sha256(names).hex() : names));
     }
 
     void read_environment() {
         for (const ConfigValue::Entry& entry : map_of("env", "env: {PYTHONHASHSEED: \"0\"}")) {
-            if (!is_variable_name(entry.key) || !entry.value.is_scalar()) {
+            if (!is_identifier(entry.key) || !entry.value.is_scalar()) {
                 report(entry.key_place, fmt::format("'{}' cannot be an environment variable with {}", printable(entry.key), entry.value.describe()),
                        "env: {NAME: text}");
                 continue;
@@ -376,7 +360,7 @@ private:
             add_param("env " + entry.key, ParamValue(entry.value.text()));
         }
         for (const ConfigValue& one : texts_of("pass", "pass: [CUDA_VISIBLE_DEVICES]")) {
-            if (!is_variable_name(one.text())) report(one.place(), fmt::format("'{}' is not the name of an environment variable", printable(one.text())));
+            if (!is_identifier(one.text())) report(one.place(), fmt::format("'{}' is not the name of an environment variable", printable(one.text())));
             else if (command_.env.contains(one.text())) report(one.place(), fmt::format("'{}' stands under 'env', too", one.text()), "remove one of them");
             else command_.pass.push_back(one.text());
         }
@@ -405,13 +389,12 @@ private:
     }
 
     void read_paths() {
-        std::string text;
         std::map<std::string, std::string> owners;  // by path
         for (const ConfigValue::Entry& entry : map_of("paths", "paths: {model: models/model.pt}")) {
             const StageDescription& stage = command_.entry.description;
             if (stage.input(entry.key) == nullptr && stage.output(entry.key) == nullptr) {
                 std::vector<std::string> known = names_of(stage.inputs);
-                for (std::string& name : names_of(stage.outputs)) known.push_back(std::move(name));
+                std::ranges::move(names_of(stage.outputs), std::back_inserter(known));
                 report(entry.key_place, fmt::format("there is no input or output '{}'", printable(entry.key)), did_you_mean(entry.key, known));
                 continue;
             }
@@ -433,8 +416,7 @@ private:
             }
             command_.paths.emplace(entry.key, std::move(path));
         }
-        for (const auto& [name, path] : command_.paths) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, path);
-        if (!text.empty()) add_param("paths", ParamValue(text));
+        if (!command_.paths.empty()) add_param("paths", ParamValue(listed(command_.paths)));
         if (const ConfigValue* folder = value("folder")) {
             if (!folder->is_scalar() || !stays_inside(folder->text())) {
                 report(folder->place(), fmt::format("'folder' must be a folder of the project, not {}", folder->describe()));
@@ -597,7 +579,7 @@ private:
         // A program that is a link out of the project, as of a virtual environment, is an interpreter.
         const fs::path real = fs::weakly_canonical(command_.project / path, error);
         const fs::path root = fs::weakly_canonical(command_.project, error);
-        if (is_program && std::ranges::mismatch(root, real).in1 != root.end()) return;
+        if (is_program && !is_within(real, root)) return;
         const auto is_it = [&](const SourceFile& file) { return file.path == command_.project / path; };
         if (std::ranges::any_of(node_.files, is_it) || command_.config_files.contains(path.string())) return;
         report(place, fmt::format("{} is a file of the project that the stage does not declare", printable(text)),
@@ -605,11 +587,9 @@ private:
     }
 
     void add_output_param() {
-        std::string text;
-        std::vector<PortDescription> by_name = command_.entry.description.outputs;
-        std::ranges::sort(by_name, {}, &PortDescription::name);
-        for (const PortDescription& port : by_name) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", port.name, name_of(port.kind));
-        add_param("out", ParamValue(text));
+        std::map<std::string, std::string> kinds;
+        for (const PortDescription& port : command_.entry.description.outputs) kinds.emplace(port.name, name_of(port.kind));
+        add_param("out", ParamValue(listed(kinds)));
     }
 
     CommandStage& command_;

@@ -13,14 +13,6 @@
 namespace satdl {
 namespace {
 
-// What may stand in the map of such a stage.
-std::vector<std::string> known_keys(const StageDescription& stage) {
-    std::vector<std::string> names;
-    for (const ParamDescription& param : stage.params) names.push_back(param.name);
-    for (const std::string_view key : stage_keys()) names.emplace_back(key);
-    return names;
-}
-
 template <typename Map>
 std::vector<std::string> keys_of(const Map& map) {
     std::vector<std::string> names;
@@ -56,6 +48,13 @@ bool is_array_file(const StageDescription& stage, const ParamDescription& param)
 }
 
 }  // namespace
+
+std::vector<std::string> known_keys(const StageDescription& stage) {
+    std::vector<std::string> names;
+    for (const ParamDescription& param : stage.params) names.push_back(param.name);
+    for (const std::string_view key : stage_keys()) names.emplace_back(key);
+    return names;
+}
 
 NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpolation, Diagnostics& diagnostics) {
     NamedNetworks networks;

@@ -21,6 +21,9 @@ namespace satdl {
 using NamedNetworks = std::map<std::string, std::optional<ParamValue>>;
 [[nodiscard]] NamedNetworks read_networks(const ConfigValue& section, Interpolation& interpolation, Diagnostics& diagnostics);
 
+// What may stand in the map of such a stage: its parameters, and the keys of every stage.
+[[nodiscard]] std::vector<std::string> known_keys(const StageDescription& stage);
+
 // Whether a key of `map` that is none of `known` is likely meant to be `name`.
 [[nodiscard]] bool is_misspelt(std::string_view name, const ConfigValue& map, const std::vector<std::string>& known);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "pipeline/catalog/stage_rules.h"
 #include "pipeline/core/ascii.h"
 #include "pipeline/dag_file/execution_policy_reader.h"
 #include "pipeline/dag_file/foreach_matrix.h"
@@ -18,12 +19,6 @@ constexpr std::size_t kLongestExpanded = 200;  // names become names of files
 constexpr std::size_t kEnoughMistakes = 50;    // with more, no candidates are searched: with many stages that takes long
 
 bool is_stage_name(std::string_view text) { return text.size() <= kLongestName && is_dashed_identifier(text); }
-
-std::vector<std::string> port_names(const std::vector<PortDescription>& ports) {
-    std::vector<std::string> names;
-    for (const PortDescription& port : ports) names.push_back(port.name);
-    return names;
-}
 
 // The help of an input, as a second line of a hint.
 std::string help_line(const PortDescription& port) {
@@ -203,7 +198,7 @@ bool StageReader::read_inputs(const DeclaredStage& declared, Node& node) {
         } else if (!port.optional && !(raw && raw->find(port.name))) {
             good = false;
             // If it has a misspelt name or is in the wrong place, that is reported instead.
-            if ((raw && is_misspelt(port.name, *raw, port_names(stage.inputs))) || declared.body->find(port.name)) continue;
+            if ((raw && is_misspelt(port.name, *raw, names_of(stage.inputs))) || declared.body->find(port.name)) continue;
             diagnostics_.add(raw && raw->place() ? raw->place() : declared.place,
                              fmt::format("stage kind '{}' needs the input '{}'", stage.kind, port.name),
                              fmt::format("in: {{{}: stage.port}}{}", port.name, help_line(port)));
@@ -237,7 +232,7 @@ void StageReader::report_unknown_input(const StageDescription& stage, const Conf
     if (stage.param(entry.key)) {
         hint = fmt::format("'{}' is a parameter: write it next to 'kind', not under 'in'", entry.key);
     } else {
-        const std::vector<std::string> known = port_names(stage.inputs);
+        const std::vector<std::string> known = names_of(stage.inputs);
         hint = known.empty() ? "it has no inputs" : did_you_mean(entry.key, known);
     }
     diagnostics_.add(entry.key_place, fmt::format("stage kind '{}' has no input '{}'", stage.kind, printable(entry.key)),
@@ -265,7 +260,7 @@ std::optional<Input> StageReader::connect(const PortDescription& port, std::opti
     diagnostics_.add(
         value.place(),
         fmt::format("'{}' (stage kind '{}') has no output '{}'", stage, from->description.kind, printable(from_port)),
-        did_you_mean(from_port, port_names(from->description.outputs)));
+        did_you_mean(from_port, names_of(from->description.outputs)));
     return std::nullopt;
 }
 
@@ -278,9 +273,9 @@ std::optional<Input> StageReader::fitting_output(const PortDescription& port, st
     if (fitting.size() == 1) return Input{port.name, from, fitting[0].name, value.place()};
     if (fitting.empty())
         diagnostics_.add(value.place(), fmt::format("'{}' has no output that is of the kind {}, as '{}' is", value.text(), name_of(port.kind), port.name),
-                         outputs.empty() ? "" : fmt::format("its outputs: {}", fmt::join(port_names(outputs), ", ")));
+                         outputs.empty() ? "" : fmt::format("its outputs: {}", fmt::join(names_of(outputs), ", ")));
     else
-        diagnostics_.add(value.place(), fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(port_names(fitting), ", ")),
+        diagnostics_.add(value.place(), fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(names_of(fitting), ", ")),
                          fmt::format("name one of them, such as {}.{}", value.text(), fitting[0].name));
     return std::nullopt;
 }

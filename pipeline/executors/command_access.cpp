@@ -8,6 +8,7 @@
 
 #include "pipeline/core/ascii.h"
 #include "pipeline/core/shell_words.h"
+#include "pipeline/os/paths.h"
 #include "pipeline/os/shared_library.h"
 
 namespace satdl {
@@ -26,10 +27,6 @@ fs::path real(const fs::path& path) {
     std::error_code error;
     fs::path found = fs::weakly_canonical(path, error);
     return error ? path.lexically_normal() : found;
-}
-
-bool is_below(const fs::path& path, const fs::path& folder) {
-    return std::ranges::mismatch(folder, path).in1 == folder.end();
 }
 
 bool is_present(const fs::path& path) {
@@ -110,7 +107,7 @@ LandlockRules CommandAccess::rules() const {
 void CommandAccess::add_installed(const fs::path& path) {
     const fs::path found = real(path);
     if (found == project_) return;
-    if (!is_below(project_, found)) {
+    if (!is_within(project_, found)) {
         installed_.all.insert(found);
         return;
     }
@@ -157,7 +154,7 @@ void CommandAccess::add_program(fs::path program, int depth) {
     if (depth == kMostSteps || !is_present(program)) return;
     const fs::path folder = real(program.parent_path());
     if (is_of_installation(folder)) add_folder_of_programs(folder);
-    else if (!is_below(folder, project_)) add_installed(program);
+    else if (!is_within(folder, project_)) add_installed(program);
     std::error_code error;
     if (const fs::path target = fs::read_symlink(program, error); !error) return add_program(program.parent_path() / target, depth + 1);
     for (const std::string& word : interpreter_of(program))
@@ -168,7 +165,7 @@ void CommandAccess::add_folder_of_programs(const fs::path& folder) {
     const fs::path programs = real(folder), prefix = programs.parent_path();
     if (!seen_.insert(programs).second) return;
     const bool is_environment = is_present(prefix / "pyvenv.cfg") || is_present(prefix / "conda-meta");
-    if (is_below(programs, project_) && (!is_environment || prefix == project_)) return;  // the project's own code
+    if (is_within(programs, project_) && (!is_environment || prefix == project_)) return;  // the project's own code
     if (!is_of_installation(programs)) {
         std::error_code error;
         for (fs::directory_iterator entry(programs, error), end; !error && entry != end; entry.increment(error))
@@ -176,7 +173,7 @@ void CommandAccess::add_folder_of_programs(const fs::path& folder) {
         return;
     }
     const bool is_shared = !home().empty() && (prefix == real(home()) || prefix == real(home() / ".local"));  // with what is no program
-    if (is_below(prefix, project_) || (!is_shared && !is_below(project_, prefix))) {
+    if (is_within(prefix, project_) || (!is_shared && !is_within(project_, prefix))) {
         add_installed(prefix);
         if (const fs::path base = home_of_environment(prefix); !base.empty()) add_folder_of_programs(base);
         return;

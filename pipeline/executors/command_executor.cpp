@@ -24,6 +24,7 @@
 #include "pipeline/executors/supervised_process.h"
 #include "pipeline/executors/worker_protocol.h"
 #include "pipeline/os/file_watch.h"
+#include "pipeline/os/paths.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/store/file_arrays.h"
 
@@ -262,7 +263,7 @@ public:
         if (!reads || !real || !fs::is_regular_file(*real, error)) return;
         auto name = name_in_project(use.path.lexically_normal());  // a link of the project's may lead out of it
         if (!name) name = name_in_project(*real);
-        if (access_.is_installed(name ? project_ / *name : *real) || (name ? is_hidden(*name) : is_below(*real, folder_))) return;
+        if (access_.is_installed(name ? project_ / *name : *real) || (name ? is_hidden(*name) : is_within(*real, folder_))) return;
         const std::scoped_lock lock(mutex_);
         (name ? read_.of_project : read_.elsewhere).insert(name.value_or(*real));
         if (name && use.kind == FileUse::Kind::Run) read_.programs.insert(*name);
@@ -273,13 +274,12 @@ public:
     }
 
 private:
-    static bool is_below(const fs::path& path, const fs::path& folder) { return std::ranges::mismatch(folder, path).in1 == folder.end(); }
     // The program's folder has the project's files at their paths, and what the program writes.
     [[nodiscard]] std::optional<fs::path> name_in_project(const fs::path& path) const {
-        const fs::path& base = is_below(path, folder_) ? folder_ : project_;
+        const fs::path& base = is_within(path, folder_) ? folder_ : project_;
         std::error_code error;
         const fs::path name = path.lexically_relative(base);
-        return is_below(path, base) && fs::is_regular_file(project_ / name, error) ? std::optional(name) : std::nullopt;
+        return is_within(path, base) && fs::is_regular_file(project_ / name, error) ? std::optional(name) : std::nullopt;
     }
     // Of git, of editors, of satdl.
     static bool is_hidden(const fs::path& name) {

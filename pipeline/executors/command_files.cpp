@@ -10,11 +10,9 @@
 #include <sstream>
 
 #include "pipeline/array_files/array_file.h"
-#include "pipeline/array_files/file_kind.h"
 #include "pipeline/array_files/named_arrays_file.h"
 #include "pipeline/core/config_value.h"
 #include "pipeline/core/json.h"
-#include "pipeline/hdf5/hdf5_import.h"
 #include "pipeline/hdf5/hdf5_library.h"
 #include "pipeline/network/architecture.h"
 #include "pipeline/store/file_arrays.h"
@@ -121,7 +119,7 @@ private:
 
     NamedArrays read_present() {
         switch (port_.kind) {
-            case PortKind::Array: return {{"", read_array()}};
+            case PortKind::Array: return {{"", read_array_file(path_, {})}};
             case PortKind::Model:
             case PortKind::Arrays: return read_named_arrays(path_);
             case PortKind::Metrics: return read_metrics();
@@ -132,11 +130,6 @@ private:
         NamedArrays files = files_as_arrays(path_);
         if (files.empty()) throw Error(ExitCode::StageFailed, "the folder is empty", "write at least one file into it");
         return files;
-    }
-
-    Array read_array() const {
-        BinaryFile file(path_);
-        return file_kind(file) == FileKind::Hdf5 ? import_hdf5(path_, "") : read_array_file(path_, {});
     }
 
     // Each name's path is joined with '/'.
@@ -255,13 +248,7 @@ private:
 std::vector<std::string> formats_of(const CommandStage& command, const PortDescription& input) {
     const std::string usual = input_formats(input.kind).front();
     std::set<std::string> formats;
-    for (const Argument& argument : command.run) {
-        for (const ArgumentPart& part : argument) {
-            const auto* const placeholder = std::get_if<Placeholder>(&part);
-            if (placeholder != nullptr && placeholder->kind == Placeholder::Kind::Input && placeholder->name == input.name)
-                formats.insert(placeholder->format.empty() ? usual : placeholder->format);
-        }
-    }
+    for (const std::string& format : formats_in_run(command, Placeholder::Kind::Input, input.name)) formats.insert(format.empty() ? usual : format);
     if (formats.empty()) formats.insert(usual);
     return {formats.begin(), formats.end()};
 }

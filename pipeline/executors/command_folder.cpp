@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "pipeline/core/error.h"
+#include "pipeline/os/paths.h"
 #include "pipeline/store/process_mark.h"
 
 namespace satdl {
@@ -83,7 +84,7 @@ void CommandFolder::add_files() {
         if (files.path.is_absolute()) continue;
         for (const SourceFile& file : node_.files) {
             if (file.role != files.name) continue;
-            const fs::path to = path_ / (files.kind == CommandFiles::Kind::Folder ? files.path / file.member : files.kind == CommandFiles::Kind::Pattern ? fs::path(file.member) : files.path);
+            const fs::path to = path_ / path_in_folder(*node_.command, file);
             fs::create_directories(to.parent_path());
             std::error_code error;
             if (fs::symlink_status(to, error).type() != fs::file_type::not_found) continue;  // declared twice
@@ -96,8 +97,7 @@ void CommandFolder::add_undeclared(const fs::path& but) {
     const fs::path& project = node_.command->project;
     const auto is_output = [&](const fs::path& name) {
         return std::ranges::any_of(node_.command->paths, [&](const auto& one) {
-            const fs::path path = one.second;
-            return std::ranges::mismatch(path, name).in1 == path.end();
+            return is_within(name, one.second);
         });
     };
     constexpr auto kSkipUnreadable = fs::directory_options::skip_permission_denied;
@@ -132,13 +132,8 @@ fs::path CommandFolder::file(const CommandFiles& files) const {
 }
 
 std::string ending_of(const CommandStage& command, const PortDescription& output) {
-    for (const Argument& argument : command.run) {
-        for (const ArgumentPart& part : argument) {
-            const auto* const placeholder = std::get_if<Placeholder>(&part);
-            if (placeholder != nullptr && placeholder->kind == Placeholder::Kind::Output && placeholder->name == output.name && !placeholder->format.empty())
-                return "." + placeholder->format;
-        }
-    }
+    for (const std::string& format : formats_in_run(command, Placeholder::Kind::Output, output.name))
+        if (!format.empty()) return "." + format;
     const std::string usual = output_formats(output.kind).front();
     return usual.empty() ? "" : "." + usual;
 }

@@ -11,6 +11,8 @@
 
 #include "pipeline/core/ascii.h"
 #include "pipeline/core/error.h"
+#include "pipeline/os/paths.h"
+#include "pipeline/yaml/yaml_writer.h"
 
 namespace satdl {
 namespace {
@@ -21,15 +23,8 @@ constexpr std::size_t kMany = 5;  // so many files of a kind are a pattern
 constexpr std::array kCodeEndings{".py", ".pyx", ".ipynb", ".sh", ".bash", ".R", ".r",  ".jl",  ".lua", ".pl",
                                   ".rb", ".js",  ".mjs",   ".ts", ".c",    ".cc", ".cpp", ".cu", ".h",  ".hpp"};
 
-// As YAML: quoted if plain text could mean something else.
-std::string scalar(const std::string& text) {
-    const auto is_plain = [](char c) { return is_alphanumeric(c) || c == '_' || c == '.' || c == '/' || c == '-'; };
-    const bool is_number = text.find_first_not_of("0123456789.") == std::string::npos;
-    if (std::ranges::all_of(text, is_plain) && !is_number && text.front() != '-') return text;
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
-    return printable(quoted) + '"';
-}
+// For the terminal, and to be pasted into a DAG file.
+std::string scalar(const std::string& text) { return printable(yaml_scalar(text)); }
 
 // A name for `files`: the file's, or of a pattern the folder's.
 std::string name_for(const std::string& path) {
@@ -58,7 +53,7 @@ std::vector<std::string> take_many(std::set<fs::path>& files, const Kind& kind, 
 fs::path common_folder(const std::vector<fs::path>& files) {
     fs::path common = files.front().parent_path();
     for (const fs::path& file : files)
-        while (std::ranges::mismatch(common, file).in1 != common.end()) common = common.parent_path();
+        while (!is_within(file, common)) common = common.parent_path();
     return common;
 }
 

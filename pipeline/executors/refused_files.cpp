@@ -7,6 +7,7 @@
 
 #include "pipeline/core/error.h"
 #include "pipeline/executors/declarations.h"
+#include "pipeline/os/paths.h"
 
 namespace satdl {
 namespace {
@@ -76,7 +77,7 @@ void RefusedFiles::take(const FileUse& use) {
 bool RefusedFiles::is_of_project(const Refused& one) const {
     std::error_code error;
     const fs::path project = fs::weakly_canonical(node_.command->project, error);
-    return std::ranges::mismatch(project, one.path).in1 == project.end();
+    return is_within(one.path, project);
 }
 
 // Relative to the project, if it is in there.

@@ -32,11 +32,9 @@ std::string quoted(std::string_view text) {
     return out + '"';
 }
 
-std::string text_of(std::string_view text) { return is_plain(text) ? std::string(text) : quoted(text); }
-
 std::string scalar(const ConfigValue& value) {
     if (value.is_null()) return "null";
-    return value.as_number() || value.as_boolean() ? value.text() : text_of(value.text());
+    return value.as_number() || value.as_boolean() ? value.text() : yaml_scalar(value.text());
 }
 
 bool is_collection(const ConfigValue& value) { return value.is_map() || value.is_list(); }
@@ -46,7 +44,7 @@ std::string in_one_line(const ConfigValue& value) {
     std::string inner;
     for (const ConfigValue& item : value.items()) inner += (inner.empty() ? "" : ", ") + in_one_line(item);
     for (const ConfigValue::Entry& entry : value.entries())
-        inner += fmt::format("{}{}: {}", inner.empty() ? "" : ", ", text_of(entry.key), in_one_line(entry.value));
+        inner += fmt::format("{}{}: {}", inner.empty() ? "" : ", ", yaml_scalar(entry.key), in_one_line(entry.value));
     return value.is_list() ? fmt::format("[{}]", inner) : fmt::format("{{{}}}", inner);
 }
 
@@ -97,12 +95,14 @@ void append(std::string& out, const ConfigValue& value, std::size_t indent) {
         append_after(out, item, indent);
     }
     for (const ConfigValue::Entry& entry : value.entries()) {
-        out.append(indent, ' ') += text_of(entry.key) + ':';
+        out.append(indent, ' ') += yaml_scalar(entry.key) + ':';
         append_after(out, entry.value, indent);
     }
 }
 
 }  // namespace
+
+std::string yaml_scalar(std::string_view text) { return is_plain(text) ? std::string(text) : quoted(text); }
 
 std::string yaml_text(const ConfigValue& map) {
     SATDL_CHECK(map.is_map() && !map.entries().empty(), "only a map with entries is a document");
