@@ -77,7 +77,8 @@ ExitCode init(const InitOptions& options) {
     std::error_code error;
     for (const NewFile& file : kFiles) {
         if (fs::symlink_status(folder / file.name, error).type() == fs::file_type::not_found || error) continue;
-        throw Error(ExitCode::Usage, fmt::format("{} exists already, and is not replaced", printable((folder / file.name).lexically_normal().string())),
+        throw Error(ExitCode::Usage,
+                    fmt::format("{} exists already, and is not replaced", printable((folder / file.name).lexically_normal().string())),
                     "choose another folder: satdl init DIR");
     }
     fs::create_directories(folder, error);

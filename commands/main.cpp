@@ -110,7 +110,8 @@ int run_command_line(int argc, char** argv) {
     return code_of(command_line.run(arguments_of(argc, argv)));
 }
 
-// A closed pipe is no error of ours: commands that do not run stages end by SIGPIPE as any Unix program, and a run continues without output.
+// A closed pipe is no error of ours: commands that do not run stages end by SIGPIPE as any Unix program, and a run continues without
+// output.
 bool reader_is_gone() {
     pollfd output{STDOUT_FILENO, POLLOUT, 0};
     return ::poll(&output, 1, 0) > 0 && (output.revents & (POLLERR | POLLHUP)) != 0;

@@ -136,7 +136,8 @@ struct PortDescription {
     //   dataset(ROLE)           of the dataset in parameter `dataset`, split in parameter `split`; first extent at most
     //                           parameter `limit`
     //   file(FILE)              of the array in the file in parameter FILE, or of the images in the folder in it, shape and element type;
-    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `reshape`, `layout`: as these say (stages/read.cpp)
+    //                           if the stage has parameters `array`, `columns`, `limit`, `dtype`, `reshape`, `layout`: as these say
+    //                           (stages/read.cpp)
     //   rows(FILE)              [N], as many as file(FILE) has
     //   any
     std::string shape = "any";

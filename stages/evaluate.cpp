@@ -26,8 +26,9 @@ std::span<const std::int64_t> values_of(const at::Tensor& classes) {
 // A sample without a number has no answer: neither a right one nor class 0, which is what a search for the greatest NaN finds.
 void check_finite(const Array& outputs, int threads, const std::string& what, const std::string& hint) {
     if (const auto found = find_not_finite(outputs, threads))
-        throw stage_error(fmt::format("{} for {} of {} samples; the first of them is sample {}", what, found->samples, outputs.shape()[0], found->first),
-                          hint);
+        throw stage_error(
+            fmt::format("{} for {} of {} samples; the first of them is sample {}", what, found->samples, outputs.shape()[0], found->first),
+            hint);
 }
 
 void check_finite(double loss) {
@@ -42,7 +43,8 @@ Table table_of(const Numbers& metrics) {
     return table;
 }
 
-StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const at::Tensor& target, const Predictions& predictions, Array outputs) {
+StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const at::Tensor& target, const Predictions& predictions,
+                       Array outputs) {
     Numbers metrics = objective.means(sums);
     StageOutput outcome{{{"predictions", one_array(std::move(outputs))}}, {table_of(metrics)}};
     Confusion confusion;

@@ -25,7 +25,8 @@ std::string_view name_of(LossKind loss) {
 
 // The network, unless the loss cannot be of it.
 const Net& fitting(const Net& net, LossKind loss) {
-    if (auto misfit = network_misfit(name_of(loss), net.network(), net.outputs())) throw stage_error(std::move(misfit->text), std::move(misfit->hint));
+    if (auto misfit = network_misfit(name_of(loss), net.network(), net.outputs()))
+        throw stage_error(std::move(misfit->text), std::move(misfit->hint));
     return net;
 }
 

@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 22> kCodeEndings{".py", ".sh", ".bash", ".r", ".jl", ".ipynb", ".pl", ".rb", ".js", ".ts", ".lua",
                                                         ".m", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".sql"};
 constexpr std::size_t kMostLookedAt = 1000;  // files of a folder, to tell code from data
-constexpr std::array<std::string_view, 10> kUsualVariables{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PWD", "TMPDIR"};
+constexpr std::array<std::string_view, 10> kUsualVariables{"PATH",   "HOME",     "USER", "LOGNAME", "LANG",
+                                                           "LC_ALL", "LC_CTYPE", "TZ",   "PWD",     "TMPDIR"};
 
 // A map, entry by entry, as the DAG file says it.
 class MapBuilder {
@@ -58,7 +59,8 @@ std::vector<Entry> entries_of(const ConfigValue& body, const char* key, Entry::S
     if (list == nullptr) return found;
     for (const ConfigValue& one : list->items()) {
         if (one.is_scalar()) found.push_back({section, one, {}});
-        for (const ConfigValue::Entry& entry : one.entries()) found.push_back({section, ConfigValue::scalar(entry.key, true, entry.key_place), entry.value});
+        for (const ConfigValue::Entry& entry : one.entries())
+            found.push_back({section, ConfigValue::scalar(entry.key, true, entry.key_place), entry.value});
     }
     return found;
 }
@@ -80,7 +82,8 @@ std::string name_after(const std::string& path, std::set<std::string>& taken) {
     while (plain.ends_with('/')) plain.pop_back();
     const fs::path file = fs::path(plain).filename();
     std::string name = file.stem().string();
-    if (name.starts_with('.') || std::ranges::none_of(name, is_alphanumeric)) name = fs::path(plain).parent_path().filename().string();  // "models/${item}.pt"
+    if (name.starts_with('.') || std::ranges::none_of(name, is_alphanumeric))
+        name = fs::path(plain).parent_path().filename().string();  // "models/${item}.pt"
     for (char& c : name)
         if (!is_alphanumeric(c)) c = '_';
     while (name.starts_with('_')) name.erase(0, 1);
@@ -99,7 +102,9 @@ std::string normal(const std::string& path) {
     return text;
 }
 
-bool is_below(const std::string& path, const std::string& folder) { return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/'; }
+bool is_below(const std::string& path, const std::string& folder) {
+    return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
 
 // `folder`, which is the path or above it, as the DAG says it.
 std::string begin_of(const DvcText& path, const std::string& folder) {
@@ -133,7 +138,9 @@ std::vector<std::string> words_of(const std::string& command) {
     }
     std::vector<std::string> words = shell_words(apart).value_or(std::vector<std::string>());
     for (std::size_t i = words.size(); i-- > 0;)
-        if (words[i] == ">") words.erase(words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(std::min(i + 2, words.size())));
+        if (words[i] == ">")
+            words.erase(words.begin() + static_cast<std::ptrdiff_t>(i),
+                        words.begin() + static_cast<std::ptrdiff_t>(std::min(i + 2, words.size())));
     return words;
 }
 
@@ -147,7 +154,8 @@ std::vector<std::string> variables_of(const std::string& command) {
         while (end < command.size() && (is_upper(command[end]) || is_digit(command[end]) || command[end] == '_')) ++end;
         const std::string name = command.substr(begin, end - begin);
         if (!is_identifier(name) || (end < command.size() && is_lower(command[end]))) continue;
-        const bool is_known = std::ranges::find(kUsualVariables, name) != kUsualVariables.end() || std::ranges::find(names, name) != names.end();
+        const bool is_known =
+            std::ranges::find(kUsualVariables, name) != kUsualVariables.end() || std::ranges::find(names, name) != names.end();
         if (!is_known && command.find(name + "=") == std::string::npos) names.push_back(name);
     }
     return names;
@@ -176,8 +184,9 @@ public:
                 continue;
             }
             if (!stage.members.empty())
-                notes_.warn(stage.place, fmt::format("the stages of '{}' differ in more than their items: each is an entry of its own, as '{}'", stage.name,
-                                                     name_of(stage, stage.members.front())));
+                notes_.warn(stage.place,
+                            fmt::format("the stages of '{}' differ in more than their items: each is an entry of its own, as '{}'",
+                                        stage.name, name_of(stage, stage.members.front())));
             for (const DvcMember& member : stage.members) stages.add(name_of(stage, member), this->body(stage, member, Names::Pasted));
         }
         MapBuilder dag;
@@ -231,7 +240,8 @@ private:
         if (!path || !folder) return std::nullopt;
         DvcText whole{normal((fs::path(folder->dag) / path->dag).string()), normal((fs::path(folder->value) / path->value).string())};
         if (is_remote(path->value)) {
-            notes_.fail(written.place(), fmt::format("{} is not a file of this machine", printable(path->value)), "fetch it in a stage of its own, or beforehand");
+            notes_.fail(written.place(), fmt::format("{} is not a file of this machine", printable(path->value)),
+                        "fetch it in a stage of its own, or beforehand");
             return std::nullopt;
         }
         if (!leaves_folder(whole.value)) return whole;
@@ -247,12 +257,14 @@ private:
             const std::vector<Entry> outs = outs_of(stage.body);
             for (const Entry& out : outs) ports.push_back(name_after(out.path.text(), taken));
             if (is_frozen(stage)) {
-                notes_.warn(stage.body.find("frozen")->place(), fmt::format("the stage '{}' is frozen, so it is left out: what it made is taken as it is", stage.name));
+                notes_.warn(stage.body.find("frozen")->place(),
+                            fmt::format("the stage '{}' is frozen, so it is left out: what it made is taken as it is", stage.name));
                 continue;
             }
             for (const DvcMember& member : stage.members) {
                 for (std::size_t i = 0; i < outs.size(); ++i)
-                    if (const auto path = path_of(stage, member.scope, outs[i].path)) makers_.emplace(path->value, Maker{&stage, &member, ports[i]});
+                    if (const auto path = path_of(stage, member.scope, outs[i].path))
+                        makers_.emplace(path->value, Maker{&stage, &member, ports[i]});
                 for (const Entry& dep : entries_of(stage.body, "deps", Entry::Section::Deps))
                     if (const auto path = path_of(stage, member.scope, dep.path)) read_.insert(path->value);
             }
@@ -269,7 +281,8 @@ private:
         for (const Names names : {Names::Own, Names::Written}) {
             const ConfigValue first = body(stage, stage.members.front(), names);
             const std::string text = first.canonical();
-            if (std::ranges::all_of(stage.members, [&](const DvcMember& one) { return body(stage, one, names).canonical() == text; })) return first;
+            if (std::ranges::all_of(stage.members, [&](const DvcMember& one) { return body(stage, one, names).canonical() == text; }))
+                return first;
         }
         is_one_entry_[&stage] = false;
         return std::nullopt;
@@ -345,7 +358,8 @@ private:
         body.add_unless_empty("files", std::move(ports.files));
         if (!ports.sources.empty()) body.add("sources", list_of(ports.sources));
         body.add_unless_empty("config_files", std::move(config_files));
-        if (const std::vector<std::string> passed = variables_of(in_a_row(values, false)); !passed.empty()) body.add("pass", list_of(passed));
+        if (const std::vector<std::string> passed = variables_of(in_a_row(values, false)); !passed.empty())
+            body.add("pass", list_of(passed));
         const ConfigValue* always = stage.body.find("always_changed");
         if ((always != nullptr && always->as_boolean().value_or(false)) || (!has_deps && outs.empty()))
             body.add("versions", ConfigValue::list({list_of({"date", "+%s%N"})}));  // it is another each time
@@ -357,12 +371,15 @@ private:
     }
 
     void warn_of_keys(const DvcStage& stage) {
-        constexpr std::array<std::string_view, 12> kCarried{"cmd", "wdir", "deps", "params", "vars", "outs", "metrics", "plots", "frozen", "always_changed", "desc", "matrix"};
+        constexpr std::array<std::string_view, 12> kCarried{"cmd",     "wdir",  "deps",   "params",         "vars", "outs",
+                                                            "metrics", "plots", "frozen", "always_changed", "desc", "matrix"};
         constexpr std::array<std::string_view, 6> kLists{"deps", "params", "vars", "outs", "metrics", "plots"};
         for (const ConfigValue::Entry& entry : stage.body.entries()) {
-            if (std::ranges::find(kCarried, entry.key) == kCarried.end()) notes_.warn(entry.key_place, fmt::format("'{}' is not carried over", entry.key));
+            if (std::ranges::find(kCarried, entry.key) == kCarried.end())
+                notes_.warn(entry.key_place, fmt::format("'{}' is not carried over", entry.key));
             const auto is_entry = [](const ConfigValue& one) { return one.is_scalar() || one.is_map(); };
-            if (std::ranges::find(kLists, entry.key) != kLists.end() && (!entry.value.is_list() || !std::ranges::all_of(entry.value.items(), is_entry)))
+            if (std::ranges::find(kLists, entry.key) != kLists.end() &&
+                (!entry.value.is_list() || !std::ranges::all_of(entry.value.items(), is_entry)))
                 notes_.fail(entry.value.place(), fmt::format("'{}' must be a list of texts or maps", entry.key));
         }
     }
@@ -372,7 +389,8 @@ private:
         const auto folder = wdir != nullptr ? scope.resolve(*wdir, DvcScope::Use::Path, notes_) : std::nullopt;
         if (!folder || normal(folder->value) == ".") return;
         if (leaves_folder(normal(folder->value)) || fs::path(folder->value).is_absolute())
-            notes_.fail(wdir->place(), fmt::format("{} is outside the folder of dvc.yaml", printable(folder->value)), "move dvc.yaml upwards");
+            notes_.fail(wdir->place(), fmt::format("{} is outside the folder of dvc.yaml", printable(folder->value)),
+                        "move dvc.yaml upwards");
         body.add("folder", normal(folder->dag));
     }
 
@@ -383,11 +401,13 @@ private:
             std::string_view rest = cmd.text();
             while (!rest.empty()) {
                 const std::size_t end = std::min(rest.find('\n'), rest.size());
-                if (!trimmed(rest.substr(0, end)).empty()) lines.push_back(ConfigValue::scalar(std::string(rest.substr(0, end)), true, cmd.place()));
+                if (!trimmed(rest.substr(0, end)).empty())
+                    lines.push_back(ConfigValue::scalar(std::string(rest.substr(0, end)), true, cmd.place()));
                 rest.remove_prefix(std::min(end + 1, rest.size()));
             }
         }
-        std::erase_if(lines, [](const ConfigValue& line) { return trimmed(line.text()).starts_with('#'); });  // nothing for a subshell to run
+        std::erase_if(lines,
+                      [](const ConfigValue& line) { return trimmed(line.text()).starts_with('#'); });  // nothing for a subshell to run
         std::vector<DvcText> commands;
         for (const ConfigValue& line : lines)
             if (auto command = scope.resolve(line, DvcScope::Use::Command, notes_)) commands.push_back(std::move(*command));
@@ -406,7 +426,8 @@ private:
             if (made != path->value && !is_below(made, path->value) && !is_below(path->value, made)) continue;
             is_made = true;
             if (is_below(path->value, made))
-                notes_.warn(dep.path.place(), fmt::format("{} is part of the output {} of stage '{}': a change of any part of it counts", path->value, made, maker.member->lock_name));
+                notes_.warn(dep.path.place(), fmt::format("{} is part of the output {} of stage '{}': a change of any part of it counts",
+                                                          path->value, made, maker.member->lock_name));
             add_in(maker, member, names, begin_of(*path, made), made, ports);
         }
         if (is_made) return note_others(dep.path.place(), path->value);
@@ -426,16 +447,22 @@ private:
         std::error_code error;
         for (fs::directory_iterator entry(file_.folder() / folder, error), end; !error && entry != end; entry.increment(error)) {
             const std::string path = normal((fs::path(folder) / entry->path().filename()).string());
-            const bool is_made = std::ranges::any_of(makers_, [&](const auto& one) { return one.first == path || is_below(one.first, path) || is_below(path, one.first); });
+            const bool is_made = std::ranges::any_of(
+                makers_, [&](const auto& one) { return one.first == path || is_below(one.first, path) || is_below(path, one.first); });
             if (!is_made && entry->path().filename() != ".gitignore")
-                return notes_.warn(place, fmt::format("{} also has files that no stage makes, such as {}, which are not carried over: name them under 'files'", folder, path));
+                return notes_.warn(
+                    place,
+                    fmt::format("{} also has files that no stage makes, such as {}, which are not carried over: name them under 'files'",
+                                folder, path));
         }
     }
 
     void add_file(const DvcText& path, const Place& place, Ports& ports) {
         std::error_code error;
         const fs::path on_disk = file_.folder() / path.value;
-        if (!fs::exists(on_disk, error)) notes_.fail(place, fmt::format("there is no file {}", printable(path.value)), "the DAG runs once it is there; `dvc pull` may fetch it");
+        if (!fs::exists(on_disk, error))
+            notes_.fail(place, fmt::format("there is no file {}", printable(path.value)),
+                        "the DAG runs once it is there; `dvc pull` may fetch it");
         ports.placed.insert(path.value);
         if (is_code(on_disk) && !fs::path(path.value).is_absolute()) ports.sources.push_back(path.dag);
         else ports.files.add(name_after(path.dag, ports.names), path.dag);
@@ -446,7 +473,8 @@ private:
         std::error_code error;
         if (!fs::is_directory(path, error)) return std::ranges::find(kCodeEndings, lower(path.extension().string())) != kCodeEndings.end();
         std::size_t code = 0, files = 0;
-        for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end && files < kMostLookedAt; entry.increment(error)) {
+        for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end && files < kMostLookedAt;
+             entry.increment(error)) {
             if (!entry->is_regular_file(error)) continue;
             ++files;
             code += is_code(entry->path());
@@ -455,7 +483,8 @@ private:
     }
 
     // Files of the project that the command names and that are no deps: DVC lets it read them, satdl does not.
-    void add_named(const DvcStage& stage, const DvcScope& scope, const std::string& command, const std::set<std::string>& own, Ports& ports) {
+    void add_named(const DvcStage& stage, const DvcScope& scope, const std::string& command, const std::set<std::string>& own,
+                   Ports& ports) {
         const ConfigValue& cmd = *stage.body.find("cmd");
         for (const std::string& word : words_of(command)) {
             const std::size_t equals = word.find('=');
@@ -488,7 +517,8 @@ private:
             const ConfigValue* const values = file_.parameters().file(path->value, file.place());
             std::error_code error;
             if (values == nullptr && fs::exists(file_.folder() / path->value, error) && !ports.placed.contains(path->value)) {
-                notes_.warn(file.place(), fmt::format("{} counts as a whole: parameters of .yaml, .yml and .json files count one by one", path->value));
+                notes_.warn(file.place(),
+                            fmt::format("{} counts as a whole: parameters of .yaml, .yml and .json files count one by one", path->value));
                 add_file(*path, file.place(), ports);
             }
             if (values == nullptr) return;
@@ -531,16 +561,22 @@ private:
 
     // ---- what it writes ----
 
-    void add_out(const DvcStage& stage, const DvcMember& member, const DvcScope& scope, const Entry& out, const std::string& port, Ports& ports) {
+    void add_out(const DvcStage& stage, const DvcMember& member, const DvcScope& scope, const Entry& out, const std::string& port,
+                 Ports& ports) {
         const auto path = path_of(stage, scope, out.path);
         if (!path) return;
-        if (fs::path(path->value).is_absolute()) notes_.fail(out.path.place(), fmt::format("{} is outside the folder of dvc.yaml", printable(path->value)), "let the program write below it");
+        if (fs::path(path->value).is_absolute())
+            notes_.fail(out.path.place(), fmt::format("{} is outside the folder of dvc.yaml", printable(path->value)),
+                        "let the program write below it");
         ports.out.add(port, kind_of(stage, member, out, path->value));
         ports.paths.add(port, path->dag);
-        if (out.section == Entry::Section::Plots) return notes_.warn(out.path.place(), fmt::format("{} is kept, but not drawn", out.path.text()));
+        if (out.section == Entry::Section::Plots)
+            return notes_.warn(out.path.place(), fmt::format("{} is kept, but not drawn", out.path.text()));
         for (const ConfigValue::Entry& option : out.options.entries()) {
             if (option.key == "cache" || option.key == "desc" || option.value.canonical() == "false") continue;
-            if (option.key == "persist") notes_.warn(option.key_place, fmt::format("'persist' is not carried over: the program does not find the {} of its last run", out.path.text()));
+            if (option.key == "persist")
+                notes_.warn(option.key_place, fmt::format("'persist' is not carried over: the program does not find the {} of its last run",
+                                                          out.path.text()));
             else notes_.warn(option.key_place, fmt::format("'{}' of {} is not carried over", option.key, out.path.text()));
         }
     }
@@ -564,7 +600,8 @@ private:
         if (out.path.text().ends_with('/')) return "folder";
         if (is_written_by_shell(stage, out.path.text())) return "file";
         const bool is_folder = !fs::path(path).has_extension();
-        notes_.warn(out.path.place(), fmt::format("{} is neither there yet nor in dvc.lock: it is taken for a {}", out.path.text(), is_folder ? "folder" : "file"));
+        notes_.warn(out.path.place(), fmt::format("{} is neither there yet nor in dvc.lock: it is taken for a {}", out.path.text(),
+                                                  is_folder ? "folder" : "file"));
         return is_folder ? "folder" : "file";
     }
 
@@ -573,12 +610,15 @@ private:
         const ConfigValue& cmd = *stage.body.find("cmd");
         std::vector<ConfigValue> commands = cmd.items();
         commands.push_back(cmd);
-        return std::ranges::any_of(commands, [&](const ConfigValue& one) { return one.text().find("> " + path) != std::string::npos || one.text().find(">" + path) != std::string::npos; });
+        return std::ranges::any_of(commands, [&](const ConfigValue& one) {
+            return one.text().find("> " + path) != std::string::npos || one.text().find(">" + path) != std::string::npos;
+        });
     }
 
     bool is_listed_as_metrics(const std::string& path) const {
         const ConfigValue* metrics = file_.document().find("metrics");
-        return metrics != nullptr && std::ranges::any_of(metrics->items(), [&](const ConfigValue& one) { return one.is_scalar() && normal(one.text()) == path; });
+        return metrics != nullptr &&
+               std::ranges::any_of(metrics->items(), [&](const ConfigValue& one) { return one.is_scalar() && normal(one.text()) == path; });
     }
 
     // As far as the disk knows.

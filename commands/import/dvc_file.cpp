@@ -75,7 +75,8 @@ ConfigValue with_values(const ConfigValue& value, const DvcScope& scope, ImportN
     }
     if (value.is_map()) {
         std::vector<ConfigValue::Entry> entries;
-        for (const ConfigValue::Entry& entry : value.entries()) entries.push_back({entry.key, entry.key_place, with_values(entry.value, scope, notes)});
+        for (const ConfigValue::Entry& entry : value.entries())
+            entries.push_back({entry.key, entry.key_place, with_values(entry.value, scope, notes)});
         return ConfigValue::map(std::move(entries), value.place());
     }
     if (value.is_null() || value.text().find("${") == std::string::npos) return dvc_value(value);
@@ -125,7 +126,8 @@ std::optional<ConfigValue> DvcParameters::values_of(const ConfigValue& one, cons
     const ConfigValue* whole = file(path, one.place());
     if (whole == nullptr) {
         std::error_code error;
-        if (fs::exists(folder_ / path, error)) notes_.fail(one.place(), fmt::format("{} cannot be read", printable(path.string())), "'vars' are .yaml, .yml or .json here");
+        if (fs::exists(folder_ / path, error))
+            notes_.fail(one.place(), fmt::format("{} cannot be read", printable(path.string())), "'vars' are .yaml, .yml or .json here");
         return std::nullopt;
     }
     if (colon >= one.text().size()) {
@@ -174,11 +176,15 @@ ConfigValue DvcParameters::parameter(const fs::path& path, const std::string& na
         if (!value.is_map()) return without_references(value);
         std::vector<ConfigValue::Entry> entries;
         for (const ConfigValue::Entry& entry : value.entries())
-            entries.push_back({entry.key, {}, is_dashed_identifier(entry.key) ? parameter(path, name + "." + entry.key) : without_references(entry.value)});
+            entries.push_back(
+                {entry.key,
+                 {},
+                 is_dashed_identifier(entry.key) ? parameter(path, name + "." + entry.key) : without_references(entry.value)});
         return ConfigValue::map(std::move(entries));
     }
     const auto global = in_global_.find(path);
-    const bool is_global = global != in_global_.end() && (global->second.empty() || std::ranges::find(global->second, parts.front()) != global->second.end());
+    const bool is_global =
+        global != in_global_.end() && (global->second.empty() || std::ranges::find(global->second, parts.front()) != global->second.end());
     if (is_global) return ConfigValue::of_text(fmt::format("${{{}}}", name));
     std::string& space = namespaces_[path];
     if (space.empty()) {
@@ -187,7 +193,8 @@ ConfigValue DvcParameters::parameter(const fs::path& path, const std::string& na
             if (!is_made_of(std::string_view(&c, 1), "_-")) c = '_';
         if (!is_dashed_identifier(space)) space = "params_" + space;
         const auto is_taken = [&] {
-            return global_.find(space) != nullptr || std::ranges::count_if(namespaces_, [&](const auto& one) { return one.second == space; }) > 1;
+            return global_.find(space) != nullptr ||
+                   std::ranges::count_if(namespaces_, [&](const auto& one) { return one.second == space; }) > 1;
         };
         while (is_taken()) space += '_';
     }
@@ -199,7 +206,10 @@ ConfigValue DvcParameters::with_parameter_names(const ConfigValue& value) {
     std::vector<ConfigValue::Entry> entries;
     for (const ConfigValue::Entry& entry : value.entries()) {
         if (is_dashed_identifier(entry.key)) entries.push_back({entry.key, {}, with_parameter_names(entry.value)});
-        else notes_.warn(entry.key_place, fmt::format("'{}' cannot be the name of a parameter here: where it is used, its present value is written", entry.key));
+        else
+            notes_.warn(
+                entry.key_place,
+                fmt::format("'{}' cannot be the name of a parameter here: where it is used, its present value is written", entry.key));
     }
     return ConfigValue::map(std::move(entries), value.place());
 }
@@ -272,13 +282,16 @@ void DvcFile::add_stage(const ConfigValue::Entry& entry) {
 void DvcFile::expand_foreach(DvcStage& stage, const ConfigValue& items, const DvcScope& scope) {
     stage.group = DvcStage::Group::Foreach;
     const ConfigValue values = with_values(items, scope, notes_);
-    if (!is_collection(values)) return notes_.fail(items.place(), fmt::format("'foreach' must be a list or a map, not {}", values.describe()));
+    if (!is_collection(values))
+        return notes_.fail(items.place(), fmt::format("'foreach' must be a list or a map, not {}", values.describe()));
     const std::vector<Item> found = items_of(values, "");
     stage.items = said(items, found, scope);
     for (const Item& item : found) {
         DvcMember member{.lock_name = item.key, .suffix = item.suffix};
         member.scope.add("item", item.value, "${item}");
-        if (values.is_map()) member.scope.add("key", ConfigValue::of_text(item.key), item.key == item.suffix ? std::optional<std::string>("${key}") : std::nullopt);
+        if (values.is_map())
+            member.scope.add("key", ConfigValue::of_text(item.key),
+                             item.key == item.suffix ? std::optional<std::string>("${key}") : std::nullopt);
         stage.members.push_back(std::move(member));
     }
 }
@@ -290,10 +303,12 @@ void DvcFile::expand_matrix(DvcStage& stage, const ConfigValue& axes, const DvcS
     std::vector<ConfigValue> points{ConfigValue::map({})};
     for (const ConfigValue::Entry& axis : axes.entries()) {
         const ConfigValue values = with_values(axis.value, scope, notes_);
-        if (!values.is_list()) return notes_.fail(axis.value.place(), fmt::format("'{}' must be a list, not {}", axis.key, values.describe()));
+        if (!values.is_list())
+            return notes_.fail(axis.value.place(), fmt::format("'{}' must be a list, not {}", axis.key, values.describe()));
         const std::vector<Item> items = items_of(values, axis.key);
         for_dag.push_back({axis.key, {}, said(axis.value, items, scope)});
-        if (product.size() * items.size() > kMaxMembers) return notes_.fail(axis.key_place, fmt::format("this matrix has more than {} stages", kMaxMembers));
+        if (product.size() * items.size() > kMaxMembers)
+            return notes_.fail(axis.key_place, fmt::format("this matrix has more than {} stages", kMaxMembers));
         std::vector<DvcMember> longer;
         std::vector<ConfigValue> longer_points;
         for (std::size_t i = 0; i < product.size(); ++i) {
@@ -314,7 +329,8 @@ void DvcFile::expand_matrix(DvcStage& stage, const ConfigValue& axes, const DvcS
     for (std::size_t i = 0; i < product.size(); ++i) {
         std::string key;  // DVC's, where no item is a list or a map
         for (const ConfigValue::Entry& axis : points[i].entries()) key += fmt::format("{}${{item.{}}}", key.empty() ? "" : "-", axis.key);
-        const bool has_collection = std::ranges::any_of(points[i].entries(), [](const ConfigValue::Entry& axis) { return is_collection(axis.value); });
+        const bool has_collection =
+            std::ranges::any_of(points[i].entries(), [](const ConfigValue::Entry& axis) { return is_collection(axis.value); });
         product[i].scope.add("item", points[i], "${item}");
         product[i].scope.add("key", ConfigValue::of_text(product[i].lock_name), has_collection ? std::nullopt : std::optional(key));
     }

@@ -13,7 +13,9 @@
 namespace satdl {
 namespace {
 
-bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) { return std::ranges::find(words, text) != words.end(); }
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+    return std::ranges::find(words, text) != words.end();
+}
 
 // As Python prints it: the shortest digits that read back, with an exponent below 1e-4 and from 1e16 on.
 std::string python_text(double number) {
@@ -71,7 +73,9 @@ ConfigValue scalar_value(const ConfigValue& value) {
 
 // The map as options of a command: `--lr 0.1 --layers 1 2 --verbose`.
 void add_options(std::string& out, const std::string& prefix, const ConfigValue& map) {
-    const auto word = [](const ConfigValue& value) { return value.is_null() ? "None" : value.quoted() ? shell_quoted(value.text()) : value.text(); };
+    const auto word = [](const ConfigValue& value) {
+        return value.is_null() ? "None" : value.quoted() ? shell_quoted(value.text()) : value.text();
+    };
     for (const ConfigValue::Entry& entry : map.entries()) {
         const std::string name = prefix + entry.key;
         if (entry.value.is_map()) {
@@ -109,7 +113,8 @@ ConfigValue with_scalars(const ConfigValue& value, const Replace& replace) {
     }
     if (value.is_map()) {
         std::vector<ConfigValue::Entry> entries;
-        for (const ConfigValue::Entry& entry : value.entries()) entries.push_back({entry.key, entry.key_place, with_scalars(entry.value, replace)});
+        for (const ConfigValue::Entry& entry : value.entries())
+            entries.push_back({entry.key, entry.key_place, with_scalars(entry.value, replace)});
         return ConfigValue::map(std::move(entries), value.place());
     }
     return value.is_null() ? value : replace(value);
@@ -151,7 +156,9 @@ bool can_be_referred_to(const ConfigValue& map, std::string_view name) {
 }
 
 bool has_parameter_names(const ConfigValue& value) {
-    return std::ranges::all_of(value.entries(), [](const ConfigValue::Entry& entry) { return is_dashed_identifier(entry.key) && has_parameter_names(entry.value); });
+    return std::ranges::all_of(value.entries(), [](const ConfigValue::Entry& entry) {
+        return is_dashed_identifier(entry.key) && has_parameter_names(entry.value);
+    });
 }
 
 const ConfigValue* value_at(const ConfigValue& map, std::string_view name) {
@@ -194,7 +201,8 @@ std::optional<DvcScope::Found> DvcScope::find(std::string_view name) const {
     const std::string_view rest = name.substr(first.size() + 1);
     const ConfigValue* value = value_at(found->value, rest);
     if (value == nullptr) return std::nullopt;
-    if (!found->reference || name[first.size()] != '.' || !can_be_referred_to(found->value, rest)) return Found{*value, std::nullopt, is_parameter};
+    if (!found->reference || name[first.size()] != '.' || !can_be_referred_to(found->value, rest))
+        return Found{*value, std::nullopt, is_parameter};
     return Found{*value, fmt::format("${{{}}}", name), is_parameter};
 }
 
@@ -227,7 +235,8 @@ std::optional<DvcText> DvcScope::resolve(const ConfigValue& text, Use use, Impor
         rest.remove_prefix(end + 1);
         const std::optional<Found> found = find(name);
         if (!found) {
-            notes.fail(text.place(), fmt::format("there is no parameter '{}' for '${{{}}}'", printable(name), printable(name)), "it is neither in params.yaml nor under 'vars'");
+            notes.fail(text.place(), fmt::format("there is no parameter '{}' for '${{{}}}'", printable(name), printable(name)),
+                       "it is neither in params.yaml nor under 'vars'");
             return std::nullopt;
         }
         std::string value = found->value.is_null() ? "None" : found->value.text();
@@ -242,7 +251,9 @@ std::optional<DvcText> DvcScope::resolve(const ConfigValue& text, Use use, Impor
         const bool is_pasted = !found->reference || !found->value.is_scalar() || out.dag.ends_with('$') ||
                                (use == Use::Command && value.find_first_of("{}") != std::string::npos);
         if (is_pasted && found->is_parameter)
-            notes.warn(text.place(), fmt::format("'${{{}}}' is replaced by its present value: a later change of the parameter does not reach this text", name));
+            notes.warn(
+                text.place(),
+                fmt::format("'${{{}}}' is replaced by its present value: a later change of the parameter does not reach this text", name));
         out.dag += is_pasted ? literal(value, use) : *found->reference;
         out.value += value;
     }

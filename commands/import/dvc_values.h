@@ -23,8 +23,8 @@ namespace satdl {
 // By a dotted name ("a.b", "a[0].b"); nullptr if absent.
 [[nodiscard]] const ConfigValue* value_at(const ConfigValue& map, std::string_view name);
 [[nodiscard]] std::vector<std::string> parts_of_name(std::string_view name);
-// Whether a DAG file whose parameters are `map` can say it as `${name}`: it chooses from maps alone, and all names, those within its value as
-// well, can be those of parameters.
+// Whether a DAG file whose parameters are `map` can say it as `${name}`: it chooses from maps alone, and all names, those within its value
+// as well, can be those of parameters.
 [[nodiscard]] bool can_be_referred_to(const ConfigValue& map, std::string_view name);
 [[nodiscard]] bool has_parameter_names(const ConfigValue& value);  // all within it
 

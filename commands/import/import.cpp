@@ -24,10 +24,13 @@ fs::path output_of(const ImportOptions& options) {
     const fs::path folder = fs::path(options.file).parent_path();
     const fs::path output = options.output.empty() ? folder / "dag.yaml" : fs::path(options.output);
     std::error_code error;
-    if (fs::weakly_canonical(fs::absolute(output), error).parent_path() != fs::weakly_canonical(fs::absolute(options.file), error).parent_path())
+    if (fs::weakly_canonical(fs::absolute(output), error).parent_path() !=
+        fs::weakly_canonical(fs::absolute(options.file), error).parent_path())
         throw Error(ExitCode::Usage, fmt::format("{} is not in the folder of {}", printable(output.string()), printable(options.file)),
                     "relative paths begin at the folder of the DAG file");
-    if (fs::exists(output, error)) throw Error(ExitCode::Usage, fmt::format("{} exists already", printable(output.string())), "remove it, or choose another name with -o");
+    if (fs::exists(output, error))
+        throw Error(ExitCode::Usage, fmt::format("{} exists already", printable(output.string())),
+                    "remove it, or choose another name with -o");
     return output;
 }
 
@@ -44,8 +47,9 @@ ExitCode import_dvc(const ImportOptions& options) {
     DvcFile file(options.file, notes);
     const ConfigValue dag = dag_of(file, notes);
     OutputFile(output.string(), "the DAG", "-o", {{options.file}, kDefaultStore})
-        .write(fmt::format("# Imported from {} by `satdl import dvc` (docs/programs.md).{}\n{}", printable(fs::path(options.file).filename().string()),
-                           dag.find("params") != nullptr ? " Its parameters are those below: no other file is read for them." : "", yaml_text(dag)));
+        .write(fmt::format(
+            "# Imported from {} by `satdl import dvc` (docs/programs.md).{}\n{}", printable(fs::path(options.file).filename().string()),
+            dag.find("params") != nullptr ? " Its parameters are those below: no other file is read for them." : "", yaml_text(dag)));
     if (const std::string text = notes.text(); !text.empty()) print_on_stderr(text);
     if (notes.has_failed()) return ExitCode::Usage;
     check(output);
@@ -64,7 +68,8 @@ void add_import_command(Command& program) {
         "Examples:\n  satdl import dvc\n  satdl import dvc pipelines/dvc.yaml -o pipelines/train.yaml",
         [](Command& command, ImportOptions& options) {
             command.add_option("file", options.file, "the pipeline").show_default();
-            command.add_option("-o,--output", options.output, "the DAG file to write, in the same folder; default: dag.yaml").type_name("FILE");
+            command.add_option("-o,--output", options.output, "the DAG file to write, in the same folder; default: dag.yaml")
+                .type_name("FILE");
         },
         import_dvc);
 }

@@ -93,9 +93,10 @@ std::string artifact_text(const ArtifactView& view) {
                         bytes_text(view.header.file_bytes));
     if (view.freshness != Freshness::Current) text += wrapped_lines(stale_text(view), stdout_columns(), kLabelColumns);
     if (view.made) {
-        const std::string made = fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(view.made->wall_time)),
-                                             duration_text(view.made->seconds), printable(view.made->host), view.made->threads,
-                                             view.made->threads == 1 ? "" : "s", printable(view.made->run));
+        const std::string made =
+            fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(view.made->wall_time)),
+                        duration_text(view.made->seconds), printable(view.made->host), view.made->threads,
+                        view.made->threads == 1 ? "" : "s", printable(view.made->run));
         text += wrapped_lines(made, stdout_columns(), kLabelColumns);
         if (!view.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(view.made->library_sha256));
     }
@@ -112,7 +113,8 @@ std::string artifact_text(const ArtifactView& view) {
         for (const auto& [name, value] : values) table.rows.push_back({name, metric_text(value)});
         text += fmt::format("\n{}", table_text(table, stdout_columns()));
     }
-    for (const auto& [port, columns] : view.history) text += fmt::format("\n{}", table_text(history_table(port, columns), stdout_columns()));
+    for (const auto& [port, columns] : view.history)
+        text += fmt::format("\n{}", table_text(history_table(port, columns), stdout_columns()));
     for (const auto& table : view.header.tables) text += fmt::format("\n{}", table_text(table, stdout_columns()));
     return text + "\n" + table_text(recipe_table(view), stdout_columns());
 }

@@ -63,7 +63,8 @@ std::string port_text(const PortDescription& port) {
 
 std::string reference(const CatalogEntry& entry) {
     const StageDescription& stage = entry.description;
-    const std::string first = fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
+    const std::string first =
+        fmt::format("{} (version {}{}): {}\n", stage.kind, stage.version, stage.numeric ? ", numeric" : "", stage.help);
     std::string text = wrapped_lines(first, stdout_columns(), kIndent);
     const auto add_ports = [&text](const char* title, const std::vector<PortDescription>& ports) {
         Table table{.title = title, .columns = {"port", "type", "help"}, .rows = {}, .notes = {}};

@@ -77,7 +77,8 @@ void print_summary(const RunOptions& options, const Dag& dag, const RunResult& r
     if (options.json || options.quiet) return;
     const bool all_reused = result.count(NodeState::Reused) == result.nodes.size();
     const std::string_view distance = all_reused ? "" : "\n";  // separates it from the progress lines
-    print_text(fmt::format("{}{}{}\n", distance, table_text(summary_table(dag, result), stdout_columns()), summary_line(dag, result, seconds)));
+    print_text(
+        fmt::format("{}{}{}\n", distance, table_text(summary_table(dag, result), stdout_columns()), summary_line(dag, result, seconds)));
 }
 
 void print_tables(const RunOptions& options, const Dag& dag, const RunResult& result, Store& store) {
@@ -126,7 +127,8 @@ ExitCode run(RunOptions options) {
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (options.smoke) return run_smoke(options);
     if (options.sweep.csv == OutputFile::kStdout) {
-        if (options.json) throw Error(ExitCode::Usage, "--csv - cannot be combined with --json", "name a file for one of them: --csv points.csv");
+        if (options.json)
+            throw Error(ExitCode::Usage, "--csv - cannot be combined with --json", "name a file for one of them: --csv points.csv");
         options.quiet = true;
     }
     const auto clock = steady_clock();

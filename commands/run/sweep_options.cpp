@@ -115,7 +115,8 @@ void add_sweep_options(Command& command, SweepOptions& options) {
                     "report the difference B - A of two metrics, point by point; default: the metrics that a stage compares, as compare "
                     "does p and p0; may be repeated")
         .type_name("A,B");
-    command.add_option("--csv", options.csv, "also write the sweep's points to this file; - is stdout, instead of progress and summary").type_name("FILE");
+    command.add_option("--csv", options.csv, "also write the sweep's points to this file; - is stdout, instead of progress and summary")
+        .type_name("FILE");
     command
         .add_option("--max-parallel", options.max_parallel,
                     "maximum number of concurrent points; stages that several points share are not counted; default: limited by the cores")

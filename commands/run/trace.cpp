@@ -39,7 +39,8 @@ private:
 const Node& program_stage(const Dag& dag, const std::string& name) {
     const Node* const node = dag.find(name);
     if (node == nullptr)
-        throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", printable(dag.file.string()), printable(name)), did_you_mean(name, dag.names()));
+        throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", printable(dag.file.string()), printable(name)),
+                    did_you_mean(name, dag.names()));
     if (node->command) return *node;
     refuse(node->place, fmt::format("'{}' is of kind '{}', not a program", node->name, node->stage->description.kind),
            "`satdl trace` is for stages of kind 'command'; others read what they declare");
@@ -61,7 +62,8 @@ StageInputs inputs_of(const Node& node, const Dag& dag, const Plan& plan, Store&
 ExitCode trace(TraceOptions options) {
     take_settings(options.stages, options.dag);
     if (options.stages.size() != 1)
-        throw Error(ExitCode::Usage, fmt::format("trace takes one stage, not {}", options.stages.size()), "for example: satdl trace dag.yaml train");
+        throw Error(ExitCode::Usage, fmt::format("trace takes one stage, not {}", options.stages.size()),
+                    "for example: satdl trace dag.yaml train");
     options.dag.undeclared = UndeclaredFiles::Accepted;
     Session session(options.dag, options.store, Access::ReadWrite);
     const StoreLock use = StoreLock::shared(session.open().folder());

@@ -12,8 +12,8 @@
 
 namespace satdl {
 
-// Whether an artifact was made of what the links lead to now: of each input, the link of the stage that the DAG says. MaybeStale: it was made
-// of something stale, or the link of an input leads nowhere, or (of a run by an older satdl) nothing says which link that is.
+// Whether an artifact was made of what the links lead to now: of each input, the link of the stage that the DAG says. MaybeStale: it was
+// made of something stale, or the link of an input leads nowhere, or (of a run by an older satdl) nothing says which link that is.
 enum class Freshness { Current, MaybeStale, Stale };
 
 struct LinkedStage {

@@ -83,8 +83,8 @@ public:
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_, array_type_);
     }
-    // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may compute on a GPU, its library is queried first;
-    // from then on machine() has the GPUs.
+    // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may
+    // compute on a GPU, its library is queried first; from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
     // `final_checkpoints`: those from which longer trainings may continue; null: do not use any.
     [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* final_checkpoints) {

@@ -35,9 +35,11 @@ NamedArrays read_npz_members(BinaryFile& archive) {
     NamedArrays arrays;
     for (const ZipMember& member : zip_members(archive)) {
         const std::string_view name = member.name;
-        if (!name.ends_with(kNpyEnding)) throw archive.error(fmt::format("its member {} is not an array", printable(name)), "write it with numpy.savez");
+        if (!name.ends_with(kNpyEnding))
+            throw archive.error(fmt::format("its member {} is not an array", printable(name)), "write it with numpy.savez");
         std::string array(name.substr(0, name.size() - kNpyEnding.size()));
-        if (arrays.contains(array)) throw archive.error(fmt::format("it has two arrays '{}'", printable(array)), "write it again with numpy.savez");
+        if (arrays.contains(array))
+            throw archive.error(fmt::format("it has two arrays '{}'", printable(array)), "write it again with numpy.savez");
         Array read = read_npz(archive, array, std::nullopt);
         arrays.emplace(std::move(array), std::move(read));
     }
@@ -54,7 +56,8 @@ public:
         std::uint64_t header_bytes = 0;
         if (length.size() < sizeof header_bytes) throw damaged("it has no header");
         std::memcpy(&header_bytes, length.data(), sizeof header_bytes);
-        if (header_bytes > kMaxHeader || header_bytes > file_.size() - sizeof header_bytes) throw damaged("its header is longer than the file");
+        if (header_bytes > kMaxHeader || header_bytes > file_.size() - sizeof header_bytes)
+            throw damaged("its header is longer than the file");
         begin_ = sizeof header_bytes + header_bytes;
         const Json header = Json::parse(file_.peek(sizeof header_bytes, header_bytes), nullptr, false);
         if (!header.is_object()) throw damaged("its header is not JSON");
@@ -73,9 +76,12 @@ private:
         try {
             const std::string type = tensor.at("dtype");
             const auto element = element_of(type);
-            if (!element) throw file_.error(fmt::format("its tensor '{}' is {}, which satdl does not hold", printable(name), printable(type)), "convert it, to F32 for instance");
+            if (!element)
+                throw file_.error(fmt::format("its tensor '{}' is {}, which satdl does not hold", printable(name), printable(type)),
+                                  "convert it, to F32 for instance");
             const auto shape = tensor.at("shape").get<Shape>();
-            const auto from = tensor.at("data_offsets").at(0).get<std::uint64_t>(), to = tensor.at("data_offsets").at(1).get<std::uint64_t>();
+            const auto from = tensor.at("data_offsets").at(0).get<std::uint64_t>(),
+                       to = tensor.at("data_offsets").at(1).get<std::uint64_t>();
             if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 0; }) || from > to || to > file_.size() - begin_)
                 throw damaged(fmt::format("its tensor '{}' is not in the file", printable(name)));
             const std::string bytes = file_.peek(begin_ + from, to - from);
@@ -210,15 +216,18 @@ void write_npz(const std::filesystem::path& path, const NamedArrays& arrays) {
         const std::string header = npy_header(array), member = name + std::string(kNpyEnding);
         const std::uint64_t bytes = header.size() + array.bytes().size();
         if (offset + bytes > 0x7fffffff)
-            throw Error(ExitCode::StageFailed, "the arrays are too large for a .npz file, which satdl writes up to 2 GiB", "use h5 or safetensors");
+            throw Error(ExitCode::StageFailed, "the arrays are too large for a .npz file, which satdl writes up to 2 GiB",
+                        "use h5 or safetensors");
         auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(header.data()), header.size());
         if (!array.bytes().empty()) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(array.bytes().data()), array.bytes().size());
-        const std::string sizes = little_endian(crc, 4) + little_endian(bytes, 4) + little_endian(bytes, 4) + little_endian(member.size(), 2);
+        const std::string sizes =
+            little_endian(crc, 4) + little_endian(bytes, 4) + little_endian(bytes, 4) + little_endian(member.size(), 2);
         constexpr std::string_view kVersion("\x14\0", 2), kNoTime("\0\0\x21\0", 4);  // 1980-01-01, the earliest
         const std::string common = std::string(4, '\0') + std::string(kNoTime) + sizes;  // no flags, stored
         file.write("PK\3\4" + std::string(kVersion) + common + std::string(2, '\0') + member + header);
         file.write(array.bytes());
-        directory += "PK\1\2" + std::string(kVersion) + std::string(kVersion) + common + std::string(12, '\0') + little_endian(offset, 4) + member;
+        directory +=
+            "PK\1\2" + std::string(kVersion) + std::string(kVersion) + common + std::string(12, '\0') + little_endian(offset, 4) + member;
         offset += 30 + member.size() + bytes;
     }
     file.write(directory);
@@ -244,7 +253,8 @@ void write_safetensors(const std::filesystem::path& path, const NamedArrays& arr
 
 void write_csv(const std::filesystem::path& path, const Array& array) {
     if (array.shape().size() > 2)
-        throw Error(ExitCode::StageFailed, fmt::format("an array {} cannot be written as CSV", shape_text(array.shape())), "a table has two dimensions: use h5 or npy");
+        throw Error(ExitCode::StageFailed, fmt::format("an array {} cannot be written as CSV", shape_text(array.shape())),
+                    "a table has two dimensions: use h5 or npy");
     const auto rows = array.shape().empty() ? 1 : static_cast<std::size_t>(array.shape().front());
     const std::size_t columns = rows == 0 ? 0 : static_cast<std::size_t>(array.count()) / rows;
     NewFile file(path);

@@ -20,7 +20,8 @@ namespace satdl {
 void write_npy(const std::filesystem::path& path, const Array& array);
 void write_npz(const std::filesystem::path& path, const NamedArrays& arrays);
 // `metadata`: texts that are no tensors.
-void write_safetensors(const std::filesystem::path& path, const NamedArrays& arrays, const std::map<std::string, std::string>& metadata = {});
+void write_safetensors(const std::filesystem::path& path, const NamedArrays& arrays,
+                       const std::map<std::string, std::string>& metadata = {});
 // A row for each entry of the first dimension. Throws Error{StageFailed} for an array of more than two dimensions.
 void write_csv(const std::filesystem::path& path, const Array& array);
 // Columns of equal length under their names.

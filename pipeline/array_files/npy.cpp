@@ -38,7 +38,8 @@ std::string read_text(BinaryFile& file) {
         throw file.error("is not a .npy file: it does not start with \\x93NUMPY", "write it again with numpy.save");
     const int version = start[6];
     if (version < 1 || version > 3)
-        throw file.error(fmt::format("its .npy version {} is not supported", version), "versions 1 to 3 are: write it again with numpy.save");
+        throw file.error(fmt::format("its .npy version {} is not supported", version),
+                         "versions 1 to 3 are: write it again with numpy.save");
     std::string length(version == 1 ? 2 : 4, '\0');
     file.read(bytes_of(length), "its .npy header");
     std::size_t size = 0;

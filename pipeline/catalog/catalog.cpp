@@ -33,8 +33,10 @@ void Catalog::add(LibraryManifest manifest) {
         const auto known = entries_.find(description.kind);
         if (known != entries_.end()) {
             if (known->second->library.empty())
-                throw Error(ExitCode::Usage, fmt::format("{} defines the stage kind '{}', which is satdl's own", manifest.library.string(), description.kind),
-                            "rename the stage kind");
+                throw Error(
+                    ExitCode::Usage,
+                    fmt::format("{} defines the stage kind '{}', which is satdl's own", manifest.library.string(), description.kind),
+                    "rename the stage kind");
             throw Error(ExitCode::Usage, fmt::format("two stage libraries define the stage kind '{}': {} and {}", description.kind,
                                                      known->second->library.string(), manifest.library.string()),
                         "load only one of them, or rename the stage kind in one");

@@ -1,4 +1,5 @@
-// The entries of an array in another shape: [N, 784] with [1, 28, 28] for each becomes [N, 1, 28, 28]. Their number, the first extent, stays.
+// The entries of an array in another shape: [N, 784] with [1, 28, 28] for each becomes [N, 1, 28, 28]. Their number, the first extent,
+// stays.
 #pragma once
 
 #include <span>

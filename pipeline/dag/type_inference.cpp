@@ -44,7 +44,8 @@ std::string pattern_text(const ShapeRule& rule) {
 // "float32, int32 or int64".
 std::string dtypes_text(const std::vector<DType>& dtypes) {
     std::string text;
-    for (const DType dtype : dtypes) text += fmt::format("{}{}", text.empty() ? "" : dtype == dtypes.back() ? " or " : ", ", name_of(dtype));
+    for (const DType dtype : dtypes)
+        text += fmt::format("{}{}", text.empty() ? "" : dtype == dtypes.back() ? " or " : ", ", name_of(dtype));
     return text;
 }
 
@@ -641,7 +642,8 @@ void NodeTyper::check_loss(const NodeTypes& outputs) {
     for (Arrival& target : arrivals_)
         if (target.port->name == rule.target || target.port->name == rule.validation_target) check_target(target, loss, output);
     if (model == nullptr) return;
-    if (const PortDescription* made = stage_.output(rule.model); made != nullptr && made->model) check_anything_to_train(*made->model, *model);
+    if (const PortDescription* made = stage_.output(rule.model); made != nullptr && made->model)
+        check_anything_to_train(*made->model, *model);
     if (auto found = network_misfit(loss, *model->network, outputs_of(model->layers)))
         diagnostics_.add(place_of(rule.loss), std::move(found->text), std::move(found->hint));
     else

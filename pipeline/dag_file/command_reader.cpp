@@ -23,7 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kOutputKinds{PortKind::Array, PortKind::Arrays, PortKind::Metrics, PortKind::History, PortKind::File, PortKind::Folder};
+constexpr std::array kOutputKinds{PortKind::Array,   PortKind::Arrays, PortKind::Metrics,
+                                  PortKind::History, PortKind::File,   PortKind::Folder};
 constexpr std::size_t kMaxFiles = 200'000;  // of one stage
 constexpr int kMostThreads = 256;
 
@@ -44,7 +45,8 @@ std::string config_text(const ConfigValue& value) {
     std::string text;
     if (value.is_map()) {
         for (const ConfigValue::Entry& entry : value.entries())
-            text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", ConfigValue::of_text(entry.key).canonical(), config_text(entry.value));
+            text +=
+                fmt::format("{}{}: {}", text.empty() ? "" : ", ", ConfigValue::of_text(entry.key).canonical(), config_text(entry.value));
         return fmt::format("{{{}}}", text);
     }
     if (value.is_list()) {
@@ -52,7 +54,8 @@ std::string config_text(const ConfigValue& value) {
         return fmt::format("[{}]", text);
     }
     text = value.canonical();
-    if (value.as_number() && !value.as_integer() && text.find('.') == std::string::npos) text.insert(std::min(text.find('e'), text.size()), ".0");
+    if (value.as_number() && !value.as_integer() && text.find('.') == std::string::npos)
+        text.insert(std::min(text.find('e'), text.size()), ".0");
     return text;
 }
 
@@ -74,7 +77,8 @@ bool has_placeholder_in_quotes(std::string_view text) {
         else if (c == '\\' && quote != '\'') ++i;
         else if (c == quote) quote = '\0';
         else if (quote == '\0' && (c == '\'' || c == '"')) quote = c;
-        else if (quote == '\0' && c == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\n')) i = std::min(text.find('\n', i), text.size());
+        else if (quote == '\0' && c == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\n'))
+            i = std::min(text.find('\n', i), text.size());
     }
     return false;
 }
@@ -155,7 +159,8 @@ private:
         std::vector<ConfigValue> texts = found->is_list() ? found->items() : std::vector{*found};
         for (const ConfigValue& one : texts) {
             if (one.is_scalar() && !one.text().empty()) continue;
-            report(one.place(), fmt::format("'{}' must be a list of texts, not {}", key, found->is_list() ? "with " + one.describe() : one.describe()),
+            report(one.place(),
+                   fmt::format("'{}' must be a list of texts, not {}", key, found->is_list() ? "with " + one.describe() : one.describe()),
                    std::string(example));
             return {};
         }
@@ -176,7 +181,8 @@ private:
                 continue;
             }
             if (!entry.value.is_scalar() && !entry.value.is_null()) {
-                report(entry.value.place(), fmt::format("'{}' must be a number, a boolean or a text, not {}", entry.key, entry.value.describe()),
+                report(entry.value.place(),
+                       fmt::format("'{}' must be a number, a boolean or a text, not {}", entry.key, entry.value.describe()),
                        "one name for each value");
                 continue;
             }
@@ -196,7 +202,8 @@ private:
         std::set<std::string> shown;
         for (const ConfigValue::Entry& entry : map_of("files", "files: {raw: raw/data.csv}")) {
             if (!is_dashed_identifier(entry.key) || entry.key == kSourceRole) {
-                report(entry.key_place, fmt::format("'{}' cannot be the name of files", printable(entry.key)), "letters, digits, '_' and '-'");
+                report(entry.key_place, fmt::format("'{}' cannot be the name of files", printable(entry.key)),
+                       "letters, digits, '_' and '-'");
                 continue;
             }
             if (!entry.value.is_scalar() || entry.value.text().empty()) {
@@ -216,7 +223,8 @@ private:
     bool add_files(const std::string& name, const ConfigValue& value) {
         const fs::path path = fs::path(value.text()).lexically_normal();
         if (path.is_relative() && !stays_inside(path)) {
-            report(value.place(), fmt::format("{} is outside the project {}", printable(value.text()), printable(command_.project.string())),
+            report(value.place(),
+                   fmt::format("{} is outside the project {}", printable(value.text()), printable(command_.project.string())),
                    "relative paths stay within the folder of the DAG file; name it by its absolute path");
             return false;
         }
@@ -244,7 +252,8 @@ private:
             else if (kind == CommandFiles::Kind::Folder) found = files_below(whole);
             else if (std::error_code error; fs::is_regular_file(whole, error)) found.push_back({"", whole});
             else if (fs::exists(whole, error)) {
-                report(value.place(), fmt::format("{} is neither a file nor a folder", printable(value.text())), "a pipe or a device has no content that could be kept");
+                report(value.place(), fmt::format("{} is neither a file nor a folder", printable(value.text())),
+                       "a pipe or a device has no content that could be kept");
                 return false;
             }
         } catch (const Error& error) {
@@ -260,7 +269,8 @@ private:
             return false;
         }
         if (node_.files.size() + found.size() > kMaxFiles) {
-            report(value.place(), fmt::format("{} has {} files; a stage reads at most {}", printable(value.text()), found.size(), kMaxFiles),
+            report(value.place(),
+                   fmt::format("{} has {} files; a stage reads at most {}", printable(value.text()), found.size(), kMaxFiles),
                    "pack them into one file");
             return false;
         }
@@ -282,7 +292,8 @@ private:
         for (const ConfigValue& one : texts_of("sources", "sources: [train.py, \"lib/**/*.py\"]")) {
             const fs::path path = fs::path(one.text()).lexically_normal();
             if (!stays_inside(path)) {
-                report(one.place(), fmt::format("{} is outside the project {}", printable(one.text()), printable(command_.project.string())),
+                report(one.place(),
+                       fmt::format("{} is outside the project {}", printable(one.text()), printable(command_.project.string())),
                        "sources are files below the folder of the DAG file");
                 continue;
             }
@@ -305,11 +316,16 @@ private:
             if (!stays_inside(path)) {
                 report(entry.key_place, fmt::format("'{}' must be a path in the program's folder", printable(entry.key)), kExample);
             } else if (!entry.value.is_map() && (!entry.value.is_scalar() || entry.value.as_number() || entry.value.as_boolean())) {
-                report(entry.value.place(), fmt::format("'{}' must be a map of values or a text, not {}", printable(entry.key), entry.value.describe()), kExample);
+                report(entry.value.place(),
+                       fmt::format("'{}' must be a map of values or a text, not {}", printable(entry.key), entry.value.describe()),
+                       kExample);
             } else if (entry.value.is_map() && !path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) {
-                report(entry.key_place, fmt::format("{} cannot hold a map", printable(entry.key)), "a map is written into .yaml, .yml and .json; for others, give the text itself, in quotes");
-            } else if (is_declared(path) || !command_.config_files.emplace(path, entry.value.is_map() ? config_text(entry.value) : entry.value.text()).second) {
-                report(entry.key_place, fmt::format("{} is declared twice", printable(entry.key)), "remove it here, or under 'files' or 'sources'");
+                report(entry.key_place, fmt::format("{} cannot hold a map", printable(entry.key)),
+                       "a map is written into .yaml, .yml and .json; for others, give the text itself, in quotes");
+            } else if (is_declared(path) ||
+                       !command_.config_files.emplace(path, entry.value.is_map() ? config_text(entry.value) : entry.value.text()).second) {
+                report(entry.key_place, fmt::format("{} is declared twice", printable(entry.key)),
+                       "remove it here, or under 'files' or 'sources'");
             } else {
                 add_param("config_files " + path, ParamValue(command_.config_files.at(path)));
             }
@@ -352,7 +368,8 @@ private:
     void read_environment() {
         for (const ConfigValue::Entry& entry : map_of("env", "env: {PYTHONHASHSEED: \"0\"}")) {
             if (!is_identifier(entry.key) || !entry.value.is_scalar()) {
-                report(entry.key_place, fmt::format("'{}' cannot be an environment variable with {}", printable(entry.key), entry.value.describe()),
+                report(entry.key_place,
+                       fmt::format("'{}' cannot be an environment variable with {}", printable(entry.key), entry.value.describe()),
                        "env: {NAME: text}");
                 continue;
             }
@@ -360,8 +377,10 @@ private:
             add_param("env " + entry.key, ParamValue(entry.value.text()));
         }
         for (const ConfigValue& one : texts_of("pass", "pass: [CUDA_VISIBLE_DEVICES]")) {
-            if (!is_identifier(one.text())) report(one.place(), fmt::format("'{}' is not the name of an environment variable", printable(one.text())));
-            else if (command_.env.contains(one.text())) report(one.place(), fmt::format("'{}' stands under 'env', too", one.text()), "remove one of them");
+            if (!is_identifier(one.text()))
+                report(one.place(), fmt::format("'{}' is not the name of an environment variable", printable(one.text())));
+            else if (command_.env.contains(one.text()))
+                report(one.place(), fmt::format("'{}' stands under 'env', too", one.text()), "remove one of them");
             else command_.pass.push_back(one.text());
         }
     }
@@ -370,7 +389,8 @@ private:
         const ConfigValue* versions = value("versions");
         if (versions == nullptr) return;
         constexpr const char* kExample = "versions: [[python3, --version]]";
-        if (!versions->is_list()) return report(versions->place(), fmt::format("'versions' must be a list of commands, not {}", versions->describe()), kExample);
+        if (!versions->is_list())
+            return report(versions->place(), fmt::format("'versions' must be a list of commands, not {}", versions->describe()), kExample);
         for (const ConfigValue& one : versions->items()) {
             std::vector<std::string> words;
             if (one.is_list()) {
@@ -395,11 +415,13 @@ private:
             if (stage.input(entry.key) == nullptr && stage.output(entry.key) == nullptr) {
                 std::vector<std::string> known = names_of(stage.inputs);
                 std::ranges::move(names_of(stage.outputs), std::back_inserter(known));
-                report(entry.key_place, fmt::format("there is no input or output '{}'", printable(entry.key)), did_you_mean(entry.key, known));
+                report(entry.key_place, fmt::format("there is no input or output '{}'", printable(entry.key)),
+                       did_you_mean(entry.key, known));
                 continue;
             }
             if (!entry.value.is_scalar() || !stays_inside(entry.value.text())) {
-                report(entry.value.place(), fmt::format("the path of '{}' must be a relative path, not {}", entry.key, entry.value.describe()),
+                report(entry.value.place(),
+                       fmt::format("the path of '{}' must be a relative path, not {}", entry.key, entry.value.describe()),
                        "it begins at the program's folder, and stays in it");
                 continue;
             }
@@ -436,7 +458,8 @@ private:
         if (threads == nullptr || (threads->is_scalar() && threads->text() == "auto")) return;  // the program decides
         const auto number = threads->as_integer();
         if (!number || *number < 1 || *number > kMostThreads)
-            return report(threads->place(), fmt::format("'threads' must be a whole number from 1 to {} or auto, not {}", kMostThreads, threads->describe()));
+            return report(threads->place(),
+                          fmt::format("'threads' must be a whole number from 1 to {} or auto, not {}", kMostThreads, threads->describe()));
         command_.threads = static_cast<int>(*number);
         add_param("threads", ParamValue(*number, threads->place()));
     }
@@ -464,7 +487,8 @@ private:
         command_.shell = flag_of("shell");
         const ConfigValue* run = value("run");
         if (run == nullptr)
-            return report(node_.place, "stage kind 'command' needs the parameter 'run'", "run: [python3, train.py, --out, \"{out.model}\"]");
+            return report(node_.place, "stage kind 'command' needs the parameter 'run'",
+                          "run: [python3, train.py, --out, \"{out.model}\"]");
         std::vector<ConfigValue> words;
         if (run->is_list()) {
             words = run->items();
@@ -472,7 +496,8 @@ private:
         } else if (run->is_scalar() && command_.shell) {
             words = {*run};
             if (has_placeholder_in_quotes(run->text()))
-                report(run->place(), "a placeholder stands within quotes", "satdl quotes it for the shell: write it without quotes, as --x={x}");
+                report(run->place(), "a placeholder stands within quotes",
+                       "satdl quotes it for the shell: write it without quotes, as --x={x}");
         } else if (run->is_scalar()) {
             const auto split = shell_words(run->text());
             if (!split) return report(run->place(), "a quote in 'run' is not closed, or a backslash ends it");
@@ -535,7 +560,8 @@ private:
             return report(place, fmt::format("there is no output '{}'", placeholder.name),
                           did_you_mean(placeholder.name, names_of(command_.entry.description.outputs)));
         const std::vector<std::string> formats = output_formats(output->kind);
-        if (placeholder.format.empty() || output->kind == PortKind::File || std::ranges::find(formats, placeholder.format) != formats.end()) return;
+        if (placeholder.format.empty() || output->kind == PortKind::File || std::ranges::find(formats, placeholder.format) != formats.end())
+            return;
         report(place, fmt::format("output '{}' is {}: it cannot be read from {}", output->name, name_of(output->kind), placeholder.format),
                formats.front().empty() ? "a folder has no ending" : fmt::format("known: {}", fmt::join(formats, ", ")));
     }
@@ -548,7 +574,8 @@ private:
             if (with != nullptr)
                 for (const ConfigValue::Entry& entry : with->entries()) known.push_back(entry.key);
             report(place, fmt::format("there is no value '{}'", name),
-                   known.empty() ? fmt::format("with: {{{0}: ...}}; for a brace that is meant, write {{{{{0}}}}}", name) : did_you_mean(name, known));
+                   known.empty() ? fmt::format("with: {{{0}: ...}}; for a brace that is meant, write {{{{{0}}}}}", name)
+                                 : did_you_mean(name, known));
         } else if (found != values_.end() && found->second.is_null()) {
             report(place, fmt::format("the value '{}' is null, which is no text", name), "a program finds null in $SATDL_STAGE");
         }
@@ -622,7 +649,8 @@ std::shared_ptr<CommandStage> CommandReader::declare(const ConfigValue& body, co
         for (const ConfigValue::Entry& entry : out->entries()) {
             const auto kind = std::ranges::find(kOutputKinds, entry.value.text(), [](PortKind one) { return name_of(one); });
             if (!is_identifier(entry.key))
-                diagnostics_.add(entry.key_place, fmt::format("'{}' cannot be the name of an output", printable(entry.key)), "letters, digits and '_'");
+                diagnostics_.add(entry.key_place, fmt::format("'{}' cannot be the name of an output", printable(entry.key)),
+                                 "letters, digits and '_'");
             else if (kind == kOutputKinds.end())
                 diagnostics_.add(entry.value.place(), fmt::format("an output cannot be {}", entry.value.describe()),
                                  did_you_mean(entry.value.text(), names_of(kOutputKinds)));
@@ -644,7 +672,9 @@ std::shared_ptr<CommandStage> CommandReader::declare(const ConfigValue& body, co
 
 bool CommandReader::read(CommandStage& command, const ConfigValue& body, const LocalNames& locals, Node& node) {
     const auto folder = folders_.find(node.place.source.get());
-    return Body(command, body, locals, node, folder == folders_.end() ? fs::path() : folder->second, undeclared_, interpolation_, diagnostics_).read();
+    return Body(command, body, locals, node, folder == folders_.end() ? fs::path() : folder->second, undeclared_, interpolation_,
+                diagnostics_)
+        .read();
 }
 
 }  // namespace satdl

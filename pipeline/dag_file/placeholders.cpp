@@ -9,7 +9,8 @@
 namespace satdl {
 namespace {
 
-constexpr const char* kForms = "{in.NAME}, {out.NAME}, {files.NAME}, {work}, or {NAME} of a value under 'with'; a brace that is meant is doubled: {{ }}";
+constexpr const char* kForms =
+    "{in.NAME}, {out.NAME}, {files.NAME}, {work}, or {NAME} of a value under 'with'; a brace that is meant is doubled: {{ }}";
 
 // `inside`: the text between the braces.
 std::optional<Placeholder> parse_placeholder(std::string_view inside) {

@@ -264,7 +264,8 @@ std::optional<Input> StageReader::connect(const PortDescription& port, std::opti
     return std::nullopt;
 }
 
-std::optional<Input> StageReader::fitting_output(const PortDescription& port, std::optional<PortKind> kind, const ConfigValue& value, NodeId from) {
+std::optional<Input> StageReader::fitting_output(const PortDescription& port, std::optional<PortKind> kind, const ConfigValue& value,
+                                                 NodeId from) {
     if (!declared_[from].stage) return std::nullopt;
     const std::vector<PortDescription>& outputs = declared_[from].stage->description.outputs;
     if (outputs.size() == 1) return Input{port.name, from, outputs[0].name, value.place()};
@@ -272,7 +273,8 @@ std::optional<Input> StageReader::fitting_output(const PortDescription& port, st
     std::ranges::copy_if(outputs, std::back_inserter(fitting), [&](const PortDescription& one) { return !kind || one.kind == *kind; });
     if (fitting.size() == 1) return Input{port.name, from, fitting[0].name, value.place()};
     if (fitting.empty())
-        diagnostics_.add(value.place(), fmt::format("'{}' has no output that is of the kind {}, as '{}' is", value.text(), name_of(port.kind), port.name),
+        diagnostics_.add(value.place(),
+                         fmt::format("'{}' has no output that is of the kind {}, as '{}' is", value.text(), name_of(port.kind), port.name),
                          outputs.empty() ? "" : fmt::format("its outputs: {}", fmt::join(names_of(outputs), ", ")));
     else
         diagnostics_.add(value.place(), fmt::format("'{}' has several outputs: {}", value.text(), fmt::join(names_of(fitting), ", ")),

@@ -31,7 +31,8 @@ struct DeclaredStage {
 class StageReader {
 public:
     // References outlive this; so does the document, of which declared stages point at parts.
-    StageReader(const Catalog& catalog, ParamReader& params, CommandReader& commands, Interpolation& interpolation, Diagnostics& diagnostics)
+    StageReader(const Catalog& catalog, ParamReader& params, CommandReader& commands, Interpolation& interpolation,
+                Diagnostics& diagnostics)
         : catalog_(catalog), params_(params), commands_(commands), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
     void declare(const ConfigValue::Entry& entry);

@@ -125,7 +125,8 @@ void narrow(Part& columns, int width) {
 
 // As many columns in each part as fit if they are as wide as `its` says. Each part begins with the first `labels` columns.
 std::vector<Part> parts_of(const std::vector<Column>& columns, int Column::*its, int width, std::size_t labels) {
-    const std::vector<Column> label_columns(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(std::min(labels, columns.size())));
+    const std::vector<Column> label_columns(columns.begin(),
+                                            columns.begin() + static_cast<std::ptrdiff_t>(std::min(labels, columns.size())));
     std::vector<Part> parts{label_columns};
     for (std::size_t i = label_columns.size(); i < columns.size(); ++i) {
         parts.back().push_back(columns[i]);

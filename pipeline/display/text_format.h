@@ -26,9 +26,9 @@ namespace satdl {
 [[nodiscard]] std::string clock_text(double seconds);       // as Keras: "12s", "1:05", "1:02:03"
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);  // "512 B", "1.5 MB": powers of 1000
 
-// Title, header, rule, rows, notes; columns of numbers are aligned to the right. Cells are made printable. At most `width` columns wide: text
-// and headers are wrapped in their cells, the widest first, and columns that still do not fit follow in further parts, each with the first
-// `labels` columns. Nothing is left out; numbers are never broken, so that a very narrow table may be wider.
+// Title, header, rule, rows, notes; columns of numbers are aligned to the right. Cells are made printable. At most `width` columns wide:
+// text and headers are wrapped in their cells, the widest first, and columns that still do not fit follow in further parts, each with the
+// first `labels` columns. Nothing is left out; numbers are never broken, so that a very narrow table may be wider.
 [[nodiscard]] std::string table_text(const Table& table, std::optional<int> width = std::nullopt, std::size_t labels = 1);
 [[nodiscard]] std::string table_csv(const Table& table);  // RFC 4180 quoting; header and rows, each ended by \n
 

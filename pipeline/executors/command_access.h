@@ -1,5 +1,5 @@
-// What the program of a command stage may open if the stage is `strict` (docs/programs.md): its own folder; what the stage declares; and what
-// belongs to the machine and not to the project: the system, installed programs such as the interpreter, a few devices.
+// What the program of a command stage may open if the stage is `strict` (docs/programs.md): its own folder; what the stage declares; and
+// what belongs to the machine and not to the project: the system, installed programs such as the interpreter, a few devices.
 //
 // What is installed is found without running anything: a folder of PATH, or the one of a program, and of what links and `#!` lead to from
 // there, is the `bin` of an installation, which is the folder above; a virtual environment also names the one that it was made from.
@@ -20,7 +20,8 @@ namespace satdl {
 class CommandAccess {
 public:
     // Of a stage whose program starts with these arguments in this environment ("NAME=text").
-    CommandAccess(const Node& node, const CommandFolder& folder, const std::vector<std::string>& argv, const std::vector<std::string>& environment);
+    CommandAccess(const Node& node, const CommandFolder& folder, const std::vector<std::string>& argv,
+                  const std::vector<std::string>& environment);
 
     // So that everything can be read.
     void allow_reading_everything();

@@ -46,7 +46,8 @@ public:
         std::vector<std::string> words;
         for (const Argument& argument : command_.run) {
             const auto* const whole = argument.size() == 1 ? std::get_if<Placeholder>(&argument.front()) : nullptr;
-            if (whole != nullptr && whole->kind == Placeholder::Kind::File && files(*whole).kind == CommandFiles::Kind::Pattern) add_all(*whole, words);
+            if (whole != nullptr && whole->kind == Placeholder::Kind::File && files(*whole).kind == CommandFiles::Kind::Pattern)
+                add_all(*whole, words);
             else words.push_back(text(argument));
         }
         if (command_.shell) return {"/bin/sh", "-c", words.front()};
@@ -118,13 +119,15 @@ std::string description_of(const Node& node, const CommandFolder& folder) {
     }
     for (const PortDescription& port : node.stage->description.outputs) out[port.name] = port_json(port, folder.output(port));
     for (const CommandFiles& one : command.files) files[one.name] = folder.file(one).string();
-    return dump_json({{"stage", node.name}, {"with", std::move(with)}, {"in", std::move(in)}, {"out", std::move(out)}, {"files", std::move(files)}});
+    return dump_json(
+        {{"stage", node.name}, {"with", std::move(with)}, {"in", std::move(in)}, {"out", std::move(out)}, {"files", std::move(files)}});
 }
 
 std::vector<std::string> environment_of(const Node& node, const CommandFolder& folder) {
     std::vector<std::string> environment = environment_of(*node.command);
     const std::string module = (program_folder() / "python").string();  // of python/satdl.py
-    const auto own_path = std::ranges::find_if(environment, [](const std::string& variable) { return variable.starts_with("PYTHONPATH="); });
+    const auto own_path =
+        std::ranges::find_if(environment, [](const std::string& variable) { return variable.starts_with("PYTHONPATH="); });
     if (own_path != environment.end()) *own_path += ":" + module;
     else environment.push_back("PYTHONPATH=" + module);
     const auto add = [&](std::string_view name, const std::string& value) { environment.push_back(fmt::format("{}={}", name, value)); };
@@ -176,7 +179,9 @@ public:
         wait_for_end();
         if (not_started_ != 0) {
             const bool missing = not_started_ == ENOENT;
-            throw Error(ExitCode::StageFailed, fmt::format("cannot run {}: {}", printable(program.argv.front()), missing ? "there is no such program" : std::strerror(not_started_)),
+            throw Error(ExitCode::StageFailed,
+                        fmt::format("cannot run {}: {}", printable(program.argv.front()),
+                                    missing ? "there is no such program" : std::strerror(not_started_)),
                         missing ? "is it in PATH, or declared under 'sources'?" : "is it executable, and its first line right?");
         }
         const std::optional<WorkerEnd> found = end();
@@ -213,7 +218,8 @@ private:
         try {
             NamedArrays state = files_as_arrays(taken);
             const std::string reported = progress_.state();
-            state.emplace(kReported, Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(reported.size())}, std::as_bytes(std::span(reported))));
+            state.emplace(kReported,
+                          Array::copy_of(DType::UInt8, {static_cast<std::int64_t>(reported.size())}, std::as_bytes(std::span(reported))));
             context_.keep_checkpoint(state, at);
         } catch (const Error& error) {
             context_.log(LogLevel::Info, fmt::format("its checkpoint was not kept: {}", in_one_line(error.what())));
@@ -235,7 +241,8 @@ StageOutput outputs_of(const Node& node, const CommandFolder& folder, const Name
         return read_outputs(node, folder, reported);
     } catch (const Error& error) {
         const Diagnostic& fault = error.diagnostics().front();
-        throw Error(error.code(), fault.message, fmt::format("{}{}{}", fault.hint, fault.hint.empty() || output.empty() ? "" : "\n", output));
+        throw Error(error.code(), fault.message,
+                    fmt::format("{}{}{}", fault.hint, fault.hint.empty() || output.empty() ? "" : "\n", output));
     }
 }
 
@@ -319,7 +326,8 @@ StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs
         throw with_refusal(error, *refused);
     }
     if (!refused) return outcome;
-    for (const std::string& text : refused->reads_of_project()) context.log(LogLevel::Warning, fmt::format("refused, and it went on without: {}", text));
+    for (const std::string& text : refused->reads_of_project())
+        context.log(LogLevel::Warning, fmt::format("refused, and it went on without: {}", text));
     return outcome;
 }
 
@@ -328,7 +336,8 @@ CommandExecutor::Trace CommandExecutor::trace(const Node& node, const StageInput
     folder.add_undeclared(work_.parent_path());
     write_inputs(node, inputs, folder);
     Program program{.argv = Arguments(node, folder).words(), .environment = environment_of(node, folder)};
-    program.environment.push_back(fmt::format("PYTHONPYCACHEPREFIX={}", folder.temporary().string()));  // so that it reads the sources themselves
+    program.environment.push_back(
+        fmt::format("PYTHONPYCACHEPREFIX={}", folder.temporary().string()));  // so that it reads the sources themselves
     CommandAccess access(node, folder, program.argv, program.environment);
     ReadFiles read(node, folder, access);
     std::atomic<bool> is_watched = false;  // then its own start was seen, at least

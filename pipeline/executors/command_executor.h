@@ -28,8 +28,8 @@ public:
         FilesRead read;
         std::optional<std::string> failure;  // why the program did not get to its end
     };
-    // Runs the program where it finds all files of the project, may read everything, and writes only into its own folder, and returns what it
-    // read. Throws Error{Usage} if the kernel does not allow to watch it; Stopped.
+    // Runs the program where it finds all files of the project, may read everything, and writes only into its own folder, and returns what
+    // it read. Throws Error{Usage} if the kernel does not allow to watch it; Stopped.
     [[nodiscard]] Trace trace(const Node& node, const StageInputs& inputs, StageContext& context);
 
 private:

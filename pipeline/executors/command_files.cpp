@@ -73,7 +73,8 @@ constexpr std::uintmax_t kMaxText = 64 << 20;  // of metrics and histories
 
 class OutputReader {
 public:
-    OutputReader(const PortDescription& port, fs::path path, const NamedArrays& progress) : port_(port), path_(std::move(path)), progress_(progress) {}
+    OutputReader(const PortDescription& port, fs::path path, const NamedArrays& progress)
+        : port_(port), path_(std::move(path)), progress_(progress) {}
 
     NamedArrays read() {
         std::error_code error;
@@ -108,13 +109,16 @@ private:
         std::uintmax_t bytes = is_folder ? 0 : fs::file_size(path_, error);
         if (is_folder)
             for (fs::recursive_directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error))
-                if (std::error_code unknown; entry->is_regular_file(unknown) && !entry->is_symlink(unknown)) bytes += entry->file_size(unknown);
+                if (std::error_code unknown; entry->is_regular_file(unknown) && !entry->is_symlink(unknown))
+                    bytes += entry->file_size(unknown);
         const bool is_text = port_.kind == PortKind::Metrics || port_.kind == PortKind::History;
         if (is_text && bytes > kMaxText)
-            throw fault(fmt::format("has {} bytes", bytes), fmt::format("at most {}: what is larger belongs into a file or an array", kMaxText));
+            throw fault(fmt::format("has {} bytes", bytes),
+                        fmt::format("at most {}: what is larger belongs into a file or an array", kMaxText));
         const fs::space_info disk = fs::space(path_.parent_path(), error);
         if (!error && bytes > disk.available)
-            throw fault(fmt::format("has {} bytes, and the store's disk has {} left", bytes, disk.available), "make room, or use --store for another disk");
+            throw fault(fmt::format("has {} bytes, and the store's disk has {} left", bytes, disk.available),
+                        "make room, or use --store for another disk");
     }
 
     NamedArrays read_present() {
@@ -141,7 +145,8 @@ private:
                 continue;
             }
             if (!value.is_number())
-                throw Error(ExitCode::StageFailed, fmt::format("'{}' is not a number", printable(name)), "metrics are numbers; texts and lists belong into a file");
+                throw Error(ExitCode::StageFailed, fmt::format("'{}' is not a number", printable(name)),
+                            "metrics are numbers; texts and lists belong into a file");
             const double number = value.get<double>();
             metrics.emplace(name, Array::of<double>({1}, std::span(&number, 1)));
         }
@@ -181,7 +186,8 @@ private:
     }
 
     static Error bad_row(std::size_t line, std::string_view what) {
-        return Error(ExitCode::StageFailed, fmt::format("line {}: {}", line, what), "JSON lines or CSV with a line of names: the same numbers in each row");
+        return Error(ExitCode::StageFailed, fmt::format("line {}: {}", line, what),
+                     "JSON lines or CSV with a line of names: the same numbers in each row");
     }
 
     static Rows rows_of_json(const std::vector<std::string>& lines) {
@@ -212,7 +218,8 @@ private:
         Rows rows;
         for (std::size_t i = 1; i < lines.size(); ++i) {
             const std::vector<std::string> fields = fields_of(lines[i]);
-            if (fields.size() != names.size()) throw bad_row(i + 1, fmt::format("it has {} fields, the first line {}", fields.size(), names.size()));
+            if (fields.size() != names.size())
+                throw bad_row(i + 1, fmt::format("it has {} fields, the first line {}", fields.size(), names.size()));
             rows.emplace_back();
             for (std::size_t column = 0; column < names.size(); ++column) {
                 const auto number = ConfigValue::scalar(fields[column]).as_number();
@@ -234,7 +241,8 @@ private:
             }
         }
         NamedArrays history;
-        for (const auto& [name, values] : columns) history.emplace(name, Array::of<double>({static_cast<std::int64_t>(values.size())}, values));
+        for (const auto& [name, values] : columns)
+            history.emplace(name, Array::of<double>({static_cast<std::int64_t>(values.size())}, values));
         return history;
     }
 
@@ -248,7 +256,8 @@ private:
 std::vector<std::string> formats_of(const CommandStage& command, const PortDescription& input) {
     const std::string usual = input_formats(input.kind).front();
     std::set<std::string> formats;
-    for (const std::string& format : formats_in_run(command, Placeholder::Kind::Input, input.name)) formats.insert(format.empty() ? usual : format);
+    for (const std::string& format : formats_in_run(command, Placeholder::Kind::Input, input.name))
+        formats.insert(format.empty() ? usual : format);
     if (formats.empty()) formats.insert(usual);
     return {formats.begin(), formats.end()};
 }

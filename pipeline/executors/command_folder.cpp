@@ -18,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 Error not_placed(const fs::path& path, std::string_view what, std::string hint = {}) {
-    return Error(ExitCode::StageFailed, fmt::format("cannot place {} in the program's folder: {}", printable(path.string()), what), std::move(hint));
+    return Error(ExitCode::StageFailed, fmt::format("cannot place {} in the program's folder: {}", printable(path.string()), what),
+                 std::move(hint));
 }
 
 // Removes what dead processes left. It only saves space, so nothing is reported.
@@ -47,7 +48,8 @@ CommandFolder::CommandFolder(const fs::path& root, const Node& node) : node_(nod
         fs::create_directories(start());
         for (const PortDescription& port : node_.stage->description.outputs) fs::create_directories(output(port).parent_path());
     } catch (const fs::filesystem_error& error) {
-        throw Error(ExitCode::StageFailed, fmt::format("cannot make the program's folder {}: {}", printable(path_.string()), error.code().message()));
+        throw Error(ExitCode::StageFailed,
+                    fmt::format("cannot make the program's folder {}: {}", printable(path_.string()), error.code().message()));
     }
 }
 

@@ -20,8 +20,8 @@ class CommandFolder {
 public:
     // Below `root`, which is made if absent. Throws Error{StageFailed} naming a file that cannot be placed.
     CommandFolder(const std::filesystem::path& root, const Node& node);
-    // Links to all other files of the project as well, but for hidden ones and what is in `but`: so that a program finds what the stage does
-    // not declare yet.
+    // Links to all other files of the project as well, but for hidden ones and what is in `but`: so that a program finds what the stage
+    // does not declare yet.
     void add_undeclared(const std::filesystem::path& but);
     ~CommandFolder();
     CommandFolder(const CommandFolder&) = delete;

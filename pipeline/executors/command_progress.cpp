@@ -50,7 +50,8 @@ void CommandProgress::take(const std::string& line) {
     const Json json = Json::parse(line, nullptr, false);
     const bool is_checkpoint = json.is_object() && json.value("checkpoint", false);
     if (!json.is_object() || (!is_checkpoint && !json.contains("epoch") && !json.contains("step"))) {
-        if (!reported_mistake_) handlers_.mistake(fmt::format("a line in $SATDL_PROGRESS is no report: {}", printable(line.substr(0, kShown))));
+        if (!reported_mistake_)
+            handlers_.mistake(fmt::format("a line in $SATDL_PROGRESS is no report: {}", printable(line.substr(0, kShown))));
         reported_mistake_ = true;
         return;
     }

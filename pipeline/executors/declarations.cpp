@@ -61,9 +61,9 @@ fs::path common_folder(const std::vector<fs::path>& files) {
 std::vector<std::string> covering(std::set<fs::path> files) {
     std::vector<std::string> covering = take_many(files, [](const fs::path& file) { return file.parent_path(); },
                                                   [](const fs::path& group, const auto&) { return group.string(); });
-    std::vector<std::string> deep = take_many(files, [](const fs::path& file) { return *file.begin(); }, [](const fs::path& group, const auto& members) {
-        return (common_folder(members) / "**" / group.filename()).string();
-    });
+    std::vector<std::string> deep = take_many(
+        files, [](const fs::path& file) { return *file.begin(); },
+        [](const fs::path& group, const auto& members) { return (common_folder(members) / "**" / group.filename()).string(); });
     std::ranges::move(deep, std::back_inserter(covering));
     for (const fs::path& file : files) covering.push_back(file.string());
     std::ranges::sort(covering);

@@ -22,8 +22,8 @@ struct FilesRead {
     std::set<std::filesystem::path> elsewhere{};   // neither in the project nor installed; absolute
 };
 
-// The lines `files:` and `sources:` of the stage. What is declared already keeps its name if it was read; many files of one kind in a folder
-// become a pattern. What was read elsewhere is a comment.
+// The lines `files:` and `sources:` of the stage. What is declared already keeps its name if it was read; many files of one kind in a
+// folder become a pattern. What was read elsewhere is a comment.
 [[nodiscard]] std::string declarations(const FilesRead& read, const Node& node);
 
 }  // namespace satdl

@@ -88,14 +88,15 @@ std::string RefusedFiles::name_of(const fs::path& path) const {
 }
 
 std::string RefusedFiles::text_of(const Refused& one) const {
-    return fmt::format("{} {} {}, which {}", one.program.empty() ? "it" : printable(one.program), verb_of(one.kind), printable(name_of(one.path)),
-                       is_read(one.kind) ? "the stage does not declare" : "is outside of its folder");
+    return fmt::format("{} {} {}, which {}", one.program.empty() ? "it" : printable(one.program), verb_of(one.kind),
+                       printable(name_of(one.path)), is_read(one.kind) ? "the stage does not declare" : "is outside of its folder");
 }
 
 std::string RefusedFiles::hint_for(const Refused& one) const {
     if (!is_read(one.kind)) return "a strict program writes into its own folder: its outputs, {work}, $TMPDIR";
     std::error_code error;
-    if (fs::is_directory(one.path, error)) return fmt::format("declare its files, or allow: [{}] if they do not count", printable(name_of(one.path)));
+    if (fs::is_directory(one.path, error))
+        return fmt::format("declare its files, or allow: [{}] if they do not count", printable(name_of(one.path)));
     if (is_of_project(one)) return fmt::format("{}; `satdl trace` finds all that it reads", declaration_of(name_of(one.path)));
     return fmt::format("{}, or allow: [{}] if it does not count", declaration_of(one.path), printable(one.path.parent_path().string()));
 }
@@ -104,15 +105,17 @@ std::optional<RefusedFiles::Refusal> RefusedFiles::refusal() const {
     const std::scoped_lock lock(mutex_);
     if (refused_.empty()) return std::nullopt;
     const auto weight = [this](const Refused& one) { return !is_read(one.kind) ? 0 : is_of_project(one) ? 2 : 1; };
-    const auto found = std::max_element(refused_.rbegin(), refused_.rend(), [&](const Refused& a, const Refused& b) { return weight(a) < weight(b); });
+    const auto found =
+        std::max_element(refused_.rbegin(), refused_.rend(), [&](const Refused& a, const Refused& b) { return weight(a) < weight(b); });
     Refusal refusal{text_of(*found), hint_for(*found)};
     std::vector<std::string> others;
     for (const Refused& one : refused_)
         if (&one != &*found) others.push_back(printable(name_of(one.path)));
     if (others.empty()) return refusal;
     const std::size_t shown = std::min(others.size(), kMostShown);
-    refusal.hint += fmt::format("\nrefused as well: {}{}", fmt::join(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                                shown < others.size() ? fmt::format(" and {} more", others.size() - shown) : "");
+    refusal.hint +=
+        fmt::format("\nrefused as well: {}{}", fmt::join(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                    shown < others.size() ? fmt::format(" and {} more", others.size() - shown) : "");
     return refusal;
 }
 

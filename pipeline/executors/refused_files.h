@@ -1,5 +1,5 @@
-// What a strict program tried to open and could not, in a user's words: the kernel refuses without a name (EACCES), and a program reports it
-// in its own way, or not at all.
+// What a strict program tried to open and could not, in a user's words: the kernel refuses without a name (EACCES), and a program reports
+// it in its own way, or not at all.
 #pragma once
 
 #include <filesystem>

@@ -81,7 +81,9 @@ void SupervisedProcess::check_stop_and_timeout() {
     const ExecutionPolicy& policy = node_.policy;
     if (was_killed()) return;
     const auto now = Clock::now();
-    const auto is_after = [&](Clock::time_point from, double seconds) { return std::chrono::duration<double>(now - from).count() >= seconds; };
+    const auto is_after = [&](Clock::time_point from, double seconds) {
+        return std::chrono::duration<double>(now - from).count() >= seconds;
+    };
     const auto grace = stop_grace_seconds();
     if (policy.timeout_seconds && is_after(started_, *policy.timeout_seconds + policy.grace_seconds())) killed_ = Killed::Late;
     else if (grace && asked_to_stop_ && is_after(*asked_to_stop_, *grace)) killed_ = Killed::Deaf;

@@ -119,7 +119,8 @@ void run_program(const Cbor& job, UniqueFd rules, Channel& channel) {
     (void)channel.send(packed({{"what", "not_started"}, {"errno", errno}}));
 }
 
-void run_stage(const Cbor& message, UniqueFd file, Channel& channel, const StopFlag& stop, LimitKind limit, std::optional<std::uint64_t> memory_bytes) {
+void run_stage(const Cbor& message, UniqueFd file, Channel& channel, const StopFlag& stop, LimitKind limit,
+               std::optional<std::uint64_t> memory_bytes) {
     const NodeJob job = job_from(message, std::move(file));
     Context context(job, channel, stop);
     StageLibraries libraries;

@@ -23,7 +23,8 @@ std::uint64_t bytes_of_file(const std::filesystem::path& path) {
     throw Error(ExitCode::Store, fmt::format("{}: cannot be read: {}", printable(path.string()), failed.message()), "check the path");
 }
 
-ProcessResult run_reader(const std::filesystem::path& path, const std::string& name, const std::string& how_much, ImportReceiver& receiver) {
+ProcessResult run_reader(const std::filesystem::path& path, const std::string& name, const std::string& how_much,
+                         ImportReceiver& receiver) {
     return run_process({(program_folder() / "satdl-read-hdf5").string(), std::filesystem::absolute(path).string(), name, how_much},
                        [&](std::span<const std::byte> piece) { return receiver.take(piece); });
 }

@@ -3,7 +3,8 @@
 // is trusted as little as the file. This header is the parent's side and the protocol between the two.
 //
 // Over the pipe: kImportMagic, the element type and the number of dimensions as a byte each, the extents as 64 bits
-// little-endian, then the elements (unless only the type is wanted) and nothing else. A refusal is exit code kImportRefused, its message on stderr.
+// little-endian, then the elements (unless only the type is wanted) and nothing else. A refusal is exit code kImportRefused, its message on
+// stderr.
 #pragma once
 
 #include <cstdint>

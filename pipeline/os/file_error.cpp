@@ -39,6 +39,7 @@ FileError::FileError(int number, const std::string& call, const std::filesystem:
     : FileError(number, call, path, std::generic_category().message(number)) {}
 
 FileError::FileError(int number, const std::string& call, const std::filesystem::path& path, const std::string& reason)
-    : Error(ExitCode::Store, fmt::format("cannot {} '{}': {}", call, printable(path.string()), reason), hint_for(number)), number_(number) {}
+    : Error(ExitCode::Store, fmt::format("cannot {} '{}': {}", call, printable(path.string()), reason), hint_for(number)),
+      number_(number) {}
 
 }  // namespace satdl

@@ -22,7 +22,8 @@ Error refused(const fs::path& path, std::string_view what, std::string_view hint
 Entry checked_entry(const fs::directory_entry& entry) {
     std::error_code error;
     const fs::file_status status = entry.status(error);  // of what a link leads to
-    if (error || status.type() == fs::file_type::not_found) throw refused(entry.path(), "is a link that leads nowhere", "remove or mend it");
+    if (error || status.type() == fs::file_type::not_found)
+        throw refused(entry.path(), "is a link that leads nowhere", "remove or mend it");
     if (status.type() == fs::file_type::regular) return Entry::File;
     if (status.type() != fs::file_type::directory)
         throw refused(entry.path(), "is neither a file nor a folder, and cannot be read to its end", "move it out of the folder");

@@ -25,9 +25,10 @@ struct TreeFile {
 // names that begin with a dot match only where the pattern has the dot. Throws as above; a pattern is relative, without "..".
 [[nodiscard]] std::vector<TreeFile> files_matching(const std::filesystem::path& root, const std::string& pattern);
 
-// For folders that people look into, of images for instance: the names of the files below `folder`, relative to it, in ascending order of their bytes; a folder without any stands there itself, with a '/' at its end.
-// What begins with '.' is left out, and links are followed. Throws Error{Store} naming what cannot be listed, what is neither a file nor a
-// folder, and a folder that is too deep (a link to one above it).
+// For folders that people look into, of images for instance: the names of the files below `folder`, relative to it, in ascending order of
+// their bytes; a folder without any stands there itself, with a '/' at its end. What begins with '.' is left out, and links are followed.
+// Throws Error{Store} naming what cannot be listed, what is neither a file nor a folder, and a folder that is too deep (a link to one above
+// it).
 [[nodiscard]] std::vector<std::string> visible_files_below(const std::filesystem::path& folder);
 
 }  // namespace satdl

@@ -40,8 +40,8 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 constexpr std::size_t kPageBytes = 4096;
 constexpr int kNone = -1;
 
-// A system call that names a file: which of its arguments are the folder that a relative path begins at, the path, and the flags of open(2).
-// One that names two has two entries.
+// A system call that names a file: which of its arguments are the folder that a relative path begins at, the path, and the flags of
+// open(2). One that names two has two entries.
 struct Call {
     int number;
     int folder;
@@ -86,7 +86,8 @@ std::vector<sock_filter> filter() {
                                   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 0, kCount + 1),
                                   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, field(offsetof(seccomp_data, nr)))};
     for (std::uint8_t i = 0; i < kCount; ++i)
-        code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kCalls[i].number), static_cast<std::uint8_t>(kCount - i), 0));
+        code.push_back(
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kCalls[i].number), static_cast<std::uint8_t>(kCount - i), 0));
     code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF));
     return code;
@@ -125,7 +126,8 @@ std::optional<FileUse> use_in(const seccomp_notif& notice, const Call& call) {
     if (call.flags != kNone) {
         std::uint64_t flags = argument(call.flags);
         const bool is_pointer = call.number == SYS_openat2;
-        if (is_pointer && !read_memory(process, argument(call.flags) + offsetof(open_how, flags), &flags, sizeof flags)) return std::nullopt;
+        if (is_pointer && !read_memory(process, argument(call.flags) + offsetof(open_how, flags), &flags, sizeof flags))
+            return std::nullopt;
         kind = kind_of(flags);
     }
     auto text = read_text(process, argument(call.path));
@@ -162,7 +164,8 @@ UniqueFd watch_own_files() {
     const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
     // So that a signal does not make a call begin, and be seen, again; kernels before 5.19 lack it.
     for (const unsigned long also : {static_cast<unsigned long>(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), 0ul}) {
-        UniqueFd listener(static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | also, &program)));
+        UniqueFd listener(
+            static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | also, &program)));
         if (listener) return listener;
     }
     return UniqueFd();

@@ -84,8 +84,8 @@ ChildProcess::~ChildProcess() {
     (void)wait();
 }
 
-int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group,
-                        const ProcessOptions& options) {
+int ChildProcess::start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed,
+                        ProcessGroup group, const ProcessOptions& options) {
     std::vector<char*> arguments = pointers(argv), variables;
     if (options.environment) variables = pointers(*options.environment);
     posix_spawn_file_actions_t actions;
@@ -110,7 +110,8 @@ int ChildProcess::start(const std::string& program, const std::vector<std::strin
     ::posix_spawnattr_setpgroup(&attributes, 0);
     ::posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
                                                                (group == ProcessGroup::Own ? POSIX_SPAWN_SETPGROUP : 0)));
-    const int number = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), options.environment ? variables.data() : environ);
+    const int number =
+        ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, arguments.data(), options.environment ? variables.data() : environ);
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     if (number != 0) pid_ = -1;

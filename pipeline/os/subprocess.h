@@ -60,8 +60,8 @@ public:
 
     // `program` is looked for in PATH; stdin is empty, other descriptors than those given are closed if they are ours. The program
     // has the signal handling as if a shell had started it, whatever this process ignores or blocks. Returns errno if it cannot be started.
-    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed, ProcessGroup group,
-                            const ProcessOptions& options = {});
+    [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed,
+                            ProcessGroup group, const ProcessOptions& options = {});
     void kill() const;
     [[nodiscard]] int wait();  // its status, as waitpid has it
 

@@ -10,6 +10,7 @@ namespace satdl {
 
 // For Machine::versions: each command once, in the project's folder and a command stage's environment. Throws Error{Usage} at the stage
 // whose command cannot be run, fails, or prints nothing or too much.
-[[nodiscard]] std::map<std::pair<std::filesystem::path, std::string>, std::string> run_version_commands(const Dag& dag, const Request& request);
+[[nodiscard]] std::map<std::pair<std::filesystem::path, std::string>, std::string> run_version_commands(const Dag& dag,
+                                                                                                        const Request& request);
 
 }  // namespace satdl

@@ -39,7 +39,8 @@ void extract(const fs::path& artifact, const fs::path& to, const fs::path& store
         const NamedArrays& group = outcome.outputs.at(port);
         if (kind == PortKind::Folder) write_files(group, draft / port);
         if (kind == PortKind::File)
-            for (const auto& [name, bytes] : group) write_file(name, bytes, draft / (port + fs::path(path_of_file(name)).extension().string()));
+            for (const auto& [name, bytes] : group)
+                write_file(name, bytes, draft / (port + fs::path(path_of_file(name)).extension().string()));
     }
     fs::create_directories(to.parent_path());
     std::error_code error;
@@ -65,10 +66,12 @@ void link_files(const fs::path& folder, const Dag& dag, const std::vector<Curren
         const fs::path link = folder / file_name_of(stage);
         const auto target = link_target(link);
         if (fs::exists(fs::symlink_status(link)) && !(target && is_path_of_files(*target))) {
-            warn(fmt::format("'{}' is not a link that satdl made: it stays, and there is no link to the files of {}", link.string(), stage));
+            warn(
+                fmt::format("'{}' is not a link that satdl made: it stays, and there is no link to the files of {}", link.string(), stage));
             continue;
         }
-        files.point_link(fs::canonical(store).lexically_relative(fs::canonical(folder)) / store_layout::kFiles / extracted.filename(), link);
+        files.point_link(fs::canonical(store).lexically_relative(fs::canonical(folder)) / store_layout::kFiles / extracted.filename(),
+                         link);
     }
     for (const std::string& name : files.list(folder)) {
         const auto target = link_target(folder / name);

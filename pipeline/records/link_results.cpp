@@ -89,7 +89,8 @@ void link_results(const fs::path& results, const Dag& dag, const std::vector<Cur
     // Texts and not paths from here on: this is all that a run in which nothing ran does for each stage.
     const std::string to_store = fs::canonical(store).lexically_relative(fs::canonical(folder));
     if (!write_results_note(folder, dag, files))
-        warn(fmt::format("'{}' is not a file that satdl made: it stays, and `satdl ls` cannot tell what is stale", note_path(folder).string()));
+        warn(fmt::format("'{}' is not a file that satdl made: it stays, and `satdl ls` cannot tell what is stale",
+                         note_path(folder).string()));
     Names present = names_in(folder, files);
     bool changed = false;
     for (const auto& [stage, artifact] : current) {

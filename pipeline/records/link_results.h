@@ -39,8 +39,8 @@ using CurrentArtifact = std::pair<std::string_view, std::string>;
 // The names of the links in a DAG's folder whose stages the DAG no longer has. The links of a sweep ("m1[seed=1]") are of the stage m1.
 [[nodiscard]] std::vector<std::string> links_of_gone_stages(const std::filesystem::path& folder, const Dag& dag, FileSystem& files);
 
-// Makes and renews the links to the current artifacts and the note beside them (results_note.h), and removes those of stages that the DAG no longer has. `warn` gets what cannot be
-// replaced. Throws FileError.
+// Makes and renews the links to the current artifacts and the note beside them (results_note.h), and removes those of stages that the DAG
+// no longer has. `warn` gets what cannot be replaced. Throws FileError.
 void link_results(const std::filesystem::path& results, const Dag& dag, const std::vector<CurrentArtifact>& current,
                   const std::filesystem::path& store, FileSystem& files, const std::function<void(const std::string&)>& warn);
 

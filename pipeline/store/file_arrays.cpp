@@ -26,7 +26,8 @@ bool is_executable(const fs::path& path) {
 
 std::pair<std::string, Array> file_as_array(const fs::path& path, const std::string& name) {
     if (printable(name) != name)
-        throw Error(ExitCode::StageFailed, fmt::format("the name of the file '{}' has bytes that are not printable UTF-8", printable(name)), "rename it");
+        throw Error(ExitCode::StageFailed, fmt::format("the name of the file '{}' has bytes that are not printable UTF-8", printable(name)),
+                    "rename it");
     const std::string_view group = is_executable(path) ? kExecutableFiles : kPlainFiles;
     MappedFile file = real_file_system()->map(path);
     const auto bytes = static_cast<std::int64_t>(file.bytes.size());
@@ -42,10 +43,13 @@ NamedArrays files_as_arrays(const fs::path& folder) {
         if (error) break;
         if (status.type() == fs::file_type::directory) continue;
         if (status.type() != fs::file_type::regular)
-            throw Error(ExitCode::StageFailed, fmt::format("'{}' is a {}, which cannot be kept", printable(name), status.type() == fs::file_type::symlink ? "link" : "special file"),
+            throw Error(ExitCode::StageFailed,
+                        fmt::format("'{}' is a {}, which cannot be kept", printable(name),
+                                    status.type() == fs::file_type::symlink ? "link" : "special file"),
                         "write files and folders");
         if (files.size() == kMaxOutputFiles)
-            throw Error(ExitCode::StageFailed, fmt::format("it holds more than {} files", kMaxOutputFiles), "pack them into one file, such as a .tar or an .npz");
+            throw Error(ExitCode::StageFailed, fmt::format("it holds more than {} files", kMaxOutputFiles),
+                        "pack them into one file, such as a .tar or an .npz");
         files.insert(file_as_array(entry->path(), name));
     }
     if (error) throw Error(ExitCode::StageFailed, fmt::format("cannot read {}: {}", printable(folder.string()), error.message()));

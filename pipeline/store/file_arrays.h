@@ -22,6 +22,7 @@ namespace satdl {
 enum class FileAccess { ReadOnly, Writable };
 void write_files(const NamedArrays& files, const std::filesystem::path& folder, FileAccess access = FileAccess::ReadOnly);
 // Writes one of them as `path`.
-void write_file(const std::string& array_name, const Array& bytes, const std::filesystem::path& path, FileAccess access = FileAccess::ReadOnly);
+void write_file(const std::string& array_name, const Array& bytes, const std::filesystem::path& path,
+                FileAccess access = FileAccess::ReadOnly);
 
 }  // namespace satdl

@@ -1,6 +1,6 @@
 // A store's tmp/: files being written. Each is written whole under a name unique to this process, made durable, and only then
-// given its final name, which must not exist yet. A process that dies in between leaves a file in tmp/ that is never taken for a result, and
-// that the next writer sweeps away: at once where its name says that a dead process of this boot and PID namespace wrote it, else after
+// given its final name, which must not exist yet. A process that dies in between leaves a file in tmp/ that is never taken for a result,
+// and that the next writer sweeps away: at once where its name says that a dead process of this boot and PID namespace wrote it, else after
 // a day.
 //
 // Rejected: a folder of the process's own with a flock on it, as dataset/verified_download.h has. Where flock always succeeds or holds

@@ -35,7 +35,8 @@ void mark_seeds(Sweep& sweep);
 void mark_unused_axes(Sweep& sweep, const std::function<bool(NodeId)>& runs);
 
 // The points of `design`, in its order; a parameter that a point does not set has its value from `settings`. Throws Error{Usage}: an
-// unknown parameter (did you mean), two equal points, also by what their stages make of them; and what DagSource::build throws, with the point.
+// unknown parameter (did you mean), two equal points, also by what their stages make of them; and what DagSource::build throws, with the
+// point.
 [[nodiscard]] Sweep make_sweep(const DagSource& source, const Settings& settings, const SweepDesign& design,
                                const Catalog& catalog, const DatasetIndex& datasets,
                                const ArrayTypeReader& array_type = array_type_of_file);

@@ -74,8 +74,8 @@ struct SweepSummary {
         std::vector<std::size_t> points;  // in the sweep's order
         std::vector<Sample> metrics;      // in the order of `metrics`; n: different artifacts
         std::vector<Paired> paired;
-        // The first row of a sorted table, and those that its repetitions cannot distinguish from it: one of the two has no interval, or the
-        // intervals of their means overlap. If no row has an interval: those with the first row's value.
+        // The first row of a sorted table, and those that its repetitions cannot distinguish from it: one of the two has no interval, or
+        // the intervals of their means overlap. If no row has an interval: those with the first row's value.
         bool best = false;
     };
     std::vector<SweepAxis> axes;

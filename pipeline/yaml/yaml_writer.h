@@ -1,5 +1,6 @@
-// ConfigValue to YAML text, in the style of the DAG files that ship with satdl: the outer maps as blocks, and within `{...}` or `[...]` what
-// fits on a line. parse_yaml() reads the same value back: what a text is quoted for is whatever a reader could take for something else.
+// ConfigValue to YAML text, in the style of the DAG files that ship with satdl: the outer maps as blocks, and within `{...}` or `[...]`
+// what fits on a line. parse_yaml() reads the same value back: what a text is quoted for is whatever a reader could take for something
+// else.
 #pragma once
 
 #include <string>

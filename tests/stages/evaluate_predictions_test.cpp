@@ -15,13 +15,16 @@ using Catch::Contains;
 
 namespace {
 
-StageInputs predictions(Array outputs, Array target) { return {{"predictions", port(std::move(outputs))}, {"target", port(std::move(target))}}; }
+StageInputs predictions(Array outputs, Array target) {
+    return {{"predictions", port(std::move(outputs))}, {"target", port(std::move(target))}};
+}
 
 StageOutput evaluated(const StageInputs& inputs, const Given& given) { return run(evaluate_predictions_stage(), inputs, given); }
 
 // Three samples: right, wrong, right; classes 0, 1, 2.
 StageInputs three() {
-    return predictions(array<float>({3, 3}, {0.5f, 0.25f, 0.25f, 0.5f, 0.25f, 0.25f, 0, 0.25f, 0.75f}), array<std::uint8_t>({3}, {0, 1, 2}));
+    return predictions(array<float>({3, 3}, {0.5f, 0.25f, 0.25f, 0.5f, 0.25f, 0.25f, 0, 0.25f, 0.75f}),
+                       array<std::uint8_t>({3}, {0, 1, 2}));
 }
 
 }  // namespace
@@ -38,7 +41,8 @@ TEST_CASE("of probabilities: the metrics that the formulas give") {
     CHECK(values_of<float>(outcome.outputs.at("predictions").at("")) == values_of<float>(three().at("predictions").at("")));
 
     const StageOutput binary = evaluated(three(), {{"loss", "binary_cross_entropy"}});
-    const double sum = std::log(0.5) + 2 * std::log(0.75) + std::log(0.5) + std::log(0.25) + std::log(0.75) + std::log(1 - 1e-7) + std::log(0.75) + std::log(0.75);
+    const double sum = std::log(0.5) + 2 * std::log(0.75) + std::log(0.5) + std::log(0.25) + std::log(0.75) + std::log(1 - 1e-7) +
+                       std::log(0.75) + std::log(0.75);
     CHECK(metric(binary, "loss") == Approx(-sum / 9));
     CHECK(metric(binary, "accuracy") == Approx(2 / 3.0));
 }
@@ -83,7 +87,8 @@ TEST_CASE("a network's outputs get the metrics that the network gets") {
             INFO(name);
             CHECK(metric(outcome, name) == Approx(value.values<double>()[0]).epsilon(1e-5));
         }
-        CHECK(values_of<std::int64_t>(outcome.outputs.at("confusion").at("")) == values_of<std::int64_t>(whole.outputs.at("confusion").at("")));
+        CHECK(values_of<std::int64_t>(outcome.outputs.at("confusion").at("")) ==
+              values_of<std::int64_t>(whole.outputs.at("confusion").at("")));
     }
 }
 
@@ -92,8 +97,10 @@ TEST_CASE("predictions that cannot be evaluated say why") {
     const Given cross_entropy{{"loss", "cross_entropy"}};
     CHECK_THROWS_WITH(evaluated(predictions(array<float>({1, 2}, {3, -1}), target()), cross_entropy),
                       Contains("cross_entropy needs probabilities, but the predictions are -1 to 3") && Contains("from_logits: true"));
-    CHECK_THROWS_WITH(evaluated(predictions(array<float>({1, 2}, {0, 0}), target()), cross_entropy), Contains("the probabilities of sample 0 are all 0"));
+    CHECK_THROWS_WITH(evaluated(predictions(array<float>({1, 2}, {0, 0}), target()), cross_entropy),
+                      Contains("the probabilities of sample 0 are all 0"));
     CHECK_THROWS_WITH(evaluated(predictions(array<float>({1, 2}, {NAN, 1}), target()), cross_entropy),
                       Contains("the predictions are no numbers for 1 of 1 samples; the first of them is sample 0"));
-    CHECK_THROWS_WITH(evaluated(predictions(array<float>({1, 2}, {1, 0}), array<std::uint8_t>({1}, {2})), cross_entropy), Contains("2 classes"));
+    CHECK_THROWS_WITH(evaluated(predictions(array<float>({1, 2}, {1, 0}), array<std::uint8_t>({1}, {2})), cross_entropy),
+                      Contains("2 classes"));
 }

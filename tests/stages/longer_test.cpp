@@ -55,7 +55,9 @@ TEST_CASE("a longer training continues from the final checkpoint of a shorter on
                    fine_tuning({{"freeze", "false"}})));
 }
 
-TEST_CASE("a longer training continues from the final checkpoint of a shorter one with the same bytes, for every optimiser, schedule and option") {
+TEST_CASE(
+    "a longer training continues from the final checkpoint of a shorter one with the same bytes, for every optimiser, schedule and "
+    "option") {
     for (const Given& more : options_that_remember()) {
         INFO(more.begin()->first << ": " << more.begin()->second);
         go_on(classifier(more));
@@ -111,7 +113,9 @@ TEST_CASE("a cosine's rates depend on the number of epochs, and so the descripti
     }
 }
 
-TEST_CASE("after an update with weights that are not finite no checkpoint, no final checkpoint and no result is stored, even if every loss was finite") {
+TEST_CASE(
+    "after an update with weights that are not finite no checkpoint, no final checkpoint and no result is stored, even if every loss was "
+    "finite") {
     const std::vector<float> huge(16, 1e18f), zeros(8, 0.0f);
     const Training exploding{train_stage(),
                              {{"x", port(array<float>({8, 1, 1, 2}, huge))}, {"target", port(array<float>({8, 1}, zeros))}},

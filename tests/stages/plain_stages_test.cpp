@@ -123,7 +123,8 @@ TEST_CASE("normalise and add_noise warn of samples whose result is no number") {
     const float nan = std::nanf("");
     CHECK(warnings(normalise_stage(), {}, {0, 255}).empty());
     CHECK(warnings(normalise_stage(), {}, {0, nan, 255, nan}) ==
-          std::vector<std::string>{"images has NaN or infinity in 2 of 4 samples; the first of them is sample 1: check what the stage reads"});
+          std::vector<std::string>{
+              "images has NaN or infinity in 2 of 4 samples; the first of them is sample 1: check what the stage reads"});
     CHECK_THAT(warnings(normalise_stage(), {{"scale", "1e-30"}}, {1e20f, 0})[0], Contains("in 1 of 2 samples"));  // it arises here
     CHECK(warnings(add_noise_stage(), {}, {0, 1}).empty());
     CHECK_THAT(warnings(add_noise_stage(), {}, {0, 1, nan})[0], Contains("in 1 of 3 samples; the first of them is sample 2"));

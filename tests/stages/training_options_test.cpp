@@ -269,8 +269,9 @@ TEST_CASE("features of samples with NaN are made, with a warning that counts the
     };
     CHECK(warnings().empty());
     for (const std::size_t sample : {3, 7}) values[sample * values.size() / 60] = std::numeric_limits<float>::quiet_NaN();
-    CHECK(warnings() == std::vector<std::string>{"features has NaN or infinity in 2 of 60 samples; the first of them is sample 3: check what "
-                                                 "the stage reads"});
+    CHECK(warnings() ==
+          std::vector<std::string>{"features has NaN or infinity in 2 of 60 samples; the first of them is sample 3: check what "
+                                   "the stage reads"});
 }
 
 TEST_CASE("class weights that fit no network are refused by the rules of the plan") {

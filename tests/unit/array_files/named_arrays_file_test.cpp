@@ -72,9 +72,10 @@ TEST_CASE("NumPy reads what is written, and writes what is read") {
     const TempFolder folder;
     write_npz(folder.path() / "a.npz", sample());
     write_npy(folder.path() / "a.npy", sample().at("real"));
-    const std::string program = "import numpy as np; a = np.load('a.npz'); assert sorted(a.files) == ['bytes', 'deep/whole', 'long', 'none', 'real', 'single']; "
-                                "assert a['long'].tolist() == [-2**63, 7] and a['none'].shape == (0, 4) and a['single'] == -np.inf; "
-                                "assert (np.load('a.npy') == a['real']).all(); np.savez_compressed('b.npz', **dict(a))";
+    const std::string program =
+        "import numpy as np; a = np.load('a.npz'); assert sorted(a.files) == ['bytes', 'deep/whole', 'long', 'none', 'real', 'single']; "
+        "assert a['long'].tolist() == [-2**63, 7] and a['none'].shape == (0, 4) and a['single'] == -np.inf; "
+        "assert (np.load('a.npy') == a['real']).all(); np.savez_compressed('b.npz', **dict(a))";
     const std::string command = "cd '" + folder.path().string() + "' && '" SATDL_PYTHON "' -c \"" + program + "\"";
     REQUIRE(std::system(command.c_str()) == 0);
     check_equal(sample(), read_named_arrays(folder.path() / "b.npz"));
@@ -82,8 +83,9 @@ TEST_CASE("NumPy reads what is written, and writes what is read") {
 
 TEST_CASE("half precision of safetensors becomes float32") {
     const TempFolder folder;
-    std::ofstream(folder.path() / "a") << safetensors(R"({"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]}})",
-                                               std::string("\x00\x3c\x00\xc0\x80\x3f", 6));
+    std::ofstream(folder.path() / "a") << safetensors(
+        R"({"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]}})",
+        std::string("\x00\x3c\x00\xc0\x80\x3f", 6));
     const NamedArrays read = read_named_arrays(folder.path() / "a");
     CHECK(read.at("h").values<float>()[0] == 1.0F);
     CHECK(read.at("h").values<float>()[1] == -2.0F);
@@ -108,7 +110,10 @@ TEST_CASE("files that are neither, or damaged, are refused by name") {
     CHECK_THAT(error(safetensors("[1]")), Contains("its header is not JSON"));
     CHECK_THAT(error(safetensors(R"({"a":1})")), Contains("its tensor 'a' is not described"));
     CHECK_THAT(error(safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", "1234")), Contains("'a' is not in the file"));
-    CHECK_THAT(error(safetensors(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "12345678")), Contains("other bytes than its shape says"));
-    CHECK_THAT(error(safetensors(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}})", "12345678")), Contains("'a' is not in the file"));
-    CHECK_THAT(error(safetensors(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", "12345678")), Contains("is C64, which satdl does not hold"));
+    CHECK_THAT(error(safetensors(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "12345678")),
+               Contains("other bytes than its shape says"));
+    CHECK_THAT(error(safetensors(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}})", "12345678")),
+               Contains("'a' is not in the file"));
+    CHECK_THAT(error(safetensors(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", "12345678")),
+               Contains("is C64, which satdl does not hold"));
 }

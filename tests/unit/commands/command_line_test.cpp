@@ -78,7 +78,8 @@ TEST_CASE("an option that does not exist is refused with what was meant") {
     CHECK_THROWS_WITH(run({"work", "a.yaml", "--dryrun"}), "there is no option '--dryrun'\n  did you mean '--dry-run'?");
     CHECK_THROWS_WITH(run({"work", "a.yaml", "--parallel", "3"}), Catch::Contains("did you mean '--jobs'?"));
     CHECK_THROWS_WITH(run({"work", "a.yaml", "-m", "3"}), Catch::Contains("'-m'") && Catch::Contains("did you mean '--memory'?"));
-    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs", "3"}), Catch::Contains("a parameter of the DAG is set as epochs=3, one of a stage as STAGE.epochs=3"));
+    CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs", "3"}),
+                      Catch::Contains("a parameter of the DAG is set as epochs=3, one of a stage as STAGE.epochs=3"));
     CHECK_THROWS_WITH(run({"work", "a.yaml", "--epochs=3"}), Catch::Contains("'--epochs'") && Catch::Contains("as epochs=3"));
     CHECK_THROWS_WITH(run({"work", "a.yaml", "-x"}), Catch::Contains("known: --help, --set, --libraries, --format, --jobs"));
     CHECK_THROWS_WITH(run({"work", "a.yaml", "-s", "3"}), Catch::Contains("did you mean '--set' or '--seconds'?"));

@@ -321,7 +321,8 @@ TEST_CASE("an optional output that takes its element type from an input is there
 
 TEST_CASE("the metrics of what a network gave follow from its shape") {
     CatalogEntry judge = entry({.kind = "judge"});
-    judge.description.inputs = {{.name = "predictions", .dtypes = {DType::Float32}, .shape = "[N, ...P]"}, {.name = "target", .shape = "[N, ...]"}};
+    judge.description.inputs = {{.name = "predictions", .dtypes = {DType::Float32}, .shape = "[N, ...P]"},
+                                {.name = "target", .shape = "[N, ...]"}};
     judge.description.params = {{.name = "loss", .type = ParamType::Choice, .choices = {"cross_entropy", "mse"}}};
     judge.description.outputs = {
         {.name = "metrics", .kind = PortKind::Metrics, .metrics = PortDescription::MetricsRule{.of_loss = true}},
@@ -330,12 +331,13 @@ TEST_CASE("the metrics of what a network gave follow from its shape") {
     Builder b;
     b.read("labels", ArrayType{DType::Int64, {40}}).read("scores", ArrayType{DType::Float32, {40, 2}}).add("open", b.kinds.read);
     const auto metrics_of = [&](const std::string& name, const std::string& predictions, const std::string& loss) {
-        b.add(name, judge, {{"predictions", predictions}, {"target", loss == "mse" ? "scores.data" : "labels.data"}}, {{"loss", word(loss, 1)}});
+        b.add(name, judge, {{"predictions", predictions}, {"target", loss == "mse" ? "scores.data" : "labels.data"}},
+              {{"loss", word(loss, 1)}});
         return b.type(name, "metrics").metrics;
     };
-    CHECK(metrics_of("classes", "scores.data", "cross_entropy") ==
-          std::vector<std::string>{"loss", "accuracy", "binary_accuracy", "precision/0", "precision/1", "precision/macro", "recall/0", "recall/1",
-                                   "recall/macro"});
+    CHECK(metrics_of("classes", "scores.data", "cross_entropy") == std::vector<std::string>{"loss", "accuracy", "binary_accuracy",
+                                                                                            "precision/0", "precision/1", "precision/macro",
+                                                                                            "recall/0", "recall/1", "recall/macro"});
     CHECK(metrics_of("values", "scores.data", "mse") == std::vector<std::string>{"loss"});
     CHECK_FALSE(metrics_of("unknown", "open.data", "cross_entropy"));
     CHECK(describe(b.type("classes", "predictions")) == "float32 [40, 2]");

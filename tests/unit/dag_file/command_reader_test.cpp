@@ -59,7 +59,8 @@ std::string parsed(const std::string& text) {
 }  // namespace
 
 TEST_CASE("placeholders are parsed, and printed as they were written") {
-    for (const char* good : {"", "plain", "{in.x}", "--x={in.x:npy}", "{out.model:tar.gz}", "{files.raw}", "{work}/tmp", "{lr}", "a{{b}}c", "{{{lr}}}"})
+    for (const char* good :
+         {"", "plain", "{in.x}", "--x={in.x:npy}", "{out.model:tar.gz}", "{files.raw}", "{work}/tmp", "{lr}", "a{{b}}c", "{{{lr}}}"})
         CHECK(parsed(good) == good);
     CHECK(parsed("{") == "mistake: this '{' has no counterpart");
     CHECK(parsed("a}") == "mistake: this '}' has no counterpart");

@@ -41,15 +41,17 @@ Lines described(const Dag& dag) {
 
 TEST_CASE("a DAG with defaults is the DAG in which each stage says everything itself") {
     const std::string params = "params: {epochs: 3, threads: 2, seed: 9, limit: 7}\n";
-    const Dag written = build(params + kNet +
-                              "stages:\n"
-                              "  mnist: {foreach: [train, test], do: {kind: load, dataset: mnist, split: \"${item}\", limit: \"${limit}\", retries: 1}}\n"
-                              "  unit: {kind: normalise, in: {images: mnist@train.images}, scale: 2, retries: 1}\n"
-                              "  noisy: {kind: add_noise, in: {images: unit.images}, seed: 9, retries: 1}\n"
-                              "  m1: {kind: train, in: {x: noisy.images, target: mnist@train.labels}, net: net, loss: cross_entropy, epochs: 3, threads: 2, retries: 4, "
-                              "timeout: 2h, isolate: true}\n"
-                              "  m2: {kind: train, in: {x: noisy.images, target: unit.images}, net: [{conv: 1}], loss: mse, epochs: 5, "
-                              "threads: 2, retries: 4, isolate: true}\n");
+    const Dag written =
+        build(params + kNet +
+              "stages:\n"
+              "  mnist: {foreach: [train, test], do: {kind: load, dataset: mnist, split: \"${item}\", limit: \"${limit}\", retries: 1}}\n"
+              "  unit: {kind: normalise, in: {images: mnist@train.images}, scale: 2, retries: 1}\n"
+              "  noisy: {kind: add_noise, in: {images: unit.images}, seed: 9, retries: 1}\n"
+              "  m1: {kind: train, in: {x: noisy.images, target: mnist@train.labels}, net: net, loss: cross_entropy, epochs: 3, threads: "
+              "2, retries: 4, "
+              "timeout: 2h, isolate: true}\n"
+              "  m2: {kind: train, in: {x: noisy.images, target: unit.images}, net: [{conv: 1}], loss: mse, epochs: 5, "
+              "threads: 2, retries: 4, isolate: true}\n");
     const Dag shared = build(params + kNet +
                              "defaults:\n"
                              "  \"*\": {threads: \"${threads}\", seed: \"${seed}\", retries: 1}\n"
@@ -159,9 +161,10 @@ TEST_CASE("whether a stage takes a default is a property of the file, whatever t
 }
 
 TEST_CASE("a default yields to what a stage says itself") {
-    const Dag dag = build(file("  train: {optimiser: sgd, momentum: 0.9, patience: 3, min_delta: 0.1, validation_fraction: 0.2}\n",
-                               training("a", "") + training("b", "optimiser: adam") + training("c", "patience: null") +
-                                   "  d: {kind: train, in: {x: unit.images, target: mnist.labels, val_x: unit.images}, net: net, loss: cross_entropy}\n"));
+    const Dag dag = build(
+        file("  train: {optimiser: sgd, momentum: 0.9, patience: 3, min_delta: 0.1, validation_fraction: 0.2}\n",
+             training("a", "") + training("b", "optimiser: adam") + training("c", "patience: null") +
+                 "  d: {kind: train, in: {x: unit.images, target: mnist.labels, val_x: unit.images}, net: net, loss: cross_entropy}\n"));
     CHECK(dag.find("a")->params.number("momentum") == 0.9);
     CHECK(dag.find("a")->params.number("validation_fraction") == 0.2);
     CHECK(dag.find("b")->params.number("momentum") == 0);

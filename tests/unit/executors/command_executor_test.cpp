@@ -53,7 +53,9 @@ TEST_CASE("A kernel without Landlock, or with its first version, enforces nothin
         for (int i = 0; i < 2; ++i) CHECK(executor.execute(node, {}, context).outputs.at("a").size() == 1);
         // Not a warning of the result: those are kept with it.
         REQUIRE(context.logged.size() == 1);
-        CHECK(context.logged[0] == std::pair(LogLevel::Info, std::string("'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)")));
+        CHECK(context.logged[0] ==
+              std::pair(LogLevel::Info,
+                        std::string("'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)")));
     }
     if (landlock_version() < kLandlockWithMoves) return;
     CommandExecutor executor(folder.path() / "work", std::string(SATDL_BINARY_DIR) + "/satdl");

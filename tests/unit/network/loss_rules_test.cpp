@@ -63,15 +63,18 @@ TEST_CASE("cross-entropy needs an output for each class, and probabilities or lo
     CHECK(cross_entropy("[{dense: 3, activation: sigmoid}]", {5}) == "fits");
     CHECK(cross_entropy("[{dense: 3}]", {5}) == "fits");
     CHECK(cross_entropy("[flatten]", {kUnknown, 5}) == "fits");
-    CHECK(cross_entropy("[{dense: 3, activation: relu}]", {5}) ==
-          "cross_entropy needs probabilities, but the network ends with relu; end the network with softmax or sigmoid (or with neither: then "
-          "its output is treated as logits)");
+    CHECK(
+        cross_entropy("[{dense: 3, activation: relu}]", {5}) ==
+        "cross_entropy needs probabilities, but the network ends with relu; end the network with softmax or sigmoid (or with neither: then "
+        "its output is treated as logits)");
     CHECK(cross_entropy("[{conv: 4}]", {1, 8, 8}) ==
-          "cross_entropy needs a network whose output is [N, classes], but that of this one is [N, 4, 8, 8]; end the network with flatten and "
+          "cross_entropy needs a network whose output is [N, classes], but that of this one is [N, 4, 8, 8]; end the network with flatten "
+          "and "
           "dense");
-    CHECK(cross_entropy("[{dense: 1, activation: sigmoid}]", {5}) ==
-          "cross_entropy needs one output per class, but the network has a single output; use binary_cross_entropy, or end the network with "
-          "dense: 2");
+    CHECK(
+        cross_entropy("[{dense: 1, activation: sigmoid}]", {5}) ==
+        "cross_entropy needs one output per class, but the network has a single output; use binary_cross_entropy, or end the network with "
+        "dense: 2");
     CHECK(of_network("binary_cross_entropy", "[{dense: 1, activation: sigmoid}]", {5}) == "fits");
     CHECK(of_network("binary_cross_entropy", "[{conv: 1, activation: sigmoid}]", {1, 8, 8}) == "fits");
     CHECK_THAT(of_network("binary_cross_entropy", "[{dense: 1, activation: tanh}]", {5}),
@@ -85,7 +88,8 @@ TEST_CASE("cross-entropy is refused where its probabilities come too early: it w
     CHECK(cross_entropy("[{conv: 4, activation: softmax}, global_average_pool]", {1, 8, 8}) ==
           "cross_entropy needs the softmax last: layer conv_1 is followed by global_average_pool_1; put global_average_pool_1 before the "
           "softmax");
-    CHECK_THAT(cross_entropy("[softmax, max_pool, flatten]", {2, 4, 4}), Catch::Contains("layer softmax_1 is followed by max_pool_1, flatten_1"));
+    CHECK_THAT(cross_entropy("[softmax, max_pool, flatten]", {2, 4, 4}),
+               Catch::Contains("layer softmax_1 is followed by max_pool_1, flatten_1"));
     CHECK_THAT(cross_entropy("[softmax, flatten]", {2, 4, 4}), Catch::Contains("layer softmax_1 is followed by flatten_1"));
     for (const std::string layer : {"batch_norm", "layer_norm", "dropout"}) {
         CHECK_THAT(cross_entropy("[{dense: 3, activation: softmax}, " + layer + "]", {5}),
@@ -93,7 +97,8 @@ TEST_CASE("cross-entropy is refused where its probabilities come too early: it w
         CHECK_THAT(cross_entropy("[sigmoid, flatten, " + layer + "]", {5}), Catch::Contains("cross_entropy needs the sigmoid last"));
     }
     for (const std::string layer : {"random_flip", "random_crop"})
-        CHECK_THAT(cross_entropy("[softmax, " + layer + ", flatten]", {2, 4, 4}), Catch::Contains("followed by " + layer + "_1, flatten_1"));
+        CHECK_THAT(cross_entropy("[softmax, " + layer + ", flatten]", {2, 4, 4}),
+                   Catch::Contains("followed by " + layer + "_1, flatten_1"));
     CHECK_THAT(of_network("binary_cross_entropy", "[sigmoid, global_average_pool]", {1, 4, 4}),
                Catch::Contains("binary_cross_entropy needs the sigmoid last"));
 
@@ -120,14 +125,16 @@ TEST_CASE("targets are class numbers or of the shape of the output, as the loss 
     CHECK(of("mse", {1, 28, kUnknown}, DType::Float32, {kUnknown, 1, kUnknown, 28}) == "fits");
     CHECK(of("mse", {4}, DType::Float32, {40, 3}) == "the shape of the network's output, [N, 4]");
     CHECK(of("mse", {4}, DType::Int64, {40}) == "the shape of the network's output, [N, 4]; for class numbers, use the loss cross_entropy");
-    CHECK(of("mse", {1}, DType::Float32, {40}) == "the shape of the network's output, [N, 1]; give it a second dimension: y.reshape(-1, 1)");
+    CHECK(of("mse", {1}, DType::Float32, {40}) ==
+          "the shape of the network's output, [N, 1]; give it a second dimension: y.reshape(-1, 1)");
     CHECK(of("mse", {}, DType::Float32, {}) == "the shape of the network's output, [N]");
 
     CHECK(of("binary_cross_entropy", {4}, DType::UInt8, {40}) == "fits");
     CHECK(of("binary_cross_entropy", {4}, DType::Float32, {40, 4}) == "fits");
     CHECK(of("binary_cross_entropy", {4}, DType::Float32, {40, 3}) == "the shape of the network's output, [N, 4]");
     CHECK(of("binary_cross_entropy", {1, 8, 8}, DType::UInt8, {40}) ==
-          "the shape of the network's output, [N, 1, 8, 8]; class numbers need a network whose output is [N, classes]: end it with flatten and "
+          "the shape of the network's output, [N, 1, 8, 8]; class numbers need a network whose output is [N, classes]: end it with flatten "
+          "and "
           "dense");
     CHECK(of("my_loss", {4}, DType::Float64, {}) == "fits");
     CHECK_FALSE(are_class_numbers("mse", DType::UInt8, {40}));

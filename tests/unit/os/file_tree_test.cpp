@@ -32,7 +32,8 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("a pattern matches within parts of a path, and any folders by two stars") {
     const TempFolder folder;
-    for (const char* name : {"a.py", "b.txt", "lib/c.py", "lib/deep/d.py", "lib/deep/e1.txt", ".git/f.py", "lib/.g.py"}) touch(folder.path() / name);
+    for (const char* name : {"a.py", "b.txt", "lib/c.py", "lib/deep/d.py", "lib/deep/e1.txt", ".git/f.py", "lib/.g.py"})
+        touch(folder.path() / name);
     const auto matching = [&](const char* pattern) { return names_of(files_matching(folder.path(), pattern)); };
     CHECK(matching("*.py") == Names{"a.py"});
     CHECK(matching("lib/*") == Names{"lib/c.py"});
@@ -66,7 +67,8 @@ TEST_CASE("what cannot be read to its end, or leads elsewhere, is refused by nam
         return std::string();
     };
     CHECK_THAT(error_with([](const fs::path& path) { ::mkfifo(path.c_str(), 0600); }), Contains("odd is neither a file nor a folder"));
-    CHECK_THAT(error_with([](const fs::path& path) { fs::create_symlink("/dev/zero", path); }), Contains("odd is neither a file nor a folder"));
+    CHECK_THAT(error_with([](const fs::path& path) { fs::create_symlink("/dev/zero", path); }),
+               Contains("odd is neither a file nor a folder"));
     CHECK_THAT(error_with([](const fs::path& path) { fs::create_symlink("/", path); }), Contains("odd is a link to a folder"));
     CHECK_THAT(error_with([](const fs::path& path) { fs::create_symlink("nowhere", path); }), Contains("odd is a link that leads nowhere"));
 }

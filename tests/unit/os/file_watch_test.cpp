@@ -62,8 +62,9 @@ TEST_CASE("a watch sees which files a process opens, makes and removes, by whate
         const int here = ::open(".", O_PATH | O_DIRECTORY);
         return good && ::openat(here, "a", O_RDONLY) >= 0 ? 0 : 1;
     });
-    const std::vector<std::pair<Kind, std::string>> expected{{Kind::Read, "a"},   {Kind::Read, "missing"}, {Kind::Write, "b"}, {Kind::Write, "a"},
-                                                             {Kind::MakeFolder, "c"}, {Kind::Change, "b"}, {Kind::Change, "c/b"}, {Kind::Change, "c/b"}, {Kind::Read, "a"}};
+    const std::vector<std::pair<Kind, std::string>> expected{{Kind::Read, "a"},     {Kind::Read, "missing"}, {Kind::Write, "b"},
+                                                             {Kind::Write, "a"},    {Kind::MakeFolder, "c"}, {Kind::Change, "b"},
+                                                             {Kind::Change, "c/b"}, {Kind::Change, "c/b"},   {Kind::Read, "a"}};
     CHECK(seen == expected);
 }
 
@@ -76,6 +77,7 @@ TEST_CASE("a watch sees the programs that a process starts, and what they open")
         ::execl((folder.path() / "run").c_str(), "run", nullptr);
         return 1;
     });
-    const std::vector<std::pair<Kind, std::string>> expected{{Kind::Write, "run"}, {Kind::Run, "run"}, {Kind::Read, "run"}, {Kind::Read, "a"}};
+    const std::vector<std::pair<Kind, std::string>> expected{
+        {Kind::Write, "run"}, {Kind::Run, "run"}, {Kind::Read, "run"}, {Kind::Read, "a"}};
     CHECK(seen == expected);
 }

@@ -44,7 +44,8 @@ TEST_CASE("Landlock's rules allow what they name and deny everything else with f
     const test::TempFolder folder;
     const auto readable = folder.path() / "readable", own = folder.path() / "own";
     for (const auto& one : {readable, own, own / "a", own / "b"}) std::filesystem::create_directory(one);
-    for (const auto& path : {readable / "in", folder.path() / "file", folder.path() / "other", own / "a" / "moved"}) std::ofstream(path) << "text";
+    for (const auto& path : {readable / "in", folder.path() / "file", folder.path() / "other", own / "a" / "moved"})
+        std::ofstream(path) << "text";
     LandlockRules rules(LandlockRules::Denies::Files);
     CHECK(rules.allow(readable, Allow::Read));
     CHECK(rules.allow(folder.path() / "file", Allow::Read));

@@ -162,9 +162,10 @@ TEST_CASE("A stage's own change is said beside that of the stage on which it dep
     World world;
     world.run(small(k1).build());
     world.files["one"][1] = 7;
-    CHECK(world.lines(small(k2).build()) == Lines{"run a: file path changed", "unknown b: k: 1 -> 2; depends on a, which runs: file path changed",
-                                                 "unknown c: depends on a, which runs: file path changed",
-                                                 "unknown d: depends on a, which runs: file path changed", "reuse e: nothing changed"});
+    CHECK(world.lines(small(k2).build()) == Lines{"run a: file path changed",
+                                                  "unknown b: k: 1 -> 2; depends on a, which runs: file path changed",
+                                                  "unknown c: depends on a, which runs: file path changed",
+                                                  "unknown d: depends on a, which runs: file path changed", "reuse e: nothing changed"});
 }
 
 TEST_CASE("Targets bring the stages that they need, and no others") {

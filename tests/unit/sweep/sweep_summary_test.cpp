@@ -316,7 +316,8 @@ TEST_CASE("Without metrics, n counts the points that are done, and a note says w
     const Table table = to_table(small.report());
     CHECK(table.columns == std::vector<std::string>{"noise", "n"});
     CHECK(table.rows == std::vector<std::vector<std::string>>{{"0.1", "2"}, {"0.2", "2"}});
-    CHECK(table.notes == std::vector<std::string>{"there is no metric to show: neither the targets nor the last stages of this run report one"});
+    CHECK(table.notes ==
+          std::vector<std::string>{"there is no metric to show: neither the targets nor the last stages of this run report one"});
     small.lose(small.sweep.points[1].nodes[2], NodeState::Failed, "no luck");
     CHECK(to_table(small.report()).rows[0] == std::vector<std::string>{"0.1", "1 of 2", "net=7: no luck"});
 }
