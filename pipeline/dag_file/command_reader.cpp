@@ -94,7 +94,7 @@ public:
     bool read() {
         command_.project = fs::absolute(folder_.empty() ? "." : folder_).lexically_normal();
         resolve();
-        report_unknown_keys(command_kind());
+        report_unknown_keys();
         read_values();
         read_files();
         read_sources();
@@ -125,7 +125,7 @@ private:
         command_.written = ConfigValue::map(std::move(entries), body_.place());
     }
 
-    void report_unknown_keys(command_kind()) {
+    void report_unknown_keys() {
         const std::vector<std::string> known = known_keys(command_kind());
         for (const ConfigValue::Entry& entry : command_.written.entries()) {
             if (std::ranges::find(known, entry.key) != known.end()) continue;

@@ -10,7 +10,6 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <string_view>
 
 #include "pipeline/core/digest.h"
 
@@ -41,12 +40,11 @@ std::string name_with_process(std::string name, std::uint64_t number) {
 
 std::optional<bool> process_lives(const std::string& name) {
     const std::string& origin = origin_of_process();
-    std::array<std::string_view, 4> parts;
-    std::string_view rest = name;
-    for (std::string_view& part : parts) {
-        const std::size_t dot = std::min(rest.find('.'), rest.size());
-        part = rest.substr(0, dot);
-        rest = rest.substr(std::min(dot + 1, rest.size()));
+    std::array<std::string, 4> parts;
+    std::size_t part = 0;
+    for (const char c : name) {
+        if (c == '.' && part + 1 < parts.size()) ++part;
+        else parts[part] += c;
     }
     pid_t process = 0;
     const auto [end, error] = std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), process);

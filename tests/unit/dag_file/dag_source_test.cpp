@@ -262,9 +262,9 @@ TEST_CASE("a file parameter is found beside the DAG file") {
         LibraryManifest manifest;
         manifest.library = "libfolders_stages.so";
         manifest.stages = {read_all};
-        Catalog catalog;
-        catalog.add(std::move(manifest));
-        return catalog;
+        Catalog made;
+        made.add(std::move(manifest));
+        return made;
     }();
     const auto read = [&](const std::string& path) {
         std::ofstream(folder / "dag.yaml") << "stages:\n  a: {kind: read_all, folder: " << path << "}\n";
