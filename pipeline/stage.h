@@ -76,6 +76,14 @@ struct ParamDescription {
     std::string at_most_rows_of{};        // an integer that is at most the first extent of this input
     // Ports, inputs or outputs, with metrics: it names a metric of each of them, or is `auto` if that is its default.
     std::vector<std::string> metric_of{};
+    // A number below 1 that takes this fraction of an input's rows out of what the fractions declared before it left (row_fraction.h): above
+    // 0, it takes at least one and leaves at least one.
+    struct RowFraction {
+        std::string of{};
+        bool rounded_up = false;
+        bool operator==(const RowFraction&) const = default;
+    };
+    std::optional<RowFraction> row_fraction{};
     // Input ports: it is the name, for people, of what they read ("M2").
     std::vector<std::string> label_of{};
     // A smoke run (`satdl run --smoke`) clamps a number to these, so that the stage is done in a moment; null counts as
@@ -367,7 +375,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 9;
+inline constexpr int kStageAbi = 10;
 
 }  // namespace satdl
 

@@ -138,6 +138,10 @@ StageEntry split_stage() {
                            .help = "split into this many folds of equal size, of which one is the test part"};
     folds.excludes = {"test_fraction"};
     folds.at_most_rows_of = "data";
+    const auto fraction = [](std::string name, std::string fallback, std::string help) {
+        return ParamDescription{.name = std::move(name), .type = ParamType::Number, .fallback = std::move(fallback), .min = 0, .max = 0.99,
+                                .help = std::move(help), .row_fraction = ParamDescription::RowFraction{.of = "data"}};
+    };
     return {
         .description = {
             .kind = "split",
@@ -146,10 +150,8 @@ StageEntry split_stage() {
                        {.name = "labels", .dtypes = {DType::UInt8, DType::Int32, DType::Int64}, .shape = "[N]", .optional = true,
                         .help = "class numbers: then every part has its share of every class"}},
             .outputs = outputs(),
-            .params = {{.name = "test_fraction", .type = ParamType::Number, .fallback = "0.2", .min = 0, .max = 0.99,
-                        .help = "fraction of the samples that the test part gets"},
-                       {.name = "validation_fraction", .type = ParamType::Number, .fallback = "0", .min = 0, .max = 0.99,
-                        .help = "fraction of the other samples that the validation part gets"},
+            .params = {fraction("test_fraction", "0.2", "fraction of the samples that the test part gets"),
+                       fraction("validation_fraction", "0", "fraction of the other samples that the validation part gets"),
                        std::move(folds), std::move(fold),
                        {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "another seed, other parts"}},
             .memory_per_input_byte = 1.0,

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/core/row_fraction.h"
 #include "pipeline/network/loss_rules.h"
 #include "stages/class_weights.h"
 #include "stages/classification.h"
@@ -97,6 +98,7 @@ std::vector<ParamDescription> stopping_params() {
     ParamDescription fraction =
         number("validation_fraction", "0", 0, 0.99, "fraction of the samples, from the end, held out for validation");
     fraction.excludes = {"val_x"};
+    fraction.row_fraction = {.of = "x", .rounded_up = true};
     return {
         {.name = "keep",
          .type = ParamType::Choice,
@@ -129,7 +131,7 @@ at::Tensor class_weights_of(const Params& params, const Net& net, const Objectiv
 // Keras' validation_split: the first floor(N (1 - fraction)) samples are trained on.
 void hold_out(TrainingData& data, double fraction) {
     const std::int64_t samples = data.train.x.size(0);
-    const auto kept = static_cast<std::int64_t>(std::floor(static_cast<double>(samples) * (1 - fraction)));
+    const std::int64_t kept = samples - fraction_of_rows(samples, fraction, true);
     if (kept == 0 || kept == samples) {
         throw stage_error(fmt::format("validation_fraction {} of {} samples leaves {} for training and {} for validation",
                                       fraction, samples, kept, samples - kept));

@@ -57,6 +57,12 @@ void visit(Archive& archive, ParamDescription::Condition& need) {
 }
 
 template <typename Archive>
+void visit(Archive& archive, ParamDescription::RowFraction& fraction) {
+    archive.required("of", fraction.of);
+    archive.optional("rounded_up", fraction.rounded_up);
+}
+
+template <typename Archive>
 void visit(Archive& archive, ParamDescription& param) {
     archive.required("name", param.name);
     archive.required("type", param.type);
@@ -72,6 +78,7 @@ void visit(Archive& archive, ParamDescription& param) {
     archive.optional("excludes", param.excludes);
     archive.optional("below", param.below);
     archive.optional("at_most_rows_of", param.at_most_rows_of);
+    archive.optional("row_fraction", param.row_fraction);
     archive.optional("metric_of", param.metric_of);
     archive.optional("label_of", param.label_of);
     archive.optional("smoke_min", param.smoke_min);

@@ -150,6 +150,10 @@ private:
             if (param.type != ParamType::Integer) return "is limited by the rows of an input, but is not an integer";
             if (!is_array_input(param.at_most_rows_of)) return missing(param.at_most_rows_of);
         }
+        if (param.row_fraction) {
+            if (param.type != ParamType::Number) return "is a fraction of an input's rows, but is not a number";
+            if (!is_array_input(param.row_fraction->of)) return missing(param.row_fraction->of);
+        }
         for (const std::string& port : param.metric_of) {
             if (!has_metrics(d_.input(port)) && !has_metrics(d_.output(port))) return missing(port);
         }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "pipeline/catalog/stage_rules.h"
 #include "pipeline/core/reshape.h"
+#include "pipeline/core/row_fraction.h"
 #include "pipeline/network/loss_rules.h"
 #include "pipeline/network/metric_names.h"
 #include "pipeline/network/network_summary.h"
@@ -153,6 +155,9 @@ private:
     void misfit(Arrival& arrival, const std::string& wanted, std::string hint = {});
     [[nodiscard]] std::string conversion_hint(const Arrival& arrival, const std::vector<DType>& accepted) const;
     void check_rows(const ParamDescription& param);
+    void check_row_fractions();
+    void check_row_fraction(const ParamDescription& param, const Arrival& of, std::int64_t& left);
+    [[nodiscard]] bool is_replaced(const ParamDescription& param) const;
 
     [[nodiscard]] PortType output(const PortDescription& port, const ShapeRule& rule);
     [[nodiscard]] std::optional<Shape> shape_of(const ShapeRule& rule);
@@ -225,6 +230,7 @@ NodeTypes NodeTyper::infer() {
     for (Arrival& arrival : arrivals_) check_pattern(arrival);
     for (Arrival& arrival : arrivals_) check_expected(arrival);
     for (const ParamDescription& param : stage_.params) check_rows(param);
+    check_row_fractions();
     NodeTypes types;
     for (std::size_t i = 0; i < stage_.outputs.size(); ++i)
         types.outputs.emplace(stage_.outputs[i].name, output(stage_.outputs[i], rules_.outputs[i]));
@@ -377,6 +383,37 @@ void NodeTyper::check_rows(const ParamDescription& param) {
     if (rows == kUnknown || number <= rows) return;
     diagnostics_.add(place_of(param.name), fmt::format("'{}' is {}, but {} has only {} rows", param.name, number, here(*of), rows),
                      fmt::format("{} is {}", source(*of), describe(*of->type)));
+}
+
+// Each takes its rows out of what those before it left.
+void NodeTyper::check_row_fractions() {
+    std::map<const Arrival*, std::int64_t> left;
+    for (const ParamDescription& param : stage_.params) {
+        const Arrival* of = param.row_fraction ? arrival(param.row_fraction->of) : nullptr;
+        if (of == nullptr || of->type == nullptr || !of->type->shape || of->type->shape->empty()) continue;
+        const std::int64_t rows = of->type->shape->front();
+        if (rows != kUnknown && !is_replaced(param)) check_row_fraction(param, *of, left.try_emplace(of, rows).first->second);
+    }
+}
+
+void NodeTyper::check_row_fraction(const ParamDescription& param, const Arrival& of, std::int64_t& left) {
+    const double fraction = node_.params.number(param.name);
+    if (fraction <= 0) return;
+    const std::int64_t taken = fraction_of_rows(left, fraction, param.row_fraction->rounded_up);
+    if (taken == 0 || taken == left)
+        diagnostics_.add(place_of(param.name),
+                         fmt::format("'{}' is {}, which takes {} of {} row{}: {}", param.name, node_.params.value(param.name).text(),
+                                     taken == 0 ? "none" : "all", left, left == 1 ? "" : "s",
+                                     taken == 0 ? "too few" : "nothing is left"),
+                         fmt::format("{} is {}", source(of), describe(*of.type)));
+    left -= taken;
+}
+
+// By a parameter that excludes it and is given.
+bool NodeTyper::is_replaced(const ParamDescription& param) const {
+    return std::ranges::any_of(stage_.params, [&](const ParamDescription& other) {
+        return std::ranges::find(other.excludes, param.name) != other.excludes.end() && node_.params.given(other.name);
+    });
 }
 
 // ---- what leaves ----

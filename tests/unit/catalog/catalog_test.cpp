@@ -52,6 +52,10 @@ StageLibraryInfo everything() {
          .smoke_min = 1e-6,
          .smoke_max = 0.01},
         {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
+        {.name = "held_out",
+         .type = ParamType::Number,
+         .fallback = "0",
+         .row_fraction = ParamDescription::RowFraction{.of = "x", .rounded_up = true}},
         {.name = "later", .fallback = "null", .in_key_at_default = false},
         {.name = "precision", .type = ParamType::Precision, .fallback = "fp32"},
         {.name = "epochs",
@@ -251,6 +255,10 @@ TEST_CASE("a parameter's relations name what is there") {
     CHECK(fault_with_param({.type = ParamType::Integer, .at_most_rows_of = "base"}) ==
           "parameter 'more' refers to 'base', which does not exist");
     CHECK(fault_with_param({.at_most_rows_of = "x"}) == "parameter 'more' is limited by the rows of an input, but is not an integer");
+    CHECK(fault_with_param({.type = ParamType::Number, .row_fraction = ParamDescription::RowFraction{.of = "base"}}) ==
+          "parameter 'more' refers to 'base', which does not exist");
+    CHECK(fault_with_param({.row_fraction = ParamDescription::RowFraction{.of = "x"}}) ==
+          "parameter 'more' is a fraction of an input's rows, but is not a number");
     CHECK(fault_with_param({.metric_of = {"x"}}) == "parameter 'more' refers to 'x', which does not exist");
     CHECK(fault_with_param({.label_of = {"metrics"}}) == "parameter 'more' refers to 'metrics', which does not exist");
     CHECK(fault_with_param({.type = ParamType::Number, .label_of = {"x"}}) ==

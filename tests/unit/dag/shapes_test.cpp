@@ -370,6 +370,29 @@ TEST_CASE("an integer that is at most the number of rows of an input") {
     b.types({"90: 'folds' is 6, but six.data has only 5 rows"});
 }
 
+TEST_CASE("fractions of an input's rows take some and leave some, each of what those before it left") {
+    const auto fraction = [](const std::string& name, bool rounded_up) {
+        return ParamDescription{.name = name, .type = ParamType::Number, .fallback = "0",
+                                .row_fraction = ParamDescription::RowFraction{.of = "data", .rounded_up = rounded_up}};
+    };
+    CatalogEntry split = entry({.kind = "split"});
+    split.description.inputs = {{.name = "data", .shape = "[N, ...S]"}};
+    split.description.params = {fraction("test", false), fraction("validation", true),
+                                {.name = "folds", .type = ParamType::Integer, .fallback = "null", .excludes = {"test"}}};
+    split.description.outputs = {{.name = "half", .dtype_of = "data", .shape = "[_, ...S]"}};
+    Builder b;
+    const auto parts = [](double test, double validation, ParamValue folds = {}) {
+        return std::map<std::string, ParamValue>{{"test", {test, at(90)}}, {"validation", {validation, at(91)}}, {"folds", folds}};
+    };
+    b.load("data", 10).add("both", split, {{"data", "data.images"}}, parts(0.5, 0.75)).add("none", split, {{"data", "data.images"}}, parts(0, 0));
+    b.add("up", split, {{"data", "data.images"}}, parts(0, 0.01)).add("of_folds", split, {{"data", "data.images"}}, parts(0.01, 0, {2}));
+    b.add("open", split, {{"data", "both.half"}}, parts(0.01, 0));
+    b.types();
+    b.add("few", split, {{"data", "data.images"}}, parts(0.04, 0)).add("all", split, {{"data", "data.images"}}, parts(0.9, 0.5));
+    b.types({"90: 'test' is 0.04, which takes none of 10 rows: too few",
+             "91: 'validation' is 0.5, which takes all of 1 row: nothing is left"});
+}
+
 namespace {
 
 // The trainings of the tests, with a loss.
