@@ -100,11 +100,14 @@ int run_command_line(int argc, char** argv) {
     satdl::add_explain_command(program);
     satdl::add_ls_command(program);
     satdl::add_show_command(program);
+    satdl::add_log_command(program);
     satdl::add_report_command(program);
     satdl::add_stages_command(program);
     satdl::add_data_command(program);
     satdl::add_import_command(program);
     satdl::add_check_determinism_command(program);
+    satdl::add_note_command(program);
+    satdl::add_rm_command(program);
     satdl::add_cache_command(program);
     satdl::add_selftest_command(program);
     return code_of(command_line.run(arguments_of(argc, argv)));

@@ -90,6 +90,7 @@ void take(RunFacts& run, const Json& event) {
         run.file = event.value("file", "");
         run.version = event.value("version", "");
         run.host = event.value("host", "");
+        run.process = event.value("process", "");
         run.cores = event.value("cores", 0);
         run.wall_time = event.value("wall_time", 0.0);
     } else if (name == "dag") {
@@ -179,29 +180,6 @@ const StageFacts* RunFacts::find(const std::string& stage) const {
 
 StageFacts* RunFacts::find(const std::string& stage) {
     return const_cast<StageFacts*>(std::as_const(*this).find(stage));
-}
-
-std::string find_run(const std::filesystem::path& store, const std::string& prefix, FileSystem& files) {
-    const std::vector<std::string> ids = recorded_runs(store, files);
-    if (ids.empty()) {
-        throw Error(ExitCode::Usage, fmt::format("there are no run records in {}", printable(store.string())),
-                    "`satdl run DAG` creates one; use --store for another store");
-    }
-    if (prefix.empty()) return ids.front();
-    std::vector<std::string> matches;
-    for (const auto& id : ids) {
-        if (id == prefix) return id;
-        if (id.starts_with(prefix)) matches.push_back(id);
-    }
-    if (matches.size() == 1) return matches.front();
-    if (matches.size() > 1) {
-        throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", matches.size(), printable(prefix)),
-                    "give more characters of the id; the ids are the folders in " + printable((store / store_layout::kRuns).string()));
-    }
-    const std::string near = did_you_mean(prefix, ids);
-    throw Error(ExitCode::Usage,
-                fmt::format("'{}' is neither a run in {} nor a file", printable(prefix), printable(store.string())),
-                near.empty() ? "the newest run is " + ids.front() : near);
 }
 
 RunFacts facts_of_record(const std::string& id, const std::string& text) {

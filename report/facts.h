@@ -55,7 +55,7 @@ struct StageFacts {
 
 struct RunFacts {
     std::string id;  // "" if no single run produced all of this (a DAG file)
-    std::string dag, file, version, host;
+    std::string dag, file, version, host, process;
     std::optional<double> wall_time;  // when it began, seconds since 1970
     std::optional<double> seconds;    // nullopt: the record has no end
     int cores = 0;                    // 0: not known
@@ -70,9 +70,6 @@ struct RunFacts {
     [[nodiscard]] const StageFacts* find(const std::string& stage) const;
 };
 
-// The id of the run that starts with `prefix`, or ("") of the newest run that has a record. Throws
-// Error{Usage}.
-[[nodiscard]] std::string find_run(const std::filesystem::path& store, const std::string& prefix, FileSystem& files);
 // From runs/<id>/events.jsonl. `missing` lists damaged and torn lines, which are left out, and an end that never came.
 [[nodiscard]] RunFacts facts_of_run(const std::filesystem::path& store, const std::string& id, FileSystem& files);
 // The same from a record's text.

@@ -7,6 +7,7 @@
 #include <ranges>
 
 #include "commands/shared/output_file.h"
+#include "commands/shared/run_liveness.h"
 #include "commands/shared/session.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/core/json.h"
@@ -14,7 +15,6 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
-#include "pipeline/store/store_lock.h"
 #include "report/document.h"
 #include "report/page.h"
 
@@ -65,19 +65,10 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
 
 bool is_file(const std::string& what) { return std::filesystem::is_regular_file(what); }
 
-// If no process uses the store, a run whose record has no end is dead. If that cannot be determined, it may be alive.
-bool may_be_alive(const std::filesystem::path& store_folder) {
-    try {
-        return StoreLock::is_used(store_folder);
-    } catch (const FileError&) {
-        return true;
-    }
-}
-
 // Marks stages that were killed or stopped, with the position from which the next run would resume.
 void mark_interrupted(RunFacts& run, OpenStore& open) {
-    const bool dead = !run.seconds && !run.damaged && !may_be_alive(open.folder());  // damaged: its end may be among the damaged lines
-    if (dead) run.missing.emplace_back("the run was interrupted: no run is using this store now");
+    const bool dead = !run.seconds && !run.damaged && !may_be_running(run.process, open.folder());  // damaged: its end may be among the damaged lines
+    if (dead) run.missing.emplace_back("the run was interrupted: its process is gone");
     for (StageFacts& stage : run.stages) {
         const bool was_killed = dead && stage.outcome == "unfinished";
         if (!was_killed && stage.outcome != "stopped") continue;
@@ -91,6 +82,7 @@ void mark_interrupted(RunFacts& run, OpenStore& open) {
 
 RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     if (is_file(what)) return facts_of_dag(what, options);
+    if (what.find('/') != what.npos || what.ends_with(".yaml")) throw Error(ExitCode::Usage, fmt::format("there is no file '{}'", printable(what)));
     OpenStore open(options.store.store, Access::ReadOnly);
     RunFacts run = facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
     mark_interrupted(run, open);

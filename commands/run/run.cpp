@@ -167,7 +167,7 @@ ExitCode run(RunOptions options) {
     if (!options.sweep.csv.empty())
         csv.emplace(options.sweep.csv, "the sweep's points", "--csv", ProtectedFiles{.files = files_of(dag), .store = open.folder()});
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
-    const RunInfo info{new_run_id(), SATDL_VERSION, session.machine().cores};
+    const RunInfo info = session.info_of_run(new_run_id());
     const auto display = display_on_stdout(display_mode(options), info, *clock);
     const RunFolders folders{open.folder(), options.store.results_folder()};
     const auto record = run_record(folders, info, open.files(), open.index(), open.store(), *display);

@@ -13,11 +13,14 @@ void add_graph_command(Command& program);
 void add_explain_command(Command& program);
 void add_ls_command(Command& program);
 void add_show_command(Command& program);
+void add_log_command(Command& program);
 void add_report_command(Command& program);
 void add_stages_command(Command& program);
 void add_data_command(Command& program);
 void add_import_command(Command& program);
 void add_check_determinism_command(Command& program);
+void add_note_command(Command& program);
+void add_rm_command(Command& program);
 void add_cache_command(Command& program);
 void add_selftest_command(Command& program);
 

@@ -13,6 +13,7 @@
 #include "pipeline/plan/placement.h"
 #include "pipeline/store/remembered_array_types.h"
 #include "pipeline/store/layout.h"
+#include "pipeline/store/process_mark.h"
 
 namespace satdl {
 
@@ -120,6 +121,15 @@ std::filesystem::path Session::work_folder() const {
 OpenStore& Session::open() {
     SATDL_CHECK(open_ != nullptr, "a session without a store opens none");
     return *open_;
+}
+
+RunInfo Session::info_of_run(std::string id) const {
+    RunInfo info{.id = std::move(id), .version = SATDL_VERSION, .cores = machine_.cores};
+    info.process = name_with_process("satdl", 0);
+    info.profile = settings_.profile;
+    for (const Override& given : settings_.set) info.set.emplace_back(given.name, given.value());
+    info.params = source_.parameters(settings_);
+    return info;
 }
 
 Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {

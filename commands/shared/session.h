@@ -13,6 +13,7 @@
 #include "pipeline/catalog/library_loader.h"
 #include "pipeline/plan/cache_view.h"
 #include "pipeline/plan/plan.h"
+#include "pipeline/records/json_events.h"
 #include "pipeline/store/open_store.h"
 #include "pipeline/sweep/sweep.h"
 
@@ -83,6 +84,8 @@ public:
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_, array_type_);
     }
+    // Of a run with these settings.
+    [[nodiscard]] RunInfo info_of_run(std::string id) const;
     // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may
     // compute on a GPU, its library is queried first; from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);

@@ -315,4 +315,22 @@ std::string table_csv(const Table& table) {
     return text;
 }
 
+std::string table_markdown(const Table& table) {
+    std::string text;
+    const auto add_line = [&](const std::vector<std::string>& cells) {
+        text += '|';
+        for (std::size_t column = 0; column < table.columns.size(); ++column) {
+            const std::string cell = column < cells.size() ? printable(cells[column]) : "";
+            text += ' ';
+            for (const char c : cell) text += c == '|' ? std::string("\\|") : std::string(1, c);
+            text += " |";
+        }
+        text += '\n';
+    };
+    add_line(table.columns);
+    add_line(std::vector<std::string>(table.columns.size(), "---"));
+    for (const auto& row : table.rows) add_line(row);
+    return text;
+}
+
 }  // namespace satdl

@@ -32,4 +32,6 @@ namespace satdl {
 [[nodiscard]] std::string table_text(const Table& table, std::optional<int> width = std::nullopt, std::size_t labels = 1);
 [[nodiscard]] std::string table_csv(const Table& table);  // RFC 4180 quoting; header and rows, each ended by \n
 
+[[nodiscard]] std::string table_markdown(const Table& table);  // header, rule, rows; | in a cell is escaped
+
 }  // namespace satdl

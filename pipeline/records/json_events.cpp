@@ -36,6 +36,12 @@ std::string host_name() {
     return gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
+Json by_name(const RunInfo::Values& values) {
+    Json json = Json::object();
+    for (const auto& [name, value] : values) json[name] = Json::parse(value.canonical());
+    return json;
+}
+
 }  // namespace
 
 double wall_time() {
@@ -58,6 +64,10 @@ void JsonEvents::run_started(const Dag& dag, const Plan& plan) {
     json["version"] = info_.version;
     json["host"] = host_name();
     if (info_.cores > 0) json["cores"] = info_.cores;
+    if (!info_.process.empty()) json["process"] = info_.process;
+    if (!info_.profile.empty()) json["profile"] = info_.profile;
+    json["set"] = by_name(info_.set);
+    json["params"] = by_name(info_.params);
     planned_.clear();
     for (const auto& planned : plan.nodes) planned_.push_back(planned.node);
     sink_(dump_json(json), false);

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "pipeline/core/config_value.h"
 #include "pipeline/run/observer.h"
 
 namespace satdl {
@@ -13,11 +15,17 @@ namespace satdl {
 // Seconds since 1970, to the millisecond: `wall_time` of every event.
 [[nodiscard]] double wall_time();
 
-// Identifies a run; part of its first event.
+// A run, and what was asked of it: its first event.
 struct RunInfo {
+    using Values = std::vector<std::pair<std::string, ConfigValue>>;
+
     std::string id;       // see new_run_id()
     std::string version;  // of satdl
     int cores = 0;        // of the machine; 0: not known
+    std::string process{};  // name_with_process(), so that others can tell whether it still lives; "": not known
+    std::string profile{};
+    Values set{};     // what the command line gave, by parameter
+    Values params{};  // the DAG's parameters as they were in this run, "train.epochs"; a sweep's points have their own
 };
 
 // UTC to the microsecond and the process: sorts by time. "20261124T031731.123456-4711"

@@ -83,6 +83,28 @@ std::vector<std::string> recorded_runs(const fs::path& store_folder, FileSystem&
     return ids;
 }
 
+std::string find_run(const fs::path& store_folder, const std::string& prefix, FileSystem& files) {
+    const std::vector<std::string> ids = recorded_runs(store_folder, files);
+    if (ids.empty()) {
+        throw Error(ExitCode::Usage, fmt::format("there are no run records in {}", printable(store_folder.string())),
+                    "`satdl run DAG` creates one; use --store for another store");
+    }
+    if (prefix.empty()) return ids.front();
+    std::vector<std::string> matches;
+    for (const auto& id : ids) {
+        if (id == prefix) return id;
+        if (id.starts_with(prefix)) matches.push_back(id);
+    }
+    if (matches.size() == 1) return matches.front();
+    if (matches.size() > 1) {
+        throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", matches.size(), printable(prefix)),
+                    "give more characters of the id; `satdl log` lists the runs");
+    }
+    const auto near = nearest(prefix, ids);
+    throw Error(ExitCode::Usage, fmt::format("'{}' is no run in {}", printable(prefix), printable(store_folder.string())),
+                near ? fmt::format("did you mean '{}'?", *near) : fmt::format("the newest run is {}; `satdl log` lists them", ids.front()));
+}
+
 std::string with_check(std::string_view event, std::string_view name) {
     event.remove_suffix(1);  // its brace
     return std::string(event) + check_of(event, name);

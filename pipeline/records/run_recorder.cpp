@@ -4,15 +4,21 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/logger.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "pipeline/core/json.h"
+#include "pipeline/network/metric_names.h"
 #include "pipeline/records/link_files.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/results_folders.h"
 #include "pipeline/sweep/sweep.h"
+#include "pipeline/sweep/sweep_summary.h"
 
 namespace satdl {
 
@@ -27,11 +33,15 @@ Digest state_digest(const Dag& dag, const RunResult& result) {
     }
     return sha.finish();
 }
+bool has_metrics(const Node& node) {
+    return std::ranges::any_of(node.stage->description.outputs, [](const PortDescription& port) { return port.kind == PortKind::Metrics; });
+}
+
 constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()
 
 class RunRecord final : public Observer {
 public:
-    RunRecord(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store, Observer& warnings)
+    RunRecord(RunFolders folders, RunInfo info, FileSystem& files, Index& index, Store& store, Observer& warnings)
         : folders_(std::move(folders)),
           id_(info.id),
           record_(record_path(folders_.store, id_)),
@@ -85,6 +95,7 @@ public:
 
     void run_finished(const Dag& dag, const RunResult& result) override {
         bring_up_to_date(dag, result);
+        if (opened_ && !sweeping_) guarded([&] { write_event(metrics_event(dag, result), false); });
         events_.run_finished(dag, result);
         if (opened_) {
             log(spdlog::level::info, fmt::format("run finished in {:.3f} s", result.seconds));
@@ -103,6 +114,7 @@ public:
 
     // A sweep gets a record although it may run no stage.
     void sweep_started(const Sweep& sweep, const Workload& workload) override {
+        sweeping_ = true;  // its event `sweep` has the metrics of each point
         open(sweep.dag);
         events_.sweep_started(sweep, workload);
     }
@@ -141,6 +153,29 @@ private:
 
     void log(spdlog::level::level_enum level, const std::string& message) {
         if (log_) log_->log(level, printable(message));
+    }
+
+    // What the run came to, so that a list of runs needs no artifacts. `main`: the metrics of the stages that no other stage of the run reads.
+    std::string metrics_event(const Dag& dag, const RunResult& result) const {
+        std::set<NodeId> read;
+        for (const auto& node : result.nodes)
+            for (const Input& input : dag.nodes[node.node].inputs) read.insert(input.from);
+        Json metrics = Json::object(), main = Json::array();
+        for (const auto& node : result.nodes) {
+            if (!node.key || !succeeded(node.state) || !node.not_kept.empty() || !has_metrics(dag.nodes[node.node])) continue;
+            const auto header = store_.header(*node.key);
+            if (!header) continue;
+            const std::vector<std::string> columns = metric_columns(dag.nodes[node.node].name, header->metrics);
+            auto column = columns.begin();
+            for (const auto& [port, values] : header->metrics) {
+                for (const auto& [name, value] : values) {
+                    metrics[*column] = value;
+                    if (!read.contains(node.node) && !is_detail(name)) main.push_back(*column);
+                    ++column;
+                }
+            }
+        }
+        return dump_json({{"event", "metrics"}, {"wall_time", wall_time()}, {"metrics", std::move(metrics)}, {"main", std::move(main)}});
     }
 
     // Updates the links to the artifacts and the history of the stages.
@@ -197,19 +232,20 @@ private:
     const std::filesystem::path record_;
     FileSystem& files_;
     Index& index_;
-    const Store& store_;
+    Store& store_;
     Observer& warnings_;
     JsonEvents events_;
     std::vector<std::string> waiting_;  // events, until the folder is there
     std::vector<NodeResult> reused_early_;
     std::unique_ptr<spdlog::logger> log_;
     bool opened_ = false;
+    bool sweeping_ = false;
     bool warned_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index, const Store& store,
+std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index, Store& store,
                                      Observer& warnings) {
     return std::make_unique<RunRecord>(std::move(folders), std::move(info), files, index, store, warnings);
 }

@@ -25,6 +25,6 @@ struct RunFolders {
 // The record of a run; also updates the index's history and the links below `results`. A record that cannot be
 // written never fails a run: `warnings` gets one warning.
 [[nodiscard]] std::unique_ptr<Observer> run_record(RunFolders folders, RunInfo info, FileSystem& files, Index& index,
-                                                   const Store& store, Observer& warnings);
+                                                   Store& store, Observer& warnings);
 
 }  // namespace satdl

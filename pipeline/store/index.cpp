@@ -59,10 +59,13 @@ std::string fields_of(const FileStamp& identity) {
     return text;
 }
 
-// No path: those are absolute.
+// Neither this nor a run summary's is a path: those are absolute.
 std::string array_type_name(const Digest& content, const std::string& array) {
     return fmt::format("array type {} {}", content.hex(), array);
 }
+
+// 1: the format of run_summary.h.
+std::string run_name(const std::string& run) { return "run summary 1 " + run; }
 
 std::string history_name(const std::string& dag, const std::string& stage) {
     std::string name;
@@ -156,6 +159,21 @@ void Index::put_array_type(const Digest& content, const std::string& name, const
     add_field(fields, name_of(type.dtype));
     for (const std::int64_t extent : type.shape) add_field(fields, std::to_string(extent));
     file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Files, array_type_name(content, name), fields); });
+}
+
+std::optional<std::string> Index::run_summary(const std::string& run, const FileStamp& record) {
+    const std::string expected = fields_of(record);
+    return file_->access([&](IndexDatabase& file) -> std::optional<std::string> {
+        const auto row = file.get(IndexDatabase::IndexTable::Files, run_name(run));
+        if (!row || !row->starts_with(expected)) return std::nullopt;
+        return std::string(Fields(std::string_view(*row).substr(expected.size())).next());
+    });
+}
+
+void Index::put_run_summary(const std::string& run, const FileStamp& record, const std::string& summary) {
+    std::string fields = fields_of(record);
+    add_field(fields, summary);
+    file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Files, run_name(run), fields); });
 }
 
 std::optional<StageHistory> Index::history(const std::string& dag, const std::string& stage) {

@@ -1,5 +1,5 @@
 // What can be looked up quickly, in SQLite: which artifacts exist, digests of source files with what stat said of them, what their headers
-// say, the history of stages. Disposable: deleted or damaged, it is rebuilt from the artifacts and the run records.
+// say, the history of stages, summaries of runs. Disposable: deleted or damaged, it is rebuilt from the artifacts and the run records.
 //
 // SQLite: rollback journal, synchronous FULL; its WAL mode has a corrupting race before 3.51.3, and Debian has 3.40.1.
 // A no-op run writes nothing here, and the file is made by the first write. Nothing here ever fails: where the file cannot
@@ -58,6 +58,10 @@ public:
     // Of the array `name` in a source file with this content.
     [[nodiscard]] std::optional<ArrayType> array_type(const Digest& content, const std::string& name);
     void put_array_type(const Digest& content, const std::string& name, const ArrayType& type);
+
+    // What run_summary.h makes of the run's record, whose file has this stamp.
+    [[nodiscard]] std::optional<std::string> run_summary(const std::string& run, const FileStamp& record);
+    void put_run_summary(const std::string& run, const FileStamp& record, const std::string& summary);
 
     [[nodiscard]] std::optional<StageHistory> history(const std::string& dag, const std::string& stage);
     void put_history(const std::string& dag, const std::string& stage, const StageHistory& history);

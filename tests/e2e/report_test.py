@@ -92,7 +92,7 @@ class Command(satdl.Case):
         self.assertIn("there are no run records", self.err)
         self.call("run", self.dag, "-q")
         self.call("report", "no-such-run", code=2)
-        self.assertIn("'no-such-run' is neither a run", self.err)
+        self.assertIn("'no-such-run' is no run", self.err)
         self.assertIn(self.runs()[0], self.err)
         self.call("report", "-o", "nowhere/report.html", code=2)
         self.assertIn("cannot write the report to nowhere/report.html: No such file or directory", self.err)

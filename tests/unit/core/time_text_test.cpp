@@ -16,3 +16,13 @@ TEST_CASE("A stamp has all digits of its microseconds, so that stamps sort as th
     CHECK(utc_stamp(1'764'000'000'000'042) == "20251124T160000.000042");
     CHECK(utc_stamp(1'764'000'000'999'999) < utc_stamp(1'764'000'001'000'000));
 }
+
+TEST_CASE("An age is told in its greatest unit") {
+    CHECK(age_text(-5) == "now");
+    CHECK(age_text(59) == "now");
+    CHECK(age_text(60) == "1 minute ago");
+    CHECK(age_text(7199) == "1 hour ago");
+    CHECK(age_text(2 * 86400) == "2 days ago");
+    CHECK(age_text(14 * 86400) == "2 weeks ago");
+    CHECK(age_text(800 * 86400) == "2 years ago");
+}

@@ -152,3 +152,8 @@ TEST_CASE("CSV quotes what holds commas, quotes or ends of lines") {
     const Table table{.title = {}, .columns = {"a", "b"}, .rows = {{"1,2", "say \"x\""}, {"l1\nl2", "plain"}}, .notes = {}};
     CHECK(table_csv(table) == "a,b\n\"1,2\",\"say \"\"x\"\"\"\n\"l1\nl2\",plain\n");
 }
+
+TEST_CASE("a table in Markdown has a rule below its header, and no cell ends one") {
+    const Table table{.title = "t", .columns = {"a", "b"}, .rows = {{"1|2", "x"}, {"only"}}, .notes = {}};
+    CHECK(table_markdown(table) == "| a | b |\n| --- | --- |\n| 1\\|2 | x |\n| only |  |\n");
+}
