@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands/inspect/artifact_reference.h"
 #include "commands/inspect/show_images.h"
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
@@ -29,49 +30,6 @@ struct ShowOptions {
 };
 
 constexpr std::int64_t kFewValues = 10;
-constexpr std::size_t kShortestKey = 6;
-
-// What the argument of the command refers to.
-struct ArtifactRef {
-    std::string stage;  // "" if it was found by its path or key
-    std::filesystem::path path;
-    std::string tensor;  // "" = all; else a port or port/name
-};
-
-std::optional<ArtifactRef> found_by_key(const std::string& what, OpenStore& open) {
-    if (what.size() < kShortestKey || what.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
-    std::vector<Digest> keys;
-    for (const auto& key : open.store().keys()) {
-        if (key.hex().starts_with(what)) keys.push_back(key);
-    }
-    if (keys.empty()) return std::nullopt;
-    if (keys.size() > 1)
-        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), "give more digits");
-    return ArtifactRef{{}, open.store().path_of(keys.front()), {}};
-}
-
-Error leads_nowhere(const fs::path& link) {
-    return Error(ExitCode::Usage, fmt::format("'{}' leads nowhere: its artifact is gone from the store", printable(link.string())),
-                 "a run of the DAG makes it again");
-}
-
-ArtifactRef found_by_stage(const std::string& what, const ResultLinks& results, FileSystem& files) {
-    const std::size_t slash = what.find('/');
-    ArtifactRef found{what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
-    found.path = results.path_of(found.stage);
-    const bool is_named = fs::exists(fs::symlink_status(found.path));
-    if (is_named && !is_artifact_link(found.path))
-        throw Error(ExitCode::Usage, fmt::format("'{}' is not a link that satdl made, so there is none to the artifact of {}",
-                                                 printable(found.path.string()), printable(found.stage)),
-                    "move it away and run the DAG, or show the file by its path");
-    if (files.stamp(found.path)) return found;
-    if (is_named) throw leads_nowhere(found.path);
-    const auto names = results.names();
-    throw Error(
-        ExitCode::Usage,
-        fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results.dag()), printable(found.stage)),
-        did_you_mean(found.stage, names));
-}
 
 // The requested tensors.
 std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std::string& wanted) {
@@ -138,40 +96,19 @@ std::string drawn_tensors(const ArtifactHeader& header, const StageOutput& outco
     return text;
 }
 
-// A file that the user named may never have been an artifact, and no run recomputes it: then the hint is another one.
-ArtifactHeader header_of(const ArtifactRef& found, bool by_path, FileSystem& files) {
-    try {
-        return read_header(files, found.path);
-    } catch (const DamagedArtifact& error) {
-        if (!by_path) throw;
-        throw Error(ExitCode::Store, error.diagnostics().front().message,
-                    "if satdl did not write this HDF5 file, show it with h5dump, and read it into a DAG with `kind: read`");
-    }
-}
-
 ExitCode show(const ShowOptions& options) {
     if (options.json && options.images > 0)
         throw Error(ExitCode::Usage, "--images cannot be combined with --json", "leave one of them out");
     check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     FileSystem& files = open.files();
-    std::optional<ResultLinks> results;
-    ArtifactRef found;
-    const bool by_path = fs::is_regular_file(options.what);
-    if (!by_path && is_artifact_link(options.what)) throw leads_nowhere(options.what);
-    if (by_path) {
-        found.path = options.what;
-    } else if (const auto by_key = found_by_key(options.what, open)) {
-        found = *by_key;
-    } else {
-        results.emplace(options.store.results_folder(), options.dag_name, files);
-        found = found_by_stage(options.what, *results, files);
-    }
+    ArtifactReferences references(options.store, options.dag_name, open);
+    const ArtifactRef found = references.find(options.what);
 
     ArtifactView view;
     view.stage = found.stage;
     view.path = found.path;
-    view.header = header_of(found, by_path, files);
+    view.header = header_of(found, files);
     const MappedFile mapped = files.map(found.path);
     verify_artifact(view.header, mapped.bytes, found.path);
     const StageOutput outcome = view_artifact(view.header, mapped);
@@ -183,7 +120,7 @@ ExitCode show(const ShowOptions& options) {
         view.tensors.push_back(tensor_view(record, view.header, outcome));
     }
     add_history(view, outcome);
-    if (results) add_origins(view, results->stages());
+    if (const auto& results = references.results()) add_origins(view, results->stages());
     std::vector<std::string> damaged;
     view.made = find_producer(open.folder(), view.header.key, files, damaged);
     for (const std::string& one : damaged) print_warning(one + "; ignored");
@@ -204,10 +141,11 @@ void add_show_command(Command& program) {
         "  satdl show m1                       the artifact of a stage of the last DAG\n"
         "  satdl show m1/model/conv_1.weight   one tensor\n"
         "  satdl show noisy@train --images 8   draw its first images in the terminal\n"
+        "  satdl show 20261124T031731:m1       that of an earlier run (satdl log)\n"
         "  satdl show results/full/m1.h5       an artifact by its path\n"
         "  satdl show 3f9a52c0                 ... or by the first digits of its key",
         [](Command& command, ShowOptions& options) {
-            command.add_option("what", options.what, "STAGE, STAGE/PORT, STAGE/PORT/NAME, a file, or a key").required().type_name("WHAT");
+            command.add_option("what", options.what, kArtifactReference).required().type_name("WHAT");
             command.add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
                 .type_name("NAME");
             command.add_option("--images", options.images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")

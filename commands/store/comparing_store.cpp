@@ -2,17 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 
-#include "commands/shared/tensor_statistics.h"
+#include "commands/shared/element_difference.h"
 
 namespace satdl {
 
 namespace {
 
-// Bits decide: two zeros of different sign, or two different NaNs, count as different.
 void compare_elements(const Array& a, const Array& b, TensorDifference& difference) {
     difference.count = a.count();
     if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
@@ -20,14 +17,9 @@ void compare_elements(const Array& a, const Array& b, TensorDifference& differen
         difference.max = std::numeric_limits<double>::infinity();
         return;
     }
-    const std::size_t width = size_of(a.dtype());
-    const auto first = numbers_of(a), second = numbers_of(b);
-    for (std::size_t i = 0; i < first.size(); ++i) {
-        if (std::ranges::equal(a.bytes().subspan(i * width, width), b.bytes().subspan(i * width, width))) continue;
-        ++difference.elements;
-        const double apart = std::abs(first[i] - second[i]);
-        difference.max = std::max(difference.max, std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart);
-    }
+    const ElementDifference apart = elements_apart(a, b);
+    difference.elements = apart.differing;
+    difference.max = apart.max;
 }
 
 }  // namespace

@@ -96,9 +96,9 @@ class Case(unittest.TestCase):
         out, _ = process.communicate(timeout=60)
         return process.returncode, [json.loads(line) for line in (*lines, *out.decode().splitlines())]
 
-    def document(self, *arguments):
+    def document(self, *arguments, code=0):
         """What a command prints with --json."""
-        return json.loads(self.call(*arguments, "--json"))
+        return json.loads(self.call(*arguments, "--json", code=code))
 
     def objects(self, store=".satdl"):
         """Key -> bytes of every artifact."""

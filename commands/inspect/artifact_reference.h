@@ -1,0 +1,47 @@
+// What an argument of `satdl show` and `satdl diff` names.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "commands/shared/result_links.h"
+#include "commands/shared/session.h"
+
+namespace satdl {
+
+// For --help.
+inline constexpr const char* kArtifactReference = "STAGE, STAGE/PORT, STAGE/PORT/NAME, RUN:STAGE, a file, or a key";
+
+struct ArtifactRef {
+    std::string stage;  // "" if it was found by its path or key
+    std::filesystem::path path;
+    std::string tensor;  // "" = all; else a port or port/name
+    bool is_file = false;  // named by its path: perhaps not of this store, nor of satdl
+};
+
+class ArtifactReferences {
+public:
+    // `dag`: whose stages are meant; "": those of the one that ran last. `open` must outlive it.
+    ArtifactReferences(const StoreOptions& store, std::string dag, OpenStore& open) : options_(store), dag_(std::move(dag)), open_(open) {}
+
+    // Throws Error{Usage} if there is no such artifact.
+    [[nodiscard]] ArtifactRef find(const std::string& what);
+    // Of the DAG whose stages are meant, once find() has found one of them.
+    [[nodiscard]] const std::optional<ResultLinks>& results() const { return results_; }
+
+private:
+    [[nodiscard]] std::optional<ArtifactRef> by_key(const std::string& what);
+    [[nodiscard]] std::optional<ArtifactRef> by_run(const std::string& what);
+    [[nodiscard]] ArtifactRef by_stage(const std::string& what);
+
+    const StoreOptions options_;
+    const std::string dag_;
+    OpenStore& open_;
+    std::optional<ResultLinks> results_;
+};
+
+// Throws DamagedArtifact, with a hint of its own if the user named a file: that may never have been an artifact, and no run makes it again.
+[[nodiscard]] ArtifactHeader header_of(const ArtifactRef& found, FileSystem& files);
+
+}  // namespace satdl

@@ -1,0 +1,28 @@
+// Why two artifacts differ: the parameters, files and versions in which their recipes, and those of what they were made of, differ.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/store/open_store.h"
+
+namespace satdl {
+
+struct DiffCause {
+    Digest key;         // of the second artifact of the pair that differs in itself
+    std::string stage;  // its name in a record, else its kind
+    std::string part;   // of its recipe: "param noise_factor"
+    std::string text;   // "noise_factor: 0.4 -> 0.2"
+};
+
+// From the roots on: an input that differs is followed back to the artifact that has it, as far as the store has one. Empty if the recipes
+// are equal.
+[[nodiscard]] std::vector<DiffCause> causes_of(const Recipe& first, const Recipe& second, OpenStore& open);
+
+// The first artifact with a port of this content, as its key and that port's name; nullopt if the store has none.
+[[nodiscard]] std::optional<std::pair<Digest, std::string>> artifact_with(const Digest& content, Store& store);
+
+}  // namespace satdl
