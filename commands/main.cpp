@@ -101,6 +101,7 @@ int run_command_line(int argc, char** argv) {
     satdl::add_ls_command(program);
     satdl::add_show_command(program);
     satdl::add_diff_command(program);
+    satdl::add_export_command(program);
     satdl::add_log_command(program);
     satdl::add_report_command(program);
     satdl::add_stages_command(program);

@@ -32,16 +32,17 @@ std::string compressed(const std::string& plain) {
 
 }  // namespace
 
-std::string png_of(std::span<const std::uint8_t> pixels, std::uint32_t width, std::uint32_t height) {
-    SATDL_CHECK(width > 0 && height > 0 && pixels.size() == std::size_t{width} * height, "a picture of another size");
+std::string png_of(std::span<const std::uint8_t> pixels, std::uint32_t width, std::uint32_t height, std::uint32_t channels) {
+    const std::size_t row = std::size_t{width} * channels;
+    SATDL_CHECK(row > 0 && height > 0 && pixels.size() == row * height && (channels == 1 || channels == 3), "a picture of another size");
     std::string header;
     add_number(header, width);
     add_number(header, height);
-    header += {'\x08', '\0', '\0', '\0', '\0'};  // 8 bits, grey; deflate, the usual filters, not interlaced
+    header += {'\x08', channels == 1 ? '\0' : '\2', '\0', '\0', '\0'};  // 8 bits, grey or RGB; deflate, the usual filters, not interlaced
     std::string rows;
     for (std::uint32_t y = 0; y < height; ++y) {
         rows += '\0';  // no filter
-        rows.append(reinterpret_cast<const char*>(pixels.data()) + std::size_t{y} * width, width);
+        rows.append(reinterpret_cast<const char*>(pixels.data()) + y * row, row);
     }
     std::string file = "\x89PNG\r\n\x1a\n";
     add_chunk(file, "IHDR", header);

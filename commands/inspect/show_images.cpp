@@ -15,37 +15,6 @@ namespace satdl {
 
 namespace {
 
-struct Images {
-    std::int64_t all = 0;  // of the tensor
-    std::vector<Picture> drawn;
-    double black = 0, white = 1;
-};
-
-Images images_of(const Array& array, std::int64_t count) {
-    const Shape& shape = array.shape();
-    const std::int64_t channels = shape.size() == 4 ? shape[1] : 1, height = shape[shape.size() - 2], width = shape.back();
-    const int in_one = channels == 3 ? 3 : 1;
-    Images images{.all = shape[0] * channels / in_one, .drawn = {}};
-    const std::int64_t size = in_one * height * width, wanted = std::min(count, images.all);
-    const Array first(array.dtype(), {wanted, size}, array.bytes().first(static_cast<std::size_t>(wanted * size) * size_of(array.dtype())),
-                      array.owner());
-    const std::vector<double> numbers = numbers_of(first);
-    double min = INFINITY, max = -INFINITY;
-    for (const double number : numbers) {
-        if (std::isfinite(number)) min = std::min(min, number), max = std::max(max, number);
-    }
-    if (min < 0 || max > 1) images.black = min + 0.0, images.white = max + 0.0;  // no -0
-    const double range = images.white > images.black ? images.white - images.black : 1;
-    for (std::int64_t i = 0; i < wanted; ++i) {
-        Picture& picture = images.drawn.emplace_back(Picture{in_one, static_cast<int>(height), static_cast<int>(width), {}});
-        for (std::int64_t k = i * size; k < (i + 1) * size; ++k) {
-            const double share = (numbers[static_cast<std::size_t>(k)] - images.black) / range;
-            picture.values.push_back(std::isnan(share) ? 0 : static_cast<float>(std::clamp(share, 0.0, 1.0)));
-        }
-    }
-    return images;
-}
-
 // The terminal's graphics protocol (sw.kovidgoyal.net/kitty/graphics-protocol): pixels as base64, in pieces of 4096. q=2: no answer,
 // which would arrive as if it were typed.
 std::string kitty_text(const Montage& montage) {
@@ -77,13 +46,38 @@ bool has_images(const Shape& shape) {
     return (shape.size() == 3 || shape.size() == 4) && std::ranges::all_of(shape, [](std::int64_t extent) { return extent > 0; });
 }
 
+ImageSet images_of(const Array& array, std::int64_t count) {
+    const Shape& shape = array.shape();
+    const std::int64_t channels = shape.size() == 4 ? shape[1] : 1, height = shape[shape.size() - 2], width = shape.back();
+    const int in_one = channels == 3 ? 3 : 1;
+    ImageSet images{.all = shape[0] * channels / in_one, .pictures = {}};
+    const std::int64_t size = in_one * height * width, wanted = std::min(count, images.all);
+    const Array first(array.dtype(), {wanted, size}, array.bytes().first(static_cast<std::size_t>(wanted * size) * size_of(array.dtype())),
+                      array.owner());
+    const std::vector<double> numbers = numbers_of(first);
+    double min = INFINITY, max = -INFINITY;
+    for (const double number : numbers) {
+        if (std::isfinite(number)) min = std::min(min, number), max = std::max(max, number);
+    }
+    if (min < 0 || max > 1) images.black = min + 0.0, images.white = max + 0.0;  // no -0
+    const double range = images.white > images.black ? images.white - images.black : 1;
+    for (std::int64_t i = 0; i < wanted; ++i) {
+        Picture& picture = images.pictures.emplace_back(Picture{in_one, static_cast<int>(height), static_cast<int>(width), {}});
+        for (std::int64_t k = i * size; k < (i + 1) * size; ++k) {
+            const double share = (numbers[static_cast<std::size_t>(k)] - images.black) / range;
+            picture.values.push_back(std::isnan(share) ? 0 : static_cast<float>(std::clamp(share, 0.0, 1.0)));
+        }
+    }
+    return images;
+}
+
 std::string images_text(const std::string& name, const Array& array, std::int64_t count, Drawing drawing, int columns) {
-    const Images images = images_of(array, count);
+    const ImageSet images = images_of(array, count);
     std::string text = fmt::format("{}  {} {}: {} of {} image{}\n", printable(name), name_of(array.dtype()), shape_text(array.shape()),
-                                   images.drawn.size(), images.all, images.all == 1 ? "" : "s");
+                                   images.pictures.size(), images.all, images.all == 1 ? "" : "s");
     if (images.black != 0 || images.white != 1)
         text += fmt::format("scaled: black is {:.6g}, white {:.6g}\n", images.black, images.white);
-    const Montage montage(images.drawn, columns);
+    const Montage montage(images.pictures, columns);
     return text + (drawing == Drawing::Kitty ? kitty_text(montage) : satdl::drawn(montage, drawing));
 }
 

@@ -14,6 +14,7 @@ void add_explain_command(Command& program);
 void add_ls_command(Command& program);
 void add_show_command(Command& program);
 void add_diff_command(Command& program);
+void add_export_command(Command& program);
 void add_log_command(Command& program);
 void add_report_command(Command& program);
 void add_stages_command(Command& program);

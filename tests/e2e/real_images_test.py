@@ -66,6 +66,20 @@ stages:
         self.assertRegex(self.call("show", "pets"), r"2\s+dog\s+1")
         self.assertEqual(self.read("limit=3")[1], [0, 1, 2])
 
+    def test_images_are_exported_as_a_grid_with_black_lines_between_them(self):
+        images, _, _ = self.read()
+        self.call("run", self.dag)
+        self.call("export", "unit", "grid.png", "--images", "3")
+        grid = numpy.zeros((8 + 1 + 8, 6 + 1 + 6, 3), "uint8")
+        for image, (top, left) in zip(images, [(0, 0), (0, 7), (9, 0)]):
+            grid[top:top + 8, left:left + 6] = image.transpose(1, 2, 0)
+        # Read back as a stage reads it.
+        self.save("grids/one/grid.png", (self.folder / "grid.png").read_bytes())
+        self.write("back.yaml", "name: back\nstages:\n  grid: {kind: read_images, folder: grids}\n")
+        self.call("run", "back.yaml")
+        with h5py.File(self.folder / "results/back/grid.h5") as file:
+            numpy.testing.assert_array_equal(file["images"][0].transpose(1, 2, 0), grid)
+
     def test_the_stage_runs_again_if_a_file_is_edited_added_or_renamed_and_only_then(self):
         self.assertEqual(self.ran(self.dag), {"pets", "unit"})
         self.save("pets/.DS_Store", b"x")
