@@ -205,9 +205,12 @@ struct StageDescription {
     std::optional<LossRule> loss{};
     // The last bits of its results depend on the LibTorch version, the CPU's vector instructions and `threads`.
     bool numeric = false;
-    // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs.
+    // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs + per_output_byte * bytes of outputs, as far as
+    // the plan knows them; and what the network needs that it trains or applies, if a parameter says to how many samples at a time.
     std::int64_t memory_fixed_bytes = 16 << 20;
     double memory_per_input_byte = 1.0;
+    double memory_per_output_byte = 0;
+    std::string batch_size{};  // parameter, an integer; or ""
 
     [[nodiscard]] const PortDescription* input(std::string_view name) const;
     [[nodiscard]] const PortDescription* output(std::string_view name) const;

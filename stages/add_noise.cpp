@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <limits>
 #include <span>
 
@@ -18,9 +21,26 @@
 namespace satdl::stages {
 namespace {
 
-constexpr std::int64_t kGrain = 1 << 14;  // elements; even, for normal numbers come in pairs
+constexpr std::int64_t kChunk = 1024;  // elements whose noise is made at a time; even, for normal numbers come in pairs
+constexpr std::int64_t kGrain = 16 * kChunk;
 
-float noisy(float x, double noise) { return static_cast<float>(std::clamp(x + noise, 0.0, 1.0)); }
+// As std::clamp, whose references would keep the loop over it from being vectorised.
+float noisy(float x, double noise) {
+    const double moved = x + noise, raised = moved < 0.0 ? 0.0 : moved;
+    return static_cast<float>(1.0 < raised ? 1.0 : raised);
+}
+
+void add(std::span<const float> images, std::span<const double> noise, double factor, std::span<float> to) {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] = noisy(images[i], factor * noise[i]);
+}
+
+// Whether one lies outside 0 to 1, or is a NaN or -0. On bits, and without an early end: this way it is vectorised.
+bool may_be_beyond(std::span<const float> images) {
+    constexpr auto kOne = std::bit_cast<std::uint32_t>(1.0F);
+    std::uint32_t borrowed = 0;
+    for (const float x : images) borrowed |= (kOne - std::bit_cast<std::uint32_t>(x)) | std::bit_cast<std::uint32_t>(x);
+    return borrowed >> 31 != 0;
+}
 
 // What clipping would make 0 or 1 even without noise.
 void warn_of_range(std::span<const float> images, StageContext& context) {
@@ -43,14 +63,17 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     FreshArray result(DType::Float32, images.shape());
     const std::span<const float> from = images.values<float>();
     const std::span<float> to = result.values<float>();
-    warn_of_range(from, context);
+    std::atomic<bool> beyond = false;
     parallel_ranges(images.count(), kGrain, context.threads(), [&](std::int64_t first, std::int64_t last) {
-        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); i += 2) {
-            const auto [even, odd] = stream.normal_pair(i / 2);
-            to[i] = noisy(from[i], factor * even);
-            if (i + 1 < static_cast<std::size_t>(last)) to[i + 1] = noisy(from[i + 1], factor * odd);
+        std::array<double, kChunk> noise;
+        for (std::int64_t begin = first; begin < last; begin += kChunk) {
+            const auto place = static_cast<std::size_t>(begin), count = static_cast<std::size_t>(std::min(kChunk, last - begin));
+            stream.fill_normal(place, std::span(noise).first(count));
+            add(from.subspan(place, count), noise, factor, to.subspan(place, count));
+            if (may_be_beyond(from.subspan(place, count))) beyond = true;
         }
     });
+    if (beyond) warn_of_range(from, context);
     Array with_noise = std::move(result).finish();
     warn_of_not_finite(with_noise, "images", context);
     return {.outputs = {{"images", one_array(std::move(with_noise))}}, .tables = {}};
@@ -79,7 +102,8 @@ StageEntry add_noise_stage() {
                      {.name = "stream",
                       .fallback = "\"\"",
                       .help =
-                          "any text; a different text gives different noise from the same seed (for training and test images, say)"}},
+                          "any text; a different text gives different noise from the same seed (for training and test images, say)"},
+                     loop_threads_param()},
                 .memory_per_input_byte = 1.0,
             },
         .run = run,

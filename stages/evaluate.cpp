@@ -164,7 +164,7 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .version = 3,
+                .version = 4,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},
@@ -185,8 +185,10 @@ StageEntry evaluate_stage() {
                            device_param()},
                 .loss = LossRule{.loss = "loss", .model = "model", .target = "target"},
                 .numeric = true,
-                .memory_fixed_bytes = 512 << 20,
-                .memory_per_input_byte = 1.0,
+                .memory_fixed_bytes = 256 << 20,
+                .memory_per_input_byte = 0,
+                .memory_per_output_byte = 1.0,
+                .batch_size = "batch_size",
             },
         .run = run_model,
     };

@@ -47,7 +47,7 @@ StageEntry features_stage() {
     return {
         .description = {
             .kind = "features",
-            .version = 2,
+            .version = 3,
             .help = "Compute the output of a model, or of one of its layers, for samples",
             .inputs = {{.name = "model", .kind = PortKind::Model},
                        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images}},
@@ -60,8 +60,10 @@ StageEntry features_stage() {
                         .help = "number of threads; changes the last bits"},
                        precision_param(), device_param()},
             .numeric = true,
-            .memory_fixed_bytes = 512 << 20,
-            .memory_per_input_byte = 1.0,
+            .memory_fixed_bytes = 256 << 20,
+            .memory_per_input_byte = 0,
+            .memory_per_output_byte = 1.0,
+            .batch_size = "batch_size",
         },
         .run = run,
     };

@@ -55,7 +55,7 @@ StageEntry fine_tune_stage() {
     return {
         .description = {
             .kind = "fine_tune",
-            .version = 3,
+            .version = 4,
             .help = "Train a network that starts with the layers and weights of another model",
             .inputs = inputs(),
             .outputs = training_outputs({.net = "net", .input = "x", .base = "base", .until = "until", .freeze = "freeze"}),
@@ -64,6 +64,7 @@ StageEntry fine_tune_stage() {
             .numeric = true,
             .memory_fixed_bytes = kTrainingMemory,
             .memory_per_input_byte = 0,
+            .batch_size = "batch_size",
         },
         .run = run,
     };

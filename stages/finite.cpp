@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <mutex>
 #include <span>
 
@@ -14,10 +14,11 @@ namespace {
 
 constexpr std::int64_t kGrain = 256;  // samples
 
+// On bits, and without an early end: this way it is vectorised. From infinity's on, adding a one to the exponent carries into the sign bit.
 bool is_finite(std::span<const float> sample) {
-    bool finite = true;
-    for (const float value : sample) finite &= std::isfinite(value);  // no early end: this way it is vectorised
-    return finite;
+    std::uint32_t carried = 0;
+    for (const float value : sample) carried |= (std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu) + 0x00800000u;
+    return carried >> 31 == 0;
 }
 
 }  // namespace

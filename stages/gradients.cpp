@@ -6,15 +6,13 @@
 
 namespace satdl::stages {
 
-Weights clipped(const Clipping& clipping, Weights gradients) {
+std::optional<Weights> clipped(const Clipping& clipping, Weights gradients) {
     if (!clipping.norm && !clipping.value) return gradients;
     const at::NoGradGuard no_grad;
-    double scale = 1;
-    if (clipping.norm) {
-        double squares = 0;
-        for (const at::Tensor& gradient : gradients) squares += gradient.to(at::kDouble).square().sum().item<double>();
-        scale = *clipping.norm / std::max(*clipping.norm, std::sqrt(squares));
-    }
+    double squares = 0;  // of float32 numbers, in float64: finite if they all are
+    for (const at::Tensor& gradient : gradients) squares += gradient.to(at::kDouble).square().sum().item<double>();
+    if (!std::isfinite(squares)) return std::nullopt;
+    const double scale = clipping.norm ? *clipping.norm / std::max(*clipping.norm, std::sqrt(squares)) : 1;
     for (at::Tensor& gradient : gradients) {
         if (scale != 1) gradient = gradient * scale;
         if (clipping.value) gradient = gradient.clamp(-*clipping.value, *clipping.value);

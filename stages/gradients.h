@@ -8,13 +8,14 @@
 
 namespace satdl::stages {
 
-// Both as in Keras (global_clipnorm, clipvalue) and PyTorch (clip_grad_norm_, clip_grad_value_).
+// Both as in Keras (global_clipnorm, clipvalue) and PyTorch (clip_grad_norm_ with error_if_nonfinite, clip_grad_value_).
 struct Clipping {
     std::optional<double> norm{};   // g *= norm / max(norm, |all gradients together|_2)
     std::optional<double> value{};  // each element into [-value, value]
 };
 
-[[nodiscard]] Weights clipped(const Clipping& clipping, Weights gradients);
+// nullopt where they are to be clipped and one is NaN or infinite: it has no direction that a shorter step could take.
+[[nodiscard]] std::optional<Weights> clipped(const Clipping& clipping, Weights gradients);
 
 // The sum of the gradients of batches, each times its samples: that over all their samples is the gradient of the mean
 // loss, as if the batches had been one (batch norm and dropout apart, which see each batch alone).

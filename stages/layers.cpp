@@ -1,6 +1,8 @@
 #include "stages/layers.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "pipeline/core/error.h"
@@ -75,17 +77,25 @@ at::Tensor layer_norm(const LayerNorm& norm, const at::Tensor& x, std::span<at::
     return y.movedim(-1, 1).to(x.scalar_type());
 }
 
+// An element stays where its word of the stream is at least `rate` of 2^32. The words go along the mask's memory, and so along the
+// channels first. The product is rounded once, to what x is: a mask of bfloat16 would hold a rounded 1 / (1 - rate).
 at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass& pass) {
     if (!pass.training || dropout.rate == 0) return x;
-    const at::Tensor mask = at::empty(x.sizes(), at::kFloat);
-    auto* factors = mask.data_ptr<float>();
-    const auto kept = static_cast<float>(dropout.rate < 1 ? 1 / (1 - dropout.rate) : 0);
-    at::parallel_for(0, mask.numel(), 1 << 14, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t i = first; i < last; ++i) {
-            factors[i] = pass.dropout.uniform(static_cast<std::uint64_t>(i)) < dropout.rate ? 0.0f : kept;
+    const auto layout = x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    const at::Tensor mask = at::empty(x.sizes(), at::TensorOptions(at::kFloat).memory_format(layout));
+    const auto dropped = static_cast<std::uint32_t>(std::llround(dropout.rate * 0x1p32));
+    const auto factor = static_cast<float>(1 / (1 - dropout.rate));
+    constexpr std::int64_t kChunk = 1024;  // words at a time
+    at::parallel_for(0, (mask.numel() + kChunk - 1) / kChunk, 16, [&](std::int64_t first, std::int64_t last) {
+        std::array<std::uint32_t, kChunk> words;
+        for (std::int64_t begin = first * kChunk; begin < std::min(last * kChunk, mask.numel()); begin += kChunk) {
+            const std::int64_t count = std::min(kChunk, mask.numel() - begin);
+            pass.dropout.fill_words(static_cast<std::uint64_t>(begin), std::span(words).first(static_cast<std::size_t>(count)));
+            float* to = mask.data_ptr<float>() + begin;
+            for (std::int64_t i = 0; i < count; ++i) to[i] = words[static_cast<std::size_t>(i)] < dropped ? 0.0f : factor;
         }
     });
-    return x * mask.to(x.device());
+    return (x * mask.to(x.device())).to(x.scalar_type());
 }
 
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {

@@ -42,7 +42,7 @@ struct LayerPass {
 
 struct ActivationSpec {
     Activation kind = Activation::None;
-    double negative_slope = kLeakySlope;
+    double negative_slope = kLeakySlopeOfActivation;
 };
 [[nodiscard]] ActivationSpec activation_of(const LayerSpec& spec);
 // In place where `fresh`: x is not shared. Softmax goes over dimension 1.

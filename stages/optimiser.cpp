@@ -19,21 +19,22 @@ struct SgdStep {
     bool nesterov;
 };
 
-// What weight decay leaves of a weight.
-float kept(const OptimiserOptions& options, double rate) {
+// What weight decay leaves of a weight of this tensor.
+float kept(const OptimiserOptions& options, double rate, std::size_t tensor) {
+    if (!options.without_decay.empty() && options.without_decay[tensor]) return 1;
     return static_cast<float>(
         1 - rate * options.weight_decay.value_or(options.kind == OptimiserKind::AdamW ? kAdamWDecay : 0));
 }
 
-AdamStep adam_step(const OptimiserOptions& options, std::int64_t update, double rate) {
+AdamStep adam_step(const OptimiserOptions& options, std::int64_t update, double rate, float keep) {
     const auto t = static_cast<double>(update);
     const double corrected = rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
     return {static_cast<float>(corrected), static_cast<float>(1 - options.beta1), static_cast<float>(1 - options.beta2),
-            static_cast<float>(options.epsilon), kept(options, rate)};
+            static_cast<float>(options.epsilon), keep};
 }
 
-SgdStep sgd_step(const OptimiserOptions& options, double rate) {
-    return {static_cast<float>(rate), static_cast<float>(options.momentum), kept(options, rate), options.nesterov};
+SgdStep sgd_step(const OptimiserOptions& options, double rate, float keep) {
+    return {static_cast<float>(rate), static_cast<float>(options.momentum), keep, options.nesterov};
 }
 
 void adam(const AdamStep& step, std::int64_t count, const float* __restrict g, float* __restrict m, float* __restrict v,
@@ -97,9 +98,11 @@ Moments start_moments(OptimiserKind kind, const Weights& trained) {
 void update(const OptimiserOptions& options, std::int64_t update, double rate, const Weights& gradients, Moments& moments,
             Weights& trained) {
     const at::NoGradGuard no_grad;
-    const AdamStep adam_now = adam_step(options, update, rate);
-    const SgdStep sgd_now = sgd_step(options, rate);
+    SATDL_CHECK(options.without_decay.empty() || options.without_decay.size() == trained.size(), "one for each trained tensor");
     for (std::size_t tensor = 0; tensor < trained.size(); ++tensor) {
+        const float keep = kept(options, rate, tensor);
+        const AdamStep adam_now = adam_step(options, update, rate, keep);
+        const SgdStep sgd_now = sgd_step(options, rate, keep);
         const at::Tensor& weight = trained[tensor];
         if (!weight.is_cpu()) {
             if (options.kind == OptimiserKind::Sgd) sgd(sgd_now, gradients[tensor], moments.first[tensor], weight);

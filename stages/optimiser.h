@@ -8,12 +8,14 @@
 //   SGD:               s = momentum s - rate g     w += s
 //   SGD, Nesterov's:   s = momentum s - rate g     w += momentum s - rate g
 // Weight decay stands before each of them and beside its gradient: w -= rate * weight_decay * w (Loshchilov and Hutter,
-// "Decoupled weight decay regularization"). AdamW is Adam with a weight decay of 0.004 unless another is given.
+// "Decoupled weight decay regularization"). AdamW is Adam with a weight decay of 0.004 unless another is given. It may leave out
+// some tensors, usually biases and what scales and shifts in norms.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "stages/torch_network.h"
 
@@ -30,6 +32,7 @@ struct OptimiserOptions {
     double momentum = 0;
     bool nesterov = false;
     std::optional<double> weight_decay{};  // none: 0.004 for AdamW, else 0
+    std::vector<bool> without_decay{};     // by trained tensor; empty: all decay
 };
 
 [[nodiscard]] OptimiserKind optimiser_from_name(const std::string& name);  // "adam", "adamw", "sgd"

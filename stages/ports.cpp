@@ -24,4 +24,8 @@ std::map<std::string, double> metrics_at(const StageInputs& inputs, const std::s
     return numbers;
 }
 
+ParamDescription loop_threads_param() {
+    return {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes no result"};
+}
+
 }  // namespace satdl::stages

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace satdl::stages {
 
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
-[[nodiscard]] inline PhiloxBlock philox(PhiloxBlock counter, std::array<std::uint32_t, 2> key) {
+[[nodiscard]] __attribute__((always_inline)) inline PhiloxBlock philox(PhiloxBlock counter, std::array<std::uint32_t, 2> key) {
+#pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
         const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
         const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
@@ -30,6 +32,11 @@ using PhiloxBlock = std::array<std::uint32_t, 4>;
 
 // Streams of different purposes never share a number, whatever their seeds.
 enum class Purpose : std::uint32_t { Shuffle = 1, Noise = 2, Dropout = 3, Weights = 4, Augmentation = 5, Split = 6 };
+
+// The instruction sets for which the loops over many numbers are compiled. They differ in speed and in no bit.
+enum class VectorCode { Baseline, Avx2, Avx512 };
+[[nodiscard]] bool runs_here(VectorCode code);
+[[nodiscard]] VectorCode fastest_vector_code();  // that runs here
 
 class Stream {
 public:
@@ -46,6 +53,12 @@ public:
     }
     // Positions 2 * pair and 2 * pair + 1 of the standard normal distribution.
     [[nodiscard]] std::array<double, 2> normal_pair(std::uint64_t pair) const;
+
+    // Many at once, five to ten times as fast as one by one.
+    // Positions `first`, ... of the standard normal distribution: those of normal_pair(). Precondition: `first` is even.
+    void fill_normal(std::uint64_t first, std::span<double> numbers, VectorCode code = fastest_vector_code()) const;
+    // Uniform words: positions 4 n ... 4 n + 3 are the words of block n. Precondition: `first` is a multiple of 4.
+    void fill_words(std::uint64_t first, std::span<std::uint32_t> words, VectorCode code = fastest_vector_code()) const;
 
 private:
     [[nodiscard]] PhiloxBlock block(std::uint64_t number) const {

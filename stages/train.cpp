@@ -27,7 +27,7 @@ StageEntry train_stage() {
     return {
         .description = {
             .kind = "train",
-            .version = 3,
+            .version = 4,
             .help = "Train a network from scratch and keep its best or its last epoch",
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),
@@ -36,6 +36,7 @@ StageEntry train_stage() {
             .numeric = true,
             .memory_fixed_bytes = kTrainingMemory,
             .memory_per_input_byte = 0,
+            .batch_size = "batch_size",
         },
         .run = run,
     };

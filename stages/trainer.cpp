@@ -22,6 +22,14 @@ std::vector<std::size_t> trained_tensors(const Net& net, std::size_t frozen_laye
     return positions;
 }
 
+TrainingOptions with_decay_of(const Net& net, TrainingOptions options) {
+    if (options.decay == Decay::Kernels) {
+        for (const std::size_t i : trained_tensors(net, options.frozen_layers))
+            options.optimiser.without_decay.push_back(net.tensors()[i].role != Role::Kernel);
+    }
+    return options;
+}
+
 std::size_t column(const TrainingHistory& history, const std::string& name) {
     return static_cast<std::size_t>(std::ranges::find(history.names, name) - history.names.begin());
 }
@@ -62,7 +70,7 @@ void check_samples(const Net& net, const Samples& samples, const std::string& x,
 
 Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context)
     : net_(net),
-      options_(std::move(options)),
+      options_(with_decay_of(net, std::move(options))),
       objective_(options_.loss, net, data.train.target),
       data_(std::move(data)),
       trained_(trained_tensors(net, options_.frozen_layers)),
@@ -189,8 +197,11 @@ void Trainer::learn_from(TrainingState& state, Weights gradients, std::int64_t s
     for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
     state.rate = schedule_.rate_at(state.updates);
     ++state.updates;
-    update(options_.optimiser, state.updates, state.rate, clipped(options_.clipping, std::move(gradients)), state.moments,
-           trained);
+    const std::optional<Weights> clipped_gradients = clipped(options_.clipping, std::move(gradients));
+    if (!clipped_gradients)
+        throw stage_error(fmt::format("the gradients are no numbers in epoch {}, step {}", state.epoch + 1, state.step),
+                          "try a smaller learning_rate, and check the inputs for NaN");
+    update(options_.optimiser, state.updates, state.rate, *clipped_gradients, state.moments, trained);
 }
 
 Numbers Trainer::validate(TrainingState& state) const {

@@ -20,10 +20,12 @@
 namespace satdl::stages {
 
 enum class Keep { Best, Last };  // the epoch whose weights are the result
+enum class Decay { All, Kernels };  // what weight decay applies to: every trained tensor, or neither biases nor norms
 
 struct TrainingOptions {
     LossKind loss = LossKind::Mse;
-    OptimiserOptions optimiser;
+    OptimiserOptions optimiser;  // `without_decay` follows from the next
+    Decay decay = Decay::All;
     std::int64_t epochs = 1;
     std::int64_t batch_size = 128;
     std::int64_t seed = 0;

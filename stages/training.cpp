@@ -42,6 +42,12 @@ std::vector<ParamDescription> optimiser_params() {
     ParamDescription by_norm =
         number("clip_norm", "null", 1e-12, 1e12, "scale all gradients together to at most this norm");
     by_norm.excludes = {"clip_value"};
+    ParamDescription exclude{.name = "exclude_from_weight_decay",
+                             .type = ParamType::Choice,
+                             .fallback = "none",
+                             .choices = {"none", "bias_and_norm"},
+                             .help = "what weight_decay leaves alone: biases, and the weights of batch_norm and layer_norm",
+                             .needs = {{"weight_decay", {}}}};
     return {
         {.name = "optimiser",
          .type = ParamType::Choice,
@@ -57,6 +63,7 @@ std::vector<ParamDescription> optimiser_params() {
              {sgd, {"momentum", {}}}),
         number("weight_decay", "null", 0, 1,
                "weight decay, multiplied by the learning rate (default: adamw 0.004, otherwise 0)"),
+        std::move(exclude),
         std::move(by_norm),
         number("clip_value", "null", 1e-12, 1e12, "clip each gradient to this absolute value"),
         whole("accumulate", "1", 1, "batches", "number of batches whose gradients are averaged for one update"),
@@ -237,6 +244,7 @@ TrainingOptions training_options(const Params& params) {
                           .momentum = params.number("momentum"),
                           .nesterov = params.boolean("nesterov"),
                           .weight_decay = if_given("weight_decay")},
+            .decay = params.text("exclude_from_weight_decay") == "none" ? Decay::All : Decay::Kernels,
             .epochs = params.integer("epochs"),
             .batch_size = params.integer("batch_size"),
             .seed = params.integer("seed"),

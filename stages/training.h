@@ -9,8 +9,8 @@
 
 namespace satdl::stages {
 
-// Beyond the inputs: LibTorch itself, and the activations of a batch of a convolutional network.
-inline constexpr std::int64_t kTrainingMemory = std::int64_t{1} << 30;
+// Beyond the inputs and the network: LibTorch itself, with what its kernels need.
+inline constexpr std::int64_t kTrainingMemory = 256 << 20;
 
 [[nodiscard]] std::vector<PortDescription> training_inputs();
 [[nodiscard]] std::vector<PortDescription> training_outputs(PortDescription::ModelRule rule);

@@ -145,6 +145,8 @@ void visit(Archive& archive, StageDescription& stage) {
     archive.optional("numeric", stage.numeric);
     archive.optional("memory_fixed_bytes", stage.memory_fixed_bytes, fallback.memory_fixed_bytes);
     archive.optional("memory_per_input_byte", stage.memory_per_input_byte, fallback.memory_per_input_byte);
+    archive.optional("memory_per_output_byte", stage.memory_per_output_byte, fallback.memory_per_output_byte);
+    archive.optional("batch_size", stage.batch_size);
 }
 
 template <typename Archive>

@@ -89,6 +89,8 @@ public:
             if (const auto fault = of(port, true)) return fmt::format("output '{}' {}", port.name, *fault);
         }
         if (const auto fault = of_loss()) return fmt::format("its loss {}", *fault);
+        if (!d_.batch_size.empty() && !is_param(d_.batch_size, ParamType::Integer))
+            return fmt::format("its batch_size needs an integer parameter '{}'", d_.batch_size);
         return std::nullopt;
     }
 

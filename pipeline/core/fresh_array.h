@@ -10,6 +10,9 @@
 
 namespace satdl {
 
+// Memory for an array; large ones in huge pages, if the system has them (what is made of datasets is written at the speed of memory).
+[[nodiscard]] std::shared_ptr<std::byte[]> uninitialised_bytes(std::size_t size);
+
 class FreshArray {
 public:
     // The bytes are not initialised.
@@ -17,7 +20,7 @@ public:
         : dtype_(dtype),
           shape_(std::move(shape)),
           size_(static_cast<std::size_t>(element_count(shape_)) * size_of(dtype)),
-          storage_(std::make_shared_for_overwrite<std::byte[]>(size_)) {}
+          storage_(uninitialised_bytes(size_)) {}
 
     [[nodiscard]] std::span<std::byte> bytes() { return {storage_.get(), size_}; }
     // Precondition: T is the element type.

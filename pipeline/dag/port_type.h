@@ -31,6 +31,8 @@ struct NodeTypes {
     std::map<std::string, PortType> outputs;  // by port
     // Forward multiply-adds of one sample through the network that the node trains or applies; 0: none, or unknown before it runs.
     std::int64_t network_cost = 0;
+    // Memory that this network needs, beyond inputs and outputs (network_memory.h); 0: none.
+    std::uint64_t network_bytes = 0;
 
     [[nodiscard]] const PortType* find(const std::string& port) const;  // nullptr if the node has no such output
 };

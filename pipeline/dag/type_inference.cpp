@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 #include "pipeline/core/row_fraction.h"
 #include "pipeline/network/loss_rules.h"
 #include "pipeline/network/metric_names.h"
+#include "pipeline/network/network_memory.h"
 #include "pipeline/network/network_summary.h"
 
 namespace satdl {
@@ -59,7 +61,7 @@ std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
 }
 
 // Of one sample; 0 if unknown before it runs.
-std::int64_t total_cost(const std::vector<LayerSummary>& layers) {
+std::int64_t total_cost(std::span<const LayerSummary> layers) {
     std::int64_t total = 0;
     for (const LayerSummary& layer : layers) {
         if (layer.multiply_adds == kUnknown) return 0;
@@ -144,6 +146,12 @@ private:
         std::vector<LayerSummary> layers;  // empty: not known, or reported as a misfit
     };
 
+    struct UsedNetwork {
+        NetworkUse use = NetworkUse::Inference;
+        std::string input{};                      // the port that it reads
+        std::span<const LayerSummary> layers{};  // empty: none, or not known
+    };
+
     void check_existence(Arrival& arrival);
     void check_partners(const Arrival& arrival);
     void check_kind_and_dtype(Arrival& arrival);
@@ -172,7 +180,8 @@ private:
     void infer_model(const PortDescription::ModelRule& rule, PortType& type);
     void infer_extended_model(const PortDescription::ModelRule& rule, PortType& type);
     void cannot_read(const Arrival& model, const Arrival& input, std::string because);
-    [[nodiscard]] std::int64_t network_cost(const NodeTypes& types);
+    [[nodiscard]] UsedNetwork used_network(const NodeTypes& types);
+    [[nodiscard]] std::uint64_t bytes_of(const UsedNetwork& network) const;
     [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
     // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (reported).
     [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
@@ -239,20 +248,34 @@ NodeTypes NodeTyper::infer() {
         if (port.metrics) types.outputs.at(port.name).metrics = metrics_of(*port.metrics, types);
     for (const ParamDescription& param : stage_.params)
         for (const std::string& port : param.metric_of) check_metric(param, port, types);
-    types.network_cost = network_cost(types);
+    const UsedNetwork network = used_network(types);
+    types.network_cost = total_cost(network.layers);
+    types.network_bytes = bytes_of(network);
     return types;
 }
 
-// Of the network that the node makes, else of the one that a port's shape applies.
-std::int64_t NodeTyper::network_cost(const NodeTypes& types) {
-    for (const auto& [port, type] : types.outputs)
-        if (type.network && type.net_input) return total_cost(type.layers);
+// The network that the node makes, else the one that a port's shape applies.
+NodeTyper::UsedNetwork NodeTyper::used_network(const NodeTypes& types) {
+    for (const PortDescription& port : stage_.outputs) {
+        const PortType& type = types.outputs.at(port.name);
+        if (port.model && type.network && type.net_input) return {NetworkUse::Training, port.model->input, type.layers};
+    }
     for (const auto* rules : {&rules_.outputs, &rules_.inputs}) {
         for (const ShapeRule& rule : *rules) {
-            if (rule.kind == ShapeRule::Kind::Network) return total_cost(apply(rule.net, rule.input));
+            if (rule.kind == ShapeRule::Kind::Network) return {NetworkUse::Inference, rule.input, apply(rule.net, rule.input)};
         }
     }
-    return 0;
+    return {};
+}
+
+std::uint64_t NodeTyper::bytes_of(const UsedNetwork& network) const {
+    if (stage_.batch_size.empty()) return 0;
+    const auto one = sample(network.input);
+    if (!one || network.layers.empty()) return kUnknownNetworkBytes;
+    const std::int64_t samples = arrival(network.input)->type->shape->front();
+    const std::int64_t batch = node_.params.integer(stage_.batch_size);
+    const auto bytes = network_bytes(network.layers, *one, samples == kUnknown ? batch : std::min(batch, samples), network.use);
+    return bytes.value_or(kUnknownNetworkBytes);
 }
 
 // ---- what arrives ----

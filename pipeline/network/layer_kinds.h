@@ -20,8 +20,9 @@ enum class Padding { Same, Valid };
 enum class PoolKind { Max, Average };
 enum class FlipMode { Horizontal, Vertical, Both };
 
-// Keras' default for its LeakyReLU layer; also what `activation: leaky_relu` takes.
+// Keras has two: of the layer `leaky_relu` (its LeakyReLU), and of `activation: leaky_relu` (its function of that name).
 inline constexpr double kLeakySlope = 0.3;
+inline constexpr double kLeakySlopeOfActivation = 0.2;
 
 // 2-d convolution over [N, C, H, W]; padding `same` keeps ceil(size / stride), the odd zero goes to the end (as in Keras).
 struct Conv {

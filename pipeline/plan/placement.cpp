@@ -22,6 +22,19 @@ bool is_auto(const Node& node, ParamType type) {
     return param != nullptr && node.params.text(param->name) == "auto";
 }
 
+// Too small for several threads: they would cost more than they bring.
+bool is_small(const Dag& dag, NodeId id) {
+    constexpr std::int64_t kBatch = 128;
+    const Node& node = dag.nodes[id];
+    if (node.stage->description.numeric) return dag.types[id].network_cost < kParallelCost / kBatch;
+    std::uint64_t bytes = 0;
+    for (const Input& input : node.inputs) {
+        const PortType* type = dag.types[input.from].find(input.from_port);
+        if (type != nullptr) bytes += expected_bytes(*type);
+    }
+    return bytes < kParallelBytes;
+}
+
 std::optional<Notice> device_notice(const Node& node, const Machine& machine) {
     if (requested_device(node) == nullptr) return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
@@ -90,9 +103,9 @@ const Gpu* gpu_of(const Node& node, const Machine& machine) {
     return gpu;
 }
 
-int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine) {
-    constexpr std::int64_t kBatch = 128;
+int resolve_threads(const Dag& dag, NodeId id, const Machine& machine) {
     constexpr int kMaxByItself = 16;
+    const Node& node = dag.nodes[id];
     if (node.command) return node.command->threads;
     const ParamDescription* param = node.stage->description.param(ParamType::Threads);
     if (param == nullptr) return 1;
@@ -100,7 +113,7 @@ int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& 
     if (found != node.params.values().end()) {
         if (const auto* number = found->second.get_if<std::int64_t>()) return static_cast<int>(*number);
     }
-    if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
+    if (is_small(dag, id) || gpu_of(node, machine) != nullptr) return 1;
     return std::min(machine.cores, kMaxByItself);
 }
 

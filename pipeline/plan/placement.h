@@ -27,9 +27,12 @@ namespace satdl {
 // Precondition: Machine::gpus holds the answer of that library unless `device` is cpu; for `cuda` it is a GPU (see find_gpus()).
 [[nodiscard]] const Gpu* gpu_of(const Node& node, const Machine& machine);
 
-// What `threads: auto` means: 1 on a GPU or below `kParallelCost` multiply-adds a batch (128 samples), else every core (at most 16).
+// What `threads: auto` means: 1 where the work is small or a GPU does it, else every core (at most 16). Small are networks below
+// `kParallelCost` multiply-adds a batch (128 samples); and for stages whose results do not depend on threads, inputs below
+// `kParallelBytes` in all, as far as their sizes are known. Precondition: the DAG has its types.
 inline constexpr std::int64_t kParallelCost = 50'000'000;
-[[nodiscard]] int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& machine);
+inline constexpr std::uint64_t kParallelBytes = 4 << 20;
+[[nodiscard]] int resolve_threads(const Dag& dag, NodeId id, const Machine& machine);
 
 // What `precision` means here: `auto` is bf16 if the processor, or the GPU that the node computes on, has instructions for it.
 // nullopt for a stage without such a parameter.

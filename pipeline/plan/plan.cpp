@@ -125,7 +125,7 @@ private:
     PlannedNode begin(NodeId id) {
         PlannedNode planned;
         planned.node = id;
-        planned.threads = resolve_threads(dag_.nodes[id], dag_.types[id].network_cost, machine_);
+        planned.threads = resolve_threads(dag_, id, machine_);
         planned.forced = selection_.forced[id];
         planned.file_digests = std::move(file_digests_[id]);
         return planned;

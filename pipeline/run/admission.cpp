@@ -109,6 +109,14 @@ void Admission::leave_cohort(std::size_t node) {
     if (--to_do_.at(*cohort) == 0) in_flight_.erase(*cohort);
 }
 
+std::uint64_t declared_memory(const StageDescription& stage, std::uint64_t input_bytes, const NodeTypes& types) {
+    std::uint64_t output_bytes = 0;
+    for (const auto& [port, type] : types.outputs) output_bytes += expected_bytes(type);
+    const double bytes = static_cast<double>(stage.memory_fixed_bytes) + stage.memory_per_input_byte * static_cast<double>(input_bytes) +
+                         stage.memory_per_output_byte * static_cast<double>(output_bytes) + static_cast<double>(types.network_bytes);
+    return static_cast<std::uint64_t>(std::max(0.0, bytes));
+}
+
 Limits default_limits(Limits limits, const Machine& machine) {
     if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
     return limits;

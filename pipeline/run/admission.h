@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/dag/port_type.h"
 #include "pipeline/plan/machine.h"
+#include "pipeline/stage.h"
 
 namespace satdl {
 
@@ -44,6 +46,9 @@ struct ResourceRequest {
     std::uint64_t bytes = 0;
     bool gpu = false;
 };
+
+// Memory that a stage declares for its run, beyond its inputs: see StageDescription. `types`: of its outputs and its network.
+[[nodiscard]] std::uint64_t declared_memory(const StageDescription& stage, std::uint64_t input_bytes, const NodeTypes& types);
 
 // Safe from any thread.
 class Admission {

@@ -171,10 +171,8 @@ ResourceRequest NodeRunner::resources_for(std::size_t position) {
         const LiveOutput held = live_.find(graph_.position_of(input.from));
         input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.dag.types[input.from], input.from_port);
     }
-    const StageDescription& description = node.stage->description;
-    const double bytes = static_cast<double>(description.memory_fixed_bytes) +
-                         description.memory_per_input_byte * static_cast<double>(input_bytes);
-    return {slot.planned.threads, static_cast<std::uint64_t>(std::max(0.0, bytes)), gpu_of(node, run_.machine) != nullptr};
+    const std::uint64_t bytes = declared_memory(node.stage->description, input_bytes, run_.dag.types[slot.planned.node]);
+    return {slot.planned.threads, bytes, gpu_of(node, run_.machine) != nullptr};
 }
 
 NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {

@@ -123,6 +123,17 @@ def bench_tensor(scratch):
     report("write and map back 188 MB", ours, baseline, "cp and sync of the same bytes")
 
 
+def bench_data(_):
+    for kind in ("add_noise", "normalise", "concat"):
+        for threads in (1, os.cpu_count()):
+            ours, baseline = [], []
+            for _ in range(7):
+                # Each process prints the median seconds of several runs.
+                ours.append(float(subprocess.check_output([BUILD / "data_bench", kind, str(threads)])))
+                baseline.append(float(subprocess.check_output([sys.executable, SOURCE / "tests/bench/data_bench.py", kind])))
+            report(f"{kind} of MNIST, {threads} thread{'s' * (threads > 1)}", ours, baseline, "NumPy")
+
+
 def python_with_torch():
     """A private environment with PyTorch's Python half; made by pip on first use."""
     folder = SOURCE / ".deps/bench-python"
@@ -170,8 +181,8 @@ def bench_checkpoints(scratch):
     report("a checkpoint of M1", ours, baseline, "what lies between two", unit="s", scale=1)
 
 
-BENCHES = {"noop": bench_noop, "command": bench_command, "engine": bench_engine, "tensor": bench_tensor, "training": bench_training,
-           "precision": bench_precision, "checkpoints": bench_checkpoints}
+BENCHES = {"noop": bench_noop, "command": bench_command, "engine": bench_engine, "tensor": bench_tensor, "data": bench_data,
+           "training": bench_training, "precision": bench_precision, "checkpoints": bench_checkpoints}
 
 
 def main():

@@ -60,6 +60,43 @@ def optimiser_cases():
     return cases
 
 
+def betas_near_one():
+    """Adam with betas that float32 cannot tell from one, or whose distance to one it does not hold."""
+    cases = []
+    for beta1, beta2 in [(0.9, 0.9999), (0.9, 0.9999999), (0.9999, 0.9999999)]:
+        start = some(6)
+        variable = keras.Variable(start)
+        optimiser = optimizers.Adam(0.01, beta_1=beta1, beta_2=beta2)
+        optimiser.build([variable])
+        steps = []
+        for step in range(20):
+            gradient = some(6) * np.array([1, 1, 1, 1e-3, 1e-3, 100])
+            optimiser.apply([keras.ops.convert_to_tensor(gradient)])
+            steps.append({"gradient": written(gradient), "weights": written(variable.value)})
+        cases.append({"kind": "adam", "learning_rate": 0.01, "beta1": beta1, "beta2": beta2, "start": written(start), "steps": steps})
+    return cases
+
+
+def excluded_from_weight_decay():
+    """A kernel, a bias, a scale and an offset, of which the last three do not decay."""
+    starts = [some(2, 3), some(3), some(3), some(3)]
+    variables = [keras.Variable(start, name=name) for start, name in zip(starts, ["kernel", "bias", "gamma", "beta"])]
+    optimiser = optimizers.AdamW(0.01, weight_decay=0.3)
+    optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimiser.build(variables)
+    steps = []
+    for _ in range(3):
+        gradients = [some(*start.shape) for start in starts]
+        optimiser.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients])
+        steps.append({"gradients": [written(g) for g in gradients], "weights": [written(v.value) for v in variables]})
+    return {"learning_rate": 0.01, "weight_decay": 0.3, "starts": [written(start) for start in starts], "steps": steps}
+
+
+def leaky_relus():
+    x = some(8)
+    return {"x": written(x), "activation": written(keras.activations.get("leaky_relu")(x)), "layer": written(layers.LeakyReLU()(x))}
+
+
 def batch_norm():
     layer = layers.BatchNormalization(axis=1)
     layer.build((None, 2, 2, 3))
@@ -188,7 +225,8 @@ def main():
         "made_by": "tests/reference/make_keras_reference.py",
         "versions": {"keras": keras.__version__, "jax": jax.__version__, "numpy": np.__version__},
         "optimisers": optimiser_cases(), "batch_norm": batch_norm(), "network": network(), "losses": loss_cases(),
-        "metrics": metric_cases(), "glorot": glorot_cases(),
+        "metrics": metric_cases(), "glorot": glorot_cases(), "leaky_relu": leaky_relus(),
+        "excluded_from_weight_decay": excluded_from_weight_decay(), "betas_near_one": betas_near_one(),
     }
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, separators=(',', ':'))}" for name, value in reference.items())
     path = Path(__file__).with_name("keras.json")

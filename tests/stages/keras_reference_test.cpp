@@ -67,6 +67,46 @@ TEST_CASE("Adam, AdamW and SGD take Keras' steps, also where gradients are as sm
     }
 }
 
+TEST_CASE("Adam takes Keras' steps with betas whose distance to one is nothing or little in float32") {
+    for (const Json& one : reference().at("betas_near_one")) {
+        const OptimiserOptions options{.learning_rate = one.at("learning_rate"), .beta1 = one.at("beta1"), .beta2 = one.at("beta2")};
+        INFO(options.beta1 << " " << options.beta2);
+        Weights trained{tensor(one.at("start"))};
+        Moments moments = start_moments(options.kind, trained);
+        std::int64_t count = 0;
+        for (const Json& step : one.at("steps")) {
+            update(options, ++count, options.learning_rate, {tensor(step.at("gradient"))}, moments, trained);
+            check_near(trained[0], step.at("weights"), 1e-6, 2e-6);  // after up to twenty steps of 0.01
+        }
+    }
+}
+
+TEST_CASE("weight decay leaves out what it is told to, as Keras' does") {
+    const Json& wanted = reference().at("excluded_from_weight_decay");
+    Weights trained;
+    for (const Json& start : wanted.at("starts")) trained.push_back(tensor(start));
+    const OptimiserOptions options{.kind = OptimiserKind::AdamW, .learning_rate = wanted.at("learning_rate"),
+                                   .weight_decay = wanted.at("weight_decay").get<double>(), .without_decay = {false, true, true, true}};
+    Moments moments = start_moments(options.kind, trained);
+    std::int64_t count = 0;
+    for (const Json& step : wanted.at("steps")) {
+        Weights gradients;
+        for (const Json& gradient : step.at("gradients")) gradients.push_back(tensor(gradient));
+        update(options, ++count, options.learning_rate, gradients, moments, trained);
+        for (std::size_t i = 0; i < trained.size(); ++i) check_near(trained[i], step.at("weights")[i], 1e-6, 5e-7);
+    }
+}
+
+TEST_CASE("leaky_relu has Keras' two slopes: of the activation and of the layer") {
+    const Json& wanted = reference().at("leaky_relu");
+    const at::Tensor x = tensor(wanted.at("x")).unsqueeze(0);
+    check_near(activate(activation_of(Dense{.activation = Activation::LeakyRelu}), x, false)[0], wanted.at("activation"), 1e-6, 0);
+    check_near(activate(activation_of(Conv{.activation = Activation::LeakyRelu}), x, false)[0], wanted.at("activation"), 1e-6, 0);
+    const Net net(network_of("[leaky_relu]"), {8});
+    Weights none;
+    check_near(net.features(none, x, 0)[0], wanted.at("layer"), 1e-6, 0);
+}
+
 TEST_CASE("Adam's first step is as long as its rate, also where beta is so near 1 that 1 - beta is not a float's") {
     const double beta = GENERATE(0.9, 0.999, 0.9999, 0.9999999);
     INFO(beta);

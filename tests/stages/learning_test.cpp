@@ -2,6 +2,7 @@
 #include "torch_test.h"
 
 #include <cmath>
+#include <limits>
 
 #include "pipeline/network/metric_names.h"
 #include "stages/class_weights.h"
@@ -183,16 +184,26 @@ TEST_CASE("Keras' defaults: epsilon 1e-7, beta 0.9 and 0.999") {
 
 TEST_CASE("gradients are clipped by their norm, all together") {
     const Weights gradients{at::tensor({3.0f, 0.0f}), at::tensor({4.0f})};
-    const Weights shrunk = clipped({.norm = 1, .value = {}}, gradients);
+    const Weights shrunk = clipped({.norm = 1, .value = {}}, gradients).value();
     CHECK(shrunk[0][0].item<double>() == Approx(0.6));
     CHECK(shrunk[1][0].item<double>() == Approx(0.8));
-    CHECK(clipped({.norm = 5, .value = {}}, gradients)[0].equal(gradients[0]));
+    CHECK(clipped({.norm = 5, .value = {}}, gradients).value()[0].equal(gradients[0]));
     CHECK(gradients[0][0].item<double>() == 3);
 }
 
 TEST_CASE("gradients are clipped each by itself") {
-    const Weights cut = clipped({.norm = {}, .value = 2.5}, {at::tensor({3.0f, -7.0f, 1.0f})});
+    const Weights cut = clipped({.norm = {}, .value = 2.5}, {at::tensor({3.0f, -7.0f, 1.0f})}).value();
     CHECK(cut[0].equal(at::tensor({2.5f, -2.5f, 1.0f})));
+}
+
+TEST_CASE("gradients that are no numbers are not clipped, but the greatest that are") {
+    const float bad = GENERATE(std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf(""));
+    const Weights gradients{at::tensor({3.0f}), at::tensor({1.0f, bad})};
+    CHECK(!clipped({.norm = 1, .value = {}}, gradients));
+    CHECK(!clipped({.norm = {}, .value = 1}, gradients));
+    CHECK(clipped({}, gradients));  // as they are: the update's weights show it
+    const float greatest = std::numeric_limits<float>::max();
+    CHECK(clipped({.norm = 1, .value = {}}, {at::tensor({greatest, -greatest})}).value()[0][0].item<double>() == Approx(std::sqrt(0.5)));
 }
 
 TEST_CASE("the mean of several batches' gradients weighs each by its samples, and empties the sum") {

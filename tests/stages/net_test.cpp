@@ -183,6 +183,31 @@ TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") 
     CHECK(net.logits(none, ones, {true, 2, 1, 5}).equal(ones));
 }
 
+TEST_CASE("dropout drops the elements whose word of Philox is below its rate, counted with the channels last, whatever lies in memory how") {
+    const std::int64_t seed = 5, step = 9;
+    const Net net(network_of("[relu, {dropout: 0.3}]"), {2, 3, 4});
+    Weights none;
+    const at::Tensor x = arbitrary({30, 2, 3, 4}, 1000).abs().add(1);
+    const at::Tensor y = net.logits(none, x, {true, 0, seed, step});
+    CHECK(y.equal(net.logits(none, x.contiguous(at::MemoryFormat::ChannelsLast), {true, 0, seed, step})));
+    const at::Tensor rows = y.movedim(1, 3).flatten(), given = x.movedim(1, 3).flatten();
+    for (std::uint32_t i = 0; i < 720; ++i) {
+        const std::uint32_t word = philox({i / 4, 0, step, 3u << 24 | 1}, {seed, 0})[i % 4];  // of the layer at position 1
+        const double expected = word < 0.3 * 0x1p32 ? 0 : given[i].item<double>() / 0.7;
+        REQUIRE(rows[i].item<double>() == Approx(expected).epsilon(1e-6));
+    }
+}
+
+TEST_CASE("in bf16 dropout gives bf16, each element divided and then rounded once") {
+    const at::Tensor x = arbitrary({40, 50}, 1000).abs().add(1).to(at::kBFloat16);
+    const LayerPass pass{true, Stream(1, Purpose::Dropout), Stream(1, Purpose::Augmentation), Precision::Bf16};
+    const at::Tensor y = apply(Dropout{0.1}, x, {}, pass);
+    CHECK(y.scalar_type() == at::kBFloat16);
+    const at::Tensor kept = y.ne(0), exact = x.to(at::kFloat) * static_cast<float>(1 / 0.9);
+    CHECK(kept.sum().item<double>() / 2000 == Approx(0.9).margin(0.03));
+    CHECK(y.equal((exact * kept).to(at::kBFloat16)));
+}
+
 TEST_CASE("augmentation leaves samples alone when not training, and then it depends on seed, step, layer and sample") {
     const auto layers = GENERATE("[random_flip]", "[{random_flip: horizontal}]", "[{random_crop: 1}]");
     INFO(layers);

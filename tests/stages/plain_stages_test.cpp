@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "stage_test.h"
@@ -62,6 +63,13 @@ TEST_CASE("concat puts the second array's samples after the first's, whatever th
     CHECK(bytes.shape() == Shape{3, 2});
     CHECK(values_of<std::uint8_t>(bytes) == std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6});
     CHECK(values_of<float>(joined(array<float>({0}, {}), array<float>({1}, {7}))) == std::vector<float>{7});
+
+    std::vector<std::int32_t> counted(300'001);
+    std::iota(counted.begin(), counted.end(), 0);
+    const StageInputs large{{"first", port(array<std::int32_t>({100'001}, {counted.begin(), counted.begin() + 100'001}))},
+                            {"second", port(array<std::int32_t>({200'000}, {counted.begin() + 100'001, counted.end()}))}};
+    for (const int threads : {1, 3})
+        CHECK(values_of<std::int32_t>(run(concat_stage(), large, {}, threads).outputs.at("data").at("")) == counted);
 }
 
 TEST_CASE("add_noise adds the stream's normal numbers and clips") {
@@ -137,6 +145,7 @@ TEST_CASE("noise does not depend on threads, but on seed and stream") {
     };
     const auto one = noise({{"seed", "1"}}, 1);
     CHECK(one == noise({{"seed", "1"}}, 3));
+    CHECK(one == noise({{"seed", "1"}}, 2));
     CHECK(one != noise({{"seed", "2"}}, 1));
     CHECK(one != noise({{"seed", "1"}, {"stream", "test"}}, 1));
 }
@@ -339,6 +348,8 @@ TEST_CASE("every stage describes itself completely") {
             if (param.type == ParamType::Choice) CHECK(!param.choices.empty());
             else if (param.type != ParamType::Numbers) CHECK(param.choices.empty());  // a list of numbers, or a word for one
         }
-        CHECK(stage.description.numeric == (stage.description.param("threads") != nullptr));
+        const ParamDescription* threads = stage.description.param("threads");
+        CHECK((threads != nullptr || !stage.description.numeric));
+        if (threads != nullptr) CHECK(stage.description.numeric == threads->help.ends_with("changes the last bits"));
     }
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <map>
@@ -67,6 +68,42 @@ TEST_CASE("normal numbers are Box and Muller's, to the last digits") {
         const auto [even, odd] = stream.normal_pair(pair);
         REQUIRE(even == Approx(radius * std::cos(angle)).margin(1e-14));
         REQUIRE(odd == Approx(radius * std::sin(angle)).margin(1e-14));
+    }
+}
+
+TEST_CASE("many normal numbers at once are those one by one, to the bit, with every instruction set") {
+    const auto code = GENERATE(VectorCode::Baseline, VectorCode::Avx2, VectorCode::Avx512);
+    if (!runs_here(code)) return;
+    const Stream stream(3, Purpose::Noise, 5, 7);
+    // at the start, and where the number of a block needs more than 32 bits
+    for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1} << 33, (std::uint64_t{1} << 33) - 100}) {
+        for (const std::size_t count : {0, 1, 2, 127, 128, 129, 100'001}) {
+            std::vector<double> numbers(count);
+            stream.fill_normal(first, numbers, code);
+            std::size_t others = 0;
+            for (std::size_t i = 0; i < count; ++i) {
+                const double one = stream.normal_pair((first + i) / 2)[(first + i) % 2];
+                others += std::bit_cast<std::uint64_t>(numbers[i]) != std::bit_cast<std::uint64_t>(one);
+            }
+            CHECK(others == 0);
+        }
+    }
+}
+
+TEST_CASE("many words at once are those of Philox' blocks, with every instruction set") {
+    const auto code = GENERATE(VectorCode::Baseline, VectorCode::Avx2, VectorCode::Avx512);
+    if (!runs_here(code)) return;
+    const std::int64_t seed = (std::int64_t{9} << 32) + 4;
+    const Stream stream(seed, Purpose::Dropout, 5, 7);
+    const std::uint64_t first = (std::uint64_t{1} << 34) - 512;  // block 2^32 - 128: its number grows beyond 32 bits
+    for (const std::size_t count : {0, 3, 4, 255, 256, 257, 1000}) {
+        std::vector<std::uint32_t> words(count);
+        stream.fill_words(first, words, code);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint64_t block = (first + i) / 4;
+            const auto wanted = philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 7, 3u << 24 | 5}, {4, 9});
+            REQUIRE(words[i] == wanted[i % 4]);
+        }
     }
 }
 

@@ -288,6 +288,50 @@ TEST_CASE("weights that are not finite after the last update fail the training, 
     CHECK_THROWS_WITH(run(train_stage(), inputs, given), Contains("the weights are no numbers after epoch 1"));
 }
 
+TEST_CASE("gradients that are not finite fail a training that clips them, at their step") {
+    Given given{{"net", "[{dense: 1, bias: false}]"}, {"loss", "mse"}, {"optimiser", "sgd"}, {"epochs", "1"}, {"learning_rate", "0"}};
+    const auto inputs = [](double x) {
+        return StageInputs{{"x", port(array<float>({1, 1}, {static_cast<float>(x)}))}, {"target", port(array<float>({1, 1}, {0}))}};
+    };
+    const double w = std::abs(first_kernel(run(train_stage(), inputs(1), given))[0]);
+    REQUIRE(w < 1.9);
+    // w^2 x^2, the loss, is a float32, but 2 w x^2, its gradient, is not
+    const double greatest = std::numeric_limits<float>::max(), x = std::sqrt(std::sqrt(greatest / 2 / w * greatest / w / w));
+    for (const char* clipping : {"clip_norm", "clip_value"}) {
+        Given clipped = given;
+        clipped[clipping] = "1";
+        CHECK_THROWS_WITH(run(train_stage(), inputs(x), clipped), Contains("the gradients are no numbers in epoch 1, step 1"));
+    }
+}
+
+TEST_CASE("biases and norms are left out of weight decay where that is asked for") {
+    const auto trained = [](const Given& more) {
+        return run(train_stage(), blobs(30, false),
+                   training([&] {
+                       Given given{{"net", "[flatten, {dense: 4}, batch_norm, layer_norm, {dense: 3, activation: softmax}]"}, {"epochs", "1"},
+                                   {"initialiser", "torch"}};
+                       given.insert(more.begin(), more.end());
+                       return given;
+                   }())).outputs.at("model");
+    };
+    const NamedArrays start = trained({{"learning_rate", "0"}}), plain = trained({}), all = trained({{"weight_decay", "0.5"}}),
+                      kernels = trained({{"weight_decay", "0.5"}, {"exclude_from_weight_decay", "bias_and_norm"}});
+    for (const auto& [name, array] : plain) {
+        if (name == "architecture") continue;
+        INFO(name);
+        const std::vector<float> without = values_of<float>(array), excluded = values_of<float>(kernels.at(name));
+        if (!name.starts_with("dense") || name.ends_with("bias")) {
+            CHECK(excluded == without);
+            continue;
+        }
+        CHECK(excluded == values_of<float>(all.at(name)));
+        const std::vector<float> before = values_of<float>(start.at(name));
+        for (std::size_t i = 0; i < before.size(); ++i) CHECK(excluded[i] == Approx(without[i] - 0.05 * 0.5 * before[i]).margin(1e-6));
+    }
+    CHECK(values_of<float>(all.at("dense_1.bias")) != values_of<float>(plain.at("dense_1.bias")));
+    CHECK(values_of<float>(all.at("batch_norm_1.weight")) != values_of<float>(plain.at("batch_norm_1.weight")));
+}
+
 TEST_CASE("the last epoch is kept if that is asked for, whichever was best, and what the best one was is said either way") {
     const StageInputs inputs = blobs(60);
     // The first of equal epochs is the best: the accuracy stays at its maximum while the weights still change.

@@ -71,6 +71,8 @@ StageLibraryInfo everything() {
     stage.loss = LossRule{.loss = "loss", .model = "model", .target = "x", .validation_target = "val_x", .class_weights = "weights"};
     stage.memory_fixed_bytes = 123456789012;
     stage.memory_per_input_byte = 0.1;
+    stage.memory_per_output_byte = 3;
+    stage.batch_size = "epochs";
     StageDescription load{.kind = "load", .help = "reads"};
     load.params = {{.name = "dataset", .type = ParamType::Dataset}, {.name = "split"}};
     load.outputs = {{.name = "images", .shape = "dataset(images)"}};
@@ -189,6 +191,12 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     using Model = PortDescription::ModelRule;
     CHECK(fault_with({.name = "y", .kind = PortKind::Model, .model = Model{"net", "x", "base", "until", "rate"}}) ==
           "output 'y' needs a boolean 'rate'");
+}
+
+TEST_CASE("a batch size is an integer parameter that is there") {
+    StageDescription stage = everything().stages[0].description;
+    stage.batch_size = "rate";
+    CHECK(fault_of(stage) == "its batch_size needs an integer parameter 'rate'");
 }
 
 TEST_CASE("a loss is of parameters and ports that are there") {

@@ -259,6 +259,25 @@ TEST_CASE("the cost of a node is that of the network that it trains or applies")
     CHECK(b.types()[3].network_cost == cost);
 }
 
+TEST_CASE("the memory of a node's network is that of its batch, which is no more than its samples") {
+    Builder b = trained();
+    b.kinds.train.description.batch_size = b.kinds.features.description.batch_size = "batch_size";
+    b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});
+    const auto bytes = [&](NodeId node, std::int64_t batch) {
+        for (const std::size_t user : {2U, 3U}) {
+            auto params = b.dag.nodes[user].params.values();
+            params["batch_size"] = batch;
+            b.dag.nodes[user].params = Params(params);
+        }
+        return b.types()[node].network_bytes;
+    };
+    const std::uint64_t weights = 4 * 9 + 4 + 4 * 28 * 28 * 10 + 10, image = 28 * 28, outputs = 4 * image + 4 * image + 10;
+    CHECK(bytes(1, 100) == 0);  // computes no network
+    CHECK(bytes(2, 100) == 4 * (10 * weights + 100 * (image + 2 * outputs)));
+    CHECK(bytes(3, 100) == 4 * (weights + 100 * (image + 3 * 4 * image)));
+    CHECK(bytes(2, 1'000'000) == bytes(2, 60'000));
+}
+
 TEST_CASE("a model's type carries the output shapes of its layers") {
     Builder b = trained();
     b.add("f", b.kinds.features, {{"model", "m1.model"}, {"x", "unit.images"}});

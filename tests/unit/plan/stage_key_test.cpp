@@ -296,16 +296,34 @@ TEST_CASE("The digest of a port covers names, element types, shapes and bytes") 
 TEST_CASE("Threads are what the user says, and auto means every core, at most 16, where the network is worth it") {
     Setting setting;
     setting.dag.nodes[0].stage = &setting.stage;
-    const Node& node = setting.dag.nodes[0];
-    CHECK(resolve_threads(node, 1'000'000'000, {4, ""}) == 4);
-    CHECK(resolve_threads(node, 1'000'000'000, {64, ""}) == 16);
-    CHECK(resolve_threads(node, 1000, {4, ""}) == 1);
-    CHECK(resolve_threads(node, 0, {4, ""}) == 1);
-    CHECK(resolve_threads(node, kParallelCost / 128, {4, ""}) == 4);
+    const auto threads = [&](std::int64_t network_cost, const Machine& machine) {
+        setting.dag.types = {{.outputs = {}, .network_cost = network_cost}};
+        return resolve_threads(setting.dag, 0, machine);
+    };
+    CHECK(threads(1'000'000'000, {4, ""}) == 4);
+    CHECK(threads(1'000'000'000, {64, ""}) == 16);
+    CHECK(threads(1000, {4, ""}) == 1);
+    CHECK(threads(0, {4, ""}) == 1);
+    CHECK(threads(kParallelCost / 128, {4, ""}) == 4);
     setting.set("threads", "3");
-    CHECK(resolve_threads(node, 0, {2, ""}) == 3);
+    CHECK(threads(0, {2, ""}) == 3);
     setting.stage.description.params.pop_back();
-    CHECK(resolve_threads(node, 1'000'000'000, {4, ""}) == 1);
+    CHECK(threads(1'000'000'000, {4, ""}) == 1);
+}
+
+TEST_CASE("Threads that cannot change a result are, with auto, every core where there is much to read") {
+    Setting setting;
+    setting.dag.nodes[0].stage = &setting.stage;
+    setting.stage.description.numeric = false;
+    const auto threads = [&](std::optional<Shape> shape) {  // of a node that reads this twice
+        const PortType read{.dtype = DType::Float32, .shape = std::move(shape)};
+        setting.dag.types = {{.outputs = {{"out", read}}, .network_cost = 1'000'000'000}};
+        return resolve_threads(setting.dag, 0, {4, ""});
+    };
+    CHECK(threads(Shape{512, 1024}) == 4);  // kParallelBytes
+    CHECK(threads(Shape{511, 1024}) == 1);
+    CHECK(threads(Shape{kUnknown, 1'000'000}) == 1);
+    CHECK(threads(std::nullopt) == 1);
 }
 
 TEST_CASE("Precision is what the user says, and auto means bf16 where the processor has instructions for it") {
@@ -358,13 +376,14 @@ TEST_CASE("A device is what the user says, and auto means the GPU that the stage
     setting.set("device", "cuda");
     CHECK(*gpu_of(node, with) == gpu);
 
-    CHECK(resolve_threads(node, kParallelCost / 128, with) == 1);  // the GPU computes
+    setting.dag.types = {{.outputs = {}, .network_cost = kParallelCost / 128}};
+    CHECK(resolve_threads(setting.dag, 0, with) == 1);  // the GPU computes
     CHECK(resolve_precision(node, with) == Precision::Bf16);
     with.gpus["libsome_stages.so"] = Gpu{"V1", "compute capability 7.0", false};
     with.bf16 = "AVX512-BF16";
     CHECK(resolve_precision(node, with) == Precision::Fp32);
     setting.set("threads", "3");
-    CHECK(resolve_threads(node, kParallelCost / 128, with) == 3);
+    CHECK(resolve_threads(setting.dag, 0, with) == 3);
     std::erase_if(setting.stage.description.params, [](const ParamDescription& param) { return param.name == "device"; });
     CHECK(gpu_of(node, with) == nullptr);
 }

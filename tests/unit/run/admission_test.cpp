@@ -5,6 +5,14 @@
 using namespace satdl;
 using Nodes = std::vector<std::size_t>;
 
+TEST_CASE("A stage's memory is what it declares for itself, its inputs, its outputs and its network") {
+    const StageDescription stage{.kind = "x", .memory_fixed_bytes = 1000, .memory_per_input_byte = 0.5, .memory_per_output_byte = 2};
+    const PortType known{.dtype = DType::Float32, .shape = Shape{3, 5}}, unknown{.dtype = DType::Float32, .shape = Shape{kUnknown, 5}};
+    const NodeTypes types{.outputs = {{"a", known}, {"b", unknown}, {"c", known}}, .network_cost = 7, .network_bytes = 20'000};
+    CHECK(declared_memory(stage, 100, types) == 1000 + 50 + 2 * 2 * 60 + 20'000);
+    CHECK(declared_memory({.kind = "x", .memory_fixed_bytes = 10, .memory_per_input_byte = -1}, 100, {}) == 0);
+}
+
 TEST_CASE("The longest remaining path goes first, ties by the DAG's order") {
     Admission admission({.jobs = 1}, 8);
     admission.offer(0, {}, 5);
