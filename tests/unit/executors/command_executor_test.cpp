@@ -48,7 +48,7 @@ TEST_CASE("A kernel without Landlock, or with its first version, enforces nothin
     test::write_text(folder.path() / "file", "text");
     const Node node = copying(folder.path() / "file");
     for (const int landlock : {0, 1}) {
-        CommandExecutor executor(folder.path() / "work", std::string(SATDL_BINARY_DIR) + "/satdl", landlock);
+        CommandExecutor executor(folder.path() / "work", landlock);
         Context context;
         for (int i = 0; i < 2; ++i) CHECK(executor.execute(node, {}, context).outputs.at("a").size() == 1);
         // Not a warning of the result: those are kept with it.
@@ -58,7 +58,7 @@ TEST_CASE("A kernel without Landlock, or with its first version, enforces nothin
                         std::string("'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)")));
     }
     if (landlock_version() < kLandlockWithMoves) return;
-    CommandExecutor executor(folder.path() / "work", std::string(SATDL_BINARY_DIR) + "/satdl");
+    CommandExecutor executor(folder.path() / "work");
     Context context;
     CHECK_THROWS_WITH(executor.execute(node, {}, context), Catch::Contains("cp read file, which the stage does not declare"));
     CHECK(std::ranges::count(context.logged, LogLevel::Warning, &std::pair<LogLevel, std::string>::first) == 0);
