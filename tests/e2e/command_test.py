@@ -134,6 +134,20 @@ class Results(Programs):
         self.call("run", "dag.yaml")
         self.assertFalse(train.is_symlink())
 
+    def test_hdf5_is_an_output_and_its_groups_become_parts_of_names(self):
+        code = "import h5py, sys, numpy; f = h5py.File(sys.argv[1], 'w'); f['conv/w'] = numpy.arange(6.0).reshape(2, 3); f['bias'] = numpy.int32(4)"
+        self.write("h5.yaml", f"""\
+name: h5
+stages:
+  make: {{kind: command, run: [{PYTHON}, -c, {json.dumps(code)}, "{{out.w:h5}}"], out: {{w: arrays}}}}
+  take: {{kind: command, run: [{PYTHON}, -c, "import satdl; w = satdl.input('w'); satdl.metrics(sum=float(w['conv/w'].sum() + w['bias']))"], in: {{w: make.w}}, out: {{m: metrics}}}}
+""")
+        self.call("run", "h5.yaml")
+        with h5py.File((self.folder / "results/h5/make.h5").resolve()) as made:
+            np.testing.assert_array_equal(made["w/conv/w"], [[0, 1, 2], [3, 4, 5]])
+            self.assertEqual(made["w/bias"][()], 4)
+        self.assertEqual(self.document("show", "take")["metrics"]["m"]["sum"], 19)
+
     def test_its_output_is_logged(self):
         messages = [event["message"] for event in self.events("dag.yaml") if event["event"] == "log"]
         self.assertIn("prep has begun", messages)
@@ -429,6 +443,9 @@ class Misbehaving(Programs):
             err = self.failure(self.program(f"import sys; open(sys.argv[1], 'w').write('''{text}''')", out))
             self.assertIn("its output 'a'", err)
             self.assertIn(expected, err)
+        for code, expected in [("f['b'] = h5py.SoftLink('/c')", "'b' is a soft link"), ("f['b'] = h5py.ExternalLink('/etc/passwd', 'c')", "'b' is an external link"),
+                               ("f['b/c'] = 'text'", "'b/c': its elements are text"), ("f.create_group('b')", "it contains no array")]:
+            self.assertIn(expected, self.failure(self.program(f"import h5py, sys; f = h5py.File(sys.argv[1], 'w'); {code}", "{a: arrays}")))
 
     def test_a_folder_with_links_pipes_odd_names_or_too_many_files(self):
         begin = "import os, sys; os.makedirs(sys.argv[1]); os.chdir(sys.argv[1])\n"
