@@ -148,9 +148,13 @@ bool SupervisedProcess::read_output() {
         const ssize_t got = ::read(output_.get(), bytes.data(), bytes.size());
         if (got < 0) return errno == EAGAIN || errno == EINTR;
         if (got == 0) return false;
-        lines_.add({bytes.data(), static_cast<std::size_t>(got)}, [this](std::string line) { log_line(std::move(line)); });
+        take_output({bytes.data(), static_cast<std::size_t>(got)});
     }
     return true;
+}
+
+void SupervisedProcess::take_output(std::string_view piece) {
+    lines_.add(piece, [this](std::string line) { log_line(std::move(line)); });
 }
 
 bool SupervisedProcess::handle_messages() {

@@ -78,6 +78,8 @@ protected:
     virtual void channel_closed() {}
     // For a FileWatch, which the process waits for.
     virtual void watch(UniqueFd /*listener*/) {}
+    // What it writes to stdout and stderr, piece by piece.
+    virtual void take_output(std::string_view piece);
     // The stage should stop: called once.
     virtual void ask_to_stop() = 0;
     // Called every few milliseconds, and once after the end.
