@@ -84,7 +84,7 @@ void send(const UniqueFd& lifeline, const ReaperMessage& message, const UniqueFd
 
 // ---- the worker ----
 
-struct StartSignal {  // from the reaper to the worker, once it is under its limit
+struct StartSignal {  // from the reaper to the worker, once it is under its limit; without one it need not wait
     LimitKind limit;
 };
 
@@ -102,8 +102,8 @@ bool restrict_files(const Job& job, const UniqueFd& lifeline) {
     if (::getppid() != reaper) ::_exit(1);
     ::setpgid(0, 0);
     ::sigprocmask(SIG_SETMASK, &mask, nullptr);
-    StartSignal start{};
-    if (::read(start_pipe.get(), &start, sizeof start) != sizeof start) ::_exit(1);
+    StartSignal start{LimitKind::None};
+    if (job.memory_bytes && ::read(start_pipe.get(), &start, sizeof start) != sizeof start) ::_exit(1);
     if (start.limit == LimitKind::Data) MemoryLimit::limit_data(*job.memory_bytes);
     if (job.is_program) ::signal(SIGUSR1, SIG_DFL);
     if (restrict_files(job, lifeline)) {
@@ -208,7 +208,7 @@ private:
 void supervise(UniqueFd lifeline, pid_t worker, const Job& job, const UniqueFd& signals, const UniqueFd& start_pipe) {
     MemoryLimit limit(job.memory_bytes);
     const StartSignal start{limit.add_process(worker)};
-    if (::write(start_pipe.get(), &start, sizeof start) != sizeof start) ::kill(worker, SIGKILL);
+    if (job.memory_bytes && ::write(start_pipe.get(), &start, sizeof start) != sizeof start) ::kill(worker, SIGKILL);
     Reaper reaper(std::move(lifeline), worker);
     reaper.watch(signals);
     reaper.end_all();

@@ -137,7 +137,7 @@ bool SupervisedProcess::read_lifeline() {
     switch (message.kind) {
         case ReaperMessage::Kind::Watch: watch(std::move(file)); break;
         case ReaperMessage::Kind::NotStarted: not_started_ = message.number; break;
-        case ReaperMessage::Kind::Ended: end_ = message;
+        case ReaperMessage::Kind::Ended: end_ = message; return false;
     }
     return true;
 }

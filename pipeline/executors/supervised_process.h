@@ -69,7 +69,7 @@ protected:
     };
     // Throws Error{Store}; Error{StageFailed} for arguments that are longer than the system takes.
     void start(const Start& start);
-    // Until the reaper has closed the lifeline: then all that is left of the process is what it has sent.
+    // Until the reaper has reported the end, or is gone: then all that is left of the process is what it has sent.
     void wait_for_end();
 
     // A message of a stage.
