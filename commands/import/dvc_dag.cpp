@@ -424,7 +424,8 @@ private:
         for (const auto& [made, maker] : makers_) {
             if (made != path->value && !is_below(made, path->value) && !is_below(path->value, made)) continue;
             if (maker.stage == &stage && maker.member == &member)
-                return notes_.fail(dep.path.place(), fmt::format("{} is both a dependency and an output of this stage", printable(path->value)),
+                return notes_.fail(dep.path.place(),
+                                   fmt::format("{} is both a dependency and an output of this stage", printable(path->value)),
                                    "DVC refuses it, too: what a program changes in place needs another name");
             is_made = true;
             if (is_below(path->value, made))

@@ -12,8 +12,8 @@
 
 namespace satdl {
 
-// All arrays of a .npz, .safetensors or HDF5 file, told apart by content; half and bfloat16 numbers as float32. Throws Error{Store} naming the
-// file, whatever is in it.
+// All arrays of a .npz, .safetensors or HDF5 file, told apart by content; half and bfloat16 numbers as float32. Throws Error{Store} naming
+// the file, whatever is in it.
 [[nodiscard]] NamedArrays read_named_arrays(const std::filesystem::path& path);
 
 // Each writes a new file, and throws FileError if it cannot.

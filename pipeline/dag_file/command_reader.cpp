@@ -277,7 +277,8 @@ private:
         }
         const auto stored = std::ranges::find_if(found, [](const TreeFile& file) { return is_in_store(file.path); });
         if (stored != found.end()) {
-            report(value.place(), fmt::format("{} belongs to satdl's store, which changes with every run", printable(stored->path.string())),
+            report(value.place(),
+                   fmt::format("{} belongs to satdl's store, which changes with every run", printable(stored->path.string())),
                    "what a stage made is an input of another: in: {NAME: stage.output}; else name what lies outside of .satdl");
             return false;
         }
@@ -553,7 +554,8 @@ private:
         const auto* const literal = argument.size() == 1 ? std::get_if<std::string>(&argument.front()) : nullptr;
         if (literal == nullptr || command_.shell) return;
         if (!literal->starts_with('-')) check_is_declared(*literal, place);
-        if (const std::size_t equals = literal->find('='); equals != std::string::npos) check_is_declared(literal->substr(equals + 1), place);
+        const std::size_t equals = literal->find('=');
+        if (equals != std::string::npos) check_is_declared(literal->substr(equals + 1), place);
     }
 
     void check_placeholder(const Placeholder& placeholder, const Argument& argument, const Place& place) {

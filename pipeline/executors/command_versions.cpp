@@ -25,7 +25,8 @@ std::string_view stripped(std::string_view text) {
 // A command has no node of its own, and nothing asks for its stop but the time.
 class Context final : public StageContext {
 public:
-    explicit Context(double seconds) : deadline_(Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))) {}
+    explicit Context(double seconds)
+        : deadline_(Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))) {}
 
     [[nodiscard]] const Params& params() const override { return params_; }
     [[nodiscard]] int threads() const override { return 1; }

@@ -38,7 +38,8 @@ std::vector<std::string> lines_of(const char* path) {
     const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
     std::string text;
     std::array<char, 4096> piece{};
-    for (ssize_t got; file && (got = ::read(file.get(), piece.data(), piece.size())) > 0;) text.append(piece.data(), static_cast<std::size_t>(got));
+    for (ssize_t got; file && (got = ::read(file.get(), piece.data(), piece.size())) > 0;)
+        text.append(piece.data(), static_cast<std::size_t>(got));
     return split(text, '\n');
 }
 

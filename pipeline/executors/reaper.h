@@ -1,11 +1,11 @@
 // The supervisor of a stage's process: `satdl-reaper`, a small program between it and satdl that does nothing else.
 //
-//   satdl  ── starts, by posix_spawn ──>  reaper  ── fork ──>  worker, in a process group of its own  ──>  whatever the stage starts
+//   satdl  ── posix_spawn ──>  reaper  ── fork ──>  worker, in a process group of its own  ──>  whatever the stage starts
 //
 // The worker becomes the user's program, or satdl again (worker_process.h). When it ends, and when satdl ends in whatever way (kill -9 too:
 // the lifeline between the two then closes), the reaper ends all its descendants: it is their subreaper (prctl(2)), so that not even a
-// process with a group or session of its own gets away. If the reaper is killed, the worker dies of PR_SET_PDEATHSIG. The fork is sound: the
-// reaper has run no threads.
+// process with a group or session of its own gets away. If the reaper is killed, the worker dies of PR_SET_PDEATHSIG. The fork is sound:
+// the reaper has run no threads.
 //
 // It is a program of its own because it starts for each stage: as a statically linked one of a few hundred KB in 0.5 ms, where satdl itself
 // takes 3 ms to load its libraries; and no LD_PRELOAD that a stage declares for its program reaches it. It starts in the program's

@@ -21,10 +21,12 @@ namespace {
 constexpr int kPollMilliseconds = 20;  // for a request to stop, and the time
 constexpr int kReadsAtOnce = 64;       // of output: an endless writer must be stopped and timed out, too
 constexpr std::size_t kLastLines = 10;
+constexpr std::size_t kMostLogged = std::size_t{16} << 20;
 
 Error no_reaper(int number) {
     if (number == E2BIG)
-        return Error(ExitCode::StageFailed, "its arguments and environment are longer than the system allows", "pass what is long in a file");
+        return Error(ExitCode::StageFailed, "its arguments and environment are longer than the system allows",
+                     "pass what is long in a file");
     return Error(ExitCode::Store, fmt::format("cannot start its process: {}", std::strerror(number)),
                  number == ENOENT ? fmt::format("is {} beside satdl?", kReaperProgram) : "");
 }
@@ -76,7 +78,8 @@ SupervisedProcess::~SupervisedProcess() {
 
 void SupervisedProcess::wait_for_end() {
     enum { kChannel, kOutput, kLifeline };
-    std::array<pollfd, 3> all{{{channel_ ? channel_->descriptor() : -1, POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};
+    const int channel = channel_ ? channel_->descriptor() : -1;
+    std::array<pollfd, 3> all{{{channel, POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};
     for (bool over = false; !over;) {
         if (::poll(all.data(), all.size(), kPollMilliseconds) < 0 && errno != EINTR) throw no_reaper(errno);
         if (all[kOutput].revents != 0 && !read_output()) all[kOutput].fd = -1;
@@ -137,7 +140,11 @@ bool SupervisedProcess::read_lifeline() {
     switch (message.kind) {
         case ReaperMessage::Kind::Watch: watch(std::move(file)); break;
         case ReaperMessage::Kind::NotStarted: not_started_ = message.number; break;
-        case ReaperMessage::Kind::Ended: end_ = message; return false;
+        case ReaperMessage::Kind::Ended:
+            end_ = message;
+            if (message.limit != LimitKind::None)
+                context_.log(LogLevel::Debug, fmt::format("its memory was limited: {}", limit_text(message)));
+            return false;
     }
     return true;
 }
@@ -163,20 +170,26 @@ bool SupervisedProcess::handle_messages() {
     return more;
 }
 
+// An endless writer must not fill the store's disk.
 void SupervisedProcess::log_line(std::string line) {
-    context_.log(LogLevel::Info, line);
+    if (logged_bytes_ <= kMostLogged) {
+        context_.log(LogLevel::Info, line);
+        logged_bytes_ += line.size() + 1;
+        if (logged_bytes_ > kMostLogged)
+            context_.log(LogLevel::Info, fmt::format("it has printed {} MiB: the rest is not in the log", kMostLogged >> 20));
+    }
     remember_line(std::move(line));
 }
 
 void SupervisedProcess::remember_line(std::string line) {
-    last_.push_back(printable(std::string_view(line).substr(0, OutputLines::kLongestLine)));
+    last_.push_back(std::move(line));
     if (last_.size() > kLastLines) last_.pop_front();
 }
 
 std::string SupervisedProcess::last_lines() const {
     if (last_.empty()) return {};
     std::string text = "last output:";
-    for (const std::string& line : last_) text += "\n  " + line;
+    for (const std::string& line : last_) text += "\n  " + printable(std::string_view(line).substr(0, OutputLines::kLongestLine));
     return text;
 }
 

@@ -128,6 +128,7 @@ private:
 
     OutputLines lines_;
     std::deque<std::string> last_;
+    std::size_t logged_bytes_ = 0;
     std::optional<ReaperMessage> end_;
     int not_started_ = 0;
     std::optional<Clock::time_point> asked_to_stop_;

@@ -498,8 +498,12 @@ open(sys.argv[1], "w").write(open(sys.argv[1] + ".pid").read())
             os.kill(pid, 0)
 
     def test_a_program_that_prints_without_end_or_closes_stdout(self):
-        err = self.failure(self.program("import sys\nfor i in range(300000): print('x' * 100)\nsys.exit(3)"))
+        err = self.failure(self.program("import sys\nfor i in range(100000): print('x' * 1000)\nprint('the end')\nsys.exit(3)"))
         self.assertIn("it exited with code 3", err)
+        self.assertIn("the end", err)
+        logs = [path.read_text() for path in (self.folder / ".satdl/runs").glob("*/log.txt")]
+        self.assertTrue(any("it has printed 16 MiB: the rest is not in the log" in log for log in logs))
+        self.assertLess(max(map(len, logs)), 20 << 20)
         self.write("closed.yaml", self.program("import os, sys; os.close(1); os.close(2); open(sys.argv[1], 'w').write('a')").replace("name: bad", "name: closed"))
         self.call("run", "closed.yaml")
 

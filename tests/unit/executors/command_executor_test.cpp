@@ -1,4 +1,5 @@
 #include "pipeline/executors/command_executor.h"
+#include "pipeline/executors/command_versions.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -42,6 +43,21 @@ Node copying(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+TEST_CASE("A command under versions that does not end is stopped, and refused at its place") {
+    const test::TempFolder folder;
+    auto command = std::make_shared<CommandStage>();
+    command->project = folder.path();
+    command->versions = {{"sh", "-c", "trap '' TERM; sleep 1000"}};
+    const auto source = std::make_shared<const SourceText>(SourceText{"dag.yaml", ""});
+    Dag dag;
+    Node node;
+    node.name = "slow";
+    node.params = Params({{"versions", ParamValue("sh", Place{source, 3, 5})}});
+    node.command = std::move(command);
+    dag.nodes.push_back(node);
+    CHECK_THROWS_WITH(run_version_commands(dag, {}, 0.2), Catch::Contains("dag.yaml:3:5") && Catch::Contains("it takes longer than 0.2 s"));
+}
 
 TEST_CASE("A kernel without Landlock, or with its first version, enforces nothing, and satdl warns once") {
     const test::TempFolder folder;

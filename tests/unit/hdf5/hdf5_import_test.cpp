@@ -218,7 +218,8 @@ TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its 
     std::mt19937 random(5);
     for (const char* name : {"gzip.h5", "lzf.h5", "several.h5", "every.h5", "old.h5", "external_storage.h5"}) {
         const std::string good = test::file_text(folder() / name);
-        const std::string array = std::string(name) == "several.h5" ? "group/deeper/b" : std::string(name) == "every.h5" ? "weights/conv/b" : "";
+        const std::map<std::string, std::string> chosen{{"several.h5", "group/deeper/b"}, {"every.h5", "weights/conv/b"}};
+        const std::string array = chosen.contains(name) ? chosen.at(name) : "";
         for (int round = 0; round < 100; ++round) {
             std::string bytes = good;
             for (std::uint32_t i = random() % 8 + 1; i > 0; --i) {
