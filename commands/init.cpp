@@ -72,6 +72,12 @@ void write_new(const fs::path& path, std::string_view text) {
     if (std::fclose(file) != 0 || !is_written) cannot_write(path, std::strerror(errno));
 }
 
+bool leads_nowhere(const fs::path& path) {
+    std::error_code error;
+    const bool has_parent = path.has_relative_path() && path.has_parent_path();
+    return (fs::is_symlink(path, error) && !fs::exists(path, error)) || (has_parent && leads_nowhere(path.parent_path()));
+}
+
 ExitCode init(const InitOptions& options) {
     const fs::path folder = options.folder;
     std::error_code error;
@@ -82,7 +88,7 @@ ExitCode init(const InitOptions& options) {
                     "choose another folder: satdl init DIR");
     }
     fs::create_directories(folder, error);
-    if (error) cannot_write(folder, error.message());
+    if (error) cannot_write(folder, leads_nowhere(folder) ? "a link on its way leads nowhere" : error.message());
     for (const NewFile& file : kFiles) {
         write_new(folder / file.name, file.text);
         fmt::print("wrote {}\n", printable((folder / file.name).lexically_normal().string()));

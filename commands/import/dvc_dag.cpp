@@ -13,14 +13,13 @@
 #include "pipeline/core/ascii.h"
 #include "pipeline/core/json.h"
 #include "pipeline/core/shell_words.h"
+#include "pipeline/executors/declarations.h"
 
 namespace satdl {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 22> kCodeEndings{".py", ".sh", ".bash", ".r", ".jl", ".ipynb", ".pl", ".rb", ".js", ".ts", ".lua",
-                                                        ".m", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".sql"};
 constexpr std::size_t kMostLookedAt = 1000;  // files of a folder, to tell code from data
 constexpr std::array<std::string_view, 10> kUsualVariables{"PATH",   "HOME",     "USER", "LOGNAME", "LANG",
                                                            "LC_ALL", "LC_CTYPE", "TZ",   "PWD",     "TMPDIR"};
@@ -424,6 +423,10 @@ private:
         bool is_made = false;
         for (const auto& [made, maker] : makers_) {
             if (made != path->value && !is_below(made, path->value) && !is_below(path->value, made)) continue;
+            if (maker.stage == &stage && maker.member == &member)
+                return notes_.fail(dep.path.place(),
+                                   fmt::format("{} is both a dependency and an output of this stage", printable(path->value)),
+                                   "DVC refuses it, too: what a program changes in place needs another name");
             is_made = true;
             if (is_below(path->value, made))
                 notes_.warn(dep.path.place(), fmt::format("{} is part of the output {} of stage '{}': a change of any part of it counts",
@@ -464,14 +467,14 @@ private:
             notes_.fail(place, fmt::format("there is no file {}", printable(path.value)),
                         "the DAG runs once it is there; `dvc pull` may fetch it");
         ports.placed.insert(path.value);
-        if (is_code(on_disk) && !fs::path(path.value).is_absolute()) ports.sources.push_back(path.dag);
+        if (is_of_code(on_disk) && !fs::path(path.value).is_absolute()) ports.sources.push_back(path.dag);
         else ports.files.add(name_after(path.dag, ports.names), path.dag);
     }
 
-    // By its ending; a folder if at least half of its files are.
-    static bool is_code(const fs::path& path) {
+    // A folder if at least half of its files are.
+    static bool is_of_code(const fs::path& path) {
         std::error_code error;
-        if (!fs::is_directory(path, error)) return std::ranges::find(kCodeEndings, lower(path.extension().string())) != kCodeEndings.end();
+        if (!fs::is_directory(path, error)) return is_code(path);
         std::size_t code = 0, files = 0;
         for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end && files < kMostLookedAt;
              entry.increment(error)) {

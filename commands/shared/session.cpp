@@ -7,9 +7,9 @@
 #include <iterator>
 
 #include "commands/shared/warnings.h"
+#include "pipeline/executors/command_versions.h"
 #include "pipeline/os/file_trust.h"
 #include "pipeline/os/shared_library.h"
-#include "pipeline/plan/command_versions.h"
 #include "pipeline/plan/placement.h"
 #include "pipeline/store/remembered_array_types.h"
 #include "pipeline/store/layout.h"

@@ -18,6 +18,7 @@
 #include "pipeline/array_files/zip.h"
 #include "pipeline/core/json.h"
 #include "pipeline/core/unique_fd.h"
+#include "pipeline/hdf5/hdf5_import.h"
 #include "pipeline/os/file_error.h"
 #include "pipeline/os/write_all.h"
 
@@ -197,8 +198,9 @@ NamedArrays read_named_arrays(const std::filesystem::path& path) {
     BinaryFile file(path);
     const FileKind kind = file_kind(file);
     if (kind == FileKind::Zip) return read_npz_members(file);
+    if (kind == FileKind::Hdf5) return import_every_hdf5(path);
     if (kind != FileKind::Other && kind != FileKind::Idx)
-        throw wrong_kind(file, "a .npz or .safetensors file", "write it with numpy.savez or safetensors' save_file");
+        throw wrong_kind(file, "a .npz, .safetensors or .h5 file", "write it with numpy.savez, h5py or safetensors' save_file");
     return SafetensorsReader(file).read();
 }
 

@@ -1,4 +1,4 @@
-// Several arrays by name in one file: .npz and .safetensors, read and written; .npy and CSV, written.
+// Several arrays by name in one file: .npz, .safetensors and HDF5, read; .npz, .safetensors, .npy and CSV, written.
 //
 // Safetensors: 8 bytes of length, a JSON header that gives each tensor's type, shape and place, then the bytes.
 // (github.com/huggingface/safetensors, README, "Format")
@@ -12,8 +12,8 @@
 
 namespace satdl {
 
-// All arrays of a .npz or .safetensors file, told apart by content; half and bfloat16 numbers as float32. Throws Error{Store} naming the
-// file, whatever is in it.
+// All arrays of a .npz, .safetensors or HDF5 file, told apart by content; half and bfloat16 numbers as float32. Throws Error{Store} naming
+// the file, whatever is in it.
 [[nodiscard]] NamedArrays read_named_arrays(const std::filesystem::path& path);
 
 // Each writes a new file, and throws FileError if it cannot.

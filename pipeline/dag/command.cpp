@@ -68,7 +68,7 @@ std::vector<std::string> output_formats(PortKind kind) {
     switch (kind) {
         case PortKind::Array: return {"npy", "h5", "csv"};
         case PortKind::Model:
-        case PortKind::Arrays: return {"npz", "safetensors"};
+        case PortKind::Arrays: return {"npz", "safetensors", "h5"};
         case PortKind::Metrics: return {"json"};
         case PortKind::History: return {"csv", "jsonl"};
         case PortKind::File:

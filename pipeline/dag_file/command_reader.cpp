@@ -40,6 +40,16 @@ bool stays_inside(const fs::path& path) {
     return !normal.empty() && normal.is_relative() && *normal.begin() != ".." && normal != ".";
 }
 
+constexpr std::string_view kStoreFolder = ".satdl";
+
+bool is_in_store(const fs::path& path) { return std::ranges::find(path, fs::path(kStoreFolder)) != path.end(); }
+
+// As the links in `results/` do.
+bool leads_into_store(const fs::path& path) {
+    std::error_code error;
+    return fs::is_symlink(path, error) && is_in_store(fs::weakly_canonical(path, error));
+}
+
 // The value as JSON that YAML 1.1 reads as the same: a number that is not whole has a point, and a sign before its exponent.
 std::string config_text(const ConfigValue& value) {
     std::string text;
@@ -222,6 +232,11 @@ private:
     // False: a mistake was reported.
     bool add_files(const std::string& name, const ConfigValue& value) {
         const fs::path path = fs::path(value.text()).lexically_normal();
+        if (is_within(command_.project, (command_.project / path).lexically_normal())) {
+            report(value.place(), fmt::format("{} holds the whole project, with what satdl itself writes there", printable(value.text())),
+                   "name the files and folders that the program reads; `satdl trace` finds them");
+            return false;
+        }
         if (path.is_relative() && !stays_inside(path)) {
             report(value.place(),
                    fmt::format("{} is outside the project {}", printable(value.text()), printable(command_.project.string())),
@@ -248,7 +263,7 @@ private:
         const fs::path whole = command_.project / path;
         std::vector<TreeFile> found;
         try {
-            if (kind == CommandFiles::Kind::Pattern) found = files_matching(command_.project, path.string());
+            if (kind == CommandFiles::Kind::Pattern) found = files_matching(command_.project, path.string(), leads_into_store);
             else if (kind == CommandFiles::Kind::Folder) found = files_below(whole);
             else if (std::error_code error; fs::is_regular_file(whole, error)) found.push_back({"", whole});
             else if (fs::exists(whole, error)) {
@@ -258,6 +273,13 @@ private:
             }
         } catch (const Error& error) {
             for (const Diagnostic& one : error.diagnostics()) report(value.place(), one.message, one.hint);
+            return false;
+        }
+        const auto stored = std::ranges::find_if(found, [](const TreeFile& file) { return is_in_store(file.path); });
+        if (stored != found.end()) {
+            report(value.place(),
+                   fmt::format("{} belongs to satdl's store, which changes with every run", printable(stored->path.string())),
+                   "what a stage made is an input of another: in: {NAME: stage.output}; else name what lies outside of .satdl");
             return false;
         }
         if (found.empty()) {
@@ -426,7 +448,7 @@ private:
                 continue;
             }
             std::string path = fs::path(entry.value.text()).lexically_normal().string();
-            if (has_declared(path) || *fs::path(path).begin() == ".satdl") {
+            if (has_declared(path) || *fs::path(path).begin() == kStoreFolder) {
                 report(entry.value.place(), fmt::format("the path of '{}', {}, is taken", entry.key, printable(path)),
                        "what 'files', 'sources' and 'config_files' place there would be overwritten; .satdl is satdl's own");
                 continue;
@@ -530,7 +552,10 @@ private:
             if (const auto* placeholder = std::get_if<Placeholder>(&part)) check_placeholder(*placeholder, argument, place);
         }
         const auto* const literal = argument.size() == 1 ? std::get_if<std::string>(&argument.front()) : nullptr;
-        if (literal != nullptr && !command_.shell) check_is_declared(*literal, place);
+        if (literal == nullptr || command_.shell) return;
+        if (!literal->starts_with('-')) check_is_declared(*literal, place);
+        const std::size_t equals = literal->find('=');
+        if (equals != std::string::npos) check_is_declared(literal->substr(equals + 1), place);
     }
 
     void check_placeholder(const Placeholder& placeholder, const Argument& argument, const Place& place) {
@@ -600,7 +625,7 @@ private:
         const fs::path path = fs::path(text).lexically_normal();
         std::error_code error;
         if (undeclared_ == UndeclaredFiles::Accepted) return;
-        if (text.empty() || text.starts_with('-') || !stays_inside(path) || !fs::is_regular_file(command_.project / path, error)) return;
+        if (text.empty() || !stays_inside(path) || !fs::is_regular_file(command_.project / path, error)) return;
         const bool is_program = command_.run.size() == 1;
         if (is_program && text.find('/') == std::string::npos) return;  // looked for in PATH
         // A program that is a link out of the project, as of a virtual environment, is an interpreter.

@@ -22,7 +22,6 @@
 #include "pipeline/executors/command_progress.h"
 #include "pipeline/executors/refused_files.h"
 #include "pipeline/executors/supervised_process.h"
-#include "pipeline/executors/worker_protocol.h"
 #include "pipeline/os/file_watch.h"
 #include "pipeline/os/paths.h"
 #include "pipeline/os/shared_library.h"
@@ -149,8 +148,8 @@ struct Program {
 
 class CommandProcess final : SupervisedProcess {
 public:
-    CommandProcess(const Node& node, StageContext& context, const std::string& program, const CommandFolder& folder)
-        : SupervisedProcess(node, context, program),
+    CommandProcess(const Node& node, StageContext& context, const CommandFolder& folder)
+        : SupervisedProcess(node, context),
           folder_(folder),
           progress_(folder.progress(), {.progress = [this](const Progress& at) { context_.progress(at); },
                                         .checkpoint = [this](const Progress& at) { keep_checkpoint(at); },
@@ -170,22 +169,22 @@ public:
     // Returns the history that the program reported.
     NamedArrays run(const Program& program) {
         watcher_ = program.watcher;
-        const Cbor job{{"argv", program.argv},
-                       {"environment", program.environment},
-                       {"folder", folder_.start().string()},
-                       {"watched", watcher_ != nullptr}};
-        if (program.rules) send(packed(job), program.rules->file());
-        else send(packed(job));
+        start({.program = program.argv.front(),
+               .argv = program.argv,
+               .environment = program.environment,
+               .folder = folder_.start(),
+               .rules = program.rules ? &*program.rules : nullptr,
+               .watched = watcher_ != nullptr});
         wait_for_end();
-        if (not_started_ != 0) {
-            const bool missing = not_started_ == ENOENT;
+        if (not_started() != 0) {
+            const bool missing = not_started() == ENOENT;
             throw Error(ExitCode::StageFailed,
                         fmt::format("cannot run {}: {}", printable(program.argv.front()),
-                                    missing ? "there is no such program" : std::strerror(not_started_)),
+                                    missing ? "there is no such program" : std::strerror(not_started())),
                         missing ? "is it in PATH, or declared under 'sources'?" : "is it executable, and its first line right?");
         }
-        const std::optional<WorkerEnd> found = end();
-        const bool succeeded = found && !was_killed() && WIFEXITED(found->status) && WEXITSTATUS(found->status) == 0;
+        const std::optional<ReaperMessage>& found = end();
+        const bool succeeded = found && !was_killed() && WIFEXITED(found->number) && WEXITSTATUS(found->number) == 0;
         if (asked_ && !was_killed_late()) throw Stopped{};
         if (!succeeded) throw Error(ExitCode::StageFailed, death(), last_lines());
         return progress_.history();
@@ -193,12 +192,7 @@ public:
     [[nodiscard]] std::string output() const { return last_lines(); }
 
 private:
-    void handle(Message message) override {
-        const Cbor event = unpacked(message.bytes);
-        if (event.at("what") == "not_started") not_started_ = event.at("errno");
-        else if (message.file) watch_.emplace(std::move(message.file), watcher_);
-    }
-    void channel_closed() override {}  // the program has taken the worker's place
+    void watch(UniqueFd listener) override { watch_.emplace(std::move(listener), watcher_); }
     void ask_to_stop() override {
         asked_ = true;
         terminate();
@@ -229,7 +223,6 @@ private:
 
     const CommandFolder& folder_;
     CommandProgress progress_;
-    int not_started_ = 0;  // errno
     bool asked_ = false;
     std::function<void(const FileUse&)> watcher_;
     std::optional<FileWatch> watch_;
@@ -315,7 +308,7 @@ StageOutput CommandExecutor::execute(const Node& node, const StageInputs& inputs
     } else if (node.command->strict && !warned_.exchange(true)) {
         context.log(LogLevel::Info, "'strict' is not enforced: this kernel has no Landlock that could (Linux 5.19 and newer)");
     }
-    CommandProcess process(node, context, program_, folder);
+    CommandProcess process(node, context, folder);
     if (const NamedArrays* const state = context.checkpoint()) process.restore(*state);
     StageOutput outcome;
     try {
@@ -347,7 +340,7 @@ CommandExecutor::Trace CommandExecutor::trace(const Node& node, const StageInput
     };
     access.allow_reading_everything();
     if (landlock_ >= kLandlockWithMoves) program.rules = access.rules();
-    CommandProcess process(node, context, program_, folder);
+    CommandProcess process(node, context, folder);
     Trace trace;
     try {
         (void)process.run(program);

@@ -15,10 +15,9 @@ namespace satdl {
 
 class CommandExecutor final : public Executor {
 public:
-    // `work`: where the programs' folders are made. `program`: this program, or another one that answers to run_worker().
-    // `landlock`: the kernel's version of it.
-    explicit CommandExecutor(std::filesystem::path work, std::string program = "/proc/self/exe", int landlock = landlock_version())
-        : work_(std::move(work)), program_(std::move(program)), landlock_(landlock) {}
+    // `work`: where the programs' folders are made. `landlock`: the kernel's version of it.
+    explicit CommandExecutor(std::filesystem::path work, int landlock = landlock_version())
+        : work_(std::move(work)), landlock_(landlock) {}
 
     // Precondition: the node has a command. Throws Error{StageFailed}, with the program's last output, if it cannot be started, does not
     // exit with 0, or its outputs are not what the stage declares; Stopped.
@@ -34,7 +33,6 @@ public:
 
 private:
     const std::filesystem::path work_;
-    const std::string program_;
     const int landlock_;
     std::atomic<bool> warned_ = false;  // that nothing is enforced
 };

@@ -40,12 +40,12 @@ CommandFolder::CommandFolder(const fs::path& root, const Node& node) : node_(nod
     sweep(root);
     path_ = fs::absolute(root).lexically_normal() / name_with_process("stage", number++);
     try {
-        for (const fs::path& folder : {own() / "in", own() / "out", checkpoint(), temporary()}) fs::create_directories(folder);
+        for (const fs::path& folder : {path_, own(), checkpoint(), temporary()}) fs::create_directory(folder);
         std::ofstream{progress()};
         add_sources();  // first: they make real folders, so that nothing is ever written through a link into the project
         add_config_files();
         add_files();
-        fs::create_directories(start());
+        if (!node_.command->folder.empty()) fs::create_directories(start());
         for (const PortDescription& port : node_.stage->description.outputs) fs::create_directories(output(port).parent_path());
     } catch (const fs::filesystem_error& error) {
         throw Error(ExitCode::StageFailed,
@@ -54,10 +54,14 @@ CommandFolder::CommandFolder(const fs::path& root, const Node& node) : node_(nod
 }
 
 CommandFolder::~CommandFolder() {
-    std::error_code ignored;
-    for (fs::recursive_directory_iterator entry(path_, ignored), end; !ignored && entry != end; entry.increment(ignored))
+    std::error_code error;
+    fs::remove_all(path_, error);
+    if (!error) return;
+    // A program may have taken its own rights to a folder away.
+    error.clear();
+    for (fs::recursive_directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error))
         if (entry->is_directory() && !entry->is_symlink()) ::chmod(entry->path().c_str(), 0700);
-    fs::remove_all(path_, ignored);
+    fs::remove_all(path_, error);
 }
 
 void CommandFolder::add_sources() {

@@ -31,6 +31,7 @@ void CommandProgress::read_new_lines() {
     const UniqueFd file(::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    if (static_cast<std::uint64_t>(status.st_size) <= read_) return;
     std::string piece(kReportPieceBytes, '\0');
     for (int i = 0; i < kReportPiecesAtOnce; ++i) {
         const ssize_t got = ::pread(file.get(), piece.data(), piece.size(), static_cast<off_t>(read_));

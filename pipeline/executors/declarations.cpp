@@ -20,8 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMany = 5;  // so many files of a kind are a pattern
-constexpr std::array kCodeEndings{".py", ".pyx", ".ipynb", ".sh", ".bash", ".R", ".r",  ".jl",  ".lua", ".pl",
-                                  ".rb", ".js",  ".mjs",   ".ts", ".c",    ".cc", ".cpp", ".cu", ".h",  ".hpp"};
+constexpr std::array kCodeEndings{".py", ".pyx", ".ipynb", ".sh", ".bash", ".r",  ".jl", ".lua", ".pl", ".rb", ".js", ".mjs",  ".ts",
+                                  ".m",  ".c",   ".cc",    ".cpp", ".cu",  ".h", ".hpp", ".rs", ".go", ".java", ".sql"};
 
 // For the terminal, and to be pasted into a DAG file.
 std::string scalar(const std::string& text) { return printable(yaml_scalar(text)); }
@@ -72,7 +72,7 @@ std::vector<std::string> covering(std::set<fs::path> files) {
 
 }  // namespace
 
-bool is_code(const fs::path& path) { return std::ranges::find(kCodeEndings, path.extension()) != kCodeEndings.end(); }
+bool is_code(const fs::path& path) { return std::ranges::find(kCodeEndings, lower(path.extension().string())) != kCodeEndings.end(); }
 
 std::string declaration_of(const fs::path& path) {
     if (is_code(path) && path.is_relative()) return fmt::format("sources: [{}]", scalar(path.string()));

@@ -10,7 +10,7 @@
 
 namespace satdl {
 
-// By its ending: to be a source, rather than data.
+// By its ending, in whatever case: to be a source, rather than data.
 [[nodiscard]] bool is_code(const std::filesystem::path& path);
 
 // "files: {data: raw/data.csv}" or "sources: [train.py]", for one file: sources are relative to the project.

@@ -1,12 +1,14 @@
 #include "pipeline/executors/process_executor.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "pipeline/core/error.h"
 #include "pipeline/executors/supervised_process.h"
+#include "pipeline/executors/worker_process.h"
 #include "pipeline/executors/worker_protocol.h"
 
 namespace satdl {
@@ -15,9 +17,10 @@ namespace {
 // The worker sends its outcome over the channel, and requests what only the engine can answer.
 class StageProcess final : SupervisedProcess {
 public:
-    StageProcess(const Node& node, StageContext& context, const std::string& program) : SupervisedProcess(node, context, program) {}
+    StageProcess(const Node& node, StageContext& context) : SupervisedProcess(node, context) {}
 
-    StageOutput run(const NodeJob& job) {
+    StageOutput run(const NodeJob& job, const std::string& program) {
+        start({.program = program, .argv = {"satdl", std::string(kWorkerCommand), node_.name}, .stop = &stop_});
         send(packed(to_cbor(job)), job.inputs.file);  // if it is gone already, its end says why
         wait_for_end();
         if (outcome_) return {mapped(outcome_->first), std::move(outcome_->second)};
@@ -34,7 +37,7 @@ private:
     }
 
     void channel_closed() override { request_kill(); }
-    void ask_to_stop() override { raise_stop_flag(); }
+    void ask_to_stop() override { stop_.raise(); }
     [[nodiscard]] std::string exit_text(int code) const override {
         return fmt::format("its process exited with code {} instead of returning", code);
     }
@@ -83,11 +86,15 @@ private:
 
     void answer(const Cbor& message, const UniqueFd& file = UniqueFd()) { send(packed(message), file); }
 
+    StopFlag stop_;
     std::optional<std::pair<SharedGroups, std::vector<Table>>> outcome_;
     Cbor thrown_;  // null: nothing
 };
 
 }  // namespace
+
+// The program is started by another one, whose /proc/self is not ours.
+ProcessExecutor::ProcessExecutor(StageLibraries& libraries) : ProcessExecutor(libraries, fmt::format("/proc/{}/exe", ::getpid())) {}
 
 StageOutput ProcessExecutor::execute(const Node& node, const StageInputs& inputs, StageContext& context) {
     const NodeJob job{.kind = node.stage->description.kind,
@@ -100,7 +107,7 @@ StageOutput ProcessExecutor::execute(const Node& node, const StageInputs& inputs
                       .device = context.device(),
                       .files = context.files(),
                       .inputs = share(inputs)};
-    return StageProcess(node, context, program_).run(job);
+    return StageProcess(node, context).run(job, program_);
 }
 
 }  // namespace satdl

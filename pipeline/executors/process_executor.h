@@ -13,9 +13,9 @@ namespace satdl {
 
 class ProcessExecutor final : public Executor {
 public:
-    // `program`: this program, or another one that answers to run_worker().
-    explicit ProcessExecutor(StageLibraries& libraries, std::string program = "/proc/self/exe")
-        : libraries_(libraries), program_(std::move(program)) {}
+    explicit ProcessExecutor(StageLibraries& libraries);
+    // `program`: not this one, but another that answers to run_worker().
+    ProcessExecutor(StageLibraries& libraries, std::string program) : libraries_(libraries), program_(std::move(program)) {}
 
     // Throws what the stage threw (what is not an exception as another type), and Error{StageFailed}, with its last output,
     // if its process ended otherwise. A stage that does not stop within its grace period after its timeout is killed.

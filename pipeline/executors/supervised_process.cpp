@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
-#include "pipeline/executors/worker_process.h"
+#include "pipeline/os/shared_library.h"
 
 namespace satdl {
 namespace {
@@ -21,25 +21,52 @@ namespace {
 constexpr int kPollMilliseconds = 20;  // for a request to stop, and the time
 constexpr int kReadsAtOnce = 64;       // of output: an endless writer must be stopped and timed out, too
 constexpr std::size_t kLastLines = 10;
+constexpr std::size_t kMostLogged = std::size_t{16} << 20;
+
+Error no_reaper(int number) {
+    if (number == E2BIG)
+        return Error(ExitCode::StageFailed, "its arguments and environment are longer than the system allows",
+                     "pass what is long in a file");
+    return Error(ExitCode::Store, fmt::format("cannot start its process: {}", std::strerror(number)),
+                 number == ENOENT ? fmt::format("is {} beside satdl?", kReaperProgram) : "");
+}
 
 }  // namespace
 
-SupervisedProcess::SupervisedProcess(const Node& node, StageContext& context, const std::string& program) : node_(node), context_(context) {
-    auto [ours, theirs] = socket_pair();
-    auto [our_life, their_life] = socket_pair();
-    std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw not_started(errno);
-    output_ = UniqueFd(pipe[0]);
-    const UniqueFd their_output(pipe[1]);
+void SupervisedProcess::start(const Start& start) {
+    std::array<int, 2> lifeline{}, output{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lifeline.data()) != 0) throw no_reaper(errno);
+    UniqueFd our_life(lifeline[0]);
+    const UniqueFd their_life(lifeline[1]);
+    if (::pipe2(output.data(), O_CLOEXEC) != 0) throw no_reaper(errno);
+    output_ = UniqueFd(output[0]);
+    const UniqueFd their_output(output[1]);
     ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
     using PassedFd = ChildProcess::PassedFd;
-    const std::array passed{PassedFd{their_output.get(), STDOUT_FILENO}, PassedFd{their_output.get(), STDERR_FILENO},
-                            PassedFd{theirs.get(), kWorkerChannel}, PassedFd{their_life.get(), kWorkerLifeline},
-                            PassedFd{stop_.file().get(), kWorkerStop}};
-    const auto memory = node.policy.memory_bytes.value_or(0);
-    const std::vector<std::string> argv{"satdl", std::string(kWorkerCommand), node.name, std::to_string(memory)};
-    if (const int number = reaper_.start(program, argv, passed, ChildProcess::ProcessGroup::Own)) throw not_started(number);
-    channel_.emplace(std::move(ours));
+    std::vector<PassedFd> passed{PassedFd{their_output.get(), STDOUT_FILENO}, PassedFd{their_output.get(), STDERR_FILENO},
+                                 PassedFd{their_life.get(), kReaperLifeline}};
+    std::vector<std::string> argv{kReaperProgram, kReaperProtocol, std::to_string(node_.policy.memory_bytes.value_or(0)),
+                                  start.stop != nullptr ? kReaperOfStage : kReaperOfProgram};
+    UniqueFd theirs;
+    if (start.stop != nullptr) {
+        auto [ours, other] = socket_pair();
+        channel_.emplace(std::move(ours));
+        theirs = std::move(other);
+        passed.push_back({theirs.get(), kWorkerChannel});
+        passed.push_back({start.stop->file().get(), kWorkerStop});
+    }
+    if (start.watched) argv.emplace_back(kReaperWatched);
+    if (start.rules != nullptr) {
+        argv.emplace_back(kReaperRestricted);
+        passed.push_back({start.rules->file().get(), kReaperRules});
+    }
+    argv.emplace_back(kReaperEndOfOptions);
+    argv.push_back(start.program);
+    argv.insert(argv.end(), start.argv.begin(), start.argv.end());
+    const std::string reaper = (program_folder() / kReaperProgram).string();
+    const ProcessOptions options{.folder = start.folder, .environment = start.environment};
+    started_ = Clock::now();
+    if (const int number = reaper_.start(reaper, argv, passed, ChildProcess::ProcessGroup::Own, options)) throw no_reaper(number);
     lifeline_ = std::move(our_life);
 }
 
@@ -49,15 +76,12 @@ SupervisedProcess::~SupervisedProcess() {
     (void)reaper_.wait();
 }
 
-Error SupervisedProcess::not_started(int number) {
-    return Error(ExitCode::Store, fmt::format("cannot start its process: {}", std::strerror(number)));
-}
-
 void SupervisedProcess::wait_for_end() {
     enum { kChannel, kOutput, kLifeline };
-    std::array<pollfd, 3> all{{{channel_->descriptor(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};
+    const int channel = channel_ ? channel_->descriptor() : -1;
+    std::array<pollfd, 3> all{{{channel, POLLIN, 0}, {output_.get(), POLLIN, 0}, {lifeline_.get(), POLLIN, 0}}};
     for (bool over = false; !over;) {
-        if (::poll(all.data(), all.size(), kPollMilliseconds) < 0 && errno != EINTR) throw not_started(errno);
+        if (::poll(all.data(), all.size(), kPollMilliseconds) < 0 && errno != EINTR) throw no_reaper(errno);
         if (all[kOutput].revents != 0 && !read_output()) all[kOutput].fd = -1;
         if (all[kChannel].revents != 0 && !handle_messages()) {
             all[kChannel].fd = -1;
@@ -67,7 +91,7 @@ void SupervisedProcess::wait_for_end() {
         poll();
         check_stop_and_timeout();
     }
-    (void)handle_messages();
+    if (channel_) (void)handle_messages();
     (void)read_output();
     lines_.end([this](std::string line) { log_line(std::move(line)); });
     poll();
@@ -96,10 +120,33 @@ void SupervisedProcess::request_kill() { ::shutdown(lifeline_.get(), SHUT_WR); }
 
 // Each returns whether more can come.
 bool SupervisedProcess::read_lifeline() {
-    std::array<char, 64> bytes{};
-    const ssize_t got = ::read(lifeline_.get(), bytes.data(), bytes.size());
-    if (got > 0) reaper_report_.append(bytes.data(), static_cast<std::size_t>(got));
-    return got > 0 || (got < 0 && errno == EINTR);
+    ReaperMessage message;
+    iovec bytes{&message, sizeof message};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr header{};
+    header.msg_iov = &bytes;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const ssize_t got = ::recvmsg(lifeline_.get(), &header, MSG_CMSG_CLOEXEC);
+    if (got < 0) return errno == EINTR;
+    if (got != sizeof message) return false;
+    UniqueFd file;
+    if (const cmsghdr* const part = CMSG_FIRSTHDR(&header); part != nullptr && part->cmsg_type == SCM_RIGHTS) {
+        int number = -1;
+        std::memcpy(&number, CMSG_DATA(part), sizeof number);
+        file = UniqueFd(number);
+    }
+    switch (message.kind) {
+        case ReaperMessage::Kind::Watch: watch(std::move(file)); break;
+        case ReaperMessage::Kind::NotStarted: not_started_ = message.number; break;
+        case ReaperMessage::Kind::Ended:
+            end_ = message;
+            if (message.limit != LimitKind::None)
+                context_.log(LogLevel::Debug, fmt::format("its memory was limited: {}", limit_text(message)));
+            return false;
+    }
+    return true;
 }
 
 bool SupervisedProcess::read_output() {
@@ -108,9 +155,13 @@ bool SupervisedProcess::read_output() {
         const ssize_t got = ::read(output_.get(), bytes.data(), bytes.size());
         if (got < 0) return errno == EAGAIN || errno == EINTR;
         if (got == 0) return false;
-        lines_.add({bytes.data(), static_cast<std::size_t>(got)}, [this](std::string line) { log_line(std::move(line)); });
+        take_output({bytes.data(), static_cast<std::size_t>(got)});
     }
     return true;
+}
+
+void SupervisedProcess::take_output(std::string_view piece) {
+    lines_.add(piece, [this](std::string line) { log_line(std::move(line)); });
 }
 
 bool SupervisedProcess::handle_messages() {
@@ -119,24 +170,30 @@ bool SupervisedProcess::handle_messages() {
     return more;
 }
 
+// An endless writer must not fill the store's disk.
 void SupervisedProcess::log_line(std::string line) {
-    context_.log(LogLevel::Info, line);
+    if (logged_bytes_ <= kMostLogged) {
+        context_.log(LogLevel::Info, line);
+        logged_bytes_ += line.size() + 1;
+        if (logged_bytes_ > kMostLogged)
+            context_.log(LogLevel::Info, fmt::format("it has printed {} MiB: the rest is not in the log", kMostLogged >> 20));
+    }
     remember_line(std::move(line));
 }
 
 void SupervisedProcess::remember_line(std::string line) {
-    last_.push_back(printable(std::string_view(line).substr(0, OutputLines::kLongestLine)));
+    last_.push_back(std::move(line));
     if (last_.size() > kLastLines) last_.pop_front();
 }
 
 std::string SupervisedProcess::last_lines() const {
     if (last_.empty()) return {};
     std::string text = "last output:";
-    for (const std::string& line : last_) text += "\n  " + line;
+    for (const std::string& line : last_) text += "\n  " + printable(std::string_view(line).substr(0, OutputLines::kLongestLine));
     return text;
 }
 
-std::string SupervisedProcess::limit_text(const WorkerEnd& end) const {
+std::string SupervisedProcess::limit_text(const ReaperMessage& end) const {
     return fmt::format("its limit is {} ({})", memory_text(*node_.policy.memory_bytes), name_of(end.limit));
 }
 
@@ -147,12 +204,13 @@ std::string SupervisedProcess::death() const {
                            *policy.timeout_seconds, policy.grace_seconds());
     }
     if (was_killed()) return "it did not stop when asked, and was killed";
-    const std::optional<WorkerEnd> found = end();
+    const std::optional<ReaperMessage>& found = end();
     if (!found) return "its process and the reaper that supervises it were killed from outside";
     if (found->out_of_memory) return fmt::format("the kernel killed it because it ran out of memory: {}", limit_text(*found));
+    if (not_started_ != 0) return fmt::format("its process cannot be started: {}", std::strerror(not_started_));
     const std::string limited = found->limit == LimitKind::Data ? fmt::format("; {}", limit_text(*found)) : "";
-    if (!WIFSIGNALED(found->status)) return exit_text(WEXITSTATUS(found->status)) + limited;
-    const int signal = WTERMSIG(found->status);
+    if (!WIFSIGNALED(found->number)) return exit_text(WEXITSTATUS(found->number)) + limited;
+    const int signal = WTERMSIG(found->number);
     if (signal != SIGKILL) return fmt::format("it crashed with {}{}", signal_text(signal), limited);
     return fmt::format("it was killed from outside with {}: by a user, or by the kernel because the machine ran out of memory",
                        signal_text(signal));

@@ -6,14 +6,17 @@
 #include <array>
 #include <chrono>
 #include <deque>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pipeline/dag/dag.h"
 #include "pipeline/executors/message_channel.h"
 #include "pipeline/executors/reaper.h"
 #include "pipeline/executors/stop_flag.h"
+#include "pipeline/os/landlock.h"
 #include "pipeline/os/subprocess.h"
 #include "pipeline/stage.h"
 
@@ -49,18 +52,34 @@ public:
     SupervisedProcess& operator=(const SupervisedProcess&) = delete;
 
 protected:
-    // Starts `program`, which answers to run_worker(). Throws Error{Store}. References outlive this.
-    SupervisedProcess(const Node& node, StageContext& context, const std::string& program);
+    // References outlive this.
+    SupervisedProcess(const Node& node, StageContext& context) : node_(node), context_(context) {}
     // The reaper must not be killed: it has to end all the others first.
     virtual ~SupervisedProcess();
 
-    // Until the reaper has closed the lifeline: then all that is left of the process is what it has sent.
+    // What the worker becomes.
+    struct Start {
+        std::string program{};  // a path, or looked for in the environment's PATH
+        std::vector<std::string> argv{};
+        std::optional<std::vector<std::string>> environment{};  // "NAME=text"; nullopt: ours
+        std::filesystem::path folder{};                         // where it starts; "": where we are
+        const LandlockRules* rules = nullptr;                   // that the kernel holds it to
+        bool watched = false;                                   // watch() gets a listener of what it opens
+        const StopFlag* stop = nullptr;                         // of a stage, which also gets a channel for messages
+    };
+    // Throws Error{Store}; Error{StageFailed} for arguments that are longer than the system takes.
+    void start(const Start& start);
+    // Until the reaper has reported the end, or is gone: then all that is left of the process is what it has sent.
     void wait_for_end();
 
-    // A message of the process.
-    virtual void handle(Message message) = 0;
+    // A message of a stage.
+    virtual void handle(Message /*message*/) {}
     // It has closed its end of the channel.
-    virtual void channel_closed() = 0;
+    virtual void channel_closed() {}
+    // For a FileWatch, which the process waits for.
+    virtual void watch(UniqueFd /*listener*/) {}
+    // What it writes to stdout and stderr, piece by piece.
+    virtual void take_output(std::string_view piece);
     // The stage should stop: called once.
     virtual void ask_to_stop() = 0;
     // Called every few milliseconds, and once after the end.
@@ -71,20 +90,22 @@ protected:
     [[nodiscard]] virtual std::string exit_text(int code) const = 0;
 
     void send(const std::string& bytes, const UniqueFd& file = UniqueFd()) { (void)channel_->send(bytes, file); }
-    void raise_stop_flag() { stop_.raise(); }
     // SIGTERM, to the process and its group.
     void terminate();
     // The reaper kills everything, reports how the worker ended, and closes its end of the lifeline.
     void request_kill();
     void remember_line(std::string line);
 
-    [[nodiscard]] std::optional<WorkerEnd> end() const { return worker_end(reaper_report_); }
+    // How the worker ended; nullopt: the reaper was killed.
+    [[nodiscard]] const std::optional<ReaperMessage>& end() const { return end_; }
+    // Why the worker's program could not be started: errno; 0: it was.
+    [[nodiscard]] int not_started() const { return not_started_; }
     // It was killed because it went on after its timeout; or after it was asked to stop for another reason.
     [[nodiscard]] bool was_killed_late() const { return killed_ == Killed::Late; }
     [[nodiscard]] bool was_killed() const { return killed_ != Killed::No; }
     // The last lines of its output, for a hint.
     [[nodiscard]] std::string last_lines() const;
-    [[nodiscard]] std::string limit_text(const WorkerEnd& end) const;
+    [[nodiscard]] std::string limit_text(const ReaperMessage& end) const;
     // Why it ended without a result.
     [[nodiscard]] std::string death() const;
 
@@ -94,22 +115,22 @@ protected:
 private:
     using Clock = std::chrono::steady_clock;
 
-    static Error not_started(int number);
     void check_stop_and_timeout();
     bool read_lifeline();
     bool read_output();
     bool handle_messages();
     void log_line(std::string line);
 
-    const Clock::time_point started_ = Clock::now();
-    StopFlag stop_;
+    Clock::time_point started_;
     UniqueFd output_, lifeline_;
     ChildProcess reaper_;
     std::optional<Channel> channel_;
 
     OutputLines lines_;
     std::deque<std::string> last_;
-    std::string reaper_report_;
+    std::size_t logged_bytes_ = 0;
+    std::optional<ReaperMessage> end_;
+    int not_started_ = 0;
     std::optional<Clock::time_point> asked_to_stop_;
     enum class Killed { No, Late, Deaf } killed_ = Killed::No;
 };

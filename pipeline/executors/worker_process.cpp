@@ -2,27 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <charconv>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/catalog/execution_policy.h"
 #include "pipeline/catalog/library_loader.h"
 #include "pipeline/core/error.h"
 #include "pipeline/executors/reaper.h"
 #include "pipeline/executors/stop_flag.h"
 #include "pipeline/executors/worker_protocol.h"
-#include "pipeline/os/file_watch.h"
-#include "pipeline/os/landlock.h"
-#include "pipeline/os/subprocess.h"
 
 namespace satdl {
 namespace {
@@ -101,32 +92,11 @@ CatalogEntry planned_stage(const NodeJob& job) {
     return stage;
 }
 
-// From here on satdl sees what is opened, and the kernel holds it to the rules, if there are any.
-void restrict_files(bool watched, UniqueFd rules, Channel& channel) {
-    if (!watched && !rules) return;
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw Error(ExitCode::Store, "cannot set no_new_privs");
-    if (watched) (void)channel.send(packed({{"what", "watch"}}), watch_own_files());
-    if (rules) LandlockRules(std::move(rules)).enter();
-}
-
-// Of a command stage: the program takes the place of this process. Returns only if it cannot be started, which it reports.
-void run_program(const Cbor& job, UniqueFd rules, Channel& channel) {
-    const auto argv = job.at("argv").get<std::vector<std::string>>(), environment = job.at("environment").get<std::vector<std::string>>();
-    const std::string folder = job.at("folder");
-    std::signal(SIGUSR1, SIG_DFL);
-    restrict_files(job.at("watched"), std::move(rules), channel);
-    if (::chdir(folder.c_str()) == 0) exec_program(argv, environment);
-    (void)channel.send(packed({{"what", "not_started"}, {"errno", errno}}));
-}
-
-void run_stage(const Cbor& message, UniqueFd file, Channel& channel, const StopFlag& stop, LimitKind limit,
-               std::optional<std::uint64_t> memory_bytes) {
+void run_stage(const Cbor& message, UniqueFd file, Channel& channel, const StopFlag& stop) {
     const NodeJob job = job_from(message, std::move(file));
     Context context(job, channel, stop);
     StageLibraries libraries;
     try {
-        if (memory_bytes)
-            context.log(LogLevel::Debug, fmt::format("its memory is limited to {} ({})", memory_text(*memory_bytes), name_of(limit)));
         const StageOutput outcome = libraries.function(planned_stage(job))(mapped(job.inputs), context);
         std::fflush(nullptr);
         const SharedGroups outputs = share(outcome.outputs);
@@ -146,29 +116,16 @@ bool is_ours(int number, mode_t type) {
 
 bool is_worker_call(int argc, char** argv) { return argc >= 2 && argv[1] == kWorkerCommand; }
 
-int run_worker(int argc, char** argv) {
-    std::uint64_t memory = 0;
-    const bool is_sane = argc == 4 && is_ours(kWorkerChannel, S_IFSOCK) && is_ours(kWorkerLifeline, S_IFSOCK) &&
-                         is_ours(kWorkerStop, S_IFREG) &&
-                         std::from_chars(argv[3], argv[3] + std::strlen(argv[3]), memory).ec == std::errc();
-    if (!is_sane) {
+int run_worker(int argc, char** /*argv*/) {
+    if (argc != 3 || !is_ours(kWorkerChannel, S_IFSOCK) || !is_ours(kWorkerStop, S_IFREG)) {
         fmt::print(stderr, "satdl: '{}' is internal to `satdl run --isolate`; do not call it yourself\n", kWorkerCommand);
         return static_cast<int>(ExitCode::Usage);
     }
-    std::signal(SIGUSR1, SIG_IGN);  // Slurm sends it to every process of a job: satdl asks the stage to stop
     try {
-        for (const int number : {kWorkerChannel, kWorkerLifeline, kWorkerStop}) ::fcntl(number, F_SETFD, FD_CLOEXEC);
-        UniqueFd socket(kWorkerChannel), stop_file(kWorkerStop);
-        const std::optional<std::uint64_t> memory_bytes = memory != 0 ? std::optional(memory) : std::nullopt;
-        const std::array of_worker{&socket, &stop_file};
-        const LimitKind limit = fork_under_reaper(UniqueFd(kWorkerLifeline), memory_bytes, of_worker);
-        Channel channel(std::move(socket));
-        const StopFlag stop(std::move(stop_file));
-        if (auto message = channel.receive()) {
-            const Cbor job = unpacked(message->bytes);
-            if (job.contains("argv")) run_program(job, std::move(message->file), channel);
-            else run_stage(job, std::move(message->file), channel, stop, limit, memory_bytes);
-        }
+        for (const int number : {kWorkerChannel, kWorkerStop}) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+        Channel channel{UniqueFd(kWorkerChannel)};
+        const StopFlag stop{UniqueFd(kWorkerStop)};
+        if (auto message = channel.receive()) run_stage(unpacked(message->bytes), std::move(message->file), channel, stop);
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", describe(error));
         std::fflush(nullptr);

@@ -15,6 +15,8 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kFixedBytes = kImportMagic.size() + 2;
+constexpr std::size_t kLengthBytes = 4;  // of a name's length
+constexpr std::uint32_t kMaxName = 1 << 16;
 
 std::uint64_t bytes_of_file(const std::filesystem::path& path) {
     std::error_code failed;
@@ -23,8 +25,8 @@ std::uint64_t bytes_of_file(const std::filesystem::path& path) {
     throw Error(ExitCode::Store, fmt::format("{}: cannot be read: {}", printable(path.string()), failed.message()), "check the path");
 }
 
-ProcessResult run_reader(const std::filesystem::path& path, const std::string& name, const std::string& how_much,
-                         ImportReceiver& receiver) {
+template <typename Receiver>
+ProcessResult run_reader(const std::filesystem::path& path, const std::string& name, const std::string& how_much, Receiver& receiver) {
     return run_process({(program_folder() / "satdl-read-hdf5").string(), std::filesystem::absolute(path).string(), name, how_much},
                        [&](std::span<const std::byte> piece) { return receiver.take(piece); });
 }
@@ -95,9 +97,8 @@ bool ImportReceiver::start() {
 bool ImportReceiver::take(std::span<const std::byte> piece) {
     while (!started_ && !piece.empty()) {
         const bool fixed = header_.size() >= kFixedBytes;
-        const std::size_t dimensions = fixed ? static_cast<unsigned char>(header_[kFixedBytes - 1]) : 0;
-        if (dimensions > kImportMaxDimensions) return false;
-        const std::size_t wanted = fixed ? kFixedBytes + 8 * dimensions : kFixedBytes;
+        if (dimensions() > kImportMaxDimensions) return false;
+        const std::size_t wanted = kFixedBytes + 8 * dimensions();
         const std::size_t more = std::min(piece.size(), wanted - header_.size());
         header_.append(reinterpret_cast<const char*>(piece.data()), more);
         piece = piece.subspan(more);
@@ -110,6 +111,16 @@ bool ImportReceiver::take(std::span<const std::byte> piece) {
     return true;
 }
 
+// As far as the header has come; 0 before.
+std::size_t ImportReceiver::dimensions() const {
+    return header_.size() < kFixedBytes ? 0 : static_cast<unsigned char>(header_[kFixedBytes - 1]);
+}
+
+std::size_t ImportReceiver::wanted_bytes() const {
+    if (started_) return bytes_ - filled_;
+    return kFixedBytes + 8 * std::min(dimensions(), kImportMaxDimensions) - header_.size();
+}
+
 std::optional<Array> ImportReceiver::array() const {
     if (!started_ || storage_ == nullptr || filled_ != bytes_) return std::nullopt;
     return Array(dtype_, shape_, {storage_.get(), bytes_}, storage_);
@@ -118,6 +129,40 @@ std::optional<Array> ImportReceiver::array() const {
 std::optional<ArrayType> ImportReceiver::type() const {
     if (!started_ || wanted_ != Wanted::Type) return std::nullopt;
     return ArrayType{dtype_, shape_};
+}
+
+bool ImportEveryReceiver::take(std::span<const std::byte> piece) {
+    while (!piece.empty()) {
+        if (!array_) {
+            std::uint32_t length = 0;
+            if (name_.size() >= kLengthBytes) std::memcpy(&length, name_.data(), kLengthBytes);
+            if (length > kMaxName) return false;
+            const std::size_t more = std::min(piece.size(), kLengthBytes + length - name_.size());
+            name_.append(reinterpret_cast<const char*>(piece.data()), more);
+            piece = piece.subspan(more);
+            if (name_.size() < kLengthBytes) continue;
+            std::memcpy(&length, name_.data(), kLengthBytes);
+            if (length == 0) return false;
+            if (name_.size() == kLengthBytes + length) array_.emplace(file_bytes_);
+            continue;
+        }
+        const auto part = piece.first(std::min(piece.size(), array_->wanted_bytes()));
+        if (!array_->take(part)) return false;
+        piece = piece.subspan(part.size());
+        const auto array = array_->array();
+        if (!array || array_->wanted_bytes() > 0) continue;
+        bytes_ += array->bytes().size();
+        if (bytes_ > kImportMaxOfSmallFiles && bytes_ / kImportMaxExpansion / kImportMaxWidening > file_bytes_) return false;
+        if (!arrays_.emplace(name_.substr(kLengthBytes), *array).second) return false;
+        array_.reset();
+        name_.clear();
+    }
+    return true;
+}
+
+std::optional<NamedArrays> ImportEveryReceiver::arrays() && {
+    if (array_ || !name_.empty()) return std::nullopt;
+    return std::move(arrays_);
 }
 
 Array import_hdf5(const std::filesystem::path& path, const std::string& name, std::optional<std::int64_t> limit) {
@@ -130,6 +175,18 @@ Array import_hdf5(const std::filesystem::path& path, const std::string& name, st
     } catch (const std::bad_alloc&) {
         throw Error(ExitCode::Store, fmt::format("{}: not enough memory for its array", printable(path.string())),
                     "read fewer samples, for example limit: 1000");
+    }
+}
+
+NamedArrays import_every_hdf5(const std::filesystem::path& path) {
+    ImportEveryReceiver receiver(bytes_of_file(path));
+    try {
+        const ProcessResult result = run_reader(path, "", kImportEvery, receiver);
+        std::optional<NamedArrays> arrays = std::move(receiver).arrays();
+        if (result.good() && arrays) return *std::move(arrays);
+        throw refusal(path, result);
+    } catch (const std::bad_alloc&) {
+        throw Error(ExitCode::Store, fmt::format("{}: not enough memory for its arrays", printable(path.string())));
     }
 }
 

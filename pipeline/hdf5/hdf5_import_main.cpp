@@ -1,5 +1,5 @@
-// satdl-read-hdf5 FILE NAME LIMIT|all|type: one array of an untrusted HDF5 file, or its type, on stdout, in the format of
-// pipeline/hdf5/hdf5_import.h. Started by the stage `read` and by whoever plans it: their processes never parse such a file themselves.
+// satdl-read-hdf5 FILE NAME LIMIT|all|type|every: one array of an untrusted HDF5 file, its type, or every array, on stdout, in the format
+// of pipeline/hdf5/hdf5_import.h. Started by the stage `read` and by whoever plans it: their processes never parse such a file themselves.
 #include <fmt/format.h>
 #include <hdf5.h>
 #include <sys/stat.h>
@@ -33,11 +33,11 @@ void write_out(std::span<const std::byte> bytes) {
 
 void read(const std::filesystem::path& path, const std::string& name, const std::string& limit_text) {
     std::optional<std::int64_t> limit;
-    const bool only_type = limit_text == kImportType;
-    if (limit_text != kImportAll && !only_type) {
+    const bool only_type = limit_text == kImportType, is_every = limit_text == kImportEvery;
+    if (limit_text != kImportAll && !only_type && !is_every) {
         std::int64_t number = 0;
         const auto [end, failed] = std::from_chars(limit_text.data(), limit_text.data() + limit_text.size(), number);
-        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "LIMIT must be a number, all or type");
+        if (failed != std::errc() || *end != '\0' || number < 0) throw Error(ExitCode::Usage, "LIMIT must be a number, all, type or every");
         limit = number;
     }
     struct stat status {};
@@ -51,13 +51,20 @@ void read(const std::filesystem::path& path, const std::string& name, const std:
                          .cpu_max_seconds = kSpareSeconds + static_cast<std::uint64_t>(max_unpacked / kBytesPerSecond)});
     ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
     ImportSink sink;
-    sink.begin = [](DType dtype, const Shape& shape, std::uint64_t unpacked) {
-        limit_cpu(kSpareSeconds + unpacked / kBytesPerSecond);
+    std::uint64_t all_unpacked = 0;
+    sink.begin = [&all_unpacked](DType dtype, const Shape& shape, std::uint64_t unpacked) {
+        all_unpacked += unpacked;
+        limit_cpu(kSpareSeconds + all_unpacked / kBytesPerSecond);
         const std::string header = import_header(dtype, shape);
         write_out(std::as_bytes(std::span(header)));
     };
     if (!only_type) sink.bytes = write_out;
-    read_hdf5(path, file_bytes, name, limit, sink);
+    if (!is_every) return read_hdf5(path, file_bytes, name, limit, sink);
+    read_every_hdf5(path, file_bytes, [](const std::string& one) {
+        const auto length = static_cast<std::uint32_t>(one.size());
+        write_out(std::as_bytes(std::span(&length, 1)));
+        write_out(std::as_bytes(std::span(one)));
+    }, sink);
 }
 
 // Where only HDF5 knows what is wrong.
@@ -74,7 +81,7 @@ int refuse(const std::string& message, const std::string& hint) {
 }
 
 int work(int argc, char** argv) {
-    if (argc != 4) return refuse("usage: satdl-read-hdf5 FILE NAME LIMIT|all|type (the stage `read` calls it)", "");
+    if (argc != 4) return refuse("usage: satdl-read-hdf5 FILE NAME LIMIT|all|type|every (the stage `read` calls it)", "");
     try {
         read(argv[1], argv[2], argv[3]);
     } catch (const Error& error) {

@@ -43,7 +43,9 @@ H5L_info_t link_at(hid_t group, const std::string& name) {
 
 void check_link(const H5L_info_t& link, const std::string& name) {
     if (link.type == H5L_TYPE_HARD) return;
-    const std::string_view kind = link.type == H5L_TYPE_EXTERNAL ? "an external link, to another file" : "a user-defined link";
+    const std::string_view kind = link.type == H5L_TYPE_SOFT       ? "a soft link"
+                                  : link.type == H5L_TYPE_EXTERNAL ? "an external link, to another file"
+                                                                   : "a user-defined link";
     refuse(fmt::format("'{}' is {}", printable(name), kind), "name the array itself, or copy it into this file with h5copy");
 }
 
@@ -55,6 +57,9 @@ Hdf5Id opened(hid_t group, const std::string& name) {
 // The arrays of a file by hard links alone; each group once.
 class Search {
 public:
+    enum class OtherLinks { Ignored, Refused };
+    explicit Search(OtherLinks other_links) : other_links_(other_links) {}
+
     void look_into(hid_t group, const std::string& path, std::size_t depth) {
         if (depth > kMaxDepth) return;
         std::vector<std::string> names;
@@ -63,7 +68,9 @@ public:
         if ((seen_ += names.size()) > kMaxObjects || names.size() >= kMaxObjects)
             refuse(fmt::format("it has more than {} objects", kMaxObjects), "name the one to read, array: group/name");
         for (const std::string& name : names) {
-            if (link_at(group, name).type != H5L_TYPE_HARD) continue;
+            const H5L_info_t link = link_at(group, name);
+            if (other_links_ == OtherLinks::Refused) check_link(link, path + name);
+            if (link.type != H5L_TYPE_HARD) continue;
             const Hdf5Id object = opened(group, name);
             const H5I_type_t type = H5Iget_type(object.get());
             if (type == H5I_DATASET) found.push_back(path + name);
@@ -83,12 +90,13 @@ private:
         return list.size() >= kMaxObjects ? 1 : 0;
     }
 
+    const OtherLinks other_links_;
     std::size_t seen_ = 0;
     std::set<haddr_t> groups_;
 };
 
 std::string only_array(hid_t file) {
-    Search search;
+    Search search(Search::OtherLinks::Ignored);
     search.look_into(file, "", 0);
     if (search.found.size() == 1) return search.found.front();
     if (search.found.empty()) refuse("it contains no array", "run `h5ls -r FILE` to list its contents");
@@ -420,16 +428,14 @@ void harden_hdf5() {
     register_lzf();
 }
 
-}  // namespace
-
-void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, const std::string& name,
-               std::optional<std::int64_t> limit, const ImportSink& sink) {
+Hdf5Id opened_file(const std::filesystem::path& path) {
     harden_hdf5();
     const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
     checked(H5Pset_cache(access.get(), 0, 521, kMaxChunkBytes, 1.0), "set the cache");
-    const Hdf5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it");
-    const Hdf5Id dataset = open_array(file.get(), name.empty() ? only_array(file.get()) : name);
-    const ArrayInfo array = inspect(dataset.get(), file_bytes);
+    return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it"};
+}
+
+void read_array(hid_t dataset, const ArrayInfo& array, std::optional<std::int64_t> limit, const ImportSink& sink) {
     Extents extents = array.extents;
     if (limit && !extents.empty()) extents.front() = std::min(extents.front(), static_cast<hsize_t>(*limit));
     const bool empty = std::ranges::find(extents, 0u) != extents.end();
@@ -437,9 +443,43 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, cons
         refuse(fmt::format("its shape {} is impossible", text_of(extents)), "is the file truncated?");
     sink.begin(array.type.dtype, Shape(extents.begin(), extents.end()), empty ? 0 : std::max(array.bytes, array.unpacked));
     if (empty || !sink.bytes) return;
-    Pieces pieces(dataset.get(), array, sink);
+    Pieces pieces(dataset, array, sink);
     if (extents.empty()) pieces.read_scalar();
     else pieces.read(extents);
+}
+
+}  // namespace
+
+void read_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes, const std::string& name,
+               std::optional<std::int64_t> limit, const ImportSink& sink) {
+    const Hdf5Id file = opened_file(path);
+    const Hdf5Id dataset = open_array(file.get(), name.empty() ? only_array(file.get()) : name);
+    read_array(dataset.get(), inspect(dataset.get(), file_bytes), limit, sink);
+}
+
+void read_every_hdf5(const std::filesystem::path& path, std::uint64_t file_bytes,
+                     const std::function<void(const std::string& name)>& begin_name, const ImportSink& sink) {
+    const Hdf5Id file = opened_file(path);
+    Search search(Search::OtherLinks::Refused);
+    search.look_into(file.get(), "", 0);
+    if (search.found.empty()) refuse("it contains no array", "write at least one dataset");
+    std::uint64_t bytes = 0;
+    for (const std::string& name : search.found) {
+        try {
+            const Hdf5Id dataset = opened(file.get(), name);
+            bytes += inspect(dataset.get(), file_bytes).bytes;  // of a file's proportions, each, so no sum of 10,000 overflows
+        } catch (const Error& error) {
+            const Diagnostic& fault = error.diagnostics().front();
+            refuse(fmt::format("'{}': {}", printable(name), fault.message), fault.hint);
+        }
+    }
+    if (bytes > kImportMaxOfSmallFiles && bytes / kImportMaxExpansion > file_bytes)
+        refuse(fmt::format("its arrays take {} bytes, in a file of {}", bytes, file_bytes), "was most of them never written?");
+    for (const std::string& name : search.found) {
+        const Hdf5Id dataset = opened(file.get(), name);
+        begin_name(name);
+        read_array(dataset.get(), inspect(dataset.get(), file_bytes), std::nullopt, sink);
+    }
 }
 
 }  // namespace satdl

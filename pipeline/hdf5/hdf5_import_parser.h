@@ -1,4 +1,4 @@
-// The child's side of hdf5_import.h: parses one array out of an untrusted HDF5 file. Runs in satdl-read-hdf5
+// The child's side of hdf5_import.h: parses the arrays of an untrusted HDF5 file. Runs in satdl-read-hdf5
 // alone, within a sandbox.
 #pragma once
 
@@ -24,5 +24,10 @@ struct ImportSink {
 // justify. Values that were never written are the fill value, as in h5py.
 void read_hdf5(const std::filesystem::path& file, std::uint64_t file_bytes, const std::string& name,
                std::optional<std::int64_t> limit, const ImportSink& sink);
+
+// Every array of the file, in the order of its groups; `begin_name` before each. All are weighed before the first is read. Refused as well:
+// links other than hard ones, which would lead to what is elsewhere or there already.
+void read_every_hdf5(const std::filesystem::path& file, std::uint64_t file_bytes,
+                     const std::function<void(const std::string& name)>& begin_name, const ImportSink& sink);
 
 }  // namespace satdl

@@ -39,16 +39,20 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
     return entries;
 }
 
+using LeftOut = std::function<bool(const fs::path&)>;
+
 // Adds the files in `folder` and below that `parts`, a pattern's, match.
-void add_matching(const fs::path& folder, const std::string& prefix, std::span<const std::string> parts, std::vector<TreeFile>& found) {
+void add_matching(const fs::path& folder, const std::string& prefix, std::span<const std::string> parts, const LeftOut& left_out,
+                  std::vector<TreeFile>& found) {
     const bool any_folders = parts.front() == "**";
-    if (any_folders && parts.size() > 1) add_matching(folder, prefix, parts.subspan(1), found);
+    if (any_folders && parts.size() > 1) add_matching(folder, prefix, parts.subspan(1), left_out, found);
     for (const fs::directory_entry& entry : entries_of(folder)) {
         const std::string file = entry.path().filename().string();
         if (::fnmatch(any_folders ? "*" : parts.front().c_str(), file.c_str(), FNM_PERIOD) != 0) continue;
+        if (left_out && left_out(entry.path())) continue;
         const bool is_folder = checked_entry(entry) == Entry::Folder;
         if (is_folder && (any_folders || parts.size() > 1))
-            add_matching(entry.path(), prefix + file + "/", any_folders ? parts : parts.subspan(1), found);
+            add_matching(entry.path(), prefix + file + "/", any_folders ? parts : parts.subspan(1), left_out, found);
         if (!is_folder && parts.size() == 1) found.push_back({prefix + file, entry.path()});
     }
 }
@@ -106,11 +110,11 @@ std::vector<TreeFile> files_below(const fs::path& root) {
 
 bool is_pattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
-std::vector<TreeFile> files_matching(const fs::path& root, const std::string& pattern) {
+std::vector<TreeFile> files_matching(const fs::path& root, const std::string& pattern, const LeftOut& left_out) {
     std::vector<std::string> parts;
     for (const fs::path& part : fs::path(pattern).lexically_normal()) parts.push_back(part.string());
     std::vector<TreeFile> found;
-    if (!parts.empty()) add_matching(root, "", parts, found);
+    if (!parts.empty()) add_matching(root, "", parts, left_out, found);
     return in_order(std::move(found));
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,10 @@ struct TreeFile {
 [[nodiscard]] bool is_pattern(std::string_view text);
 
 // The files below `root` that match, by name: `*` and `?` within a part of the path, `**` for any folders (none as well). As for a shell,
-// names that begin with a dot match only where the pattern has the dot. Throws as above; a pattern is relative, without "..".
-[[nodiscard]] std::vector<TreeFile> files_matching(const std::filesystem::path& root, const std::string& pattern);
+// names that begin with a dot match only where the pattern has the dot; what is `left_out` is as if it were not there. Throws as above; a
+// pattern is relative, without "..".
+[[nodiscard]] std::vector<TreeFile> files_matching(const std::filesystem::path& root, const std::string& pattern,
+                                                   const std::function<bool(const std::filesystem::path&)>& left_out = nullptr);
 
 // For folders that people look into, of images for instance: the names of the files below `folder`, relative to it, in ascending order of
 // their bytes; a folder without any stands there itself, with a '/' at its end. What begins with '.' is left out, and links are followed.

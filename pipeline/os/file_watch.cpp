@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -32,66 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-#if defined(__x86_64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#endif
 constexpr std::size_t kPageBytes = 4096;
-constexpr int kNone = -1;
-
-// A system call that names a file: which of its arguments are the folder that a relative path begins at, the path, and the flags of
-// open(2). One that names two has two entries.
-struct Call {
-    int number;
-    int folder;
-    int path;
-    int flags;           // kNone: it is of one kind
-    FileUse::Kind kind;  // without flags
-};
-constexpr Call kCalls[] = {
-#if defined(SYS_open)  // younger architectures have only those that take a folder
-    {SYS_open, kNone, 0, 1, {}},
-    {SYS_creat, kNone, 0, kNone, FileUse::Kind::Write},
-    {SYS_mkdir, kNone, 0, kNone, FileUse::Kind::MakeFolder},
-    {SYS_rmdir, kNone, 0, kNone, FileUse::Kind::Change},
-    {SYS_unlink, kNone, 0, kNone, FileUse::Kind::Change},
-    {SYS_rename, kNone, 0, kNone, FileUse::Kind::Change},
-    {SYS_rename, kNone, 1, kNone, FileUse::Kind::Change},
-    {SYS_link, kNone, 0, kNone, FileUse::Kind::Change},
-    {SYS_link, kNone, 1, kNone, FileUse::Kind::Change},
-    {SYS_symlink, kNone, 1, kNone, FileUse::Kind::Change},
-#endif
-    {SYS_openat, 0, 1, 2, {}},
-    {SYS_openat2, 0, 1, 2, {}},
-    {SYS_mkdirat, 0, 1, kNone, FileUse::Kind::MakeFolder},
-    {SYS_unlinkat, 0, 1, kNone, FileUse::Kind::Change},
-    {SYS_renameat, 0, 1, kNone, FileUse::Kind::Change},
-    {SYS_renameat, 2, 3, kNone, FileUse::Kind::Change},
-    {SYS_renameat2, 0, 1, kNone, FileUse::Kind::Change},
-    {SYS_renameat2, 2, 3, kNone, FileUse::Kind::Change},
-    {SYS_linkat, 0, 1, kNone, FileUse::Kind::Change},
-    {SYS_linkat, 2, 3, kNone, FileUse::Kind::Change},
-    {SYS_symlinkat, 1, 2, kNone, FileUse::Kind::Change},
-    {SYS_truncate, kNone, 0, kNone, FileUse::Kind::Write},
-    {SYS_execve, kNone, 0, kNone, FileUse::Kind::Run},
-    {SYS_execveat, 0, 1, kNone, FileUse::Kind::Run},
-};
-
-// Notifies of those calls and allows all others; of another architecture (32-bit programs), all.
-std::vector<sock_filter> filter() {
-    constexpr auto kCount = static_cast<std::uint8_t>(std::size(kCalls));
-    const auto field = [](std::size_t offset) { return static_cast<std::uint32_t>(offset); };
-    std::vector<sock_filter> code{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, field(offsetof(seccomp_data, arch))),
-                                  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 0, kCount + 1),
-                                  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, field(offsetof(seccomp_data, nr)))};
-    for (std::uint8_t i = 0; i < kCount; ++i)
-        code.push_back(
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kCalls[i].number), static_cast<std::uint8_t>(kCount - i), 0));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF));
-    return code;
-}
 
 // Of another process. Never across a page that may be its last.
 bool read_memory(pid_t process, std::uint64_t address, void* to, std::size_t bytes) {
@@ -119,11 +58,11 @@ std::optional<FileUse::Kind> kind_of(std::uint64_t flags) {
     return (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) != 0 ? FileUse::Kind::Write : FileUse::Kind::Read;
 }
 
-std::optional<FileUse> use_in(const seccomp_notif& notice, const Call& call) {
+std::optional<FileUse> use_in(const seccomp_notif& notice, const WatchedCall& call) {
     const auto argument = [&](int number) { return std::uint64_t{notice.data.args[number]}; };
     const auto process = static_cast<pid_t>(notice.pid);
     std::optional<FileUse::Kind> kind = call.kind;
-    if (call.flags != kNone) {
+    if (call.flags != kNoArgument) {
         std::uint64_t flags = argument(call.flags);
         const bool is_pointer = call.number == SYS_openat2;
         if (is_pointer && !read_memory(process, argument(call.flags) + offsetof(open_how, flags), &flags, sizeof flags))
@@ -134,7 +73,7 @@ std::optional<FileUse> use_in(const seccomp_notif& notice, const Call& call) {
     if (!kind || !text || text->empty()) return std::nullopt;
     fs::path path = std::move(*text);
     if (path.is_relative()) {
-        const int folder = call.folder == kNone ? AT_FDCWD : static_cast<int>(argument(call.folder));
+        const int folder = call.folder == kNoArgument ? AT_FDCWD : static_cast<int>(argument(call.folder));
         std::error_code error;
         const std::string link = folder == AT_FDCWD ? "cwd" : fmt::format("fd/{}", folder);
         const fs::path begin = fs::read_symlink(fmt::format("/proc/{}/{}", process, link), error);
@@ -157,18 +96,6 @@ std::string program_name(pid_t process) {
     std::string name;
     std::getline(file, name);
     return name;
-}
-
-UniqueFd watch_own_files() {
-    std::vector<sock_filter> code = filter();
-    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-    // So that a signal does not make a call begin, and be seen, again; kernels before 5.19 lack it.
-    for (const unsigned long also : {static_cast<unsigned long>(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), 0ul}) {
-        UniqueFd listener(
-            static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | also, &program)));
-        if (listener) return listener;
-    }
-    return UniqueFd();
 }
 
 FileWatch::FileWatch(UniqueFd listener, std::function<void(const FileUse&)> take)
@@ -194,7 +121,7 @@ void FileWatch::loop() {
         auto* const notice = reinterpret_cast<seccomp_notif*>(buffer.data());
         if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, notice) != 0) continue;
         std::uint64_t id = notice->id;
-        for (const Call& call : kCalls) {
+        for (const WatchedCall& call : kWatchedCalls) {
             if (call.number != notice->data.nr) continue;
             const std::optional<FileUse> use = use_in(*notice, call);
             // If the process is gone, what was read may be another one's.

@@ -14,17 +14,12 @@
 #include <thread>
 
 #include "pipeline/core/unique_fd.h"
+#include "pipeline/os/watched_calls.h"
 
 namespace satdl {
 
 struct FileUse {
-    enum class Kind {
-        Read,
-        Write,       // or makes it
-        MakeFolder,
-        Change,      // moves, links or removes it; `path` itself, not what it leads to
-        Run,
-    };
+    using Kind = WatchedCall::Kind;
     Kind kind = Kind::Read;
     std::filesystem::path path{};  // absolute; as the program wrote it, so perhaps through links
     pid_t process = 0;
@@ -33,14 +28,10 @@ struct FileUse {
 // The name of the program that runs in a process, as `ps` shows it; "" if it is gone.
 [[nodiscard]] std::string program_name(pid_t process);
 
-// For this process and all that it starts: what to give to a FileWatch, in another process, before the next file is opened here. No
-// descriptor if the kernel does not allow it. Precondition: PR_SET_NO_NEW_PRIVS.
-[[nodiscard]] UniqueFd watch_own_files();
-
 class FileWatch {
 public:
-    // Until it is destroyed; then watched programs that still run can open nothing. `take` is called in a thread of its own, while the
-    // program waits.
+    // `listener`: of watch_own_files() in another process. Until it is destroyed; then watched programs that still run can open nothing.
+    // `take` is called in a thread of its own, while the program waits.
     FileWatch(UniqueFd listener, std::function<void(const FileUse&)> take);
     ~FileWatch();
     FileWatch(const FileWatch&) = delete;

@@ -17,7 +17,7 @@ namespace satdl {
 namespace {
 
 // The kernel's numbers, which never change: headers older than the running kernel lack some of them. (landlock(7))
-constexpr long kCreateRuleset = 444, kAddRule = 445, kRestrictSelf = 446;
+constexpr long kCreateRuleset = 444, kAddRule = 445;
 constexpr unsigned kAskVersion = 1;
 constexpr int kPathBeneath = 1;
 constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadFolder = 1 << 3, kTruncate = 1 << 14;
@@ -84,7 +84,7 @@ bool LandlockRules::allow(const std::filesystem::path& path, Allow what) {
 }
 
 void LandlockRules::enter() const {
-    if (::syscall(kRestrictSelf, rules_.get(), 0) != 0) fail();
+    if (!enter_landlock(rules_)) fail();
 }
 
 }  // namespace satdl

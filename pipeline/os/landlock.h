@@ -4,8 +4,11 @@
 // The rules are an open file: one process may make them and another one enter them.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <filesystem>
+#include <utility>
 
 #include "pipeline/core/unique_fd.h"
 
@@ -15,6 +18,13 @@ namespace satdl {
 [[nodiscard]] int landlock_version();
 // The first version that allows to move a file between two folders: below it, ordinary programs fail.
 inline constexpr int kLandlockWithMoves = 2;
+
+// Such rules, of this or another process, for this thread and all that it starts, irrevocably. False: errno says why not.
+// Precondition: PR_SET_NO_NEW_PRIVS.
+[[nodiscard]] inline bool enter_landlock(const UniqueFd& rules) {
+    constexpr long kRestrictSelf = 446;
+    return ::syscall(kRestrictSelf, rules.get(), 0) == 0;
+}
 
 class LandlockRules {
 public:
@@ -30,13 +40,10 @@ public:
 
     // Precondition: the kernel has Landlock. Throws Error{Store}, as all below do.
     explicit LandlockRules(Denies denies);
-    // Of another process.
-    explicit LandlockRules(UniqueFd rules) : rules_(std::move(rules)) {}
-
     // False: `path` cannot be found, so nothing was allowed.
     bool allow(const std::filesystem::path& path, Allow what);
     [[nodiscard]] const UniqueFd& file() const { return rules_; }
-    // For this thread and all that it starts, irrevocably. Precondition: PR_SET_NO_NEW_PRIVS.
+    // As enter_landlock().
     void enter() const;
 
 private:

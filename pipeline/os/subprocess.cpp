@@ -25,8 +25,6 @@ namespace {
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
 constexpr std::size_t kMaxStderrTail = 2000;
 constexpr int kAside = 64;
-constexpr int kMostTries = 100;
-constexpr useconds_t kTryMicroseconds = 10'000;
 
 struct Pipe {
     UniqueFd read_end, write_end;
@@ -65,17 +63,6 @@ std::string signal_text(int number) {
     const char* const words = ::sigdescr_np(number);
     if (name == nullptr) return fmt::format("signal {}", number);
     return fmt::format("SIG{} ({})", name, words != nullptr ? words : "");
-}
-
-void exec_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
-    std::vector<char*> arguments = pointers(argv), variables = pointers(environment);
-    environ = variables.data();
-    // A program that was copied a moment ago may still be open for writing in a process that another thread has just forked.
-    for (int i = 0; i < kMostTries; ++i) {
-        ::execvp(arguments.front(), arguments.data());
-        if (errno != ETXTBSY) return;
-        ::usleep(kTryMicroseconds);
-    }
 }
 
 ChildProcess::~ChildProcess() {

@@ -16,10 +16,6 @@
 
 namespace satdl {
 
-// The program takes the place of this process: argv[0], looked for in the PATH of `environment` ("NAME=text"). Returns if it cannot be
-// started; errno says why.
-void exec_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment);
-
 struct ProcessResult {
     enum class Kind {
         Ended,       // with `code`

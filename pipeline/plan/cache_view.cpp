@@ -11,4 +11,13 @@ std::optional<PreviousRun> StoreCacheView::previous_run(const Node& node) {
     return last;
 }
 
+Digest EmptyCacheView::file_digest(const SourceFile& file) {
+    const auto stamp = source_stamp(file, files_);
+    const auto known = read_.find(file.path);
+    if (stamp && known != read_.end() && known->second.first == *stamp) return known->second.second;
+    const Digest digest = source_digest(file, files_);
+    if (stamp) read_.insert_or_assign(file.path, std::pair(*stamp, digest));
+    return digest;
+}
+
 }  // namespace satdl

@@ -1,7 +1,10 @@
 // What a plan may query: the store and its index.
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "pipeline/plan/plan.h"
 #include "pipeline/store/source_digest.h"
@@ -44,12 +47,15 @@ public:
 
     [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node&) override { return std::nullopt; }
-    [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, files_); }
+    // Read again only if stat says that it may have changed.
+    [[nodiscard]] Digest file_digest(const SourceFile& file) override;
+    [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override { return source_stamp(file, files_); }
     [[nodiscard]] std::optional<double> expected_seconds(const Digest&, const std::string&) override { return std::nullopt; }
 
 private:
     Store& store_;
     FileSystem& files_;
+    std::map<std::filesystem::path, std::pair<FileStamp, Digest>> read_;
 };
 
 }  // namespace satdl

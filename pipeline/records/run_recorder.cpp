@@ -137,6 +137,8 @@ private:
             files_.append(record_, text, true);  // its name, too
             log_ = std::make_unique<spdlog::logger>(
                 "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder / "log.txt").string()));
+            // spdlog's own handler would write to stderr.
+            log_->set_error_handler([this](const std::string& why) { warn_incomplete("the run's log is", why); });
             log_->set_level(spdlog::level::debug);
             log_->flush_on(spdlog::level::warn);
         });
@@ -223,8 +225,11 @@ private:
         try {
             work();
         } catch (const std::exception& error) {
-            if (!std::exchange(warned_, true)) warnings_.warning(fmt::format("{} incomplete: {}", what, first_line(describe(error))));
+            warn_incomplete(what, describe(error));
         }
+    }
+    void warn_incomplete(std::string_view what, const std::string& why) {
+        if (!std::exchange(warned_, true)) warnings_.warning(fmt::format("{} incomplete: {}", what, first_line(why)));
     }
 
     const RunFolders folders_;

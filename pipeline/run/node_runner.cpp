@@ -213,7 +213,9 @@ Attempt NodeRunner::run_watching_files(const PlannedNode& planned, const StageIn
     lock.lock();
     if (const auto changed = watched.changed()) {
         Attempt failed;
-        failed.error = fmt::format("{}, so its output is discarded: run again when nothing writes to that file", *changed);
+        failed.error = fmt::format("{}, so its output is discarded: {}", *changed,
+                                   node.command ? "its program must not write there; if it was another one, run again"
+                                                : "run again when nothing writes to that file");
         failed.library = made.library;
         failed.number = made.number;
         failed.seconds = made.seconds;

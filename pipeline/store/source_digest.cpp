@@ -16,6 +16,7 @@ namespace satdl {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+constexpr std::uint64_t kSlowBytes = 1 << 20;
 constexpr std::int64_t kRecentNanoseconds = 2'000'000'000;
 
 std::string named(const SourceFile& file) {
@@ -83,7 +84,8 @@ CurrentDigest current_digest(const SourceFile& file, Index& index, FileSystem& f
     const FileStamp identity = identity_of(file, files);
     if (const auto known = index.file_digest(file.path, identity)) return {*known, std::nullopt};
     const bool remember = !is_recent(identity);
-    index.commit_so_far();
+    // A commit syncs the disk: before each of a hundred thousand small files, it would take far longer than reading them.
+    if (identity.bytes >= kSlowBytes) index.commit_so_far();
     const Digest digest = read_digest(file, identity, files);
     return {digest, remember ? std::optional(identity) : std::nullopt};
 }

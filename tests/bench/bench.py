@@ -31,9 +31,9 @@ def report(name, ours, baseline, against, unit="ms", scale=1e3):
           f"[{ratios[quarter]:.3f}, {ratios[-1 - quarter]:.3f}]  against {against}", flush=True)
 
 
-def timed(command, folder):
+def timed(command, folder, environment=None):
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     seconds = time.perf_counter() - start
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout.decode()[-2000:]}")
@@ -90,21 +90,64 @@ def bench_noop(scratch):
         report(f"no-op of {count:,} nodes", ours, baseline, f"ninja, {count:,} rules")
 
 
-def bench_command(scratch):
-    """100 programs that copy a byte, from nothing each time: satdl keeps, hashes and syncs what each writes; make does not."""
-    count, folder, rules = 100, scratch / "commands", scratch / "make"
-    for one in (folder, rules):
-        one.mkdir()
-        (one / "seed").write_text("x")
+COMMANDS = 100
+
+
+def command_stages(folder):
+    """As many programs that copy a byte: for satdl, for make and for DVC."""
+    copies = range(COMMANDS)
+    (folder / "seed").write_text("x")
     stages = [f"  s{i}: {{kind: command, run: [cp, '{{files.seed}}', '{{out.copy}}'], files: {{seed: seed}}, with: {{i: {i}}}, out: {{copy: file}}}}"
-              for i in range(count)]
+              for i in copies]
     (folder / "dag.yaml").write_text("\n".join(["stages:", *stages]) + "\n")
-    outs = " ".join(f"out{i}" for i in range(count))
-    (rules / "Makefile").write_text(f"all: {outs}\n" + "".join(f"out{i}: seed\n\tcp seed out{i}\n" for i in range(count)))
-    run = ["sh", "-c", f"rm -rf .satdl results && {BUILD / 'satdl-run'} dag.yaml -j 1 --quiet"]
-    ours, baseline = in_turn((run, folder), (["make", "-B"], rules), 10)
-    each = [seconds / count for seconds in ours], [seconds / count for seconds in baseline]
-    report("a command stage that copies a byte, one at a time", *each, "make, a rule")
+    (folder / "Makefile").write_text("all: " + " ".join(f"out{i}" for i in copies) + "\n" + "".join(f"out{i}: seed\n\tcp seed out{i}\n" for i in copies))
+    stages = [f"  s{i}: {{cmd: cp seed out{i}, deps: [seed], outs: [out{i}]}}" for i in copies]
+    (folder / "dvc.yaml").write_text("\n".join(["stages:", *stages]) + "\n")
+
+
+def command_run(folder, *, sync=True):
+    """Its seconds from nothing, in a store of its own, which is removed untimed."""
+    with tempfile.TemporaryDirectory(dir=folder) as store:
+        environment = {} if sync else {"LD_PRELOAD": str(no_sync(folder))}
+        return timed([BUILD / "satdl-run", "dag.yaml", "-j", "1", "--quiet", "--store", f"{store}/store"], folder, environment)
+
+
+def no_sync(folder):
+    """A library whose fsync does nothing: what is left is not the disk's."""
+    library = folder / "no_sync.so"
+    if not library.exists():
+        source = "int fsync(int f){(void)f;return 0;} int fdatasync(int f){(void)f;return 0;} int syncfs(int f){(void)f;return 0;}"
+        subprocess.run(["cc", "-x", "c", "-", "-shared", "-fPIC", "-o", library], input=source.encode(), check=True)
+    return library
+
+
+def bench_command(scratch):
+    """100 programs that copy a byte: satdl keeps, hashes and syncs what each writes; make does not."""
+    command_stages(scratch)
+    runs = [(command_run(scratch), command_run(scratch, sync=False), timed(["make", "-B"], scratch)) for _ in range(11)][1:]
+    ours, unsynced, make = ([seconds / COMMANDS for seconds in column] for column in zip(*runs))
+    report("a command stage that copies a byte, one at a time", ours, make, "make, a rule")
+    report("... without waiting for the disk", unsynced, make, "make, a rule")
+
+
+def dvc():
+    """DVC and its environment, where the test of `satdl import dvc` installs it."""
+    tests = {"SATDL_SOURCE_DIR": str(SOURCE), "SATDL_BINARY_DIR": str(BUILD)}
+    subprocess.run(["/usr/bin/python3", SOURCE / "tests/e2e/import_dvc_slow_test.py", "install"], check=True, env={**os.environ, **tests})
+    return BUILD / "dvc-3.67.1/bin/dvc"
+
+
+def bench_dvc(scratch):
+    """The same programs by DVC: from nothing, and with nothing to do."""
+    command_stages(scratch)
+    program, environment = dvc(), {"DVC_NO_ANALYTICS": "1", "HOME": str(scratch), "DVC_SITE_CACHE_DIR": str(scratch / "cache")}
+    timed([program, "init", "--no-scm", "--quiet"], scratch, environment)
+    runs = [(command_run(scratch), timed([program, "repro", "-f"], scratch, environment)) for _ in range(3)]
+    report("a command stage that copies a byte, one at a time", *([one / COMMANDS for one in column] for column in zip(*runs)), "dvc repro -f, a stage")
+    again = [BUILD / "satdl-run", "dag.yaml", "--quiet"]
+    timed(again, scratch)
+    runs = [(timed(again, scratch), timed([program, "repro"], scratch, environment)) for _ in range(5)]
+    report(f"no-op of {COMMANDS} command stages", *map(list, zip(*runs)), "dvc repro")
 
 
 def columns_from(program, *arguments):
@@ -181,7 +224,7 @@ def bench_checkpoints(scratch):
     report("a checkpoint of M1", ours, baseline, "what lies between two", unit="s", scale=1)
 
 
-BENCHES = {"noop": bench_noop, "command": bench_command, "engine": bench_engine, "tensor": bench_tensor, "data": bench_data,
+BENCHES = {"noop": bench_noop, "command": bench_command, "dvc": bench_dvc, "engine": bench_engine, "tensor": bench_tensor, "data": bench_data,
            "training": bench_training, "precision": bench_precision, "checkpoints": bench_checkpoints}
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pathlib
 import signal
+import subprocess
 import sys
+import time
 import unittest
 
 import h5py
@@ -83,6 +86,13 @@ class Programs(satdl.Case):
         plan = self.document("run", "dag.yaml", "-n", *arguments)
         return next(one["because"] for one in plan["stages"] if one["stage"] == stage)
 
+    def wait_until(self, is_true):
+        for _ in range(6000):
+            if is_true():
+                return
+            time.sleep(0.01)
+        self.fail("nothing happened for a minute")
+
     def failure(self, dag):
         """What a run of it reports on stderr."""
         self.write("bad.yaml", dag)
@@ -133,6 +143,20 @@ class Results(Programs):
         self.write("dag.yaml", DAG[:DAG.index("  train:")])
         self.call("run", "dag.yaml")
         self.assertFalse(train.is_symlink())
+
+    def test_hdf5_is_an_output_and_its_groups_become_parts_of_names(self):
+        code = "import h5py, sys, numpy; f = h5py.File(sys.argv[1], 'w'); f['conv/w'] = numpy.arange(6.0).reshape(2, 3); f['bias'] = numpy.int32(4)"
+        self.write("h5.yaml", f"""\
+name: h5
+stages:
+  make: {{kind: command, run: [{PYTHON}, -c, {json.dumps(code)}, "{{out.w:h5}}"], out: {{w: arrays}}}}
+  take: {{kind: command, run: [{PYTHON}, -c, "import satdl; w = satdl.input('w'); satdl.metrics(sum=float(w['conv/w'].sum() + w['bias']))"], in: {{w: make.w}}, out: {{m: metrics}}}}
+""")
+        self.call("run", "h5.yaml")
+        with h5py.File((self.folder / "results/h5/make.h5").resolve()) as made:
+            np.testing.assert_array_equal(made["w/conv/w"], [[0, 1, 2], [3, 4, 5]])
+            self.assertEqual(made["w/bias"][()], 4)
+        self.assertEqual(self.document("show", "take")["metrics"]["m"]["sum"], 19)
 
     def test_its_output_is_logged(self):
         messages = [event["message"] for event in self.events("dag.yaml") if event["event"] == "log"]
@@ -429,6 +453,9 @@ class Misbehaving(Programs):
             err = self.failure(self.program(f"import sys; open(sys.argv[1], 'w').write('''{text}''')", out))
             self.assertIn("its output 'a'", err)
             self.assertIn(expected, err)
+        for code, expected in [("f['b'] = h5py.SoftLink('/c')", "'b' is a soft link"), ("f['b'] = h5py.ExternalLink('/etc/passwd', 'c')", "'b' is an external link"),
+                               ("f['b/c'] = 'text'", "'b/c': its elements are text"), ("f.create_group('b')", "it contains no array")]:
+            self.assertIn(expected, self.failure(self.program(f"import h5py, sys; f = h5py.File(sys.argv[1], 'w'); {code}", "{a: arrays}")))
 
     def test_a_folder_with_links_pipes_odd_names_or_too_many_files(self):
         begin = "import os, sys; os.makedirs(sys.argv[1]); os.chdir(sys.argv[1])\n"
@@ -471,8 +498,12 @@ open(sys.argv[1], "w").write(open(sys.argv[1] + ".pid").read())
             os.kill(pid, 0)
 
     def test_a_program_that_prints_without_end_or_closes_stdout(self):
-        err = self.failure(self.program("import sys\nfor i in range(300000): print('x' * 100)\nsys.exit(3)"))
+        err = self.failure(self.program("import sys\nfor i in range(100000): print('x' * 1000)\nprint('the end')\nsys.exit(3)"))
         self.assertIn("it exited with code 3", err)
+        self.assertIn("the end", err)
+        logs = [path.read_text() for path in (self.folder / ".satdl/runs").glob("*/log.txt")]
+        self.assertTrue(any("it has printed 16 MiB: the rest is not in the log" in log for log in logs))
+        self.assertLess(max(map(len, logs)), 20 << 20)
         self.write("closed.yaml", self.program("import os, sys; os.close(1); os.close(2); open(sys.argv[1], 'w').write('a')").replace("name: bad", "name: closed"))
         self.call("run", "closed.yaml")
 
@@ -491,7 +522,105 @@ open(sys.argv[1], "w").write(open(sys.argv[1] + ".pid").read())
         self.assertIn("data.csv changed while the stage read it", self.failure(self.program(change, files="{raw: raw/data.csv}")))
 
 
+    def test_a_declared_file_that_its_program_changes_spoils_the_result(self):
+        raw = self.folder / "raw/data.csv"
+        for change in "open('raw/data.csv', 'a').write('9,9')", "os.chmod('raw/data.csv', 0o600)", "os.utime('raw/data.csv', (1, 1))":
+            for how in [], ["--smoke"]:
+                dag = self.program(f"import os, sys; {change}; open(sys.argv[1], 'w').write('a')", files="{raw: raw/data.csv}")
+                self.write("bad.yaml", dag)
+                self.assertIn("raw/data.csv changed while the stage read it", self.call("run", "bad.yaml", *how, code=1) + self.err, (change, how))
+                self.assertEqual(self.objects(), {})
+                raw.write_text("1,2\n3,4\n")
+                raw.chmod(0o644)
+
+    def test_versions_that_fail_or_print_too_much_and_ctrl_c_leaves_none_behind(self):
+        for command, expected in [("no-such-program", "no output of no-such-program: is not installed"), ("false", "no output of false: exit code 1"),
+                                  ("true", "no output of true: it printed nothing"), ("yes", "no output of yes: it prints too much"),
+                                  ("sh, -c, 'kill -9 $$'", "killed from outside with SIGKILL"), ("sh, -c, 'echo why >&2; exit 3'", "exit code 3")]:
+            self.write("bad.yaml", self.program("", versions=f"[[{command}]]"))
+            self.call("run", "bad.yaml", code=2)
+            self.assertIn("bad.yaml:3:", self.err)
+            self.assertIn(expected, self.err)
+        self.assertIn("why", self.err)
+        self.write("bad.yaml", self.program("", versions=f"[[sh, -c, 'sleep 1000 & echo $! > {self.folder}/pid; sleep 1000']]"))
+        run = subprocess.Popen([satdl.BINARY / "satdl", "run", "bad.yaml"], cwd=self.folder, env=self.environment)
+        pid = self.folder / "pid"
+        self.wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.wait(60), -signal.SIGINT)
+        self.wait_until(lambda: not pathlib.Path(f"/proc/{pid.read_text().strip()}").exists())
+
+
 class Mistakes(Programs):
+    def bad(self, keys):
+        self.write("bad.yaml", f"stages:\n  bad: {{kind: command, run: [{PYTHON}, \"{{out.a}}\"], {keys}, out: {{a: file}}}}\n")
+        self.call("run", "bad.yaml", "-n", code=2)
+        self.assertIn("bad.yaml:2:", self.err)
+        return self.err
+
+    def test_files_that_hold_the_project_or_belong_to_the_store(self):
+        self.call("run", "dag.yaml")
+        for files in ".", "./", "raw/..", str(self.folder), str(self.folder.parent), "/":
+            self.assertIn("holds the whole project, with what satdl itself writes there", self.bad(f"files: {{all: {files}}}"))
+        for files in ".satdl", ".satdl/index.sqlite", str(self.folder / ".satdl"), ".satdl/**":
+            self.assertIn("belongs to satdl's store, which changes with every run", self.bad(f'files: {{all: "{files}"}}'))
+
+    def test_a_pattern_leaves_out_what_satdl_itself_wrote(self):
+        read = "import sys; open(sys.argv[1], 'w').write(' '.join(sorted(sys.argv[2:])))"
+        self.write("all.yaml", f"name: all\nstages:\n  all: {{kind: command, run: [{PYTHON}, -c, {json.dumps(read)}, '{{out.a}}', '{{files.all}}'], files: {{all: '**/*.[ch][s5]*'}}, out: {{a: file}}}}\n")
+        self.call("run", "dag.yaml")
+        self.assertTrue((self.folder / "results/programs/train").is_symlink())  # a folder, which a pattern would not follow
+        self.write("other.h5", "mine")
+        self.assertEqual(self.ran("all.yaml"), {"all"})
+        self.assertRegex((self.folder / "results/all/all/a").read_text(), r"^\S*/other.h5 \S*/raw/data.csv$")
+        self.assertEqual(self.ran("all.yaml"), set())
+
+    def test_files_that_match_nothing_or_lie_outside_and_outputs_that_collide(self):
+        for keys, expected in [("files: {a: 'raw/*.nothing'}", "no file matches raw/*.nothing"), ("sources: 'lib/*.nothing'", "no file matches lib/*.nothing"),
+                               ("files: {a: nowhere.csv}", "there is no file nowhere.csv"), ("files: {a: ../other.csv}", "is outside the project"),
+                               ("sources: ../other.py", "is outside the project"), ("sources: /etc/passwd", "is outside the project"),
+                               ("paths: {a: ../a}", "must be a relative path"), ("files: {x: raw/data.csv}, paths: {a: raw/data.csv}", "is taken"),
+                               ("files: {x: /dev/null}", "is neither a file nor a folder")]:
+            self.assertIn(expected, self.bad(keys), keys)
+        self.write("bad.yaml", "stages:\n  bad: {kind: command, run: [true], out: {a: file, b: file}, paths: {a: x, b: x}}\n")
+        self.call("run", "bad.yaml", "-n", code=2)
+        self.assertIn("'a' and 'b' have the same path", self.err)
+
+    def test_two_stages_may_write_files_of_one_name(self):
+        stages = "".join(f"  {name}: {{kind: command, shell: true, run: 'echo {name} > same.txt', out: {{a: file}}, paths: {{a: same.txt}}}}\n" for name in "ab")
+        self.write("two.yaml", f"name: two\nstages:\n{stages}")
+        self.call("run", "two.yaml")
+        self.assertEqual([(self.folder / f"results/two/{name}/a.txt").read_text() for name in "ab"], ["a\n", "b\n"])
+
+    def test_a_declared_folder_with_links_devices_and_odd_names(self):
+        (self.folder / "raw/link").symlink_to("/etc")
+        self.assertIn("raw/link is a link to a folder, which is not followed", self.bad("files: {a: raw}"))
+        (self.folder / "raw/link").unlink()
+        (self.folder / "raw/link").symlink_to("nowhere")
+        self.assertIn("raw/link is a link that leads nowhere", self.bad("files: {a: raw}"))
+        (self.folder / "raw/link").unlink()
+        os.mkfifo(self.folder / "raw/pipe")
+        self.assertIn("raw/pipe is neither a file nor a folder", self.bad("files: {a: raw}"))
+        (self.folder / "raw/pipe").unlink()
+        odd = [b"\xff\xfe", b"a b", b"new\nline", b"-rf", b"{x}", "\u00e4".encode()]
+        for name in odd:
+            (self.folder / "raw" / os.fsdecode(name)).write_bytes(name)
+        read = "import os, sys; open(sys.argv[1], 'wb').write(b'|'.join(sorted(open(os.path.join(b'raw', name), 'rb').read() for name in os.listdir(b'raw'))))"
+        self.write("odd.yaml", f"name: odd\nstages:\n  odd: {{kind: command, run: [{PYTHON}, -c, \"{read}\", '{{out.a}}'], files: {{all: raw}}, out: {{a: file}}}}\n")
+        self.call("run", "odd.yaml")
+        self.assertEqual((self.folder / "results/odd/odd/a").read_bytes(), b"|".join(sorted([*odd, b"1,2\n3,4\n"])))
+        self.assertEqual(self.ran("odd.yaml"), set())
+
+    def test_a_declared_folder_of_many_files(self):
+        many = self.folder / "many"
+        many.mkdir()
+        for number in range(20_000):
+            os.close(os.open(many / str(number), os.O_CREAT))
+        count = "import os, sys; open(sys.argv[1], 'w').write(str(len(os.listdir('many'))))"
+        self.write("many.yaml", f"name: many\nstages:\n  many: {{kind: command, run: [{PYTHON}, -c, {json.dumps(count)}, '{{out.a}}'], files: {{all: many}}, out: {{a: file}}}}\n")
+        self.call("run", "many.yaml")
+        self.assertEqual((self.folder / "results/many/many/a").read_text(), "20000")
+
     def test_a_brace_that_is_no_placeholder(self):
         for keys in ("shell: true, run: 'echo {x y} > {out.a}'", "run: ['{x y}']", "run: '{x y} b'"):
             self.write("bad.yaml", f"stages:\n  bad: {{kind: command, {keys}, out: {{a: file}}}}\n")
@@ -518,6 +647,10 @@ class Trust(Programs):
         self.write("dag.yaml", DAG.replace("    sources: train.py\n", ""))
         self.call("run", "dag.yaml", "-n", code=2)
         self.assertIn("train.py is a file of the project that the stage does not declare", self.err)
+        for argument in "--data=raw/data.csv", "data=raw/data.csv", "--data=./raw/data.csv":
+            self.write("dag.yaml", DAG.replace("--epochs {epochs}", argument))
+            self.call("run", "dag.yaml", "-n", code=2)
+            self.assertIn("raw/data.csv is a file of the project that the stage does not declare", self.err)
 
 
 if __name__ == "__main__":

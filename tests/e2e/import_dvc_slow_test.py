@@ -1,7 +1,6 @@
 """The pipelines of fixtures/dvc/ by DVC itself and, imported, by satdl: the same outputs, and after a change the same stages run again.
 
-DVC comes from PyPI, into a virtual environment in the build folder that later runs find there. `python3 import_dvc_slow_test.py bench`
-prints how long it takes both to find that nothing has changed."""
+DVC comes from PyPI, into a virtual environment in the build folder that later runs find there, as does tests/bench/bench.py."""
 
 import os
 import pathlib
@@ -9,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import unittest
 
 import h5py
@@ -133,23 +131,8 @@ class SameAsDvc(WithDvc):
         self.both("values", {f"{stage}.txt": (stage, stage) for stage in stages}, {}, ("params.yaml", "d: true", "d: false", "text.d=false"), {"texts", "whole"}, stages)
 
 
-class NoOp(WithDvc):
-    def measure(self):
-        """Three stages, nothing changed: the median of nine calls."""
-        self.begin("params")
-        self.dvc("repro")
-        self.call("run", "dag.yaml")
-        for name, again in (("dvc repro", lambda: self.dvc("repro")), ("satdl run", lambda: self.call("run", "dag.yaml"))):
-            seconds = []
-            for _ in range(9):
-                begin = time.perf_counter()
-                again()
-                seconds.append(time.perf_counter() - begin)
-            print(f"{name}, nothing to do: {sorted(seconds)[4] * 1000:.0f} ms", flush=True)
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["bench"]:
-        unittest.TextTestRunner().run(NoOp("measure"))
+    if sys.argv[1:] == ["install"]:
+        install_dvc()
     else:
         unittest.main()

@@ -102,6 +102,12 @@ stages:
         self.assertIn("pipeline/a.yaml exists already", self.err)
         self.call("run", "pipeline/a.yaml")
 
+    def test_an_output_that_is_its_own_dependency(self):
+        self.write("dvc.yaml", "stages:\n  a: {cmd: make, deps: [x], outs: [x]}\n  b: {cmd: make, deps: [y/z], outs: [y]}\n")
+        self.call("import", "dvc", code=2)
+        self.assertIn("dvc.yaml:2:25: error: x is both a dependency and an output of this stage", self.err)
+        self.assertIn("dvc.yaml:3:25: error: y/z is both a dependency and an output of this stage", self.err)
+
     def test_files_that_are_no_pipelines(self):
         for text, expected in [(None, "dvc.yaml"), ("a: [", "dvc.yaml:1:4"), ("plots: []\n", "dvc.yaml has no stages"), ("stages: {}\n", "dvc.yaml has no stages"),
                                ("stages: {a: &a {<<: *a}}\n", "dvc.yaml:1"), ("stages:\n  a: 3\n", "dvc.yaml:2:3"), ("stages:\n  a: {cmd: {x: 1}}\n", "dvc.yaml:2")]:

@@ -29,6 +29,15 @@ class Init(satdl.Case):
         self.assertFalse((self.folder / "dag.yaml").exists())
         self.call("init", "train.py/new", code=2)
         self.assertIn("cannot write train.py/new", self.err)
+        (self.folder / "link").symlink_to("nowhere")
+        for folder in "link", "link/new":
+            self.call("init", folder, code=2)
+            self.assertIn(f"cannot write {folder}: a link on its way leads nowhere", self.err)
+        (self.folder / "other").mkdir()
+        (self.folder / "other/dag.yaml").symlink_to("nowhere")
+        self.call("init", "other", code=2)
+        self.assertIn("other/dag.yaml exists already", self.err)
+        self.assertFalse((self.folder / "nowhere").exists() or (self.folder / "other/nowhere").exists())
 
 
 if __name__ == "__main__":

@@ -42,6 +42,14 @@ with file("several.h5", userblock_size=512) as out:
     out["to_external"] = h5py.SoftLink("/external")
     out["external"] = h5py.ExternalLink("plain.h5", "data")
 
+with file("every.h5") as out:
+    out.create_dataset("weights/conv/w", data=numbers, chunks=(2, 3, 2), compression="gzip")
+    out["weights/conv/b"] = numpy.arange(3, dtype="<f2")
+    out["steps"] = numpy.int64(7)
+    out["none"] = numpy.zeros((0, 2), "<i4")
+    out["again"] = out["steps"]  # two names of one array
+    out.create_group("empty")
+
 one("external_storage.h5", shape=(24,), dtype="<f4", external=[("secret.bin", 0, 96)])
 one("lzf.h5", data=numbers, chunks=(4, 3, 2), compression="lzf")
 one("lzf_many.h5", data=numpy.arange(100000, dtype="<i4") // 1000, chunks=(7001,), compression="lzf", shuffle=True)

@@ -104,7 +104,7 @@ TEST_CASE("files that are neither, or damaged, are refused by name") {
         }
         return std::string("no error");
     };
-    CHECK_THAT(error("text"), Contains("is not a .npz or .safetensors file"));
+    CHECK_THAT(error("text"), Contains("is not a .npz, .safetensors or .h5 file"));
     CHECK_THAT(error(std::string("\0\1", 2)), Contains("it has no header"));
     CHECK_THAT(error(safetensors("{}").replace(0, 8, "\xff\xff\xff\xff\xff\xff\xff\x7f")), Contains("its header is longer than the file"));
     CHECK_THAT(error(safetensors("[1]")), Contains("its header is not JSON"));

@@ -190,13 +190,36 @@ TEST_CASE("unsupported features of a foreign HDF5 file are refused by name, with
     CHECK_THAT(error_of(folder()), Contains("cannot be read") || Contains("not a regular file"));
 }
 
+TEST_CASE("every array of an HDF5 file is read by its path, and what leads elsewhere is refused") {
+    const NamedArrays arrays = import_every_hdf5(folder() / "every.h5");
+    CHECK(arrays.size() == 5);
+    CHECK(counts_up<float>(arrays.at("weights/conv/w")));
+    CHECK(arrays.at("weights/conv/w").shape() == Shape{4, 3, 2});
+    CHECK(counts_up<float>(arrays.at("weights/conv/b")));
+    CHECK(arrays.at("steps").values<std::int64_t>()[0] == 7);
+    CHECK(arrays.at("again").values<std::int64_t>()[0] == 7);
+    CHECK(arrays.at("none").shape() == Shape{0, 2});
+    const auto error = [](const char* name) {
+        try {
+            (void)import_every_hdf5(folder() / name);
+        } catch (const Error& failed) {
+            return std::string(failed.what());
+        }
+        return std::string("no error");
+    };
+    CHECK_THAT(error("several.h5"), Contains("several.h5: 'group/relative' is a soft link"));
+    CHECK_THAT(error("external_storage.h5"), Contains("'data': its values are in other files (external storage)"));
+    CHECK_THAT(error("text.h5"), Contains("'data': its elements are text"));
+}
+
 TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its size or an error, and this process lives on") {
     const fs::path mutated = folder() / "mutated.h5";
     int arrays = 0, errors = 0;
     std::mt19937 random(5);
-    for (const char* name : {"gzip.h5", "lzf.h5", "several.h5", "old.h5", "external_storage.h5"}) {
+    for (const char* name : {"gzip.h5", "lzf.h5", "several.h5", "every.h5", "old.h5", "external_storage.h5"}) {
         const std::string good = test::file_text(folder() / name);
-        const std::string array = std::string(name) == "several.h5" ? "group/deeper/b" : "";
+        const std::map<std::string, std::string> chosen{{"several.h5", "group/deeper/b"}, {"every.h5", "weights/conv/b"}};
+        const std::string array = chosen.contains(name) ? chosen.at(name) : "";
         for (int round = 0; round < 100; ++round) {
             std::string bytes = good;
             for (std::uint32_t i = random() % 8 + 1; i > 0; --i) {
@@ -207,6 +230,9 @@ TEST_CASE("whatever bytes of an HDF5 file are changed, there is an array of its 
             if (round % 10 == 9) bytes.resize(random() % bytes.size());
             write(mutated, bytes);
             try {
+                if (round % 5 == 0)
+                    for (const auto& [path, one] : import_every_hdf5(mutated))
+                        CHECK(one.bytes().size() <= kImportMaxExpansion * kImportMaxWidening * bytes.size());
                 const Array read = import_hdf5(mutated, array);
                 CHECK(read.bytes().size() == static_cast<std::size_t>(read.count()) * size_of(read.dtype()));
                 CHECK(read.bytes().size() <= kImportMaxExpansion * kImportMaxWidening * bytes.size());
@@ -251,4 +277,36 @@ TEST_CASE("output of the reader's process is checked like the file") {
     CHECK_FALSE(received(import_header(DType::UInt8, {1 << 30}), 1000, 7));  // more than the file's size warrants
     CHECK_FALSE(received(import_header(DType::UInt8, {-1}), 1000, 7));
     CHECK_FALSE(received(import_header(DType::Float64, {std::int64_t{1} << 40, std::int64_t{1} << 40}), 1000, 7));
+}
+
+TEST_CASE("output of the reader's process for every array is checked, too") {
+    const auto received_all = [](const std::string& message, std::size_t piece) -> std::optional<NamedArrays> {
+        ImportEveryReceiver receiver(1000);
+        for (std::size_t at = 0; at < message.size(); at += piece)
+            if (!receiver.take(bytes_of(message).subspan(at, std::min(piece, message.size() - at)))) return std::nullopt;
+        return std::move(receiver).arrays();
+    };
+    const auto named = [](const std::string& name, const std::string& rest) {
+        const auto length = static_cast<std::uint32_t>(name.size());
+        return std::string(reinterpret_cast<const char*>(&length), sizeof length) + name + rest;
+    };
+    const std::string one = named("a/b", import_header(DType::Float32, {3, 2}) + std::string(24, 'x'));
+    const std::string none = named("c", import_header(DType::UInt8, {0, 5})), scalar = named("d", import_header(DType::UInt8, {}) + "x");
+    const std::string good = none + one + scalar;
+    for (std::size_t piece = 1; piece <= good.size(); ++piece) {
+        const auto arrays = received_all(good, piece);
+        REQUIRE(arrays);
+        CHECK(arrays->size() == 3);
+        CHECK(arrays->at("a/b").shape() == Shape{3, 2});
+        CHECK(arrays->at("c").shape() == Shape{0, 5});
+        CHECK(arrays->at("d").shape().empty());
+    }
+    const auto is_whole = [&](std::size_t cut) { return cut == 0 || cut == none.size() || cut == none.size() + one.size(); };
+    for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK(received_all(good.substr(0, cut), 7).has_value() == is_whole(cut));
+    CHECK_FALSE(received_all(one + one, 7));                     // two of one name
+    CHECK_FALSE(received_all(named("", one.substr(7)), 7));      // without a name
+    CHECK_FALSE(received_all(std::string(8, '\xff') + one, 7));  // an endless name
+    const std::string large = import_header(DType::UInt8, {4'000'000}) + std::string(4'000'000, 'x');
+    CHECK(received_all(named("a", large), 1 << 16));
+    CHECK_FALSE(received_all(named("a", large) + named("b", large), 1 << 16));  // together more than the file's size warrants
 }

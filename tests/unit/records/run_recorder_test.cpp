@@ -201,6 +201,16 @@ TEST_CASE("A record that cannot be written never fails the run, and warns once")
     CHECK_THAT(scene.warnings.texts[0], Catch::StartsWith("the run's record is incomplete: "));
 }
 
+TEST_CASE("A log that cannot be written is warned of once, and prints nothing of the log library's") {
+    Scene scene;
+    std::filesystem::create_directories(scene.folder.path() / "store/runs/run");
+    std::filesystem::create_symlink("/dev/full", scene.folder.path() / "store/runs/run/log.txt");
+    scene.run("run", {Scene::result(0, NodeState::Failed, "a"), Scene::result(1, NodeState::Failed, "b")});
+    CHECK(scene.warnings.texts == std::vector<std::string>{"the run's log is incomplete: Failed flush to file " +
+                                                           (scene.folder.path() / "store/runs/run/log.txt").string() +
+                                                           ": No space left on device"});
+}
+
 TEST_CASE("The ids of runs sort by time and differ") {
     const std::string first = new_run_id();
     CHECK(first.size() >= 23);
