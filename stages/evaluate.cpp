@@ -14,6 +14,7 @@
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/trainer.h"
 
 namespace satdl::stages {
@@ -61,6 +62,7 @@ StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const
 }
 
 StageOutput run_model(const StageInputs& inputs, StageContext& context) {
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
@@ -107,6 +109,7 @@ Objective objective_of(const at::Tensor& outputs, const at::Tensor& target, cons
 
 StageOutput run_predictions(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     Predictions predictions{tensor_of(array_at(inputs, "predictions")).to(at::kFloat), {}};
     Array outputs = array_of(predictions.outputs);

@@ -7,12 +7,14 @@
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/torch_network.h"
 
 namespace satdl::stages {
 namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     const at::NoGradGuard no_grad;
     const Params& params = context.params();

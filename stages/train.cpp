@@ -5,12 +5,14 @@
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/training.h"
 
 namespace satdl::stages {
 namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const TrainingOptions options = training_options(params);
