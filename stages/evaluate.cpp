@@ -66,7 +66,7 @@ StageOutput run_model(const StageInputs& inputs, StageContext& context) {
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision(), device_for(context));
+    const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");
@@ -167,7 +167,7 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .version = 3,
+                .version = 4,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},
@@ -185,7 +185,8 @@ StageEntry evaluate_stage() {
                             .help = "samples per batch; may change the last bits"},
                            threads_param(),
                            precision_param(),
-                           device_param()},
+                           device_param(),
+                           convolution_param()},
                 .loss = LossRule{.loss = "loss", .model = "model", .target = "target"},
                 .numeric = true,
                 .memory_fixed_bytes = 512 << 20,

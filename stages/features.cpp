@@ -19,7 +19,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision(), device_for(context));
+    const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
     const std::size_t layer = params.given("layer") ? net.position(params.text("layer")) : net.network().layers.size() - 1;
 
@@ -49,7 +49,7 @@ StageEntry features_stage() {
     return {
         .description = {
             .kind = "features",
-            .version = 2,
+            .version = 3,
             .help = "Compute the output of a model, or of one of its layers, for samples",
             .inputs = {{.name = "model", .kind = PortKind::Model},
                        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images}},
@@ -60,7 +60,7 @@ StageEntry features_stage() {
                         .unit = "samples", .help = "samples per batch; may change the last bits"},
                        {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
                         .help = "number of threads; changes the last bits"},
-                       precision_param(), device_param()},
+                       precision_param(), device_param(), convolution_param()},
             .numeric = true,
             .memory_fixed_bytes = 512 << 20,
             .memory_per_input_byte = 1.0,
