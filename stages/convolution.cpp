@@ -186,29 +186,35 @@ std::unique_ptr<Kernel> kernel_for(const ConvolutionOptions& options, const at::
 
 // ---- batch norm ----
 
-// What the gradient needs of the batch: tensors [C].
-struct BatchMoments {
+// What normalises by channel, float64 [C]: the mean, and 1 / sqrt(variance + epsilon).
+struct NormStatistics {
     at::Tensor mean, inverse_deviation;
 };
 
-void follow(at::Tensor& moving, double momentum, const std::function<double(std::size_t)>& statistic) {
-    auto* const values = moving.data_ptr<float>();
-    for (std::int64_t i = 0; i < moving.numel(); ++i)
-        values[i] = static_cast<float>(momentum * static_cast<double>(values[i]) + (1 - momentum) * statistic(static_cast<std::size_t>(i)));
+// Of float64 tensors.
+NormStatistics statistics_of(const at::Tensor& mean, const at::Tensor& variance, double epsilon) {
+    return {mean, (variance + epsilon).rsqrt()};
 }
 
-// The batch's moments, which the moving statistics follow.
-BatchMoments take_moments(const BatchNorm& norm, const at::Tensor& x, at::Tensor& moving_mean, at::Tensor& moving_variance) {
-    const kernels::Moments moments = kernels::moments_of(rows_of(x), x.data_ptr<float>(), norm.epsilon, torch_workers());
-    follow(moving_mean, norm.momentum, [&](std::size_t i) { return static_cast<double>(moments.mean[i]); });
-    follow(moving_variance, norm.momentum, [&](std::size_t i) { return moments.variance[i]; });
-    return {at::tensor(moments.mean, at::kFloat), at::tensor(moments.inverse_deviation, at::kFloat)};
+void follow(at::Tensor& moving, double momentum, const at::Tensor& statistic) {
+    moving.copy_(moving.to(at::kDouble).mul_(momentum).add_(statistic, 1 - momentum));
 }
 
-at::Tensor normalised(const at::Tensor& x, const BatchMoments& moments, const at::Tensor& scale, const at::Tensor& offset) {
+// The batch's, which the moving statistics follow.
+NormStatistics take_statistics(const BatchNorm& norm, const at::Tensor& x, at::Tensor& moving_mean, at::Tensor& moving_variance) {
+    const kernels::Moments moments = kernels::moments_of(rows_of(x), x.data_ptr<float>(), torch_workers());
+    const at::Tensor mean = at::tensor(moments.mean, at::kDouble), variance = at::tensor(moments.variance, at::kDouble);
+    follow(moving_mean, norm.momentum, mean);
+    follow(moving_variance, norm.momentum, variance);
+    return statistics_of(mean, variance, norm.epsilon);
+}
+
+at::Tensor normalised(const at::Tensor& x, const NormStatistics& statistics, const at::Tensor& scale, const at::Tensor& offset) {
     at::Tensor y = at::empty_like(x);
-    kernels::normalise(rows_of(x), x.data_ptr<float>(), moments.mean.data_ptr<float>(), moments.inverse_deviation.data_ptr<float>(),
-                       scale.data_ptr<float>(), offset.data_ptr<float>(), y.data_ptr<float>(), torch_workers());
+    const at::Tensor mean = statistics.mean.to(at::kFloat), factor = (statistics.inverse_deviation * scale).to(at::kFloat);
+    const at::Tensor rest = (offset - (statistics.mean - mean) * factor).to(at::kFloat);  // with what float32 takes from the mean
+    kernels::normalise(rows_of(x), x.data_ptr<float>(), mean.data_ptr<float>(), factor.data_ptr<float>(), rest.data_ptr<float>(),
+                       y.data_ptr<float>(), torch_workers());
     return y;
 }
 
@@ -217,10 +223,11 @@ struct NormGradients {
 };
 
 // `relu`: x is what a ReLU gave, and dx is the gradient before it.
-NormGradients norm_gradients(const at::Tensor& x, const at::Tensor& dy, const BatchMoments& moments, const at::Tensor& scale, bool relu) {
+NormGradients norm_gradients(const at::Tensor& x, const at::Tensor& dy, const NormStatistics& statistics, const at::Tensor& scale, bool relu) {
+    const at::Tensor mean = statistics.mean.to(at::kFloat);
     NormGradients result{at::empty_like(x), blank_channels(x), blank_channels(x), blank_channels(x)};
-    kernels::batch_norm_gradient(rows_of(x), x.data_ptr<float>(), dy.data_ptr<float>(), moments.mean.data_ptr<float>(),
-                                 moments.inverse_deviation.data_ptr<float>(), scale.data_ptr<float>(), relu, result.dx.data_ptr<float>(),
+    kernels::batch_norm_gradient(rows_of(x), x.data_ptr<float>(), dy.data_ptr<float>(), mean.data_ptr<float>(),
+                                 statistics.inverse_deviation.data_ptr<double>(), scale.data_ptr<float>(), relu, result.dx.data_ptr<float>(),
                                  result.dscale.data_ptr<float>(), result.doffset.data_ptr<float>(), result.sum_of_dx.data_ptr<float>(),
                                  torch_workers());
     return result;
@@ -230,9 +237,9 @@ struct BatchNormFunction : torch::autograd::Function<BatchNormFunction> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& scale, const at::Tensor& offset,
                               at::Tensor moving_mean, at::Tensor moving_variance, double momentum, double epsilon) {
         const at::Tensor x = channels_last(given);
-        const BatchMoments moments = take_moments({momentum, epsilon}, x, moving_mean, moving_variance);
-        context->save_for_backward({x, scale, moments.mean, moments.inverse_deviation});
-        return normalised(x, moments, scale, offset);
+        const NormStatistics statistics = take_statistics({momentum, epsilon}, x, moving_mean, moving_variance);
+        context->save_for_backward({x, scale, statistics.mean, statistics.inverse_deviation});
+        return normalised(x, statistics, scale, offset);
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const variable_list saved = context->get_saved_variables();
@@ -269,9 +276,9 @@ struct ConvolutionFunction : torch::autograd::Function<ConvolutionFunction> {
             context->save_for_backward({x, weight, options.relu ? z : at::Tensor()});
             return z;
         }
-        const BatchMoments moments = take_moments(norm, z, moving_mean, moving_variance);
-        context->save_for_backward({x, weight, z, scale, moments.mean, moments.inverse_deviation});
-        return normalised(z, moments, scale, offset);
+        const NormStatistics statistics = take_statistics(norm, z, moving_mean, moving_variance);
+        context->save_for_backward({x, weight, z, scale, statistics.mean, statistics.inverse_deviation});
+        return normalised(z, statistics, scale, offset);
     }
 
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -326,8 +333,8 @@ at::Tensor convolution_batch_norm(const ConvolutionOptions& options, const at::T
 
 at::Tensor batch_norm_of_moving(const BatchNorm& norm, const at::Tensor& x, std::span<const at::Tensor> norm_tensors) {
     const at::NoGradGuard no_grad;
-    const at::Tensor inverse_deviation = (norm_tensors[3].to(at::kDouble) + norm.epsilon).rsqrt().to(at::kFloat);
-    return normalised(channels_last(x), {norm_tensors[2], inverse_deviation}, norm_tensors[0], norm_tensors[1]);
+    const NormStatistics statistics = statistics_of(norm_tensors[2].to(at::kDouble), norm_tensors[3].to(at::kDouble), norm.epsilon);
+    return normalised(channels_last(x), statistics, norm_tensors[0], norm_tensors[1]);
 }
 
 }  // namespace satdl::stages

@@ -1,8 +1,6 @@
 #include "stages/kernels/batch_norm.h"
 
 #include <algorithm>
-#include <cmath>
-#include <utility>
 
 namespace satdl::stages::kernels {
 namespace {
@@ -48,19 +46,13 @@ private:
     std::vector<float> few_;
 };
 
-std::vector<float> products(const Rows& shape, const float* a, const float* b) {
-    std::vector<float> result(static_cast<std::size_t>(shape.channels));
-    std::transform(a, a + shape.channels, b, result.begin(), std::multiplies<>{});
-    return result;
-}
-
 void write_totals(PartSums<1>& sums, const Rows& shape, float* to) {
     for (std::int64_t channel = 0; channel < shape.channels; ++channel) to[channel] = static_cast<float>(sums.total(0, channel));
 }
 
 }  // namespace
 
-Moments moments_of(const Rows& shape, const float* x, double epsilon, const Workers& workers) {
+Moments moments_of(const Rows& shape, const float* x, const Workers& workers) {
     const float* const shift = x;  // the first row: squares of numbers far from 0 would cancel
     PartSums<2> sums(shape.channels);
     for_parts(shape, workers, [&](std::int64_t part, const RowRange& range) {
@@ -70,41 +62,37 @@ Moments moments_of(const Rows& shape, const float* x, double epsilon, const Work
     for (std::int64_t channel = 0; channel < shape.channels; ++channel) {
         const auto rows = static_cast<double>(shape.rows);
         const double mean = sums.total(0, channel) / rows;
-        const double variance = std::max(sums.total(1, channel) / rows - mean * mean, 0.0);
-        moments.mean.push_back(static_cast<float>(static_cast<double>(shift[channel]) + mean));
-        moments.inverse_deviation.push_back(static_cast<float>(1 / std::sqrt(variance + epsilon)));
-        moments.variance.push_back(variance);
+        moments.mean.push_back(static_cast<double>(shift[channel]) + mean);
+        moments.variance.push_back(std::max(sums.total(1, channel) / rows - mean * mean, 0.0));
     }
     return moments;
 }
 
-void normalise(const Rows& shape, const float* x, const float* mean, const float* inverse_deviation, const float* scale, const float* offset,
-               float* y, const Workers& workers) {
-    const std::vector<float> factors = products(shape, inverse_deviation, scale);
-    for_parts(shape, workers,
-              [&](std::int64_t, const RowRange& range) { loops().normalise(range, x, mean, factors.data(), offset, y); });
+void normalise(const Rows& shape, const float* x, const float* mean, const float* factor, const float* offset, float* y,
+               const Workers& workers) {
+    for_parts(shape, workers, [&](std::int64_t, const RowRange& range) { loops().normalise(range, x, mean, factor, offset, y); });
 }
 
-void batch_norm_gradient(const Rows& shape, const float* x, const float* dy, const float* mean, const float* inverse_deviation,
+void batch_norm_gradient(const Rows& shape, const float* x, const float* dy, const float* mean, const double* inverse_deviation,
                          const float* scale, bool relu, float* dx, float* dscale, float* doffset, float* dbias, const Workers& workers) {
     PartSums<2> sums(shape.channels);
     for_parts(shape, workers, [&](std::int64_t part, const RowRange& range) {
         loops().add_gradient_moments(range, x, dy, mean, sums.few(part), sums.of(part, 0), sums.of(part, 1));
     });
-    std::vector<float> mean_dy, slope;
+    std::vector<float> mean_dy, slope, factor;
     for (std::int64_t channel = 0; channel < shape.channels; ++channel) {
         const auto rows = static_cast<double>(shape.rows);
-        const auto inverse = static_cast<double>(inverse_deviation[channel]);
+        const double inverse = inverse_deviation[channel];
         const double sum = sums.total(0, channel), product = sums.total(1, channel);
         doffset[channel] = static_cast<float>(sum);
         dscale[channel] = static_cast<float>(product * inverse);
         mean_dy.push_back(static_cast<float>(sum / rows));
         slope.push_back(static_cast<float>(product / rows * inverse * inverse));
+        factor.push_back(static_cast<float>(inverse * static_cast<double>(scale[channel])));
     }
-    const std::vector<float> factors = products(shape, inverse_deviation, scale);
     PartSums<1> of_dx(shape.channels);
     for_parts(shape, workers, [&](std::int64_t part, const RowRange& range) {
-        loops().normalise_gradient(range, x, dy, {mean, mean_dy.data(), slope.data(), factors.data()}, relu, dx, of_dx.few(part),
+        loops().normalise_gradient(range, x, dy, {mean, mean_dy.data(), slope.data(), factor.data()}, relu, dx, of_dx.few(part),
                                    of_dx.of(part, 0));
     });
     write_totals(of_dx, shape, dbias);

@@ -18,18 +18,17 @@ struct Rows {
 
 // Of each channel over the rows.
 struct Moments {
-    std::vector<float> mean, inverse_deviation;  // 1 / sqrt(variance + epsilon)
-    std::vector<double> variance;                // biased: of the rows themselves
+    std::vector<double> mean, variance;  // the biased variance: of the rows themselves
 };
-[[nodiscard]] Moments moments_of(const Rows& shape, const float* x, double epsilon, const Workers& workers);
+[[nodiscard]] Moments moments_of(const Rows& shape, const float* x, const Workers& workers);
 
-// y = (x - mean) * inverse_deviation * scale + offset; y may be x.
-void normalise(const Rows& shape, const float* x, const float* mean, const float* inverse_deviation, const float* scale, const float* offset,
-               float* y, const Workers& workers);
+// y = (x - mean) * factor + offset, by channel; y may be x. The factor is scale / sqrt(variance + epsilon).
+void normalise(const Rows& shape, const float* x, const float* mean, const float* factor, const float* offset, float* y,
+               const Workers& workers);
 
 // The gradient through batch norm and, with `relu`, the ReLU that gave x. Writes dx [rows][channels] and, by channel, the gradients of scale
-// and offset, and the sum of dx: the gradient of a bias before it.
-void batch_norm_gradient(const Rows& shape, const float* x, const float* dy, const float* mean, const float* inverse_deviation,
+// and offset, and the sum of dx: the gradient of a bias before it. inverse_deviation: 1 / sqrt(variance + epsilon).
+void batch_norm_gradient(const Rows& shape, const float* x, const float* dy, const float* mean, const double* inverse_deviation,
                          const float* scale, bool relu, float* dx, float* dscale, float* doffset, float* dbias, const Workers& workers);
 
 // The gradient through the ReLU that gave y, and its sum by channel.
