@@ -42,7 +42,8 @@ public:
     virtual ~Kernel() = default;
     [[nodiscard]] virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const = 0;
     [[nodiscard]] virtual at::Tensor data_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight) const = 0;
-    [[nodiscard]] virtual at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight) const = 0;
+    [[nodiscard]] virtual at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x,
+                                                     const at::Tensor& weight) const = 0;
 };
 
 kernels::ConvShape shape_of(const at::Tensor& x, const at::Tensor& weight) {
@@ -125,8 +126,8 @@ private:
     bool relu_;
 };
 
-// LibTorch divides the sum of the weights' gradient by the number of threads. Here each of a fixed number of parts of the images is summed by
-// one thread, and the sums are added in order.
+// LibTorch divides the sum of the weights' gradient by the number of threads. Here each of a fixed number of parts of the images
+// is summed by one thread, and the sums are added in order.
 class LibTorchKernel final : public Kernel {
 public:
     explicit LibTorchKernel(const ConvolutionOptions& options) : options_(options) {}
@@ -155,18 +156,19 @@ public:
 private:
     static constexpr std::int64_t kParts = 8;
 
-    [[nodiscard]] std::tuple<at::Tensor, at::Tensor, at::Tensor> gradients(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight,
+    [[nodiscard]] std::tuple<at::Tensor, at::Tensor, at::Tensor> gradients(const at::Tensor& dy, const at::Tensor& x,
+                                                                           const at::Tensor& weight,
                                                                            std::array<bool, 3> wanted) const {
-        return at::convolution_backward(dy, x, weight, at::OptionalIntArrayRef(), {options_.stride, options_.stride}, options_.padding, {1, 1},
-                                        false, {0, 0}, 1, wanted);
+        return at::convolution_backward(dy, x, weight, at::OptionalIntArrayRef(), {options_.stride, options_.stride},
+                                        options_.padding, {1, 1}, false, {0, 0}, 1, wanted);
     }
 
     const ConvolutionOptions& options_;
 };
 
 bool is_same_3x3(const ConvolutionOptions& options, const at::Tensor& weight) {
-    return options.method == ConvolutionMethod::Auto && options.stride == 1 && options.padding == std::array<std::int64_t, 2>{1, 1} &&
-           weight.size(2) == 3 && weight.size(3) == 3;
+    return options.method == ConvolutionMethod::Auto && options.stride == 1 &&
+           options.padding == std::array<std::int64_t, 2>{1, 1} && weight.size(2) == 3 && weight.size(3) == 3;
 }
 
 // The choice is a function of the shapes of a sample and of the weights, and of the level, which is in the key.
@@ -223,19 +225,21 @@ struct NormGradients {
 };
 
 // `relu`: x is what a ReLU gave, and dx is the gradient before it.
-NormGradients norm_gradients(const at::Tensor& x, const at::Tensor& dy, const NormStatistics& statistics, const at::Tensor& scale, bool relu) {
+NormGradients norm_gradients(const at::Tensor& x, const at::Tensor& dy, const NormStatistics& statistics, const at::Tensor& scale,
+                             bool relu) {
     const at::Tensor mean = statistics.mean.to(at::kFloat);
     NormGradients result{at::empty_like(x), blank_channels(x), blank_channels(x), blank_channels(x)};
     kernels::batch_norm_gradient(rows_of(x), x.data_ptr<float>(), dy.data_ptr<float>(), mean.data_ptr<float>(),
-                                 statistics.inverse_deviation.data_ptr<double>(), scale.data_ptr<float>(), relu, result.dx.data_ptr<float>(),
-                                 result.dscale.data_ptr<float>(), result.doffset.data_ptr<float>(), result.sum_of_dx.data_ptr<float>(),
-                                 torch_workers());
+                                 statistics.inverse_deviation.data_ptr<double>(), scale.data_ptr<float>(), relu,
+                                 result.dx.data_ptr<float>(), result.dscale.data_ptr<float>(), result.doffset.data_ptr<float>(),
+                                 result.sum_of_dx.data_ptr<float>(), torch_workers());
     return result;
 }
 
 struct BatchNormFunction : torch::autograd::Function<BatchNormFunction> {
-    static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& scale, const at::Tensor& offset,
-                              at::Tensor moving_mean, at::Tensor moving_variance, double momentum, double epsilon) {
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& scale,
+                              const at::Tensor& offset, at::Tensor moving_mean, at::Tensor moving_variance, double momentum,
+                              double epsilon) {
         const at::Tensor x = channels_last(given);
         const NormStatistics statistics = take_statistics({momentum, epsilon}, x, moving_mean, moving_variance);
         context->save_for_backward({x, scale, statistics.mean, statistics.inverse_deviation});
@@ -252,10 +256,14 @@ struct BatchNormFunction : torch::autograd::Function<BatchNormFunction> {
 
 // As autograd keeps it from forward to backward.
 std::vector<std::int64_t> to_numbers(const ConvolutionOptions& options) {
-    return {options.stride, options.padding[0], options.padding[1], options.relu ? 1 : 0, options.method == ConvolutionMethod::Direct ? 1 : 0};
+    return {options.stride, options.padding[0], options.padding[1], options.relu ? 1 : 0,
+            options.method == ConvolutionMethod::Direct ? 1 : 0};
 }
 ConvolutionOptions from_numbers(const std::vector<std::int64_t>& numbers) {
-    return {numbers[0], {numbers[1], numbers[2]}, numbers[3] != 0, numbers[4] != 0 ? ConvolutionMethod::Direct : ConvolutionMethod::Auto};
+    return {numbers[0],
+            {numbers[1], numbers[2]},
+            numbers[3] != 0,
+            numbers[4] != 0 ? ConvolutionMethod::Direct : ConvolutionMethod::Auto};
 }
 
 // LibTorch's autograd functions take no undefined tensors.
@@ -266,9 +274,9 @@ bool is_none(const at::Tensor& tensor) { return tensor.numel() == 0; }
 struct ConvolutionFunction : torch::autograd::Function<ConvolutionFunction> {
     enum Input { kX, kWeight, kBias, kScale, kOffset };  // by position below
 
-    static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& given_weight, const at::Tensor& bias,
-                              const at::Tensor& scale, const at::Tensor& offset, at::Tensor moving_mean, at::Tensor moving_variance,
-                              const ConvolutionOptions& options, const BatchNorm& norm) {
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& given_weight,
+                              const at::Tensor& bias, const at::Tensor& scale, const at::Tensor& offset, at::Tensor moving_mean,
+                              at::Tensor moving_variance, const ConvolutionOptions& options, const BatchNorm& norm) {
         const at::Tensor x = channels_last(given), weight = channels_last(given_weight);
         const at::Tensor z = kernel_for(options, x, weight)->forward(x, weight, is_none(bias) ? at::Tensor() : bias);
         context->saved_data["options"] = to_numbers(options);
@@ -319,21 +327,25 @@ struct ConvolutionFunction : torch::autograd::Function<ConvolutionFunction> {
 bool is_float_on_cpu(const at::Tensor& x) { return x.scalar_type() == at::kFloat && x.device().is_cpu(); }
 
 at::Tensor convolution(const ConvolutionOptions& options, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    return ConvolutionFunction::apply(x, weight, bias.defined() ? bias : none(), none(), none(), none(), none(), options, BatchNorm{});
+    return ConvolutionFunction::apply(x, weight, bias.defined() ? bias : none(), none(), none(), none(), none(), options,
+                                      BatchNorm{});
 }
 
 at::Tensor batch_norm_of_batch(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> norm_tensors) {
-    return BatchNormFunction::apply(x, norm_tensors[0], norm_tensors[1], norm_tensors[2], norm_tensors[3], norm.momentum, norm.epsilon);
+    return BatchNormFunction::apply(x, norm_tensors[0], norm_tensors[1], norm_tensors[2], norm_tensors[3], norm.momentum,
+                                    norm.epsilon);
 }
 
-at::Tensor convolution_batch_norm(const ConvolutionOptions& options, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                                  const BatchNorm& norm, std::span<at::Tensor> norm_tensors) {
-    return ConvolutionFunction::apply(x, weight, bias.defined() ? bias : none(), norm_tensors[0], norm_tensors[1], norm_tensors[2], norm_tensors[3], options, norm);
+at::Tensor convolution_batch_norm(const ConvolutionOptions& options, const at::Tensor& x, const at::Tensor& weight,
+                                  const at::Tensor& bias, const BatchNorm& norm, std::span<at::Tensor> norm_tensors) {
+    return ConvolutionFunction::apply(x, weight, bias.defined() ? bias : none(), norm_tensors[0], norm_tensors[1],
+                                      norm_tensors[2], norm_tensors[3], options, norm);
 }
 
 at::Tensor batch_norm_of_moving(const BatchNorm& norm, const at::Tensor& x, std::span<const at::Tensor> norm_tensors) {
     const at::NoGradGuard no_grad;
-    const NormStatistics statistics = statistics_of(norm_tensors[2].to(at::kDouble), norm_tensors[3].to(at::kDouble), norm.epsilon);
+    const NormStatistics statistics =
+        statistics_of(norm_tensors[2].to(at::kDouble), norm_tensors[3].to(at::kDouble), norm.epsilon);
     return normalised(channels_last(x), statistics, norm_tensors[0], norm_tensors[1]);
 }
 

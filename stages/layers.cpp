@@ -52,8 +52,9 @@ PaddedInput padded(const Conv& conv, const at::Tensor& x) {
 
 at::Tensor convolve(const Conv& conv, const at::Tensor& given, std::span<at::Tensor> tensors, const LayerPass& pass) {
     const auto [x, padding] = padded(conv, read_as(pass.precision, given));
-    if (has_kernels(x, pass)) return convolution({conv.stride, padding, false, pass.convolution}, x, tensors[0], optional_bias(tensors, pass.precision));
-    return at::conv2d(x, read_as(pass.precision, tensors[0]), optional_bias(tensors, pass.precision), conv.stride, padding);
+    const at::Tensor bias = optional_bias(tensors, pass.precision);
+    if (has_kernels(x, pass)) return convolution({conv.stride, padding, false, pass.convolution}, x, tensors[0], bias);
+    return at::conv2d(x, read_as(pass.precision, tensors[0]), bias, conv.stride, padding);
 }
 
 at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision precision) {

@@ -44,7 +44,8 @@ struct LayerPass {
 
 // Whether our own kernels compute convolutions and batch norm of it: in float32, on the CPU.
 [[nodiscard]] bool has_kernels(const at::Tensor& x, const LayerPass& pass);
-// A convolution, its activation if that is ReLU, and, with `norm`, the batch norm after it in training, as one. Precondition: has_kernels().
+// A convolution, its activation if that is ReLU, and, with `norm`, the batch norm after it in training, as one. Precondition:
+// has_kernels().
 [[nodiscard]] at::Tensor apply_fused(const Conv& conv, const at::Tensor& x, std::span<at::Tensor> tensors, const BatchNorm* norm,
                                      std::span<at::Tensor> norm_tensors, const LayerPass& pass);
 

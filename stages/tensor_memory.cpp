@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kSmallestKept = 16 << 10;  // the C library keeps smaller ones itself
-constexpr std::size_t kMostTooLarge = 2;         // a block serves requests from a half of its capacity on
+constexpr std::size_t kMostTooLarge = 4;         // a block serves requests from a quarter of its capacity on
 constexpr std::size_t kSlack = 8;                // kept blocks may add an eighth to the most that was ever in use
 
 // In front of each block, and as long as the alignment.

@@ -1,8 +1,9 @@
 // Memory for LibTorch's tensors on the CPU, kept from one step of a stage to the next.
 //
-// A training step asks for the same sizes as the step before it. The C library gives large blocks back to the system each time, so that
-// every step pays for tens of thousands of page faults. Here a block that was freed waits for the next tensor that it fits, as long as
-// a stage runs. Rejected: mallopt(M_MMAP_THRESHOLD): stages run on oneTBB's threads, whose heaps in the C library are small.
+// A training step asks for the same sizes as the step before it. The C library gives large blocks back to the system each time,
+// so that every step pays for tens of thousands of page faults. Here a block that was freed waits for the next tensor that it
+// fits, as long as a stage runs. Rejected: mallopt(M_MMAP_THRESHOLD): stages run on oneTBB's threads, whose heaps in the C
+// library are small.
 //
 // No result depends on it: a tensor's memory was never cleared, and is aligned to 64 bytes as before.
 #pragma once
@@ -31,7 +32,7 @@ private:
     [[nodiscard]] void* kept_block(std::size_t capacity);
     void free_down_to(std::size_t kept);
 
-    mutable std::mutex mutex_;  // of all that follows
+    mutable std::mutex mutex_;                // of all that follows
     std::multimap<std::size_t, void*> kept_;  // by capacity
     std::size_t kept_bytes_ = 0;
     std::size_t used_bytes_ = 0;

@@ -92,7 +92,8 @@ std::span<at::Tensor> Net::tensors_of_layer(Weights& weights, std::size_t layer)
 LayerPass Net::pass_of(const Pass& pass, std::size_t layer) const {
     const auto index = static_cast<std::uint32_t>(layer);
     const auto stream = [&](Purpose purpose) { return Stream(pass.seed, purpose, index, static_cast<std::uint32_t>(pass.step)); };
-    return {pass.training && layer >= pass.frozen_layers, stream(Purpose::Dropout), stream(Purpose::Augmentation), precision_, convolution_};
+    const bool training = pass.training && layer >= pass.frozen_layers;
+    return {training, stream(Purpose::Dropout), stream(Purpose::Augmentation), precision_, convolution_};
 }
 
 // Without its activation.
@@ -143,7 +144,7 @@ ParamDescription precision_param() {
 
 ParamDescription convolution_param() {
     return {.name = "convolution", .type = ParamType::Choice, .fallback = "auto", .choices = {"auto", "direct"},
-            .help = "auto: Winograd's convolutions where they are faster (fp32, cpu); direct: with smaller rounding errors; changes the last bits"};
+            .help = "auto: by Winograd's algorithm where it is faster (fp32, cpu); direct: smaller rounding errors; changes the last bits"};
 }
 
 ConvolutionMethod convolution_of(const Params& params) {

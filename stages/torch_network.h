@@ -65,7 +65,8 @@ private:
     [[nodiscard]] std::span<at::Tensor> tensors_of_layer(Weights& weights, std::size_t layer) const;
     [[nodiscard]] LayerPass pass_of(const Pass& pass, std::size_t layer) const;
     [[nodiscard]] at::Tensor apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const;
-    // The layer activated, and with it the batch norm after it if the two are computed as one; gives the next layer's position. Not beyond `end`.
+    // The layer activated, and with it the batch norm after it if the two are computed as one and it lies before `end`. Gives the
+    // position of the next layer.
     [[nodiscard]] std::size_t apply_activated(Weights& weights, at::Tensor& x, const Pass& pass, std::size_t layer, std::size_t end) const;
     [[nodiscard]] at::Tensor activated(std::size_t layer, at::Tensor y) const;
     // float32 whatever the layers compute in, so that its activation and what follows are too.

@@ -11,7 +11,8 @@ constexpr std::int64_t kWorthThreads = 1 << 15;  // numbers; fewer are done at o
 const ChannelLoops& loops() { return channel_loops(cpu_level()); }
 
 // The rows of each part.
-void for_parts(const Rows& shape, const Workers& workers, const std::function<void(std::int64_t part, const RowRange& range)>& body) {
+void for_parts(const Rows& shape, const Workers& workers,
+               const std::function<void(std::int64_t part, const RowRange& range)>& body) {
     const auto task = [&](std::int64_t part, std::int64_t) {
         body(part, {shape.rows * part / kRowParts, shape.rows * (part + 1) / kRowParts, shape.channels});
     };
@@ -24,7 +25,9 @@ template <std::size_t Count>
 class PartSums {
 public:
     explicit PartSums(std::int64_t channels)
-        : channels_(channels), sums_(static_cast<std::size_t>(kRowParts * size()), 0.0), few_(static_cast<std::size_t>(kRowParts * size())) {}
+        : channels_(channels),
+          sums_(static_cast<std::size_t>(kRowParts * size()), 0.0),
+          few_(static_cast<std::size_t>(kRowParts * size())) {}
 
     [[nodiscard]] double* of(std::int64_t part, std::size_t which) {
         return sums_.data() + part * size() + static_cast<std::int64_t>(which) * channels_;
@@ -74,7 +77,8 @@ void normalise(const Rows& shape, const float* x, const float* mean, const float
 }
 
 void batch_norm_gradient(const Rows& shape, const float* x, const float* dy, const float* mean, const double* inverse_deviation,
-                         const float* scale, bool relu, float* dx, float* dscale, float* doffset, float* dbias, const Workers& workers) {
+                         const float* scale, bool relu, float* dx, float* dscale, float* doffset, float* dbias,
+                         const Workers& workers) {
     PartSums<2> sums(shape.channels);
     for_parts(shape, workers, [&](std::int64_t part, const RowRange& range) {
         loops().add_gradient_moments(range, x, dy, mean, sums.few(part), sums.of(part, 0), sums.of(part, 1));

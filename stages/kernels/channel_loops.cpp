@@ -1,5 +1,5 @@
-// Compiled once for each level: the compiler makes vectors of the loops over channels. No templates of the standard library (vectors.h says
-// why), no products joined to sums (-ffp-contract=off).
+// Compiled once for each level: the compiler makes vectors of the loops over channels. No templates of the standard library
+// (vectors.h says why), no products joined to sums (-ffp-contract=off).
 #include "stages/kernels/channel_loops.h"
 
 namespace satdl::stages::kernels {
@@ -64,8 +64,8 @@ void add_gradient_moments(const RowRange& range, const float* x, const float* dy
     });
 }
 
-void normalise_gradient(const RowRange& range, const float* x, const float* dy, const GradientFactors& factors, bool relu, float* dx,
-                        float* few, double* sums) {
+void normalise_gradient(const RowRange& range, const float* x, const float* dy, const GradientFactors& factors, bool relu,
+                        float* dx, float* few, double* sums) {
     const Index channels = range.channels;
     const auto [mean, mean_dy, slope, scale] = factors;
     const float least = relu ? 0 : -__builtin_inff();

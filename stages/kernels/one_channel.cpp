@@ -47,8 +47,8 @@ void OneChannel::to_many(const float* one, const float* weights, Taps taps, cons
     const std::vector<float> kernel = by_tap(shape_, weights, taps == Taps::Turned);
     std::vector<float> padded = zeros(workers_.count * size_.padded_pixels());
     workers_.run(shape_.images, [&](std::int64_t image, std::int64_t worker) {
-        loops_.to_many(size_, one + image * size_.pixels(), kernel.data(), bias, relu, many + image * size_.pixels() * size_.channels,
-                       padded.data() + worker * size_.padded_pixels());
+        loops_.to_many(size_, one + image * size_.pixels(), kernel.data(), bias, relu,
+                       many + image * size_.pixels() * size_.channels, padded.data() + worker * size_.padded_pixels());
     });
 }
 
@@ -77,8 +77,10 @@ void OneChannel::weight_gradient(const float* x, const float* dy, float* dweight
             for (std::int64_t part = 0; part < kImageParts; ++part)
                 sum += sums[static_cast<std::size_t>(part * floats + tap * size_.channels + channel)];
             // With one output, the loops' `one` is the output: it lies on the other side of the tap.
-            if (shape_.inputs == 1) dweights[channel * kTaps + tap] = sum;
-            else dweights[(kTaps - 1 - tap) * size_.channels + channel] = sum;
+            if (shape_.inputs == 1)
+                dweights[channel * kTaps + tap] = sum;
+            else
+                dweights[(kTaps - 1 - tap) * size_.channels + channel] = sum;
         }
 }
 

@@ -1,7 +1,8 @@
-// Convolutions of 3 x 3 weights, stride 1 and `same` padding with one channel on one side and a multiple of 16 on the other. oneDNN fills the
-// one up to 8 or more and takes several times as long.
+// Convolutions of 3 x 3 weights, stride 1 and `same` padding with one channel on one side and a multiple of 16 on the other.
+// oneDNN fills the one up to 8 or more and takes several times as long.
 //
-// The bits depend neither on the number of workers nor on the level; of forward and the data's gradient a sample's depend on that sample alone.
+// The bits depend neither on the number of workers nor on the level; of forward and the data's gradient a sample's depend on that
+// sample alone.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,8 @@ void pad(const ImageSize& size, const float* one, float* padded) {
             padded[(row + 1) * pitch + column + 1] = one[row * size.width + column];
 }
 
-void to_many(const ImageSize& size, const float* one, const float* weights, const float* bias, bool relu, float* many, float* padded) {
+void to_many(const ImageSize& size, const float* one, const float* weights, const float* bias, bool relu, float* many,
+             float* padded) {
     pad(size, one, padded);
     for (Index channel = 0; channel < size.channels; channel += kLanes) {
         Vector kernel[9];
@@ -58,8 +59,8 @@ void to_one(const ImageSize& size, const float* many, const float* weights, floa
                     for (Index channel = 0; channel < channels; channel += kSums)
                         for (Index part = 0; part < kSums / kLanes; ++part) {
                             const Index at = channel + part * kLanes;
-                            sums.parts[part] =
-                                fma(load(pixels + j * channels + at), load(weights + (i * 3 + j) * channels + at), sums.parts[part]);
+                            sums.parts[part] = fma(load(pixels + j * channels + at), load(weights + (i * 3 + j) * channels + at),
+                                                   sums.parts[part]);
                         }
             }
             one[row * size.width + column] = bias + total(sums);

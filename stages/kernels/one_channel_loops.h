@@ -1,8 +1,8 @@
-// The loops of convolutions with one channel on one side: a first layer of grey images, and a last one that makes them. 3 x 3 weights,
-// stride 1, zeros around, computed directly; one_channel.h puts them together.
+// The loops of convolutions with one channel on one side: a first layer of grey images, and a last one that makes them. 3 x 3
+// weights, stride 1, zeros around, computed directly; one_channel.h puts them together.
 //
-// `one` is the side with one channel [row][column], `many` that with several [row][column][channel], a multiple of 16; weights [tap][channel],
-// where tap (row * 3 + column) joins many's pixel p to one's pixel p + tap - (1, 1).
+// `one` is the side with one channel [row][column], `many` that with several [row][column][channel], a multiple of 16; weights
+// [tap][channel], where tap (row * 3 + column) joins many's pixel p to one's pixel p + tap - (1, 1).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct ImageSize {
 struct OneChannelLoops {
     // many[p] = the sum over taps of one[p + tap] * weights[tap], plus a bias if there is one, and where `relu` no less than 0.
     // `padded`: memory of padded_pixels().
-    void (*to_many)(const ImageSize& size, const float* one, const float* weights, const float* bias, bool relu, float* many, float* padded);
+    void (*to_many)(const ImageSize& size, const float* one, const float* weights, const float* bias, bool relu, float* many,
+                    float* padded);
     // one[p] = bias + the sum over taps and channels of many[p + tap] * weights[tap].
     void (*to_one)(const ImageSize& size, const float* many, const float* weights, float bias, float* one);
     // sums[tap] += the sum over pixels of one[p + tap] * many[p].

@@ -1,10 +1,12 @@
-// Vectors of floats, as wide as the level that a file is compiled for (kernels/CMakeLists.txt): 16 floats with AVX-512, 8 with AVX2.
+// Vectors of floats, as wide as the level that a file is compiled for (kernels/CMakeLists.txt): 16 floats with AVX-512, 8 with
+// AVX2.
 //
-// For files that are compiled once for each level, and for nothing else: everything here is local to the file. Such a file must not
-// instantiate templates of the standard library either. The linker keeps one copy of those, and it may be the one that needs AVX-512.
+// For files that are compiled once for each level, and for nothing else: everything here is local to the file. Such a file must
+// not instantiate templates of the standard library either. The linker keeps one copy of those, and it may be the one that needs
+// AVX-512.
 //
-// The compiler must not join a product and a sum to one instruction (-ffp-contract=off): fma() does where it is written, so both levels
-// and every compiler give the same bits.
+// The compiler must not join a product and a sum to one instruction (-ffp-contract=off): fma() does where it is written, so both
+// levels and every compiler give the same bits.
 #pragma once
 
 #include <immintrin.h>

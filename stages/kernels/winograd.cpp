@@ -5,8 +5,8 @@
 namespace satdl::stages::kernels {
 namespace {
 
-constexpr std::int64_t kFewestChannels = 32;  // below, the transforms cost more than the products save
-constexpr std::int64_t kBytesAtOnce = 3 << 19;   // of transformed tiles: they stay in the second-level cache
+constexpr std::int64_t kFewestChannels = 32;    // below, the transforms cost more than the products save
+constexpr std::int64_t kBytesAtOnce = 3 << 19;  // of transformed tiles: they stay in the second-level cache
 constexpr std::int64_t kBytesOfParts = 40 << 20;
 constexpr std::int64_t kMostParts = 16;
 constexpr std::int64_t kFewestTilesOfPart = 128;
@@ -16,7 +16,8 @@ std::int64_t rounded_up(std::int64_t value, std::int64_t to) { return (value + t
 
 std::int64_t bytes_of(std::int64_t floats) { return floats * static_cast<std::int64_t>(sizeof(float)); }
 
-// Tiles at once. Where the multipliers are more than the second-level cache holds, they are read again for each: then more tiles pay.
+// Tiles at once. Where the multipliers are more than the second-level cache holds, they are read again for each: then more tiles
+// pay.
 std::int64_t tiles_for(std::int64_t channels, const ConvShape& shape) {
     const std::int64_t bytes = std::max(kBytesAtOnce, bytes_of(kPlanes * shape.inputs * shape.outputs) * 2 / 3);
     return std::max(kTileRows, bytes / bytes_of(kPlanes * channels) / kTileRows * kTileRows);
@@ -39,15 +40,17 @@ Winograd::Winograd(const WinogradLoops& loops, const ConvShape& shape, const Wor
 
 std::int64_t Winograd::outputs_at_once() const { return std::min(shape_.outputs, kOutputsAtOnce); }
 
-std::vector<Winograd::WorkerMemory> Winograd::memory_of_workers(std::int64_t tiles, std::int64_t channels, std::int64_t other_channels,
-                                                                const Scratch& scratch) const {
+std::vector<Winograd::WorkerMemory> Winograd::memory_of_workers(std::int64_t tiles, std::int64_t channels,
+                                                                std::int64_t other_channels, const Scratch& scratch) const {
     std::vector<WorkerMemory> memory;
     for (std::int64_t worker = 0; worker < workers_.count; ++worker)
-        memory.push_back({scratch(kPlanes * plane_stride(tiles, channels)), scratch(kPlanes * plane_stride(tiles, other_channels))});
+        memory.push_back(
+            {scratch(kPlanes * plane_stride(tiles, channels)), scratch(kPlanes * plane_stride(tiles, other_channels))});
     return memory;
 }
 
-void Winograd::forward(const float* x, const float* weights, const float* bias, bool relu, float* y, const Scratch& scratch) const {
+void Winograd::forward(const float* x, const float* weights, const float* bias, bool relu, float* y,
+                       const Scratch& scratch) const {
     product(false, x, weights, bias, relu, y, scratch);
 }
 
@@ -75,7 +78,8 @@ void Winograd::product(bool gradient, const float* images, const float* weights,
 
 void Winograd::weight_gradient(const float* x, const float* dy, float* dweights, const Scratch& scratch) const {
     std::vector<float*> sums;
-    for (std::int64_t part = 0; part < parts_; ++part) sums.push_back(scratch(kPlanes * plane_stride(shape_.outputs, shape_.inputs)));
+    for (std::int64_t part = 0; part < parts_; ++part)
+        sums.push_back(scratch(kPlanes * plane_stride(shape_.outputs, shape_.inputs)));
     const std::vector<WorkerMemory> memory = memory_of_workers(tiles_at_once_, shape_.inputs, outputs_at_once(), scratch);
     const std::int64_t tasks_a_part = (shape_.outputs + outputs_at_once() - 1) / outputs_at_once();
     workers_.run(parts_ * tasks_a_part, [&](std::int64_t task, std::int64_t worker) {

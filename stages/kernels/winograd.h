@@ -1,8 +1,10 @@
-// Convolutions of 3 x 3 weights, stride 1 and `same` padding, with a quarter to a third of the multiplications: Winograd's F(4x4, 3x3)
-// (Winograd 1980; Lavin and Gray 2016: "Fast Algorithms for Convolutional Neural Networks"). docs/speed.md explains and measures it.
+// Convolutions of 3 x 3 weights, stride 1 and `same` padding, with a quarter to a third of the multiplications: Winograd's F(4x4,
+// 3x3) (Winograd 1980; Lavin and Gray 2016: "Fast Algorithms for Convolutional Neural Networks"). docs/speed.md explains and
+// measures it.
 //
-// Forward and the data's gradient are exact to about 1e-5 of the largest entry, the weights' gradient to 5e-6. The bits depend neither on
-// the number of workers nor on the level of vector instructions; of forward and the data's gradient a sample's depend on that sample alone.
+// Forward and the data's gradient are exact to about 1e-5 of the largest entry, the weights' gradient to 5e-6. The bits depend
+// neither on the number of workers nor on the level of vector instructions; of forward and the data's gradient a sample's depend
+// on that sample alone.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,8 @@ namespace satdl::stages::kernels {
 // Channels of both sides are multiples of 16, and so many that it pays.
 [[nodiscard]] bool winograd_takes(std::int64_t inputs, std::int64_t outputs);
 
-// Pointers as in winograd_loops.h; images and their gradients [image][row][column][channel], weights [output][row][column][input].
+// Pointers as in winograd_loops.h; images and their gradients [image][row][column][channel], weights
+// [output][row][column][input].
 class Winograd {
 public:
     Winograd(const WinogradLoops& loops, const ConvShape& shape, const Workers& workers);
@@ -31,19 +34,20 @@ private:
     struct WorkerMemory {
         float *tiles, *others;
     };
-    [[nodiscard]] std::vector<WorkerMemory> memory_of_workers(std::int64_t tiles, std::int64_t channels, std::int64_t other_channels,
-                                                              const Scratch& scratch) const;
+    [[nodiscard]] std::vector<WorkerMemory> memory_of_workers(std::int64_t tiles, std::int64_t channels,
+                                                              std::int64_t other_channels, const Scratch& scratch) const;
     void product(bool gradient, const float* images, const float* weights, const float* bias, bool relu, float* to,
                  const Scratch& scratch) const;
-    void add_up(std::int64_t part, std::int64_t output, const float* x, const float* dy, float* sums, const WorkerMemory& memory) const;
+    void add_up(std::int64_t part, std::int64_t output, const float* x, const float* dy, float* sums,
+                const WorkerMemory& memory) const;
     [[nodiscard]] std::int64_t outputs_at_once() const;
 
     const WinogradLoops& loops_;
     const ConvShape shape_;
     const Workers& workers_;
-    std::int64_t tiles_a_task_;  // of forward and data_gradient
+    std::int64_t tiles_a_task_;   // of forward and data_gradient
     std::int64_t tiles_at_once_;  // of weight_gradient
-    std::int64_t parts_;         // in which the sums over all tiles are cut: a function of the shape
+    std::int64_t parts_;          // in which the sums over all tiles are cut: a function of the shape
 };
 
 }  // namespace satdl::stages::kernels

@@ -1,4 +1,5 @@
-// Compiled once for each level. The transforms are those of Lavin and Gray (2016), section 4.2, applied to rows and then to columns.
+// Compiled once for each level. The transforms are those of Lavin and Gray (2016), section 4.2, applied to rows and then to
+// columns.
 #include "stages/kernels/winograd_loops.h"
 
 #include "stages/kernels/vectors.h"
@@ -140,7 +141,8 @@ void transform_images(const ConvShape& shape, Index channels, const float* image
     clear_rest(range, channels, to);
 }
 
-void transform_gradients(const ConvShape& shape, Index channel, Index count, const float* gradients, const TileRange& range, float* to) {
+void transform_gradients(const ConvShape& shape, Index channel, Index count, const float* gradients, const TileRange& range,
+                         float* to) {
     const Index tiles = range.filled_up();
     for (Index of = 0; of < count; of += kLanes)
         for (Index tile = 0; tile < range.used(); ++tile) {
@@ -211,8 +213,10 @@ void transform_weights(const ConvShape& shape, const float* weights, bool gradie
                 for (int tap = 0; tap < 9; ++tap) {
                     alignas(64) float column[kLanes];
                     for (Index i = 0; i < kLanes; ++i) column[i] = block.of_output[tap][i][lane];
-                    if (gradient) kernel[(8 - tap) / 3][(8 - tap) % 3] = load(block.of_output[tap][lane]);
-                    else kernel[tap / 3][tap % 3] = load(column);
+                    if (gradient)
+                        kernel[(8 - tap) / 3][(8 - tap) % 3] = load(block.of_output[tap][lane]);
+                    else
+                        kernel[tap / 3][tap % 3] = load(column);
                 }
                 store_multipliers(kernel, stride, multipliers + to * from_count + (from + lane) * kLanes);
             }
@@ -236,8 +240,8 @@ void transform_kernel_sums(const ConvShape& shape, const float* const* sums, Ind
 
 // ---- products of matrices ----
 //
-// A tile of the result stays in registers while the sums run: rows x Width vectors. Each element of `multiply` is one chain of fma() in the
-// order of the channels, however the matrices are cut.
+// A tile of the result stays in registers while the sums run: rows x Width vectors. Each element of `multiply` is one chain of
+// fma() in the order of the channels, however the matrices are cut.
 
 #if defined(__AVX512F__)
 constexpr int kRows = 12;           // 24 of the 32 registers
@@ -291,8 +295,8 @@ void multiply(Index tiles, Index from, Index to, const float* transformed, const
 
 // kTransposedRows outputs x `Width` blocks of inputs.
 template <int Width>
-inline void multiply_transposed_tile(Index count, Index tiles, Index inputs, const float* gradients, const float* images, bool add,
-                                     float* sums) {
+inline void multiply_transposed_tile(Index count, Index tiles, Index inputs, const float* gradients, const float* images,
+                                     bool add, float* sums) {
     Vector total[kTransposedRows][Width] = {};
     for (Index tile = 0; tile < count; ++tile) {
         Vector right[Width];
@@ -314,13 +318,13 @@ inline void multiply_transposed_tile(Index count, Index tiles, Index inputs, con
         }
 }
 
-// Of so many tiles two blocks of inputs and one of gradients stay in the first-level cache. Their sum is added to that of the others: shorter
-// chains round less.
+// Of so many tiles two blocks of inputs and one of gradients stay in the first-level cache. Their sum is added to that of the
+// others: shorter chains round less.
 constexpr Index kTilesAtOnce = 96;
 
 template <int Width>
-inline void multiply_transposed_blocks(Index count, Index tiles, Index outputs, Index inputs, const float* gradients, const float* images,
-                                       bool add, float* sums) {
+inline void multiply_transposed_blocks(Index count, Index tiles, Index outputs, Index inputs, const float* gradients,
+                                       const float* images, bool add, float* sums) {
     for (Index output = 0; output < outputs; output += kTransposedRows) {
         const float* const rows = gradients + output / kLanes * tiles * kLanes + output % kLanes;
         multiply_transposed_tile<Width>(count, tiles, inputs, rows, images, add, sums + output * inputs);
@@ -339,9 +343,11 @@ void multiply_transposed(Index tiles, Index count, Index inputs, const float* gr
             const bool more = add || first > 0;
             Index block = 0;
             for (; block + 2 <= blocks; block += 2)
-                multiply_transposed_blocks<2>(some, tiles, count, inputs, a, b + block * tiles * kLanes, more, c + block * kLanes);
+                multiply_transposed_blocks<2>(some, tiles, count, inputs, a, b + block * tiles * kLanes, more,
+                                              c + block * kLanes);
             for (; block < blocks; ++block)
-                multiply_transposed_blocks<1>(some, tiles, count, inputs, a, b + block * tiles * kLanes, more, c + block * kLanes);
+                multiply_transposed_blocks<1>(some, tiles, count, inputs, a, b + block * tiles * kLanes, more,
+                                              c + block * kLanes);
         }
 }
 

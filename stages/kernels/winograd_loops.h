@@ -1,8 +1,9 @@
 // The loops of Winograd's convolution F(4x4, 3x3), without threads and memory of their own; winograd.h puts them together, and
 // docs/speed.md explains them.
 //
-// Notation: an image is cut into tiles of 4 x 4 outputs, each of which reads 6 x 6 inputs. A tile transformed has 36 numbers a channel, so
-// tiles are 36 planes; plane e of the product is plane e of the inputs times plane e of the weights, 36 products of matrices.
+// Notation: an image is cut into tiles of 4 x 4 outputs, each of which reads 6 x 6 inputs. A tile transformed has 36 numbers a
+// channel, so tiles are 36 planes; plane e of the product is plane e of the inputs times plane e of the weights, 36 products of
+// matrices.
 //
 // Layouts (floats; L is `lanes`, the width of the vectors; all channels are multiples of L):
 //   images        [image][row][column][channel]
@@ -45,11 +46,13 @@ struct TileRange {
 struct WinogradLoops {
     std::int64_t lanes;
 
-    // Multipliers from weights, for `to` in [first, last) * lanes. `gradient`: those of the data's gradient, turned by 180 degrees.
+    // Multipliers from weights, for `to` in [first, last) * lanes. `gradient`: those of the data's gradient, turned by 180
+    // degrees.
     void (*transform_weights)(const ConvShape& shape, const float* weights, bool gradient, std::int64_t first, std::int64_t last,
                               float* multipliers);
     // B^T d B of tiles of images with `channels` channels.
-    void (*transform_images)(const ConvShape& shape, std::int64_t channels, const float* images, const TileRange& range, float* tiles);
+    void (*transform_images)(const ConvShape& shape, std::int64_t channels, const float* images, const TileRange& range,
+                             float* tiles);
     // A d A^T of the gradients of the outputs; only of channels [channel, channel + count).
     void (*transform_gradients)(const ConvShape& shape, std::int64_t channel, std::int64_t count, const float* gradients,
                                 const TileRange& range, float* tiles);
@@ -60,8 +63,8 @@ struct WinogradLoops {
     void (*transform_products)(const ConvShape& shape, std::int64_t channels, const float* products, const float* bias, bool relu,
                                const TileRange& range, float* images);
     // Plane by plane: sums = gradients^T * inputs, or sums += with `add`; of `count` outputs. `tiles`: filled up.
-    void (*multiply_transposed)(std::int64_t tiles, std::int64_t count, std::int64_t inputs, const float* gradients, const float* images,
-                                bool add, std::int64_t sums_stride, float* sums);
+    void (*multiply_transposed)(std::int64_t tiles, std::int64_t count, std::int64_t inputs, const float* gradients,
+                                const float* images, bool add, std::int64_t sums_stride, float* sums);
     // G^T s G of s, the sum of `parts` kernel sums in their order: the gradient of the weights of `output`.
     void (*transform_kernel_sums)(const ConvShape& shape, const float* const* sums, std::int64_t parts, std::int64_t output,
                                   float* weights);

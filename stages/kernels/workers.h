@@ -16,8 +16,8 @@ struct Workers {
     std::function<void(std::int64_t tasks, const Task& task)> run;  // returns when all tasks are done
 };
 
-// Memory that a kernel needs besides its arguments, not cleared: so many floats, aligned to 64 bytes, until the kernel has returned. Asked for
-// by piece, since small pieces are found where others were freed.
+// Memory that a kernel needs besides its arguments, not cleared: so many floats, aligned to 64 bytes, until the kernel has
+// returned. Asked for by piece, since small pieces are found where others were freed.
 using Scratch = std::function<float*(std::int64_t floats)>;
 
 }  // namespace satdl::stages::kernels

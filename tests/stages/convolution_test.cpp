@@ -62,7 +62,8 @@ std::vector<at::Tensor> both_ways(const Case& with, at::ScalarType type, const F
     const auto input = [&](const at::Tensor& tensor) { return tensor.to(type).detach().requires_grad_(true); };
     const std::vector<at::Tensor> inputs{input(with.x), input(with.weight), input(with.bias)};
     std::vector<at::Tensor> result{forward(inputs[0], inputs[1], inputs[2])};
-    for (at::Tensor& gradient : torch::autograd::grad({result[0]}, inputs, {with.dy.to(type)})) result.push_back(std::move(gradient));
+    for (at::Tensor& gradient : torch::autograd::grad({result[0]}, inputs, {with.dy.to(type)}))
+        result.push_back(std::move(gradient));
     result[0] = result[0].detach();
     return result;
 }
@@ -94,11 +95,31 @@ std::vector<kernels::CpuLevel> levels() {
 
 TEST_CASE("convolutions and their gradients are those of float64, at every shape") {
     const auto shapes = GENERATE(values<Shapes>({
-        {1, 1, 1, 32, 32}, {1, 1, 7, 32, 48}, {3, 5, 7, 32, 48}, {2, 4, 4, 64, 32}, {1, 13, 11, 32, 32}, {5, 7, 7, 256, 32}, {2, 9, 3, 48, 256},
-        {17, 7, 7, 64, 64}, {4, 3, 2, 128, 272}, {1, 31, 29, 32, 80},                                    // Winograd
-        {1, 1, 1, 1, 32}, {3, 5, 7, 1, 16}, {2, 6, 5, 32, 1}, {1, 7, 7, 256, 1}, {19, 4, 1, 1, 48}, {18, 1, 3, 16, 1},  // one channel
-        {2, 5, 7, 8, 8}, {3, 7, 5, 7, 13}, {2, 6, 6, 1, 1}, {9, 6, 5, 17, 31}, {11, 3, 3, 8, 1},         // LibTorch
-        {5, 9, 8, 32, 32, 5, 1, 2}, {10, 8, 9, 32, 32, 3, 2, 1}, {3, 8, 7, 32, 64, 3, 1, 0}, {4, 5, 6, 32, 32, 1, 1, 0},
+        {1, 1, 1, 32, 32},
+        {1, 1, 7, 32, 48},
+        {3, 5, 7, 32, 48},
+        {2, 4, 4, 64, 32},
+        {1, 13, 11, 32, 32},
+        {5, 7, 7, 256, 32},
+        {2, 9, 3, 48, 256},
+        {17, 7, 7, 64, 64},
+        {4, 3, 2, 128, 272},
+        {1, 31, 29, 32, 80},  // Winograd
+        {1, 1, 1, 1, 32},
+        {3, 5, 7, 1, 16},
+        {2, 6, 5, 32, 1},
+        {1, 7, 7, 256, 1},
+        {19, 4, 1, 1, 48},
+        {18, 1, 3, 16, 1},  // one channel
+        {2, 5, 7, 8, 8},
+        {3, 7, 5, 7, 13},
+        {2, 6, 6, 1, 1},
+        {9, 6, 5, 17, 31},
+        {11, 3, 3, 8, 1},  // LibTorch
+        {5, 9, 8, 32, 32, 5, 1, 2},
+        {10, 8, 9, 32, 32, 3, 2, 1},
+        {3, 8, 7, 32, 64, 3, 1, 0},
+        {4, 5, 6, 32, 32, 1, 1, 0},
     }));
     INFO(shapes.images << " x " << shapes.height << " x " << shapes.width << ", " << shapes.inputs << " -> " << shapes.outputs);
     const Case with = case_of(shapes);
@@ -107,7 +128,8 @@ TEST_CASE("convolutions and their gradients are those of float64, at every shape
 }
 
 TEST_CASE("the weights' gradient is exact to 5e-6 of its largest entry over many pixels") {
-    const auto shapes = GENERATE(values<Shapes>({{16, 28, 28, 32, 32}, {32, 14, 14, 64, 64}, {32, 7, 7, 128, 64}, {32, 14, 14, 1, 32}}));
+    const auto shapes =
+        GENERATE(values<Shapes>({{16, 28, 28, 32, 32}, {32, 14, 14, 64, 64}, {32, 7, 7, 128, 64}, {32, 14, 14, 1, 32}}));
     const Case with = case_of(shapes);
     CHECK(error_of(ours(shapes, with)[2], of_libtorch(shapes, with, at::kDouble)[2]) < 5e-6);
 }
@@ -119,7 +141,8 @@ TEST_CASE("a sample's output depends on that sample alone, and on no number of t
     for (const int threads : {1, 3, 8}) {
         const ThreadScope scope(threads);
         for (std::int64_t i = 0; i < shapes.images; ++i)
-            CHECK(same_bytes(convolution(options_of(shapes), with.x.narrow(0, i, 1), with.weight, with.bias), together.narrow(0, i, 1)));
+            CHECK(same_bytes(convolution(options_of(shapes), with.x.narrow(0, i, 1), with.weight, with.bias),
+                             together.narrow(0, i, 1)));
     }
 }
 
@@ -170,20 +193,26 @@ TEST_CASE("`convolution: direct` is LibTorch's convolution, to the last bit") {
 }
 
 TEST_CASE("convolution, ReLU and batch norm as one are the three one after another, in float64") {
-    const auto [shapes, relu] = GENERATE(table<Shapes, bool>(
-        {{{5, 7, 6, 32, 48}, true}, {{5, 7, 6, 32, 48}, false}, {{6, 5, 5, 3, 5}, true}, {{300, 2, 2, 1, 16}, true}, {{2, 3, 2, 4, 1}, false}}));
+    const auto [shapes, relu] = GENERATE(table<Shapes, bool>({{{5, 7, 6, 32, 48}, true},
+                                                              {{5, 7, 6, 32, 48}, false},
+                                                              {{6, 5, 5, 3, 5}, true},
+                                                              {{300, 2, 2, 1, 16}, true},
+                                                              {{2, 3, 2, 4, 1}, false}}));
     INFO(shapes.inputs << " -> " << shapes.outputs << ", relu " << relu);
     Case with = case_of(shapes);
     const BatchNorm norm{0.9, 1e-3};
     const auto channels = [&](std::uint32_t index) { return arbitrary({shapes.outputs}, index); };
     std::vector<at::Tensor> tensors{channels(5), channels(6), channels(7), channels(8).abs()};
     const at::Tensor moving_mean = tensors[2].to(at::kDouble), moving_variance = tensors[3].to(at::kDouble);
-    const at::Tensor scale = tensors[0].to(at::kDouble).requires_grad_(true), offset = tensors[1].to(at::kDouble).requires_grad_(true);
+    const at::Tensor scale = tensors[0].to(at::kDouble).requires_grad_(true),
+                     offset = tensors[1].to(at::kDouble).requires_grad_(true);
     for (const std::size_t i : {0, 1}) tensors[i].requires_grad_(true);
 
-    const auto input = [](const at::Tensor& tensor, at::ScalarType type) { return tensor.to(type).detach().requires_grad_(true); };
-    const std::vector<at::Tensor> exact_inputs{input(with.x, at::kDouble), input(with.weight, at::kDouble), input(with.bias, at::kDouble),
-                                               scale, offset};
+    const auto input = [](const at::Tensor& tensor, at::ScalarType type) {
+        return tensor.to(type).detach().requires_grad_(true);
+    };
+    const std::vector<at::Tensor> exact_inputs{input(with.x, at::kDouble), input(with.weight, at::kDouble),
+                                               input(with.bias, at::kDouble), scale, offset};
     at::Tensor z = at::conv2d(exact_inputs[0], exact_inputs[1], exact_inputs[2], 1, 1);
     if (relu) z = z.relu();
     const at::Tensor mean = z.mean({0, 2, 3}), variance = z.var({0, 2, 3}, false);
@@ -191,17 +220,20 @@ TEST_CASE("convolution, ReLU and batch norm as one are the three one after anoth
     const at::Tensor exact =
         (z - by_channel(mean)) / (by_channel(variance) + norm.epsilon).sqrt() * by_channel(scale) + by_channel(offset);
 
-    std::vector<at::Tensor> inputs{input(with.x, at::kFloat), input(with.weight, at::kFloat), input(with.bias, at::kFloat), tensors[0],
-                                   tensors[1]};
+    std::vector<at::Tensor> inputs{input(with.x, at::kFloat), input(with.weight, at::kFloat), input(with.bias, at::kFloat),
+                                   tensors[0], tensors[1]};
     const at::Tensor y = convolution_batch_norm(options_of(shapes, relu), inputs[0], inputs[1], inputs[2], norm, tensors);
     CHECK(error_of(y.detach(), exact.detach()) < 4e-5);
     CHECK(error_of(tensors[2], moving_mean * 0.9 + mean.detach() * 0.1) < 1e-5);
     CHECK(error_of(tensors[3], moving_variance * 0.9 + variance.detach() * 0.1) < 1e-5);
-    const auto found = torch::autograd::grad({y}, inputs, {with.dy}), wanted = torch::autograd::grad({exact}, exact_inputs, {with.dy.to(at::kDouble)});
+    const auto found = torch::autograd::grad({y}, inputs, {with.dy}),
+               wanted = torch::autograd::grad({exact}, exact_inputs, {with.dy.to(at::kDouble)});
     for (std::size_t i = 0; i < found.size(); ++i) {
         INFO("gradient " << i);
-        if (!relu && i == 2) CHECK(found[i].abs().max().item<double>() < 1e-3);  // batch norm takes the mean, and with it the bias, away
-        else CHECK(error_of(found[i], wanted[i]) < 2e-4);
+        if (!relu && i == 2)
+            CHECK(found[i].abs().max().item<double>() < 1e-3);  // batch norm takes the mean, and with it the bias, away
+        else
+            CHECK(error_of(found[i], wanted[i]) < 2e-4);
     }
 }
 
@@ -216,17 +248,26 @@ TEST_CASE("batch norm of numbers far from 0 is exact, and constant channels give
     CHECK(y.select(1, 1).eq(2).all().item<bool>());
     CHECK((tensors[3].to(at::kDouble) - (variance * 0.5 + 0.5)).abs().max().item<double>() < 1e-6);
     CHECK((batch_norm_of_moving(norm, x, tensors).to(at::kDouble) -
-           ((exact - tensors[2].to(at::kDouble)) / (tensors[3].to(at::kDouble) + 1e-3).sqrt() + 2)).abs().max().item<double>() < 1e-3);
+           ((exact - tensors[2].to(at::kDouble)) / (tensors[3].to(at::kDouble) + 1e-3).sqrt() + 2))
+              .abs()
+              .max()
+              .item<double>() < 1e-3);
 }
 
 TEST_CASE("outputs and gradients of networks have the same bytes with every number of threads") {
     const auto [layers, input] = GENERATE(table<std::string, Shape>({
-        {"[{conv: 32, activation: relu}, batch_norm, {conv: 48, activation: relu}, batch_norm, max_pool, {conv: 32}, batch_norm, upsample, "
-         "{dropout: 0.3}, {conv: 1}]", {1, 10, 6}},
+        {"[{conv: 32, activation: relu}, batch_norm, {conv: 48, activation: relu}, batch_norm, max_pool, {conv: 32}, batch_norm, "
+         "upsample, "
+         "{dropout: 0.3}, {conv: 1}]",
+         {1, 10, 6}},
         {"[{conv: 32, activation: relu}, {conv: 32, activation: leaky_relu}, average_pool, {conv: 32, bias: false}]", {32, 9, 9}},
-        {"[{conv: 8, kernel: 5, activation: relu}, {conv: 7, stride: 2}, batch_norm, {conv: 5, padding: valid, bias: false}, relu]", {3, 13, 13}},
-        {"[random_flip, {random_crop: 1}, {conv: 16, activation: relu}, {conv: 6, activation: gelu}, global_average_pool]", {1, 6, 6}},
-        {"[flatten, batch_norm, {unflatten: {channels: 4, height: 4, width: 4}}, {conv: 4, activation: relu}, flatten]", {1, 8, 8}},
+        {"[{conv: 8, kernel: 5, activation: relu}, {conv: 7, stride: 2}, batch_norm, {conv: 5, padding: valid, bias: false}, "
+         "relu]",
+         {3, 13, 13}},
+        {"[random_flip, {random_crop: 1}, {conv: 16, activation: relu}, {conv: 6, activation: gelu}, global_average_pool]",
+         {1, 6, 6}},
+        {"[flatten, batch_norm, {unflatten: {channels: 4, height: 4, width: 4}}, {conv: 4, activation: relu}, flatten]",
+         {1, 8, 8}},
     }));
     INFO(layers);
     const Net net(network_of(layers), input);
