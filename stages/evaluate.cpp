@@ -14,6 +14,7 @@
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/trainer.h"
 
 namespace satdl::stages {
@@ -61,10 +62,11 @@ StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const
 }
 
 StageOutput run_model(const StageInputs& inputs, StageContext& context) {
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision(), device_for(context));
+    const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");
@@ -107,6 +109,7 @@ Objective objective_of(const at::Tensor& outputs, const at::Tensor& target, cons
 
 StageOutput run_predictions(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     Predictions predictions{tensor_of(array_at(inputs, "predictions")).to(at::kFloat), {}};
     Array outputs = array_of(predictions.outputs);
@@ -182,7 +185,8 @@ StageEntry evaluate_stage() {
                             .help = "samples per batch; may change the last bits"},
                            threads_param(),
                            precision_param(),
-                           device_param()},
+                           device_param(),
+                           convolution_param()},
                 .loss = LossRule{.loss = "loss", .model = "model", .target = "target"},
                 .numeric = true,
                 .memory_fixed_bytes = 256 << 20,

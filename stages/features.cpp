@@ -7,17 +7,19 @@
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/torch_network.h"
 
 namespace satdl::stages {
 namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision(), device_for(context));
+    const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
     const std::size_t layer = params.given("layer") ? net.position(params.text("layer")) : net.network().layers.size() - 1;
 
@@ -58,7 +60,7 @@ StageEntry features_stage() {
                         .unit = "samples", .help = "samples per batch; may change the last bits"},
                        {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
                         .help = "number of threads; changes the last bits"},
-                       precision_param(), device_param()},
+                       precision_param(), device_param(), convolution_param()},
             .numeric = true,
             .memory_fixed_bytes = 256 << 20,
             .memory_per_input_byte = 0,

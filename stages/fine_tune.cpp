@@ -6,12 +6,14 @@
 #include "stages/ports.h"
 #include "stages/stages.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/training.h"
 
 namespace satdl::stages {
 namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
+    const TensorMemory memory;
     const ThreadScope threads(context.threads());
     const Params& params = context.params();
     TrainingOptions options = training_options(params);
@@ -23,7 +25,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     Diagnostics diagnostics;
     Network network = extend(base.network(), until, params.network("net"), diagnostics);
     diagnostics.throw_if_any();
-    const Net net(std::move(network), Shape(x.begin() + 1, x.end()), context.precision(), device_for(context));
+    const Net net(std::move(network), Shape(x.begin() + 1, x.end()), context.precision(), device_for(context), convolution_of(params));
 
     Weights weights = net.blank_weights();
     const Weights base_weights = base.weights_from(model.weights);

@@ -39,16 +39,24 @@ std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv) 
     return {total / 2, total - total / 2};
 }
 
-at::Tensor convolve(const Conv& conv, at::Tensor x, std::span<at::Tensor> tensors, Precision precision) {
-    x = read_as(precision, x);
+// With the zeros that conv2d cannot put on one side alone, and the others.
+struct PaddedInput {
+    at::Tensor x;
+    std::array<std::int64_t, 2> padding;
+};
+
+PaddedInput padded(const Conv& conv, const at::Tensor& x) {
     const auto rows = zeros_around(x.size(2), conv);
     const auto columns = zeros_around(x.size(3), conv);
-    std::array<std::int64_t, 2> padding{rows[0], columns[0]};
-    if (rows[0] != rows[1] || columns[0] != columns[1]) {
-        x = at::constant_pad_nd(x, {columns[0], columns[1], rows[0], rows[1]}, 0);
-        padding = {0, 0};
-    }
-    return at::conv2d(x, read_as(precision, tensors[0]), optional_bias(tensors, precision), conv.stride, padding);
+    if (rows[0] == rows[1] && columns[0] == columns[1]) return {x, {rows[0], columns[0]}};
+    return {at::constant_pad_nd(x, {columns[0], columns[1], rows[0], rows[1]}, 0), {0, 0}};
+}
+
+at::Tensor convolve(const Conv& conv, const at::Tensor& given, std::span<at::Tensor> tensors, const LayerPass& pass) {
+    const auto [x, padding] = padded(conv, read_as(pass.precision, given));
+    const at::Tensor bias = optional_bias(tensors, pass.precision);
+    if (has_kernels(x, pass)) return convolution({conv.stride, padding, false, pass.convolution}, x, tensors[0], bias);
+    return at::conv2d(x, read_as(pass.precision, tensors[0]), bias, conv.stride, padding);
 }
 
 at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision precision) {
@@ -57,8 +65,10 @@ at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision p
 
 // tensors: scale, offset, moving mean, moving variance. The moving variance follows the batch's biased variance, as in
 // Keras 3; LibTorch's own update takes the unbiased one, so it is not used.
-at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, bool training) {
-    if (!training) {
+at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
+    if (has_kernels(x, pass) && pass.training) return batch_norm_of_batch(norm, x, tensors);
+    if (has_kernels(x, pass) && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
+    if (!pass.training) {
         return std::get<0>(
             at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
     }
@@ -166,9 +176,9 @@ std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input) {
 }
 
 at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
-    return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors, pass.precision); },
+    return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors, pass); },
                                  [&](const Dense&) { return dense(x, tensors, pass.precision); },
-                                 [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass.training); },
+                                 [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass); },
                                  [&](const LayerNorm& norm) { return layer_norm(norm, x, tensors); },
                                  [&](const Pool& layer) { return pool(layer, x); },
                                  [&](const GlobalAveragePool&) { return x.mean({2, 3}); },
@@ -182,6 +192,17 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
                                  [&](const Dropout& dropout) { return drop_out(dropout, x, pass); },
                                  [&](const Activate&) { return x; }},
                       spec);
+}
+
+bool has_kernels(const at::Tensor& x, const LayerPass& pass) { return pass.precision == Precision::Fp32 && is_float_on_cpu(x); }
+
+at::Tensor apply_fused(const Conv& conv, const at::Tensor& given, std::span<at::Tensor> tensors, const BatchNorm* norm,
+                       std::span<at::Tensor> norm_tensors, const LayerPass& pass) {
+    const auto [x, padding] = padded(conv, given);
+    const ConvolutionOptions options{conv.stride, padding, conv.activation == Activation::Relu, pass.convolution};
+    const at::Tensor bias = optional_bias(tensors, pass.precision);
+    if (norm == nullptr) return convolution(options, x, tensors[0], bias);
+    return convolution_batch_norm(options, x, tensors[0], bias, *norm, norm_tensors);
 }
 
 ActivationSpec activation_of(const LayerSpec& spec) {

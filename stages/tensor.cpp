@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -55,5 +57,16 @@ Array array_of(const at::Tensor& tensor) {
 // the count makes that happen now, before ours is set: another stage could set another number in between.
 ThreadScope::ThreadScope(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
 ThreadScope::~ThreadScope() { at::set_num_threads(before_); }
+
+kernels::Workers torch_workers() {
+    const std::int64_t count = at::get_num_threads();
+    return {count, [count](std::int64_t tasks, const kernels::Task& task) {
+                std::atomic<std::int64_t> next{0};
+                at::parallel_for(0, std::min(count, tasks), 1, [&](std::int64_t first, std::int64_t last) {
+                    for (std::int64_t worker = first; worker < last; ++worker)
+                        for (std::int64_t taken = next++; taken < tasks; taken = next++) task(taken, worker);
+                });
+            }};
+}
 
 }  // namespace satdl::stages

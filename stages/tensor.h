@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipeline/core/array.h"
+#include "stages/kernels/workers.h"
 #include "stages/torch.h"
 
 namespace satdl::stages {
@@ -24,5 +25,8 @@ public:
 private:
     int before_;
 };
+
+// LibTorch's threads, as many as it may use now, for our own kernels.
+[[nodiscard]] kernels::Workers torch_workers();
 
 }  // namespace satdl::stages

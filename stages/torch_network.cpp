@@ -29,8 +29,8 @@ Shape with_count(std::int64_t count, const Shape& sample) {
 
 }  // namespace
 
-Net::Net(Network network, Shape input, Precision precision, at::Device device)
-    : network_(std::move(network)), input_(std::move(input)), precision_(precision), device_(device) {
+Net::Net(Network network, Shape input, Precision precision, at::Device device, ConvolutionMethod convolution)
+    : network_(std::move(network)), input_(std::move(input)), precision_(precision), device_(device), convolution_(convolution) {
     Diagnostics diagnostics;
     const std::vector<LayerSummary> summary = summarise(network_, input_, diagnostics);
     diagnostics.throw_if_any();
@@ -85,14 +85,34 @@ std::map<std::string, Array> Net::arrays_from(const Weights& weights) const {
     return arrays;
 }
 
-// Without its activation.
-at::Tensor Net::apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
+std::span<at::Tensor> Net::tensors_of_layer(Weights& weights, std::size_t layer) const {
+    return {weights.data() + first_[layer], first_[layer + 1] - first_[layer]};
+}
+
+LayerPass Net::pass_of(const Pass& pass, std::size_t layer) const {
     const auto index = static_cast<std::uint32_t>(layer);
     const auto stream = [&](Purpose purpose) { return Stream(pass.seed, purpose, index, static_cast<std::uint32_t>(pass.step)); };
-    const LayerPass layer_pass{pass.training && layer >= pass.frozen_layers, stream(Purpose::Dropout), stream(Purpose::Augmentation),
-                               precision_};
-    const std::span tensors(weights.data() + first_[layer], first_[layer + 1] - first_[layer]);
-    return apply(network_.layers[layer].spec, x, tensors, layer_pass);
+    const bool training = pass.training && layer >= pass.frozen_layers;
+    return {training, stream(Purpose::Dropout), stream(Purpose::Augmentation), precision_, convolution_};
+}
+
+// Without its activation.
+at::Tensor Net::apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
+    return apply(network_.layers[layer].spec, x, tensors_of_layer(weights, layer), pass_of(pass, layer));
+}
+
+std::size_t Net::apply_activated(Weights& weights, at::Tensor& x, const Pass& pass, std::size_t layer, std::size_t end) const {
+    const auto* conv = std::get_if<Conv>(&network_.layers[layer].spec);
+    const bool has_relu = conv != nullptr && conv->activation == Activation::Relu;
+    if (conv == nullptr || !(has_relu || conv->activation == Activation::None) || !has_kernels(x, pass_of(pass, layer))) {
+        x = activated(layer, apply_layer(weights, x, pass, layer));
+        return layer + 1;
+    }
+    const auto* norm = layer + 1 < end ? std::get_if<BatchNorm>(&network_.layers[layer + 1].spec) : nullptr;
+    if (norm != nullptr && !pass_of(pass, layer + 1).training) norm = nullptr;
+    const std::span<at::Tensor> norm_tensors = norm == nullptr ? std::span<at::Tensor>() : tensors_of_layer(weights, layer + 1);
+    x = apply_fused(*conv, x, tensors_of_layer(weights, layer), norm, norm_tensors, pass_of(pass, layer));
+    return layer + (norm == nullptr ? 1 : 2);
 }
 
 at::Tensor Net::activated(std::size_t layer, at::Tensor y) const {
@@ -102,7 +122,7 @@ at::Tensor Net::activated(std::size_t layer, at::Tensor y) const {
 
 at::Tensor Net::before_activation(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
     at::Tensor y = x.to(device_);
-    for (std::size_t i = 0; i < layer; ++i) y = activated(i, apply_layer(weights, y, pass, i));
+    for (std::size_t i = 0; i < layer;) i = apply_activated(weights, y, pass, i, layer);
     y = apply_layer(weights, y, pass, layer);
     return y.scalar_type() == at::kBFloat16 ? y.to(at::kFloat) : y;
 }
@@ -120,6 +140,15 @@ at::Tensor Net::features(Weights& weights, const at::Tensor& x, std::size_t laye
 ParamDescription precision_param() {
     return {.name = "precision", .type = ParamType::Precision, .fallback = "fp32",
             .help = "precision of convolutions and dense layers; auto: bf16 if the processor or GPU has instructions for it"};
+}
+
+ParamDescription convolution_param() {
+    return {.name = "convolution", .type = ParamType::Choice, .fallback = "auto", .choices = {"auto", "direct"},
+            .help = "auto: by Winograd's algorithm where it is faster (fp32, cpu); direct: smaller rounding errors; changes the last bits"};
+}
+
+ConvolutionMethod convolution_of(const Params& params) {
+    return params.text("convolution") == "direct" ? ConvolutionMethod::Direct : ConvolutionMethod::Auto;
 }
 
 at::Tensor Net::blank_batch(std::int64_t count, at::ScalarType type) const {

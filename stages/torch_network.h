@@ -11,6 +11,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct Pass {
 class Net {
 public:
     // `input`: the shape of a sample. Throws Error{Usage} at the layer that does not fit.
-    Net(Network network, Shape input, Precision precision = Precision::Fp32, at::Device device = at::kCPU);
+    Net(Network network, Shape input, Precision precision = Precision::Fp32, at::Device device = at::kCPU,
+        ConvolutionMethod convolution = ConvolutionMethod::Auto);
 
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const Shape& input() const { return input_; }
@@ -60,7 +62,12 @@ public:
     [[nodiscard]] at::Tensor blank_batch(std::int64_t count, at::ScalarType type = at::kFloat) const;
 
 private:
+    [[nodiscard]] std::span<at::Tensor> tensors_of_layer(Weights& weights, std::size_t layer) const;
+    [[nodiscard]] LayerPass pass_of(const Pass& pass, std::size_t layer) const;
     [[nodiscard]] at::Tensor apply_layer(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const;
+    // The layer activated, and with it the batch norm after it if the two are computed as one and it lies before `end`. Gives the
+    // position of the next layer.
+    [[nodiscard]] std::size_t apply_activated(Weights& weights, at::Tensor& x, const Pass& pass, std::size_t layer, std::size_t end) const;
     [[nodiscard]] at::Tensor activated(std::size_t layer, at::Tensor y) const;
     // float32 whatever the layers compute in, so that its activation and what follows are too.
     [[nodiscard]] at::Tensor before_activation(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const;
@@ -69,13 +76,16 @@ private:
     Shape input_;
     Precision precision_;
     at::Device device_;
+    ConvolutionMethod convolution_;
     std::vector<Shape> shapes_;          // by layer: its output
     std::vector<TensorSpec> tensors_;    // of all layers
     std::size_t last_activated_ = 0;     // the layer of the last activation; those after it only move numbers about
     std::vector<std::size_t> first_;     // by layer: its first tensor; one more at the end
 };
 
-// The parameter of stages that compute networks.
+// The parameters of stages that compute networks.
 [[nodiscard]] ParamDescription precision_param();
+[[nodiscard]] ParamDescription convolution_param();
+[[nodiscard]] ConvolutionMethod convolution_of(const Params& params);
 
 }  // namespace satdl::stages

@@ -10,6 +10,7 @@
 
 #include "stages/initialise.h"
 #include "stages/tensor.h"
+#include "stages/tensor_memory.h"
 #include "stages/trainer.h"
 #include "tests/support/study_networks.h"
 
@@ -53,6 +54,7 @@ private:
 int main(int argc, char** argv) {
     SATDL_CHECK(argc == 4 || argc == 5, "usage: training_bench m1|m2 THREADS STEPS [bf16]");
     const bool m1 = std::string(argv[1]) == "m1";
+    const TensorMemory memory;
     const ThreadScope threads(std::atoi(argv[2]));
     const std::int64_t samples = (std::atoll(argv[3]) + kWarmUp) * kBatch;
 
