@@ -74,12 +74,12 @@ DenseTraining::DenseTraining(const Task& task, std::vector<DenseLayer> layers, s
     if (task_.class_weights.defined()) data_.class_weights = task_.class_weights.data_ptr<float>();
 }
 
-double DenseTraining::step(std::span<const std::int64_t> chosen, const Weights& weights, const kernels::Learn& learn, MetricSums& sums) {
+double DenseTraining::step(std::span<const std::int64_t> chosen, const Weights& weights, kernels::Learner& learner, MetricSums& sums) {
     std::vector<kernels::DenseWeights> of_layers;
     for (const Position& position : positions_) {
         of_layers.push_back({weights[position.kernel].data_ptr<float>(), position.bias ? weights[position.kernel + 1].data_ptr<float>() : nullptr});
     }
-    const kernels::ChainResult result = chain_.step(data_, chosen, of_layers, learn);
+    const kernels::ChainResult result = chain_.step(data_, chosen, of_layers, learner);
     sums.loss += result.loss * static_cast<double>(chosen.size());
     sums.samples += static_cast<std::int64_t>(chosen.size());
     sums.correct += static_cast<double>(result.correct);
@@ -87,22 +87,58 @@ double DenseTraining::step(std::span<const std::int64_t> chosen, const Weights& 
     return result.loss;
 }
 
+// The optimiser's update, while the gradients are in cache.
+class DenseTraining::Update final : public kernels::Learner {
+public:
+    Update(const ElementUpdate& update, const std::vector<Position>& positions, const Weights& weights, const Moments& moments)
+        : update_(update), positions_(positions), weights_(weights), moments_(moments) {}
+
+    void learn(std::size_t layer, bool bias, std::int64_t first, std::int64_t count, const float* gradient) override {
+        const auto [weight, m, v] = places(layer, bias, first);
+        update_(count, gradient, m, v, weight);
+    }
+    [[nodiscard]] std::array<const float*, 3> memory(std::size_t layer, std::int64_t first) const override {
+        const auto [weight, m, v] = places(layer, false, first);
+        return {weight, m, v};
+    }
+
+private:
+    [[nodiscard]] std::array<float*, 3> places(std::size_t layer, bool bias, std::int64_t first) const {
+        const std::size_t tensor = positions_[layer].kernel + (bias ? 1 : 0), trained = positions_[layer].trained + (bias ? 1 : 0);
+        return {weights_[tensor].data_ptr<float>() + first, moments_.first[trained].data_ptr<float>() + first,
+                moments_.second.empty() ? nullptr : moments_.second[trained].data_ptr<float>() + first};
+    }
+
+    const ElementUpdate& update_;
+    const std::vector<Position>& positions_;
+    const Weights& weights_;
+    const Moments& moments_;
+};
+
+// The gradients themselves, for what has to see all of them before an update.
+class DenseTraining::Keep final : public kernels::Learner {
+public:
+    Keep(const std::vector<Position>& positions, const Weights& gradients) : positions_(positions), gradients_(gradients) {}
+
+    void learn(std::size_t layer, bool bias, std::int64_t first, std::int64_t count, const float* gradient) override {
+        float* to = gradients_[positions_[layer].trained + (bias ? 1 : 0)].data_ptr<float>() + first;
+        std::memcpy(to, gradient, static_cast<std::size_t>(count) * sizeof(float));
+    }
+    [[nodiscard]] std::array<const float*, 3> memory(std::size_t, std::int64_t) const override { return {}; }
+
+private:
+    const std::vector<Position>& positions_;
+    const Weights& gradients_;
+};
+
 double DenseTraining::update(const ElementUpdate& update, std::span<const std::int64_t> chosen, Weights& weights, Moments& moments, MetricSums& sums) {
-    const auto learn = [&](std::size_t layer, bool bias, std::int64_t first, std::int64_t count, const float* gradient) {
-        const Position& position = positions_[layer];
-        const std::size_t tensor = position.kernel + (bias ? 1 : 0), trained = position.trained + (bias ? 1 : 0);
-        float* second = moments.second.empty() ? nullptr : moments.second[trained].data_ptr<float>() + first;
-        update(count, gradient, moments.first[trained].data_ptr<float>() + first, second, weights[tensor].data_ptr<float>() + first);
-    };
-    return step(chosen, weights, learn, sums);
+    Update learner(update, positions_, weights, moments);
+    return step(chosen, weights, learner, sums);
 }
 
 double DenseTraining::gradients(std::span<const std::int64_t> chosen, const Weights& weights, Weights& gradients, MetricSums& sums) {
-    const auto learn = [&](std::size_t layer, bool bias, std::int64_t first, std::int64_t count, const float* gradient) {
-        float* to = gradients[positions_[layer].trained + (bias ? 1 : 0)].data_ptr<float>() + first;
-        std::memcpy(to, gradient, static_cast<std::size_t>(count) * sizeof(float));
-    };
-    return step(chosen, weights, learn, sums);
+    Keep learner(positions_, gradients);
+    return step(chosen, weights, learner, sums);
 }
 
 }  // namespace satdl::stages

@@ -38,8 +38,11 @@ private:
         bool bias = false;
     };
 
+    class Update;
+    class Keep;
+
     DenseTraining(const Task& task, std::vector<kernels::DenseLayer> layers, std::vector<Position> positions, kernels::ChainLoss loss);
-    double step(std::span<const std::int64_t> chosen, const Weights& weights, const kernels::Learn& learn, MetricSums& sums);
+    double step(std::span<const std::int64_t> chosen, const Weights& weights, kernels::Learner& learner, MetricSums& sums);
 
     Task task_;  // keeps the data alive
     kernels::ChainData data_;

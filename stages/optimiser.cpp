@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "pipeline/core/error.h"
+#include "stages/kernels/denormals.h"
 
 namespace satdl::stages {
 namespace {
@@ -81,6 +82,7 @@ ElementUpdate::ElementUpdate(const OptimiserOptions& options, std::int64_t updat
 }
 
 void ElementUpdate::operator()(std::int64_t count, const float* gradient, float* first, float* second, float* weight) const {
+    const kernels::DenormalsAreZero none;
     if (const auto* step = std::get_if<SgdStep>(&step_)) sgd(*step, count, gradient, first, weight);
     else adam(std::get<AdamStep>(step_), count, gradient, first, second, weight);
 }

@@ -10,7 +10,7 @@ namespace satdl::stages::kernels {
 namespace {
 
 // Sizes of jobs: large enough that claiming one is nothing, small enough that nobody waits long for the last one.
-constexpr std::int64_t kGathered = 1 << 14, kLosses = 1 << 11, kGradients = 1 << 16;  // numbers
+constexpr std::int64_t kGathered = 1 << 14, kLosses = 1 << 11, kGradients = 1 << 15;  // numbers
 constexpr std::int64_t kFewestRows = 12;                                             // of a product
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -56,7 +56,9 @@ void DenseChain::forward(std::size_t layer, const DenseWeights& weights, std::in
     const std::int64_t columns = std::min(kPanel, of.outputs - column);
     float* panel = scratch_[static_cast<std::size_t>(thread)].get();
     pack(of.inputs, columns, {weights.kernel + column * of.inputs, 1, of.inputs}, panel);
-    multiply(last - first, columns, of.inputs, {from.at(first), from.stride, 1}, panel, kPanel, to.at(first, column), to.stride);
+    const float* next = weights.kernel + (column + kPanel) * of.inputs;
+    multiply(last - first, columns, of.inputs, {from.at(first), from.stride, 1}, panel, kPanel, to.at(first, column), to.stride,
+             ahead(next, kPanel * of.inputs, last - first, of.inputs));
     for (std::int64_t i = first; i < last; ++i) {
         if (weights.bias != nullptr) add(columns, weights.bias + column, to.at(i, column));
         if (layer + 1 < layers_.size()) activate(of.unit, columns, to.at(i, column));
@@ -107,23 +109,29 @@ void DenseChain::backward(std::size_t layer, const DenseWeights& weights, std::i
 
 // Those of a layer's outputs [first, last), and what is learnt from them.
 void DenseChain::gradients(std::size_t layer, const DenseWeights& weights, std::int64_t batch, std::int64_t first, std::int64_t last, int thread,
-                           const Learn& learn) {
+                           Learner& learner) {
     const DenseLayer& of = layers_[layer];
     const Rows& by_output = layer + 1 < layers_.size() ? gradients_[layer] : values_.back();
     const Rows& inputs = values_[layer];
     float* gradient = scratch_[static_cast<std::size_t>(thread)].get();
-    for (std::int64_t column = 0; column < of.inputs; column += kPanel) {
-        const std::int64_t columns = std::min(kPanel, of.inputs - column);
+    const std::int64_t panels = ceil_div(of.inputs, kPanel);
+    const std::array memory = learner.memory(layer, first * of.inputs);
+    const auto areas = static_cast<std::int64_t>(memory.size());
+    const std::int64_t piece = ceil_div(areas * (last - first) * of.inputs, panels);  // of these areas, fetched during one panel
+    for (std::int64_t p = 0; p < panels; ++p) {
+        const std::int64_t column = p * kPanel, columns = std::min(kPanel, of.inputs - column), area = p * areas / panels;
+        const float* soon = memory[static_cast<std::size_t>(area)];
+        const Ahead fetched = soon == nullptr ? Ahead{} : ahead(soon + (p - ceil_div(area * panels, areas)) * piece, piece, last - first, batch);
         multiply(last - first, columns, batch, {by_output.at(0, first), 1, by_output.stride}, inputs.at(0, column), inputs.stride, gradient + column,
-                 of.inputs);
+                 of.inputs, fetched);
     }
-    learn(layer, false, first * of.inputs, (last - first) * of.inputs, gradient);
+    learner.learn(layer, false, first * of.inputs, (last - first) * of.inputs, gradient);
     if (weights.bias == nullptr) return;
     constexpr float kOne = 1;
     for (std::int64_t output = first; output < last; output += kPanel) {
         const std::int64_t columns = std::min(kPanel, last - output);
         multiply(1, columns, batch, {&kOne, 0, 0}, by_output.at(0, output), by_output.stride, gradient, columns);
-        learn(layer, true, output, columns, gradient);
+        learner.learn(layer, true, output, columns, gradient);
     }
 }
 
@@ -138,20 +146,20 @@ Phase DenseChain::over_panels(std::int64_t batch, std::int64_t columns,
             }};
 }
 
-Phase DenseChain::all_gradients(std::span<const DenseWeights> weights, std::int64_t batch, const Learn& learn) {
+Phase DenseChain::all_gradients(std::span<const DenseWeights> weights, std::int64_t batch, Learner& learner) {
     std::vector<std::int64_t> first{0};  // by trained layer: the number of jobs before it
     for (std::size_t l = first_trained_; l < layers_.size(); ++l)
         first.push_back(first.back() + ceil_div(layers_[l].outputs, rows_of_gradients(layers_[l], team_.threads())));
     const std::int64_t jobs = first.back();
-    return {jobs, [this, weights, batch, &learn, first = std::move(first)](std::int64_t job, int thread) {
+    return {jobs, [this, weights, batch, &learner, first = std::move(first)](std::int64_t job, int thread) {
                 const auto after = std::ranges::upper_bound(first, job);
                 const auto layer = first_trained_ + static_cast<std::size_t>(after - first.begin()) - 1;
                 const std::int64_t begin = *(after - 1), blocks = *after - begin, outputs = layers_[layer].outputs;
-                gradients(layer, weights[layer], batch, outputs * (job - begin) / blocks, outputs * (job - begin + 1) / blocks, thread, learn);
+                gradients(layer, weights[layer], batch, outputs * (job - begin) / blocks, outputs * (job - begin + 1) / blocks, thread, learner);
             }};
 }
 
-ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, const Learn& learn) {
+ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, Learner& learner) {
     const auto batch = static_cast<std::int64_t>(chosen.size());
     std::vector<Phase> phases;
     const auto over_samples = [&](std::int64_t samples, auto job) {
@@ -174,7 +182,7 @@ ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t
             backward(l, weights[l], column, first, last, thread);
         }));
     }
-    phases.push_back(all_gradients(weights, batch, learn));
+    phases.push_back(all_gradients(weights, batch, learner));
     team_.run(phases);
 
     ChainResult result;

@@ -12,6 +12,7 @@
 // Autograd runs some 60 operations of LibTorch for the same step of M2, each with its own tensors and its own start of threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -54,8 +55,15 @@ struct ChainResult {
     std::int64_t right = 0;     // BinaryCrossEntropy: outputs on the right side
 };
 
-// Some elements of the gradient of a layer's kernel or bias, as they lie in memory. Called from several threads at once.
-using Learn = std::function<void(std::size_t layer, bool bias, std::int64_t first, std::int64_t count, const float* gradient)>;
+// What becomes of gradients. Called from several threads at once, for different elements.
+class Learner {
+public:
+    virtual ~Learner() = default;
+    // Some elements of the gradient of a layer's kernel or bias, as they lie in memory.
+    virtual void learn(std::size_t layer, bool bias, std::int64_t first, std::int64_t count, const float* gradient) = 0;
+    // What learn() reads and writes besides for the kernel's elements from `first` on, or null: fetched beforehand.
+    [[nodiscard]] virtual std::array<const float*, 3> memory(std::size_t layer, std::int64_t first) const = 0;
+};
 
 class DenseChain {
 public:
@@ -63,8 +71,8 @@ public:
     // Precondition: instructions() is not None.
     DenseChain(std::vector<DenseLayer> layers, ChainLoss loss, std::int64_t greatest_batch, int threads);
 
-    // One batch: samples chosen[0], chosen[1], ... `learn` may change the weights that it is called for: nobody reads them any more.
-    ChainResult step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, const Learn& learn);
+    // One batch: samples chosen[0], chosen[1], ... `learner` may change the weights that it is called for: nobody reads them any more.
+    ChainResult step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, Learner& learner);
 
 private:
     struct Rows {  // [batch, columns], each row beginning `stride` after the one before it
@@ -79,10 +87,10 @@ private:
     void loss_of(const ChainData& data, std::span<const std::int64_t> chosen, std::int64_t sample, int thread);
     void backward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last, int thread);
     void gradients(std::size_t layer, const DenseWeights& weights, std::int64_t batch, std::int64_t first, std::int64_t last, int thread,
-                   const Learn& learn);
+                   Learner& learner);
     [[nodiscard]] Phase over_panels(std::int64_t batch, std::int64_t columns,
                                     std::function<void(std::int64_t column, std::int64_t first, std::int64_t last, int thread)> job) const;
-    [[nodiscard]] Phase all_gradients(std::span<const DenseWeights> weights, std::int64_t batch, const Learn& learn);
+    [[nodiscard]] Phase all_gradients(std::span<const DenseWeights> weights, std::int64_t batch, Learner& learner);
     [[nodiscard]] std::int64_t outputs() const { return layers_.back().outputs; }
 
     std::vector<DenseLayer> layers_;

@@ -17,12 +17,22 @@ struct Matrix {
     std::int64_t row, column;  // the element of row i and column j is data[i * row + j * column]
 };
 
+// Memory that is needed soon, fetched into the second cache while a product is computed: a cache line for each step of the depth and tile of rows.
+// Addresses may lie beyond it.
+struct Ahead {
+    const float* first = nullptr;
+    std::int64_t step = 0;  // from one step of the depth to the next
+    std::int64_t tile = 0;  // from one tile of rows to the next
+};
+// All of `count` floats, evenly, during a product of this size.
+[[nodiscard]] Ahead ahead(const float* first, std::int64_t count, std::int64_t rows, std::int64_t depth);
+
 // [depth, kPanel]: the first `columns` columns of b, zeros beside them. `columns` is at most kPanel.
 void pack(std::int64_t depth, std::int64_t columns, const Matrix& b, float* panel);
 
 // c[i * stride + j] = sum over k of a[i, k] * panel[k * step + j], for i below `rows` and j below `columns`, at most kPanel.
 // Reads kPanel numbers of each row of `panel`; those beyond `columns` may be anything.
 void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a, const float* panel, std::int64_t step, float* c,
-              std::int64_t stride);
+              std::int64_t stride, const Ahead& ahead = {});
 
 }  // namespace satdl::stages::kernels

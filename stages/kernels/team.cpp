@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "stages/kernels/denormals.h"
+
 namespace satdl::stages::kernels {
 namespace {
 
@@ -65,6 +67,7 @@ void Team::run(std::span<const Phase> phases) {
 // Claims job after job, in the order of the phases, until none is left. Whoever has claimed a job waits only for jobs that were
 // claimed before it: so any number of threads gets to the end.
 void Team::work(int thread) {
+    const DenormalsAreZero none;
     std::size_t phase = 0;
     for (;;) {
         const std::uint64_t claim = claims_.fetch_add(1, std::memory_order_acq_rel);

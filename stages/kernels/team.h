@@ -28,7 +28,7 @@ public:
 
     [[nodiscard]] int threads() const { return static_cast<int>(others_.size()) + 1; }
 
-    // All jobs of a phase end before the next one begins. Which thread does a job is not fixed: no result may depend on it.
+    // All jobs of a phase end before the next one begins; in all of them denormals are zero (denormals.h). Which thread does a job is not fixed: no result may depend on it.
     // One call at a time.
     void run(std::span<const Phase> phases);
 
