@@ -46,7 +46,7 @@ SATDL_INLINE float exp_of(float x) {
     return p * power_of_two(half) * power_of_two(whole - half);
 }
 
-// Of a positive, normal number.
+// Of a positive, normal number; infinity and NaN stay.
 SATDL_INLINE float log_of(float x) {
     const std::int32_t bits = std::bit_cast<std::int32_t>(x);
     const std::int32_t exponent = (bits - std::bit_cast<std::int32_t>(0x1.6a09e6p-1f)) >> 23;  // x = m 2^exponent, m from sqrt(1/2) to sqrt(2)
@@ -65,7 +65,8 @@ SATDL_INLINE float log_of(float x) {
     float y = p * m * z;
     y = multiply_add(e, -2.12194440e-4f, y);
     y = multiply_add(z, -0.5f, y);
-    return multiply_add(e, 0.693359375f, m + y);
+    y = multiply_add(e, 0.693359375f, m + y);
+    return x - x == 0.0f ? y : x;
 }
 
 // log(1 + x) of x from 0 to 1: log(u) x / (u - 1) with u = 1 + x as it was rounded (Kahan).

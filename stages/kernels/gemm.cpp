@@ -2,8 +2,6 @@
 
 #include <cstring>
 
-#include "stages/kernels/instructions.h"
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -140,8 +138,8 @@ Ahead ahead(const float* first, std::int64_t count, std::int64_t rows, std::int6
 }
 
 void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a, const float* panel, std::int64_t step, float* c,
-              std::int64_t stride, const Ahead& ahead) {
-    if (instructions() == Instructions::Avx512) {
+              std::int64_t stride, const Ahead& ahead, Instructions with) {
+    if (with == Instructions::Avx512) {
         in_tiles(columns > 16 ? kTiles512<2> : kTiles512<1>, kRows512, rows, columns, depth, a, panel, step, c, stride, ahead);
         return;
     }
@@ -154,7 +152,7 @@ void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const
 #else  // instructions() is None: nobody calls them
 
 void pack(std::int64_t, std::int64_t, const Matrix&, float*) {}
-void multiply(std::int64_t, std::int64_t, std::int64_t, const Matrix&, const float*, std::int64_t, float*, std::int64_t, const Ahead&) {}
+void multiply(std::int64_t, std::int64_t, std::int64_t, const Matrix&, const float*, std::int64_t, float*, std::int64_t, const Ahead&, Instructions) {}
 Ahead ahead(const float*, std::int64_t, std::int64_t, std::int64_t) { return {}; }
 
 #endif

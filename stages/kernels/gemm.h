@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "stages/kernels/instructions.h"
+
 namespace satdl::stages::kernels {
 
 // The greatest number of columns that multiply() computes at once.
@@ -31,8 +33,9 @@ struct Ahead {
 void pack(std::int64_t depth, std::int64_t columns, const Matrix& b, float* panel);
 
 // c[i * stride + j] = sum over k of a[i, k] * panel[k * step + j], for i below `rows` and j below `columns`, at most kPanel.
+// Precondition: this CPU has the instructions `with`.
 // Reads kPanel numbers of each row of `panel`; those beyond `columns` may be anything.
 void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a, const float* panel, std::int64_t step, float* c,
-              std::int64_t stride, const Ahead& ahead = {});
+              std::int64_t stride, const Ahead& ahead = {}, Instructions with = instructions());
 
 }  // namespace satdl::stages::kernels
