@@ -1,5 +1,5 @@
 // A training step of M1 and of M2 as dags/full.yaml defines them, and of a wide dense autoencoder: prints the median seconds of a step. Its
-// twin in PyTorch's Python is training_bench.py.
+// twins are training_bench.py (PyTorch) and training_bench_jax.py.
 //
 // usage: training_bench m1|m2|dense THREADS STEPS [bf16|autograd]   # autograd: a dense network, too, is trained by LibTorch's autograd
 #include <algorithm>
@@ -21,7 +21,8 @@ using namespace satdl::stages;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBatch = 128;
-constexpr std::int64_t kWarmUp = 2;
+constexpr std::int64_t kBatches = 16;  // of an epoch, as in the twins: a larger set would measure the memory, too
+constexpr std::int64_t kWarmUp = 3;
 
 // Takes the time between one step's report and the next.
 class StepTimes final : public StageContext {
@@ -57,7 +58,7 @@ int main(int argc, char** argv) {
     const bool labelled = argv[1] == std::string("m2");
     const std::string mode = argc == 5 ? argv[4] : "";
     const ThreadScope threads(std::atoi(argv[2]));
-    const std::int64_t samples = (std::atoll(argv[3]) + kWarmUp) * kBatch;
+    const std::int64_t steps = std::atoll(argv[3]) + kWarmUp, samples = kBatches * kBatch;
 
     const Precision precision = mode == "bf16" ? Precision::Bf16 : Precision::Fp32;
     Network layers = test::network_from(networks.at(argv[1]).c_str());
@@ -70,6 +71,7 @@ int main(int argc, char** argv) {
     TrainingOptions options;
     options.loss = labelled ? LossKind::CrossEntropy : LossKind::Mse;
     options.batch_size = kBatch;
+    options.epochs = (steps + kBatches - 1) / kBatches;
     StepTimes times;
     Trainer trainer(net, options, {{x, target}, {}}, times);
     TrainingState state = trainer.start(std::move(weights));
