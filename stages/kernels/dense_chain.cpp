@@ -11,6 +11,7 @@ namespace {
 
 // Sizes of jobs: large enough that claiming one is nothing, small enough that nobody waits long for the last one.
 constexpr std::int64_t kGathered = 1 << 14, kLosses = 1 << 11, kGradients = 1 << 15;  // numbers
+constexpr std::int64_t kSmall = 1 << 17;                                             // weights of a network that every core's own cache holds
 constexpr std::int64_t kFewestRows = 12;                                             // of a product
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -36,6 +37,9 @@ DenseChain::DenseChain(std::vector<DenseLayer> layers, ChainLoss loss, std::int6
         values_.push_back(rows(layer.outputs));
         scratch = std::max({scratch, kPanel * std::max(layer.inputs, layer.outputs), rows_of_gradients(layer, threads) * layer.inputs});
     }
+    std::int64_t count = 0;
+    for (const DenseLayer& layer : layers_) count += layer.inputs * layer.outputs;
+    small_ = count <= kSmall;
     while (!layers_[first_trained_].trained) ++first_trained_;
     for (std::size_t l = 0; l + 1 < layers_.size(); ++l) gradients_.push_back(l < first_trained_ ? Rows{} : rows(layers_[l].outputs));
     for (int thread = 0; thread < threads; ++thread) scratch_.push_back(aligned_floats(scratch));
@@ -159,7 +163,8 @@ Phase DenseChain::all_gradients(std::span<const DenseWeights> weights, std::int6
             }};
 }
 
-ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, Learner& learner) {
+// Up to the gradients by outputs, a phase a layer: every panel of weights is packed once.
+std::vector<Phase> DenseChain::by_layers(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights) {
     const auto batch = static_cast<std::int64_t>(chosen.size());
     std::vector<Phase> phases;
     const auto over_samples = [&](std::int64_t samples, auto job) {
@@ -182,6 +187,28 @@ ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t
             backward(l, weights[l], column, first, last, thread);
         }));
     }
+    return phases;
+}
+
+// The same as one phase, in which each thread takes some of the samples all the way: nobody waits, nor reads what another core has just
+// written, and each thread packs all weights for itself.
+std::vector<Phase> DenseChain::by_samples(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights) {
+    const auto batch = static_cast<std::int64_t>(chosen.size());
+    const std::int64_t parts = std::clamp<std::int64_t>(batch / kFewestRows, 1, team_.threads());
+    return {{parts, [=, this, &data](std::int64_t part, int thread) {
+                 const std::int64_t first = batch * part / parts, last = batch * (part + 1) / parts;
+                 gather(data, chosen, first, last);
+                 for (std::size_t l = 0; l < layers_.size(); ++l)
+                     for (std::int64_t column = 0; column < layers_[l].outputs; column += kPanel) forward(l, weights[l], column, first, last, thread);
+                 for (std::int64_t sample = first; sample < last; ++sample) loss_of(data, chosen, sample, thread);
+                 for (std::size_t l = layers_.size() - 1; l > first_trained_; --l)
+                     for (std::int64_t column = 0; column < layers_[l].inputs; column += kPanel) backward(l, weights[l], column, first, last, thread);
+             }}};
+}
+
+ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, Learner& learner) {
+    const auto batch = static_cast<std::int64_t>(chosen.size());
+    std::vector<Phase> phases = small_ ? by_samples(data, chosen, weights) : by_layers(data, chosen, weights);
     phases.push_back(all_gradients(weights, batch, learner));
     team_.run(phases);
 

@@ -4,8 +4,9 @@
 //   d_L: the loss's gradient by z_L; d_(l-1) = (d_l W_l) f'_(l-1)(z_(l-1))
 //   gradients: d_l^T y_(l-1) of W_l, the sums of d_l's columns of b_l
 //
-// It is some eight phases of jobs, which the threads of a team share: gather, a phase a layer forward, the loss, a phase a layer backward, and the
-// gradients of all layers with what is learnt from them, each job while its gradients are in cache. Every number is computed whole by one
+// It is a few phases of jobs, which the threads of a team share: gather, a phase a layer forward, the loss, a phase a layer backward (all of
+// these one phase over the samples where the network is small), and the gradients of all layers with what is learnt from them, each job while
+// its gradients are in cache. Every number is computed whole by one
 // job (gemm.h, elementwise.h), and the loss is summed sample by sample: so the bytes depend neither on the number of threads nor
 // on how the jobs are cut, which follows that number.
 //
@@ -90,12 +91,15 @@ private:
                    Learner& learner);
     [[nodiscard]] Phase over_panels(std::int64_t batch, std::int64_t columns,
                                     std::function<void(std::int64_t column, std::int64_t first, std::int64_t last, int thread)> job) const;
+    [[nodiscard]] std::vector<Phase> by_layers(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights);
+    [[nodiscard]] std::vector<Phase> by_samples(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights);
     [[nodiscard]] Phase all_gradients(std::span<const DenseWeights> weights, std::int64_t batch, Learner& learner);
     [[nodiscard]] std::int64_t outputs() const { return layers_.back().outputs; }
 
     std::vector<DenseLayer> layers_;
     ChainLoss loss_;
     std::size_t first_trained_ = 0;
+    bool small_ = false;
     std::vector<Rows> values_;     // y_0, y_1, ..., z_L
     std::vector<Rows> gradients_;  // d_1, d_2, ... below the last layer; d_L takes the place of z_L
     struct Sample {
