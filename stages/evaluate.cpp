@@ -164,7 +164,7 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .version = 3,
+                .version = 4,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},

@@ -47,6 +47,17 @@ std::optional<Notice> precision_notice(const Node& node, const Machine& machine)
                                                gpu != nullptr ? "" : "15-25 times ", here, param->name)};
 }
 
+// Of a stage that trains a network of dense layers alone, from scratch.
+bool trains_dense_chain(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Network);
+    if (param == nullptr || !node.params.given(param->name) || resolve_precision(node, machine) != Precision::Fp32) return false;
+    const auto reads_model = [](const PortDescription& port) { return port.kind == PortKind::Model; };
+    if (std::ranges::any_of(node.stage->description.inputs, reads_model)) return false;
+    return std::ranges::all_of(node.params.network(param->name).layers, [](const Layer& layer) {
+        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) || std::holds_alternative<Dense>(layer.spec);
+    });
+}
+
 }  // namespace
 
 std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries) {
@@ -100,7 +111,8 @@ int resolve_threads(const Node& node, std::int64_t network_cost, const Machine& 
     if (found != node.params.values().end()) {
         if (const auto* number = found->second.get_if<std::int64_t>()) return static_cast<int>(*number);
     }
-    if (network_cost < kParallelCost / kBatch || gpu_of(node, machine) != nullptr) return 1;
+    const std::int64_t enough = trains_dense_chain(node, machine) ? kParallelDenseCost : kParallelCost;
+    if (network_cost < enough / kBatch || gpu_of(node, machine) != nullptr) return 1;
     return std::min(machine.cores, kMaxByItself);
 }
 

@@ -184,6 +184,24 @@ TEST_CASE("1, 2, 3, 5 and 8 threads train a chain to the same bytes, metrics and
     }
 }
 
+TEST_CASE("1, 2, 3, 5 and 8 threads train and validate networks of the usual widths to the same bytes") {
+    if (kernels::instructions() == kernels::Instructions::None) return;
+    const auto [net, loss, outputs] = GENERATE(table<std::string, std::string, std::int64_t>(
+        {{"{dense: 300, activation: tanh}, {dense: 10, activation: softmax}", "cross_entropy", 10},
+         {"{dense: 700, activation: relu}, {dense: 784, activation: sigmoid}", "mse", 784},
+         {"{dense: 64, activation: sigmoid}, {dense: 784, activation: sigmoid}", "binary_cross_entropy", 784}}));
+    Training wide = training(net, loss, outputs, loss == "cross_entropy", {{"epochs", "1"}, {"batch_size", "128"}});
+    wide.inputs = samples(299, outputs, loss == "cross_entropy");
+    const auto expected = bytes_of(run(wide));
+    for (const int threads : {2, 3, 5, 8}) {
+        INFO(threads << " threads");
+        for (const auto& [name, bytes] : bytes_of(run(wide, threads))) {
+            INFO(name);
+            CHECK((bytes == expected.at(name)));
+        }
+    }
+}
+
 TEST_CASE("images are flattened as their numbers lie") {
     Training images = chain(), rows = images;
     images.inputs = samples(53, 3, true, {2, 3, 3});
