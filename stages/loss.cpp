@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <utility>
 
 #include "pipeline/network/loss_rules.h"
+#include "stages/kernels/elementwise.h"
+#include "stages/kernels/instructions.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -122,7 +126,40 @@ at::Tensor Objective::losses(const at::Tensor& logits, const at::Tensor& target,
     return at::binary_cross_entropy(logits.softmax(1).clamp(kClip, 1 - kClip), wanted, {}, reduction);
 }
 
+// Whether measured_loss() has it.
+bool Objective::is_measurable(const at::Tensor& logits) const {
+    if (kernels::instructions() == kernels::Instructions::None || !logits.is_cpu() || logits.scalar_type() != at::kFloat || activated_) return false;
+    switch (loss_) {
+        case LossKind::Mse: return kernels::is_elementwise(last_.kind);
+        case LossKind::CrossEntropy: return last_.kind != Activation::Sigmoid && logits.dim() == 2;
+        case LossKind::BinaryCrossEntropy: break;
+    }
+    return last_.kind != Activation::Softmax;
+}
+
+// Sample by sample, and those in order: LibTorch's means depend on the number of threads.
+double Objective::measured_loss(const at::Tensor& logits, const at::Tensor& target) const {
+    const at::Tensor values = logits.contiguous();
+    const at::Tensor wanted = loss_ == LossKind::CrossEntropy ? target : yes_and_no(values, target).contiguous();
+    const std::int64_t samples = values.size(0), outputs = values.numel() / samples;
+    std::vector<double> losses(static_cast<std::size_t>(samples));
+    const kernels::Unit unit{last_.kind, static_cast<float>(last_.negative_slope)};
+    at::parallel_for(0, samples, std::max<std::int64_t>(1, (1 << 13) / outputs), [&](std::int64_t first, std::int64_t last) {
+        std::vector<float> z(static_cast<std::size_t>(outputs));
+        for (std::int64_t i = first; i < last; ++i) {
+            std::copy_n(values.data_ptr<float>() + i * outputs, outputs, z.data());
+            double& loss = losses[static_cast<std::size_t>(i)];
+            if (loss_ == LossKind::CrossEntropy) loss = kernels::cross_entropy(outputs, wanted.data_ptr<std::int64_t>()[i], 1, z.data());
+            else if (loss_ == LossKind::Mse) loss = kernels::squared_error(unit, outputs, wanted.data_ptr<float>() + i * outputs, 1, z.data());
+            else loss = kernels::binary_cross_entropy(outputs, wanted.data_ptr<float>() + i * outputs, 1, z.data());
+        }
+    });
+    const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
+    return sum / static_cast<double>(loss_ == LossKind::CrossEntropy ? samples : values.numel());
+}
+
 at::Tensor Objective::loss(const at::Tensor& logits, const at::Tensor& target) const {
+    if (!at::GradMode::is_enabled() && is_measurable(logits)) return at::scalar_tensor(measured_loss(logits, target), at::kDouble);
     return losses(logits, target, false);
 }
 

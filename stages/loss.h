@@ -46,7 +46,7 @@ public:
 
     // The targets as the other functions take them: class numbers as int64, anything else as float32.
     [[nodiscard]] at::Tensor prepare(const at::Tensor& target) const;
-    // Mean over the batch: a differentiable scalar.
+    // Mean over the batch: a differentiable scalar. Where nothing is differentiated, on a CPU its bytes do not depend on the number of threads.
     [[nodiscard]] at::Tensor loss(const at::Tensor& logits, const at::Tensor& target) const;
     // The same with each sample's loss times its class's weight, as Keras' class_weight: the sum is still divided by the
     // number of samples. `weights`: float32 [classes]. Precondition: the targets are class numbers.
@@ -63,6 +63,8 @@ public:
 private:
     void check_fit(const at::Tensor& target) const;
     void check_labels(const at::Tensor& target) const;
+    [[nodiscard]] bool is_measurable(const at::Tensor& logits) const;
+    [[nodiscard]] double measured_loss(const at::Tensor& logits, const at::Tensor& target) const;
     [[nodiscard]] at::Tensor losses(const at::Tensor& logits, const at::Tensor& target, bool each) const;
     [[nodiscard]] at::Tensor yes_and_no(const at::Tensor& logits, const at::Tensor& target) const;
     [[nodiscard]] at::Tensor log_probabilities(const at::Tensor& logits) const;

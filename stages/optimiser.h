@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "stages/torch_network.h"
@@ -44,6 +45,29 @@ struct Moments {
 };
 
 [[nodiscard]] Moments start_moments(OptimiserKind kind, const Weights& trained);
+
+// What is the same for all elements of one update.
+struct AdamStep {
+    float rate, share1, share2, epsilon, keep;  // share: of what is new in a moment, 1 - beta; rounded once, for beta may be near 1
+};
+struct SgdStep {
+    float rate, momentum, keep;
+    bool nesterov;
+};
+
+// One update as a loop over elements that the caller chooses, as they lie in memory; the same bytes as those of update(), on every CPU.
+class ElementUpdate {
+public:
+    // `update` counts from 1; `rate`: the learning rate.
+    ElementUpdate(const OptimiserOptions& options, std::int64_t update, double rate);
+    // `tensor`: its position among the trained ones. `second` is not read for SGD.
+    void operator()(std::size_t tensor, std::int64_t count, const float* gradient, float* first, float* second, float* weight) const;
+    [[nodiscard]] std::variant<AdamStep, SgdStep> step_for(std::size_t tensor) const;
+
+private:
+    std::variant<AdamStep, SgdStep> step_;
+    const std::vector<bool> without_decay_;
+};
 
 // One update of `trained` at the learning rate `rate`; `update` counts from 1. `gradients` are in the same order.
 void update(const OptimiserOptions& options, std::int64_t update, double rate, const Weights& gradients, Moments& moments,

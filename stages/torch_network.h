@@ -40,6 +40,7 @@ public:
     [[nodiscard]] const Shape& input() const { return input_; }
     [[nodiscard]] const Shape& output() const { return shapes_.back(); }
     [[nodiscard]] at::Device device() const { return device_; }
+    [[nodiscard]] Precision precision() const { return precision_; }
     [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return tensors_; }
     // The position of a layer. Throws Error{StageFailed} ("did you mean") if there is none of this name.
     [[nodiscard]] std::size_t position(const std::string& layer) const;

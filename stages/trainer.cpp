@@ -87,6 +87,12 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
         const Objective checked(options_.loss, net, data_.validation->target);
         data_.validation->target = objective_.prepare(data_.validation->target);
     }
+    dense_ = DenseTraining::of(net_, {.loss = options_.loss,
+                                      .frozen_layers = options_.frozen_layers,
+                                      .batch_size = options_.batch_size,
+                                      .samples = data_.train.x,
+                                      .target = data_.train.target,
+                                      .class_weights = options_.class_weights});
     std::vector<std::string> names;
     for (const char* prefix : {"train/", "val/"}) {
         if (*prefix == 'v' && !data_.validation) continue;
@@ -149,7 +155,10 @@ void Trainer::run_epoch(TrainingState& state) {
     const std::vector<std::int64_t> order = shuffled(data_.train.x.size(0), stream);
     while (state.step < steps_an_epoch_) {
         if (context_.stop_requested()) throw Stopped{};
-        const double loss = run_step(state, order);
+        const std::int64_t first = state.step * options_.batch_size;
+        const std::int64_t count = std::min(options_.batch_size, static_cast<std::int64_t>(order.size()) - first);
+        const std::span chosen(order.data() + first, static_cast<std::size_t>(count));
+        const double loss = dense_ ? run_dense_step(state, chosen) : run_step(state, chosen);
         if (!std::isfinite(loss)) {
             throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss_text(loss), state.epoch + 1, state.step),
                               "try a smaller learning_rate, and check the inputs for NaN");
@@ -161,12 +170,10 @@ void Trainer::run_epoch(TrainingState& state) {
     if (context_.checkpoint_due(true)) keep_checkpoint(state);
 }
 
-double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& order) {
-    const std::int64_t first = state.step * options_.batch_size;
-    const std::int64_t count = std::min(options_.batch_size, static_cast<std::int64_t>(order.size()) - first);
+double Trainer::run_step(TrainingState& state, std::span<const std::int64_t> of_batch) {
+    const auto count = static_cast<std::int64_t>(of_batch.size());
     // The batch is copied to memory of our own, whose alignment does not depend on where the input came from.
-    const at::Tensor chosen =
-        at::from_blob(const_cast<std::int64_t*>(order.data()) + first, {count}, at::TensorOptions(at::kLong));
+    const at::Tensor chosen = at::from_blob(const_cast<std::int64_t*>(of_batch.data()), {count}, at::TensorOptions(at::kLong));
     at::Tensor x = batch_.narrow(0, 0, count);
     at::index_select_out(x, data_.train.x, 0, chosen);
     const at::Tensor target = data_.train.target.index_select(0, chosen).to(net_.device());
@@ -186,6 +193,25 @@ double Trainer::run_step(TrainingState& state, const std::vector<std::int64_t>& 
     return value;
 }
 
+double Trainer::run_dense_step(TrainingState& state, std::span<const std::int64_t> chosen) {
+    ++state.step;
+    ++state.steps;
+    if (options_.accumulate == 1 && !options_.clipping.norm && !options_.clipping.value) {
+        begin_update(state);
+        return dense_->update({options_.optimiser, state.updates, state.rate}, chosen, state.weights, state.moments, state.sums);
+    }
+    if (dense_gradients_.empty())
+        for (const std::size_t i : trained_) dense_gradients_.push_back(at::empty_like(state.weights[i]).detach());
+    const double loss = dense_->gradients(chosen, state.weights, dense_gradients_, state.sums);
+    learn_from(state, dense_gradients_, static_cast<std::int64_t>(chosen.size()));
+    return loss;
+}
+
+void Trainer::begin_update(TrainingState& state) const {
+    state.rate = schedule_.rate_at(state.updates);
+    ++state.updates;
+}
+
 // An update after every `accumulate` batches, and after the last one of an epoch.
 void Trainer::learn_from(TrainingState& state, Weights gradients, std::int64_t samples) {
     if (options_.accumulate > 1) {
@@ -195,8 +221,7 @@ void Trainer::learn_from(TrainingState& state, Weights gradients, std::int64_t s
     }
     Weights trained;
     for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
-    state.rate = schedule_.rate_at(state.updates);
-    ++state.updates;
+    begin_update(state);
     const std::optional<Weights> clipped_gradients = clipped(options_.clipping, std::move(gradients));
     if (!clipped_gradients)
         throw stage_error(fmt::format("the gradients are no numbers in epoch {}, step {}", state.epoch + 1, state.step),

@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "stages/dense_training.h"
 #include "stages/early_stopping.h"
 #include "stages/gradients.h"
 #include "stages/learning_rate.h"
@@ -97,8 +100,11 @@ public:
 
 private:
     void run_epoch(TrainingState& state);
-    double run_step(TrainingState& state, const std::vector<std::int64_t>& order);
+    // Both: of the samples of a batch. They give the mean loss before the update.
+    double run_step(TrainingState& state, std::span<const std::int64_t> of_batch);
+    double run_dense_step(TrainingState& state, std::span<const std::int64_t> chosen);
     void learn_from(TrainingState& state, Weights gradients, std::int64_t samples);
+    void begin_update(TrainingState& state) const;
     void end_epoch(TrainingState& state);
     void keep_weights(TrainingState& state) const;
     [[nodiscard]] Numbers validate(TrainingState& state) const;
@@ -115,7 +121,9 @@ private:
     const Schedule schedule_;
     std::string monitor_;
     StageContext& context_;
-    at::Tensor batch_;  // reused
+    std::unique_ptr<DenseTraining> dense_;  // or null: autograd
+    at::Tensor batch_;           // reused, as these are
+    Weights dense_gradients_;
 };
 
 // Throws Error{StageFailed} where samples and targets fit neither each other nor the network; the names are for its text.

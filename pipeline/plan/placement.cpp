@@ -23,10 +23,11 @@ bool is_auto(const Node& node, ParamType type) {
 }
 
 // Too small for several threads: they would cost more than they bring.
-bool is_small(const Dag& dag, NodeId id) {
+bool is_small(const Dag& dag, NodeId id, const Machine& machine) {
     constexpr std::int64_t kBatch = 128;
     const Node& node = dag.nodes[id];
-    if (node.stage->description.numeric) return dag.types[id].network_cost < kParallelCost / kBatch;
+    if (node.stage->description.numeric)
+        return dag.types[id].network_cost < (trains_dense_chain(node, machine) ? kParallelDenseCost : kParallelCost) / kBatch;
     std::uint64_t bytes = 0;
     for (const Input& input : node.inputs) {
         const PortType* type = dag.types[input.from].find(input.from_port);
@@ -58,6 +59,17 @@ std::optional<Notice> precision_notice(const Node& node, const Machine& machine)
     if (has_bf16) return Notice{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
     return Notice{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would use fp32",
                                                gpu != nullptr ? "" : "15-25 times ", here, param->name)};
+}
+
+// Of a stage that trains a network of dense layers alone, from scratch.
+bool trains_dense_chain(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Network);
+    if (param == nullptr || !node.params.given(param->name) || resolve_precision(node, machine) != Precision::Fp32) return false;
+    const auto reads_model = [](const PortDescription& port) { return port.kind == PortKind::Model; };
+    if (std::ranges::any_of(node.stage->description.inputs, reads_model)) return false;
+    return std::ranges::all_of(node.params.network(param->name).layers, [](const Layer& layer) {
+        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) || std::holds_alternative<Dense>(layer.spec);
+    });
 }
 
 }  // namespace
@@ -113,7 +125,7 @@ int resolve_threads(const Dag& dag, NodeId id, const Machine& machine) {
     if (found != node.params.values().end()) {
         if (const auto* number = found->second.get_if<std::int64_t>()) return static_cast<int>(*number);
     }
-    if (is_small(dag, id) || gpu_of(node, machine) != nullptr) return 1;
+    if (is_small(dag, id, machine) || gpu_of(node, machine) != nullptr) return 1;
     return std::min(machine.cores, kMaxByItself);
 }
 

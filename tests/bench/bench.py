@@ -177,33 +177,74 @@ def bench_data(_):
             report(f"{kind} of MNIST, {threads} thread{'s' * (threads > 1)}", ours, baseline, "NumPy")
 
 
-def python_with_torch():
-    """A private environment with PyTorch's Python half; made by pip on first use."""
-    folder = SOURCE / ".deps/bench-python"
+# What each peer is: the packages of its private Python.
+PEERS = {"torch": ["torch==2.13.0+cpu", "numpy", "setuptools"], "jax": ["jax==0.10.2", "jaxlib==0.10.2", "numpy"]}
+
+
+def python_with(peer):
+    """A private environment in the build folder, made by pip on first use; None if it cannot be made."""
+    folder = BUILD / f"bench-{peer}"
     python = folder / "bin/python"
-    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode if python.exists() else True:
-        print("making a private Python with torch==2.13.0+cpu in .deps/bench-python ...", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable if has_venv() else "python3", "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "torch==2.13.0+cpu", "numpy"], check=True)
-    return python
+    if python.exists() and subprocess.run([python, "-c", f"import {peer}"], capture_output=True).returncode == 0:
+        return python
+    print(f"making a private Python with {PEERS[peer][0]} in {folder} ...", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable if has_venv() else "python3", "-m", "venv", folder], check=True)
+    if subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS[peer]]).returncode == 0:
+        return python
+    shutil.rmtree(folder)
+    return None
 
 
 def has_venv():
     return subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True).returncode == 0
 
 
+def seconds_of_a_step(command, threads):
+    """As `satdl run` sets its threads: they sleep where they wait. On as many cores as threads: else one's helpers have the others' cores."""
+    environment = {**os.environ, **({"OMP_WAIT_POLICY": "passive"} if command[0].name == "training_bench" else {})}
+    cores = sorted(os.sched_getaffinity(0))[-threads:]
+    return float(subprocess.check_output([str(part) for part in command], env=environment, stderr=subprocess.DEVNULL,
+                                         preexec_fn=lambda: os.sched_setaffinity(0, cores)))
+
+
+def ways_to_train(network, threads, steps):
+    """Name -> command, satdl's first: every peer as its users would set it for speed."""
+    ways = {"satdl": [BUILD / "training_bench", network, threads, steps]}
+    torch, jax = python_with("torch"), python_with("jax")
+    if torch is None:
+        sys.exit("the comparison needs PyTorch's Python: pip cannot install it")
+    modes = ["eager", "channels_last", "channels_last+fused"] if network == "m1" else ["eager", "fused"]
+    if network != "m1" and shutil.which("g++"):
+        modes.append("compile+fused")
+    for mode in modes:
+        ways[f"PyTorch, {mode}"] = [torch, SOURCE / "tests/bench/training_bench.py", network, mode, threads, steps]
+    if jax is None:
+        print("pip cannot install JAX: it is left out")
+    else:
+        ways["JAX, jit"] = [jax, SOURCE / "tests/bench/training_bench_jax.py", network, threads, steps]
+    return ways
+
+
+def compare_steps(network, name, steps, rounds):
+    for threads in sorted({1, len(os.sched_getaffinity(0))}):
+        ways = ways_to_train(network, threads, steps)
+        taken = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, command in ways.items():
+                taken[way].append(seconds_of_a_step(command, threads))
+        ours = taken.pop("satdl")
+        for way in sorted(taken, key=lambda way: statistics.median(taken[way])):  # the best peer first
+            report(f"a step of {name}, {threads} thread{'s' * (threads > 1)}", ours, taken[way], way)
+
+
 def bench_training(_):
-    python = python_with_torch()
-    for network, steps in (("m1", 6), ("m2", 400)):
-        for threads in (1, os.cpu_count()):
-            ours, baseline = [], []
-            for _ in range(5):
-                # Each process warms up, then prints its median seconds a step.
-                ours.append(float(subprocess.check_output([BUILD / "training_bench", network, str(threads), str(steps)])))
-                baseline.append(float(subprocess.check_output(
-                    [python, SOURCE / "tests/bench/training_bench.py", network, str(threads), str(steps)])))
-            report(f"a step of {network.upper()}, {threads} thread{'s' * (threads > 1)}", ours, baseline, "PyTorch's Python")
+    compare_steps("m1", "M1", 6, 3)
+
+
+def bench_dense(_):
+    compare_steps("dense", "a dense autoencoder", 40, 7)
+    compare_steps("m2", "M2", 1000, 7)
 
 
 def bench_precision(_):
@@ -225,7 +266,7 @@ def bench_checkpoints(scratch):
 
 
 BENCHES = {"noop": bench_noop, "command": bench_command, "dvc": bench_dvc, "engine": bench_engine, "tensor": bench_tensor, "data": bench_data,
-           "training": bench_training, "precision": bench_precision, "checkpoints": bench_checkpoints}
+           "training": bench_training, "dense": bench_dense, "precision": bench_precision, "checkpoints": bench_checkpoints}
 
 
 def main():

@@ -1,11 +1,12 @@
-// A training step of M1 and of M2 as dags/full.yaml defines them: prints the median seconds of a step. Its twin in PyTorch's
-// Python is training_bench.py.
+// A training step of M1 and of M2 as dags/full.yaml defines them, and of a wide dense autoencoder: prints the median seconds of a step. Its
+// twins are training_bench.py (PyTorch) and training_bench_jax.py.
 //
-// usage: training_bench m1|m2 THREADS STEPS [bf16]
+// usage: training_bench m1|m2|dense THREADS STEPS [bf16|autograd]   # autograd: a dense network, too, is trained by LibTorch's autograd
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 
 #include "stages/initialise.h"
@@ -21,7 +22,8 @@ using namespace satdl::stages;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBatch = 128;
-constexpr std::int64_t kWarmUp = 2;
+constexpr std::int64_t kBatches = 16;  // of an epoch, as in the twins: a larger set would measure the memory, too
+constexpr std::int64_t kWarmUp = 3;
 
 // Takes the time between one step's report and the next.
 class StepTimes final : public StageContext {
@@ -52,21 +54,26 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    SATDL_CHECK(argc == 4 || argc == 5, "usage: training_bench m1|m2 THREADS STEPS [bf16]");
-    const bool m1 = std::string(argv[1]) == "m1";
+    SATDL_CHECK(argc == 4 || argc == 5, "usage: training_bench m1|m2|dense THREADS STEPS [bf16|autograd]");
+    const std::map<std::string, std::string> networks{{"m1", test::kM1}, {"m2", test::kM2}, {"dense", test::kDenseAutoencoder}};
+    const bool labelled = argv[1] == std::string("m2");
+    const std::string mode = argc == 5 ? argv[4] : "";
     const TensorMemory memory;
     const ThreadScope threads(std::atoi(argv[2]));
-    const std::int64_t samples = (std::atoll(argv[3]) + kWarmUp) * kBatch;
+    const std::int64_t steps = std::atoll(argv[3]) + kWarmUp, samples = kBatches * kBatch;
 
-    const Precision precision = argc == 5 ? Precision::Bf16 : Precision::Fp32;
-    const Net net(test::network_from(m1 ? test::kM1 : test::kM2), {1, 28, 28}, precision);
+    const Precision precision = mode == "bf16" ? Precision::Bf16 : Precision::Fp32;
+    Network layers = test::network_from(networks.at(argv[1]).c_str());
+    if (mode == "autograd") layers.layers.insert(layers.layers.begin(), {"none", Dropout{.rate = 0}, {}});  // a layer that no chain has
+    const Net net(std::move(layers), {1, 28, 28}, precision);
     Weights weights = net.blank_weights();
     initialise(net, Initialiser::Keras, 7, 0, weights);
     const at::Tensor x = at::rand({samples, 1, 28, 28});
-    const at::Tensor target = m1 ? x : at::randint(10, {samples}, at::kLong);
+    const at::Tensor target = labelled ? at::randint(10, {samples}, at::kLong) : x;
     TrainingOptions options;
-    options.loss = m1 ? LossKind::Mse : LossKind::CrossEntropy;
+    options.loss = labelled ? LossKind::CrossEntropy : LossKind::Mse;
     options.batch_size = kBatch;
+    options.epochs = (steps + kBatches - 1) / kBatches;
     StepTimes times;
     Trainer trainer(net, options, {{x, target}, {}}, times);
     TrainingState state = trainer.start(std::move(weights));

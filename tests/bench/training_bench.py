@@ -1,6 +1,7 @@
-"""M1 and M2 of dags/full.yaml in PyTorch's Python, as one would write them there: prints the median seconds of a step.
+"""A training step of the networks of training_bench.cpp in PyTorch's Python, as its users write it: prints the median seconds of a step.
 
-usage: training_bench.py m1|m2 THREADS STEPS
+usage: training_bench.py m1|m2|dense MODE THREADS STEPS
+MODE: what is joined by +: eager; channels_last; fused (the Adam of one kernel); compile (torch.compile)
 """
 
 import statistics
@@ -10,6 +11,8 @@ import time
 import torch
 from torch import nn
 
+BATCH, BATCHES = 128, 16
+
 
 def m1():
     layers, channels = [], 1
@@ -17,7 +20,7 @@ def m1():
     def block(filters):
         nonlocal channels
         for _ in range(2):
-            layers.extend([nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(),
+            layers.extend([nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(inplace=True),
                            nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01)])
             channels = filters
 
@@ -33,29 +36,55 @@ def m1():
     return nn.Sequential(*layers)
 
 
+def chain(sizes, last):
+    layers = [nn.Flatten()]
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers.extend([nn.Linear(inputs, outputs), nn.ReLU(inplace=True)])
+    return nn.Sequential(*layers[:-1], *last)
+
+
 def m2():
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    return chain([784, 64, 64, 10], [])
+
+
+def dense():
+    return chain([784, 1024, 1024, 1024, 784], [nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28))])
 
 
 def main():
-    network, threads, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    network, mode, threads, steps = sys.argv[1], sys.argv[2].split("+"), int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
     torch.manual_seed(7)
-    model = {"m1": m1, "m2": m2}[network]()
-    x = torch.rand(128, 1, 28, 28)
-    target = torch.rand(128, 1, 28, 28) if network == "m1" else torch.randint(0, 10, (128,))
-    loss_of = nn.MSELoss() if network == "m1" else nn.CrossEntropyLoss()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
+    layout = torch.channels_last if "channels_last" in mode else torch.contiguous_format
+    model = {"m1": m1, "m2": m2, "dense": dense}[network]().to(memory_format=layout)
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    data = torch.rand(BATCHES * BATCH, 1, 28, 28)
+    labels = torch.randint(0, 10, (len(data),))
+    loss_of = nn.CrossEntropyLoss() if network == "m2" else nn.MSELoss()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused="fused" in mode)
+
+    def loss(x, target):
+        return loss_of(model(x), target)
+
+    if "compile" in mode:
+        loss = torch.compile(loss)
+    order = torch.randperm(len(data))
     taken = []
-    for _ in range(steps + 2):
+    for step in range(steps + 3):
         start = time.perf_counter()
-        optimiser.zero_grad()
-        loss = loss_of(model(x), target)
-        loss.backward()
+        chosen = order[step % BATCHES * BATCH:][:BATCH]
+        x = data.index_select(0, chosen).contiguous(memory_format=layout)
+        target = labels.index_select(0, chosen) if network == "m2" else x
+        optimiser.zero_grad(set_to_none=True)
+        value = loss(x, target)
+        value.backward()
         optimiser.step()
-        loss.item()
+        value.item()
         taken.append(time.perf_counter() - start)
-    print(statistics.median(taken[2:]))
+    print(statistics.median(taken[3:]))
 
 
 main()

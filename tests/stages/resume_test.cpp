@@ -107,6 +107,15 @@ TEST_CASE("a training with augmentation and layer norm ends with the same bytes,
     stop_everywhere(with(training, {{"precision", GENERATE("fp32", "bf16")}}));
 }
 
+TEST_CASE("a plain dense network, which is trained without autograd, ends with the same bytes, whatever interrupted it") {
+    const Given chain{{"net", "[flatten, {dense: 8, activation: relu}, {dense: 3, activation: softmax}]"}};
+    for (const Given& more : options_that_remember()) {
+        INFO(more.begin()->first << ": " << more.begin()->second);
+        go_on_from_everywhere(classifier(with(classifier(chain), more).given));
+    }
+    stop_everywhere(classifier(chain));
+}
+
 TEST_CASE("a stopped training ends with the same bytes without validation data and with held-out data") {
     Training training = classifier();
     training.inputs = blobs(70, false);

@@ -1,4 +1,4 @@
-// M1 and M2 as dags/full.yaml defines them.
+// M1 and M2 as dags/full.yaml defines them, and a wide autoencoder of dense layers.
 #pragma once
 
 #include <memory>
@@ -21,6 +21,12 @@ inline constexpr const char* kM1 = R"(
 - {repeat: 2, layers: [{conv: 32, activation: relu}, batch_norm]}
 - upsample
 - {conv: 1, activation: sigmoid}
+)";
+inline constexpr const char* kDenseAutoencoder = R"(
+- flatten
+- {repeat: 3, layers: [{dense: 1024, activation: relu}]}
+- {dense: 784, activation: sigmoid}
+- {unflatten: {channels: 1, height: 28, width: 28}}
 )";
 inline constexpr const char* kM2 = "[flatten, {dense: 64, activation: relu}, {dense: 64, activation: relu}, {dense: 10, activation: softmax}]";
 

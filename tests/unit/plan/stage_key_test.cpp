@@ -293,6 +293,33 @@ TEST_CASE("The digest of a port covers names, element types, shapes and bytes") 
     CHECK(digests == PortDigests{{"low", port_digest(as_group({1}))}, {"high", port_digest(as_group({2}))}});
 }
 
+TEST_CASE("auto means every core for smaller networks, too, if they are of dense layers alone, trained from scratch in fp32") {
+    Setting setting;
+    Node& node = setting.dag.nodes[0];
+    node.stage = &setting.stage;
+    const auto with = [&](std::vector<LayerSpec> specs) {
+        Network network;
+        for (LayerSpec& spec : specs) network.layers.push_back({"layer", std::move(spec), {}});
+        auto values = node.params.values();
+        values["net"] = ParamValue(std::make_shared<const Network>(std::move(network)));
+        node.params = Params(values);
+    };
+    const Machine machine{4, ""};
+    const std::int64_t cost = kParallelDenseCost / 128;
+    with({Flatten{}, Dense{.units = 64, .activation = Activation::Relu}, Dense{.units = 10}});
+    CHECK(resolve_threads(node, cost, machine) == 4);
+    CHECK(resolve_threads(node, cost - 1, machine) == 1);
+    setting.set("precision", "bf16");
+    CHECK(resolve_threads(node, cost, machine) == 1);
+    setting.set("precision", "fp32");
+    with({Flatten{}, Dense{.units = 64}, Dropout{}, Dense{.units = 10}});
+    CHECK(resolve_threads(node, cost, machine) == 1);
+    with({Dense{.units = 10}});
+    CHECK(resolve_threads(node, cost, machine) == 4);
+    setting.stage.description.inputs.push_back({.name = "base", .kind = PortKind::Model});
+    CHECK(resolve_threads(node, cost, machine) == 1);
+}
+
 TEST_CASE("Threads are what the user says, and auto means every core, at most 16, where the network is worth it") {
     Setting setting;
     setting.dag.nodes[0].stage = &setting.stage;
