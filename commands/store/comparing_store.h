@@ -27,8 +27,7 @@ class ComparingStore final : public Store {
 public:
     explicit ComparingStore(Store& reference) : reference_(reference) {}
 
-    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return reference_.find(key); }
-    [[nodiscard]] std::vector<std::string> warnings(const Digest& key) override { return reference_.warnings(key); }
+    [[nodiscard]] std::optional<StoredOutput> find(const Digest& key) override { return reference_.find(key); }
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return reference_.header(key); }
     [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override { return reference_.load(key); }
     // Different if the other store has different bytes; New if it has none, so that there was nothing to compare with.

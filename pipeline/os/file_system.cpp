@@ -12,9 +12,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "pipeline/os/sigbus_guard.h"
@@ -29,12 +32,50 @@ namespace fs = std::filesystem;
 // Of one write. The disk starts on each while the next is copied, which halves the time until fsync returns.
 constexpr std::size_t kWriteBytes = std::size_t{8} << 20;
 constexpr int kMaxLinkTries = 20;
+constexpr std::size_t kWaitingThreads = 16;
 
 template <typename Call>
 auto retry_interrupted(Call call) {
     auto result = call();
     while (result < 0 && errno == EINTR) result = call();
     return result;
+}
+
+// One after the other.
+Failures for_each(std::size_t count, const std::function<void(std::size_t)>& work) {
+    Failures failures(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        try {
+            work(i);
+        } catch (...) {
+            failures[i] = std::current_exception();
+        }
+    }
+    return failures;
+}
+
+// Side by side, since what waits for a disk needs no core, and a disk makes many changes durable in the time that one takes. Rejected:
+// syncfs(2), which also waits for what every other program has written there, and which FUSE does not pass on.
+Failures for_each_at_once(std::size_t count, const std::function<void(std::size_t)>& work) {
+    Failures failures(count);
+    std::atomic<std::size_t> next{0};
+    const auto take = [&]() noexcept {
+        for (std::size_t i = next++; i < count; i = next++) {
+            try {
+                work(i);
+            } catch (...) {
+                failures[i] = std::current_exception();
+            }
+        }
+    };
+    std::vector<std::jthread> threads;
+    try {
+        while (threads.size() + 1 < std::min(count, kWaitingThreads)) threads.emplace_back(take);
+    } catch (const std::exception&) {  // there are no more threads: those that there are do it all
+    }
+    take();
+    threads.clear();
+    return failures;
 }
 
 class OpenFile {
@@ -228,6 +269,14 @@ public:
         }
     }
 
+    Failures write_all_new(std::span<const NewFile> files) override {
+        return for_each_at_once(files.size(), [&](std::size_t i) { write_new(files[i].path, files[i].bytes, files[i].extents); });
+    }
+
+    Failures sync_folders(std::span<const fs::path> folders) override {
+        return for_each_at_once(folders.size(), [&](std::size_t i) { sync_folder(folders[i]); });
+    }
+
     LinkResult link_new(const fs::path& from, const fs::path& to) override {
         if (::link(from.c_str(), to.c_str()) == 0) return LinkResult::Linked;
         int number = errno;
@@ -261,9 +310,13 @@ public:
         if (is_folder(folder)) return;
         const fs::path parent = parent_of(folder);
         if (parent != folder) make_folders(parent);
+        make_folder(folder);
+        sync_folder(parent);
+    }
+
+    void make_folder(const fs::path& folder) override {
         if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) throw FileError(errno, "create the folder", folder);
         if (!is_folder(folder)) throw FileError(ENOTDIR, "create the folder", folder);
-        sync_folder(parent);
     }
 
     void append(const fs::path& path, std::string_view text, bool sync) override {
@@ -304,6 +357,14 @@ public:
 };
 
 }  // namespace
+
+Failures FileSystem::write_all_new(std::span<const NewFile> files) {
+    return for_each(files.size(), [&](std::size_t i) { write_new(files[i].path, files[i].bytes, files[i].extents); });
+}
+
+Failures FileSystem::sync_folders(std::span<const fs::path> folders) {
+    return for_each(folders.size(), [&](std::size_t i) { sync_folder(folders[i]); });
+}
 
 std::unique_ptr<FileSystem> real_file_system() {
     return std::make_unique<RealFileSystem>();

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -63,6 +64,15 @@ private:
 
 enum class LinkResult { Linked, AlreadyThere };
 
+struct NewFile {
+    std::filesystem::path path;
+    std::uint64_t bytes = 0;
+    std::span<const Extent> extents;
+};
+
+// What became of each of several, in their order: what it threw, or null.
+using Failures = std::vector<std::exception_ptr>;
+
 class FileSystem {
 public:
     virtual ~FileSystem() = default;
@@ -80,6 +90,10 @@ public:
     // Creates `path` (which must not exist) with `size` bytes reserved, writes the extents (gaps are zero), mode 0444,
     // fsync. If any of it fails, the file is removed again.
     virtual void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) = 0;
+    // write_new() and sync_folder() for each of several. The real file system waits for the disk for all of them at once; none fails
+    // because another one did.
+    [[nodiscard]] virtual Failures write_all_new(std::span<const NewFile> files);
+    [[nodiscard]] virtual Failures sync_folders(std::span<const std::filesystem::path> folders);
     // Gives the file a second name that must not exist yet (first writer wins).
     [[nodiscard]] virtual LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
     virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;  // replaces
@@ -87,6 +101,8 @@ public:
     virtual void sync_folder(const std::filesystem::path& folder) = 0;
     // Makes the folder and its parents; each new one is synced into its parent.
     virtual void make_folders(const std::filesystem::path& folder) = 0;
+    // Makes one folder, whose name is durable once its parent is synced. That it is there already is fine.
+    virtual void make_folder(const std::filesystem::path& folder) = 0;
     // Appends to `path` (made if absent) in one write; `sync` makes it durable, and its name if it was empty before.
     virtual void append(const std::filesystem::path& path, std::string_view text, bool sync) = 0;
     // Makes `link` a symbolic link to `target`, replacing an older link; does nothing if it already is one.

@@ -19,7 +19,7 @@ public:
                    CheckpointStore* final_checkpoints)
         : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(final_checkpoints) {}
 
-    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<StoredOutput> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override;
     [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }
     [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override { return source_stamp(file, files_); }
@@ -45,7 +45,7 @@ class EmptyCacheView final : public CacheView {
 public:
     EmptyCacheView(Store& store, FileSystem& files) : store_(store), files_(files) {}
 
-    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<StoredOutput> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node&) override { return std::nullopt; }
     // Read again only if stat says that it may have changed.
     [[nodiscard]] Digest file_digest(const SourceFile& file) override;

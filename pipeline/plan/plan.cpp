@@ -285,11 +285,13 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
         planned.because = "forced";
         return;
     }
-    planned.outputs = cache.outcome(*planned.key);
-    if (!planned.outputs) {
+    auto stored = cache.outcome(*planned.key);
+    if (!stored) {
         decide_start(dag, planned, last, cache);
         return;
     }
+    planned.outputs = std::move(stored->ports);
+    planned.warnings = std::move(stored->warnings);
     planned.action = Action::Reuse;
     planned.expected_seconds.reset();
     if (!last || last->recipe != *planned.recipe) planned.because = "found in the store, made by another run";

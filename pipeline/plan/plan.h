@@ -13,6 +13,7 @@
 #include "pipeline/plan/source_file_digests.h"
 #include "pipeline/store/checkpoint_store.h"
 #include "pipeline/store/recipe.h"
+#include "pipeline/store/store.h"
 
 namespace satdl {
 
@@ -46,6 +47,7 @@ struct PlannedNode {
     std::optional<Recipe> recipe;        // known if the inputs' digests are; else decide() sets it (Unknown; Run if forced)
     std::optional<Digest> key;
     std::optional<PortDigests> outputs;  // Reuse: what the store has
+    std::vector<std::string> warnings;   // Reuse: what the stage warned of when it made that
     std::optional<double> expected_seconds;
     std::optional<CheckpointPosition> starts_from;  // Resume, Continue; `epochs` are its own
     bool forced = false;
@@ -69,7 +71,7 @@ struct PreviousRun {
 };
 class CacheView : public FileDigests {
 public:
-    [[nodiscard]] virtual std::optional<PortDigests> outcome(const Digest& key) = 0;
+    [[nodiscard]] virtual std::optional<StoredOutput> outcome(const Digest& key) = 0;
     [[nodiscard]] virtual std::optional<PreviousRun> previous_run(const Node& node) = 0;
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
     // Where an interrupted attempt under this key stopped.

@@ -38,6 +38,17 @@ std::optional<ResultsNote> parsed(const std::string& text) {
     }
 }
 
+// Without what the stages read: this is all that every run must know before it starts.
+std::optional<fs::path> dag_file_in(const std::string& text) {
+    const auto is_top = [](int depth, SortedJson::parse_event_t event, SortedJson&) {
+        return depth == 0 || event != SortedJson::parse_event_t::object_start;
+    };
+    const SortedJson json = SortedJson::parse(text, is_top, false);
+    if (!json.is_object() || json.value(kFormat, SortedJson()) != kVersion) return std::nullopt;
+    const auto file = json.find("dag");
+    return file != json.end() && file->is_string() ? std::optional<fs::path>(file->get<std::string>()) : std::nullopt;
+}
+
 std::string text_of(const ResultsNote& note) {
     const SortedJson json = {{kFormat, kVersion}, {"dag", note.dag_file.string()}, {"inputs", note.stages}};
     return json.dump(-1, ' ', false, SortedJson::error_handler_t::replace) + '\n';
@@ -82,9 +93,10 @@ bool write_results_note(const fs::path& folder, const Dag& dag, FileSystem& file
 }
 
 std::optional<fs::path> other_dag_file(const fs::path& folder, const Dag& dag, FileSystem& files) {
-    const auto note = read_results_note(folder, files);
-    if (!note) return std::nullopt;
-    const fs::path file = (fs::canonical(folder) / note->dag_file).lexically_normal();
+    const auto text = text_in(folder, files);
+    const auto noted = text ? dag_file_in(*text) : std::nullopt;
+    if (!noted) return std::nullopt;
+    const fs::path file = (fs::canonical(folder) / *noted).lexically_normal();
     const auto stamp = files.stamp(file), own = files.stamp(dag.file);
     const bool is_same = stamp && own && stamp->device == own->device && stamp->inode == own->inode;
     return stamp && !is_same ? std::optional(file) : std::nullopt;

@@ -93,6 +93,14 @@ public:
         }
     }
 
+    // Their events in one write, for which the disk is waited for once.
+    void stages_finished(const Dag& dag, const std::vector<NodeResult>& results) override {
+        together_.emplace();
+        for (const NodeResult& result : results) stage_finished(dag, result);
+        const Events events = *std::exchange(together_, std::nullopt);
+        if (!events.text.empty()) guarded([&] { files_.append(record_, events.text, events.durable); });
+    }
+
     void run_finished(const Dag& dag, const RunResult& result) override {
         bring_up_to_date(dag, result);
         if (opened_ && !sweeping_) guarded([&] { write_event(metrics_event(dag, result), false); });
@@ -150,7 +158,13 @@ private:
             waiting_.push_back(line);
             return;
         }
-        guarded([&] { files_.append(record_, with_check(line, id_) + '\n', durable); });
+        const std::string text = with_check(line, id_) + '\n';
+        if (together_) {
+            together_->text += text;
+            together_->durable = together_->durable || durable;
+            return;
+        }
+        guarded([&] { files_.append(record_, text, durable); });
     }
 
     void log(spdlog::level::level_enum level, const std::string& message) {
@@ -232,6 +246,11 @@ private:
         if (!std::exchange(warned_, true)) warnings_.warning(fmt::format("{} incomplete: {}", what, first_line(why)));
     }
 
+    struct Events {
+        std::string text;  // lines
+        bool durable = false;
+    };
+
     const RunFolders folders_;
     const std::string id_;
     const std::filesystem::path record_;
@@ -242,6 +261,7 @@ private:
     JsonEvents events_;
     std::vector<std::string> waiting_;  // events, until the folder is there
     std::vector<NodeResult> reused_early_;
+    std::optional<Events> together_;    // while several are reported at once
     std::unique_ptr<spdlog::logger> log_;
     bool opened_ = false;
     bool sweeping_ = false;

@@ -17,6 +17,9 @@ void ForwardingObserver::stage_log(const Dag& dag, NodeId node, LogLevel level, 
 void ForwardingObserver::stage_finished(const Dag& dag, const NodeResult& result) {
     forward([&](Observer& to) { to.stage_finished(dag, result); });
 }
+void ForwardingObserver::stages_finished(const Dag& dag, const std::vector<NodeResult>& results) {
+    forward([&](Observer& to) { to.stages_finished(dag, results); });
+}
 void ForwardingObserver::run_finished(const Dag& dag, const RunResult& result) {
     forward([&](Observer& to) { to.run_finished(dag, result); });
 }

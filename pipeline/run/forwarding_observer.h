@@ -15,6 +15,7 @@ public:
     void stage_progress(const Dag& dag, NodeId node, const Progress& progress) final;
     void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) final;
     void stage_finished(const Dag& dag, const NodeResult& result) final;
+    void stages_finished(const Dag& dag, const std::vector<NodeResult>& results) final;
     void run_finished(const Dag& dag, const RunResult& result) final;
     void warning(const std::string& text) final;
     void sweep_started(const Sweep& sweep, const Workload& workload) final;

@@ -58,6 +58,11 @@ LiveOutput LiveOutputs::release_if_done(HeldOutput& holding) {
     return std::exchange(holding.outcome, nullptr);
 }
 
+std::uint64_t LiveOutputs::bytes(std::size_t node) {
+    const std::scoped_lock lock(mutex_);
+    return held_outputs_[node].bytes;
+}
+
 std::uint64_t LiveOutputs::bytes() {
     const std::scoped_lock lock(mutex_);
     return bytes_;

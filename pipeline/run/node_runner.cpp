@@ -30,6 +30,17 @@ std::uint64_t expected_bytes(const NodeTypes& types, const std::string& port) {
     return type == nullptr ? 0 : expected_bytes(*type);
 }
 
+// Of why an output is not in the store.
+std::string text_of(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return in_one_line(error.what());
+    } catch (const std::exception& error) {
+        return describe(error);
+    }
+}
+
 }  // namespace
 
 struct NodeRunner::Slot {
@@ -72,7 +83,7 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
             if (!slot.planned.key) decide_now(position);
         }
         if (slot.planned.action == Action::Reuse) {
-            repeat_warnings(position, run_.store.warnings(*slot.planned.key));
+            repeat_warnings(position, slot.planned.warnings);
             finish_without_running(position, NodeState::Reused, slot.planned.because);
             return Step::Settled;
         }
@@ -289,40 +300,63 @@ LiveOutput NodeRunner::rebuild(std::size_t position, const std::string& damage) 
     }
     const LiveOutput outcome = made.state == NodeState::Ran ? made.outcome : nullptr;
     finish_attempt(position, started_seconds, std::move(made));
-    if (outcome != nullptr) store(position);
+    if (outcome != nullptr) store({&position, 1});
     else report_finished(position);
     return outcome;
 }
 
 // ---- storing ----------------------------------------------------------------------------------------------------------
 
-void NodeRunner::store(std::size_t position) {
-    publish(position, *live_.find(position));
-    live_.written(position);
-    report_finished(position);
+void NodeRunner::store(std::span<const std::size_t> positions) {
+    publish(positions);
+    std::vector<NodeResult> results;
+    for (const std::size_t position : positions) {
+        live_.written(position);
+        results.push_back(result_of(position));
+    }
+    run_.observer.stages_finished(run_.dag, results);
 }
 
-void NodeRunner::publish(std::size_t position, const StageOutput& outcome) {
-    Slot& slot = *slots_[position];
-    const Node& node = run_.dag.nodes[slot.planned.node];
-    std::string not_kept;
-    bool different = false;
+void NodeRunner::publish(std::span<const std::size_t> positions) {
+    MappingWatch use;
+    std::vector<LiveOutput> outputs;
+    std::vector<NewArtifact> artifacts;
+    for (const std::size_t position : positions) {
+        const PlannedNode& planned = slots_[position]->planned;
+        outputs.push_back(live_.find(position));
+        use.add(outputs.back()->outputs);
+        artifacts.push_back({*planned.recipe, run_.dag.nodes[planned.node].stage->description, *outputs.back()});
+    }
+    std::vector<PublishResult> published;
     try {
-        const MappingWatch use(outcome.outputs);
-        different = run_.store.publish(*slot.planned.recipe, node.stage->description, outcome) == Published::Different;
-        if (run_.checkpoints != nullptr) run_.checkpoints->remove(*slot.planned.key);
-    } catch (const Error& error) {
-        not_kept = in_one_line(error.what());
-    } catch (const std::exception& error) {
-        not_kept = describe(error);
+        published = run_.store.publish_all(artifacts);
+    } catch (...) {  // memory is short
+        published.assign(positions.size(), std::current_exception());
     }
-    if (different) {
-        run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning,
-                            "it is not deterministic: the store already has a different result for the same inputs and parameters, which stays");
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        Slot& slot = *slots_[positions[i]];
+        const auto* const failure = std::get_if<std::exception_ptr>(&published[i]);
+        std::string not_kept = failure != nullptr ? text_of(*failure) : remove_checkpoints(slot.planned);
+        const bool different = failure == nullptr && std::get<Published>(published[i]) == Published::Different;
+        if (different) {
+            run_.observer.stage_log(run_.dag, slot.planned.node, LogLevel::Warning,
+                                    "it is not deterministic: the store already has a different result for the same inputs and "
+                                    "parameters, which stays");
+        }
+        const std::scoped_lock lock(mutex_);
+        slot.result.not_kept = std::move(not_kept);
+        slot.result.nondeterministic = different;
     }
-    const std::scoped_lock lock(mutex_);
-    slot.result.not_kept = std::move(not_kept);
-    slot.result.nondeterministic = different;
+}
+
+// Of a node that is stored. Returns what went wrong.
+std::string NodeRunner::remove_checkpoints(const PlannedNode& planned) {
+    try {
+        if (run_.checkpoints != nullptr) run_.checkpoints->remove(*planned.key);
+        return {};
+    } catch (...) {
+        return text_of(std::current_exception());
+    }
 }
 
 // ---- results ----------------------------------------------------------------------------------------------------------
@@ -374,13 +408,11 @@ void NodeRunner::release_producers(std::size_t position) {
     for (const std::size_t producer : graph_[position].producers) live_.user_done(producer);
 }
 
-void NodeRunner::report_finished(std::size_t position) {
-    NodeResult result;
-    {
-        const std::scoped_lock lock(mutex_);
-        result = slots_[position]->result;
-    }
-    run_.observer.stage_finished(run_.dag, result);
+void NodeRunner::report_finished(std::size_t position) { run_.observer.stage_finished(run_.dag, result_of(position)); }
+
+NodeResult NodeRunner::result_of(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    return slots_[position]->result;
 }
 
 RunResult NodeRunner::finish() {

@@ -2,14 +2,15 @@
 // its serial twin both use this, so that they differ only in the order.
 //
 // Nodes are named by their position in the plan. For each: settle() once all its producers are settled and, if they ran,
-// executed; then, if it says Run, execute(); then, if that says Store, store(). Calls for different nodes may come at the same time;
-// none of them throws what a stage, a store or an observer throws. A thread that waits in here must not take up another node
-// (TBB: isolate it): it may hold the lock that the other would need.
+// executed; then, if it says Run, execute(); then, if that says Store, store(), which takes several at once. Calls for different
+// nodes may come at the same time; none of them throws what a stage, a store or an observer throws. A thread that waits in here must
+// not take up another node (TBB: isolate it): it may hold the lock that the other would need.
 #pragma once
 
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -42,7 +43,8 @@ public:
     [[nodiscard]] Step settle(std::size_t position);
     [[nodiscard]] ResourceRequest resources_for(std::size_t position);  // of a node that is to run
     [[nodiscard]] AfterExecution execute(std::size_t position);
-    void store(std::size_t position);
+    void store(std::span<const std::size_t> positions);
+    [[nodiscard]] std::uint64_t bytes_to_store(std::size_t position) { return live_.bytes(position); }
     [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait
     // Those that waited for this node, which was executed: settle them (again).
     [[nodiscard]] std::vector<std::size_t> take_followers(std::size_t position);
@@ -64,13 +66,15 @@ private:
     [[nodiscard]] LiveOutput find_intact(std::size_t position);
     [[nodiscard]] bool has_output(std::size_t position);
     [[nodiscard]] LiveOutput rebuild(std::size_t position, const std::string& damage);
-    void publish(std::size_t position, const StageOutput& outcome);
+    void publish(std::span<const std::size_t> positions);
+    [[nodiscard]] std::string remove_checkpoints(const PlannedNode& planned);
 
     void repeat_warnings(std::size_t position, const std::vector<std::string>& warnings);
     void finish_without_running(std::size_t position, NodeState state, std::string text);
     void finish_attempt(std::size_t position, double started_seconds, Attempt made);
     void release_producers(std::size_t position);
     void report_finished(std::size_t position);
+    [[nodiscard]] NodeResult result_of(std::size_t position);
 
     SerializedObserver observer_;
     const RunContext run_;  // the caller's, but for the observer: observer_

@@ -26,6 +26,10 @@ public:
     virtual void stage_progress(const Dag&, NodeId, const Progress&) {}
     virtual void stage_log(const Dag&, NodeId, LogLevel, const std::string&) {}
     virtual void stage_finished(const Dag&, const NodeResult&) {}
+    // Several, whose outcomes were written together.
+    virtual void stages_finished(const Dag& dag, const std::vector<NodeResult>& results) {
+        for (const NodeResult& result : results) stage_finished(dag, result);
+    }
     virtual void run_finished(const Dag&, const RunResult&) {}
     // Of the run as a whole, on one line.
     virtual void warning(const std::string& text) { (void)text; }

@@ -35,13 +35,17 @@ auto isolated(Body&& body) {
     return tbb::this_task_arena::isolate(std::forward<Body>(body));
 }
 
+// Of what is written together: enough for the disk to have much to do at once, not so much that a large output waits for another.
+constexpr std::size_t kTogether = 64;
+constexpr std::uint64_t kTogetherBytes = std::uint64_t{8} << 20;
+
 class FlowGraphRun {
 public:
     FlowGraphRun(NodeRunner& runner, const RunContext& run)
         : runner_(runner), links_(runner.graph()),
           admission_(run.limits, std::max(1, run.machine.cores), by_position(run.cohorts, run.plan)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
-          storing_(graph_, tbb::flow::serial, [this](std::size_t node) noexcept { store(node); return Done(); }) {
+          storing_(graph_, tbb::flow::serial, [this](Done) noexcept { store(); return Done(); }) {
         for (std::size_t node = 0; node < links_.count(); ++node) {
             const int producers = static_cast<int>(links_[node].producers.size());
             ready_.push_back(std::make_unique<Dependencies>(
@@ -90,15 +94,39 @@ private:
     void execute(std::size_t node) {
         const NodeRunner::AfterExecution next = isolated([&] { return runner_.execute(node); });
         admission_.finished(node);
-        if (next == NodeRunner::AfterExecution::Store) storing_.try_put(node);
+        if (next == NodeRunner::AfterExecution::Store) store_later(node);
         notify_consumers(node);
         for (const std::size_t follower : runner_.take_followers(node)) note_ready(follower);
         settle_ready();
     }
 
-    void store(std::size_t node) {
-        isolated([&] { runner_.store(node); });
+    void store_later(std::size_t node) {
+        {
+            const std::scoped_lock lock(mutex_);
+            to_store_.push_back(node);
+        }
+        storing_.try_put(Done());
+    }
+
+    // Called once for each node, but a call stores all that wait: a later one may find none left.
+    void store() {
+        const std::vector<std::size_t> nodes = take_to_store();
+        if (nodes.empty()) return;
+        isolated([&] { runner_.store(nodes); });
         start_admitted();  // what was held may have been freed
+    }
+
+    std::vector<std::size_t> take_to_store() {
+        const std::scoped_lock lock(mutex_);
+        std::vector<std::size_t> nodes;
+        std::uint64_t bytes = 0;
+        while (!to_store_.empty() && nodes.size() < kTogether) {
+            bytes += runner_.bytes_to_store(to_store_.front());
+            if (!nodes.empty() && bytes > kTogetherBytes) break;
+            nodes.push_back(to_store_.front());
+            to_store_.pop_front();
+        }
+        return nodes;
     }
 
     void notify_consumers(std::size_t node) {
@@ -116,10 +144,11 @@ private:
 
     std::mutex mutex_;
     std::deque<std::size_t> to_settle_;  // guarded by mutex_
+    std::deque<std::size_t> to_store_;   // guarded by mutex_
 
     tbb::flow::graph graph_;  // before its nodes: it must outlive them
     tbb::flow::function_node<std::size_t, Done> executing_;
-    tbb::flow::function_node<std::size_t, Done> storing_;
+    tbb::flow::function_node<Done, Done> storing_;
     std::vector<std::unique_ptr<Dependencies>> ready_;
 };
 
@@ -153,12 +182,18 @@ RunResult run_on_flow_graph(const RunContext& run) {
     return run_on_flow_graph(run, workers);
 }
 
-RunResult run_serially(const RunContext& run) {
+RunResult run_serially(const RunContext& run, std::size_t together) {
     NodeRunner runner(run);
+    std::vector<std::size_t> to_store;
+    const auto store = [&] {
+        if (!to_store.empty()) runner.store(std::exchange(to_store, {}));
+    };
     for (std::size_t node = 0; node < runner.graph().count(); ++node) {
         if (runner.settle(node) != NodeRunner::Step::Run) continue;
-        if (runner.execute(node) == NodeRunner::AfterExecution::Store) runner.store(node);
+        if (runner.execute(node) == NodeRunner::AfterExecution::Store) to_store.push_back(node);
+        if (to_store.size() >= together) store();
     }
+    store();
     return runner.finish();
 }
 

@@ -2,7 +2,7 @@
 //
 // Independent stages run side by side as far as cores and declared memory admit them, longest remaining path first. Tensors
 // go from stage to stage in memory without a copy; they are written behind, by one writer, while the next stages run; a
-// tensor is freed when its last consumer has finished and it is on disk.
+// tensor is freed when its last consumer has finished and it is on disk. Small outputs that wait for the writer are written together.
 #pragma once
 
 #include <functional>
@@ -33,7 +33,7 @@ private:
 // If nothing may run, no thread is started: it is then run_serially().
 [[nodiscard]] RunResult run_on_flow_graph(const RunContext& run);
 [[nodiscard]] RunResult run_on_flow_graph(const RunContext& run, Workers& workers);
-// The same results, one node after the other, in the DAG's order.
-[[nodiscard]] RunResult run_serially(const RunContext& run);
+// The same results, one node after the other, in the DAG's order; `together` of those that ran are written at once.
+[[nodiscard]] RunResult run_serially(const RunContext& run, std::size_t together = 1);
 
 }  // namespace satdl

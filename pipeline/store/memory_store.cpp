@@ -9,15 +9,10 @@ struct MemoryStore::Entry {
     StageOutput outcome;
 };
 
-std::optional<PortDigests> MemoryStore::find(const Digest& key) {
+std::optional<StoredOutput> MemoryStore::find(const Digest& key) {
     const auto found = header(key);
     if (!found) return std::nullopt;
-    return found->port_digests;
-}
-
-std::vector<std::string> MemoryStore::warnings(const Digest& key) {
-    const auto found = header(key);
-    return found ? found->warnings : std::vector<std::string>();
+    return StoredOutput{found->port_digests, found->warnings};
 }
 
 std::optional<ArtifactHeader> MemoryStore::header(const Digest& key) {

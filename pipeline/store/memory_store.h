@@ -11,8 +11,7 @@ namespace satdl {
 
 class MemoryStore final : public Store {
 public:
-    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
-    [[nodiscard]] std::vector<std::string> warnings(const Digest& key) override;
+    [[nodiscard]] std::optional<StoredOutput> find(const Digest& key) override;
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
     [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override;
     Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;

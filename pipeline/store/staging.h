@@ -14,10 +14,19 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "pipeline/os/file_system.h"
 
 namespace satdl {
+
+struct Draft {
+    std::string name;  // of the file that it becomes; tmp/ adds to it
+    std::uint64_t bytes = 0;
+    std::span<const Extent> extents;
+};
+using DraftResult = std::variant<std::filesystem::path, std::exception_ptr>;  // where it is, or why it is not
 
 // Safe from any thread.
 class Staging {
@@ -28,11 +37,15 @@ public:
     void prepare();  // makes the folder durably; before the first file
     // The bytes are durable under `path`, whose folder the caller syncs. No file is left in tmp/, whatever fails.
     [[nodiscard]] LinkResult write_and_link(std::uint64_t size, std::span<const Extent> extents, const std::filesystem::path& path);
+    // The same in two steps, for several at once. Each is durable in tmp/, or failed by itself.
+    [[nodiscard]] std::vector<DraftResult> write_all(std::span<const Draft> drafts);
+    [[nodiscard]] LinkResult link(const std::filesystem::path& written, const std::filesystem::path& path);
     // Removes what dead processes left; that of other hosts goes after a day. Throws nothing: it only saves space.
     void sweep();
 
 private:
-    [[nodiscard]] std::filesystem::path write(std::uint64_t size, std::span<const Extent> extents, const std::string& name);
+    [[nodiscard]] std::filesystem::path fresh_path(const std::string& name);
+    [[nodiscard]] std::filesystem::path write(const Draft& draft);
 
     const std::filesystem::path folder_;
     FileSystem& files_;

@@ -2,6 +2,7 @@
 // decide who was first, and the second one compares, which checks for free that the stage is deterministic.
 #include "pipeline/store/store.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -20,6 +21,18 @@ ArtifactHeader header_in(File& file, const Digest& key) {
 }
 
 }  // namespace
+
+std::vector<PublishResult> Store::publish_all(std::span<const NewArtifact> artifacts) {
+    std::vector<PublishResult> results;
+    for (const NewArtifact& one : artifacts) {
+        try {
+            results.emplace_back(publish(one.recipe, one.description, one.outcome));
+        } catch (...) {
+            results.emplace_back(std::current_exception());
+        }
+    }
+    return results;
+}
 
 DiskStore::DiskStore(fs::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout)
     : folder_(std::move(folder)), files_(files), index_(index), layout_(std::move(layout)), staging_(folder_ / store_layout::kStaging, files) {
@@ -49,25 +62,20 @@ auto DiskStore::guarded(const Digest& key, Function read) -> decltype(read(std::
     }
 }
 
-std::optional<PortDigests> DiskStore::find(const Digest& key) {
-    const auto row = index_.artifact(key);
+std::optional<StoredOutput> DiskStore::find(const Digest& key) {
+    auto row = index_.artifact(key);
     const auto found = files_.stamp(path_of(key));
-    if (row && found && row->file_bytes == found->bytes) return row->ports;
+    if (row && found && row->file_bytes == found->bytes) return StoredOutput{std::move(row->ports), std::move(row->warnings)};
     if (row) index_.remove_artifact(key);
     if (!found) return std::nullopt;
     try {
-        const auto read = header(key);
+        auto read = header(key);
         if (!read) return std::nullopt;
         index_artifact(*read);
-        return read->port_digests;
+        return StoredOutput{std::move(read->port_digests), std::move(read->warnings)};
     } catch (const DamagedArtifact&) {
         return std::nullopt;
     }
-}
-
-std::vector<std::string> DiskStore::warnings(const Digest& key) {
-    auto row = index_.artifact(key);
-    return row ? std::move(row->warnings) : std::vector<std::string>();
 }
 
 std::optional<ArtifactHeader> DiskStore::header(const Digest& key) {
@@ -93,51 +101,157 @@ bool DiskStore::is_verified(const Digest& key, const FileStamp& stamp) {
     return known != verified_.end() && known->second == stamp;
 }
 
-Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
-    const ArtifactImage image = make_artifact(recipe, description, outcome, layout_());
-    const Digest key = image.header.key;
-    const fs::path path = path_of(key);
-    prepare(path.parent_path());
-    for (int tries = 0;; ++tries) {
-        const LinkResult linked = files_.stamp(path)
-                                      ? LinkResult::AlreadyThere
-                                      : staging_.write_and_link(image.header.file_bytes, image.extents, path);
-        files_.sync_folder(path.parent_path());
-        if (linked == LinkResult::Linked) {
-            index_artifact(image.header);
-            return Published::New;
-        }
+// ---- publishing -------------------------------------------------------------------------------------------------------
+
+// One artifact on its way. What fails is noted, and the later steps leave it out.
+struct DiskStore::Publication {
+    fs::path path;
+    ArtifactImage image;
+    std::optional<fs::path> written;  // in tmp/; else another writer was first
+    LinkResult linked = LinkResult::AlreadyThere;
+    Published published = Published::New;
+    std::exception_ptr failure;
+
+    template <typename Step>
+    void attempt(Step step) {
+        if (failure) return;
         try {
-            const auto first = header(key);
-            if (first) {
+            step(*this);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }
+};
+
+Published DiskStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
+    const NewArtifact artifact{recipe, description, outcome};
+    const PublishResult result = publish_all({&artifact, 1}).front();
+    if (const auto* failure = std::get_if<std::exception_ptr>(&result)) std::rethrow_exception(*failure);
+    return std::get<Published>(result);
+}
+
+std::vector<PublishResult> DiskStore::publish_all(std::span<const NewArtifact> artifacts) {
+    std::vector<Publication> group(artifacts.size());
+    for (std::size_t i = 0; i < group.size(); ++i) {
+        group[i].attempt([&](Publication& one) {
+            one.image = make_artifact(artifacts[i].recipe, artifacts[i].description, artifacts[i].outcome, layout_());
+            one.path = path_of(one.image.header.key);
+        });
+    }
+    prepare(group);
+    write(group);
+    for (Publication& each : group) {
+        each.attempt([&](Publication& one) {
+            if (one.written) one.linked = staging_.link(*one.written, one.path);
+        });
+    }
+    sync_names(group);
+
+    for (Publication& each : group) {
+        each.attempt([&](Publication& one) {
+            if (one.linked == LinkResult::AlreadyThere) one.published = compare_or_replace(one.image, one.path);
+        });
+    }
+    std::vector<PublishResult> results;
+    const Index::Batch batch(index_);
+    for (Publication& each : group) {
+        each.attempt([&](Publication& one) {
+            if (one.linked == LinkResult::Linked) index_artifact(one.image.header);
+        });
+        if (each.failure) results.emplace_back(each.failure);
+        else results.emplace_back(each.published);
+    }
+    return results;
+}
+
+// Another writer was first; its artifact may be damaged, or disappear.
+Published DiskStore::compare_or_replace(const ArtifactImage& image, const fs::path& path) {
+    constexpr int kMaxTries = 3;
+    for (int tries = 0; tries < kMaxTries; ++tries) {
+        try {
+            if (const auto first = header(image.header.key)) {
                 index_artifact(*first);
                 return first->port_digests == image.header.port_digests ? Published::Same : Published::Different;
             }
         } catch (const DamagedArtifact&) {
             if (tries > 0) throw;  // it could not be quarantined
         }
-        if (tries > 2) throw FileError(ENOENT, "publish", path);  // it appears and disappears
+        const LinkResult linked = staging_.write_and_link(image.header.file_bytes, image.extents, path);
+        files_.sync_folder(path.parent_path());
+        if (linked == LinkResult::Linked) {
+            index_artifact(image.header);
+            return Published::New;
+        }
     }
+    throw FileError(ENOENT, "publish", path);  // it appears and disappears
 }
 
-// Once per folder in this process: a folder that a process created before it died may not be durable yet.
-void DiskStore::prepare(const fs::path& object_folder) {
+// Makes the folders of objects durably, once per folder in this process: one that a process created before it died may not be durable
+// yet.
+void DiskStore::prepare(std::vector<Publication>& group) {
+    std::set<fs::path> fresh;
     bool is_first = false;
     {
         const std::scoped_lock lock(mutex_);
-        if (prepared_.contains(object_folder)) return;
         is_first = prepared_.empty();
+        for (const Publication& one : group)
+            if (!one.failure && !prepared_.contains(one.path.parent_path())) fresh.insert(one.path.parent_path());
     }
-    staging_.prepare();
-    files_.make_folders(object_folder);
-    files_.sync_folder(object_folder.parent_path());
-    files_.sync_folder(folder_);
-    if (is_first) {
-        sync_parent_folder();
-        staging_.sweep();
+    if (fresh.empty()) return;
+    const auto is_fresh = [&](const Publication& one) { return fresh.contains(one.path.parent_path()); };
+    std::exception_ptr failure;
+    try {
+        staging_.prepare();
+        files_.make_folders(folder_ / store_layout::kArtifacts);
+        for (Publication& each : group)
+            if (is_fresh(each)) each.attempt([&](Publication& one) { files_.make_folder(one.path.parent_path()); });
+        files_.sync_folder(folder_ / store_layout::kArtifacts);
+        files_.sync_folder(folder_);
+        if (is_first) {
+            sync_parent_folder();
+            staging_.sweep();
+        }
+    } catch (...) {
+        failure = std::current_exception();
     }
     const std::scoped_lock lock(mutex_);
-    prepared_.insert(object_folder);
+    for (Publication& one : group) {
+        if (one.failure || !is_fresh(one)) continue;
+        if (failure) one.failure = failure;
+        else prepared_.insert(one.path.parent_path());
+    }
+}
+
+// Into tmp/, durably, unless the name is taken already.
+void DiskStore::write(std::vector<Publication>& group) {
+    std::vector<Draft> drafts;
+    std::vector<Publication*> writers;
+    for (Publication& each : group) {
+        each.attempt([&](Publication& one) {
+            if (files_.stamp(one.path)) return;
+            drafts.push_back({one.path.filename().string(), one.image.header.file_bytes, one.image.extents});
+            writers.push_back(&one);
+        });
+    }
+    const std::vector<DraftResult> written = staging_.write_all(drafts);
+    for (std::size_t i = 0; i < writers.size(); ++i) {
+        if (const auto* failure = std::get_if<std::exception_ptr>(&written[i])) writers[i]->failure = *failure;
+        else writers[i]->written = std::get<fs::path>(written[i]);
+    }
+}
+
+// Each folder once; also where another writer was first, whose name may not be durable yet.
+void DiskStore::sync_names(std::vector<Publication>& group) {
+    std::set<fs::path> distinct;
+    for (const Publication& one : group)
+        if (!one.failure) distinct.insert(one.path.parent_path());
+    const std::vector<fs::path> folders(distinct.begin(), distinct.end());
+    const Failures failures = files_.sync_folders(folders);
+    for (Publication& one : group) {
+        if (one.failure) continue;
+        const auto folder = std::ranges::lower_bound(folders, one.path.parent_path());
+        one.failure = failures[static_cast<std::size_t>(folder - folders.begin())];
+    }
 }
 
 // A user who may not open the folder above the store cannot have created the store there.

@@ -3,10 +3,12 @@
 // objects/ab/<key>.h5 is immutable, and the first writer wins. What else is in a store's folder: layout.h.
 //
 // An object is written to tmp/, made durable, given its name (which must not exist yet), and the folder is made durable; its
-// row in the index comes last. So a process that dies in between leaves nothing that looks like a result.
+// row in the index comes last. So a process that dies in between leaves nothing that looks like a result. Several that are published
+// together take each of these steps together: the disk makes all their bytes durable at once, then all their names.
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -14,8 +16,10 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "pipeline/store/artifact.h"
@@ -30,20 +34,34 @@ enum class Published {
     Different, // ... with other digests: the stage is not deterministic; the first one stays
 };
 
+// What the store tells of an output without reading it.
+struct StoredOutput {
+    PortDigests ports;
+    std::vector<std::string> warnings;  // of the stage, when it made the output
+};
+
+// An output to be published; borrowed.
+struct NewArtifact {
+    const Recipe& recipe;
+    const StageDescription& description;
+    const StageOutput& outcome;
+};
+using PublishResult = std::variant<Published, std::exception_ptr>;  // the latter: why it could not be written
+
 // Safe from any thread.
 class Store {
 public:
     virtual ~Store() = default;
-    // The digests of a key's output, if the store has it. Does not read the tensors.
-    [[nodiscard]] virtual std::optional<PortDigests> find(const Digest& key) = 0;
-    // What the stage warned of when it made the output; none if the store lacks it. Reads no file, like find(), which comes first.
-    [[nodiscard]] virtual std::vector<std::string> warnings(const Digest& key) = 0;
+    // nullopt if the store does not have it. Does not read the tensors.
+    [[nodiscard]] virtual std::optional<StoredOutput> find(const Digest& key) = 0;
     // The whole header. Throws DamagedArtifact (then it has been quarantined); nullopt if absent.
     [[nodiscard]] virtual std::optional<ArtifactHeader> header(const Digest& key) = 0;
     // The outcome, mapped; every byte verified at the first load in this process. Throws DamagedArtifact (quarantined).
     [[nodiscard]] virtual std::optional<StageOutput> load(const Digest& key) = 0;
     // Durable when it returns. Throws FileError if it could not be written.
     virtual Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) = 0;
+    // Each as publish() does, but they may wait for the disk together; what became of each, in their order.
+    [[nodiscard]] virtual std::vector<PublishResult> publish_all(std::span<const NewArtifact> artifacts);
     [[nodiscard]] virtual std::vector<Digest> keys() = 0;
     [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;
 };
@@ -53,11 +71,11 @@ public:
     // `layout`: gives the HDF5 writer when the first object is written (see hdf5_layout.h).
     DiskStore(std::filesystem::path folder, FileSystem& files, Index& index, std::function<Hdf5LayoutFunction()> layout);
 
-    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override;
-    [[nodiscard]] std::vector<std::string> warnings(const Digest& key) override;
+    [[nodiscard]] std::optional<StoredOutput> find(const Digest& key) override;
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override;
     [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override;
     Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override;
+    [[nodiscard]] std::vector<PublishResult> publish_all(std::span<const NewArtifact> artifacts) override;
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
 
@@ -71,7 +89,11 @@ private:
     template <typename Function>
     auto guarded(const Digest& key, Function read) -> decltype(read(std::declval<File&>()));
     [[nodiscard]] bool is_verified(const Digest& key, const FileStamp& stamp);
-    void prepare(const std::filesystem::path& object_folder);
+    struct Publication;
+    void prepare(std::vector<Publication>& group);
+    void write(std::vector<Publication>& group);
+    void sync_names(std::vector<Publication>& group);
+    [[nodiscard]] Published compare_or_replace(const ArtifactImage& image, const std::filesystem::path& path);
     void sync_parent_folder();
     void index_artifact(const ArtifactHeader& header);
 

@@ -22,7 +22,7 @@ constexpr int kNodes = 2000;
 class NothingKnown final : public CacheView {
 public:
     explicit NothingKnown(Store& store) : store_(store) {}
-    std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    std::optional<StoredOutput> outcome(const Digest& key) override { return store_.find(key); }
     std::optional<PreviousRun> previous_run(const Node&) override { return {}; }
     Digest file_digest(const SourceFile&) override { return {}; }
     std::optional<double> expected_seconds(const Digest&, const std::string&) override { return {}; }

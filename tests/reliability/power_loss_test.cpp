@@ -36,7 +36,7 @@ private:
 };
 
 // Two processes: one is stopped in the training, one runs to the end.
-History recorded(const std::filesystem::path& root, const RecordingFileSystem::Forgets& forgets) {
+History recorded(const std::filesystem::path& root, std::size_t together, const RecordingFileSystem::Forgets& forgets) {
     const auto real = real_file_system();
     RecordingFileSystem files(*real, root, forgets);
     History history;
@@ -48,7 +48,7 @@ History recorded(const std::filesystem::path& root, const RecordingFileSystem::F
             history.checkpoints.emplace_back(files.events().size(), epoch);
             history.trained = files.events().size();
         };
-        static_cast<void>(process.run(&observer));
+        static_cast<void>(process.run(&observer, together));
     }
     history.events = files.events();
     history.index = file_text(root / "store/index.sqlite");
@@ -107,9 +107,8 @@ struct Examined {
 };
 
 // `recover`: the next run is made, too.
-Examined examine(const History& history, const std::filesystem::path& root, bool recover) {
+Examined examine(const History& history, const std::filesystem::path& root, std::size_t all_of, bool recover) {
     const auto real = real_file_system();
-    const std::size_t all_of = count_from("SATDL_POWER_SUBSETS", 5);
     Examined examined;
     std::set<Disk::Image> recovered;
     Disk disk;
@@ -144,14 +143,17 @@ TEST_CASE("after a power loss at any moment every stored result is complete, and
     const TempFolder folder(TempFolder::Where::Memory);
     const auto root = folder.path() / "world";
     std::filesystem::create_directories(root);
-    const History history = recorded(root, {});
+    const std::size_t together = GENERATE(1, 3);
+    const History history = recorded(root, together, {});
     REQUIRE(history.kept.size() >= small_truth().keys.size());
     REQUIRE(history.checkpoints.size() == kSmallEpochs);
-    const Examined examined = examine(history, root, true);
+    const std::size_t all_of = count_from("SATDL_POWER_SUBSETS", together == 1 ? 5 : 4);
+    const Examined examined = examine(history, root, all_of, true);
     CHECK(examined.wrong == std::set<std::string>{});
     CHECK(examined.recoveries > history.events.size());
-    note_figure(fmt::format("power cuts at each of {} moments; of the pending names all subsets of the last {}, every prefix, each alone; torn bytes",
-                            history.events.size(), count_from("SATDL_POWER_SUBSETS", 5)),
+    note_figure(fmt::format("power cuts at each of {} moments, {} stored at once; of the pending names all subsets of the last {}, "
+                            "every prefix, each alone; torn bytes",
+                            history.events.size(), together, all_of),
                 examined.states, fmt::format("what was kept is there; {} recoveries, same bytes", examined.recoveries));
 }
 
@@ -179,14 +181,14 @@ TEST_CASE("the simulation of power loss detects a missing sync") {
     const auto root = folder.path() / "world";
     std::filesystem::create_directories(root);
     std::size_t forgotten = 0;
-    const History history = recorded(root, [&](Sync kind, const std::filesystem::path& path) {
+    const History history = recorded(root, GENERATE(1, 3), [&](Sync kind, const std::filesystem::path& path) {
         const std::string text = path.string();
         const bool is_it = kind == Sync::File ? text.find(left_out.where) != std::string::npos : text.ends_with(left_out.where);
         forgotten += kind == left_out.kind && is_it;
         return kind == left_out.kind && is_it;
     });
     CHECK(forgotten > 0);
-    const Examined examined = examine(history, root, false);
+    const Examined examined = examine(history, root, count_from("SATDL_POWER_SUBSETS", 5), false);
     const bool found = std::ranges::any_of(examined.wrong, [&](const std::string& wrong) { return wrong.starts_with(left_out.expected); });
     CHECK(found);
 }

@@ -11,6 +11,7 @@ using namespace satdl::test;
 namespace {
 
 constexpr std::size_t kOnce = 1;
+constexpr std::size_t kTogether = 3;  // stages that are stored at once
 
 struct FaultAt {
     std::size_t call;  // from 1
@@ -30,11 +31,11 @@ struct Seen {
     }
 };
 
-std::size_t calls_of_clean_runs() {
+std::size_t calls_of_clean_runs(std::size_t together) {
     const TempFolder folder(TempFolder::Where::Memory);
     const auto real = real_file_system();
     FaultyFileSystem counting(*real);
-    small_runs(folder.path(), counting, [](const auto&) {});
+    small_runs(folder.path(), counting, together, [](const auto&) {});
     return counting.calls().size();
 }
 
@@ -43,9 +44,10 @@ void begin(FaultyFileSystem& files, const FaultAt& at) { files.fail(at.call, at.
 }  // namespace
 
 TEST_CASE("after any system call has failed, once or permanently, before or after its work, the next run gives the results of a clean one") {
-    const std::size_t calls = calls_of_clean_runs();
+    const std::size_t together = GENERATE(1, kTogether);
+    const std::size_t calls = calls_of_clean_runs(together);
     REQUIRE(calls > 100);
-    const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 3);
+    const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 5);
     Seen seen;
     std::uint64_t count = 0;
     for (const int error : {EIO, ENOSPC, EDQUOT, EMFILE, ESTALE}) {
@@ -57,7 +59,7 @@ TEST_CASE("after any system call has failed, once or permanently, before or afte
                     const auto real = real_file_system();
                     FaultyFileSystem faulty(*real);
                     begin(faulty, {call, error, times, fault});
-                    small_runs(folder.path(), faulty, [&](const auto& result) { seen(result); });
+                    small_runs(folder.path(), faulty, together, [&](const auto& result) { seen(result); });
                     INFO("error " << error << ", call " << call << ": " << (faulty.calls().size() >= call ? faulty.calls()[call - 1] : "none"));
                     const auto again = small_run(folder.path(), *real);
                     CHECK(wrong_after(folder.path(), again) == "");
@@ -67,12 +69,13 @@ TEST_CASE("after any system call has failed, once or permanently, before or afte
         }
     }
     CHECK(seen.told > 0);
-    note_figure(fmt::format("each of {} calls at the seam fails: 5 errors, once or for ever, before or after its work", calls), count,
+    note_figure(fmt::format("each of {} calls at the seam fails, {} stored at once: 5 errors, once or for ever, before or after its work", calls,
+                            together), count,
                 "same bytes after the next run");
 }
 
 TEST_CASE("after a fault during the recovery from a fault the next run gives the results of a clean one") {
-    const std::size_t calls = calls_of_clean_runs();
+    const std::size_t calls = calls_of_clean_runs(kTogether);
     const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 3);
     const auto real = real_file_system();
     std::uint64_t count = 0;
@@ -84,9 +87,9 @@ TEST_CASE("after a fault during the recovery from a fault the next run gives the
             const TempFolder folder(TempFolder::Where::Memory);
             FaultyFileSystem faulty(*real);
             begin(faulty, {first, ENOSPC, FaultyFileSystem::kForEver, Fault::Before});
-            small_runs(folder.path(), faulty, [](const auto&) {});
+            small_runs(folder.path(), faulty, kTogether, [](const auto&) {});
             begin(faulty, {second, EIO, times, fault});
-            const auto recovering = small_run(folder.path(), faulty);
+            const auto recovering = small_run(folder.path(), faulty, 0, kTogether);
             reached = faulty.calls().size() >= second;
             if (recovering) CHECK(small_truth().contradicted_by(*recovering) == "");
             INFO("first fault at call " << first << ", second at " << second);

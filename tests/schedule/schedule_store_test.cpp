@@ -52,6 +52,36 @@ TEST_CASE("On a full disk consumers read from memory, and the exit code reports 
     for (const NodeResult& node : result.nodes) CHECK_THAT(node.not_kept, Contains("No space left on device"));
 }
 
+TEST_CASE("An output that cannot be stored costs no other one that is stored with it") {
+    World world;
+    const int jobs = any_jobs();
+    const Dag dag = diamond();
+    const RunResult first = world.run(dag, jobs);
+    for (const NodeResult& node : first.nodes) world.store.erase(*node.key);
+    const Digest refused = *result_of(dag, first, "b").key;
+    world.store.refused = {refused};
+    const RunResult result = world.run(dag, jobs);
+    CHECK(result.exit_code() == ExitCode::Store);
+    for (const NodeResult& node : result.nodes) {
+        CHECK(node.state == NodeState::Ran);
+        CHECK(node.not_kept.empty() == (*node.key != refused));
+        CHECK(world.store.find(*node.key).has_value() == (*node.key != refused));
+    }
+}
+
+TEST_CASE("The serial twin stores several outputs at once, and each is reported when it is stored") {
+    World world;
+    const Dag dag = diamond();
+    const std::size_t together = GENERATE(1, 2, 3, 4, 9);
+    const Plan plan = make_plan(dag, {}, world.machine, world.cache);
+    const RunResult result = run_serially({.dag = dag, .plan = plan, .machine = world.machine, .store = world.store, .cache = world.cache,
+                                           .executor = world.executor, .observer = world.observer, .clock = world.clock, .stop = world.stop},
+                                          together);
+    CHECK(result.count(NodeState::Ran) == 4);
+    CHECK(world.observer.finished == Names{"a ran", "b ran", "c ran", "d ran"});
+    for (const NodeResult& node : result.nodes) CHECK(world.store.find(*node.key).has_value());
+}
+
 TEST_CASE("The output of a stage whose source file changed meanwhile is not used, even if the file was restored") {
     World world;
     const Dag dag = chain();
@@ -77,7 +107,7 @@ TEST_CASE("Different bytes under the same key are reported as nondeterminism, an
     world.executor.scripts["c"] = [](const StageInputs&, StageContext&) { return StageOutput{{{"out", as_group({9})}}, {}}; };
     const RunResult after = world.run(dag, jobs, {.targets = {"c"}, .force = true});
     CHECK(result_of(dag, after, "c").nondeterministic);
-    CHECK(world.store.find(*result_of(dag, before, "c").key) == result_of(dag, before, "c").outputs);
+    CHECK(world.store.find(*result_of(dag, before, "c").key).value().ports == result_of(dag, before, "c").outputs);
     REQUIRE(world.observer.log.size() == 1);
     CHECK_THAT(world.observer.log[0], Contains("c warning: it is not deterministic"));
 }

@@ -29,7 +29,7 @@ TEST_CASE("A result has its inputs and its duration") {
     const NodeResult& b = result_of(dag, result, "b");
     CHECK(b.because == "no result yet");
     CHECK(b.key == key_of(b.recipe));
-    CHECK(b.outputs == world.store.find(*b.key));
+    CHECK(b.outputs == world.store.find(*b.key).value().ports);
     CHECK(b.seconds > 0);
     CHECK(b.started_seconds > 0);
     CHECK(result.seconds > b.started_seconds);

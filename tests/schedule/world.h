@@ -29,8 +29,7 @@ public:
 // A store in memory whose faults are set before the run.
 class FaultyStore final : public Store {
 public:
-    [[nodiscard]] std::optional<PortDigests> find(const Digest& key) override { return kept_.find(key); }
-    [[nodiscard]] std::vector<std::string> warnings(const Digest& key) override { return kept_.warnings(key); }
+    [[nodiscard]] std::optional<StoredOutput> find(const Digest& key) override { return kept_.find(key); }
     [[nodiscard]] std::optional<ArtifactHeader> header(const Digest& key) override { return kept_.header(key); }
     [[nodiscard]] std::optional<StageOutput> load(const Digest& key) override {
         const std::scoped_lock lock(mutex_);
@@ -42,7 +41,7 @@ public:
         return kept_.load(key);
     }
     Published publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) override {
-        if (full) throw FileError(ENOSPC, "write", "objects");
+        if (full || refused.contains(key_of(recipe))) throw FileError(ENOSPC, "write", "objects");
         if (forgets) return Published::New;
         return kept_.publish(recipe, description, outcome);
     }
@@ -51,6 +50,7 @@ public:
     void erase(const Digest& key) { kept_.erase(key); }
 
     std::set<Digest> damaged;
+    std::set<Digest> refused;  // for these the disk is full
     bool full = false;
     bool forgets = false;  // keeps nothing, so that nothing but the schedule holds an outcome
     int loads = 0;

@@ -69,6 +69,9 @@ public:
     void make_folders(const std::filesystem::path& folder) override {
         call("make_folders", folder, [&] { below_.make_folders(folder); });
     }
+    void make_folder(const std::filesystem::path& folder) override {
+        call("make_folder", folder, [&] { below_.make_folder(folder); });
+    }
     void append(const std::filesystem::path& path, std::string_view text, bool sync) override {
         call("append", path, [&] { below_.append(path, text, sync); });
     }

@@ -55,9 +55,23 @@ public:
 
     void write_new(const std::filesystem::path& path, std::uint64_t size, std::span<const Extent> extents) override {
         below_.write_new(path, size, extents);
-        note({.kind = DiskEvent::Kind::Make, .path = name(path)});
-        note({.kind = DiskEvent::Kind::Write, .path = name(path), .bytes = file_text(path)});
+        note_new(path);
         sync(Sync::File, path);
+    }
+    // The syncs come last, as they may where all are written at once.
+    Failures write_all_new(std::span<const NewFile> files) override {
+        Failures failures(files.size());
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            try {
+                below_.write_new(files[i].path, files[i].bytes, files[i].extents);
+                note_new(files[i].path);
+            } catch (...) {
+                failures[i] = std::current_exception();
+            }
+        }
+        for (std::size_t i = 0; i < files.size(); ++i)
+            if (!failures[i]) sync(Sync::File, files[i].path);
+        return failures;
     }
     LinkResult link_new(const std::filesystem::path& from, const std::filesystem::path& to) override {
         const LinkResult result = below_.link_new(from, to);
@@ -86,6 +100,11 @@ public:
             sync(Sync::Folder, made->parent_path());
         }
     }
+    void make_folder(const std::filesystem::path& folder) override {
+        const bool was_there = below_.stamp(folder).has_value();
+        below_.make_folder(folder);
+        if (!was_there) note({.kind = DiskEvent::Kind::Make, .path = name(folder), .inode = Inode::Folder});
+    }
     void append(const std::filesystem::path& path, std::string_view text, bool durable) override {
         const auto before = below_.stamp(path);
         below_.append(path, text, durable);
@@ -104,6 +123,10 @@ public:
 
 private:
     [[nodiscard]] std::string name(const std::filesystem::path& path) const { return path.lexically_relative(root_).string(); }
+    void note_new(const std::filesystem::path& path) {
+        note({.kind = DiskEvent::Kind::Make, .path = name(path)});
+        note({.kind = DiskEvent::Kind::Write, .path = name(path), .bytes = file_text(path)});
+    }
     void note(DiskEvent event) { events_.push_back(std::move(event)); }
     void sync(Sync what, const std::filesystem::path& path) {
         if (forgets_ && forgets_(what, path)) return;

@@ -80,7 +80,8 @@ public:
     [[nodiscard]] CheckpointFiles& checkpoints() { return checkpoints_; }
     [[nodiscard]] SmallExecutor& executor() { return executor_; }
 
-    [[nodiscard]] RunResult run(Observer* observer = nullptr) {
+    // `together`: how many stages are stored at once.
+    [[nodiscard]] RunResult run(Observer* observer = nullptr, std::size_t together = 1) {
         const Dag dag = small_dag();
         const Machine machine{2, "AVX2"};
         TinyCacheView cache(store_, small_files(), &checkpoints_);
@@ -92,7 +93,8 @@ public:
         TickingClock clock;
         const std::atomic<bool> stop{false};
         return run_serially({.dag = dag, .plan = plan, .machine = machine, .store = store_, .cache = cache, .executor = executor_,
-                             .observer = *all, .clock = clock, .stop = stop, .checkpoints = &checkpoints_});
+                             .observer = *all, .clock = clock, .stop = stop, .checkpoints = &checkpoints_},
+                            together);
     }
 
 private:
@@ -111,20 +113,22 @@ private:
 };
 
 // A run as a process does it; nullopt if it ended with an error before the run, which the user sees.
-inline std::optional<RunResult> small_run(const std::filesystem::path& root, FileSystem& files, int stop_after = 0) {
+inline std::optional<RunResult> small_run(const std::filesystem::path& root, FileSystem& files, int stop_after = 0,
+                                          std::size_t together = 1) {
     try {
         SmallProcess process(root, files);
         process.executor().stop_after = stop_after;
-        return process.run();
+        return process.run(nullptr, together);
     } catch (const Error&) {
         return std::nullopt;
     }
 }
 
 // A run that is stopped in its training, then one that resumes and finishes.
-inline void small_runs(const std::filesystem::path& root, FileSystem& files, const std::function<void(const std::optional<RunResult>&)>& see) {
-    see(small_run(root, files, 3));
-    see(small_run(root, files));
+inline void small_runs(const std::filesystem::path& root, FileSystem& files, std::size_t together,
+                       const std::function<void(const std::optional<RunResult>&)>& see) {
+    see(small_run(root, files, 3, together));
+    see(small_run(root, files, 0, together));
 }
 
 // What a clean run from nothing makes.

@@ -27,6 +27,7 @@ public:
     void remove(const std::filesystem::path& path) override { refuse("remove", path); }
     void sync_folder(const std::filesystem::path& folder) override { refuse("sync", folder); }
     void make_folders(const std::filesystem::path& folder) override { refuse("make", folder); }
+    void make_folder(const std::filesystem::path& folder) override { refuse("make", folder); }
     void append(const std::filesystem::path& path, std::string_view, bool) override { refuse("append to", path); }
     void point_link(const std::filesystem::path&, const std::filesystem::path& link) override { refuse("link", link); }
     std::uint64_t free_bytes(const std::filesystem::path&) override { return 0; }

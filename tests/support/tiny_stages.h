@@ -243,7 +243,7 @@ public:
     TinyCacheView(Store& store, const Files& files, CheckpointStore* checkpoints = nullptr, CheckpointStore* final_checkpoints = nullptr)
         : store_(store), files_(files), checkpoints_(checkpoints), final_checkpoints_(final_checkpoints) {}
 
-    [[nodiscard]] std::optional<PortDigests> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] std::optional<StoredOutput> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override {
         const auto found = last_.find(node.name);
         return found == last_.end() ? std::nullopt : std::optional(found->second);

@@ -42,6 +42,34 @@ TEST_CASE("a new file has its extents, zeros between them, and cannot be written
     CHECK(file_text(path).size() == 14);
 }
 
+TEST_CASE("of many files that are written at once each is whole, and one that fails costs no other") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    constexpr std::size_t kFiles = 50, kTaken = 17;
+    const std::vector<Extent> extents{{1, bytes_of("ab")}};
+    std::vector<NewFile> group;
+    for (std::size_t i = 0; i < kFiles; ++i) group.push_back({folder.path() / std::to_string(i), 4, extents});
+    files->write_new(group[kTaken].path, 0, {});
+    const Failures failures = files->write_all_new(group);
+    REQUIRE(failures.size() == kFiles);
+    for (std::size_t i = 0; i < kFiles; ++i) {
+        CHECK((failures[i] == nullptr) == (i != kTaken));
+        CHECK(file_text(group[i].path) == (i == kTaken ? std::string() : std::string("\0ab\0", 4)));
+    }
+    CHECK(error_number([&] { std::rethrow_exception(failures[kTaken]); }) == EEXIST);
+    CHECK(files->write_all_new({}).empty());
+}
+
+TEST_CASE("of many folders that are synced at once, one that fails costs no other") {
+    const TempFolder folder;
+    const auto files = real_file_system();
+    const std::vector<std::filesystem::path> folders{folder.path(), folder.path() / "absent", folder.path()};
+    const Failures failures = files->sync_folders(folders);
+    REQUIRE(failures.size() == 3);
+    CHECK((failures[0] == nullptr && failures[2] == nullptr));
+    CHECK(error_number([&] { std::rethrow_exception(failures[1]); }) == ENOENT);
+}
+
 TEST_CASE("an empty file can be written, read and mapped") {
     const TempFolder folder;
     const auto files = real_file_system();

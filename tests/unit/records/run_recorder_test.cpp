@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/records/run_record.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_folder.h"
 
 using namespace satdl;
@@ -19,8 +20,7 @@ namespace {
 class NamedObjects final : public Store {
 public:
     explicit NamedObjects(std::filesystem::path folder) : folder_(std::move(folder)) {}
-    std::optional<PortDigests> find(const Digest&) override { return std::nullopt; }
-    std::vector<std::string> warnings(const Digest&) override { return {}; }
+    std::optional<StoredOutput> find(const Digest&) override { return std::nullopt; }
     std::optional<ArtifactHeader> header(const Digest&) override { return std::nullopt; }
     std::optional<StageOutput> load(const Digest&) override { return std::nullopt; }
     Published publish(const Recipe&, const StageDescription&, const StageOutput&) override { return Published::New; }
@@ -123,6 +123,22 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     const std::string log = file_text(scene.folder.path() / "store/runs/r1/log.txt");
     CHECK(log.find("note \\x1b[1m") != std::string::npos);
     CHECK(log.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("The events of stages that were stored together are one write to the record") {
+    Scene scene;
+    test::FaultyFileSystem files(*scene.files);
+    const auto record = run_record({scene.folder.path() / "store", scene.folder.path() / "results"}, {"r1", "1"}, files, scene.index,
+                                   scene.objects, scene.warnings);
+    record->run_started(scene.dag, scene.plan);
+    for (const PlannedNode& planned : scene.plan.nodes) record->stage_started(scene.dag, planned);
+    files.heal();  // forgets the calls so far
+    record->stages_finished(scene.dag, {Scene::result(0, NodeState::Ran, "k0"), Scene::result(1, NodeState::Ran, "k1")});
+    CHECK(files.calls() == std::vector<std::string>{"append events.jsonl"});
+    const auto events = scene.events("r1");
+    REQUIRE(events.size() >= 2);
+    CHECK(events[events.size() - 2]["key"] == sha256("k0").hex());
+    CHECK(events.back()["key"] == sha256("k1").hex());
 }
 
 TEST_CASE("History and links follow what ran and what was reused, and names stay in their folder") {

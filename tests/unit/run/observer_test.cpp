@@ -30,6 +30,7 @@ struct Noting final : Observer {
     }
     void stage_log(const Dag&, NodeId, LogLevel, const std::string& message) override { note("log " + message); }
     void stage_finished(const Dag&, const NodeResult& result) override { note("finished " + std::string(name_of(result.state))); }
+    void stages_finished(const Dag&, const std::vector<NodeResult>& results) override { note("together " + std::to_string(results.size())); }
     void run_finished(const Dag&, const RunResult& result) override { note("run finished " + std::to_string(result.nodes.size())); }
     void warning(const std::string& text) override { note("warning " + text); }
     void sweep_started(const Sweep&, const Workload& workload) override { note("sweep of " + std::to_string(workload.points)); }
@@ -49,6 +50,7 @@ void call_everything(Observer& observer) {
     NodeResult ran;
     ran.state = NodeState::Ran;
     observer.stage_finished(dag, ran);
+    observer.stages_finished(dag, {NodeResult{}, ran});
     observer.run_finished(dag, RunResult{});
     observer.warning("disk");
     Workload workload;
@@ -59,8 +61,8 @@ void call_everything(Observer& observer) {
     observer.sweep_finished(Sweep{}, summary, RunResult{});
 }
 
-const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "run finished 0",
-                                          "warning disk", "sweep of 2", "sweep finished loss"};
+const std::vector<std::string> kEverything{"run started", "started 3", "progress 3 5", "log hello", "finished ran", "together 2",
+                                          "run finished 0", "warning disk", "sweep of 2", "sweep finished loss"};
 
 }  // namespace
 

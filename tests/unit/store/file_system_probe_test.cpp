@@ -42,6 +42,7 @@ public:
         real_->sync_folder(folder);
     }
     void make_folders(const std::filesystem::path& folder) override { std::filesystem::create_directories(folder); }
+    void make_folder(const std::filesystem::path& folder) override { std::filesystem::create_directory(folder); }
     void append(const std::filesystem::path& path, std::string_view text, bool sync) override { real_->append(path, text, sync); }
     void point_link(const std::filesystem::path& target, const std::filesystem::path& link) override { real_->point_link(target, link); }
     std::uint64_t free_bytes(const std::filesystem::path& folder) override { return real_->free_bytes(folder); }

@@ -39,6 +39,16 @@ struct Process {
         return store.publish(sample_recipe(number), sample_description(), sample_outcome(first));
     }
 
+    std::vector<PublishResult> publish_together(const std::vector<int>& numbers) {
+        const StageOutput outcome = sample_outcome();
+        const StageDescription description = sample_description();
+        std::vector<Recipe> recipes;
+        std::vector<NewArtifact> artifacts;
+        for (const int number : numbers) recipes.push_back(sample_recipe(number));
+        for (const Recipe& recipe : recipes) artifacts.push_back({recipe, description, outcome});
+        return store.publish_all(artifacts);
+    }
+
     std::unique_ptr<FileSystem> files = real_file_system();
     Index index;
     FaultyFileSystem faulty;
@@ -68,7 +78,7 @@ TEST_CASE("a published artifact can be found, described and loaded, by the next 
         CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
     }
     Process open(store_folder);
-    CHECK(open.store.find(sample_key(1)) == port_digests(sample_outcome()));
+    CHECK(open.store.find(sample_key(1)).value().ports == port_digests(sample_outcome()));
     CHECK(open.store.header(sample_key(1))->recipe == sample_recipe(1));
     CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
     CHECK(open.store.keys() == std::vector{sample_key(1)});
@@ -83,19 +93,17 @@ TEST_CASE("what a stage warned of is told by the store, also when its index was 
     warned.warnings = {"class 3 is missing"};
     {
         Process open(folder.path());
-        CHECK(open.store.warnings(sample_key(1)).empty());
         CHECK(open.store.publish(sample_recipe(1), sample_description(), warned) == Published::New);
         open.publish(2);
-        CHECK(open.store.warnings(sample_key(1)) == warned.warnings);
+        CHECK(open.store.find(sample_key(1)).value().warnings == warned.warnings);
     }
     std::filesystem::remove(folder.path() / "index.sqlite");
     Process open(folder.path());
-    CHECK(open.store.warnings(sample_key(1)) == warned.warnings);
-    CHECK(open.store.warnings(sample_key(2)).empty());
+    CHECK(open.store.find(sample_key(1)).value().warnings == warned.warnings);
+    CHECK(open.store.find(sample_key(2)).value().warnings.empty());
     MemoryStore memory;
     CHECK(memory.publish(sample_recipe(1), sample_description(), warned) == Published::New);
-    CHECK(memory.warnings(sample_key(1)) == warned.warnings);
-    CHECK(memory.warnings(sample_key(2)).empty());
+    CHECK(memory.find(sample_key(1)).value().warnings == warned.warnings);
 }
 
 TEST_CASE("reading a store that does not exist creates no file") {
@@ -137,6 +145,76 @@ TEST_CASE("an object is published in the order that makes it durable before it i
     if (two == sample_key(1).hex().substr(0, 2)) return;
     CHECK(order == std::vector<std::string>{"sync_folder", "sync_folder", "write_new", "link_new", "remove", "sync_folder"});
     CHECK(open.faulty.calls().back() == "sync_folder " + two);
+}
+
+TEST_CASE("artifacts that are published together are all durable before any has its name, and named before any is indexed") {
+    const TempFolder folder;
+    Process open(folder.path());
+    for (const PublishResult& result : open.publish_together({1, 2, 3})) CHECK(std::get<Published>(result) == Published::New);
+    std::vector<std::string> order;
+    for (const std::string& call : open.faulty.calls()) {
+        const std::string name = call.substr(0, call.find(' '));
+        if (name == "write_new" || name == "link_new") order.push_back(name);
+    }
+    CHECK(order == std::vector<std::string>{"write_new", "write_new", "write_new", "link_new", "link_new", "link_new"});
+    CHECK(open.faulty.calls().back().starts_with("sync_folder "));
+    for (const int number : {1, 2, 3}) CHECK(Process(folder.path()).store.find(sample_key(number)).has_value());
+}
+
+TEST_CASE("of artifacts that are published together, one that cannot be written, named or read costs no other") {
+    struct Fails {
+        const char* call;
+        std::size_t kept;  // of three, if the call fails once
+    };
+    const auto [call, kept] = GENERATE(values<Fails>({{"write_new", 2}, {"link_new", 2}, {"sync_folder ", 2}, {"identity", 2}}));
+    const auto fault = GENERATE(Fault::Before, Fault::After);
+    INFO(call);
+    const TempFolder folder;
+    Process open(folder.path());
+    for (const int number : {11, 12, 13}) open.publish(number);  // the store's folders are there
+    open.faulty.heal();
+    std::size_t place = 0;
+    {
+        const TempFolder trial;
+        Process counting(trial.path());
+        for (const int number : {11, 12, 13}) counting.publish(number);
+        counting.faulty.heal();
+        (void)counting.publish_together({1, 2, 3});
+        const std::vector<std::string> calls = counting.faulty.calls();
+        const auto last = std::find_if(calls.rbegin(), calls.rend(), [&](const std::string& one) { return one.starts_with(call); });
+        REQUIRE(last != calls.rend());
+        place = static_cast<std::size_t>(calls.rend() - last);
+    }
+    open.faulty.fail(place, EIO, 1, fault);
+    std::size_t there = 0;
+    const std::vector<PublishResult> results = open.publish_together({1, 2, 3});
+    open.faulty.heal();
+    for (std::size_t i = 0; i < 3; ++i) {
+        const int number = static_cast<int>(i) + 1;
+        Process other(folder.path());
+        if (std::holds_alternative<Published>(results[i])) {
+            ++there;
+            REQUIRE(other.store.load(sample_key(number)).has_value());
+            CHECK(test::equal(*other.store.load(sample_key(number)), sample_outcome()));
+        }
+        CHECK(open.publish(number) != Published::Different);
+    }
+    CHECK(there == kept);
+    if (fault == Fault::Before) CHECK(names_in(folder.path() / "tmp").empty());
+}
+
+TEST_CASE("two artifacts of one key that are published together: the second learns whether it is the same") {
+    const TempFolder folder;
+    Process open(folder.path());
+    const StageOutput one = sample_outcome(), other = sample_outcome(9.0F);
+    const Recipe recipe = sample_recipe(1);
+    const StageDescription description = sample_description();
+    const std::vector<NewArtifact> twins{{recipe, description, one}, {recipe, description, one}, {recipe, description, other}};
+    const std::vector<PublishResult> results = open.store.publish_all(twins);
+    CHECK(std::get<Published>(results[0]) == Published::New);
+    CHECK(std::get<Published>(results[1]) == Published::Same);
+    CHECK(std::get<Published>(results[2]) == Published::Different);
+    CHECK(test::equal(*open.store.load(sample_key(1)), one));
 }
 
 TEST_CASE("the second writer learns whether the bytes are the same, and the first artifact is kept") {
@@ -217,7 +295,7 @@ TEST_CASE("whichever call of publishing fails, the object is absent or whole, an
         }
         CHECK(open.publish(1) != Published::Different);
         CHECK(test::equal(*open.store.load(sample_key(1)), sample_outcome()));
-        CHECK(open.store.find(sample_key(1)) == port_digests(sample_outcome()));
+        CHECK(open.store.find(sample_key(1)).value().ports == port_digests(sample_outcome()));
     }
     CHECK(n > 8);
 }
@@ -332,8 +410,8 @@ TEST_CASE("the index may be deleted, damaged or behind: the objects decide") {
         CHECK(open.publish(1) == Published::New);
     }
     Process open(folder.path());
-    CHECK(open.store.find(sample_key(1)) == port_digests(sample_outcome()));
-    CHECK(open.store.find(sample_key(2)) == port_digests(sample_outcome()));
+    CHECK(open.store.find(sample_key(1)).value().ports == port_digests(sample_outcome()));
+    CHECK(open.store.find(sample_key(2)).value().ports == port_digests(sample_outcome()));
 }
 
 TEST_CASE("a new index is filled from the objects, the damaged ones left out") {
@@ -415,7 +493,7 @@ TEST_CASE("the store in memory keeps the same promises") {
     CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome()) == Published::New);
     CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome()) == Published::Same);
     CHECK(store.publish(sample_recipe(1), sample_description(), sample_outcome(9.0F)) == Published::Different);
-    CHECK(store.find(sample_key(1)) == port_digests(sample_outcome()));
+    CHECK(store.find(sample_key(1)).value().ports == port_digests(sample_outcome()));
     CHECK(store.header(sample_key(1))->key == sample_key(1));
     CHECK(store.header(sample_key(1))->metrics.at("metrics").at("accuracy") == 0.1);
     CHECK(test::equal(*store.load(sample_key(1)), sample_outcome()));
