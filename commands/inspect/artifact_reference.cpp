@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kShortestKey = 6;
 
-Error leads_nowhere(const fs::path& link) {
+Error artifact_is_gone(const fs::path& link) {
     return Error(ExitCode::Usage, fmt::format("'{}' leads nowhere: its artifact is gone from the store", printable(link.string())),
                  "a run of the DAG makes it again");
 }
@@ -32,7 +32,7 @@ ArtifactRef split(const std::string& what) {
 
 ArtifactRef ArtifactReferences::find(const std::string& what) {
     const bool is_file = fs::is_regular_file(what);
-    if (!is_file && is_artifact_link(what)) throw leads_nowhere(what);
+    if (!is_file && is_artifact_link(what)) throw artifact_is_gone(what);
     if (is_file) return {"", what, "", true};
     if (auto found = by_key(what)) return *found;
     if (auto found = by_run(what)) return *found;
@@ -83,7 +83,7 @@ ArtifactRef ArtifactReferences::by_stage(const std::string& what) {
                                                  printable(found.path.string()), printable(found.stage)),
                     "move it away and run the DAG, or show the file by its path");
     if (open_.files().stamp(found.path)) return found;
-    if (is_named) throw leads_nowhere(found.path);
+    if (is_named) throw artifact_is_gone(found.path);
     throw Error(ExitCode::Usage,
                 fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()), printable(found.stage)),
                 did_you_mean(found.stage, results_->names()));

@@ -28,9 +28,9 @@ class CauseFinder {
 public:
     explicit CauseFinder(Store& store) : store_(store) {
         for (const Digest& key : store.keys()) {
-            const auto ports = store.find(key);
-            if (!ports) continue;
-            for (const auto& [port, content] : *ports) makers_[content].push_back(key);
+            const auto output = store.find(key);
+            if (!output) continue;
+            for (const auto& [port, content] : output->ports) makers_[content].push_back(key);
         }
     }
 
@@ -119,9 +119,9 @@ std::vector<DiffCause> causes_of(const Recipe& first, const Recipe& second, Open
 
 std::optional<std::pair<Digest, std::string>> artifact_with(const Digest& content, Store& store) {
     for (const Digest& key : store.keys()) {
-        const auto ports = store.find(key);
-        if (!ports) continue;
-        for (const auto& [port, digest] : *ports)
+        const auto output = store.find(key);
+        if (!output) continue;
+        for (const auto& [port, digest] : output->ports)
             if (digest == content) return std::pair(key, port);
     }
     return std::nullopt;

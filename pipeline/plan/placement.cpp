@@ -22,6 +22,17 @@ bool is_auto(const Node& node, ParamType type) {
     return param != nullptr && node.params.text(param->name) == "auto";
 }
 
+// Of a stage that trains a network of dense layers alone, from scratch.
+bool trains_dense_chain(const Node& node, const Machine& machine) {
+    const ParamDescription* param = node.stage->description.param(ParamType::Network);
+    if (param == nullptr || !node.params.given(param->name) || resolve_precision(node, machine) != Precision::Fp32) return false;
+    const auto reads_model = [](const PortDescription& port) { return port.kind == PortKind::Model; };
+    if (std::ranges::any_of(node.stage->description.inputs, reads_model)) return false;
+    return std::ranges::all_of(node.params.network(param->name).layers, [](const Layer& layer) {
+        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) || std::holds_alternative<Dense>(layer.spec);
+    });
+}
+
 // Too small for several threads: they would cost more than they bring.
 bool is_small(const Dag& dag, NodeId id, const Machine& machine) {
     constexpr std::int64_t kBatch = 128;
@@ -59,17 +70,6 @@ std::optional<Notice> precision_notice(const Node& node, const Machine& machine)
     if (has_bf16) return Notice{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
     return Notice{LogLevel::Warning, fmt::format("computes in bf16, {}slower than fp32 here: {}; {}: auto would use fp32",
                                                gpu != nullptr ? "" : "15-25 times ", here, param->name)};
-}
-
-// Of a stage that trains a network of dense layers alone, from scratch.
-bool trains_dense_chain(const Node& node, const Machine& machine) {
-    const ParamDescription* param = node.stage->description.param(ParamType::Network);
-    if (param == nullptr || !node.params.given(param->name) || resolve_precision(node, machine) != Precision::Fp32) return false;
-    const auto reads_model = [](const PortDescription& port) { return port.kind == PortKind::Model; };
-    if (std::ranges::any_of(node.stage->description.inputs, reads_model)) return false;
-    return std::ranges::all_of(node.params.network(param->name).layers, [](const Layer& layer) {
-        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) || std::holds_alternative<Dense>(layer.spec);
-    });
 }
 
 }  // namespace

@@ -90,15 +90,6 @@ def bench_noop(scratch):
         report(f"no-op of {count:,} nodes", ours, baseline, f"ninja, {count:,} rules")
 
 
-<<<<<<< HEAD
-COMMANDS = 100
-
-
-def command_stages(folder):
-    """As many programs that copy a byte: for satdl, for make and for DVC."""
-    copies = range(COMMANDS)
-    (folder / "seed").write_text("x")
-=======
 def bench_first(scratch):
     """1,000 trivial stages from nothing, each time in a folder of its own: satdl makes durable what each gives; ninja does not."""
     folder, rules = scratch / "first", scratch / "first_ninja"
@@ -118,13 +109,13 @@ def bench_first(scratch):
     report("first run of 1,000 nodes", ours, baseline, "ninja, 1,000 rules", unit="s", scale=1)
 
 
-def bench_command(scratch):
-    """100 programs that copy a byte, from nothing each time: satdl keeps, hashes and syncs what each writes; make does not."""
-    count, folder, rules = 100, scratch / "commands", scratch / "make"
-    for one in (folder, rules):
-        one.mkdir()
-        (one / "seed").write_text("x")
->>>>>>> wip-store
+COMMANDS = 100
+
+
+def command_stages(folder):
+    """As many programs that copy a byte: for satdl, for make and for DVC."""
+    copies = range(COMMANDS)
+    (folder / "seed").write_text("x")
     stages = [f"  s{i}: {{kind: command, run: [cp, '{{files.seed}}', '{{out.copy}}'], files: {{seed: seed}}, with: {{i: {i}}}, out: {{copy: file}}}}"
               for i in copies]
     (folder / "dag.yaml").write_text("\n".join(["stages:", *stages]) + "\n")
@@ -293,13 +284,9 @@ def bench_checkpoints(scratch):
     report("a checkpoint of M1", ours, baseline, "what lies between two", unit="s", scale=1)
 
 
-<<<<<<< HEAD
-BENCHES = {"noop": bench_noop, "command": bench_command, "dvc": bench_dvc, "engine": bench_engine, "tensor": bench_tensor, "data": bench_data,
-           "training": bench_training, "dense": bench_dense, "precision": bench_precision, "checkpoints": bench_checkpoints}
-=======
-BENCHES = {"noop": bench_noop, "first": bench_first, "command": bench_command, "engine": bench_engine, "tensor": bench_tensor,
-           "training": bench_training, "precision": bench_precision, "checkpoints": bench_checkpoints}
->>>>>>> wip-store
+BENCHES = {"noop": bench_noop, "first": bench_first, "command": bench_command, "dvc": bench_dvc, "engine": bench_engine,
+           "tensor": bench_tensor, "data": bench_data, "training": bench_training, "dense": bench_dense, "precision": bench_precision,
+           "checkpoints": bench_checkpoints}
 
 
 def main():
