@@ -2,7 +2,7 @@
 // 3x3) (Winograd 1980; Lavin and Gray 2016: "Fast Algorithms for Convolutional Neural Networks"). docs/speed.md explains and
 // measures it.
 //
-// Forward and the data's gradient are exact to about 1e-5 of the largest entry, the weights' gradient to 5e-6. The bits depend
+// Forward and the data's gradient are exact to about 2e-5 of the largest entry, the weights' gradient to 5e-6. The bits depend
 // neither on the number of workers nor on the level of vector instructions; of forward and the data's gradient a sample's depend
 // on that sample alone.
 #pragma once
