@@ -1,4 +1,5 @@
-// Which of the kernels' instructions this CPU has. Kernels are compiled for them by function, so that the program runs on any x86-64.
+// Which of the kernels' instructions this CPU has. Kernels are compiled for them by function, so that the program runs on
+// any x86-64.
 #pragma once
 
 namespace satdl::stages::kernels {
