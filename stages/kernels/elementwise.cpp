@@ -215,47 +215,6 @@ SATDL_AVX2 void add(std::int64_t count, const float* __restrict more, float* __r
     for (std::int64_t i = 0; i < count; ++i) sum[i] += more[i];
 }
 
-SATDL_AVX2 void softmax(std::int64_t count, float* row) {
-    const float total = exponentials(count, greatest_of(count, row), row);
-    for (std::int64_t i = 0; i < count; ++i) row[i] /= total;
-}
-
-SATDL_AVX2 void softmax_gradient(std::int64_t count, const float* __restrict y, float* __restrict gradient) {
-    double mean = 0;
-    for (std::int64_t i = 0; i < count; ++i) mean += static_cast<double>(y[i]) * static_cast<double>(gradient[i]);
-    const auto subtracted = static_cast<float>(mean);
-    for (std::int64_t i = 0; i < count; ++i) gradient[i] = y[i] * (gradient[i] - subtracted);
-}
-
-SATDL_AVX2 void log_softmax(std::int64_t count, float* row) {
-    const float top = greatest_of(count, row);
-    Sum sum;
-    float some[kBlock];
-    for (std::int64_t first = 0; first < count; first += kBlock) {
-        const std::int64_t more = count - first < kBlock ? count - first : kBlock;
-        for (std::int64_t i = 0; i < more; ++i) some[i] = exp_of(row[first + i] - top);
-        add_to(sum, more, some);
-    }
-    const float log_total = log_of(static_cast<float>(sum.total()));
-    for (std::int64_t i = 0; i < count; ++i) row[i] = (row[i] - top) - log_total;
-}
-
-SATDL_AVX2 double sum(std::int64_t count, const float* values) {
-    Sum sum;
-    add_to(sum, count, values);
-    return sum.total();
-}
-
-SATDL_AVX2 double sum_of_squares(std::int64_t count, const float* values) {
-    Sum sum;
-    std::int64_t i = 0;
-    const auto square = [](float value) { return static_cast<double>(value) * static_cast<double>(value); };
-    for (; i + kLanes <= count; i += kLanes)
-        for (int lane = 0; lane < kLanes; ++lane) sum.lanes[lane] += square(values[i + lane]);
-    for (int lane = 0; i < count; ++i, ++lane) sum.lanes[lane] += square(values[i]);
-    return sum.total();
-}
-
 SATDL_AVX2 double squared_error(const Unit& unit, std::int64_t count, const float* target, float scale, float* z) {
     const float twice = 2 * scale, slope = unit.slope;
     switch (unit.kind) {

@@ -1,4 +1,4 @@
-// Functions of single numbers, their derivatives, losses, and sums, on the calling thread.
+// Functions of single numbers, their derivatives, and losses, on the calling thread.
 //
 // Each number goes through the same correctly rounded operations (+, *, /, fused multiply-add) wherever it stands: no scalar
 // function for what a vector leaves over, as LibTorch has. So results depend neither on how an array is cut into pieces nor
@@ -27,13 +27,6 @@ void activate(const Unit& unit, std::int64_t count, float* x);  // x = f(x)
 // gradient *= f'(x), given y = f(x)
 void times_derivative(const Unit& unit, std::int64_t count, const float* y, float* gradient);
 void add(std::int64_t count, const float* more, float* sum);  // sum += more
-void softmax(std::int64_t count, float* row);
-// gradient of softmax's input, from y = softmax(x) and the gradient of y, in place
-void softmax_gradient(std::int64_t count, const float* y, float* gradient);
-void log_softmax(std::int64_t count, float* row);
-
-[[nodiscard]] double sum(std::int64_t count, const float* values);
-[[nodiscard]] double sum_of_squares(std::int64_t count, const float* values);
 
 // Losses of one sample, or of a piece of one. Each gives the sum of its outputs' losses, and turns z, the outputs before
 // their activation, into the gradient of `scale` times that sum.

@@ -296,28 +296,9 @@ TEST_CASE("activations and their derivatives are those of float64, wherever a nu
     }
 }
 
-TEST_CASE("softmax, log_softmax and their like are those of float64") {
-    if (instructions() == Instructions::None) return;
-    for (const std::int64_t count : {1, 2, 7, 8, 10, 33, 1500}) {
+TEST_CASE("the greatest of several equal numbers is the first") {
+    for (const std::int64_t count : {1, 2, 7, 33, 1500}) {
         const std::vector<float> x = numbers(count, 4, 30);
-        std::vector<float> probabilities = x, logs = x;
-        softmax(count, probabilities.data());
-        log_softmax(count, logs.data());
-        double total = 0;
-        for (const float value : x) total += std::exp(static_cast<double>(value));
-        for (std::int64_t i = 0; i < count; ++i) {
-            CHECK(probabilities[i] == Approx(std::exp(static_cast<double>(x[i])) / total).epsilon(1e-6).margin(1e-12));
-            CHECK(logs[i] == Approx(static_cast<double>(x[i]) - std::log(total)).epsilon(1e-6).margin(1e-6));
-        }
-        std::vector<float> d = numbers(count, 5);
-        double mean = 0;
-        for (std::int64_t i = 0; i < count; ++i) mean += static_cast<double>(probabilities[i]) * static_cast<double>(d[i]);
-        const std::vector<float> before = d;
-        softmax_gradient(count, probabilities.data(), d.data());
-        for (std::int64_t i = 0; i < count; ++i)
-            CHECK(d[i] == Approx(static_cast<double>(probabilities[i]) * (static_cast<double>(before[i]) - mean))
-                              .epsilon(1e-5)
-                              .margin(2e-7));
         CHECK(greatest(count, x.data()) == std::max_element(x.begin(), x.end()) - x.begin());
     }
     const std::vector<float> tie{1, 3, 3};
