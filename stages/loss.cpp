@@ -10,7 +10,7 @@
 
 #include "pipeline/network/loss_rules.h"
 #include "stages/kernels/elementwise.h"
-#include "stages/kernels/instructions.h"
+#include "stages/kernels/cpu_level.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -128,7 +128,8 @@ at::Tensor Objective::losses(const at::Tensor& logits, const at::Tensor& target,
 
 // Whether measured_loss() has it.
 bool Objective::is_measurable(const at::Tensor& logits) const {
-    if (kernels::instructions() == kernels::Instructions::None || !logits.is_cpu() || logits.scalar_type() != at::kFloat || activated_) return false;
+    if (kernels::cpu_level() == kernels::CpuLevel::Baseline || activated_) return false;
+    if (!logits.is_cpu() || logits.scalar_type() != at::kFloat) return false;
     switch (loss_) {
         case LossKind::Mse: return kernels::is_elementwise(last_.kind);
         case LossKind::CrossEntropy: return last_.kind != Activation::Sigmoid && logits.dim() == 2;
@@ -143,6 +144,7 @@ double Objective::measured_loss(const at::Tensor& logits, const at::Tensor& targ
     const at::Tensor wanted = loss_ == LossKind::CrossEntropy ? target : yes_and_no(values, target).contiguous();
     const std::int64_t samples = values.size(0), outputs = values.numel() / samples;
     std::vector<double> losses(static_cast<std::size_t>(samples));
+    const float* targets = loss_ == LossKind::CrossEntropy ? nullptr : wanted.data_ptr<float>();
     const kernels::Unit unit{last_.kind, static_cast<float>(last_.negative_slope)};
     at::parallel_for(0, samples, std::max<std::int64_t>(1, (1 << 13) / outputs), [&](std::int64_t first, std::int64_t last) {
         std::vector<float> z(static_cast<std::size_t>(outputs));
@@ -150,8 +152,8 @@ double Objective::measured_loss(const at::Tensor& logits, const at::Tensor& targ
             std::copy_n(values.data_ptr<float>() + i * outputs, outputs, z.data());
             double& loss = losses[static_cast<std::size_t>(i)];
             if (loss_ == LossKind::CrossEntropy) loss = kernels::cross_entropy(outputs, wanted.data_ptr<std::int64_t>()[i], 1, z.data());
-            else if (loss_ == LossKind::Mse) loss = kernels::squared_error(unit, outputs, wanted.data_ptr<float>() + i * outputs, 1, z.data());
-            else loss = kernels::binary_cross_entropy(outputs, wanted.data_ptr<float>() + i * outputs, 1, z.data());
+            else if (loss_ == LossKind::Mse) loss = kernels::squared_error(unit, outputs, targets + i * outputs, 1, z.data());
+            else loss = kernels::binary_cross_entropy(outputs, targets + i * outputs, 1, z.data());
         }
     });
     const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);

@@ -46,7 +46,8 @@ public:
 
     // The targets as the other functions take them: class numbers as int64, anything else as float32.
     [[nodiscard]] at::Tensor prepare(const at::Tensor& target) const;
-    // Mean over the batch: a differentiable scalar. Where nothing is differentiated, on a CPU its bytes do not depend on the number of threads.
+    // Mean over the batch: a differentiable scalar. Where nothing is differentiated, its bytes do not depend on the number of threads (on
+    // the CPU).
     [[nodiscard]] at::Tensor loss(const at::Tensor& logits, const at::Tensor& target) const;
     // The same with each sample's loss times its class's weight, as Keras' class_weight: the sum is still divided by the
     // number of samples. `weights`: float32 [classes]. Precondition: the targets are class numbers.

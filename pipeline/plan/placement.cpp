@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <variant>
 
 
 namespace satdl {
@@ -29,7 +30,8 @@ bool trains_dense_chain(const Node& node, const Machine& machine) {
     const auto reads_model = [](const PortDescription& port) { return port.kind == PortKind::Model; };
     if (std::ranges::any_of(node.stage->description.inputs, reads_model)) return false;
     return std::ranges::all_of(node.params.network(param->name).layers, [](const Layer& layer) {
-        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) || std::holds_alternative<Dense>(layer.spec);
+        return std::holds_alternative<Flatten>(layer.spec) || std::holds_alternative<Unflatten>(layer.spec) ||
+               std::holds_alternative<Dense>(layer.spec);
     });
 }
 

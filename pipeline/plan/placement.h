@@ -33,8 +33,8 @@ namespace satdl {
 inline constexpr std::int64_t kParallelCost = 50'000'000;
 inline constexpr std::uint64_t kParallelBytes = 4 << 20;
 // The same for a stage in fp32 whose network, given as a parameter, has dense layers alone: those are trained without autograd
-// (stages/kernels/dense_chain.h), and on two threads the step of a network of 7 million took 0.77 of its time on one. With autograd it took 2.2
-// times as long.
+// (stages/kernels/dense_chain.h), and on two threads the step of a network of 7 million took 0.77 of its time on one. By autograd it took
+// 2.2 times as long.
 inline constexpr std::int64_t kParallelDenseCost = 5'000'000;
 [[nodiscard]] int resolve_threads(const Dag& dag, NodeId id, const Machine& machine);
 

@@ -1,5 +1,5 @@
-// Numbers below 1.2e-38 count as zero while it lives, on this thread: the moments of weights that are no longer trained, those of a ReLU that
-// never fires for one, fade into them for ever, and each of them costs a hundred ordinary operations.
+// Numbers below 1.2e-38 count as zero while it lives, on this thread: the moments of weights that are no longer trained,
+// those of a ReLU that never fires for one, fade into them for ever, and each of them costs a hundred ordinary operations.
 #pragma once
 
 #if defined(__x86_64__)

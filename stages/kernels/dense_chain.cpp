@@ -11,13 +11,18 @@ namespace {
 
 // Sizes of jobs: large enough that claiming one is nothing, small enough that nobody waits long for the last one.
 constexpr std::int64_t kGathered = 1 << 14, kLosses = 1 << 11, kGradients = 1 << 15;  // numbers
-constexpr std::int64_t kSmall = 1 << 17;                                             // weights of a network that every core's own cache holds
-constexpr std::int64_t kFewestRows = 12;                                             // of a product
+constexpr std::int64_t kSmall = 1 << 17;  // weights of a network that every core's own cache holds
+constexpr std::int64_t kFewestRows = 12;  // of a product
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+    return (a + b - 1) / b;
+}
 
-// Whole panels can be read; and as an odd number of cache lines, so that the rows of a column do not fall into the same few sets of a cache.
-std::int64_t stride_of(std::int64_t columns) { return ceil_div(columns, kPanel) * kPanel + 16; }
+// Whole panels can be read; and as an odd number of cache lines, so that the rows of a column do not fall into the same few
+// sets of a cache.
+std::int64_t stride_of(std::int64_t columns) {
+    return ceil_div(columns, kPanel) * kPanel + 16;
+}
 
 std::int64_t rows_of_gradients(const DenseLayer& layer, int threads) {
     const std::int64_t by_cache = kGradients / layer.inputs, by_threads = ceil_div(layer.outputs, 2 * threads);
@@ -35,13 +40,15 @@ DenseChain::DenseChain(std::vector<DenseLayer> layers, ChainLoss loss, std::int6
     std::int64_t scratch = outputs();  // a target
     for (const DenseLayer& layer : layers_) {
         values_.push_back(rows(layer.outputs));
-        scratch = std::max({scratch, kPanel * std::max(layer.inputs, layer.outputs), rows_of_gradients(layer, threads) * layer.inputs});
+        scratch = std::max(
+            {scratch, kPanel * std::max(layer.inputs, layer.outputs), rows_of_gradients(layer, threads) * layer.inputs});
     }
     std::int64_t count = 0;
     for (const DenseLayer& layer : layers_) count += layer.inputs * layer.outputs;
     small_ = count <= kSmall;
     while (!layers_[first_trained_].trained) ++first_trained_;
-    for (std::size_t l = 0; l + 1 < layers_.size(); ++l) gradients_.push_back(l < first_trained_ ? Rows{} : rows(layers_[l].outputs));
+    for (std::size_t l = 0; l + 1 < layers_.size(); ++l)
+        gradients_.push_back(l < first_trained_ ? Rows{} : rows(layers_[l].outputs));
     for (int thread = 0; thread < threads; ++thread) scratch_.push_back(aligned_floats(scratch));
 }
 
@@ -54,15 +61,16 @@ void DenseChain::gather(const ChainData& data, std::span<const std::int64_t> cho
 }
 
 // The outputs of a layer from `column` on, a panel of them, of the samples [first, last).
-void DenseChain::forward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last, int thread) {
+void DenseChain::forward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first,
+                         std::int64_t last, int thread) {
     const DenseLayer& of = layers_[layer];
     const Rows &from = values_[layer], &to = values_[layer + 1];
     const std::int64_t columns = std::min(kPanel, of.outputs - column);
     float* panel = scratch_[static_cast<std::size_t>(thread)].get();
     pack(of.inputs, columns, {weights.kernel + column * of.inputs, 1, of.inputs}, panel);
     const float* next = weights.kernel + (column + kPanel) * of.inputs;
-    multiply(last - first, columns, of.inputs, {from.at(first), from.stride, 1}, panel, kPanel, to.at(first, column), to.stride,
-             ahead(next, kPanel * of.inputs, last - first, of.inputs));
+    multiply(last - first, columns, of.inputs, {from.at(first), from.stride, 1}, panel, kPanel, to.at(first, column),
+             to.stride, ahead(next, kPanel * of.inputs, last - first, of.inputs));
     for (std::int64_t i = first; i < last; ++i) {
         if (weights.bias != nullptr) add(columns, weights.bias + column, to.at(i, column));
         if (layer + 1 < layers_.size()) activate(of.unit, columns, to.at(i, column));
@@ -86,8 +94,10 @@ void DenseChain::loss_of(const ChainData& data, std::span<const std::int64_t> ch
     if (data.labels != nullptr) {
         float* one_hot = scratch_[static_cast<std::size_t>(thread)].get();
         std::fill_n(one_hot, outputs(), 0.0f);
-        if (outputs() == 1) one_hot[0] = static_cast<float>(label);
-        else one_hot[label] = 1;
+        if (outputs() == 1)
+            one_hot[0] = static_cast<float>(label);
+        else
+            one_hot[label] = 1;
         target = one_hot;
     }
     const auto scale = static_cast<float>(weight / (batch * static_cast<double>(outputs())));
@@ -99,21 +109,24 @@ void DenseChain::loss_of(const ChainData& data, std::span<const std::int64_t> ch
     }
 }
 
-// The gradient by the inputs of a layer before their activation: a panel of them from `column` on, of the samples [first, last).
-void DenseChain::backward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last, int thread) {
+// The gradient by the inputs of a layer before their activation: a panel of them from `column` on, of the samples [first,
+// last).
+void DenseChain::backward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first,
+                          std::int64_t last, int thread) {
     const DenseLayer& of = layers_[layer];
     const Rows &from = layer + 1 < layers_.size() ? gradients_[layer] : values_.back(), &to = gradients_[layer - 1];
     const std::int64_t columns = std::min(kPanel, of.inputs - column);
     float* panel = scratch_[static_cast<std::size_t>(thread)].get();
     pack(of.outputs, columns, {weights.kernel + column, of.inputs, 1}, panel);
-    multiply(last - first, columns, of.outputs, {from.at(first), from.stride, 1}, panel, kPanel, to.at(first, column), to.stride);
+    multiply(last - first, columns, of.outputs, {from.at(first), from.stride, 1}, panel, kPanel, to.at(first, column),
+             to.stride);
     for (std::int64_t i = first; i < last; ++i)
         times_derivative(layers_[layer - 1].unit, columns, values_[layer].at(i, column), to.at(i, column));
 }
 
 // Those of a layer's outputs [first, last), and what is learnt from them.
-void DenseChain::gradients(std::size_t layer, const DenseWeights& weights, std::int64_t batch, std::int64_t first, std::int64_t last, int thread,
-                           Learner& learner) {
+void DenseChain::gradients(std::size_t layer, const DenseWeights& weights, std::int64_t batch, std::int64_t first,
+                           std::int64_t last, int thread, Learner& learner) {
     const DenseLayer& of = layers_[layer];
     const Rows& by_output = layer + 1 < layers_.size() ? gradients_[layer] : values_.back();
     const Rows& inputs = values_[layer];
@@ -121,13 +134,16 @@ void DenseChain::gradients(std::size_t layer, const DenseWeights& weights, std::
     const std::int64_t panels = ceil_div(of.inputs, kPanel);
     const std::array memory = learner.memory(layer, first * of.inputs);
     const auto areas = static_cast<std::int64_t>(memory.size());
-    const std::int64_t piece = ceil_div(areas * (last - first) * of.inputs, panels);  // of these areas, fetched during one panel
+    const std::int64_t piece =
+        ceil_div(areas * (last - first) * of.inputs, panels);  // of these areas, fetched during one panel
     for (std::int64_t p = 0; p < panels; ++p) {
         const std::int64_t column = p * kPanel, columns = std::min(kPanel, of.inputs - column), area = p * areas / panels;
         const float* soon = memory[static_cast<std::size_t>(area)];
-        const Ahead fetched = soon == nullptr ? Ahead{} : ahead(soon + (p - ceil_div(area * panels, areas)) * piece, piece, last - first, batch);
-        multiply(last - first, columns, batch, {by_output.at(0, first), 1, by_output.stride}, inputs.at(0, column), inputs.stride, gradient + column,
-                 of.inputs, fetched);
+        const Ahead fetched = soon == nullptr
+                                  ? Ahead{}
+                                  : ahead(soon + (p - ceil_div(area * panels, areas)) * piece, piece, last - first, batch);
+        multiply(last - first, columns, batch, {by_output.at(0, first), 1, by_output.stride}, inputs.at(0, column),
+                 inputs.stride, gradient + column, of.inputs, fetched);
     }
     learner.learn(layer, false, first * of.inputs, (last - first) * of.inputs, gradient);
     if (weights.bias == nullptr) return;
@@ -139,7 +155,8 @@ void DenseChain::gradients(std::size_t layer, const DenseWeights& weights, std::
     }
 }
 
-// A phase of a product of [batch, columns]: a job for each panel, and for parts of the batch if there are fewer panels than threads.
+// A phase of a product of [batch, columns]: a job for each panel, and for parts of the batch if there are fewer panels than
+// threads.
 Phase DenseChain::over_panels(std::int64_t batch, std::int64_t columns,
                               std::function<void(std::int64_t, std::int64_t, std::int64_t, int)> job) const {
     const std::int64_t panels = ceil_div(columns, kPanel);
@@ -159,12 +176,14 @@ Phase DenseChain::all_gradients(std::span<const DenseWeights> weights, std::int6
                 const auto after = std::ranges::upper_bound(first, job);
                 const auto layer = first_trained_ + static_cast<std::size_t>(after - first.begin()) - 1;
                 const std::int64_t begin = *(after - 1), blocks = *after - begin, outputs = layers_[layer].outputs;
-                gradients(layer, weights[layer], batch, outputs * (job - begin) / blocks, outputs * (job - begin + 1) / blocks, thread, learner);
+                gradients(layer, weights[layer], batch, outputs * (job - begin) / blocks,
+                          outputs * (job - begin + 1) / blocks, thread, learner);
             }};
 }
 
 // Up to the gradients by outputs, a phase a layer: every panel of weights is packed once.
-std::vector<Phase> DenseChain::by_layers(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights) {
+std::vector<Phase> DenseChain::by_layers(const ChainData& data, std::span<const std::int64_t> chosen,
+                                         std::span<const DenseWeights> weights) {
     const auto batch = static_cast<std::int64_t>(chosen.size());
     std::vector<Phase> phases;
     const auto over_samples = [&](std::int64_t samples, auto job) {
@@ -175,38 +194,47 @@ std::vector<Phase> DenseChain::by_layers(const ChainData& data, std::span<const 
     over_samples(std::max<std::int64_t>(1, kGathered / layers_.front().inputs),
                  [this, &data, chosen](std::int64_t first, std::int64_t last, int) { gather(data, chosen, first, last); });
     for (std::size_t l = 0; l < layers_.size(); ++l) {
-        phases.push_back(over_panels(batch, layers_[l].outputs, [this, l, weights](std::int64_t column, std::int64_t first, std::int64_t last, int thread) {
-            forward(l, weights[l], column, first, last, thread);
-        }));
+        phases.push_back(
+            over_panels(batch, layers_[l].outputs,
+                        [this, l, weights](std::int64_t column, std::int64_t first, std::int64_t last, int thread) {
+                            forward(l, weights[l], column, first, last, thread);
+                        }));
     }
-    over_samples(std::max<std::int64_t>(1, kLosses / outputs()), [this, &data, chosen](std::int64_t first, std::int64_t last, int thread) {
-        for (std::int64_t sample = first; sample < last; ++sample) loss_of(data, chosen, sample, thread);
-    });
+    over_samples(std::max<std::int64_t>(1, kLosses / outputs()),
+                 [this, &data, chosen](std::int64_t first, std::int64_t last, int thread) {
+                     for (std::int64_t sample = first; sample < last; ++sample) loss_of(data, chosen, sample, thread);
+                 });
     for (std::size_t l = layers_.size() - 1; l > first_trained_; --l) {
-        phases.push_back(over_panels(batch, layers_[l].inputs, [this, l, weights](std::int64_t column, std::int64_t first, std::int64_t last, int thread) {
-            backward(l, weights[l], column, first, last, thread);
-        }));
+        phases.push_back(
+            over_panels(batch, layers_[l].inputs,
+                        [this, l, weights](std::int64_t column, std::int64_t first, std::int64_t last, int thread) {
+                            backward(l, weights[l], column, first, last, thread);
+                        }));
     }
     return phases;
 }
 
-// The same as one phase, in which each thread takes some of the samples all the way: nobody waits, nor reads what another core has just
-// written, and each thread packs all weights for itself.
-std::vector<Phase> DenseChain::by_samples(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights) {
+// The same as one phase, in which each thread takes some of the samples all the way: nobody waits, nor reads what another
+// core has just written, and each thread packs all weights for itself.
+std::vector<Phase> DenseChain::by_samples(const ChainData& data, std::span<const std::int64_t> chosen,
+                                          std::span<const DenseWeights> weights) {
     const auto batch = static_cast<std::int64_t>(chosen.size());
     const std::int64_t parts = std::clamp<std::int64_t>(batch / kFewestRows, 1, team_.threads());
     return {{parts, [=, this, &data](std::int64_t part, int thread) {
                  const std::int64_t first = batch * part / parts, last = batch * (part + 1) / parts;
                  gather(data, chosen, first, last);
                  for (std::size_t l = 0; l < layers_.size(); ++l)
-                     for (std::int64_t column = 0; column < layers_[l].outputs; column += kPanel) forward(l, weights[l], column, first, last, thread);
+                     for (std::int64_t column = 0; column < layers_[l].outputs; column += kPanel)
+                         forward(l, weights[l], column, first, last, thread);
                  for (std::int64_t sample = first; sample < last; ++sample) loss_of(data, chosen, sample, thread);
                  for (std::size_t l = layers_.size() - 1; l > first_trained_; --l)
-                     for (std::int64_t column = 0; column < layers_[l].inputs; column += kPanel) backward(l, weights[l], column, first, last, thread);
+                     for (std::int64_t column = 0; column < layers_[l].inputs; column += kPanel)
+                         backward(l, weights[l], column, first, last, thread);
              }}};
 }
 
-ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, Learner& learner) {
+ChainResult DenseChain::step(const ChainData& data, std::span<const std::int64_t> chosen,
+                             std::span<const DenseWeights> weights, Learner& learner) {
     const auto batch = static_cast<std::int64_t>(chosen.size());
     std::vector<Phase> phases = small_ ? by_samples(data, chosen, weights) : by_layers(data, chosen, weights);
     phases.push_back(all_gradients(weights, batch, learner));

@@ -1,16 +1,18 @@
-// A training step of a chain of dense layers, without autograd: what `y = f(W x + b)` one after another, and a loss, come to.
+// A training step of a chain of dense layers, without autograd: what `y = f(W x + b)` one after another, and a loss, come
+// to.
 //
 //   z_l = y_(l-1) W_l^T + b_l     y_l = f_l(z_l)     y_0: the samples
 //   d_L: the loss's gradient by z_L; d_(l-1) = (d_l W_l) f'_(l-1)(z_(l-1))
 //   gradients: d_l^T y_(l-1) of W_l, the sums of d_l's columns of b_l
 //
-// It is a few phases of jobs, which the threads of a team share: gather, a phase a layer forward, the loss, a phase a layer backward (all of
-// these one phase over the samples where the network is small), and the gradients of all layers with what is learnt from them, each job while
-// its gradients are in cache. Every number is computed whole by one
-// job (gemm.h, elementwise.h), and the loss is summed sample by sample: so the bytes depend neither on the number of threads nor
-// on how the jobs are cut, which follows that number.
+// It is a few phases of jobs, which the threads of a team share: gather, a phase a layer forward, the loss, a phase a layer
+// backward (all of these one phase over the samples where the network is small), and the gradients of all layers with what
+// is learnt from them, each job while its gradients are in cache. Every number is computed whole by one job (gemm.h,
+// elementwise.h), and the loss is summed sample by sample: so the bytes depend neither on the number of threads nor on how
+// the jobs are cut, which follows that number.
 //
-// Autograd runs some 60 operations of LibTorch for the same step of M2, each with its own tensors and its own start of threads.
+// Autograd runs some 60 operations of LibTorch for the same step of M2, each with its own tensors and its own start of
+// threads.
 #pragma once
 
 #include <array>
@@ -27,7 +29,7 @@ namespace satdl::stages::kernels {
 
 struct DenseLayer {
     std::int64_t inputs = 0, outputs = 0;
-    Unit unit;             // its activation; of the last layer only for SquaredError: the other losses have theirs within
+    Unit unit;  // its activation; of the last layer only for SquaredError: the other losses have theirs within
     bool trained = true;
 };
 
@@ -51,9 +53,9 @@ struct ChainData {
 };
 
 struct ChainResult {
-    double loss = 0;            // mean over the batch, before anything was learnt
-    std::int64_t correct = 0;   // samples whose greatest output is their label's
-    std::int64_t right = 0;     // BinaryCrossEntropy: outputs on the right side
+    double loss = 0;           // mean over the batch, before anything was learnt
+    std::int64_t correct = 0;  // samples whose greatest output is their label's
+    std::int64_t right = 0;    // BinaryCrossEntropy: outputs on the right side
 };
 
 // What becomes of gradients. Called from several threads at once, for different elements.
@@ -68,31 +70,40 @@ public:
 
 class DenseChain {
 public:
-    // Each layer's outputs are the next one's inputs. Layers that are not trained come before all that are, of which there is one.
-    // Precondition: instructions() is not None.
+    // Each layer's outputs are the next one's inputs. Layers that are not trained come before all that are, of which there
+    // is one. Precondition: cpu_level() is not Baseline.
     DenseChain(std::vector<DenseLayer> layers, ChainLoss loss, std::int64_t greatest_batch, int threads);
 
-    // One batch: samples chosen[0], chosen[1], ... `learner` may change the weights that it is called for: nobody reads them any more.
-    ChainResult step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights, Learner& learner);
+    // One batch: samples chosen[0], chosen[1], ... `learner` may change the weights that it is called for: nobody reads them
+    // any more.
+    ChainResult step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights,
+                     Learner& learner);
 
 private:
     struct Rows {  // [batch, columns], each row beginning `stride` after the one before it
         AlignedFloats floats;
         std::int64_t stride = 0;
 
-        [[nodiscard]] float* at(std::int64_t row, std::int64_t column = 0) const { return floats.get() + row * stride + column; }
+        [[nodiscard]] float* at(std::int64_t row, std::int64_t column = 0) const {
+            return floats.get() + row * stride + column;
+        }
     };
 
     void gather(const ChainData& data, std::span<const std::int64_t> chosen, std::int64_t first, std::int64_t last);
-    void forward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last, int thread);
+    void forward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last,
+                 int thread);
     void loss_of(const ChainData& data, std::span<const std::int64_t> chosen, std::int64_t sample, int thread);
-    void backward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last, int thread);
-    void gradients(std::size_t layer, const DenseWeights& weights, std::int64_t batch, std::int64_t first, std::int64_t last, int thread,
-                   Learner& learner);
-    [[nodiscard]] Phase over_panels(std::int64_t batch, std::int64_t columns,
-                                    std::function<void(std::int64_t column, std::int64_t first, std::int64_t last, int thread)> job) const;
-    [[nodiscard]] std::vector<Phase> by_layers(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights);
-    [[nodiscard]] std::vector<Phase> by_samples(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights);
+    void backward(std::size_t layer, const DenseWeights& weights, std::int64_t column, std::int64_t first, std::int64_t last,
+                  int thread);
+    void gradients(std::size_t layer, const DenseWeights& weights, std::int64_t batch, std::int64_t first, std::int64_t last,
+                   int thread, Learner& learner);
+    [[nodiscard]] Phase over_panels(
+        std::int64_t batch, std::int64_t columns,
+        std::function<void(std::int64_t column, std::int64_t first, std::int64_t last, int thread)> job) const;
+    [[nodiscard]] std::vector<Phase> by_layers(const ChainData& data, std::span<const std::int64_t> chosen,
+                                               std::span<const DenseWeights> weights);
+    [[nodiscard]] std::vector<Phase> by_samples(const ChainData& data, std::span<const std::int64_t> chosen,
+                                                std::span<const DenseWeights> weights);
     [[nodiscard]] Phase all_gradients(std::span<const DenseWeights> weights, std::int64_t batch, Learner& learner);
     [[nodiscard]] std::int64_t outputs() const { return layers_.back().outputs; }
 
@@ -106,7 +117,7 @@ private:
         double loss = 0;
         std::int64_t correct = 0, right = 0;
     };
-    std::vector<Sample> samples_;        // of the batch
+    std::vector<Sample> samples_;         // of the batch
     std::vector<AlignedFloats> scratch_;  // by thread
     Team team_;
 };

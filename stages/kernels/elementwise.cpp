@@ -6,7 +6,8 @@
 namespace satdl::stages::kernels {
 
 #if defined(__x86_64__)
-// Loops over what these inline are compiled to vector instructions; -ffp-contract=off keeps every multiply-add that is not written as one apart.
+// Loops over what these inline are compiled to vector instructions; -ffp-contract=off keeps every multiply-add that is not
+// written as one apart.
 #define SATDL_AVX2 __attribute__((target("avx2,fma")))
 #define SATDL_INLINE __attribute__((target("avx2,fma"), always_inline)) inline
 #define SATDL_INLINE_LAMBDA __attribute__((target("avx2,fma"), always_inline))
@@ -21,10 +22,14 @@ namespace {
 constexpr int kLanes = 8;
 constexpr std::int64_t kBlock = 1024;  // numbers whose losses are kept until they are summed
 
-SATDL_INLINE float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+SATDL_INLINE float multiply_add(float a, float b, float c) {
+    return __builtin_fmaf(a, b, c);
+}
 
 // 2^n for n from -126 to 127.
-SATDL_INLINE float power_of_two(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+SATDL_INLINE float power_of_two(std::int32_t n) {
+    return std::bit_cast<float>((n + 127) << 23);
+}
 
 SATDL_INLINE float exp_of(float x) {
     x = x > 89.0f ? 89.0f : x;  // e^89 is infinite; NaN stays
@@ -49,7 +54,8 @@ SATDL_INLINE float exp_of(float x) {
 // Of a positive, normal number; infinity and NaN stay.
 SATDL_INLINE float log_of(float x) {
     const std::int32_t bits = std::bit_cast<std::int32_t>(x);
-    const std::int32_t exponent = (bits - std::bit_cast<std::int32_t>(0x1.6a09e6p-1f)) >> 23;  // x = m 2^exponent, m from sqrt(1/2) to sqrt(2)
+    const std::int32_t exponent =
+        (bits - std::bit_cast<std::int32_t>(0x1.6a09e6p-1f)) >> 23;  // x = m 2^exponent, m from sqrt(1/2) to sqrt(2)
     const float m = std::bit_cast<float>(bits - (exponent << 23)) - 1.0f;
     const auto e = static_cast<float>(exponent);
     const float z = m * m;
@@ -76,9 +82,13 @@ SATDL_INLINE float log_of_one_and(float x) {
     return over == 0.0f ? x : log_of(u) * (x / divisor);
 }
 
-SATDL_INLINE float absolute(float x) { return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0x7FFFFFFFu); }
+SATDL_INLINE float absolute(float x) {
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0x7FFFFFFFu);
+}
 
-SATDL_INLINE float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
+SATDL_INLINE float sigmoid_of(float x) {
+    return 1.0f / (1.0f + exp_of(-x));
+}
 
 SATDL_INLINE float tanh_of(float x) {
     const float size = absolute(x), z = x * x;
@@ -94,12 +104,20 @@ SATDL_INLINE float tanh_of(float x) {
     return size < 0.625f ? small : signed_large;
 }
 
-SATDL_INLINE float leaky_of(float x, float slope) { return x > 0.0f ? x : x * slope; }
-SATDL_INLINE float relu_of(float x) { return x < 0.0f ? 0.0f : x; }  // NaN stays
+SATDL_INLINE float leaky_of(float x, float slope) {
+    return x > 0.0f ? x : x * slope;
+}
+SATDL_INLINE float relu_of(float x) {
+    return x < 0.0f ? 0.0f : x;
+}  // NaN stays
 
 // Derivatives, given what the function gives.
-SATDL_INLINE float sigmoid_slope(float y) { return y * (1.0f - y); }
-SATDL_INLINE float tanh_slope(float y) { return multiply_add(-y, y, 1.0f); }
+SATDL_INLINE float sigmoid_slope(float y) {
+    return y * (1.0f - y);
+}
+SATDL_INLINE float tanh_slope(float y) {
+    return multiply_add(-y, y, 1.0f);
+}
 
 struct Sum {
     double lanes[kLanes] = {};
@@ -121,7 +139,8 @@ SATDL_INLINE float greatest_of(std::int64_t count, const float* values) {
     for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = values[lane < count ? lane : 0];
     std::int64_t i = 0;
     for (; i + kLanes <= count; i += kLanes)
-        for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
+        for (int lane = 0; lane < kLanes; ++lane)
+            lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
     float top = lanes[0];
     for (; i < count; ++i) top = values[i] > top ? values[i] : top;
     for (int lane = 1; lane < kLanes; ++lane) top = lanes[lane] > top ? lanes[lane] : top;
@@ -166,11 +185,13 @@ SATDL_AVX2 void activate(const Unit& unit, std::int64_t count, float* x) {
         case Activation::Tanh:
             for (std::int64_t i = 0; i < count; ++i) x[i] = tanh_of(x[i]);
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
-SATDL_AVX2 void times_derivative(const Unit& unit, std::int64_t count, const float* __restrict y, float* __restrict gradient) {
+SATDL_AVX2 void times_derivative(const Unit& unit, std::int64_t count, const float* __restrict y,
+                                 float* __restrict gradient) {
     const float slope = unit.slope;
     switch (unit.kind) {
         case Activation::Relu:
@@ -185,53 +206,13 @@ SATDL_AVX2 void times_derivative(const Unit& unit, std::int64_t count, const flo
         case Activation::Tanh:
             for (std::int64_t i = 0; i < count; ++i) gradient[i] *= tanh_slope(y[i]);
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
 SATDL_AVX2 void add(std::int64_t count, const float* __restrict more, float* __restrict sum) {
     for (std::int64_t i = 0; i < count; ++i) sum[i] += more[i];
-}
-
-SATDL_AVX2 void softmax(std::int64_t count, float* row) {
-    const float total = exponentials(count, greatest_of(count, row), row);
-    for (std::int64_t i = 0; i < count; ++i) row[i] /= total;
-}
-
-SATDL_AVX2 void softmax_gradient(std::int64_t count, const float* __restrict y, float* __restrict gradient) {
-    double mean = 0;
-    for (std::int64_t i = 0; i < count; ++i) mean += static_cast<double>(y[i]) * static_cast<double>(gradient[i]);
-    const auto subtracted = static_cast<float>(mean);
-    for (std::int64_t i = 0; i < count; ++i) gradient[i] = y[i] * (gradient[i] - subtracted);
-}
-
-SATDL_AVX2 void log_softmax(std::int64_t count, float* row) {
-    const float top = greatest_of(count, row);
-    Sum sum;
-    float some[kBlock];
-    for (std::int64_t first = 0; first < count; first += kBlock) {
-        const std::int64_t more = count - first < kBlock ? count - first : kBlock;
-        for (std::int64_t i = 0; i < more; ++i) some[i] = exp_of(row[first + i] - top);
-        add_to(sum, more, some);
-    }
-    const float log_total = log_of(static_cast<float>(sum.total()));
-    for (std::int64_t i = 0; i < count; ++i) row[i] = (row[i] - top) - log_total;
-}
-
-SATDL_AVX2 double sum(std::int64_t count, const float* values) {
-    Sum sum;
-    add_to(sum, count, values);
-    return sum.total();
-}
-
-SATDL_AVX2 double sum_of_squares(std::int64_t count, const float* values) {
-    Sum sum;
-    std::int64_t i = 0;
-    const auto square = [](float value) { return static_cast<double>(value) * static_cast<double>(value); };
-    for (; i + kLanes <= count; i += kLanes)
-        for (int lane = 0; lane < kLanes; ++lane) sum.lanes[lane] += square(values[i + lane]);
-    for (int lane = 0; i < count; ++i, ++lane) sum.lanes[lane] += square(values[i]);
-    return sum.total();
 }
 
 SATDL_AVX2 double squared_error(const Unit& unit, std::int64_t count, const float* target, float scale, float* z) {
@@ -261,7 +242,8 @@ SATDL_AVX2 double squared_error(const Unit& unit, std::int64_t count, const floa
                 loss = error * error;
                 return error * twice * tanh_slope(y);
             });
-        default: break;
+        default:
+            break;
     }
     return each_loss(count, target, z, [=](float x, float t, float& loss) SATDL_INLINE_LAMBDA {
         const float error = x - t;

@@ -1,8 +1,8 @@
-// Functions of single numbers, their derivatives, losses, and sums, on the calling thread.
+// Functions of single numbers, their derivatives, and losses, on the calling thread.
 //
-// Each number goes through the same correctly rounded operations (+, *, /, fused multiply-add) wherever it stands: no scalar function for
-// what a vector leaves over, as LibTorch has. So results depend neither on how an array is cut into pieces nor on threads, AVX2 or AVX-512.
-// Sums run in eight lanes of doubles, added in order.
+// Each number goes through the same correctly rounded operations (+, *, /, fused multiply-add) wherever it stands: no scalar
+// function for what a vector leaves over, as LibTorch has. So results depend neither on how an array is cut into pieces nor
+// on threads, AVX2 or AVX-512. Sums run in eight lanes of doubles, added in order.
 //
 // exp, log and tanh follow Cephes (S. Moshier, single precision): within 2 units of the last place.
 #pragma once
@@ -19,24 +19,17 @@ struct Unit {
     float slope = 0;
 };
 [[nodiscard]] constexpr bool is_elementwise(Activation kind) {
-    return kind == Activation::None || kind == Activation::Relu || kind == Activation::LeakyRelu || kind == Activation::Sigmoid ||
-           kind == Activation::Tanh;
+    return kind == Activation::None || kind == Activation::Relu || kind == Activation::LeakyRelu ||
+           kind == Activation::Sigmoid || kind == Activation::Tanh;
 }
 
 void activate(const Unit& unit, std::int64_t count, float* x);  // x = f(x)
 // gradient *= f'(x), given y = f(x)
 void times_derivative(const Unit& unit, std::int64_t count, const float* y, float* gradient);
 void add(std::int64_t count, const float* more, float* sum);  // sum += more
-void softmax(std::int64_t count, float* row);
-// gradient of softmax's input, from y = softmax(x) and the gradient of y, in place
-void softmax_gradient(std::int64_t count, const float* y, float* gradient);
-void log_softmax(std::int64_t count, float* row);
 
-[[nodiscard]] double sum(std::int64_t count, const float* values);
-[[nodiscard]] double sum_of_squares(std::int64_t count, const float* values);
-
-// Losses of one sample, or of a piece of one. Each gives the sum of its outputs' losses, and turns z, the outputs before their activation,
-// into the gradient of `scale` times that sum.
+// Losses of one sample, or of a piece of one. Each gives the sum of its outputs' losses, and turns z, the outputs before
+// their activation, into the gradient of `scale` times that sum.
 
 // Sum of (f(z) - target)^2.
 double squared_error(const Unit& unit, std::int64_t count, const float* target, float scale, float* z);

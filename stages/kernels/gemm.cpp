@@ -15,15 +15,15 @@ namespace {
 #define SATDL_AVX512 __attribute__((target("avx512f")))
 
 // As many rows of a product as registers hold, one to kRows512 of them, and one panel of columns.
-using Tile = void (*)(std::int64_t depth, std::int64_t columns, const float* a, const Matrix& like, const float* panel, std::int64_t step, float* c,
-                      std::int64_t stride, std::uintptr_t ahead, std::intptr_t ahead_step);
+using Tile = void (*)(std::int64_t depth, std::int64_t columns, const float* a, const Matrix& like, const float* panel,
+                      std::int64_t step, float* c, std::int64_t stride, std::uintptr_t ahead, std::intptr_t ahead_step);
 constexpr std::intptr_t kFloat = sizeof(float);
 constexpr std::int64_t kRows512 = 12, kRows256 = 6;
 
 // `Vectors` of 16 columns.
 template <int Rows, int Vectors>
-SATDL_AVX512 void tile512(std::int64_t depth, std::int64_t columns, const float* a, const Matrix& like, const float* panel, std::int64_t step,
-                          float* c, std::int64_t stride, std::uintptr_t ahead, std::intptr_t ahead_step) {
+SATDL_AVX512 void tile512(std::int64_t depth, std::int64_t columns, const float* a, const Matrix& like, const float* panel,
+                          std::int64_t step, float* c, std::int64_t stride, std::uintptr_t ahead, std::intptr_t ahead_step) {
     const std::int64_t row = like.row, column = like.column;
     __m512 sums[Rows][Vectors];
     for (int i = 0; i < Rows; ++i)
@@ -48,8 +48,8 @@ SATDL_AVX512 void tile512(std::int64_t depth, std::int64_t columns, const float*
 
 // `Vectors` of 8 columns.
 template <int Rows, int Vectors>
-SATDL_AVX2 void tile256(std::int64_t depth, std::int64_t columns, const float* a, const Matrix& like, const float* panel, std::int64_t step,
-                        float* c, std::int64_t stride, std::uintptr_t ahead, std::intptr_t ahead_step) {
+SATDL_AVX2 void tile256(std::int64_t depth, std::int64_t columns, const float* a, const Matrix& like, const float* panel,
+                        std::int64_t step, float* c, std::int64_t stride, std::uintptr_t ahead, std::intptr_t ahead_step) {
     const std::int64_t row = like.row, column = like.column;
     __m256 sums[Rows][Vectors];
     for (int i = 0; i < Rows; ++i)
@@ -65,7 +65,8 @@ SATDL_AVX2 void tile256(std::int64_t depth, std::int64_t columns, const float* a
         }
     }
     const std::int64_t last = columns - 8 * (Vectors - 1);
-    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(last)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    const __m256i mask =
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(last)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     for (int i = 0; i < Rows; ++i, c += stride) {
         for (int v = 0; v + 1 < Vectors; ++v) _mm256_storeu_ps(c + 8 * v, sums[i][v]);
         _mm256_maskstore_ps(c + 8 * (Vectors - 1), mask, sums[i][Vectors - 1]);
@@ -81,13 +82,14 @@ constexpr Tile kTiles256[] = {tile256<1, Vectors>, tile256<2, Vectors>, tile256<
                               tile256<4, Vectors>, tile256<5, Vectors>, tile256<6, Vectors>};
 
 // All rows of a product, in tiles of nearly the same number of rows.
-void in_tiles(const Tile* tiles, std::int64_t greatest, std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a, const float* panel,
-              std::int64_t step, float* c, std::int64_t stride, const Ahead& ahead) {
+void in_tiles(const Tile* tiles, std::int64_t greatest, std::int64_t rows, std::int64_t columns, std::int64_t depth,
+              const Matrix& a, const float* panel, std::int64_t step, float* c, std::int64_t stride, const Ahead& ahead) {
     const std::int64_t count = (rows + greatest - 1) / greatest;
     for (std::int64_t t = 0; t < count; ++t) {
         const std::int64_t first = rows * t / count, last = rows * (t + 1) / count;
         tiles[last - first - 1](depth, columns, a.data + first * a.row, a, panel, step, c + first * stride, stride,
-                              reinterpret_cast<std::uintptr_t>(ahead.first) + t * ahead.tile * kFloat, ahead.step * kFloat);
+                                reinterpret_cast<std::uintptr_t>(ahead.first) + t * ahead.tile * kFloat,
+                                ahead.step * kFloat);
     }
 }
 
@@ -132,28 +134,34 @@ void pack(std::int64_t depth, std::int64_t columns, const Matrix& b, float* pane
 }
 
 Ahead ahead(const float* first, std::int64_t count, std::int64_t rows, std::int64_t depth) {
-    const std::int64_t height = instructions() == Instructions::Avx512 ? kRows512 : kRows256, tiles = (rows + height - 1) / height;
+    const std::int64_t height = cpu_level() == CpuLevel::Avx512 ? kRows512 : kRows256,
+                       tiles = (rows + height - 1) / height;
     const std::int64_t step = (count + tiles * depth - 1) / (tiles * depth);
     return {first, step, step * depth};
 }
 
-void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a, const float* panel, std::int64_t step, float* c,
-              std::int64_t stride, const Ahead& ahead, Instructions with) {
-    if (with == Instructions::Avx512) {
-        in_tiles(columns > 16 ? kTiles512<2> : kTiles512<1>, kRows512, rows, columns, depth, a, panel, step, c, stride, ahead);
+void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a, const float* panel,
+              std::int64_t step, float* c, std::int64_t stride, const Ahead& ahead, CpuLevel with) {
+    if (with == CpuLevel::Avx512) {
+        in_tiles(columns > 16 ? kTiles512<2> : kTiles512<1>, kRows512, rows, columns, depth, a, panel, step, c, stride,
+                 ahead);
         return;
     }
     for (std::int64_t first = 0; first < columns; first += 16) {
         const std::int64_t width = columns - first < 16 ? columns - first : 16;
-        in_tiles(width > 8 ? kTiles256<2> : kTiles256<1>, kRows256, rows, width, depth, a, panel + first, step, c + first, stride, ahead);
+        in_tiles(width > 8 ? kTiles256<2> : kTiles256<1>, kRows256, rows, width, depth, a, panel + first, step, c + first,
+                 stride, ahead);
     }
 }
 
-#else  // instructions() is None: nobody calls them
+#else  // cpu_level() is Baseline: nobody calls them
 
 void pack(std::int64_t, std::int64_t, const Matrix&, float*) {}
-void multiply(std::int64_t, std::int64_t, std::int64_t, const Matrix&, const float*, std::int64_t, float*, std::int64_t, const Ahead&, Instructions) {}
-Ahead ahead(const float*, std::int64_t, std::int64_t, std::int64_t) { return {}; }
+void multiply(std::int64_t, std::int64_t, std::int64_t, const Matrix&, const float*, std::int64_t, float*, std::int64_t,
+              const Ahead&, CpuLevel) {}
+Ahead ahead(const float*, std::int64_t, std::int64_t, std::int64_t) {
+    return {};
+}
 
 #endif
 

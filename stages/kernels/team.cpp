@@ -24,9 +24,12 @@ void wait(const std::atomic<std::uint32_t>& value, const IsOver& is_over) {
         const std::uint32_t seen = value.load(std::memory_order_acquire);
         if (is_over(seen)) return;
         const auto waited = Clock::now() - begin;
-        if (waited < kSpin) pause();
-        else if (waited < kYield) std::this_thread::yield();
-        else value.wait(seen, std::memory_order_acquire);
+        if (waited < kSpin)
+            pause();
+        else if (waited < kYield)
+            std::this_thread::yield();
+        else
+            value.wait(seen, std::memory_order_acquire);
     }
 }
 
@@ -64,8 +67,8 @@ void Team::run(std::span<const Phase> phases) {
     wait(ended_, [&](std::uint32_t ended) { return ended == jobs; });
 }
 
-// Claims job after job, in the order of the phases, until none is left. Whoever has claimed a job waits only for jobs that were
-// claimed before it: so any number of threads gets to the end.
+// Claims job after job, in the order of the phases, until none is left. Whoever has claimed a job waits only for jobs that
+// were claimed before it: so any number of threads gets to the end.
 void Team::work(int thread) {
     const DenormalsAreZero none;
     std::size_t phase = 0;

@@ -220,7 +220,7 @@ def has_venv():
 
 
 def seconds_of_a_step(command, threads):
-    """As `satdl run` sets its threads: they sleep where they wait. On as many cores as threads: else one's helpers have the others' cores."""
+    """As `satdl run` sets its threads: they sleep where they wait. On as many cores as threads, so that no library uses more."""
     environment = {**os.environ, **({"OMP_WAIT_POLICY": "passive"} if command[0].name == "training_bench" else {})}
     cores = sorted(os.sched_getaffinity(0))[-threads:]
     return float(subprocess.check_output([str(part) for part in command], env=environment, stderr=subprocess.DEVNULL,

@@ -304,20 +304,23 @@ TEST_CASE("auto means every core for smaller networks, too, if they are of dense
         values["net"] = ParamValue(std::make_shared<const Network>(std::move(network)));
         node.params = Params(values);
     };
-    const Machine machine{4, ""};
+    const auto threads = [&](std::int64_t network_cost) {
+        setting.dag.types = {{.outputs = {}, .network_cost = network_cost}};
+        return resolve_threads(setting.dag, 0, {4, ""});
+    };
     const std::int64_t cost = kParallelDenseCost / 128;
     with({Flatten{}, Dense{.units = 64, .activation = Activation::Relu}, Dense{.units = 10}});
-    CHECK(resolve_threads(node, cost, machine) == 4);
-    CHECK(resolve_threads(node, cost - 1, machine) == 1);
+    CHECK(threads(cost) == 4);
+    CHECK(threads(cost - 1) == 1);
     setting.set("precision", "bf16");
-    CHECK(resolve_threads(node, cost, machine) == 1);
+    CHECK(threads(cost) == 1);
     setting.set("precision", "fp32");
     with({Flatten{}, Dense{.units = 64}, Dropout{}, Dense{.units = 10}});
-    CHECK(resolve_threads(node, cost, machine) == 1);
+    CHECK(threads(cost) == 1);
     with({Dense{.units = 10}});
-    CHECK(resolve_threads(node, cost, machine) == 4);
+    CHECK(threads(cost) == 4);
     setting.stage.description.inputs.push_back({.name = "base", .kind = PortKind::Model});
-    CHECK(resolve_threads(node, cost, machine) == 1);
+    CHECK(threads(cost) == 1);
 }
 
 TEST_CASE("Threads are what the user says, and auto means every core, at most 16, where the network is worth it") {
