@@ -34,7 +34,8 @@ Digest state_digest(const Dag& dag, const RunResult& result) {
     return sha.finish();
 }
 bool has_metrics(const Node& node) {
-    return std::ranges::any_of(node.stage->description.outputs, [](const PortDescription& port) { return port.kind == PortKind::Metrics; });
+    const auto is_metrics = [](const PortDescription& port) { return port.kind == PortKind::Metrics; };
+    return node.stage != nullptr && std::ranges::any_of(node.stage->description.outputs, is_metrics);
 }
 
 constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()

@@ -3,8 +3,8 @@
 shipped_recipes.txt was written by satdl 6f50e30 from its DAG files, which said everything in each stage.
 It holds, under several settings, each stage's kind, inputs, and parameters that differ from the kind's own defaults. LibTorch and
 the CPU, which are part of a key too, are left out.
-Since then two things were changed on purpose: trainings validate on held-out images unless `validation=test`, and compare reads
-predictions.
+Since then three things were changed on purpose: trainings validate on held-out images unless `validation=test`, compare reads
+predictions, and normalise, add_noise and concat have `threads`, which is no part of their keys.
 """
 
 import hashlib

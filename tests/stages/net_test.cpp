@@ -183,7 +183,7 @@ TEST_CASE("dropout's mask depends on seed, step and layer, and keeps the mean") 
     CHECK(net.logits(none, ones, {true, 2, 1, 5}).equal(ones));
 }
 
-TEST_CASE("dropout drops the elements whose word of Philox is below its rate, counted with the channels last, whatever lies in memory how") {
+TEST_CASE("dropout drops the elements whose word of Philox is below its rate, counted with the channels last") {
     const std::int64_t seed = 5, step = 9;
     const Net net(network_of("[relu, {dropout: 0.3}]"), {2, 3, 4});
     Weights none;

@@ -101,8 +101,8 @@ TEST_CASE("many words at once are those of Philox' blocks, with every instructio
         stream.fill_words(first, words, code);
         for (std::size_t i = 0; i < count; ++i) {
             const std::uint64_t block = (first + i) / 4;
-            const auto wanted = philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 7, 3u << 24 | 5}, {4, 9});
-            REQUIRE(words[i] == wanted[i % 4]);
+            const PhiloxBlock counter{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 7, 3u << 24 | 5};
+            REQUIRE(words[i] == philox(counter, {4, 9})[i % 4]);
         }
     }
 }

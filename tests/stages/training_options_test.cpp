@@ -306,13 +306,11 @@ TEST_CASE("gradients that are not finite fail a training that clips them, at the
 
 TEST_CASE("biases and norms are left out of weight decay where that is asked for") {
     const auto trained = [](const Given& more) {
-        return run(train_stage(), blobs(30, false),
-                   training([&] {
-                       Given given{{"net", "[flatten, {dense: 4}, batch_norm, layer_norm, {dense: 3, activation: softmax}]"}, {"epochs", "1"},
-                                   {"initialiser", "torch"}};
-                       given.insert(more.begin(), more.end());
-                       return given;
-                   }())).outputs.at("model");
+        Given given = training(more);
+        given["net"] = "[flatten, {dense: 4}, batch_norm, layer_norm, {dense: 3, activation: softmax}]";
+        given["epochs"] = "1";
+        given["initialiser"] = "torch";  // whose biases begin with numbers
+        return run(train_stage(), blobs(30, false), given).outputs.at("model");
     };
     const NamedArrays start = trained({{"learning_rate", "0"}}), plain = trained({}), all = trained({{"weight_decay", "0.5"}}),
                       kernels = trained({{"weight_decay", "0.5"}, {"exclude_from_weight_decay", "bias_and_norm"}});

@@ -109,7 +109,7 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     std::vector<std::string> names;
     for (const auto& event : events) names.push_back(event["event"]);
     CHECK(names ==
-          std::vector<std::string>{"run_started", "stage", "dag", "stage_started", "epoch", "log", "stage", "run_finished"});
+          std::vector<std::string>{"run_started", "stage", "dag", "stage_started", "epoch", "log", "stage", "metrics", "run_finished"});
     CHECK(events[0]["run"] == "r1");
     CHECK(events[1]["outcome"] == "reused");
     CHECK(events[2]["stages"][1]["stage"] == "b/../c");
@@ -118,7 +118,7 @@ TEST_CASE("A run's record has its events in order, and a log for people without 
     CHECK(events[6]["stage"] == "b/../c");
     CHECK(events[6]["key"] == sha256("k1").hex());
     CHECK(events[6]["seconds"] == 1.5);
-    CHECK(events[7]["ran"] == 1);
+    CHECK(events[8]["ran"] == 1);
     CHECK(read_record(scene.folder.path() / "store", "r1", *scene.files).lines.size() == events.size());
     const std::string log = file_text(scene.folder.path() / "store/runs/r1/log.txt");
     CHECK(log.find("note \\x1b[1m") != std::string::npos);
