@@ -18,7 +18,8 @@ namespace {
 constexpr std::size_t kShortestKey = 6;
 
 Error artifact_is_gone(const fs::path& link) {
-    return Error(ExitCode::Usage, fmt::format("'{}' leads nowhere: its artifact is gone from the store", printable(link.string())),
+    return Error(ExitCode::Usage,
+                 fmt::format("'{}' leads nowhere: its artifact is gone from the store", printable(link.string())),
                  "a run of the DAG makes it again");
 }
 
@@ -54,7 +55,8 @@ std::optional<ArtifactRef> ArtifactReferences::by_key(const std::string& what) {
 // Ids of runs begin with a digit, names of stages with a letter.
 std::optional<ArtifactRef> ArtifactReferences::by_run(const std::string& what) {
     const std::size_t colon = what.find(':');
-    if (colon == std::string::npos || what.empty() || std::isdigit(static_cast<unsigned char>(what.front())) == 0) return std::nullopt;
+    if (colon == std::string::npos || what.empty() || std::isdigit(static_cast<unsigned char>(what.front())) == 0)
+        return std::nullopt;
     const std::string run = find_run(open_.folder(), what.substr(0, colon), open_.files());
     ArtifactRef found = split(what.substr(colon + 1));
     const RunFacts facts = facts_of_run(open_.folder(), run, open_.files());
@@ -62,13 +64,16 @@ std::optional<ArtifactRef> ArtifactReferences::by_run(const std::string& what) {
     if (stage == nullptr) {
         std::vector<std::string> names;
         for (const StageFacts& one : facts.stages) names.push_back(one.name);
-        throw Error(ExitCode::Usage, fmt::format("run {} has no stage '{}'", run, printable(found.stage)), did_you_mean(found.stage, names));
+        throw Error(ExitCode::Usage, fmt::format("run {} has no stage '{}'", run, printable(found.stage)),
+                    did_you_mean(found.stage, names));
     }
     if (!stage->has_outcome() || !stage->key)
-        throw Error(ExitCode::Usage, fmt::format("run {} has no artifact of {}: {}", run, printable(found.stage), stage->outcome), "");
+        throw Error(ExitCode::Usage,
+                    fmt::format("run {} has no artifact of {}: {}", run, printable(found.stage), stage->outcome), "");
     found.path = open_.store().path_of(*stage->key);
     if (!open_.files().stamp(found.path))
-        throw Error(ExitCode::Usage, fmt::format("the artifact of {} in run {} is gone from the store", printable(found.stage), run),
+        throw Error(ExitCode::Usage,
+                    fmt::format("the artifact of {} in run {} is gone from the store", printable(found.stage), run),
                     "a run with the settings that it had makes it again: `satdl log` lists them");
     return found;
 }
@@ -79,13 +84,15 @@ ArtifactRef ArtifactReferences::by_stage(const std::string& what) {
     found.path = results_->path_of(found.stage);
     const bool is_named = fs::exists(fs::symlink_status(found.path));
     if (is_named && !is_artifact_link(found.path))
-        throw Error(ExitCode::Usage, fmt::format("'{}' is not a link that satdl made, so there is none to the artifact of {}",
-                                                 printable(found.path.string()), printable(found.stage)),
+        throw Error(ExitCode::Usage,
+                    fmt::format("'{}' is not a link that satdl made, so there is none to the artifact of {}",
+                                printable(found.path.string()), printable(found.stage)),
                     "move it away and run the DAG, or show the file by its path");
     if (open_.files().stamp(found.path)) return found;
     if (is_named) throw artifact_is_gone(found.path);
     throw Error(ExitCode::Usage,
-                fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()), printable(found.stage)),
+                fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()),
+                            printable(found.stage)),
                 did_you_mean(found.stage, results_->names()));
 }
 

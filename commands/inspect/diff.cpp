@@ -41,7 +41,8 @@ struct Side {
     StageOutput outcome;
 
     [[nodiscard]] std::string name() const {
-        return fmt::format("{} {}", found.stage.empty() ? found.path.filename().string() : found.stage, header.key.short_hex());
+        return fmt::format("{} {}", found.stage.empty() ? found.path.filename().string() : found.stage,
+                           header.key.short_hex());
     }
 };
 
@@ -65,7 +66,8 @@ ArtifactRef earlier(const ArtifactRef& now, OpenStore& open) {
         found.path = open.store().path_of(*stage->key);
         if (open.files().stamp(found.path)) return found;
     }
-    throw Error(ExitCode::Usage, fmt::format("no run made another artifact of {} that is still in the store", printable(now.stage)),
+    throw Error(ExitCode::Usage,
+                fmt::format("no run made another artifact of {} that is still in the store", printable(now.stage)),
                 "name two: satdl diff A B");
 }
 
@@ -75,10 +77,14 @@ bool is_wanted(const TensorRecord& record, const std::string& wanted) {
     return wanted.empty() || record.path() == wanted || record.port == wanted;
 }
 
-std::string type_of(const Array& array) { return fmt::format("{} {}", name_of(array.dtype()), shape_text(array.shape())); }
+std::string type_of(const Array& array) {
+    return fmt::format("{} {}", name_of(array.dtype()), shape_text(array.shape()));
+}
 
 // "conv_2" before "conv_10".
-bool is_before(const std::string& a, const std::string& b) { return ::strverscmp(a.c_str(), b.c_str()) < 0; }
+bool is_before(const std::string& a, const std::string& b) {
+    return ::strverscmp(a.c_str(), b.c_str()) < 0;
+}
 
 const Array* array_in(const Side& side, const std::string& port, const std::string& name) {
     const auto group = side.outcome.outputs.find(port);
@@ -89,13 +95,19 @@ const Array* array_in(const Side& side, const std::string& port, const std::stri
 
 Json tensor_json(const TensorRecord& record, const Side& first, const Side& second) {
     const Array *a = array_in(first, record.port, record.name), *b = array_in(second, record.port, record.name);
-    Json json = {{"tensor", record.path()}, {"a", a != nullptr ? Json(type_of(*a)) : Json()}, {"b", b != nullptr ? Json(type_of(*b)) : Json()}};
+    Json json = {{"tensor", record.path()},
+                 {"a", a != nullptr ? Json(type_of(*a)) : Json()},
+                 {"b", b != nullptr ? Json(type_of(*b)) : Json()}};
     const bool equal = a != nullptr && b != nullptr && a->digest() == b->digest();
     json["equal"] = equal;
     if (equal || json["a"] != json["b"]) return json;
     const ElementDifference apart = elements_apart(*a, *b);
-    json.update(Json{{"elements", apart.count}, {"differing", apart.differing}, {"max", apart.max}, {"mean", apart.mean},
-                     {"max_relative", apart.max_relative}, {"cosine", apart.cosine}});
+    json.update(Json{{"elements", apart.count},
+                     {"differing", apart.differing},
+                     {"max", apart.max},
+                     {"mean", apart.mean},
+                     {"max_relative", apart.max_relative},
+                     {"cosine", apart.cosine}});
     return json;
 }
 
@@ -106,7 +118,8 @@ Json tensors_json(const Side& first, const Side& second) {
         for (const TensorRecord& record : side->header.tensors) {
             const PortKind kind = side->header.ports.at(record.port);
             if (kind == PortKind::Metrics || kind == PortKind::History || !is_wanted(record, first.found.tensor)) continue;
-            if (std::ranges::none_of(records, [&](const TensorRecord& one) { return one.path() == record.path(); })) records.push_back(record);
+            if (std::ranges::none_of(records, [&](const TensorRecord& one) { return one.path() == record.path(); }))
+                records.push_back(record);
         }
     }
     std::ranges::stable_sort(records, is_before, &TensorRecord::path);
@@ -161,8 +174,8 @@ Json histories_json(const Side& first, const Side& second) {
 }
 
 // The right classes of both, if they are of the same samples, and the store has them.
-std::optional<std::vector<std::int64_t>> labels_for(const Side& first, const Side& second, const std::string& port, std::int64_t classes,
-                                                    Store& store) {
+std::optional<std::vector<std::int64_t>> labels_for(const Side& first, const Side& second, const std::string& port,
+                                                    std::int64_t classes, Store& store) {
     const auto value_in = [&](const Side& side) {
         const auto found = std::ranges::find(side.header.recipe, "input " + port, &KeyPart::name);
         return found == side.header.recipe.end() ? std::string() : found->value;
@@ -180,10 +193,12 @@ Json predictions_json(const Side& first, const Side& second, const StageDescript
         const auto found = std::ranges::find(ports, role, &PortDescription::role);
         return found == ports.end() ? std::string() : found->name;
     };
-    const std::string port = with_role(stage.outputs, PortRole::Predictions), labels_port = with_role(stage.inputs, PortRole::Labels);
+    const std::string port = with_role(stage.outputs, PortRole::Predictions),
+                      labels_port = with_role(stage.inputs, PortRole::Labels);
     const Array *a = array_in(first, port, ""), *b = array_in(second, port, "");
     const auto answers = a != nullptr ? answers_of(*a) : std::nullopt, others = b != nullptr ? answers_of(*b) : std::nullopt;
-    if (!answers || !others || answers->answer.size() != others->answer.size() || answers->classes != others->classes) return nullptr;
+    if (!answers || !others || answers->answer.size() != others->answer.size() || answers->classes != others->classes)
+        return nullptr;
     Json flipped = Json::array();
     for (std::size_t i = 0; i < answers->answer.size(); ++i)
         if (answers->answer[i] != others->answer[i]) flipped.push_back(i);
@@ -198,13 +213,16 @@ Json predictions_json(const Side& first, const Side& second, const StageDescript
 }
 
 Json side_json(const Side& side) {
-    return {{"stage", side.found.stage.empty() ? Json() : Json(side.found.stage)}, {"key", side.header.key.hex()}, {"path", side.found.path.string()}};
+    return {{"stage", side.found.stage.empty() ? Json() : Json(side.found.stage)},
+            {"key", side.header.key.hex()},
+            {"path", side.found.path.string()}};
 }
 
 Json document_of(const Side& first, const Side& second, const DiffOptions& options, OpenStore& open) {
     Json json = {{"a", side_json(first)}, {"b", side_json(second)}, {"equal", true}, {"causes", Json::array()}};
     for (const DiffCause& cause : causes_of(first.header.recipe, second.header.recipe, open))
-        json["causes"].push_back({{"stage", cause.stage}, {"key", cause.key.hex()}, {"part", cause.part}, {"text", cause.text}});
+        json["causes"].push_back(
+            {{"stage", cause.stage}, {"key", cause.key.hex()}, {"part", cause.part}, {"text", cause.text}});
     json["tensors"] = tensors_json(first, second);
     const bool whole = first.found.tensor.empty();
     json["metrics"] = whole ? metrics_json(first, second) : Json::object();
@@ -213,26 +231,34 @@ Json document_of(const Side& first, const Side& second, const DiffOptions& optio
     const auto kind = std::ranges::find(first.header.recipe, "kind", &KeyPart::name);
     const CatalogEntry* const entry = whole && kind != first.header.recipe.end() ? catalog.find(kind->value) : nullptr;
     json["predictions"] = entry != nullptr ? predictions_json(first, second, entry->description, open.store()) : Json();
-    const bool tensors_equal = std::ranges::all_of(json["tensors"], [](const Json& tensor) { return tensor["equal"] == true; });
-    const bool metrics_equal = std::ranges::all_of(json["metrics"], [](const Json& metric) { return metric["a"] == metric["b"]; });
+    const bool tensors_equal =
+        std::ranges::all_of(json["tensors"], [](const Json& tensor) { return tensor["equal"] == true; });
+    const bool metrics_equal =
+        std::ranges::all_of(json["metrics"], [](const Json& metric) { return metric["a"] == metric["b"]; });
     json["equal"] = tensors_equal && metrics_equal && json["history"].empty();
     return json;
 }
 
 // ---- in words ----
 
-std::string number(const Json& value) { return value.is_number() ? fmt::format("{:.3g}", value.get<double>()) : "nan"; }
+std::string number(const Json& value) {
+    return value.is_number() ? fmt::format("{:.3g}", value.get<double>()) : "nan";
+}
 
 void print_causes(const Json& causes) {
     if (causes.empty()) return;
     fmt::print("\nWhy\n");
     for (const Json& cause : causes)
-        fmt::print("{}\n", wrapped_lines(fmt::format("  {}: {}", printable(cause["stage"].get<std::string>()), cause["text"].get<std::string>()),
+        fmt::print("{}\n", wrapped_lines(fmt::format("  {}: {}", printable(cause["stage"].get<std::string>()),
+                                                     cause["text"].get<std::string>()),
                                          stdout_columns(), 4));
 }
 
 void print_tensors(const Json& tensors, bool all) {
-    Table table{.title = "Tensors", .columns = {"tensor", "differing", "max", "mean", "relative", "cosine"}, .rows = {}, .notes = {}};
+    Table table{.title = "Tensors",
+                .columns = {"tensor", "differing", "max", "mean", "relative", "cosine"},
+                .rows = {},
+                .notes = {}};
     std::size_t equal = 0;
     for (const Json& tensor : tensors) {
         const auto name = tensor["tensor"].get<std::string>();
@@ -241,13 +267,16 @@ void print_tensors(const Json& tensors, bool all) {
             continue;
         }
         if (!tensor.contains("elements")) {
-            const auto type = [&](const char* side) { return tensor[side].is_null() ? "none" : tensor[side].get<std::string>(); };
+            const auto type = [&](const char* side) {
+                return tensor[side].is_null() ? "none" : tensor[side].get<std::string>();
+            };
             table.rows.push_back({name, fmt::format("{} -> {}", type("a"), type("b")), "", "", "", ""});
             continue;
         }
-        table.rows.push_back({name, fmt::format("{} of {}", tensor["differing"].get<std::int64_t>(), tensor["elements"].get<std::int64_t>()),
-                              number(tensor["max"]), number(tensor["mean"]), number(tensor["max_relative"]),
-                              tensor["cosine"].is_number() ? fmt::format("{:.6f}", tensor["cosine"].get<double>()) : "nan"});
+        table.rows.push_back(
+            {name, fmt::format("{} of {}", tensor["differing"].get<std::int64_t>(), tensor["elements"].get<std::int64_t>()),
+             number(tensor["max"]), number(tensor["mean"]), number(tensor["max_relative"]),
+             tensor["cosine"].is_number() ? fmt::format("{:.6f}", tensor["cosine"].get<double>()) : "nan"});
     }
     if (tensors.empty()) return;
     if (table.rows.empty()) {
@@ -266,11 +295,14 @@ void print_metrics(const Json& metrics, bool all) {
     Table table{.title = "Metrics", .columns = {"metric", "a", "b", "b - a"}, .rows = {}, .notes = {}};
     std::size_t equal = 0;
     for (const auto& [name, row] : metrics.items()) {
-        const auto text = [&](const char* side) { return row[side].is_number() ? metric_text(row[side].get<double>()) : ""; };
+        const auto text = [&](const char* side) {
+            return row[side].is_number() ? metric_text(row[side].get<double>()) : "";
+        };
         const bool both = row["a"].is_number() && row["b"].is_number();
         if (row["a"] == row["b"]) ++equal;
         if (row["a"] == row["b"] && !all) continue;
-        table.rows.push_back({name, text("a"), text("b"), both ? fmt::format("{:+.4g}", row["b"].get<double>() - row["a"].get<double>()) : ""});
+        table.rows.push_back({name, text("a"), text("b"),
+                              both ? fmt::format("{:+.4g}", row["b"].get<double>() - row["a"].get<double>()) : ""});
     }
     if (table.rows.empty()) return;
     if (equal > 0 && !all) table.notes.push_back(fmt::format("{} of {} metrics are equal", equal, metrics.size()));
@@ -284,9 +316,13 @@ void print_histories(const Json& histories) {
                                       : fmt::format("{}: equal up to epoch {}, then different", port, epoch - 1);
         std::string columns;
         for (const auto& [name, values] : parting["columns"].items())
-            columns += fmt::format("{} {} {} -> {}", columns.empty() ? "" : ",", name, number(values["a"]), number(values["b"]));
-        if (!columns.empty()) text += fmt::format(":{}", columns);
-        else text += fmt::format(": {} and {} epochs", parting["epochs"][0].get<std::size_t>(), parting["epochs"][1].get<std::size_t>());
+            columns +=
+                fmt::format("{} {} {} -> {}", columns.empty() ? "" : ",", name, number(values["a"]), number(values["b"]));
+        if (!columns.empty())
+            text += fmt::format(":{}", columns);
+        else
+            text += fmt::format(": {} and {} epochs", parting["epochs"][0].get<std::size_t>(),
+                                parting["epochs"][1].get<std::size_t>());
         fmt::print("\n{}\n", wrapped_lines(printable(text), stdout_columns(), 2));
     }
 }
@@ -294,13 +330,17 @@ void print_histories(const Json& histories) {
 void print_predictions(const Json& predictions) {
     if (predictions.is_null()) return;
     const Json& flipped = predictions["flipped"];
-    std::string text = fmt::format("{} of {} samples have another class", flipped.size(), predictions["samples"].get<std::size_t>());
-    for (std::size_t i = 0; i < std::min(flipped.size(), kSamplesShown); ++i) text += fmt::format("{}{}", i == 0 ? ": " : ", ", flipped[i].get<std::size_t>());
+    std::string text =
+        fmt::format("{} of {} samples have another class", flipped.size(), predictions["samples"].get<std::size_t>());
+    for (std::size_t i = 0; i < std::min(flipped.size(), kSamplesShown); ++i)
+        text += fmt::format("{}{}", i == 0 ? ": " : ", ", flipped[i].get<std::size_t>());
     if (flipped.size() > kSamplesShown) text += ", ...";
     if (predictions.contains("p_value"))
-        text += fmt::format("\nright only in a: {}, only in b: {}; McNemar's test: p = {:.3g}, so {}", predictions["right_only_in_a"].get<std::int64_t>(),
-                            predictions["right_only_in_b"].get<std::int64_t>(), predictions["p_value"].get<double>(),
-                            predictions["p_value"].get<double>() < 0.05 ? "they differ by more than chance" : "they cannot be told apart");
+        text += fmt::format(
+            "\nright only in a: {}, only in b: {}; McNemar's test: p = {:.3g}, so {}",
+            predictions["right_only_in_a"].get<std::int64_t>(), predictions["right_only_in_b"].get<std::int64_t>(),
+            predictions["p_value"].get<double>(),
+            predictions["p_value"].get<double>() < 0.05 ? "they differ by more than chance" : "they cannot be told apart");
     fmt::print("\n{}\n", wrapped_lines(text, stdout_columns(), 2));
 }
 
@@ -319,7 +359,8 @@ void print_document(const Json& json, const Side& first, const Side& second, boo
 
 ExitCode diff(const DiffOptions& options) {
     if (options.what.size() > 2)
-        throw Error(ExitCode::Usage, fmt::format("diff compares two artifacts, not {}", options.what.size()), "for example: satdl diff m2 m3");
+        throw Error(ExitCode::Usage, fmt::format("diff compares two artifacts, not {}", options.what.size()),
+                    "for example: satdl diff m2 m3");
     check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     ArtifactReferences references(options.store, options.dag_name, open);
@@ -328,14 +369,19 @@ ExitCode diff(const DiffOptions& options) {
         throw Error(ExitCode::Usage, "only a stage can be compared with what it was before", "name two: satdl diff A B");
     ArtifactRef before = options.what.size() == 2 ? references.find(options.what.front()) : earlier(now, open);
     if (before.tensor != now.tensor)
-        throw Error(ExitCode::Usage, fmt::format("'{}' and '{}' name different parts of their artifacts", printable(options.what.front()), printable(options.what.back())),
+        throw Error(ExitCode::Usage,
+                    fmt::format("'{}' and '{}' name different parts of their artifacts", printable(options.what.front()),
+                                printable(options.what.back())),
                     "compare artifacts, or the same tensor of both");
     const Side first = opened(std::move(before), open.files()), second = opened(std::move(now), open.files());
     const Json json = document_of(first, second, options, open);
     if (!first.found.tensor.empty() && json["tensors"].empty())
-        throw Error(ExitCode::Usage, fmt::format("neither artifact has a tensor '{}'", printable(first.found.tensor)), "`satdl show` lists them");
-    if (options.json) fmt::print("{}\n", dump_json(json));
-    else print_document(json, first, second, options.all);
+        throw Error(ExitCode::Usage, fmt::format("neither artifact has a tensor '{}'", printable(first.found.tensor)),
+                    "`satdl show` lists them");
+    if (options.json)
+        fmt::print("{}\n", dump_json(json));
+    else
+        print_document(json, first, second, options.all);
     return json["equal"] == true ? ExitCode::Done : ExitCode::StageFailed;
 }
 
@@ -352,10 +398,14 @@ void add_diff_command(Command& program) {
         "  satdl diff m2/model m3/model              one port or tensor of both\n"
         "The exit code is 0 if they are equal and 1 if not, as of diff and cmp.",
         [](Command& command, DiffOptions& options) {
-            command.add_option("what", options.what, "two of STAGE, STAGE/PORT, STAGE/PORT/NAME, RUN:STAGE, a file, a key; or one stage")
+            command
+                .add_option("what", options.what,
+                            "two of STAGE, STAGE/PORT, STAGE/PORT/NAME, RUN:STAGE, a file, a key; or one stage")
                 .required()
                 .type_name("WHAT");
-            command.add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last").type_name("NAME");
+            command
+                .add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
+                .type_name("NAME");
             command.add_flag("-a,--all", options.all, "every tensor that differs, and equal metrics, too");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_stages_option(command, options.libraries);

@@ -43,7 +43,8 @@ public:
         }
         std::vector<RecipeDifference> own;
         for (RecipeDifference& difference : differences(first, second)) {
-            if (!difference.part.starts_with(kInput) || !follow_input(difference, first, second)) own.push_back(std::move(difference));
+            if (!difference.part.starts_with(kInput) || !follow_input(difference, first, second))
+                own.push_back(std::move(difference));
         }
         for (RecipeDifference& difference : own) add(key, second, std::move(difference));
     }
@@ -51,7 +52,8 @@ public:
     std::vector<DiffCause> take() { return std::move(causes_); }
 
 private:
-    // False: what one of the two read is in no artifact of the store, or stages of two kinds made it. Then the difference says so.
+    // False: what one of the two read is in no artifact of the store, or stages of two kinds made it. Then the difference
+    // says so.
     bool follow_input(RecipeDifference& difference, const Recipe& first, const Recipe& second) {
         const KeyPart *a = part_of(first, difference.part), *b = part_of(second, difference.part);
         if (a == nullptr || b == nullptr) return false;
@@ -68,7 +70,8 @@ private:
     }
 
     // One content may have been made in several ways: those that differ least are the ones to compare.
-    static std::optional<std::pair<const Recipe*, const Recipe*>> nearest(const std::vector<Recipe>& before, const std::vector<Recipe>& now) {
+    static std::optional<std::pair<const Recipe*, const Recipe*>> nearest(const std::vector<Recipe>& before,
+                                                                          const std::vector<Recipe>& now) {
         std::optional<std::pair<const Recipe*, const Recipe*>> nearest;
         std::size_t fewest = 0;
         for (const Recipe& a : before) {

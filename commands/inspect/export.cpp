@@ -37,20 +37,21 @@ constexpr const char* kArchitecture = "architecture";
 struct Chosen {
     NamedArrays arrays;
     bool has_named_columns = false;  // metrics or a history: a table keeps their names, even of one
-    std::string architecture;  // of a model: its network as JSON
+    std::string architecture;        // of a model: its network as JSON
 
     // The only one; throws Error{Usage} if there are several.
     [[nodiscard]] const Array& only(const std::string& what, std::string_view format) const {
         if (arrays.size() == 1) return arrays.begin()->second;
         std::vector<std::string> names;
         for (const auto& [name, array] : arrays) names.push_back(name);
-        throw Error(ExitCode::Usage, fmt::format("'{}' is {} arrays, and {} holds one", printable(what), arrays.size(), format),
+        throw Error(ExitCode::Usage,
+                    fmt::format("'{}' is {} arrays, and {} holds one", printable(what), arrays.size(), format),
                     fmt::format("name one of them ({}), or write .npz or .safetensors", fmt::join(names, ", ")));
     }
 };
 
-// Of a port or tensor under the names within the port: those of a model are PyTorch's ("conv_1.weight"). Of several ports with the port's
-// name before them.
+// Of a port or tensor under the names within the port: those of a model are PyTorch's ("conv_1.weight"). Of several ports
+// with the port's name before them.
 Chosen chosen_of(const ArtifactRef& found, const ArtifactHeader& header, const StageOutput& outcome) {
     Chosen chosen;
     std::vector<std::string> paths;
@@ -70,21 +71,25 @@ Chosen chosen_of(const ArtifactRef& found, const ArtifactHeader& header, const S
         chosen.arrays.emplace(name, array);
     }
     if (chosen.arrays.empty())
-        throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(found.tensor)), did_you_mean(found.tensor, paths));
+        throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(found.tensor)),
+                    did_you_mean(found.tensor, paths));
     return chosen;
 }
 
 // Images as one picture, in rows and columns of as many, with a line of black between two.
 std::string png_of_images(const Array& array, const std::string& what, std::int64_t count) {
     if (!has_images(array.shape()))
-        throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, which does not hold images", printable(what), name_of(array.dtype()), shape_text(array.shape())),
+        throw Error(ExitCode::Usage,
+                    fmt::format("'{}' is {} {}, which does not hold images", printable(what), name_of(array.dtype()),
+                                shape_text(array.shape())),
                     "images are [N, H, W] or [N, C, H, W]");
     const ImageSet images = images_of(array, count);
     const Picture& one = images.pictures.front();
     const auto number = static_cast<int>(images.pictures.size());
     const auto columns = static_cast<int>(std::ceil(std::sqrt(number))), rows = (number + columns - 1) / columns;
     const int width = columns * (one.width + 1) - 1, height = rows * (one.height + 1) - 1;
-    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * static_cast<std::size_t>(one.channels));
+    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+                                     static_cast<std::size_t>(one.channels));
     for (int i = 0; i < number; ++i) {
         const Picture& picture = images.pictures[static_cast<std::size_t>(i)];
         const int left = i % columns * (one.width + 1), top = i / columns * (one.height + 1);
@@ -98,7 +103,8 @@ std::string png_of_images(const Array& array, const std::string& what, std::int6
             }
         }
     }
-    return png_of(pixels, static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(one.channels));
+    return png_of(pixels, static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height),
+                  static_cast<std::uint32_t>(one.channels));
 }
 
 void write_bytes(const fs::path& path, const std::string& bytes) {
@@ -109,13 +115,16 @@ void write_bytes(const fs::path& path, const std::string& bytes) {
 }
 
 void write_columns(const fs::path& path, const Chosen& chosen, const std::string& what) {
-    const bool are_columns = (chosen.has_named_columns || chosen.arrays.size() > 1) && std::ranges::all_of(chosen.arrays, [&](const auto& one) {
-        return one.second.shape().size() == 1 && one.second.shape() == chosen.arrays.begin()->second.shape();
-    });
+    const bool are_columns =
+        (chosen.has_named_columns || chosen.arrays.size() > 1) && std::ranges::all_of(chosen.arrays, [&](const auto& one) {
+            return one.second.shape().size() == 1 && one.second.shape() == chosen.arrays.begin()->second.shape();
+        });
     if (are_columns) return write_csv(path, chosen.arrays);
     const Array& array = chosen.only(what, "CSV");
     if (array.shape().size() > 2)
-        throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, and a table has two dimensions", printable(what), name_of(array.dtype()), shape_text(array.shape())),
+        throw Error(ExitCode::Usage,
+                    fmt::format("'{}' is {} {}, and a table has two dimensions", printable(what), name_of(array.dtype()),
+                                shape_text(array.shape())),
                     "write .npy, .npz or .safetensors");
     write_csv(path, array);
 }
@@ -125,9 +134,11 @@ struct Format {
     void (*write)(const fs::path& path, const Chosen& chosen, const ExportOptions& options);
 };
 constexpr std::array kFormats{
-    Format{".npy", [](const fs::path& path, const Chosen& chosen, const ExportOptions& options) { write_npy(path, chosen.only(options.what, "npy")); }},
+    Format{".npy", [](const fs::path& path, const Chosen& chosen,
+                      const ExportOptions& options) { write_npy(path, chosen.only(options.what, "npy")); }},
     Format{".npz", [](const fs::path& path, const Chosen& chosen, const ExportOptions&) { write_npz(path, chosen.arrays); }},
-    Format{".csv", [](const fs::path& path, const Chosen& chosen, const ExportOptions& options) { write_columns(path, chosen, options.what); }},
+    Format{".csv", [](const fs::path& path, const Chosen& chosen,
+                      const ExportOptions& options) { write_columns(path, chosen, options.what); }},
     Format{".safetensors",
            [](const fs::path& path, const Chosen& chosen, const ExportOptions&) {
                std::map<std::string, std::string> metadata;
@@ -146,15 +157,18 @@ const Format& format_of(const fs::path& file) {
     if (found != kFormats.end()) return *found;
     std::vector<std::string_view> endings;
     for (const Format& format : kFormats) endings.push_back(format.ending);
-    throw Error(ExitCode::Usage, fmt::format("'{}' has no ending of a format", printable(file.string())), fmt::format("one of {}", fmt::join(endings, ", ")));
+    throw Error(ExitCode::Usage, fmt::format("'{}' has no ending of a format", printable(file.string())),
+                fmt::format("one of {}", fmt::join(endings, ", ")));
 }
 
 void check_target(const ExportOptions& options) {
     std::error_code error;
     const fs::path target = fs::weakly_canonical(options.file, error);
     if (is_within(target, fs::weakly_canonical(options.store.store, error)))
-        throw Error(ExitCode::Usage, fmt::format("'{}' lies in the store", printable(options.file)), "name a file outside of it");
-    if (fs::is_directory(target, error)) throw Error(ExitCode::Usage, fmt::format("'{}' is a folder", printable(options.file)), "name a file");
+        throw Error(ExitCode::Usage, fmt::format("'{}' lies in the store", printable(options.file)),
+                    "name a file outside of it");
+    if (fs::is_directory(target, error))
+        throw Error(ExitCode::Usage, fmt::format("'{}' is a folder", printable(options.file)), "name a file");
     if (fs::exists(fs::symlink_status(options.file, error)) && !options.force)
         throw Error(ExitCode::Usage, fmt::format("'{}' exists already", printable(options.file)), "-f replaces it");
 }
@@ -185,7 +199,8 @@ ExitCode export_artifact(const ExportOptions& options) {
         fs::remove(partial, error);
         throw;
     }
-    fmt::print("{}: {} of {}, {}\n", printable(options.file), chosen.arrays.size() == 1 ? "one array" : fmt::format("{} arrays", chosen.arrays.size()),
+    fmt::print("{}: {} of {}, {}\n", printable(options.file),
+               chosen.arrays.size() == 1 ? "one array" : fmt::format("{} arrays", chosen.arrays.size()),
                printable(options.what), bytes_text(fs::file_size(options.file, error)));
     return ExitCode::Done;
 }
@@ -197,16 +212,22 @@ void add_export_command(Command& program) {
         "export", "write what is in an artifact as a file for other programs",
         "Examples:\n"
         "  satdl export noisy@train/images images.npy\n"
-        "  satdl export m1/model m1.safetensors       for PyTorch: module.load_state_dict(safetensors.torch.load_file(...))\n"
+        "  satdl export m1/model m1.safetensors       for PyTorch: "
+        "module.load_state_dict(safetensors.torch.load_file(...))\n"
         "  satdl export m1/history history.csv        a column each\n"
         "  satdl export evaluate_m2 all.npz           every array\n"
         "  satdl export noisy@train/images grid.png --images 16\n"
-        "The ending says the format: .npy (one array), .npz, .csv (a table, or columns), .safetensors, .png (images, as a grid).",
+        "The ending says the format: .npy (one array), .npz, .csv (a table, or columns), .safetensors, .png (images, as a "
+        "grid).",
         [](Command& command, ExportOptions& options) {
             command.add_option("what", options.what, kArtifactReference).required().type_name("WHAT");
             command.add_option("file", options.file, "the file to write").required().type_name("FILE");
-            command.add_option("--images", options.images, "how many images of a tensor a .png has, at most").in_range(1, 10000).show_default();
-            command.add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last").type_name("NAME");
+            command.add_option("--images", options.images, "how many images of a tensor a .png has, at most")
+                .in_range(1, 10000)
+                .show_default();
+            command
+                .add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
+                .type_name("NAME");
             command.add_flag("-f,--force", options.force, "replace the file if there is one");
             add_store_options(command, options.store);
         },

@@ -33,7 +33,7 @@ struct LogOptions {
     bool all = false, points = false, reverse = false, markdown = false, json = false;
 };
 
-constexpr int kCellColumns = 36;          // of settings and notes on a terminal
+constexpr int kCellColumns = 36;         // of settings and notes on a terminal
 constexpr std::size_t kShortestId = 15;  // date and time to the second
 
 // ---- which runs ----
@@ -63,7 +63,8 @@ std::string outcome_of(const Json& run, const std::filesystem::path& store_folde
 class RunList {
 public:
     // `ids`: of the store's runs, the newest first.
-    RunList(OpenStore& store, const std::vector<std::string>& ids, const LogOptions& options) : store_(store), ids_(ids), options_(options) {}
+    RunList(OpenStore& store, const std::vector<std::string>& ids, const LogOptions& options)
+        : store_(store), ids_(ids), options_(options) {}
 
     // Those that the options choose, in their order.
     std::vector<Json> chosen() {
@@ -88,7 +89,8 @@ private:
     [[nodiscard]] std::size_t limit() const { return static_cast<std::size_t>(options_.limit); }
 
     [[nodiscard]] bool is_wanted(const Json& run) const {
-        return options_.dags.empty() || std::ranges::find(options_.dags, run.at("dag").get<std::string>()) != options_.dags.end();
+        return options_.dags.empty() ||
+               std::ranges::find(options_.dags, run.at("dag").get<std::string>()) != options_.dags.end();
     }
 
     // At most so many, the newest first.
@@ -104,8 +106,10 @@ private:
             if (run.at("damaged") == true)
                 print_warning(fmt::format("the record of run {} is damaged: its row may lack something", printable(id)));
             run["outcome"] = outcome_of(run, store_.folder());
-            if (!options_.points || run.at("points").empty()) runs.push_back(std::move(run));
-            else std::ranges::move(points_of(run), std::back_inserter(runs));
+            if (!options_.points || run.at("points").empty())
+                runs.push_back(std::move(run));
+            else
+                std::ranges::move(points_of(run), std::back_inserter(runs));
         }
         if (options_.dags.empty()) hidden_ = ids_.size() - seen;
         if (options_.all) add_reused(runs);
@@ -170,7 +174,8 @@ std::string cell(const Json& value) {
 std::string settings_text(const Json& run) {
     std::string text = run.at("profile").get<std::string>();
     const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
-    for (const auto& [name, value] : run.at("set").items()) add(fmt::format("{}={}", name, value.is_string() ? value.get<std::string>() : dump_json(value)));
+    for (const auto& [name, value] : run.at("set").items())
+        add(fmt::format("{}={}", name, value.is_string() ? value.get<std::string>() : dump_json(value)));
     if (const Json& points = run.at("points"); !points.empty()) {
         std::vector<std::string> axes;
         for (const auto& [name, value] : points.front().at("settings").items()) axes.push_back(name);
@@ -216,8 +221,10 @@ std::string header_of(const std::string& metric, const std::vector<std::string>&
 
 Table table_of(const std::vector<Json>& runs, const View& view) {
     Table table{.title = {}, .columns = {"run", "when"}, .rows = {}, .notes = {}};
-    if (view.has_dags) table.columns.emplace_back("dag");
-    else table.title = cell(runs.front().at("dag"));
+    if (view.has_dags)
+        table.columns.emplace_back("dag");
+    else
+        table.title = cell(runs.front().at("dag"));
     table.columns.insert(table.columns.end(), {"outcome", "time"});
     if (view.has_settings) table.columns.emplace_back("set");
     for (const std::string& metric : view.metrics) table.columns.push_back(header_of(metric, view.metrics));
@@ -262,9 +269,11 @@ Table fitting_table(const std::vector<Json>& runs, View view, bool all_metrics) 
     return table;
 }
 
-void print_table(const std::vector<Json>& runs, const LogOptions& options, const std::vector<std::string>& ids, std::size_t hidden) {
+void print_table(const std::vector<Json>& runs, const LogOptions& options, const std::vector<std::string>& ids,
+                 std::size_t hidden) {
     View view{.metrics = columns_of(runs, options), .id_length = id_length(ids), .now = wall_time()};
-    view.has_dags = options.markdown || std::ranges::any_of(runs, [&](const Json& run) { return run.at("dag") != runs.front().at("dag"); });
+    view.has_dags = options.markdown ||
+                    std::ranges::any_of(runs, [&](const Json& run) { return run.at("dag") != runs.front().at("dag"); });
     view.has_settings = std::ranges::any_of(runs, [](const Json& run) { return !settings_text(run).empty(); });
     view.has_notes = std::ranges::any_of(runs, [](const Json& run) { return !note_text(run).empty(); });
     if (options.markdown) {
@@ -281,10 +290,12 @@ void print_resumable(const std::vector<Json>& runs, OpenStore& store, std::size_
     for (const Json& run : runs) {
         if (run.at("outcome") != "interrupted") continue;
         for (const Json& stage : run.at("unfinished")) {
-            const auto key = stage.at("key").is_string() ? Digest::from_hex(stage.at("key").get<std::string>()) : std::nullopt;
+            const auto key =
+                stage.at("key").is_string() ? Digest::from_hex(stage.at("key").get<std::string>()) : std::nullopt;
             const auto place = key ? store.checkpoints().newest(*key) : std::nullopt;
             if (place)
-                fmt::print("{}: {} was interrupted at {}, resumable\n", run.at("run").get<std::string>().substr(0, id_length),
+                fmt::print("{}: {} was interrupted at {}, resumable\n",
+                           run.at("run").get<std::string>().substr(0, id_length),
                            printable(stage.at("stage").get<std::string>()), place->text());
         }
     }
@@ -292,7 +303,8 @@ void print_resumable(const std::vector<Json>& runs, OpenStore& store, std::size_
 
 // All that there is of each run, a column each.
 Table csv_table(const std::vector<Json>& runs, const LogOptions& options) {
-    std::vector<std::string> names{"run", "dag", "file", "profile", "host", "version", "outcome", "seconds", "ran", "reused", "failed", "note", "tags"};
+    std::vector<std::string> names{"run",     "dag", "file",   "profile", "host", "version", "outcome",
+                                   "seconds", "ran", "reused", "failed",  "note", "tags"};
     for (const std::string& name : names_in(runs))
         if (name.starts_with("params.") || (options.metrics.empty() && name.starts_with("metrics."))) names.push_back(name);
     for (const std::string& metric : options.metrics) check_name(metric, runs);
@@ -315,7 +327,8 @@ ExitCode log(const LogOptions& options) {
     OpenStore open(options.store.store, Access::ReadOnly);
     const std::vector<std::string> ids = recorded_runs(open.folder(), open.files());
     std::optional<OutputFile> csv;
-    if (!options.csv.empty()) csv.emplace(options.csv, "the list of runs", "--csv", ProtectedFiles{.files = {}, .store = open.folder()});
+    if (!options.csv.empty())
+        csv.emplace(options.csv, "the list of runs", "--csv", ProtectedFiles{.files = {}, .store = open.folder()});
     RunList list(open, ids, options);
     const std::vector<Json> runs = list.chosen();
     if (csv) {
@@ -342,18 +355,26 @@ void add_log_command(Command& program) {
         "  satdl log --where 'compare.p0 > 0.9 and noise_factor < 0.5 and not outcome = failed'\n"
         "  satdl log --points --sort accuracy               each point of the sweeps, the best first\n"
         "  satdl log --all --csv runs.csv                   all runs, with all that is known of them\n"
-        "--where compares metrics.NAME, params.NAME, run, dag, file, profile, host, version, outcome, seconds, ran, reused, failed, note and "
+        "--where compares metrics.NAME, params.NAME, run, dag, file, profile, host, version, outcome, seconds, ran, reused, "
+        "failed, note and "
         "tags by = != < <= > >= and `contains`, or asks `is missing`; and, or, not and parentheses connect (docs/runs.md).",
         [](Command& command, LogOptions& options) {
             command.add_option("dags", options.dags, "names of DAGs; default: all").type_name("DAG");
             command.add_option("-w,--where", options.where, "only runs of which this is true").type_name("CONDITION");
-            command.add_option("--sort", options.sort, "order by this metric, parameter or field, the best or greatest first").type_name("NAME");
+            command
+                .add_option("--sort", options.sort, "order by this metric, parameter or field, the best or greatest first")
+                .type_name("NAME");
             command.add_flag("--reverse", options.reverse, "in the opposite order");
-            command.add_option("--metrics", options.metrics, "metrics to show; default: those of the last stages").delimiter(',').type_name("NAME,...");
-            command.add_option("-n,--limit", options.limit, "how many at most").in_range(std::uint64_t{1}, std::uint64_t{1'000'000}).show_default();
+            command.add_option("--metrics", options.metrics, "metrics to show; default: those of the last stages")
+                .delimiter(',')
+                .type_name("NAME,...");
+            command.add_option("-n,--limit", options.limit, "how many at most")
+                .in_range(std::uint64_t{1}, std::uint64_t{1'000'000})
+                .show_default();
             command.add_flag("-a,--all", options.all, "all of them, also those in which nothing ran");
             command.add_flag("--points", options.points, "the points of sweeps as lines of their own");
-            command.add_option("--csv", options.csv, "write all that is known of them as CSV; - is stdout").type_name("FILE");
+            command.add_option("--csv", options.csv, "write all that is known of them as CSV; - is stdout")
+                .type_name("FILE");
             command.add_flag("--md", options.markdown, "print a table in Markdown");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_option(command, options.store.store);

@@ -44,11 +44,16 @@ ElementDifference apart(std::span<const T> a, std::span<const T> b) {
 ElementDifference elements_apart(const Array& a, const Array& b) {
     SATDL_CHECK(a.dtype() == b.dtype() && a.shape() == b.shape(), "arrays of one type and shape are compared");
     switch (a.dtype()) {
-        case DType::UInt8: return apart(a.values<std::uint8_t>(), b.values<std::uint8_t>());
-        case DType::Int32: return apart(a.values<std::int32_t>(), b.values<std::int32_t>());
-        case DType::Int64: return apart(a.values<std::int64_t>(), b.values<std::int64_t>());
-        case DType::Float32: return apart(a.values<float>(), b.values<float>());
-        case DType::Float64: break;
+        case DType::UInt8:
+            return apart(a.values<std::uint8_t>(), b.values<std::uint8_t>());
+        case DType::Int32:
+            return apart(a.values<std::int32_t>(), b.values<std::int32_t>());
+        case DType::Int64:
+            return apart(a.values<std::int64_t>(), b.values<std::int64_t>());
+        case DType::Float32:
+            return apart(a.values<float>(), b.values<float>());
+        case DType::Float64:
+            break;
     }
     return apart(a.values<double>(), b.values<double>());
 }

@@ -29,7 +29,8 @@ struct RmOptions {
 
 void check_tag(const std::string& tag) {
     if (tag.find_first_of(" \t\n,[]") == std::string::npos) return;
-    throw Error(ExitCode::Usage, fmt::format("'{}' is no tag: it has a space, a comma or a bracket", printable(tag)), "a tag is one word");
+    throw Error(ExitCode::Usage, fmt::format("'{}' is no tag: it has a space, a comma or a bracket", printable(tag)),
+                "a tag is one word");
 }
 
 void print_note(const std::string& run, const std::string& note, const std::vector<std::string>& tags) {
@@ -50,7 +51,9 @@ ExitCode note(const NoteOptions& options) {
     for (const std::string& tag : options.add)
         if (std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
     for (const std::string& tag : options.remove)
-        if (std::erase(tags, tag) == 0) throw Error(ExitCode::Usage, fmt::format("run {} has no tag '{}'", run, printable(tag)), did_you_mean(tag, tags));
+        if (std::erase(tags, tag) == 0)
+            throw Error(ExitCode::Usage, fmt::format("run {} has no tag '{}'", run, printable(tag)),
+                        did_you_mean(tag, tags));
     if (options.clear || !options.text.empty() || !options.add.empty() || !options.remove.empty())
         open.files().append(record_path(open.folder(), run), with_check(note_event(text, tags), run) + '\n', true);
     print_note(run, text, tags);
@@ -61,7 +64,8 @@ void remove_record(OpenStore& open, const std::string& run) {
     const auto folder = record_path(open.folder(), run).parent_path();
     std::error_code error;
     std::filesystem::remove_all(folder, error);
-    if (error) throw Error(ExitCode::Store, fmt::format("cannot remove '{}': {}", printable(folder.string()), error.message()));
+    if (error)
+        throw Error(ExitCode::Store, fmt::format("cannot remove '{}': {}", printable(folder.string()), error.message()));
     open.files().sync_folder(folder.parent_path());
 }
 
@@ -73,7 +77,8 @@ ExitCode rm(const RmOptions& options) {
         const std::string run = find_run(open.folder(), prefix, open.files());
         const Json summary = summary_of_run(open.folder(), run, open.files(), open.index());
         if (summary.at("outcome") == "unfinished" && may_be_running(summary.at("process").get<std::string>(), open.folder()))
-            throw Error(ExitCode::Usage, fmt::format("run {} has no end yet: it may be running", run), "nothing was removed");
+            throw Error(ExitCode::Usage, fmt::format("run {} has no end yet: it may be running", run),
+                        "nothing was removed");
         runs.push_back(run);
     }
     for (const std::string& run : runs) {

@@ -16,7 +16,8 @@ namespace {
 
 using Test = std::function<bool(const Json&)>;
 
-constexpr std::array kFields{"run", "dag", "file", "profile", "host", "version", "outcome", "seconds", "ran", "reused", "failed", "note", "tags"};
+constexpr std::array kFields{"run",     "dag", "file",   "profile", "host", "version", "outcome",
+                             "seconds", "ran", "reused", "failed",  "note", "tags"};
 constexpr std::array<std::string_view, 8> kOperators{"==", "!=", "<=", ">=", "=", "<", ">", "contains"};
 
 struct Token {
@@ -25,12 +26,17 @@ struct Token {
     std::string text;
     Place place;
 
-    [[nodiscard]] bool is(std::string_view word) const { return (kind == Kind::Word || kind == Kind::Symbol) && text == word; }
+    [[nodiscard]] bool is(std::string_view word) const {
+        return (kind == Kind::Word || kind == Kind::Symbol) && text == word;
+    }
 };
 
 class Tokens {
 public:
-    Tokens(const std::string& text, const std::string& where) : source_(std::make_shared<SourceText>(SourceText{where, text})) { advance(); }
+    Tokens(const std::string& text, const std::string& where)
+        : source_(std::make_shared<SourceText>(SourceText{where, text})) {
+        advance();
+    }
 
     [[nodiscard]] const Token& next() const { return next_; }
     Token take() {
@@ -54,7 +60,8 @@ private:
         const char first = rest().front();
         if (first == '"' || first == '\'') return take_quoted(first);
         constexpr std::string_view kSymbols = "()<>=!";
-        if (kSymbols.find(first) == kSymbols.npos) return set(Token::Kind::Word, rest().substr(0, rest().find_first_of(" \t\n()<>=!\"'")));
+        if (kSymbols.find(first) == kSymbols.npos)
+            return set(Token::Kind::Word, rest().substr(0, rest().find_first_of(" \t\n()<>=!\"'")));
         const bool is_pair = first != '(' && first != ')' && rest().size() > 1 && rest()[1] == '=';
         set(Token::Kind::Symbol, rest().substr(0, is_pair ? 2 : 1));
     }
@@ -84,7 +91,9 @@ std::optional<double> number_in(const std::string& text) {
     return number;
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
+std::string text_of(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : dump_json(value);
+}
 
 // -1, 0, 1 as they are ordered: as numbers where both are, else as texts.
 int order_of(const Json& value, const Token& token) {
@@ -151,7 +160,8 @@ private:
     Test condition() {
         const Token name = tokens_.take();
         if (name.kind != Token::Kind::Word)
-            refuse(name.place, "here is the name of a metric, a parameter or a field of the run expected", "for example: metrics.compare.p0 > 0.9");
+            refuse(name.place, "here is the name of a metric, a parameter or a field of the run expected",
+                   "for example: metrics.compare.p0 > 0.9");
         names_.emplace_back(name.text, name.place);
         if (tokens_.take_if("is")) return missing(name.text);
         const Token comparison = tokens_.take();
@@ -177,7 +187,9 @@ private:
 };
 
 // "p0" of "metrics.compare.p0".
-std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+std::string_view last_part(std::string_view name) {
+    return name.substr(name.rfind('.') + 1);
+}
 
 // A member, or a column whose last part this is.
 Json member(const Json& values, std::string_view name) {
@@ -187,7 +199,9 @@ Json member(const Json& values, std::string_view name) {
     return nullptr;
 }
 
-bool is_field(std::string_view name) { return std::ranges::find(kFields, name) != kFields.end(); }
+bool is_field(std::string_view name) {
+    return std::ranges::find(kFields, name) != kFields.end();
+}
 
 }  // namespace
 
