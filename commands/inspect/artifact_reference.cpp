@@ -96,6 +96,14 @@ ArtifactRef ArtifactReferences::by_stage(const std::string& what) {
                 did_you_mean(found.stage, results_->names()));
 }
 
+OpenArtifact open_artifact(const ArtifactRef& found, FileSystem& files) {
+    OpenArtifact opened{header_of(found, files), {}};
+    const MappedFile mapped = files.map(found.path);
+    verify_artifact(opened.header, mapped.bytes, found.path);
+    opened.outcome = view_artifact(opened.header, mapped);
+    return opened;
+}
+
 ArtifactHeader header_of(const ArtifactRef& found, FileSystem& files) {
     try {
         return read_header(files, found.path);

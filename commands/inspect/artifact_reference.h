@@ -41,6 +41,14 @@ private:
     std::optional<ResultLinks> results_;
 };
 
+// With every byte of its file verified; the arrays are views into it.
+struct OpenArtifact {
+    ArtifactHeader header;
+    StageOutput outcome;
+};
+// Throws what header_of() throws.
+[[nodiscard]] OpenArtifact open_artifact(const ArtifactRef& found, FileSystem& files);
+
 // Throws DamagedArtifact, with a hint of its own if the user named a file: that may never have been an artifact, and no run makes it again.
 [[nodiscard]] ArtifactHeader header_of(const ArtifactRef& found, FileSystem& files);
 

@@ -47,12 +47,8 @@ struct Side {
 };
 
 Side opened(ArtifactRef found, FileSystem& files) {
-    Side side{std::move(found), {}, {}};
-    side.header = header_of(side.found, files);
-    const MappedFile mapped = files.map(side.found.path);
-    verify_artifact(side.header, mapped.bytes, side.found.path);
-    side.outcome = view_artifact(side.header, mapped);
-    return side;
+    auto [header, outcome] = open_artifact(found, files);
+    return {std::move(found), std::move(header), std::move(outcome)};
 }
 
 // The artifact that the stage had before: the newest of the runs' that is another one, and is still there.

@@ -52,15 +52,15 @@ struct Chosen {
 
 // Of a port or tensor under the names within the port: those of a model are PyTorch's ("conv_1.weight"). Of several ports
 // with the port's name before them.
-Chosen chosen_of(const ArtifactRef& found, const ArtifactHeader& header, const StageOutput& outcome) {
+Chosen chosen_of(const ArtifactRef& found, const OpenArtifact& artifact) {
     Chosen chosen;
     std::vector<std::string> paths;
-    const bool is_whole = found.tensor.empty() && header.ports.size() > 1;
-    for (const TensorRecord& record : header.tensors) {
+    const bool is_whole = found.tensor.empty() && artifact.header.ports.size() > 1;
+    for (const TensorRecord& record : artifact.header.tensors) {
         paths.push_back(record.path());
         if (!found.tensor.empty() && record.port != found.tensor && record.path() != found.tensor) continue;
-        const Array& array = outcome.outputs.at(record.port).at(record.name);
-        const PortKind kind = header.ports.at(record.port);
+        const Array& array = artifact.outcome.outputs.at(record.port).at(record.name);
+        const PortKind kind = artifact.header.ports.at(record.port);
         if (kind == PortKind::Model && record.name == kArchitecture) {
             const auto text = array.values<std::uint8_t>();
             chosen.architecture.assign(text.begin(), text.end());
@@ -180,10 +180,8 @@ ExitCode export_artifact(const ExportOptions& options) {
     OpenStore open(options.store.store, Access::ReadOnly);
     ArtifactReferences references(options.store, options.dag_name, open);
     const ArtifactRef found = references.find(options.what);
-    const ArtifactHeader header = header_of(found, open.files());
-    const MappedFile mapped = open.files().map(found.path);
-    verify_artifact(header, mapped.bytes, found.path);
-    const Chosen chosen = chosen_of(found, header, view_artifact(header, mapped));
+    const OpenArtifact artifact = open_artifact(found, open.files());
+    const Chosen chosen = chosen_of(found, artifact);
     const fs::path partial = fmt::format("{}.partial-{}", options.file, ::getpid());
     std::error_code error;
     try {

@@ -108,10 +108,8 @@ ExitCode show(const ShowOptions& options) {
     ArtifactView view;
     view.stage = found.stage;
     view.path = found.path;
-    view.header = header_of(found, files);
-    const MappedFile mapped = files.map(found.path);
-    verify_artifact(view.header, mapped.bytes, found.path);
-    const StageOutput outcome = view_artifact(view.header, mapped);
+    const auto [header, outcome] = open_artifact(found, files);
+    view.header = header;
     if (options.images > 0) {
         fmt::print("{}", drawn_tensors(view.header, outcome, found, options.images));
         return ExitCode::Done;

@@ -39,6 +39,49 @@ with torch.no_grad():
     np.save(sys.argv[1], train.model_from(m1).eval()(torch.from_numpy(np.array(stages["sklearn/fashion_unit@test"]["images"]))))
 """
 
+EXPORTED_DAG = """\
+name: exported
+stages:
+  x: {kind: read, file: x.npy}
+  y: {kind: read, file: y.npy}
+  m:
+    kind: train
+    in: {x: x.data, target: y.data}
+    loss: cross_entropy
+    epochs: 2
+    net: [{conv: 4, kernel: 3, activation: relu, name: first}, batch_norm, flatten, {dense: 5, activation: relu}, {layer_norm: {}, name: norm},
+          {dense: 3, activation: softmax}]
+  f: {kind: features, in: {model: m.model, x: x.data}}
+"""
+# The same network in PyTorch, with the weights that `satdl export` wrote.
+EXPORTED = """\
+import json, struct
+import numpy as np, torch
+from torch import nn
+
+data = open("m.safetensors", "rb").read()
+size, = struct.unpack("<Q", data[:8])
+header = json.loads(data[8:8 + size])
+assert "first" in header.pop("__metadata__")["architecture"]
+weights = {name: torch.from_numpy(np.frombuffer(data, "<f4", int(np.prod(one["shape"])), 8 + size + one["data_offsets"][0]).reshape(one["shape"]).copy())
+           for name, one in header.items()}
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.batch_norm_1 = nn.Conv2d(1, 4, 3, padding="same"), nn.BatchNorm2d(4, eps=1e-3)
+        self.dense_1, self.norm, self.dense_2 = nn.Linear(120, 5), nn.LayerNorm(5, eps=1e-3), nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = self.dense_1(self.batch_norm_1(self.first(x).relu()).flatten(1)).relu()
+        return self.dense_2(self.norm(x)).softmax(1)
+
+network = Network()
+network.load_state_dict(weights)
+with torch.no_grad():
+    np.testing.assert_allclose(network.eval()(torch.from_numpy(np.load("x.npy"))), np.load("f.npy"), atol=1e-5)
+"""
+
 
 class Examples(satdl.Case):
     def setUp(self):
@@ -85,6 +128,16 @@ class PyTorch(Examples):
         self.assertEqual(code, -signal.SIGKILL)
         self.assertEqual(self.outcomes(PYTHON_DAG, *settings)["python_m2"], "resumed")
         self.assertEqual(self.objects(), self.objects("whole"))
+
+    def test_an_exported_model_is_a_state_dict_of_the_same_network(self):
+        random = np.random.default_rng(0)
+        np.save(self.folder / "x.npy", random.random((60, 1, 6, 5), "float32"))
+        np.save(self.folder / "y.npy", random.integers(0, 3, 60))
+        self.call("run", self.write("exported.yaml", EXPORTED_DAG))
+        self.call("export", "m/model", "m.safetensors")
+        self.call("export", "f", "f.npy")
+        self.write("exported.py", EXPORTED)
+        self.run_in(DAGS / "programs/pytorch.txt", "exported.py")
 
 
 class ScikitLearn(Examples):
