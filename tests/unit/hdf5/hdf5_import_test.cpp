@@ -207,7 +207,7 @@ TEST_CASE("every array of an HDF5 file is read by its path, and what leads elsew
         }
         return std::string("no error");
     };
-    CHECK_THAT(error("several.h5"), Contains("several.h5: 'group/relative' is a soft link"));
+    CHECK_THAT(error("several.h5"), Contains("several.h5: ") && Contains("'group/relative' is a soft link"));
     CHECK_THAT(error("external_storage.h5"), Contains("'data': its values are in other files (external storage)"));
     CHECK_THAT(error("text.h5"), Contains("'data': its elements are text"));
 }
