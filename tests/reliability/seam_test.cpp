@@ -47,7 +47,7 @@ TEST_CASE("after any system call has failed, once or permanently, before or afte
     const std::size_t together = GENERATE(1, kTogether);
     const std::size_t calls = calls_of_clean_runs(together);
     REQUIRE(calls > 100);
-    const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 5);
+    const std::uint64_t stride = count_from("SATDL_SEAM_STRIDE", 3);
     Seen seen;
     std::uint64_t count = 0;
     for (const int error : {EIO, ENOSPC, EDQUOT, EMFILE, ESTALE}) {
