@@ -71,7 +71,7 @@ private:
 class WinogradKernel final : public Kernel {
 public:
     WinogradKernel(const kernels::WinogradLoops& loops, const kernels::ConvShape& shape, bool relu)
-        : workers_(torch_workers()), winograd_(loops, shape, workers_), relu_(relu) {}
+        : workers_(kernel_workers()), winograd_(loops, shape, workers_), relu_(relu) {}
 
     at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const override {
         at::Tensor y = blank_output(x, weight);
@@ -102,7 +102,7 @@ private:
 class OneChannelKernel final : public Kernel {
 public:
     OneChannelKernel(const kernels::OneChannelLoops& loops, const kernels::ConvShape& shape, bool relu)
-        : workers_(torch_workers()), one_channel_(loops, shape, workers_), relu_(relu) {}
+        : workers_(kernel_workers()), one_channel_(loops, shape, workers_), relu_(relu) {}
 
     at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const override {
         at::Tensor y = blank_output(x, weight);
@@ -142,7 +142,7 @@ public:
     at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight) const override {
         const std::int64_t images = x.size(0), parts = std::min(kParts, images);
         std::vector<at::Tensor> sums(static_cast<std::size_t>(parts));
-        torch_workers().run(parts, [&](std::int64_t part, std::int64_t) {
+        kernel_workers().run(parts, [&](std::int64_t part, std::int64_t) {
             const at::NoGradGuard no_grad;
             const ThreadScope alone(1);  // oneDNN cuts the sum by the number of threads that there might be
             const std::int64_t first = images * part / parts, count = images * (part + 1) / parts - first;
@@ -204,7 +204,7 @@ void follow(at::Tensor& moving, double momentum, const at::Tensor& statistic) {
 
 // The batch's, which the moving statistics follow.
 NormStatistics take_statistics(const BatchNorm& norm, const at::Tensor& x, at::Tensor& moving_mean, at::Tensor& moving_variance) {
-    const kernels::Moments moments = kernels::moments_of(rows_of(x), x.data_ptr<float>(), torch_workers());
+    const kernels::Moments moments = kernels::moments_of(rows_of(x), x.data_ptr<float>(), kernel_workers());
     const at::Tensor mean = at::tensor(moments.mean, at::kDouble), variance = at::tensor(moments.variance, at::kDouble);
     follow(moving_mean, norm.momentum, mean);
     follow(moving_variance, norm.momentum, variance);
@@ -216,7 +216,7 @@ at::Tensor normalised(const at::Tensor& x, const NormStatistics& statistics, con
     const at::Tensor mean = statistics.mean.to(at::kFloat), factor = (statistics.inverse_deviation * scale).to(at::kFloat);
     const at::Tensor rest = (offset - (statistics.mean - mean) * factor).to(at::kFloat);  // with what float32 takes from the mean
     kernels::normalise(rows_of(x), x.data_ptr<float>(), mean.data_ptr<float>(), factor.data_ptr<float>(), rest.data_ptr<float>(),
-                       y.data_ptr<float>(), torch_workers());
+                       y.data_ptr<float>(), kernel_workers());
     return y;
 }
 
@@ -232,7 +232,7 @@ NormGradients norm_gradients(const at::Tensor& x, const at::Tensor& dy, const No
     kernels::batch_norm_gradient(rows_of(x), x.data_ptr<float>(), dy.data_ptr<float>(), mean.data_ptr<float>(),
                                  statistics.inverse_deviation.data_ptr<double>(), scale.data_ptr<float>(), relu,
                                  result.dx.data_ptr<float>(), result.dscale.data_ptr<float>(), result.doffset.data_ptr<float>(),
-                                 result.sum_of_dx.data_ptr<float>(), torch_workers());
+                                 result.sum_of_dx.data_ptr<float>(), kernel_workers());
     return result;
 }
 
@@ -314,9 +314,9 @@ struct ConvolutionFunction : torch::autograd::Function<ConvolutionFunction> {
         if (z.defined()) {
             result.dx = at::empty_like(z);
             kernels::relu_gradient(rows_of(z), z.data_ptr<float>(), dy.data_ptr<float>(), result.dx.data_ptr<float>(),
-                                   result.sum_of_dx.data_ptr<float>(), torch_workers());
+                                   result.sum_of_dx.data_ptr<float>(), kernel_workers());
         } else if (wants_sum) {
-            kernels::sum_of_rows(rows_of(dy), dy.data_ptr<float>(), result.sum_of_dx.data_ptr<float>(), torch_workers());
+            kernels::sum_of_rows(rows_of(dy), dy.data_ptr<float>(), result.sum_of_dx.data_ptr<float>(), kernel_workers());
         }
         return result;
     }

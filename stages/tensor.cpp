@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <atomic>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "pipeline/core/error.h"
+#include "stages/kernels/team.h"
 
 namespace satdl::stages {
 namespace {
@@ -58,14 +59,24 @@ Array array_of(const at::Tensor& tensor) {
 ThreadScope::ThreadScope(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
 ThreadScope::~ThreadScope() { at::set_num_threads(before_); }
 
-kernels::Workers torch_workers() {
-    const std::int64_t count = at::get_num_threads();
-    return {count, [count](std::int64_t tasks, const kernels::Task& task) {
-                std::atomic<std::int64_t> next{0};
-                at::parallel_for(0, std::min(count, tasks), 1, [&](std::int64_t first, std::int64_t last) {
-                    for (std::int64_t worker = first; worker < last; ++worker)
-                        for (std::int64_t taken = next++; taken < tasks; taken = next++) task(taken, worker);
-                });
+kernels::Workers kernel_workers() {
+    // Kept from call to call, for the thread that runs a stage: its threads sleep in between.
+    static thread_local std::unique_ptr<kernels::Team> team;
+    const int threads = at::get_num_threads();
+    if (team == nullptr || team->threads() != threads) team = std::make_unique<kernels::Team>(threads);
+    return {threads, [of_caller = team.get()](std::int64_t tasks, const kernels::Task& task) {
+                std::mutex mutex;
+                std::exception_ptr failure;
+                const kernels::Phase phase{tasks, [&](std::int64_t number, int thread) {
+                                               try {
+                                                   task(number, thread);
+                                               } catch (...) {
+                                                   const std::scoped_lock lock(mutex);
+                                                   if (failure == nullptr) failure = std::current_exception();
+                                               }
+                                           }};
+                of_caller->run({&phase, 1});
+                if (failure != nullptr) std::rethrow_exception(failure);
             }};
 }
 

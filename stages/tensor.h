@@ -26,7 +26,8 @@ private:
     int before_;
 };
 
-// LibTorch's threads, as many as it may use now, for our own kernels.
-[[nodiscard]] kernels::Workers torch_workers();
+// As many threads as LibTorch may use now, for our own kernels. Not LibTorch's: at::parallel_for is a template, and where it is compiled
+// without OpenMP, as here, it runs on one thread. What a task throws is thrown to the caller, once all are done.
+[[nodiscard]] kernels::Workers kernel_workers();
 
 }  // namespace satdl::stages

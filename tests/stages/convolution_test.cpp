@@ -150,7 +150,7 @@ TEST_CASE("our kernels give the same bytes at every level of vector instructions
     const auto shapes = GENERATE(values<Shapes>({{9, 7, 6, 32, 64}, {3, 6, 7, 80, 32}, {17, 5, 5, 1, 48}, {17, 5, 5, 48, 1}}));
     const Case with = case_of(shapes);
     const kernels::ConvShape shape{shapes.images, shapes.height, shapes.width, shapes.inputs, shapes.outputs};
-    const kernels::Workers workers = torch_workers();
+    const kernels::Workers workers = kernel_workers();
     std::optional<std::vector<at::Tensor>> before;
     for (const kernels::CpuLevel level : levels()) {
         std::vector<at::Tensor> scratch;
