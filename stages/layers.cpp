@@ -4,8 +4,10 @@
 #include <array>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "pipeline/core/error.h"
+#include "stages/tensor.h"
 
 namespace satdl::stages {
 namespace {
@@ -95,15 +97,11 @@ at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass
     const at::Tensor mask = at::empty(x.sizes(), at::TensorOptions(at::kFloat).memory_format(layout));
     const auto dropped = static_cast<std::uint32_t>(std::llround(dropout.rate * 0x1p32));
     const auto factor = static_cast<float>(1 / (1 - dropout.rate));
-    constexpr std::int64_t kChunk = 1024;  // words at a time
-    at::parallel_for(0, (mask.numel() + kChunk - 1) / kChunk, 16, [&](std::int64_t first, std::int64_t last) {
-        std::array<std::uint32_t, kChunk> words;
-        for (std::int64_t begin = first * kChunk; begin < std::min(last * kChunk, mask.numel()); begin += kChunk) {
-            const std::int64_t count = std::min(kChunk, mask.numel() - begin);
-            pass.dropout.fill_words(static_cast<std::uint64_t>(begin), std::span(words).first(static_cast<std::size_t>(count)));
-            float* to = mask.data_ptr<float>() + begin;
-            for (std::int64_t i = 0; i < count; ++i) to[i] = words[static_cast<std::size_t>(i)] < dropped ? 0.0f : factor;
-        }
+    constexpr std::int64_t kChunk = 1 << 14;  // a multiple of 4, as words come
+    kernel_ranges(mask.numel(), kChunk, [&](std::int64_t first, std::int64_t last) {
+        std::vector<std::uint32_t> words(static_cast<std::size_t>(last - first));
+        pass.dropout.fill_words(static_cast<std::uint64_t>(first), words);
+        std::ranges::transform(words, mask.data_ptr<float>() + first, [=](std::uint32_t word) { return word < dropped ? 0.0f : factor; });
     });
     return (x * mask.to(x.device())).to(x.scalar_type());
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <numeric>
 #include <utility>
 
 #include "pipeline/network/loss_rules.h"
@@ -143,20 +142,16 @@ double Objective::measured_loss(const at::Tensor& logits, const at::Tensor& targ
     const at::Tensor values = logits.contiguous();
     const at::Tensor wanted = loss_ == LossKind::CrossEntropy ? target : yes_and_no(values, target).contiguous();
     const std::int64_t samples = values.size(0), outputs = values.numel() / samples;
-    std::vector<double> losses(static_cast<std::size_t>(samples));
+    double sum = 0;
     const float* targets = loss_ == LossKind::CrossEntropy ? nullptr : wanted.data_ptr<float>();
     const kernels::Unit unit{last_.kind, static_cast<float>(last_.negative_slope)};
-    at::parallel_for(0, samples, std::max<std::int64_t>(1, (1 << 13) / outputs), [&](std::int64_t first, std::int64_t last) {
-        std::vector<float> z(static_cast<std::size_t>(outputs));
-        for (std::int64_t i = first; i < last; ++i) {
-            std::copy_n(values.data_ptr<float>() + i * outputs, outputs, z.data());
-            double& loss = losses[static_cast<std::size_t>(i)];
-            if (loss_ == LossKind::CrossEntropy) loss = kernels::cross_entropy(outputs, wanted.data_ptr<std::int64_t>()[i], 1, z.data());
-            else if (loss_ == LossKind::Mse) loss = kernels::squared_error(unit, outputs, targets + i * outputs, 1, z.data());
-            else loss = kernels::binary_cross_entropy(outputs, targets + i * outputs, 1, z.data());
-        }
-    });
-    const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
+    std::vector<float> z(static_cast<std::size_t>(outputs));
+    for (std::int64_t i = 0; i < samples; ++i) {
+        std::copy_n(values.data_ptr<float>() + i * outputs, outputs, z.data());
+        if (loss_ == LossKind::CrossEntropy) sum += kernels::cross_entropy(outputs, wanted.data_ptr<std::int64_t>()[i], 1, z.data());
+        else if (loss_ == LossKind::Mse) sum += kernels::squared_error(unit, outputs, targets + i * outputs, 1, z.data());
+        else sum += kernels::binary_cross_entropy(outputs, targets + i * outputs, 1, z.data());
+    }
     return sum / static_cast<double>(loss_ == LossKind::CrossEntropy ? samples : values.numel());
 }
 

@@ -129,7 +129,7 @@ void update(const OptimiserOptions& options, std::int64_t update, double rate, c
         const float* g = elements(gradient, weight);
         float* first = elements(moments.first[tensor], weight);
         float* second = moments.second.empty() ? nullptr : elements(moments.second[tensor], weight);
-        at::parallel_for(0, weight.numel(), kGrain, [&](std::int64_t from, std::int64_t to) {
+        kernel_ranges(weight.numel(), kGrain, [&](std::int64_t from, std::int64_t to) {
             now(tensor, to - from, g + from, first + from, second == nullptr ? nullptr : second + from, w + from);
         });
     }

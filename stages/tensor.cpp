@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -78,6 +79,13 @@ kernels::Workers kernel_workers() {
                 of_caller->run({&phase, 1});
                 if (failure != nullptr) std::rethrow_exception(failure);
             }};
+}
+
+void kernel_ranges(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
+    if (count <= grain) return body(0, count);
+    kernel_workers().run((count + grain - 1) / grain, [&](std::int64_t range, std::int64_t) {
+        body(range * grain, std::min(count, (range + 1) * grain));
+    });
 }
 
 }  // namespace satdl::stages

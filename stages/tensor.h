@@ -1,6 +1,9 @@
 // Arrays as LibTorch's tensors and back, without copying; and how many threads LibTorch may use.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "pipeline/core/array.h"
 #include "stages/kernels/workers.h"
 #include "stages/torch.h"
@@ -29,5 +32,7 @@ private:
 // As many threads as LibTorch may use now, for our own kernels. Not LibTorch's: at::parallel_for is a template, and where it is compiled
 // without OpenMP, as here, it runs on one thread. What a task throws is thrown to the caller, once all are done.
 [[nodiscard]] kernels::Workers kernel_workers();
+// body(first, last) over [0, count) in ranges of `grain`, shared between those threads. A result must depend on positions alone.
+void kernel_ranges(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t first, std::int64_t last)>& body);
 
 }  // namespace satdl::stages

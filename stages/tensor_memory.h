@@ -40,7 +40,7 @@ private:
     int users_ = 0;
 };
 
-// While one lives, tensors' memory is kept. The first one puts the cache in the place of LibTorch's allocator, for good.
+// While one lives, tensors' memory is kept. The first one replaces LibTorch's allocator by the cache, until the process ends.
 class TensorMemory {
 public:
     TensorMemory();

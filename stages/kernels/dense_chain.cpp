@@ -9,7 +9,7 @@
 namespace satdl::stages::kernels {
 namespace {
 
-// Sizes of jobs: large enough that claiming one is nothing, small enough that nobody waits long for the last one.
+// Sizes of jobs: large enough that claiming one is nothing, small enough that no thread waits long for the last one.
 constexpr std::int64_t kGathered = 1 << 14, kLosses = 1 << 11, kGradients = 1 << 15;  // numbers
 constexpr std::int64_t kSmall = 1 << 17;  // weights of a network that every core's own cache holds
 constexpr std::int64_t kFewestRows = 12;  // of a product
@@ -214,7 +214,7 @@ std::vector<Phase> DenseChain::by_layers(const ChainData& data, std::span<const 
     return phases;
 }
 
-// The same as one phase, in which each thread takes some of the samples all the way: nobody waits, nor reads what another
+// The same as one phase, in which each thread takes some of the samples all the way: no thread waits, nor reads what another
 // core has just written, and each thread packs all weights for itself.
 std::vector<Phase> DenseChain::by_samples(const ChainData& data, std::span<const std::int64_t> chosen,
                                           std::span<const DenseWeights> weights) {

@@ -74,8 +74,8 @@ public:
     // is one. Precondition: cpu_level() is not Baseline.
     DenseChain(std::vector<DenseLayer> layers, ChainLoss loss, std::int64_t greatest_batch, int threads);
 
-    // One batch: samples chosen[0], chosen[1], ... `learner` may change the weights that it is called for: nobody reads them
-    // any more.
+    // One batch: samples chosen[0], chosen[1], ... `learner` may change the weights that it is called for: they are not
+    // read again.
     ChainResult step(const ChainData& data, std::span<const std::int64_t> chosen, std::span<const DenseWeights> weights,
                      Learner& learner);
 

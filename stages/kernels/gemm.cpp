@@ -154,7 +154,7 @@ void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, const
     }
 }
 
-#else  // cpu_level() is Baseline: nobody calls them
+#else  // cpu_level() is Baseline: they are never called
 
 void pack(std::int64_t, std::int64_t, const Matrix&, float*) {}
 void multiply(std::int64_t, std::int64_t, std::int64_t, const Matrix&, const float*, std::int64_t, float*, std::int64_t,
