@@ -171,20 +171,19 @@ Json histories_json(const Side& first, const Side& second) {
 
 // The right classes of both, if they are of the same samples, and the store has them.
 std::optional<std::vector<std::int64_t>> labels_for(const Side& first, const Side& second, const std::string& port,
-                                                    std::int64_t classes, Store& store) {
-    const auto value_in = [&](const Side& side) {
-        const auto found = std::ranges::find(side.header.recipe, "input " + port, &KeyPart::name);
-        return found == side.header.recipe.end() ? std::string() : found->value;
-    };
-    const auto content = Digest::from_hex(value_in(first));
-    if (!content || value_in(first) != value_in(second)) return std::nullopt;
-    const auto maker = artifact_with(*content, store);
-    const auto made = maker ? store.load(maker->first) : std::nullopt;
-    return made ? labels_of(made->outputs.at(maker->second).at(""), classes) : std::nullopt;
+                                                    std::int64_t classes, Store& store, ContentMakers& makers) {
+    const KeyPart *a = find_part(first.header.recipe, "input " + port), *b = find_part(second.header.recipe, "input " + port);
+    if (a == nullptr || b == nullptr || a->value != b->value) return std::nullopt;
+    const auto content = Digest::from_hex(a->value);
+    if (!content || makers.of(*content).empty()) return std::nullopt;
+    const auto& [key, of_port] = makers.of(*content).front();
+    const auto made = store.load(key);
+    return made ? labels_of(made->outputs.at(of_port).at(""), classes) : std::nullopt;
 }
 
 // How many samples have another answer; and, where the right ones are known, whether one of the two is better.
-Json predictions_json(const Side& first, const Side& second, const StageDescription& stage, Store& store) {
+Json predictions_json(const Side& first, const Side& second, const StageDescription& stage, Store& store,
+                      ContentMakers& makers) {
     const auto with_role = [](const std::vector<PortDescription>& ports, PortRole role) {
         const auto found = std::ranges::find(ports, role, &PortDescription::role);
         return found == ports.end() ? std::string() : found->name;
@@ -199,7 +198,7 @@ Json predictions_json(const Side& first, const Side& second, const StageDescript
     for (std::size_t i = 0; i < answers->answer.size(); ++i)
         if (answers->answer[i] != others->answer[i]) flipped.push_back(i);
     Json json = {{"samples", answers->answer.size()}, {"flipped", std::move(flipped)}};
-    const auto labels = labels_for(first, second, labels_port, answers->classes, store);
+    const auto labels = labels_for(first, second, labels_port, answers->classes, store, makers);
     if (!labels || labels->size() != answers->answer.size()) return json;
     const McNemar test = mcnemar(*answers, *others, *labels);
     json["right_only_in_a"] = test.only_first;
@@ -214,24 +213,27 @@ Json side_json(const Side& side) {
             {"path", side.found.path.string()}};
 }
 
+// Of the kind of stage that both are of, if a library has it.
+Json predictions_of(const Side& first, const Side& second, const DiffOptions& options, Store& store, ContentMakers& makers) {
+    const Catalog catalog = load_catalog(program_folder(), options.libraries);
+    const KeyPart* const kind = find_part(first.header.recipe, "kind");
+    const CatalogEntry* const entry = kind != nullptr ? catalog.find(kind->value) : nullptr;
+    return entry != nullptr ? predictions_json(first, second, entry->description, store, makers) : Json();
+}
+
 Json document_of(const Side& first, const Side& second, const DiffOptions& options, OpenStore& open) {
+    ContentMakers makers(open);
     Json json = {{"a", side_json(first)}, {"b", side_json(second)}, {"equal", true}, {"causes", Json::array()}};
-    for (const DiffCause& cause : causes_of(first.header.recipe, second.header.recipe, open))
+    for (const DiffCause& cause : causes_of(first.header.recipe, second.header.recipe, open, makers))
         json["causes"].push_back(
             {{"stage", cause.stage}, {"key", cause.key.hex()}, {"part", cause.part}, {"text", cause.text}});
     json["tensors"] = tensors_json(first, second);
     const bool whole = first.found.tensor.empty();
     json["metrics"] = whole ? metrics_json(first, second) : Json::object();
     json["history"] = whole ? histories_json(first, second) : Json::object();
-    const Catalog catalog = load_catalog(program_folder(), options.libraries);
-    const auto kind = std::ranges::find(first.header.recipe, "kind", &KeyPart::name);
-    const CatalogEntry* const entry = whole && kind != first.header.recipe.end() ? catalog.find(kind->value) : nullptr;
-    json["predictions"] = entry != nullptr ? predictions_json(first, second, entry->description, open.store()) : Json();
-    const bool tensors_equal =
-        std::ranges::all_of(json["tensors"], [](const Json& tensor) { return tensor["equal"] == true; });
-    const bool metrics_equal =
-        std::ranges::all_of(json["metrics"], [](const Json& metric) { return metric["a"] == metric["b"]; });
-    json["equal"] = tensors_equal && metrics_equal && json["history"].empty();
+    json["predictions"] = whole ? predictions_of(first, second, options, open.store(), makers) : Json();
+    json["equal"] = whole ? first.header.port_digests == second.header.port_digests
+                          : std::ranges::all_of(json["tensors"], [](const Json& tensor) { return tensor["equal"] == true; });
     return json;
 }
 

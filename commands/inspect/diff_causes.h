@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +9,20 @@
 #include "pipeline/store/open_store.h"
 
 namespace satdl {
+
+// Which artifacts of a store have a port of a given content; looked through once, when that is first asked.
+class ContentMakers {
+public:
+    using Maker = std::pair<Digest, std::string>;  // key, port
+
+    explicit ContentMakers(OpenStore& open) : open_(open) {}
+    [[nodiscard]] const std::vector<Maker>& of(const Digest& content);
+
+private:
+    OpenStore& open_;
+    std::map<Digest, std::vector<Maker>> makers_;
+    bool is_filled_ = false;
+};
 
 struct DiffCause {
     Digest key;         // of the second artifact of the pair that differs in itself
@@ -20,9 +33,6 @@ struct DiffCause {
 
 // From the roots on: an input that differs is followed back to the artifact that has it, as far as the store has one. Empty if the recipes
 // are equal.
-[[nodiscard]] std::vector<DiffCause> causes_of(const Recipe& first, const Recipe& second, OpenStore& open);
-
-// The first artifact with a port of this content, as its key and that port's name; nullopt if the store has none.
-[[nodiscard]] std::optional<std::pair<Digest, std::string>> artifact_with(const Digest& content, Store& store);
+[[nodiscard]] std::vector<DiffCause> causes_of(const Recipe& first, const Recipe& second, OpenStore& open, ContentMakers& makers);
 
 }  // namespace satdl

@@ -32,9 +32,8 @@ struct Difference {
 std::vector<Difference> compared(const Recipe& before, const Recipe& now) {
     std::vector<Difference> parts;
     const auto value_in = [](const Recipe& recipe, const std::string& name) -> std::optional<std::string> {
-        const auto found =
-            std::find_if(recipe.begin(), recipe.end(), [&](const KeyPart& part) { return part.name == name; });
-        return found == recipe.end() ? std::nullopt : std::optional(found->value);
+        const KeyPart* const found = find_part(recipe, name);
+        return found == nullptr ? std::nullopt : std::optional(found->value);
     };
     for (const auto& part : now) parts.push_back({part.name, value_in(before, part.name), part.value});
     for (const auto& part : before) {

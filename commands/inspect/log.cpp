@@ -167,7 +167,7 @@ std::vector<std::string> columns_of(const std::vector<Json>& runs, const LogOpti
 std::string cell(const Json& value) {
     if (value.is_null()) return "";
     if (value.is_number_float()) return metric_text(value.get<double>());
-    return value.is_string() ? value.get<std::string>() : dump_json(value);
+    return plain_text(value);
 }
 
 // "quick, noise_factor=0.2"; of a sweep "8 points of noise_factor, seed".
@@ -175,7 +175,7 @@ std::string settings_text(const Json& run) {
     std::string text = run.at("profile").get<std::string>();
     const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
     for (const auto& [name, value] : run.at("set").items())
-        add(fmt::format("{}={}", name, value.is_string() ? value.get<std::string>() : dump_json(value)));
+        add(fmt::format("{}={}", name, plain_text(value)));
     if (const Json& points = run.at("points"); !points.empty()) {
         std::vector<std::string> axes;
         for (const auto& [name, value] : points.front().at("settings").items()) axes.push_back(name);
@@ -214,9 +214,8 @@ struct View {
 
 // Without the stage where no other column is called so: "accuracy".
 std::string header_of(const std::string& metric, const std::vector<std::string>& metrics) {
-    const auto name = [](std::string_view column) { return column.substr(column.rfind('.') + 1); };
-    const auto is_same = [&](const std::string& other) { return name(other) == name(metric); };
-    return std::ranges::count_if(metrics, is_same) == 1 ? std::string(name(metric)) : metric;
+    const auto is_same = [&](const std::string& other) { return short_name(other) == short_name(metric); };
+    return std::ranges::count_if(metrics, is_same) == 1 ? std::string(short_name(metric)) : metric;
 }
 
 Table table_of(const std::vector<Json>& runs, const View& view) {
@@ -314,7 +313,7 @@ Table csv_table(const std::vector<Json>& runs, const LogOptions& options) {
         auto& row = table.rows.emplace_back();
         for (const std::string& name : names) {
             const Json value = value_in(run, name);
-            row.push_back(value.is_null() ? "" : value.is_string() ? value.get<std::string>() : dump_json(value));
+            row.push_back(value.is_null() ? "" : plain_text(value));
         }
     }
     return table;

@@ -67,7 +67,8 @@ bool is_file(const std::string& what) { return std::filesystem::is_regular_file(
 
 // Marks stages that were killed or stopped, with the position from which the next run would resume.
 void mark_interrupted(RunFacts& run, OpenStore& open) {
-    const bool dead = !run.seconds && !run.damaged && !may_be_running(run.process, open.folder());  // damaged: its end may be among the damaged lines
+    // Damaged: its end may be among the damaged lines.
+    const bool dead = !run.seconds && !run.damaged && !may_be_running(run.process, open.folder());
     if (dead) run.missing.emplace_back("the run was interrupted: its process is gone");
     for (StageFacts& stage : run.stages) {
         const bool was_killed = dead && stage.outcome == "unfinished";
@@ -82,7 +83,8 @@ void mark_interrupted(RunFacts& run, OpenStore& open) {
 
 RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     if (is_file(what)) return facts_of_dag(what, options);
-    if (what.find('/') != what.npos || what.ends_with(".yaml")) throw Error(ExitCode::Usage, fmt::format("there is no file '{}'", printable(what)));
+    if (what.find('/') != what.npos || what.ends_with(".yaml"))
+        throw Error(ExitCode::Usage, fmt::format("there is no file '{}'", printable(what)));
     OpenStore open(options.store.store, Access::ReadOnly);
     RunFacts run = facts_of_run(open.folder(), find_run(open.folder(), what, open.files()), open.files());
     mark_interrupted(run, open);

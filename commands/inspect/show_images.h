@@ -16,7 +16,8 @@ struct ImageSet {
     std::vector<Picture> pictures;
     double black = 0, white = 1;
 };
-// The first `count`: grey, or in colour if C is 3; else each channel is an image. Values outside [0, 1] are scaled. Precondition: has_images.
+// The first `count`: grey, or in colour if C is 3; else each channel is an image. Values outside [0, 1] are scaled.
+// Precondition: has_images.
 [[nodiscard]] ImageSet images_of(const Array& array, std::int64_t count);
 // A line about the tensor, and its first `count` images; if they are scaled, a line says so. Precondition: has_images.
 [[nodiscard]] std::string images_text(const std::string& name, const Array& array, std::int64_t count, Drawing drawing, int columns);

@@ -41,8 +41,7 @@ std::map<std::string, Reported> reported_metrics(const Sweep& sweep, const Plan&
         for (std::size_t i = 0; i < point.nodes.size(); ++i) {
             const Node& node = sweep.dag.nodes[point.nodes[i]];
             const PlannedNode* planned = plan.find(point.nodes[i]);
-            const auto is_metrics = [](const PortDescription& port) { return port.kind == PortKind::Metrics; };
-            if (planned == nullptr || std::ranges::none_of(node.stage->description.outputs, is_metrics)) continue;
+            if (planned == nullptr || !has_metrics(node)) continue;
             if (!seen.insert(point.nodes[i]).second) continue;
             Reported& stage = stages[point.names[i]];
             const auto metrics = planned_metrics(node, *planned, sweep.dag.types[point.nodes[i]], metrics_of);

@@ -8,6 +8,8 @@ namespace satdl {
 
 std::string dump_json(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::string plain_text(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
+
 Json number_to_json(double number) {
     if (std::isfinite(number)) return number;
     return std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf";

@@ -13,6 +13,9 @@ using Json = nlohmann::ordered_json;  // members keep the order in which they we
 // On one line; bytes that are not UTF-8 are replaced.
 [[nodiscard]] std::string dump_json(const Json& json);
 
+// A text as it is, anything else as JSON.
+[[nodiscard]] std::string plain_text(const Json& value);
+
 // A number, or "nan", "inf", "-inf", which JSON has no numbers for.
 [[nodiscard]] Json number_to_json(double number);
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "pipeline/os/descriptor_message.h"
 
 namespace satdl {
 namespace {
@@ -53,17 +54,8 @@ bool Channel::send(std::string_view bytes, const UniqueFd& file) {
         msghdr header{};
         header.msg_iov = &piece;
         header.msg_iovlen = 1;
-        alignas(cmsghdr) Control control{};
-        if (file && sent == 0) {
-            header.msg_control = control.data();
-            header.msg_controllen = CMSG_SPACE(sizeof(int));
-            cmsghdr* const part = CMSG_FIRSTHDR(&header);
-            part->cmsg_level = SOL_SOCKET;
-            part->cmsg_type = SCM_RIGHTS;
-            part->cmsg_len = CMSG_LEN(sizeof(int));
-            const int number = file.get();
-            std::memcpy(CMSG_DATA(part), &number, sizeof number);
-        }
+        DescriptorMessage with_file;
+        if (file && sent == 0) with_file.attach(file, header);
         const ssize_t done = ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return false;

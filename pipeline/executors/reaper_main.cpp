@@ -23,6 +23,7 @@
 
 #include "pipeline/core/unique_fd.h"
 #include "pipeline/executors/reaper.h"
+#include "pipeline/os/descriptor_message.h"
 #include "pipeline/os/landlock.h"
 #include "pipeline/os/watched_calls.h"
 
@@ -68,17 +69,8 @@ void send(const UniqueFd& lifeline, const ReaperMessage& message, const UniqueFd
     msghdr header{};
     header.msg_iov = &bytes;
     header.msg_iovlen = 1;
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    if (file) {
-        header.msg_control = control.data();
-        header.msg_controllen = control.size();
-        cmsghdr* const part = CMSG_FIRSTHDR(&header);
-        part->cmsg_level = SOL_SOCKET;
-        part->cmsg_type = SCM_RIGHTS;
-        part->cmsg_len = CMSG_LEN(sizeof(int));
-        const int number = file.get();
-        std::memcpy(CMSG_DATA(part), &number, sizeof number);
-    }
+    DescriptorMessage with_file;
+    if (file) with_file.attach(file, header);
     (void)::sendmsg(lifeline.get(), &header, MSG_NOSIGNAL);
 }
 

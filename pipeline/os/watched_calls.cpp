@@ -26,8 +26,8 @@ std::vector<sock_filter> filter() {
                                   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 0, kCount + 1),
                                   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, field(offsetof(seccomp_data, nr)))};
     for (std::uint8_t i = 0; i < kCount; ++i)
-        code.push_back(
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kWatchedCalls[i].number), static_cast<std::uint8_t>(kCount - i), 0));
+        code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kWatchedCalls[i].number),
+                                static_cast<std::uint8_t>(kCount - i), 0));
     code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF));
     return code;

@@ -30,8 +30,8 @@ std::optional<Continuation> continuation_of(const Node& node, const Recipe& reci
 
 std::optional<std::int64_t> target_of(const Recipe& recipe, const Continuation& continuation) {
     const std::string part = "param " + continuation.param;
-    const auto found = std::ranges::find(recipe, part, &KeyPart::name);
-    if (found == recipe.end() || without(recipe, part) != continuation.base_recipe) return std::nullopt;
+    const KeyPart* const found = find_part(recipe, part);
+    if (found == nullptr || without(recipe, part) != continuation.base_recipe) return std::nullopt;
     std::int64_t target = 0;
     const auto [end, error] = std::from_chars(found->value.data(), found->value.data() + found->value.size(), target);
     return error == std::errc() ? std::optional(target) : std::nullopt;

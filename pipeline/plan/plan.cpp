@@ -156,8 +156,8 @@ private:
         if (!last) return {};
         std::vector<Digest> inputs;
         for (const Input& input : node.inputs) {
-            const auto before = std::ranges::find(last->recipe, "input " + input.port, &KeyPart::name);
-            const auto digest = before == last->recipe.end() ? std::nullopt : Digest::from_hex(before->value);
+            const KeyPart* const before = find_part(last->recipe, "input " + input.port);
+            const auto digest = before == nullptr ? std::nullopt : Digest::from_hex(before->value);
             inputs.push_back(digest.value_or(Digest{}));
         }
         const Recipe now = recipe_of(dag_, node, planned.threads, machine_, inputs, planned.file_digests, &last->recipe);

@@ -14,11 +14,6 @@
 namespace satdl {
 namespace {
 
-const KeyPart* find(const Recipe& recipe, std::string_view name) {
-    const auto found = std::ranges::find(recipe, name, &KeyPart::name);
-    return found == recipe.end() ? nullptr : &*found;
-}
-
 // A value for a line of text: without the quotes of JSON, and not too long.
 std::string shown(std::string_view canonical) {
     constexpr std::size_t kMax = 48;
@@ -139,14 +134,14 @@ std::vector<RecipeDifference> differences(const Recipe& before, const Recipe& no
     if (before == now) return {};
     std::vector<RecipeDifference> found;
     for (const KeyPart& part : now) {
-        const KeyPart* old = find(before, part.name);
+        const KeyPart* old = find_part(before, part.name);
         if (old == nullptr)
             found.push_back({part.name, fmt::format("{} is new", subject(part))});
         else if (old->value != part.value)
             found.push_back({part.name, changed(*old, part)});
     }
     for (const KeyPart& part : before) {
-        if (find(now, part.name) == nullptr) found.push_back({part.name, fmt::format("{} was removed", subject(part))});
+        if (find_part(now, part.name) == nullptr) found.push_back({part.name, fmt::format("{} was removed", subject(part))});
     }
     if (found.empty()) found.push_back({"", "the order of its parts changed"});
     return found;

@@ -54,8 +54,7 @@ void add_versions(const CommandStage& command, const Machine& machine, const Rec
         if (printed != machine.versions.end()) {
             recipe.push_back({name, printed->second});
         } else if (last != nullptr) {
-            const auto known = std::ranges::find(*last, name, &KeyPart::name);
-            if (known != last->end()) recipe.push_back(*known);
+            if (const KeyPart* const known = find_part(*last, name)) recipe.push_back(*known);
         }
     }
 }

@@ -11,6 +11,8 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/sweep/sweep_summary.h"
+
 namespace satdl {
 namespace {
 
@@ -91,10 +93,6 @@ std::optional<double> number_in(const std::string& text) {
     return number;
 }
 
-std::string text_of(const Json& value) {
-    return value.is_string() ? value.get<std::string>() : dump_json(value);
-}
-
 // -1, 0, 1 as they are ordered: as numbers where both are, else as texts.
 int order_of(const Json& value, const Token& token) {
     const auto number = token.kind == Token::Kind::Word ? number_in(token.text) : std::nullopt;
@@ -102,13 +100,13 @@ int order_of(const Json& value, const Token& token) {
         const auto mine = value.get<double>();
         return mine < *number ? -1 : mine > *number ? 1 : 0;
     }
-    const int order = text_of(value).compare(token.text);
+    const int order = plain_text(value).compare(token.text);
     return order < 0 ? -1 : order > 0 ? 1 : 0;
 }
 
 bool contains(const Json& value, const std::string& text) {
-    if (value.is_array()) return std::ranges::any_of(value, [&](const Json& item) { return text_of(item) == text; });
-    return text_of(value).find(text) != std::string::npos;
+    if (value.is_array()) return std::ranges::any_of(value, [&](const Json& item) { return plain_text(item) == text; });
+    return plain_text(value).find(text) != std::string::npos;
 }
 
 bool satisfies(const Json& value, const std::string& comparison, const Token& token) {
@@ -186,16 +184,11 @@ private:
     std::vector<std::pair<std::string, Place>> names_;
 };
 
-// "p0" of "metrics.compare.p0".
-std::string_view last_part(std::string_view name) {
-    return name.substr(name.rfind('.') + 1);
-}
-
 // A member, or a column whose last part this is.
 Json member(const Json& values, std::string_view name) {
     if (const auto found = values.find(name); found != values.end()) return *found;
     for (const auto& [column, value] : values.items())
-        if (column == name || last_part(column) == name) return value;
+        if (is_name_of_column(name, column)) return value;
     return nullptr;
 }
 
@@ -229,7 +222,7 @@ void check_name(const std::string& name, std::span<const Json> runs, const Place
     if (is_field(name) || std::ranges::any_of(runs, [&](const Json& run) { return !value_in(run, name).is_null(); })) return;
     std::vector<std::string> known = names_in(runs);
     const std::size_t whole = known.size();
-    for (std::size_t i = 0; i < whole; ++i) known.emplace_back(last_part(known[i]));
+    for (std::size_t i = 0; i < whole; ++i) known.emplace_back(short_name(known[i]));
     const auto near = nearest(name, known);
     refuse(place, fmt::format("none of the runs has a value for '{}'", printable(name)),
            near ? fmt::format("did you mean '{}'?", *near) : "the first line of `satdl log --csv -` has all names");

@@ -33,11 +33,6 @@ Digest state_digest(const Dag& dag, const RunResult& result) {
     }
     return sha.finish();
 }
-bool has_metrics(const Node& node) {
-    const auto is_metrics = [](const PortDescription& port) { return port.kind == PortKind::Metrics; };
-    return node.stage != nullptr && std::ranges::any_of(node.stage->description.outputs, is_metrics);
-}
-
 constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()
 
 class RunRecord final : public Observer {
@@ -172,7 +167,8 @@ private:
         if (log_) log_->log(level, printable(message));
     }
 
-    // What the run came to, so that a list of runs needs no artifacts. `main`: the metrics of the stages that no other stage of the run reads.
+    // What the run came to, so that a list of runs needs no artifacts. `main`: the metrics of the stages that no other stage of the run
+    // reads.
     std::string metrics_event(const Dag& dag, const RunResult& result) const {
         std::set<NodeId> read;
         for (const auto& node : result.nodes)

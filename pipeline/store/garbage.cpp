@@ -22,8 +22,8 @@ constexpr double kSecondsPerDay = 86400;
 double age_seconds(const FileStamp& stamp, double now) { return std::abs(now - static_cast<double>(stamp.modified_nanoseconds) / 1e9); }
 
 std::string kind_of(const Recipe& recipe) {
-    const auto kind = std::ranges::find(recipe, "kind", &KeyPart::name);
-    return kind == recipe.end() ? "" : kind->value;
+    const KeyPart* const kind = find_part(recipe, "kind");
+    return kind == nullptr ? "" : kind->value;
 }
 
 // "<key>.<n>.h5": the key.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 
 namespace satdl {
 
@@ -11,6 +12,11 @@ Digest key_of(const Recipe& recipe) {
         text += fmt::format("{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
     }
     return sha256(text);
+}
+
+const KeyPart* find_part(const Recipe& recipe, std::string_view name) {
+    const auto found = std::ranges::find(recipe, name, &KeyPart::name);
+    return found == recipe.end() ? nullptr : &*found;
 }
 
 Digest port_digest(const NamedArrays& group) {

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/core/digest.h"
@@ -24,6 +25,7 @@ struct KeyPart {
 using Recipe = std::vector<KeyPart>;
 
 [[nodiscard]] Digest key_of(const Recipe& recipe);
+[[nodiscard]] const KeyPart* find_part(const Recipe& recipe, std::string_view name);  // nullptr if there is none
 
 // The digest of what a port carries: over the names, element types, shapes and bytes of its arrays.
 [[nodiscard]] Digest port_digest(const NamedArrays& group);

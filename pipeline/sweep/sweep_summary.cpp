@@ -22,15 +22,8 @@ struct Measured {
 
 bool is_metrics(const PortDescription& port) { return port.kind == PortKind::Metrics; }
 
-bool has_metrics(const Node& node) { return std::ranges::any_of(node.stage->description.outputs, is_metrics); }
-
 std::string column_of(std::string_view stage, std::string_view port, std::string_view metric, bool is_only_port) {
     return is_only_port ? fmt::format("{}.{}", stage, metric) : fmt::format("{}.{}.{}", stage, port, metric);
-}
-
-// "compare.difference" -> "difference", the short name that users may give.
-std::string_view short_name(std::string_view column) {
-    return column.substr(column.rfind('.') + 1);
 }
 
 // The input that this metric of a stage is about, if it is about one alone: a comparison repeats what it was given of each side. nullptr:
@@ -285,6 +278,10 @@ private:
 
 }  // namespace
 
+bool has_metrics(const Node& node) {
+    return node.stage != nullptr && std::ranges::any_of(node.stage->description.outputs, is_metrics);
+}
+
 std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics) {
     std::vector<std::string> columns;
     for (const auto& [port, values] : metrics)
@@ -302,6 +299,10 @@ std::vector<std::pair<std::string, std::string>> paired_columns(const std::strin
             columns.emplace_back(column_of(stage, port.name, a, is_only_port), column_of(stage, port.name, b, is_only_port));
     }
     return columns;
+}
+
+std::string_view short_name(std::string_view column) {
+    return column.substr(column.rfind('.') + 1);
 }
 
 bool is_name_of_column(std::string_view name, std::string_view column) {

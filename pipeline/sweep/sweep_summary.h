@@ -23,10 +23,14 @@ namespace satdl {
 // Port -> name -> value, of the Metrics ports of one stage.
 using Metrics = std::map<std::string, std::map<std::string, double>>;
 
+// Whether the node's stage has a Metrics port.
+[[nodiscard]] bool has_metrics(const Node& node);
 // The columns of one stage's metrics: "compare.p", or "stage.port.name" where it has several Metrics ports.
 [[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
 // The columns of the pairs of metrics that a stage of this description compares (PortDescription::MetricsRule::pairs).
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> paired_columns(const std::string& stage, const StageDescription& description);
+// "compare.difference" -> "difference", the short name that users may give.
+[[nodiscard]] std::string_view short_name(std::string_view column);
 // Whether `name` refers to `column`: "compare.p", or "p".
 [[nodiscard]] bool is_name_of_column(std::string_view name, std::string_view column);
 
