@@ -4,6 +4,7 @@
 
 #include "pipeline/core/error.h"
 #include "stages/kernels/denormals.h"
+#include "stages/tensor.h"
 
 namespace satdl::stages {
 namespace {
