@@ -24,6 +24,8 @@
 #include "pipeline/records/results_note.h"
 #include "pipeline/records/run_recorder.h"
 #include "pipeline/run/scheduler.h"
+#include "pipeline/store/key_claims.h"
+#include "pipeline/store/process_mark.h"
 #include "pipeline/store/store_lock.h"
 
 namespace satdl {
@@ -176,6 +178,7 @@ ExitCode run(RunOptions options) {
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
     warn_of_ignored_variables(plan, session.machine());
     StageExecutor executor(session.libraries(), session.work_folder(), isolation(options));
+    ClaimFiles claims(open.folder(), {.process = info.process, .host = host_name(), .run = info.id});
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,
@@ -190,7 +193,8 @@ ExitCode run(RunOptions options) {
                                                 .cohorts = only_points(sweep),
                                                 .checkpoints = &open.checkpoints(),
                                                 .checkpoint_every_seconds = options.checkpoint_every_seconds,
-                                                .final_checkpoints = ends});
+                                                .final_checkpoints = ends,
+                                                .claims = &claims});
 
     print_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) print_tables(options, dag, result, open.store());

@@ -132,6 +132,16 @@ public:
         }
         ticker_.start();
     }
+    void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {
+        {
+            const std::lock_guard lock(mutex_);
+            tracker_.stage_waiting(dag, planned, holder, screen_.clock.seconds());
+            const RunningStage& stage = tracker_.running().at(planned.node);
+            print_line(fmt::format("{}: waits for {}, which computes the same", stage.name, stage.waits_for));
+            started(stage, planned);
+        }
+        ticker_.start();
+    }
     void stage_progress(const Dag&, NodeId node, const Progress& at) override {
         const std::lock_guard lock(mutex_);
         tracker_.stage_progress(node, at, screen_.clock.seconds());
@@ -145,9 +155,10 @@ public:
     void stage_finished(const Dag& dag, const NodeResult& result) override {
         const std::lock_guard lock(mutex_);
         const auto found = tracker_.running().find(result.node);
-        const std::string metrics = found == tracker_.running().end() ? "" : finished_metrics_text(found->second);
+        const bool was_shown = found != tracker_.running().end();
+        const std::string metrics = was_shown ? finished_metrics_text(found->second) : "";
         tracker_.stage_finished(result.node);
-        if (result.state == NodeState::Reused && !screen_.verbose) return;
+        if (result.state == NodeState::Reused && !screen_.verbose && !was_shown) return;
         finished(result.state, finished_text(dag, result, metrics));
     }
     void warning(const std::string& text) override {
@@ -244,8 +255,10 @@ private:
 
     std::string total_line(double now) const {
         const TimeLeft left = tracker().time_left(now);
-        std::string text =
-            fmt::format("{}/{} stages done, {} running", tracker().done(), tracker().total(), tracker().running().size());
+        const auto waiting = std::ranges::count_if(tracker().running(), [](const auto& stage) { return !stage.second.waits_for.empty(); });
+        std::string text = fmt::format("{}/{} stages done, {} running", tracker().done(), tracker().total(),
+                                       std::ssize(tracker().running()) - waiting);
+        if (waiting > 0) text += fmt::format(", {} waiting for other processes", waiting);
         if (left.seconds > 0)
             text += fmt::format(", {}{} left", left.at_least ? "at least " : "about ", clock_text(left.seconds));
         return text;
@@ -264,7 +277,8 @@ public:
 private:
     void started(const RunningStage& stage, const PlannedNode& planned) override {
         printed_at_[planned.node] = screen().clock.seconds();
-        if (screen().verbose) print_line(fmt::format("{}: started: {}", stage.name, printable(planned.because)));
+        if (screen().verbose && stage.waits_for.empty())
+            print_line(fmt::format("{}: started: {}", stage.name, printable(planned.because)));
     }
     void progressed(NodeId node) override {
         const auto found = tracker().running().find(node);

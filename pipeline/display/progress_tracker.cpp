@@ -111,6 +111,11 @@ void RunTracker::stage_started(const Dag& dag, const PlannedNode& planned, doubl
     running_[planned.node] = std::move(stage);
 }
 
+void RunTracker::stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder, double now) {
+    stage_started(dag, planned, now);
+    running_[planned.node].waits_for = printable(holder);
+}
+
 void RunTracker::stage_progress(NodeId node, const Progress& progress, double now) {
     const auto found = running_.find(node);
     if (found == running_.end()) return;
@@ -178,6 +183,8 @@ std::string metrics_text(const std::vector<std::pair<std::string, double>>& metr
 std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour) {
     const Progress& at = stage.latest;
     std::string before = padded(fitted(stage.name, name_width), name_width) + "  ";
+    if (!stage.waits_for.empty())
+        return fitted(fmt::format("{}{} waiting for {}", before, clock_text(now - stage.started), stage.waits_for), width);
     std::string steps, rate, after;
     std::optional<double> share;
     if (at.steps > 0 || at.epochs > 0) {
@@ -205,6 +212,8 @@ std::string bar_line(const RunningStage& stage, double now, int name_width, int 
 
 std::string plain_line(const RunningStage& stage, double now) {
     const Progress& at = stage.latest;
+    if (!stage.waits_for.empty())
+        return fmt::format("{}: waiting for {}, {}", stage.name, stage.waits_for, clock_text(now - stage.started));
     std::string text = stage.name + ":";
     if (at.epochs > 0) text += fmt::format(" epoch {}/{}", at.epoch, at.epochs);
     if (at.steps > 0 && !at.epoch_ended) text += fmt::format("{} step {}/{}", at.epochs > 0 ? "," : "", at.step, at.steps);

@@ -12,9 +12,10 @@
 
 namespace satdl {
 
-// A stage that runs.
+// A stage that runs, or would if another process did not compute the same.
 struct RunningStage {
     std::string name;
+    std::string waits_for{};  // that process; "": it runs
     double started = 0;
     std::optional<double> expected_seconds;  // from the history
     Progress latest;
@@ -43,10 +44,11 @@ public:
 
     void run_started(const Dag& dag, const Plan& plan);
     void stage_started(const Dag& dag, const PlannedNode& planned, double now);
+    void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder, double now);
     void stage_progress(NodeId node, const Progress& progress, double now);
     void stage_finished(NodeId node);
 
-    [[nodiscard]] const std::map<NodeId, RunningStage>& running() const { return running_; }
+    [[nodiscard]] const std::map<NodeId, RunningStage>& running() const { return running_; }  // or waiting
     [[nodiscard]] std::size_t done() const { return done_; }
     [[nodiscard]] std::size_t total() const { return total_; }
     // The maximum of the longest remaining path, and the remaining work divided by the cores.

@@ -10,6 +10,7 @@
 #include "pipeline/core/json.h"
 #include "pipeline/core/time_text.h"
 #include "pipeline/records/sweep_json.h"
+#include "pipeline/store/process_mark.h"
 
 namespace satdl {
 
@@ -29,11 +30,6 @@ std::string_view level_name(LogLevel level) {
             return "warning";
     }
     return "info";
-}
-
-std::string host_name() {
-    char name[256] = {};
-    return gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
 Json by_name(const RunInfo::Values& values) {
@@ -122,6 +118,15 @@ void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
     if (planned.key) json["key"] = planned.key->hex();
     json["expected_seconds"] = planned.expected_seconds ? Json(*planned.expected_seconds) : Json(nullptr);
     json["because"] = planned.because;
+    sink_(dump_json(json), false);
+}
+
+void JsonEvents::stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) {
+    if (!planned_.empty()) write_dag(dag);
+    Json json = event("stage_waiting");
+    json["stage"] = dag.nodes[planned.node].name;
+    if (planned.key) json["key"] = planned.key->hex();
+    json["holder"] = holder;
     sink_(dump_json(json), false);
 }
 

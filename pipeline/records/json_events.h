@@ -39,6 +39,7 @@ public:
 
     void run_started(const Dag&, const Plan&) override;
     void stage_started(const Dag&, const PlannedNode&) override;
+    void stage_waiting(const Dag&, const PlannedNode&, const std::string& holder) override;
     void stage_progress(const Dag&, NodeId, const Progress&) override;  // ends of epochs only
     void stage_log(const Dag&, NodeId, LogLevel, const std::string&) override;
     void stage_finished(const Dag&, const NodeResult&) override;

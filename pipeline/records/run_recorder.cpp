@@ -55,6 +55,12 @@ public:
         log(spdlog::level::info, fmt::format("{}: started: {}", dag.nodes[planned.node].name, planned.because));
     }
 
+    void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {
+        open(dag);
+        events_.stage_waiting(dag, planned, holder);
+        log(spdlog::level::info, fmt::format("{}: waits for {}, which computes the same", dag.nodes[planned.node].name, holder));
+    }
+
     void stage_progress(const Dag& dag, NodeId node, const Progress& progress) override {
         events_.stage_progress(dag, node, progress);
     }

@@ -8,6 +8,9 @@ void ForwardingObserver::run_started(const Dag& dag, const Plan& plan) {
 void ForwardingObserver::stage_started(const Dag& dag, const PlannedNode& planned) {
     forward([&](Observer& to) { to.stage_started(dag, planned); });
 }
+void ForwardingObserver::stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) {
+    forward([&](Observer& to) { to.stage_waiting(dag, planned, holder); });
+}
 void ForwardingObserver::stage_progress(const Dag& dag, NodeId node, const Progress& progress) {
     forward([&](Observer& to) { to.stage_progress(dag, node, progress); });
 }

@@ -12,6 +12,7 @@ class ForwardingObserver : public Observer {
 public:
     void run_started(const Dag& dag, const Plan& plan) final;
     void stage_started(const Dag& dag, const PlannedNode& planned) final;
+    void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) final;
     void stage_progress(const Dag& dag, NodeId node, const Progress& progress) final;
     void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) final;
     void stage_finished(const Dag& dag, const NodeResult& result) final;

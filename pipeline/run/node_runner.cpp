@@ -48,6 +48,9 @@ struct NodeRunner::Slot {
 
     PlannedNode planned;  // decided by settle(), before which no other thread reads it
 
+    std::unique_ptr<Claim> claim;  // from execute() until it has failed or is stored
+    std::string holder;            // whom it waits for, or waited for
+
     std::mutex loading;  // held while the output is loaded: one thread does it, the others wait for it
 
     // Guarded by NodeRunner::mutex_.
@@ -172,6 +175,52 @@ std::optional<std::string> NodeRunner::reason_not_to_start() {
     return fmt::format("not started because {} failed", run_.dag.nodes[*failed_].name);
 }
 
+// Whether this process may compute it. If another one does, the observer hears it once, and again if the holder changes.
+bool NodeRunner::claim_from_others(std::size_t position) {
+    Slot& slot = *slots_[position];
+    if (run_.claims == nullptr || slot.claim != nullptr) return true;
+    auto answer = run_.claims->claim(*slot.planned.key);
+    if (auto* claim = std::get_if<std::unique_ptr<Claim>>(&answer)) {
+        slot.claim = std::move(*claim);
+        return true;
+    }
+    if (const std::string holder = std::get<ClaimHolder>(answer).text(); holder != slot.holder) {
+        slot.holder = holder;
+        run_.observer.stage_waiting(run_.dag, slot.planned, holder);
+    }
+    return false;
+}
+
+// Another process may have stored it since the plan was made. Precondition: it is claimed, so that none is about to.
+bool NodeRunner::reuse_computed_meanwhile(std::size_t position) {
+    Slot& slot = *slots_[position];
+    if (run_.claims == nullptr || slot.planned.forced) return false;
+    std::optional<StoredOutput> stored = run_.store.find(*slot.planned.key);
+    if (!stored) return false;
+    slot.claim.reset();
+    slot.planned.outputs = std::move(stored->ports);
+    repeat_warnings(position, stored->warnings);
+    finish_without_running(position, NodeState::Reused,
+                           slot.holder.empty() ? "another process computed it meanwhile" : fmt::format("{} computed it", slot.holder));
+    return true;
+}
+
+std::optional<NodeRunner::Step> NodeRunner::try_again(std::size_t position) {
+    if (reason_not_to_start()) return Step::Run;
+    Slot& slot = *slots_[position];
+    try {
+        if (!claim_from_others(position)) return std::nullopt;
+        if (reuse_computed_meanwhile(position)) return Step::Settled;
+        if (!slot.planned.forced) choose_start_again(run_, slot.planned);
+        return Step::Run;
+    } catch (const std::exception& error) {
+        slot.claim.reset();
+        finish_without_running(position, NodeState::Failed,
+                               fmt::format("could not decide whether it must run: {}", describe(error)));
+        return Step::Settled;
+    }
+}
+
 // ---- running ----------------------------------------------------------------------------------------------------------
 
 ResourceRequest NodeRunner::resources_for(std::size_t position) {
@@ -192,9 +241,12 @@ NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
     double started_seconds = 0;
     try {
         auto reason_to_skip = reason_not_to_start();
+        if (!reason_to_skip && !claim_from_others(position)) return AfterExecution::Waiting;
+        if (!reason_to_skip && reuse_computed_meanwhile(position)) return AfterExecution::Done;
         StageInputs inputs;
         if (!reason_to_skip) reason_to_skip = collect_inputs(position, inputs);
         if (reason_to_skip) {
+            slot.claim.reset();
             finish_without_running(position, NodeState::Skipped, std::move(*reason_to_skip));
             return AfterExecution::Done;
         }
@@ -208,6 +260,7 @@ NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
     finish_attempt(position, started_seconds, std::move(made));
     release_producers(position);
     if (ran) return AfterExecution::Store;
+    slot.claim.reset();
     report_finished(position);
     return AfterExecution::Done;
 }
@@ -312,6 +365,7 @@ void NodeRunner::store(std::span<const std::size_t> positions) {
     std::vector<NodeResult> results;
     for (const std::size_t position : positions) {
         live_.written(position);
+        slots_[position]->claim.reset();
         results.push_back(result_of(position));
     }
     run_.observer.stages_finished(run_.dag, results);

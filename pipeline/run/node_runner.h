@@ -31,7 +31,11 @@ public:
         Run,      // execute() it
         Wait,     // another node with this key is running: take_followers() of that node returns it
     };
-    enum class AfterExecution { Done, Store };  // Store: store() must follow; consumers need not wait for it
+    enum class AfterExecution {
+        Done,
+        Store,    // store() must follow; consumers need not wait for it
+        Waiting,  // another process is computing the same: it did not run; try_again() until that says what to do
+    };
 
     explicit NodeRunner(const RunContext& run);
     ~NodeRunner();
@@ -43,6 +47,9 @@ public:
     [[nodiscard]] Step settle(std::size_t position);
     [[nodiscard]] ResourceRequest resources_for(std::size_t position);  // of a node that is to run
     [[nodiscard]] AfterExecution execute(std::size_t position);
+    // Of a node that waits for another process: Settled if that one has stored what it computed, Run if it ended without (or if this run is
+    // to stop: execute() says so). nullopt: it still computes.
+    [[nodiscard]] std::optional<Step> try_again(std::size_t position);
     void store(std::span<const std::size_t> positions);
     [[nodiscard]] std::uint64_t bytes_to_store(std::size_t position) { return live_.bytes(position); }
     [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait
@@ -59,6 +66,8 @@ private:
     [[nodiscard]] std::optional<std::string> failed_producer(std::size_t position);
     void decide_now(std::size_t position);
     [[nodiscard]] Step claim_key(std::size_t position);
+    [[nodiscard]] bool claim_from_others(std::size_t position);
+    [[nodiscard]] bool reuse_computed_meanwhile(std::size_t position);
 
     [[nodiscard]] Attempt run_watching_files(const PlannedNode& planned, const StageInputs& inputs);
     [[nodiscard]] std::optional<std::string> collect_inputs(std::size_t position, StageInputs& inputs);

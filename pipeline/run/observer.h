@@ -23,6 +23,8 @@ public:
     virtual ~Observer() = default;
     virtual void run_started(const Dag&, const Plan&) {}
     virtual void stage_started(const Dag&, const PlannedNode&) {}
+    // It does not start yet: `holder`, "run 20261124T... on host lab3", is computing the same. stage_started or stage_finished follows.
+    virtual void stage_waiting(const Dag&, const PlannedNode&, const std::string& holder) { (void)holder; }
     virtual void stage_progress(const Dag&, NodeId, const Progress&) {}
     virtual void stage_log(const Dag&, NodeId, LogLevel, const std::string&) {}
     virtual void stage_finished(const Dag&, const NodeResult&) {}

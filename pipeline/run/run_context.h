@@ -9,6 +9,7 @@
 #include "pipeline/run/executor.h"
 #include "pipeline/run/observer.h"
 #include "pipeline/store/checkpoint_store.h"
+#include "pipeline/store/key_claims.h"
 #include "pipeline/store/store.h"
 
 namespace satdl {
@@ -29,6 +30,7 @@ struct RunContext {
     CheckpointStore* checkpoints = nullptr;        // null: none are written or used
     double checkpoint_every_seconds = 60;          // within an epoch
     CheckpointStore* final_checkpoints = nullptr;  // null: none are written or used
+    KeyClaims* claims = nullptr;                   // null: other processes on the store are not looked for
 };
 
 // The same run, reported to another observer.

@@ -15,10 +15,13 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,6 +41,9 @@ auto isolated(Body&& body) {
 // Of what is written together: enough for the disk to have much to do at once, not so much that a large output waits for another.
 constexpr std::size_t kTogether = 64;
 constexpr std::uint64_t kTogetherBytes = std::uint64_t{8} << 20;
+
+// How often a node that waits for another process looks whether that one is done.
+constexpr std::chrono::milliseconds kLookInterval{100};
 
 class FlowGraphRun {
 public:
@@ -94,10 +100,57 @@ private:
     void execute(std::size_t node) {
         const NodeRunner::AfterExecution next = isolated([&] { return runner_.execute(node); });
         admission_.finished(node);
-        if (next == NodeRunner::AfterExecution::Store) store_later(node);
+        switch (next) {
+            case NodeRunner::AfterExecution::Waiting:
+                look_later(node);
+                start_admitted();
+                return;
+            case NodeRunner::AfterExecution::Store: store_later(node); break;
+            case NodeRunner::AfterExecution::Done: break;
+        }
+        ended(node);
+    }
+
+    void ended(std::size_t node) {
         notify_consumers(node);
         for (const std::size_t follower : runner_.take_followers(node)) note_ready(follower);
         settle_ready();
+    }
+
+    // Nodes that another process computes occupy no core: a thread of its own looks after all of them.
+    void look_later(std::size_t node) {
+        graph_.reserve_wait();
+        const std::scoped_lock lock(mutex_);
+        elsewhere_.push_back(node);
+        if (!look_out_.joinable()) look_out_ = std::jthread([this](const std::stop_token& stop) { look_out(stop); });
+        node_elsewhere_.notify_one();
+    }
+
+    void look_out(const std::stop_token& stop) {
+        std::unique_lock lock(mutex_);
+        while (node_elsewhere_.wait(lock, stop, [&] { return !elsewhere_.empty(); })) {
+            const std::vector<std::size_t> nodes = std::exchange(elsewhere_, {});
+            lock.unlock();
+            for (const std::size_t node : nodes) look_again(node);
+            std::this_thread::sleep_for(kLookInterval);
+            lock.lock();
+        }
+    }
+
+    void look_again(std::size_t node) {
+        const auto step = isolated([&] { return runner_.try_again(node); });
+        if (!step) {
+            const std::scoped_lock lock(mutex_);
+            elsewhere_.push_back(node);
+            return;
+        }
+        if (*step == NodeRunner::Step::Run) {
+            admission_.offer(node, runner_.resources_for(node), links_[node].remaining_seconds);
+            start_admitted();
+        } else {
+            ended(node);
+        }
+        graph_.release_wait();
     }
 
     void store_later(std::size_t node) {
@@ -145,11 +198,14 @@ private:
     std::mutex mutex_;
     std::deque<std::size_t> to_settle_;  // guarded by mutex_
     std::deque<std::size_t> to_store_;   // guarded by mutex_
+    std::vector<std::size_t> elsewhere_;  // guarded by mutex_: they wait for other processes
+    std::condition_variable_any node_elsewhere_;
 
     tbb::flow::graph graph_;  // before its nodes: it must outlive them
     tbb::flow::function_node<std::size_t, Done> executing_;
     tbb::flow::function_node<Done, Done> storing_;
     std::vector<std::unique_ptr<Dependencies>> ready_;
+    std::jthread look_out_;  // the last: it uses all the others
 };
 
 }  // namespace
@@ -189,8 +245,14 @@ RunResult run_serially(const RunContext& run, std::size_t together) {
         if (!to_store.empty()) runner.store(std::exchange(to_store, {}));
     };
     for (std::size_t node = 0; node < runner.graph().count(); ++node) {
-        if (runner.settle(node) != NodeRunner::Step::Run) continue;
-        if (runner.execute(node) == NodeRunner::AfterExecution::Store) to_store.push_back(node);
+        auto step = std::optional(runner.settle(node));
+        while (step == NodeRunner::Step::Run) {
+            const NodeRunner::AfterExecution next = runner.execute(node);
+            if (next == NodeRunner::AfterExecution::Store) to_store.push_back(node);
+            if (next != NodeRunner::AfterExecution::Waiting) break;
+            store();  // what another process may be waiting for
+            while (!(step = runner.try_again(node))) std::this_thread::sleep_for(kLookInterval);
+        }
         if (to_store.size() >= together) store();
     }
     store();

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "pipeline/core/error.h"
+#include "pipeline/store/key_claims.h"
 #include "pipeline/store/layout.h"
 
 namespace fs = std::filesystem;
@@ -84,6 +85,8 @@ std::vector<LeftoverFile> leftovers_of(OpenStore& open, const std::set<Digest>& 
         const auto key = key_in(name);
         return key && used.contains(*key) && !open.files().stamp(open.store().path_of(*key));
     });
+    const fs::path claims = open.folder() / store_layout::kClaims;
+    look_into(claims, [&](const std::string& name) { return is_claim_held(claims / name); });
     const std::string damaged_index = fmt::format("{}{}", store_layout::kIndex, store_layout::kDamagedExtension);
     look_into(open.folder(), [&](const std::string& name) { return !name.starts_with(damaged_index); });
     return found;

@@ -32,7 +32,7 @@ struct UnusedArtifact {
     std::optional<double> seconds{};  // to compute it again, if the history has it
 };
 
-// A file that no run will read again: a checkpoint of an artifact that is not in use, a damaged file.
+// A file that no run will read again: a checkpoint of an artifact that is not in use, a damaged file, the claim of a killed process.
 struct LeftoverFile {
     std::filesystem::path path;
     std::uint64_t bytes = 0;

@@ -33,6 +33,11 @@ const std::string& origin_of_process() {
 
 }  // namespace
 
+std::string host_name() {
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
 std::string name_with_process(std::string name, std::uint64_t number) {
     std::ranges::replace(name, '.', '-');
     return fmt::format("{}.{}.{}.{}", name, origin_of_process(), ::getpid(), number);

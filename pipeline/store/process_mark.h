@@ -7,6 +7,9 @@
 
 namespace satdl {
 
+// Of this machine; "" if it has none.
+[[nodiscard]] std::string host_name();
+
 // "<name>.<origin>.<process>.<number>": of this process. Dots in `name` become '-'.
 [[nodiscard]] std::string name_with_process(std::string name, std::uint64_t number);
 

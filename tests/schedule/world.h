@@ -63,11 +63,17 @@ private:
 struct Noting final : Observer {
     Names started;
     Names finished;  // "b ran"
+    Names waiting;   // "b for run 7"
     Names log;
     std::vector<Progress> progress;
     bool throws = false;
+    std::function<void()> waits;  // called when a stage waits
 
     void stage_started(const Dag& dag, const PlannedNode& planned) override { started.push_back(dag.nodes[planned.node].name); }
+    void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {
+        waiting.push_back(dag.nodes[planned.node].name + " for " + holder);
+        if (waits) waits();
+    }
     void stage_progress(const Dag&, NodeId, const Progress& now) override { progress.push_back(now); }
     void stage_log(const Dag& dag, NodeId node, LogLevel level, const std::string& message) override {
         log.push_back(dag.nodes[node].name + (level == LogLevel::Warning ? " warning: " : ": ") + message);
@@ -93,6 +99,7 @@ struct World {
     std::atomic<bool> stop{false};
     Limits limits;
     Cohorts cohorts;
+    KeyClaims* claims = nullptr;
 
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
@@ -100,7 +107,7 @@ struct World {
         limits.jobs = jobs;
         const RunContext run{.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache, .executor = executor,
                              .observer = observer, .clock = clock, .stop = stop, .limits = limits, .cohorts = cohorts,
-                             .checkpoints = &checkpoints, .final_checkpoints = &final_checkpoints};
+                             .checkpoints = &checkpoints, .final_checkpoints = &final_checkpoints, .claims = claims};
         RunResult result = jobs == kSerial ? run_serially(run) : run_on_flow_graph(run);
         cache.remember(dag, result);
         return result;
