@@ -197,7 +197,8 @@ def bench_data(_):
 
 
 # What each peer is: the packages of its private Python.
-PEERS = {"torch": ["torch==2.13.0+cpu", "numpy", "setuptools"], "jax": ["jax==0.10.2", "jaxlib==0.10.2", "numpy"]}
+PEERS = {"torch": ["torch==2.13.0+cpu", "numpy", "setuptools"], "jax": ["jax==0.10.2", "jaxlib==0.10.2", "numpy"],
+         "tensorflow": ["tensorflow-cpu==2.21.0", "numpy"]}
 
 
 def python_with(peer):
@@ -230,7 +231,7 @@ def seconds_of_a_step(command, threads):
 def ways_to_train(network, threads, steps):
     """Name -> command, satdl's first: every peer as its users would set it for speed."""
     ways = {"satdl": [BUILD / "training_bench", network, threads, steps]}
-    torch, jax = python_with("torch"), python_with("jax")
+    torch, jax, tensorflow = (python_with(peer) for peer in PEERS)
     if torch is None:
         sys.exit("the comparison needs PyTorch's Python: pip cannot install it")
     modes = ["eager", "channels_last", "channels_last+fused"] if network == "m1" else ["eager", "fused"]
@@ -242,6 +243,11 @@ def ways_to_train(network, threads, steps):
         print("pip cannot install JAX: it is left out")
     else:
         ways["JAX, jit"] = [jax, SOURCE / "tests/bench/training_bench_jax.py", network, threads, steps]
+    if tensorflow is None:
+        print("pip cannot install TensorFlow: it is left out")
+    else:
+        for mode in ("graph", "xla"):
+            ways[f"TensorFlow, {mode}"] = [tensorflow, SOURCE / "tests/bench/training_bench_tf.py", network, mode, threads, steps]
     return ways
 
 
