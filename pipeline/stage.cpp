@@ -62,7 +62,14 @@ std::string_view name_of(ParamType type) {
     return "threads";
 }
 
-std::string_view name_of(Precision precision) { return precision == Precision::Bf16 ? "bf16" : "fp32"; }
+std::string_view name_of(Precision precision) {
+    switch (precision) {
+        case Precision::Fp32: return "fp32";
+        case Precision::Tf32: return "tf32";
+        case Precision::Bf16: return "bf16";
+    }
+    return "";
+}
 
 std::string_view name_of(Device device) { return device == Device::Cuda ? "cuda" : "cpu"; }
 

@@ -35,18 +35,19 @@ enum class ParamType {
     File,     // a path; the file's content is part of the key
     Threads,  // 1..256 or `auto`: resolved when the plan is made
     Numbers,  // a list of numbers, or one of the words in `choices`
-    Precision,  // fp32, bf16 or `auto`: resolved when the plan is made
+    Precision,  // fp32, tf32, bf16 or `auto`: resolved when the plan is made
     Device,     // cpu, cuda or `auto`: resolved when the plan is made
     Folder,     // a path; names and contents of all files in it are part of the key, but of those that begin with '.'
 };
 
 [[nodiscard]] std::string_view name_of(ParamType type);  // "integer"
 
-// What convolutions and dense layers compute in. Weights, the optimiser's state and metrics are float32 in either case.
-enum class Precision { Fp32, Bf16 };
+// What convolutions and dense layers compute in. Weights, the optimiser's state and metrics are float32 in each case.
+// Tf32: on a GPU, whose units round each factor of a product to 10 bits of mantissa; a CPU has no such units.
+enum class Precision { Fp32, Tf32, Bf16 };
 [[nodiscard]] std::string_view name_of(Precision precision);  // "fp32"
 
-// Where networks are computed. Cuda: the first GPU that CUDA shows.
+// Where networks are computed. Cuda: on one of the GPUs that CUDA shows (StageContext::gpu).
 enum class Device { Cpu, Cuda };
 [[nodiscard]] std::string_view name_of(Device device);  // "cpu"
 
@@ -325,6 +326,7 @@ public:
     [[nodiscard]] virtual int threads() const = 0;  // how many the stage may use (and, if numeric, must)
     [[nodiscard]] virtual Precision precision() const { return Precision::Fp32; }  // of a stage with a parameter of this type
     [[nodiscard]] virtual Device device() const { return Device::Cpu; }            // likewise
+    [[nodiscard]] virtual int gpu() const { return 0; }  // with Device::Cuda: CUDA's number of the GPU that is this stage's alone
     [[nodiscard]] virtual const std::vector<SourceFile>& files() const = 0;
     [[nodiscard]] virtual bool stop_requested() const = 0;  // then: throw Stopped, soon
     virtual void progress(const Progress& progress) = 0;
@@ -358,7 +360,8 @@ struct StageEntry {
 struct Gpu {
     std::string name;      // "NVIDIA H100 PCIe"
     std::string numerics;  // what else affects the last bits of results: "compute capability 9.0, 114 multiprocessors, cuDNN 9.1.0"
-    bool bf16 = false;     // it has instructions for it
+    bool bf16 = false;     // it has instructions for it, and for TF32
+    int count = 1;         // how many of this machine give the same bits: CUDA's numbers 0 to count - 1
     bool operator==(const Gpu&) const = default;
 };
 struct NoGpu {
@@ -378,7 +381,7 @@ struct StageLibraryInfo {
 };
 
 // Raised whenever this header changes in a way that breaks old libraries.
-inline constexpr int kStageAbi = 10;
+inline constexpr int kStageAbi = 11;
 
 }  // namespace satdl
 

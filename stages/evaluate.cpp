@@ -64,9 +64,10 @@ StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const
 StageOutput run_model(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
     const ThreadScope threads(context.threads());
+    const DeviceScope device(context);
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
+    const Net net(model.network, model.input, context.precision(), device.device(), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
     Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
     check_samples(net, samples, "x", "target");

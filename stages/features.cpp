@@ -16,10 +16,11 @@ namespace {
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
     const ThreadScope threads(context.threads());
+    const DeviceScope device(context);
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
-    const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
+    const Net net(model.network, model.input, context.precision(), device.device(), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
     const std::size_t layer = params.given("layer") ? net.position(params.text("layer")) : net.network().layers.size() - 1;
 

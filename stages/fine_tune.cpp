@@ -15,6 +15,7 @@ namespace {
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
     const ThreadScope threads(context.threads());
+    const DeviceScope device(context);
     const Params& params = context.params();
     TrainingOptions options = training_options(params);
     const Shape& x = array_at(inputs, "x").shape();
@@ -25,7 +26,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
     Diagnostics diagnostics;
     Network network = extend(base.network(), until, params.network("net"), diagnostics);
     diagnostics.throw_if_any();
-    const Net net(std::move(network), Shape(x.begin() + 1, x.end()), context.precision(), device_for(context), convolution_of(params));
+    const Net net(std::move(network), Shape(x.begin() + 1, x.end()), context.precision(), device.device(), convolution_of(params));
 
     Weights weights = net.blank_weights();
     const Weights base_weights = base.weights_from(model.weights);

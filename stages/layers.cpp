@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "stages/device_random.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -93,17 +94,22 @@ at::Tensor layer_norm(const LayerNorm& norm, const at::Tensor& x, std::span<at::
 // channels first. The product is rounded once, to what x is: a mask of bfloat16 would hold a rounded 1 / (1 - rate).
 at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass& pass) {
     if (!pass.training || dropout.rate == 0) return x;
-    const auto layout = x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    const at::Tensor mask = at::empty(x.sizes(), at::TensorOptions(at::kFloat).memory_format(layout));
     const auto dropped = static_cast<std::uint32_t>(std::llround(dropout.rate * 0x1p32));
     const auto factor = static_cast<float>(1 / (1 - dropout.rate));
+    if (!x.is_cpu()) {
+        const at::Tensor stays = words_on(x.device(), pass.dropout, x.numel()).ge(static_cast<std::int64_t>(dropped)).to(at::kFloat);
+        const at::Tensor mask = stays.mul_(factor).view(x.dim() == 4 ? Shape{x.size(0), x.size(2), x.size(3), x.size(1)} : x.sizes().vec());
+        return (x * (x.dim() == 4 ? mask.permute({0, 3, 1, 2}) : mask)).to(x.scalar_type());
+    }
+    const auto layout = x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    const at::Tensor mask = at::empty(x.sizes(), at::TensorOptions(at::kFloat).memory_format(layout));
     constexpr std::int64_t kChunk = 1 << 14;  // a multiple of 4, as words come
     kernel_ranges(mask.numel(), kChunk, [&](std::int64_t first, std::int64_t last) {
         std::vector<std::uint32_t> words(static_cast<std::size_t>(last - first));
         pass.dropout.fill_words(static_cast<std::uint64_t>(first), words);
         std::ranges::transform(words, mask.data_ptr<float>() + first, [=](std::uint32_t word) { return word < dropped ? 0.0f : factor; });
     });
-    return (x * mask.to(x.device())).to(x.scalar_type());
+    return (x * mask).to(x.scalar_type());
 }
 
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {

@@ -53,15 +53,32 @@ SATDL_ALSO_AVX2 void sgd(const SgdStep& step, std::int64_t count, const float* _
     }
 }
 
-void adam(const AdamStep& step, const at::Tensor& g, at::Tensor& m, at::Tensor& v, const at::Tensor& w) {
-    m.add_(g - m, step.share1);
-    v.add_(g * g - v, step.share2);
-    w.mul_(step.keep).sub_((m * step.rate).div_(v.sqrt().add_(step.epsilon)));
+// On a GPU: each operation is one on all tensors, since starting one takes as long as computing it for a hundred thousand weights.
+// `keeps`: what weight decay leaves of each tensor.
+void adam(const AdamStep& step, const Weights& g, Weights& m, Weights& v, Weights& w, const std::vector<at::Scalar>& keeps) {
+    at::_foreach_add_(m, at::_foreach_sub(g, m), step.share1);
+    Weights squares = at::_foreach_mul(g, g);
+    at::_foreach_sub_(squares, v);
+    at::_foreach_add_(v, squares, step.share2);
+    Weights divisors = at::_foreach_sqrt(v);
+    at::_foreach_add_(divisors, step.epsilon);
+    Weights moves = at::_foreach_mul(m, step.rate);
+    at::_foreach_div_(moves, divisors);
+    at::_foreach_mul_(w, keeps);
+    at::_foreach_sub_(w, moves);
 }
 
-void sgd(const SgdStep& step, const at::Tensor& g, at::Tensor& s, const at::Tensor& w) {
-    s.mul_(step.momentum).sub_(g, step.rate);
-    w.mul_(step.keep).add_(step.nesterov ? (s * step.momentum).sub_(g, step.rate) : s);
+void sgd(const SgdStep& step, const Weights& g, Weights& s, Weights& w, const std::vector<at::Scalar>& keeps) {
+    at::_foreach_mul_(s, step.momentum);
+    at::_foreach_sub_(s, g, step.rate);
+    at::_foreach_mul_(w, keeps);
+    if (!step.nesterov) {
+        at::_foreach_add_(w, s);
+        return;
+    }
+    Weights moves = at::_foreach_mul(s, step.momentum);
+    at::_foreach_sub_(moves, g, step.rate);
+    at::_foreach_add_(w, moves);
 }
 
 // The elements in the order in which they lie in memory, which is the same for all that `like` is compared with.
@@ -117,14 +134,17 @@ void update(const OptimiserOptions& options, std::int64_t update, double rate, c
     const at::NoGradGuard no_grad;
     SATDL_CHECK(options.without_decay.empty() || options.without_decay.size() == trained.size(), "one for each trained tensor");
     const ElementUpdate now(options, update, rate);
+    if (!trained.empty() && !trained.front().is_cpu()) {
+        std::vector<at::Scalar> keeps;
+        for (std::size_t tensor = 0; tensor < trained.size(); ++tensor)
+            keeps.emplace_back(std::visit([](const auto& step) { return step.keep; }, now.step_for(tensor)));
+        const auto step = now.step_for(0);
+        if (const auto* sgd_now = std::get_if<SgdStep>(&step)) sgd(*sgd_now, gradients, moments.first, trained, keeps);
+        else adam(std::get<AdamStep>(step), gradients, moments.first, moments.second, trained, keeps);
+        return;
+    }
     for (std::size_t tensor = 0; tensor < trained.size(); ++tensor) {
         const at::Tensor& weight = trained[tensor];
-        if (!weight.is_cpu()) {
-            const auto step = now.step_for(tensor);
-            if (const auto* sgd_now = std::get_if<SgdStep>(&step)) sgd(*sgd_now, gradients[tensor], moments.first[tensor], weight);
-            else adam(std::get<AdamStep>(step), gradients[tensor], moments.first[tensor], moments.second[tensor], weight);
-            continue;
-        }
         const at::Tensor gradient = laid_out_like(gradients[tensor], weight);
         float* w = elements(weight, weight);
         const float* g = elements(gradient, weight);

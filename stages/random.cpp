@@ -83,11 +83,7 @@ SATDL_INLINE std::array<double, 2> normal_of(std::uint32_t a, std::uint32_t b, s
     return {radius * cosine, radius * sine};
 }
 
-// Where the blocks of a stream begin, all but their number.
-struct BlockSource {
-    std::array<std::uint32_t, 2> key;
-    std::uint32_t time, stream;
-};
+using BlockSource = Stream::Source;
 
 // The words of kLanes blocks, each word of all blocks by itself.
 struct BlockLanes {

@@ -17,15 +17,19 @@ namespace satdl::stages {
 
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
+inline constexpr int kPhiloxRounds = 10;
+inline constexpr std::array<std::uint32_t, 2> kPhiloxFactors{0xD2511F53, 0xCD9E8D57};
+inline constexpr std::array<std::uint32_t, 2> kPhiloxSteps{0x9E3779B9, 0xBB67AE85};  // of the key, a round
+
 [[nodiscard]] __attribute__((always_inline)) inline PhiloxBlock philox(PhiloxBlock counter, std::array<std::uint32_t, 2> key) {
 #pragma GCC unroll 10
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
-        const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+        const std::uint64_t a = std::uint64_t{kPhiloxFactors[0]} * counter[0];
+        const std::uint64_t b = std::uint64_t{kPhiloxFactors[1]} * counter[2];
         counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
                    static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-        key[0] += 0x9E3779B9;
-        key[1] += 0xBB67AE85;
+        key[0] += kPhiloxSteps[0];
+        key[1] += kPhiloxSteps[1];
     }
     return counter;
 }
@@ -42,6 +46,13 @@ class Stream {
 public:
     // `index`: which layer or tensor, below 2^24 (checked). `time`: the epoch or step.
     Stream(std::int64_t seed, Purpose purpose, std::uint32_t index = 0, std::uint32_t time = 0);
+
+    // Where its blocks begin, all but their number: for those who compute them elsewhere.
+    struct Source {
+        std::array<std::uint32_t, 2> key;
+        std::uint32_t time, stream;
+    };
+    [[nodiscard]] Source source() const { return {key_, time_, stream_}; }
 
     [[nodiscard]] std::uint64_t bits(std::uint64_t position) const {
         const PhiloxBlock words = block(position / 2);

@@ -14,10 +14,11 @@ namespace {
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
     const ThreadScope threads(context.threads());
+    const DeviceScope device(context);
     const Params& params = context.params();
     const TrainingOptions options = training_options(params);
     const Shape& x = array_at(inputs, "x").shape();
-    const Net net(params.network("net"), Shape(x.begin() + 1, x.end()), context.precision(), device_for(context), convolution_of(params));
+    const Net net(params.network("net"), Shape(x.begin() + 1, x.end()), context.precision(), device.device(), convolution_of(params));
     Weights weights = net.blank_weights();
     initialise(net, initialiser_of(params), options.seed, 0, weights);
     return train(net, std::move(weights), options, inputs, context);

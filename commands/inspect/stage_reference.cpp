@@ -31,7 +31,7 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 // "integer >= 1", "number 0..1", "mse | cross_entropy"
 std::string type_text(const ParamDescription& param) {
     if (param.type == ParamType::Choice) return joined(param.choices, " | ");
-    if (param.type == ParamType::Precision) return "fp32 | bf16 | auto";
+    if (param.type == ParamType::Precision) return "fp32 | tf32 | bf16 | auto";
     if (param.type == ParamType::Device) return "cpu | cuda | auto";
     std::string text(name_of(param.type));
     const auto number = [](double value) { return canonical_number(value); };

@@ -172,6 +172,14 @@ std::string describe(const std::exception& error) {
     if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return kNoMemory;
     std::string_view what = error.what();
     for (const std::string_view stack : {"\nException raised from ", "\nframe #0: "}) what = what.substr(0, what.find(stack));
+    constexpr std::string_view kRefusedByGpu = "CUDA out of memory. Tried to allocate ";  // "2.50 GiB. GPU 0 has ...", "2.50 GiB (GPU 0; ..."
+    if (const std::size_t at = what.find(kRefusedByGpu); at != std::string_view::npos) {
+        std::string_view bytes = what.substr(at + kRefusedByGpu.size());
+        bytes = bytes.substr(0, bytes.find(' ', std::min(bytes.find(' '), bytes.size() - 1) + 1));
+        if (bytes.ends_with('.')) bytes.remove_suffix(1);
+        return fmt::format("the GPU's memory is full: it asked for {} at once; a smaller batch_size needs less, and nvidia-smi lists who uses it",
+                           bytes);
+    }
     constexpr std::string_view kRefused = "DefaultCPUAllocator: can't allocate memory: you tried to allocate ";
     const std::size_t at = what.find(kRefused);
     if (at == std::string_view::npos) return std::string(what);

@@ -30,7 +30,7 @@ std::string_view wanted(const ParamDescription& param) {
         case ParamType::Folder:
             return "the path of a folder";
         case ParamType::Precision:
-            return "fp32, bf16 or auto";
+            return "fp32, tf32, bf16 or auto";
         case ParamType::Device:
             return "cpu, cuda or auto";
         case ParamType::Choice:
@@ -180,7 +180,7 @@ CheckedParam check_param(const ParamDescription& param, const ConfigValue& value
         case ParamType::Choice:
             return checked_choice(param, value);
         case ParamType::Precision:
-            return checked_word(param, value, {"fp32", "bf16", "auto"});
+            return checked_word(param, value, {"fp32", "tf32", "bf16", "auto"});
         case ParamType::Device:
             return checked_word(param, value, {"cpu", "cuda", "auto"});
         case ParamType::Boolean:

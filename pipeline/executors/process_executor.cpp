@@ -105,6 +105,7 @@ StageOutput ProcessExecutor::execute(const Node& node, const StageInputs& inputs
                       .threads = context.threads(),
                       .precision = context.precision(),
                       .device = context.device(),
+                      .gpu = context.gpu(),
                       .files = context.files(),
                       .inputs = share(inputs)};
     return StageProcess(node, context).run(job, program_);

@@ -27,6 +27,7 @@ public:
     [[nodiscard]] int threads() const override { return job_.threads; }
     [[nodiscard]] Precision precision() const override { return job_.precision; }
     [[nodiscard]] Device device() const override { return job_.device; }
+    [[nodiscard]] int gpu() const override { return job_.gpu; }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return job_.files; }
     [[nodiscard]] bool stop_requested() const override { return stop_.is_raised(); }
 

@@ -150,8 +150,9 @@ Cbor to_cbor(const NodeJob& job) {
             {"manifest_identity", to_cbor(job.manifest_identity)},
             {"params", std::move(params)},
             {"threads", job.threads},
-            {"bf16", job.precision == Precision::Bf16},
+            {"precision", static_cast<int>(job.precision)},
             {"cuda", job.device == Device::Cuda},
+            {"gpu", job.gpu},
             {"files", std::move(files)},
             {"inputs", to_cbor(job.inputs)}};
 }
@@ -166,8 +167,9 @@ NodeJob job_from(const Cbor& json, UniqueFd file) {
     job.manifest_identity = stamp_from(json.at("manifest_identity"));
     job.params = Params(std::move(params));
     job.threads = json.at("threads");
-    job.precision = json.at("bf16").get<bool>() ? Precision::Bf16 : Precision::Fp32;
+    job.precision = static_cast<Precision>(json.at("precision").get<int>());
     job.device = json.at("cuda").get<bool>() ? Device::Cuda : Device::Cpu;
+    job.gpu = json.at("gpu");
     job.inputs = groups_from(json.at("inputs"), std::move(file));
     for (const Cbor& one : json.at("files")) job.files.push_back(file_from(one));
     return job;

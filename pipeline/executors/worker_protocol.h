@@ -37,6 +37,7 @@ struct NodeJob {
     int threads = 1;
     Precision precision = Precision::Fp32;
     Device device = Device::Cpu;
+    int gpu = 0;
     std::vector<SourceFile> files;
     SharedGroups inputs;
 };

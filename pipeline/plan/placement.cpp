@@ -49,12 +49,13 @@ bool is_small(const Dag& dag, NodeId id, const Machine& machine) {
     return bytes < kParallelBytes;
 }
 
-std::optional<Notice> device_notice(const Node& node, const Machine& machine) {
+std::optional<Notice> device_notice(const Node& node, const Machine& machine, int number) {
     if (requested_device(node) == nullptr) return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
     if (gpu != nullptr) {
         const std::string_view chosen = is_auto(node, ParamType::Device) ? "auto: " : "";
-        return Notice{LogLevel::Info, fmt::format("computes on cuda ({}{}, {})", chosen, gpu->name, gpu->numerics)};
+        const std::string which = gpu->count > 1 ? fmt::format(":{}", number) : "";
+        return Notice{LogLevel::Info, fmt::format("computes on cuda{} ({}{}, {})", which, chosen, gpu->name, gpu->numerics)};
     }
     return Notice{LogLevel::Info, fmt::format("computes on the CPU (auto: {})", std::get<NoGpu>(machine.gpus.at(node.stage->library)).because)};
 }
@@ -67,6 +68,11 @@ std::optional<Notice> precision_notice(const Node& node, const Machine& machine)
     std::string here;
     if (gpu != nullptr) here = fmt::format("this GPU has {} for it", has_bf16 ? "instructions" : "no instructions");
     else here = has_bf16 ? "this CPU has " + machine.bf16 : "this CPU has neither AVX512-BF16 nor AMX-BF16";
+    if (node.params.text(param->name) == "tf32") {
+        if (gpu != nullptr && gpu->bf16) return Notice{LogLevel::Info, "computes in tf32 (this GPU has instructions for it)"};
+        return Notice{LogLevel::Info, gpu != nullptr ? "computes in fp32 (tf32: this GPU has no instructions for it)"
+                                                     : "computes in fp32 (tf32: only GPUs have instructions for it)"};
+    }
     if (is_auto(node, ParamType::Precision))
         return Notice{LogLevel::Info, fmt::format("computes in {} (auto: {})", has_bf16 ? "bf16" : "fp32", here)};
     if (has_bf16) return Notice{LogLevel::Info, fmt::format("computes in bf16 ({})", here)};
@@ -98,9 +104,9 @@ std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Reque
     return found;
 }
 
-std::vector<Notice> placement_notices(const Node& node, const Machine& machine) {
+std::vector<Notice> placement_notices(const Node& node, const Machine& machine, int number) {
     std::vector<Notice> notices;
-    for (auto&& one : {device_notice(node, machine), precision_notice(node, machine)})
+    for (auto&& one : {device_notice(node, machine, number), precision_notice(node, machine)})
         if (one) notices.push_back(*one);
     return notices;
 }
@@ -137,6 +143,7 @@ std::optional<Precision> resolve_precision(const Node& node, const Machine& mach
     const std::string& wanted = node.params.text(param->name);
     const Gpu* gpu = gpu_of(node, machine);
     const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    if (wanted == "tf32") return gpu != nullptr && gpu->bf16 ? Precision::Tf32 : Precision::Fp32;
     return wanted == "bf16" || (wanted == "auto" && has_bf16) ? Precision::Bf16 : Precision::Fp32;
 }
 

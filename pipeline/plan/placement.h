@@ -38,15 +38,15 @@ inline constexpr std::uint64_t kParallelBytes = 4 << 20;
 inline constexpr std::int64_t kParallelDenseCost = 5'000'000;
 [[nodiscard]] int resolve_threads(const Dag& dag, NodeId id, const Machine& machine);
 
-// What `precision` means here: `auto` is bf16 if the processor, or the GPU that the node computes on, has instructions for it.
-// nullopt for a stage without such a parameter.
+// What `precision` means here: `auto` is bf16 if the processor, or the GPU that the node computes on, has instructions for it. `tf32` is fp32
+// where there are none for it: on every CPU. nullopt for a stage without such a parameter.
 [[nodiscard]] std::optional<Precision> resolve_precision(const Node& node, const Machine& machine);
 
 struct Notice {
     LogLevel level = LogLevel::Info;
     std::string text;
 };
-// What was chosen for a node, and why. None for cpu and fp32 that were requested by name.
-[[nodiscard]] std::vector<Notice> placement_notices(const Node& node, const Machine& machine);
+// What was chosen for a node, and why. None for cpu and fp32 that were requested by name. `number`: of the GPU, if there are several.
+[[nodiscard]] std::vector<Notice> placement_notices(const Node& node, const Machine& machine, int number = 0);
 
 }  // namespace satdl

@@ -52,6 +52,7 @@ struct PlannedNode {
     std::optional<CheckpointPosition> starts_from;  // Resume, Continue; `epochs` are its own
     bool forced = false;
     std::vector<Digest> file_digests;    // one per Node::files
+    int gpu = 0;                         // the number of the one that it was given when it started, if it computes on one
 };
 
 struct Plan {

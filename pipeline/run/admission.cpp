@@ -21,7 +21,7 @@ std::optional<std::size_t> Admission::cohort_of(std::size_t node) const {
 void Admission::offer(std::size_t node, const ResourceRequest& need, double priority) {
     const std::scoped_lock lock(mutex_);
     const QueuePosition place{-priority, node};
-    requests_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpu}, place};
+    requests_[node] = {{std::min(need.threads, cores_), need.bytes, need.gpus}, place};
     const auto cohort = cohort_of(node);
     if (cohort && !in_flight_.contains(*cohort)) {
         held_back_.insert(place);
@@ -31,6 +31,17 @@ void Admission::offer(std::size_t node, const ResourceRequest& need, double prio
     }
 }
 
+std::optional<int> Admission::free_gpu(const ResourceRequest& need) const {
+    for (int gpu = 0; gpu < need.gpus; ++gpu)
+        if (!gpus_taken_.contains(gpu)) return gpu;
+    return std::nullopt;
+}
+
+int Admission::gpu_of(std::size_t node) {
+    const std::scoped_lock lock(mutex_);
+    return requests_.at(node).gpu.value_or(0);
+}
+
 bool Admission::fits(const ResourceRequest& need, std::uint64_t held_bytes) const {
     if (running_ == 0) return true;
     if (limits_.jobs > 0 && running_ >= static_cast<std::size_t>(limits_.jobs)) return false;
@@ -38,10 +49,13 @@ bool Admission::fits(const ResourceRequest& need, std::uint64_t held_bytes) cons
     return limits_.memory_bytes == 0 || bytes_taken_ + held_bytes + need.bytes <= limits_.memory_bytes;
 }
 
-// Except those that wait for the GPU.
+// Except those that wait for a GPU.
 std::optional<Admission::QueuePosition> Admission::first_of(const std::set<QueuePosition>& places) const {
     const auto found = std::ranges::find_if(
-        places, [&](const QueuePosition& place) { return !gpu_taken_ || !requests_.at(place.second).need.gpu; });
+        places, [&](const QueuePosition& place) {
+            const ResourceRequest& need = requests_.at(place.second).need;
+            return need.gpus == 0 || free_gpu(need);
+        });
     return found == places.end() ? std::nullopt : std::optional(*found);
 }
 
@@ -74,7 +88,8 @@ void Admission::start(std::size_t node) {
     ++running_;
     cores_taken_ += request.need.threads;
     bytes_taken_ += request.need.bytes;
-    gpu_taken_ |= request.need.gpu;
+    request.gpu = free_gpu(request.need);
+    if (request.gpu) gpus_taken_.insert(*request.gpu);
 }
 
 void Admission::finished(std::size_t node) {
@@ -84,7 +99,7 @@ void Admission::finished(std::size_t node) {
     --running_;
     cores_taken_ -= found->second.need.threads;
     bytes_taken_ -= found->second.need.bytes;
-    if (found->second.need.gpu) gpu_taken_ = false;
+    if (found->second.gpu) gpus_taken_.erase(*found->second.gpu);
     requests_.erase(found);
 }
 

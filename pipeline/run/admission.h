@@ -4,7 +4,7 @@
 // could wait until the last of a thousand small stages is done, though all the others depend on it. What requests more than
 // there is runs alone.
 //
-// There is one GPU for one stage at a time. Stages that wait only for the GPU are overtaken: they take nothing that the others need.
+// A GPU is for one stage at a time. Stages that wait only for a GPU are overtaken: they take nothing that the others need.
 //
 // A cohort, of which few are in flight at the same time, is a set of nodes (the stages that only one point of a sweep has).
 // It is in flight from the start of its first node until all its nodes are done, run or not. Nodes of a cohort that must wait for
@@ -44,7 +44,7 @@ using Cohorts = std::vector<std::optional<std::size_t>>;
 struct ResourceRequest {
     int threads = 1;
     std::uint64_t bytes = 0;
-    bool gpu = false;
+    int gpus = 0;  // it takes one of so many; 0: none
 };
 
 // Memory that a stage declares for its run, beyond its inputs: see StageDescription. `types`: of its outputs and its network.
@@ -59,6 +59,7 @@ public:
     void offer(std::size_t node, const ResourceRequest& need, double priority);
     // Those that start now, given the bytes of the tensors that are held between stages.
     [[nodiscard]] std::vector<std::size_t> admit(std::uint64_t held_bytes);
+    [[nodiscard]] int gpu_of(std::size_t node);  // its number, of an admitted node that takes one; else 0
     void finished(std::size_t node);  // an admitted node has released its cores and memory
     void done(std::size_t node);      // once per node: it has run, or will not
     // `other` waits for `node`: if they are not in one cohort, and it does not run yet, it leaves its cohort.
@@ -70,8 +71,10 @@ private:
         ResourceRequest need;
         QueuePosition place;
         bool runs = false;
+        std::optional<int> gpu{};  // while it runs
     };
 
+    [[nodiscard]] std::optional<int> free_gpu(const ResourceRequest& need) const;
     [[nodiscard]] bool fits(const ResourceRequest& need, std::uint64_t held_bytes) const;
     [[nodiscard]] std::optional<std::size_t> cohort_of(std::size_t node) const;
     [[nodiscard]] std::optional<QueuePosition> first_of(const std::set<QueuePosition>& places) const;
@@ -90,7 +93,7 @@ private:
     std::size_t running_ = 0;
     int cores_taken_ = 0;
     std::uint64_t bytes_taken_ = 0;
-    bool gpu_taken_ = false;
+    std::set<int> gpus_taken_;
     Cohorts cohorts_;                           // by node; nullopt once it is done
     std::map<std::size_t, std::size_t> to_do_;  // by cohort: nodes that are not done
     std::set<std::size_t> in_flight_;           // cohorts

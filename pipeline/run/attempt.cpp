@@ -18,7 +18,7 @@ public:
     AttemptContext(const RunContext& run, const PlannedNode& planned, MappingWatch& read)
         : run_(run), planned_(planned), node_(run.dag.nodes[planned.node]), read_(read), checkpoints_(run, planned) {
         if (const auto& timeout = node_.policy.timeout_seconds) deadline_ = run.clock.seconds() + *timeout;
-        for (const Notice& notice : placement_notices(node_, run.machine)) report(notice.level, notice.text);
+        for (const Notice& notice : placement_notices(node_, run.machine, planned.gpu)) report(notice.level, notice.text);
         for (const std::string& warning : checkpoints_.warnings()) report(LogLevel::Warning, warning);
     }
 
@@ -30,6 +30,7 @@ public:
     [[nodiscard]] Device device() const override {
         return gpu_of(node_, run_.machine) != nullptr ? Device::Cuda : Device::Cpu;
     }
+    [[nodiscard]] int gpu() const override { return planned_.gpu; }
     [[nodiscard]] const std::vector<SourceFile>& files() const override { return node_.files; }
     [[nodiscard]] bool stop_requested() const override {
         return run_.stop.load(std::memory_order_relaxed) || (deadline_ && run_.clock.seconds() > *deadline_);

@@ -232,11 +232,13 @@ ResourceRequest NodeRunner::resources_for(std::size_t position) {
         input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.dag.types[input.from], input.from_port);
     }
     const std::uint64_t bytes = declared_memory(node.stage->description, input_bytes, run_.dag.types[slot.planned.node]);
-    return {slot.planned.threads, bytes, gpu_of(node, run_.machine) != nullptr};
+    const Gpu* gpu = gpu_of(node, run_.machine);
+    return {slot.planned.threads, bytes, gpu != nullptr ? gpu->count : 0};
 }
 
-NodeRunner::AfterExecution NodeRunner::execute(std::size_t position) {
+NodeRunner::AfterExecution NodeRunner::execute(std::size_t position, int gpu) {
     Slot& slot = *slots_[position];
+    slot.planned.gpu = gpu;
     Attempt made;
     double started_seconds = 0;
     try {

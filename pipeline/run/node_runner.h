@@ -46,7 +46,7 @@ public:
 
     [[nodiscard]] Step settle(std::size_t position);
     [[nodiscard]] ResourceRequest resources_for(std::size_t position);  // of a node that is to run
-    [[nodiscard]] AfterExecution execute(std::size_t position);
+    [[nodiscard]] AfterExecution execute(std::size_t position, int gpu = 0);  // `gpu`: its number, if the node computes on one
     // Of a node that waits for another process: Settled if that one has stored what it computed, Run if it ended without (or if this run is
     // to stop: execute() says so). nullopt: it still computes.
     [[nodiscard]] std::optional<Step> try_again(std::size_t position);

@@ -98,7 +98,7 @@ private:
     }
 
     void execute(std::size_t node) {
-        const NodeRunner::AfterExecution next = isolated([&] { return runner_.execute(node); });
+        const NodeRunner::AfterExecution next = isolated([&] { return runner_.execute(node, admission_.gpu_of(node)); });
         admission_.finished(node);
         switch (next) {
             case NodeRunner::AfterExecution::Waiting:

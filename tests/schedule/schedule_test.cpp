@@ -1,6 +1,7 @@
 // The flow graph at 1 to 16 jobs and its serial twin: each case runs under all of them.
 #include "pipeline/run/scheduler.h"
 
+#include <array>
 #include <thread>
 
 #include "world.h"
@@ -151,16 +152,18 @@ TEST_CASE("A stage computes in the precision that the machine gives, and says wh
     CHECK(told("fp32", "AMX-BF16") == "fp32");
 }
 
-TEST_CASE("Stages use the GPU one at a time, beside stages on the CPU, and know their device") {
+TEST_CASE("Stages use a GPU one at a time, beside stages on the CPU, and know their device") {
+    const int gpus = GENERATE(1, 2);
     World world;
     CatalogEntry stage = *tiny_catalog().find("make");
     stage.description.params.push_back({.name = "device", .type = ParamType::Device});
     stage.description.params.push_back({.name = "precision", .type = ParamType::Precision});
-    world.machine.gpus = {{stage.library, Gpu{"H1", "compute capability 9.0", true}}};
+    world.machine.gpus = {{stage.library, Gpu{"H1", "compute capability 9.0", true, gpus}}};
     DagBuilder builder;
     for (const std::string name : {"a", "b", "c", "d"}) builder.add(name, "make", {{"k", ConfigValue::of(std::int64_t{name[0]})}});
     Dag dag = builder.build();
-    std::atomic<int> on_gpu{0}, most_on_gpu{0}, misplaced{0};  // Catch's own checks are for one thread
+    std::atomic<int> misplaced{0};  // Catch's own checks are for one thread
+    std::array<std::atomic<int>, 2> on_gpu{}, most_on_gpu{};
     for (Node& node : dag.nodes) {
         node.stage = &stage;
         auto params = node.params.values();
@@ -170,16 +173,19 @@ TEST_CASE("Stages use the GPU one at a time, beside stages on the CPU, and know 
         world.executor.scripts[node.name] = [&, name = node.name](const StageInputs&, StageContext& context) {
             misplaced += context.device() != (name == "a" ? Device::Cpu : Device::Cuda);
             if (context.device() == Device::Cuda) {
-                most_on_gpu = std::max(most_on_gpu.load(), ++on_gpu);
+                const auto gpu = static_cast<std::size_t>(context.gpu());
+                most_on_gpu.at(gpu) = std::max(most_on_gpu[gpu].load(), ++on_gpu[gpu]);
                 std::this_thread::yield();
-                --on_gpu;
+                --on_gpu[gpu];
             }
             return StageOutput{{{"out", as_group({1})}}, {}};
         };
     }
     CHECK(world.run(dag, any_jobs()).exit_code() == ExitCode::Done);
-    CHECK(most_on_gpu == 1);
+    CHECK(most_on_gpu[0] == 1);
+    CHECK(most_on_gpu[1] <= gpus - 1);
     CHECK(misplaced == 0);
+    if (gpus > 1) return;
     std::ranges::sort(world.observer.log);
     CHECK(world.observer.log == Names{"b: computes in bf16 (auto: this GPU has instructions for it)",
                                       "b: computes on cuda (auto: H1, compute capability 9.0)",

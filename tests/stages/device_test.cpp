@@ -5,6 +5,7 @@
 
 #include "made_up_device.h"
 #include "stages/device.h"
+#include "stages/device_random.h"
 #include "stages/stages.h"
 #include "stages/initialise.h"
 #include "stages/trainer.h"
@@ -84,7 +85,16 @@ bool near(const std::map<std::string, Array>& found, const std::map<std::string,
 
 class OnCuda final : public TestContext {
 public:
+    explicit OnCuda(Precision precision = Precision::Fp32, int gpu = 0) : precision_(precision), gpu_(gpu) {}
     [[nodiscard]] Device device() const override { return Device::Cuda; }
+    [[nodiscard]] Precision precision() const override { return precision_; }
+    [[nodiscard]] int gpu() const override { return gpu_; }
+    [[nodiscard]] bool stop_requested() const override { return stop; }
+    bool stop = false;
+
+private:
+    const Precision precision_;
+    const int gpu_;
 };
 
 }  // namespace
@@ -157,6 +167,19 @@ TEST_CASE("evaluations and features on another device are the CPU's") {
     }
 }
 
+TEST_CASE("the words of a stream are the same wherever they are computed") {
+    const at::Device device = GENERATE(at::Device(at::kCPU), made_up::kDevice);
+    const std::int64_t count = GENERATE(1, 4, 7, 10'001);
+    const Stream stream = GENERATE(Stream(0, Purpose::Dropout), Stream(-7, Purpose::Noise, 3, 0xFFFFFFFF));
+    std::vector<std::uint32_t> wanted(static_cast<std::size_t>(count));
+    stream.fill_words(0, wanted);
+    const at::Tensor words = words_on(device, stream, count);
+    CHECK(words.device() == device);
+    const at::Tensor here = words.cpu().contiguous();
+    CHECK(std::ranges::equal(std::span(here.data_ptr<std::int64_t>(), wanted.size()), wanted,
+                             [](std::int64_t a, std::uint32_t b) { return a == b; }));
+}
+
 TEST_CASE("tensors of two devices do not mix on the made-up device: a move that is forgotten fails its test") {
     const at::Tensor there = at::ones({3}).to(made_up::kDevice);
     CHECK_THROWS_WITH(there + at::ones({3}), Contains("two devices"));
@@ -165,19 +188,34 @@ TEST_CASE("tensors of two devices do not mix on the made-up device: a move that 
 
 TEST_CASE("a stage on a GPU asks LibTorch for the same bits each time, and for no TF32") {
     at::globalContext().setBenchmarkCuDNN(true);
-    CHECK(device_for(TestContext()) == at::Device(at::kCPU));
+    CHECK(DeviceScope(TestContext()).device() == at::Device(at::kCPU));
     CHECK(at::globalContext().benchmarkCuDNN());
-    CHECK(device_for(OnCuda()) == at::Device(at::kCUDA, 0));
+    CHECK(DeviceScope(OnCuda(Precision::Fp32, 1)).device() == at::Device(at::kCUDA, 1));
     CHECK(at::globalContext().deterministicCuDNN());
     CHECK(!at::globalContext().benchmarkCuDNN());
     CHECK(!at::globalContext().allowTF32CuDNN());
     CHECK(!at::globalContext().allowTF32CuBLAS());
 }
 
+TEST_CASE("stages with and without TF32 are not on GPUs at the same time: LibTorch has one setting for all") {
+    const OnCuda rounded(Precision::Tf32);
+    OnCuda exact(Precision::Fp32, 1);
+    {
+        const DeviceScope first(rounded), second(rounded);
+        CHECK(at::globalContext().allowTF32CuDNN());
+        CHECK(at::globalContext().allowTF32CuBLAS());
+        exact.stop = true;
+        CHECK_THROWS_AS(DeviceScope(exact), Stopped);
+        exact.stop = false;
+    }
+    const DeviceScope alone(exact);
+    CHECK(!at::globalContext().allowTF32CuDNN());
+}
+
 TEST_CASE("a GPU is described by its driver, and if there is none, LibTorch says so") {
     const GpuAnswer answer = gpu_of_driver(SATDL_BINARY_DIR "/libfake_driver.so", "CUDA 12.6");
     REQUIRE(std::holds_alternative<Gpu>(answer));
-    CHECK(std::get<Gpu>(answer) == Gpu{"Imaginary GPU", "compute capability 9.0, 114 multiprocessors, CUDA 12.6", true});
+    CHECK(std::get<Gpu>(answer) == Gpu{"Imaginary GPU", "compute capability 9.0, 114 multiprocessors, CUDA 12.6", true, 2});
     CHECK(gpu_of_driver("libno_driver.so.1", "") == GpuAnswer(NoGpu{"the driver's library libno_driver.so.1 cannot be loaded"}));
     CHECK(gpu_of_driver("libc.so.6", "") == GpuAnswer(NoGpu{"the driver's library libc.so.6 does not report which GPU it is"}));
     CHECK(std::holds_alternative<Gpu>(find_gpu()) == at::hasCUDA());

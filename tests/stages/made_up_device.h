@@ -86,6 +86,10 @@ inline void compute(const c10::OperatorHandle& operation, torch::jit::Stack* sta
     for (std::size_t i = stack->size() - schema.returns().size(); i < stack->size(); ++i) {
         c10::IValue& result = (*stack)[i];
         if (result.isTensor()) result = here(result.toTensor());
+        if (!result.isTensorList()) continue;
+        std::vector<at::Tensor> list;
+        for (const at::Tensor& tensor : result.toTensorVector()) list.push_back(here(tensor));
+        result = list;
     }
 }
 

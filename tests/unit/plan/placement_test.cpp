@@ -124,6 +124,11 @@ TEST_CASE("The chosen device and precision are reported with the reason, unless 
     machine.gpus = {{kNowhere, Gpu{"H1", "compute capability 9.0", true}}};
     CHECK(told(dag_of(stage, cuda, "bf16"), machine) ==
           Words{"computes on cuda (H1, compute capability 9.0)", "computes in bf16 (this GPU has instructions for it)"});
+    CHECK(told(dag_of(stage, cuda, "tf32"), machine) ==
+          Words{"computes on cuda (H1, compute capability 9.0)", "computes in tf32 (this GPU has instructions for it)"});
+    machine.gpus = {{kNowhere, Gpu{"H1", "compute capability 9.0", true, 4}}};
+    CHECK(told(dag_of(stage, cuda), machine) == Words{"computes on cuda:0 (H1, compute capability 9.0)"});
     machine.bf16 = "AMX-BF16";
+    CHECK(told(dag_of(stage, {}, "tf32"), machine) == Words{"computes in fp32 (tf32: only GPUs have instructions for it)"});
     CHECK(told(dag_of(stage, {}, "bf16"), machine) == Words{"computes in bf16 (this CPU has AMX-BF16)"});
 }

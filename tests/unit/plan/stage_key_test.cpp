@@ -412,6 +412,13 @@ TEST_CASE("A device is what the user says, and auto means the GPU that the stage
     with.gpus["libsome_stages.so"] = Gpu{"V1", "compute capability 7.0", false};
     with.bf16 = "AVX512-BF16";
     CHECK(resolve_precision(node, with) == Precision::Fp32);
+    setting.set("precision", "tf32");
+    CHECK(resolve_precision(node, with) == Precision::Fp32);
+    with.gpus["libsome_stages.so"] = gpu;
+    CHECK(resolve_precision(node, with) == Precision::Tf32);
+    setting.set("device", "cpu");
+    CHECK(resolve_precision(node, with) == Precision::Fp32);
+    setting.set("device", "cuda");
     setting.set("threads", "3");
     CHECK(resolve_threads(setting.dag, 0, with) == 3);
     std::erase_if(setting.stage.description.params, [](const ParamDescription& param) { return param.name == "device"; });

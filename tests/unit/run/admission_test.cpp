@@ -156,9 +156,9 @@ TEST_CASE("Without a limit of cohorts only the cores hold stages back") {
 
 TEST_CASE("One stage at a time has the GPU, and those that wait for it alone are overtaken") {
     Admission admission({}, 8);
-    admission.offer(0, {.gpu = true}, 9);
-    admission.offer(1, {.gpu = true}, 8);
-    admission.offer(2, {.gpu = true}, 7);
+    admission.offer(0, {.gpus = 1}, 9);
+    admission.offer(1, {.gpus = 1}, 8);
+    admission.offer(2, {.gpus = 1}, 7);
     admission.offer(3, {.threads = 2}, 1);
     CHECK(admission.admit(0) == Nodes{0, 3});
     CHECK(admission.admit(0).empty());
@@ -174,17 +174,37 @@ TEST_CASE("A stage on the GPU that waits for cores is not overtaken once the GPU
     Admission admission({}, 2);
     admission.offer(0, {}, 9);
     CHECK(admission.admit(0) == Nodes{0});
-    admission.offer(1, {.threads = 2, .gpu = true}, 8);
+    admission.offer(1, {.threads = 2, .gpus = 1}, 8);
     admission.offer(2, {}, 1);
     CHECK(admission.admit(0).empty());
     admission.finished(0);
     CHECK(admission.admit(0) == Nodes{1});
 }
 
+TEST_CASE("Each of several GPUs has one stage, and each stage knows the number of its own") {
+    Admission admission({}, 8);
+    for (std::size_t node = 0; node < 4; ++node) admission.offer(node, {.gpus = 2}, 9 - static_cast<double>(node));
+    admission.offer(4, {.gpus = 1}, 1);
+    CHECK(admission.admit(0) == Nodes{0, 1});
+    CHECK(admission.gpu_of(0) == 0);
+    CHECK(admission.gpu_of(1) == 1);
+    admission.finished(1);
+    CHECK(admission.admit(0) == Nodes{2});
+    CHECK(admission.gpu_of(2) == 1);
+    admission.finished(0);
+    CHECK(admission.admit(0) == Nodes{3});
+    CHECK(admission.gpu_of(3) == 0);
+    admission.finished(2);
+    CHECK(admission.admit(0).empty());  // 4 knows the first alone, which is taken
+    admission.finished(3);
+    CHECK(admission.admit(0) == Nodes{4});
+    CHECK(admission.gpu_of(4) == 0);
+}
+
 TEST_CASE("While the GPU is taken another cohort starts with stages on the CPU") {
     Admission admission({.cohorts = 2}, 8, {0, 1, 1});
-    admission.offer(0, {.gpu = true}, 9);
-    admission.offer(1, {.gpu = true}, 8);
+    admission.offer(0, {.gpus = 1}, 9);
+    admission.offer(1, {.gpus = 1}, 8);
     admission.offer(2, {}, 7);
     CHECK(admission.admit(0) == Nodes{0, 2});
     admission.finished(0);
