@@ -63,7 +63,7 @@ StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const
 
 StageOutput run_model(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
     const Net net(model.network, model.input, context.precision(), device_for(context), convolution_of(params));
@@ -110,7 +110,7 @@ Objective objective_of(const at::Tensor& outputs, const at::Tensor& target, cons
 StageOutput run_predictions(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     Predictions predictions{tensor_of(array_at(inputs, "predictions")).to(at::kFloat), {}};
     Array outputs = array_of(predictions.outputs);
     check_finite(outputs, context.threads(), "the predictions are no numbers", "check the program that made them for NaN");

@@ -15,7 +15,7 @@ namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));

@@ -14,7 +14,7 @@ namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const Params& params = context.params();
     TrainingOptions options = training_options(params);
     const Shape& x = array_at(inputs, "x").shape();

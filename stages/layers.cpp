@@ -1,5 +1,7 @@
 #include "stages/layers.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,6 +9,10 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "stages/kernels/cpu_level.h"
+#include "stages/kernels/elementwise.h"
+#include "stages/linear.h"
+#include "stages/sample_parts.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -24,9 +30,14 @@ std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fa
     return specs;
 }
 
+at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) {
+    if (tensor.scalar_type() == type) return tensor;
+    return in_parts(tensor, {}, tensor.numel(), [type](const at::Tensor& some, auto, auto) { return some.to(type); });
+}
+
 // As a convolution or dense layer reads it: differentiable, so that gradients of weights are float32 again.
 at::Tensor read_as(Precision precision, const at::Tensor& tensor) {
-    return precision == Precision::Bf16 ? tensor.to(at::kBFloat16) : tensor;
+    return precision == Precision::Bf16 ? cast(tensor, at::kBFloat16) : tensor;
 }
 
 at::Tensor optional_bias(std::span<at::Tensor> tensors, Precision precision) {
@@ -51,25 +62,35 @@ PaddedInput padded(const Conv& conv, const at::Tensor& x) {
     const auto rows = zeros_around(x.size(2), conv);
     const auto columns = zeros_around(x.size(3), conv);
     if (rows[0] == rows[1] && columns[0] == columns[1]) return {x, {rows[0], columns[0]}};
-    return {at::constant_pad_nd(x, {columns[0], columns[1], rows[0], rows[1]}, 0), {0, 0}};
+    const auto pad = [=](const at::Tensor& some, auto, auto) {
+        return at::constant_pad_nd(some, {columns[0], columns[1], rows[0], rows[1]}, 0);
+    };
+    return {in_parts(x, {}, x.numel(), pad), {0, 0}};
 }
 
 at::Tensor convolve(const Conv& conv, const at::Tensor& given, std::span<at::Tensor> tensors, const LayerPass& pass) {
     const auto [x, padding] = padded(conv, read_as(pass.precision, given));
     const at::Tensor bias = optional_bias(tensors, pass.precision);
     if (has_kernels(x, pass)) return convolution({conv.stride, padding, false, pass.convolution}, x, tensors[0], bias);
-    return at::conv2d(x, read_as(pass.precision, tensors[0]), bias, conv.stride, padding);
+    std::vector<at::Tensor> weights{read_as(pass.precision, tensors[0])};
+    if (bias.defined()) weights.push_back(bias);
+    const std::int64_t work = x.numel() * conv.filters * conv.kernel * conv.kernel / (conv.stride * conv.stride) / kMultiplyAddsOfWork;
+    return in_parts(x, weights, work, [stride = conv.stride, around = padding](const at::Tensor& some, auto of, auto) {
+        return at::conv2d(some, of[0], of.size() > 1 ? of[1] : at::Tensor(), stride, around);
+    });
 }
 
 at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision precision) {
-    return at::linear(read_as(precision, x), read_as(precision, tensors[0]), optional_bias(tensors, precision));
+    return linear(read_as(precision, x), read_as(precision, tensors[0]), optional_bias(tensors, precision));
 }
 
 // tensors: scale, offset, moving mean, moving variance. The moving variance follows the batch's biased variance, as in
 // Keras 3; LibTorch's own update takes the unbiased one, so it is not used.
 at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
-    if (has_kernels(x, pass) && pass.training) return batch_norm_of_batch(norm, x, tensors);
-    if (has_kernels(x, pass) && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
+    if (x.is_cpu() && x.scalar_type() == at::kBFloat16)  // our kernels are in float32
+        return cast(batch_norm(norm, cast(x, at::kFloat), tensors, pass), at::kBFloat16);
+    if (is_float_on_cpu(x) && pass.training) return batch_norm_of_batch(norm, x, tensors);
+    if (is_float_on_cpu(x) && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
     if (!pass.training) {
         return std::get<0>(
             at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
@@ -84,9 +105,11 @@ at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::
 
 // tensors: scale, offset. With the channels last each pixel's are one row. In float32 at least: bfloat16 would round the statistics.
 at::Tensor layer_norm(const LayerNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors) {
-    const at::Tensor rows = x.to(tensors[0].scalar_type()).movedim(1, -1);
-    const at::Tensor y = at::layer_norm(rows, {x.size(1)}, tensors[0], tensors[1], norm.epsilon);
-    return y.movedim(-1, 1).to(x.scalar_type());
+    return in_parts(x, {tensors[0], tensors[1]}, 2 * x.numel(), [epsilon = norm.epsilon](const at::Tensor& some, auto of, auto) {
+        const at::Tensor rows = some.to(of[0].scalar_type()).movedim(1, -1);
+        const at::Tensor y = at::layer_norm(rows, {some.size(1)}, of[0], of[1], epsilon);
+        return y.movedim(-1, 1).to(some.scalar_type());
+    });
 }
 
 // An element stays where its word of the stream is at least `rate` of 2^32. The words go along the mask's memory, and so along the
@@ -103,12 +126,20 @@ at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass
         pass.dropout.fill_words(static_cast<std::uint64_t>(first), words);
         std::ranges::transform(words, mask.data_ptr<float>() + first, [=](std::uint32_t word) { return word < dropped ? 0.0f : factor; });
     });
-    return (x * mask.to(x.device())).to(x.scalar_type());
+    return in_parts(x, {}, 2 * x.numel(), [mask = mask.to(x.device())](const at::Tensor& some, auto, std::int64_t first) {
+        return (some * mask.narrow(0, first, some.size(0))).to(some.scalar_type());
+    });
 }
 
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {
-    if (spec.kind == PoolKind::Max) return at::max_pool2d(x, spec.size, spec.stride);
-    return at::avg_pool2d(x, spec.size, spec.stride);
+    return in_parts(x, {}, x.numel(), [spec](const at::Tensor& some, auto, auto) {
+        if (spec.kind == PoolKind::Max) return at::max_pool2d(some, spec.size, spec.stride);
+        return at::avg_pool2d(some, spec.size, spec.stride);
+    });
+}
+
+at::Tensor average_of_pixels(const at::Tensor& x) {
+    return in_parts(x, {}, x.numel(), [](const at::Tensor& some, auto, auto) { return some.mean({2, 3}); });
 }
 
 // Whether each sample is mirrored is a number of the stream: of sample i 2i for left and right, 2i + 1 for top and bottom.
@@ -141,8 +172,65 @@ at::Tensor crop_at_random(const RandomCrop& crop, const at::Tensor& x, const Lay
     return at::stack(cut).contiguous(x.suggest_memory_format());
 }
 
+// Of the activations that kernels/elementwise.h has: LibTorch computes the end of a vector by other functions than its middle.
+bool has_activation_kernel(const ActivationSpec& activation, const at::Tensor& x) {
+    if (!is_float_on_cpu(x) || kernels::cpu_level() == kernels::CpuLevel::Baseline) return false;
+    return kernels::is_elementwise(activation.kind) && (activation.kind != Activation::LeakyRelu || activation.negative_slope > 0);
+}
+
+kernels::Unit unit_of(const ActivationSpec& activation) { return {activation.kind, static_cast<float>(activation.negative_slope)}; }
+
+constexpr std::int64_t kElements = 1 << 14;  // of an elementwise task
+
+void activate_elements(const kernels::Unit& unit, at::Tensor& x) {
+    auto* elements = x.data_ptr<float>();
+    kernel_ranges(x.numel(), kElements, [&](std::int64_t first, std::int64_t last) { kernels::activate(unit, last - first, elements + first); });
+}
+
+// Of its own memory, without gaps.
+at::Tensor dense_copy(const at::Tensor& x) { return at::empty_like(x, x.suggest_memory_format()).copy_(x); }
+
+struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const ActivationSpec& activation) {
+        at::Tensor y = dense_copy(x);
+        activate_elements(unit_of(activation), y);
+        context->save_for_backward({y});
+        context->saved_data["kind"] = static_cast<std::int64_t>(activation.kind);
+        context->saved_data["slope"] = activation.negative_slope;
+        return y;
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
+        const at::Tensor y = context->get_saved_variables()[0];
+        const kernels::Unit unit = unit_of({static_cast<Activation>(context->saved_data["kind"].toInt()), context->saved_data["slope"].toDouble()});
+        at::Tensor dx = at::empty_like(y).copy_(gradients[0]);
+        auto* elements = dx.data_ptr<float>();
+        const auto* outputs = y.data_ptr<float>();
+        kernel_ranges(y.numel(), kElements, [&](std::int64_t first, std::int64_t last) {
+            kernels::times_derivative(unit, last - first, outputs + first, elements + first);
+        });
+        return {dx, {}};
+    }
+};
+
+at::Tensor activated_by_libtorch(const ActivationSpec& activation, const at::Tensor& x) {
+    switch (activation.kind) {
+        case Activation::None: break;
+        case Activation::Relu: return x.relu();
+        case Activation::LeakyRelu: return at::leaky_relu(x, activation.negative_slope);
+        case Activation::Gelu: return at::gelu(x);
+        case Activation::Sigmoid: return x.sigmoid();
+        case Activation::Tanh: return x.tanh();
+        case Activation::Softmax: return x.softmax(1);
+    }
+    return x;
+}
+
 at::Tensor upsample(const Upsample& spec, const at::Tensor& x) {
-    return at::upsample_nearest2d(x, {x.size(2) * spec.factor, x.size(3) * spec.factor});
+    const std::int64_t factor = spec.factor;
+    return in_parts(x, {}, x.numel() * factor * factor, [factor](const at::Tensor& some, auto, auto) {
+        return at::upsample_nearest2d(some, {some.size(2) * factor, some.size(3) * factor});
+    });
 }
 
 }  // namespace
@@ -179,7 +267,7 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
                                  [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass); },
                                  [&](const LayerNorm& norm) { return layer_norm(norm, x, tensors); },
                                  [&](const Pool& layer) { return pool(layer, x); },
-                                 [&](const GlobalAveragePool&) { return x.mean({2, 3}); },
+                                 [&](const GlobalAveragePool&) { return average_of_pixels(x); },
                                  [&](const RandomFlip& flip) { return flip_at_random(flip, x, pass); },
                                  [&](const RandomCrop& crop) { return crop_at_random(crop, x, pass); },
                                  [&](const Upsample& layer) { return upsample(layer, x); },
@@ -214,17 +302,14 @@ ActivationSpec activation_of(const LayerSpec& spec) {
 }
 
 at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh) {
-    switch (activation.kind) {
-        case Activation::None: break;
-        case Activation::Relu: return fresh ? x.relu_() : x.relu();
-        case Activation::LeakyRelu:
-            return fresh ? at::leaky_relu_(x, activation.negative_slope) : at::leaky_relu(x, activation.negative_slope);
-        case Activation::Gelu: return at::gelu(x);
-        case Activation::Sigmoid: return fresh ? x.sigmoid_() : x.sigmoid();
-        case Activation::Tanh: return fresh ? x.tanh_() : x.tanh();
-        case Activation::Softmax: return x.softmax(1);
+    if (activation.kind == Activation::None) return x;
+    if (has_activation_kernel(activation, x)) {
+        if (at::GradMode::is_enabled() && x.requires_grad()) return ActivationFunction::apply(x, activation);
+        at::Tensor y = fresh && x.is_non_overlapping_and_dense() ? x : dense_copy(x);
+        activate_elements(unit_of(activation), y);
+        return y;
     }
-    return x;
+    return in_parts(x, {}, x.numel(), [activation](const at::Tensor& some, auto, auto) { return activated_by_libtorch(activation, some); });
 }
 
 }  // namespace satdl::stages
