@@ -156,10 +156,6 @@ ParamDescription loss_param() {
             .help = "usually the loss that the model was trained with"};
 }
 
-ParamDescription threads_param() {
-    return {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes the last bits"};
-}
-
 }  // namespace
 
 StageEntry evaluate_stage() {
@@ -167,7 +163,7 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .version = 4,
+                .version = 5,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},
@@ -203,6 +199,7 @@ StageEntry evaluate_predictions_stage() {
         .description =
             {
                 .kind = "evaluate_predictions",
+                .version = 2,
                 .help = "Evaluate predictions of a model elsewhere, such as a Python program's: the metrics of `evaluate`",
                 .inputs = {{.name = "predictions",
                             .dtypes = {DType::Float32, DType::Float64},

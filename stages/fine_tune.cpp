@@ -57,7 +57,7 @@ StageEntry fine_tune_stage() {
     return {
         .description = {
             .kind = "fine_tune",
-            .version = 4,
+            .version = 5,
             .help = "Train a network that starts with the layers and weights of another model",
             .inputs = inputs(),
             .outputs = training_outputs({.net = "net", .input = "x", .base = "base", .until = "until", .freeze = "freeze"}),

@@ -1,7 +1,5 @@
 #include "stages/layers.h"
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,9 +7,8 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
-#include "stages/kernels/cpu_level.h"
-#include "stages/kernels/elementwise.h"
 #include "stages/linear.h"
+#include "stages/pooling.h"
 #include "stages/sample_parts.h"
 #include "stages/tensor.h"
 
@@ -28,11 +25,6 @@ std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fa
     std::vector<TensorSpec> specs{{"weight", std::move(kernel), Role::Kernel, fan_in, fan_out}};
     if (bias) specs.push_back({"bias", {outputs}, Role::Bias, fan_in, fan_out});
     return specs;
-}
-
-at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) {
-    if (tensor.scalar_type() == type) return tensor;
-    return in_parts(tensor, {}, tensor.numel(), [type](const at::Tensor& some, auto, auto) { return some.to(type); });
 }
 
 // As a convolution or dense layer reads it: differentiable, so that gradients of weights are float32 again.
@@ -132,10 +124,8 @@ at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass
 }
 
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {
-    return in_parts(x, {}, x.numel(), [spec](const at::Tensor& some, auto, auto) {
-        if (spec.kind == PoolKind::Max) return at::max_pool2d(some, spec.size, spec.stride);
-        return at::avg_pool2d(some, spec.size, spec.stride);
-    });
+    if (spec.kind == PoolKind::Max) return max_pool(x, spec.size, spec.stride);
+    return in_parts(x, {}, x.numel(), [spec](const at::Tensor& some, auto, auto) { return at::avg_pool2d(some, spec.size, spec.stride); });
 }
 
 at::Tensor average_of_pixels(const at::Tensor& x) {
@@ -170,67 +160,6 @@ at::Tensor crop_at_random(const RandomCrop& crop, const at::Tensor& x, const Lay
         cut.push_back(padded[i].narrow(1, start(0), x.size(2)).narrow(2, start(1), x.size(3)));
     }
     return at::stack(cut).contiguous(x.suggest_memory_format());
-}
-
-// Of the activations that kernels/elementwise.h has: LibTorch computes the end of a vector by other functions than its middle.
-bool has_activation_kernel(const ActivationSpec& activation, const at::Tensor& x) {
-    if (!is_float_on_cpu(x) || kernels::cpu_level() == kernels::CpuLevel::Baseline) return false;
-    return kernels::is_elementwise(activation.kind) && (activation.kind != Activation::LeakyRelu || activation.negative_slope > 0);
-}
-
-kernels::Unit unit_of(const ActivationSpec& activation) { return {activation.kind, static_cast<float>(activation.negative_slope)}; }
-
-constexpr std::int64_t kElements = 1 << 14;  // of an elementwise task
-
-void activate_elements(const kernels::Unit& unit, at::Tensor& x) {
-    auto* elements = x.data_ptr<float>();
-    kernel_ranges(x.numel(), kElements, [&](std::int64_t first, std::int64_t last) { kernels::activate(unit, last - first, elements + first); });
-}
-
-// Of its own memory, without gaps.
-at::Tensor dense_copy(const at::Tensor& x) { return at::empty_like(x, x.suggest_memory_format()).copy_(x); }
-
-struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const ActivationSpec& activation) {
-        at::Tensor y = dense_copy(x);
-        activate_elements(unit_of(activation), y);
-        context->save_for_backward({y});
-        context->saved_data["kind"] = static_cast<std::int64_t>(activation.kind);
-        context->saved_data["slope"] = activation.negative_slope;
-        return y;
-    }
-
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
-        const at::Tensor y = context->get_saved_variables()[0];
-        const kernels::Unit unit = unit_of({static_cast<Activation>(context->saved_data["kind"].toInt()), context->saved_data["slope"].toDouble()});
-        at::Tensor dx = at::empty_like(y).copy_(gradients[0]);
-        auto* elements = dx.data_ptr<float>();
-        const auto* outputs = y.data_ptr<float>();
-        kernel_ranges(y.numel(), kElements, [&](std::int64_t first, std::int64_t last) {
-            kernels::times_derivative(unit, last - first, outputs + first, elements + first);
-        });
-        return {dx, {}};
-    }
-};
-
-at::Tensor activated_by_libtorch(const ActivationSpec& activation, const at::Tensor& x) {
-    switch (activation.kind) {
-        case Activation::None: break;
-        case Activation::Relu: return x.relu();
-        case Activation::LeakyRelu: return at::leaky_relu(x, activation.negative_slope);
-        case Activation::Gelu: return at::gelu(x);
-        case Activation::Sigmoid: return x.sigmoid();
-        case Activation::Tanh: return x.tanh();
-        case Activation::Softmax: return x.softmax(1);
-    }
-    return x;
-}
-
-at::Tensor upsample(const Upsample& spec, const at::Tensor& x) {
-    const std::int64_t factor = spec.factor;
-    return in_parts(x, {}, x.numel() * factor * factor, [factor](const at::Tensor& some, auto, auto) {
-        return at::upsample_nearest2d(some, {some.size(2) * factor, some.size(3) * factor});
-    });
 }
 
 }  // namespace
@@ -270,7 +199,7 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
                                  [&](const GlobalAveragePool&) { return average_of_pixels(x); },
                                  [&](const RandomFlip& flip) { return flip_at_random(flip, x, pass); },
                                  [&](const RandomCrop& crop) { return crop_at_random(crop, x, pass); },
-                                 [&](const Upsample& layer) { return upsample(layer, x); },
+                                 [&](const Upsample& layer) { return upsample_nearest(x, layer.factor); },
                                  [&](const Flatten&) { return x.flatten(1); },
                                  [&](const Unflatten& layer) {
                                      return x.reshape({x.size(0), layer.channels, layer.height, layer.width});
@@ -299,17 +228,6 @@ ActivationSpec activation_of(const LayerSpec& spec) {
                                  },
                                  [](const auto&) { return ActivationSpec{}; }},
                       spec);
-}
-
-at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh) {
-    if (activation.kind == Activation::None) return x;
-    if (has_activation_kernel(activation, x)) {
-        if (at::GradMode::is_enabled() && x.requires_grad()) return ActivationFunction::apply(x, activation);
-        at::Tensor y = fresh && x.is_non_overlapping_and_dense() ? x : dense_copy(x);
-        activate_elements(unit_of(activation), y);
-        return y;
-    }
-    return in_parts(x, {}, x.numel(), [activation](const at::Tensor& some, auto, auto) { return activated_by_libtorch(activation, some); });
 }
 
 }  // namespace satdl::stages

@@ -1,5 +1,6 @@
 // Dense layers, y = x W^T + b, differentiable, such that no byte depends on the number of threads: by our own products
-// (kernels/product.h), or by LibTorch's in fixed blocks of the result, where those cannot compute it (bfloat16, a CPU without AVX2).
+// (kernels/product.h), or by LibTorch's in fixed blocks of the result, where those cannot compute it (bfloat16, a CPU
+// without AVX2).
 #pragma once
 
 #include "stages/torch.h"

@@ -37,11 +37,13 @@ at::Tensor blank_like_part(const at::Tensor& part, std::int64_t samples) {
     return at::empty(shape, at::TensorOptions(part.scalar_type()).memory_format(part.suggest_memory_format()));
 }
 
-at::Tensor leaf(const at::Tensor& tensor, bool differentiable) { return tensor.detach().requires_grad_(differentiable); }
+at::Tensor leaf(const at::Tensor& tensor, bool differentiable) {
+    return tensor.detach().requires_grad_(differentiable);
+}
 
 struct PartsFunction : torch::autograd::Function<PartsFunction> {
-    static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::TensorList weights, std::int64_t count, bool keeps,
-                              const OfSamples& of) {
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::TensorList weights, std::int64_t count,
+                              bool keeps, const OfSamples& of) {
         const auto kept = c10::make_intrusive<Parts>();
         kept->parts.resize(static_cast<std::size_t>(count));
         const kernels::Workers workers = kernel_workers();
@@ -99,6 +101,31 @@ struct PartsFunction : torch::autograd::Function<PartsFunction> {
     }
 };
 
+at::Tensor converted(const at::Tensor& given, at::ScalarType type) {
+    constexpr std::int64_t kNumbers = 1 << 16;  // of a task
+    const at::Tensor from = given.is_non_overlapping_and_dense() ? given : given.contiguous();
+    at::Tensor to = at::empty_like(from, from.options().dtype(type));
+    const std::int64_t count = from.numel();
+    kernel_ranges(count, kNumbers, [&](std::int64_t first, std::int64_t last) {
+        const at::NoGradGuard no_grad;
+        const auto some = [&](const at::Tensor& of) {
+            return of.as_strided({last - first}, {1}, of.storage_offset() + first);
+        };
+        some(to).copy_(some(from));
+    });
+    return to;
+}
+
+struct CastFunction : torch::autograd::Function<CastFunction> {
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::ScalarType type) {
+        context->saved_data["type"] = static_cast<std::int64_t>(x.scalar_type());
+        return converted(x, type);
+    }
+    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+        return {converted(gradients[0], static_cast<at::ScalarType>(context->saved_data["type"].toInt())), {}};
+    }
+};
+
 }  // namespace
 
 std::int64_t parts_of(std::int64_t samples, std::int64_t work) {
@@ -111,6 +138,11 @@ at::Tensor in_parts(const at::Tensor& x, const std::vector<at::Tensor>& weights,
     const auto wanted = [](const at::Tensor& tensor) { return tensor.requires_grad(); };
     const bool keeps = at::GradMode::is_enabled() && (wanted(x) || std::ranges::any_of(weights, wanted));
     return PartsFunction::apply(x, at::TensorList(weights), parts, keeps, of);
+}
+
+at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) {
+    if (tensor.scalar_type() == type) return tensor;
+    return tensor.is_cpu() ? CastFunction::apply(tensor, type) : tensor.to(type);
 }
 
 at::Tensor joined(const std::vector<at::Tensor>& parts) {

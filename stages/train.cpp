@@ -29,7 +29,7 @@ StageEntry train_stage() {
     return {
         .description = {
             .kind = "train",
-            .version = 4,
+            .version = 5,
             .help = "Train a network from scratch and keep its best or its last epoch",
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),

@@ -8,17 +8,20 @@
 namespace satdl::stages::kernels {
 namespace {
 
-constexpr std::int64_t kFewestRows = 12;         // of a task: each packs its panel for itself
+constexpr std::int64_t kFewestRows = 12;           // of a task: each packs its panel for itself
 constexpr std::int64_t kFewestProducts = 1 << 16;  // of a task
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+    return (a + b - 1) / b;
+}
 
 }  // namespace
 
-void product(const ProductShape& shape, const Matrix& a, const Matrix& b, const float* bias, float* c, const Workers& workers,
-             const Scratch& scratch) {
+void product(const ProductShape& shape, const Matrix& a, const Matrix& b, const float* bias, float* c,
+             const Workers& workers, const Scratch& scratch) {
     const std::int64_t panels = ceil_div(shape.columns, kPanel);
-    const std::int64_t parts = std::clamp<std::int64_t>(ceil_div(2 * workers.count, panels), 1, ceil_div(shape.rows, kFewestRows));
+    const std::int64_t parts =
+        std::clamp<std::int64_t>(ceil_div(2 * workers.count, panels), 1, ceil_div(shape.rows, kFewestRows));
     const std::int64_t of_panel = std::max<std::int64_t>(1, shape.rows * shape.depth * kPanel / parts);
     const std::int64_t at_once = std::clamp<std::int64_t>(kFewestProducts / of_panel, 1, panels);  // panels of a task
     std::vector<float*> packed(static_cast<std::size_t>(workers.count));
