@@ -95,7 +95,7 @@ struct PartsFunction : torch::autograd::Function<PartsFunction> {
 
     static at::Tensor sum_of(const std::vector<variable_list>& of_parts, std::size_t position) {
         const at::Tensor& first = of_parts[0][position];
-        at::Tensor sum = first.to(at::kFloat, false, true);
+        at::Tensor sum = first.to(first.scalar_type() == at::kBFloat16 ? at::kFloat : first.scalar_type(), false, true);
         for (std::size_t part = 1; part < of_parts.size(); ++part) sum.add_(of_parts[part][position]);
         return sum.to(first.scalar_type());
     }

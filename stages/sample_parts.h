@@ -1,8 +1,8 @@
 // Work on a batch that is the same for each of its samples, by LibTorch, in parts that threads share.
 //
 // How a batch is cut follows from its shape alone, LibTorch computes each part on one thread (KernelThreadScope), and what
-// is summed over samples, the gradients of weights, is summed over the parts in order, in float32. So no byte depends on the
-// number of threads.
+// is summed over samples, the gradients of weights, is summed over the parts in order, in float32 at least. So no byte
+// depends on the number of threads.
 #pragma once
 
 #include <cstdint>
