@@ -103,7 +103,7 @@ StageEntry add_noise_stage() {
                       .fallback = "\"\"",
                       .help =
                           "any text; a different text gives different noise from the same seed (for training and test images, say)"},
-                     loop_threads_param()},
+                     threads_param()},
                 .memory_per_input_byte = 1.0,
             },
         .run = run,

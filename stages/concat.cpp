@@ -38,7 +38,7 @@ StageEntry concat_stage() {
             .inputs = {{.name = "first", .shape = "[N, ...S]", .help = "any element type"},
                        {.name = "second", .dtype_of = "first", .shape = "[M, ...S]"}},
             .outputs = {{.name = "data", .dtype_of = "first", .shape = "[_, ...S]", .help = "N + M samples"}},
-            .params = {loop_threads_param()},
+            .params = {threads_param()},
             .memory_per_input_byte = 1.0,
         },
         .run = run,

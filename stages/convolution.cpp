@@ -11,6 +11,7 @@
 #include "stages/kernels/batch_norm.h"
 #include "stages/kernels/one_channel.h"
 #include "stages/kernels/winograd.h"
+#include "stages/sample_parts.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -126,41 +127,55 @@ private:
     bool relu_;
 };
 
-// LibTorch divides the sum of the weights' gradient by the number of threads. Here each of a fixed number of parts of the images
-// is summed by one thread, and the sums are added in order.
+// LibTorch cuts its work by the number of threads. Here each of a number of parts of the images, which follows from the shapes, is computed
+// by one thread, and the sums of the weights' gradient are added in order.
 class LibTorchKernel final : public Kernel {
 public:
     explicit LibTorchKernel(const ConvolutionOptions& options) : options_(options) {}
 
     at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const override {
-        at::Tensor y = channels_last(at::conv2d(x, weight, bias, options_.stride, options_.padding));
-        return options_.relu ? y.relu_() : y;
+        return joined(by_parts(x, parts(x, weight), [&](std::int64_t first, std::int64_t count) {
+            at::Tensor y = channels_last(at::conv2d(x.narrow(0, first, count), weight, bias, options_.stride, options_.padding));
+            return options_.relu ? y.relu_() : y;
+        }));
     }
     at::Tensor data_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight) const override {
-        return std::get<0>(gradients(dy, x, weight, {true, false, false}));
+        return joined(by_parts(x, parts(x, weight), [&](std::int64_t first, std::int64_t count) {
+            return channels_last(std::get<0>(gradients(dy, x, weight, first, count, {true, false, false})));
+        }));
     }
     at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight) const override {
-        const std::int64_t images = x.size(0), parts = std::min(kParts, images);
-        std::vector<at::Tensor> sums(static_cast<std::size_t>(parts));
-        kernel_workers().run(parts, [&](std::int64_t part, std::int64_t) {
-            const at::NoGradGuard no_grad;
-            const ThreadScope alone(1);  // oneDNN cuts the sum by the number of threads that there might be
-            const std::int64_t first = images * part / parts, count = images * (part + 1) / parts - first;
-            sums[static_cast<std::size_t>(part)] =
-                std::get<1>(gradients(dy.narrow(0, first, count), x.narrow(0, first, count), weight, {false, true, false}));
+        const std::vector<at::Tensor> sums = by_parts(x, std::min(kSums, x.size(0)), [&](std::int64_t first, std::int64_t count) {
+            return std::get<1>(gradients(dy, x, weight, first, count, {false, true, false}));
         });
         for (std::size_t part = 1; part < sums.size(); ++part) sums[0].add_(sums[part]);
         return sums[0];
     }
 
 private:
-    static constexpr std::int64_t kParts = 8;
+    static constexpr std::int64_t kSums = 8;
+
+    [[nodiscard]] std::int64_t parts(const at::Tensor& x, const at::Tensor& weight) const {
+        const std::int64_t stride = options_.stride;
+        return parts_of(x.size(0), x.numel() * weight.numel() / x.size(1) / (stride * stride) / kMultiplyAddsOfWork);
+    }
+
+    template <typename OfPart>
+    static std::vector<at::Tensor> by_parts(const at::Tensor& x, std::int64_t parts, const OfPart& of_part) {
+        std::vector<at::Tensor> results(static_cast<std::size_t>(parts));
+        kernel_workers().run(parts, [&](std::int64_t part, std::int64_t) {
+            const at::NoGradGuard no_grad;
+            const std::int64_t first = x.size(0) * part / parts, last = x.size(0) * (part + 1) / parts;
+            results[static_cast<std::size_t>(part)] = of_part(first, last - first);
+        });
+        return results;
+    }
 
     [[nodiscard]] std::tuple<at::Tensor, at::Tensor, at::Tensor> gradients(const at::Tensor& dy, const at::Tensor& x,
-                                                                           const at::Tensor& weight,
-                                                                           std::array<bool, 3> wanted) const {
-        return at::convolution_backward(dy, x, weight, at::OptionalIntArrayRef(), {options_.stride, options_.stride},
-                                        options_.padding, {1, 1}, false, {0, 0}, 1, wanted);
+                                                                           const at::Tensor& weight, std::int64_t first,
+                                                                           std::int64_t count, std::array<bool, 3> wanted) const {
+        return at::convolution_backward(dy.narrow(0, first, count), x.narrow(0, first, count), weight, at::OptionalIntArrayRef(),
+                                        {options_.stride, options_.stride}, options_.padding, {1, 1}, false, {0, 0}, 1, wanted);
     }
 
     const ConvolutionOptions& options_;

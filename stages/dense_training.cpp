@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "stages/kernels/cpu_level.h"
+#include "stages/tensor.h"
 
 namespace satdl::stages {
 namespace {
@@ -79,7 +80,8 @@ DenseTraining::DenseTraining(const Task& task, std::vector<DenseLayer> layers, s
     : task_(task),
       positions_(std::move(positions)),
       outputs_(layers.back().outputs),
-      chain_(std::move(layers), loss, std::min(task.batch_size, task.samples.size(0)), at::get_num_threads()) {
+      chain_(std::move(layers), loss, std::min(task.batch_size, task.samples.size(0)),
+             static_cast<int>(kernel_workers().count)) {
     data_.samples = task_.samples.data_ptr<float>();
     if (task_.target.scalar_type() == at::kLong)
         data_.labels = task_.target.data_ptr<std::int64_t>();

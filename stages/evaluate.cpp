@@ -63,7 +63,7 @@ StageOutput outcome_of(const Objective& objective, const MetricSums& sums, const
 
 StageOutput run_model(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const DeviceScope device(context);
     const Params& params = context.params();
     const Model model = model_from(inputs.at("model"));
@@ -111,7 +111,7 @@ Objective objective_of(const at::Tensor& outputs, const at::Tensor& target, cons
 StageOutput run_predictions(const StageInputs& inputs, StageContext& context) {
     const at::NoGradGuard no_grad;
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     Predictions predictions{tensor_of(array_at(inputs, "predictions")).to(at::kFloat), {}};
     Array outputs = array_of(predictions.outputs);
     check_finite(outputs, context.threads(), "the predictions are no numbers", "check the program that made them for NaN");
@@ -157,10 +157,6 @@ ParamDescription loss_param() {
             .help = "usually the loss that the model was trained with"};
 }
 
-ParamDescription threads_param() {
-    return {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes the last bits"};
-}
-
 }  // namespace
 
 StageEntry evaluate_stage() {
@@ -168,7 +164,7 @@ StageEntry evaluate_stage() {
         .description =
             {
                 .kind = "evaluate",
-                .version = 4,
+                .version = 5,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
                            {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},
@@ -204,6 +200,7 @@ StageEntry evaluate_predictions_stage() {
         .description =
             {
                 .kind = "evaluate_predictions",
+                .version = 2,
                 .help = "Evaluate predictions of a model elsewhere, such as a Python program's: the metrics of `evaluate`",
                 .inputs = {{.name = "predictions",
                             .dtypes = {DType::Float32, DType::Float64},

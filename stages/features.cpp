@@ -15,7 +15,7 @@ namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const DeviceScope device(context);
     const at::NoGradGuard no_grad;
     const Params& params = context.params();
@@ -50,7 +50,7 @@ StageEntry features_stage() {
     return {
         .description = {
             .kind = "features",
-            .version = 3,
+            .version = 4,
             .help = "Compute the output of a model, or of one of its layers, for samples",
             .inputs = {{.name = "model", .kind = PortKind::Model},
                        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images}},
@@ -59,9 +59,7 @@ StageEntry features_stage() {
             .params = {{.name = "layer", .fallback = "null", .help = "name of the layer (default: the last)"},
                        {.name = "batch_size", .type = ParamType::Integer, .fallback = "128", .min = 1, .max = 1e6,
                         .unit = "samples", .help = "samples per batch; may change the last bits"},
-                       {.name = "threads", .type = ParamType::Threads, .fallback = "auto",
-                        .help = "number of threads; changes the last bits"},
-                       precision_param(), device_param(), convolution_param()},
+                       threads_param(), precision_param(), device_param(), convolution_param()},
             .numeric = true,
             .memory_fixed_bytes = 256 << 20,
             .memory_per_input_byte = 0,

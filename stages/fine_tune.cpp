@@ -14,7 +14,7 @@ namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const DeviceScope device(context);
     const Params& params = context.params();
     TrainingOptions options = training_options(params);
@@ -58,7 +58,7 @@ StageEntry fine_tune_stage() {
     return {
         .description = {
             .kind = "fine_tune",
-            .version = 4,
+            .version = 5,
             .help = "Train a network that starts with the layers and weights of another model",
             .inputs = inputs(),
             .outputs = training_outputs({.net = "net", .input = "x", .base = "base", .until = "until", .freeze = "freeze"}),

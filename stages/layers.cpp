@@ -8,6 +8,9 @@
 
 #include "pipeline/core/error.h"
 #include "stages/device_random.h"
+#include "stages/linear.h"
+#include "stages/pooling.h"
+#include "stages/sample_parts.h"
 #include "stages/tensor.h"
 
 namespace satdl::stages {
@@ -27,7 +30,7 @@ std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fa
 
 // As a convolution or dense layer reads it: differentiable, so that gradients of weights are float32 again.
 at::Tensor read_as(Precision precision, const at::Tensor& tensor) {
-    return precision == Precision::Bf16 ? tensor.to(at::kBFloat16) : tensor;
+    return precision == Precision::Bf16 ? cast(tensor, at::kBFloat16) : tensor;
 }
 
 at::Tensor optional_bias(std::span<at::Tensor> tensors, Precision precision) {
@@ -52,25 +55,35 @@ PaddedInput padded(const Conv& conv, const at::Tensor& x) {
     const auto rows = zeros_around(x.size(2), conv);
     const auto columns = zeros_around(x.size(3), conv);
     if (rows[0] == rows[1] && columns[0] == columns[1]) return {x, {rows[0], columns[0]}};
-    return {at::constant_pad_nd(x, {columns[0], columns[1], rows[0], rows[1]}, 0), {0, 0}};
+    const auto pad = [=](const at::Tensor& some, auto, auto) {
+        return at::constant_pad_nd(some, {columns[0], columns[1], rows[0], rows[1]}, 0);
+    };
+    return {in_parts(x, {}, x.numel(), pad), {0, 0}};
 }
 
 at::Tensor convolve(const Conv& conv, const at::Tensor& given, std::span<at::Tensor> tensors, const LayerPass& pass) {
     const auto [x, padding] = padded(conv, read_as(pass.precision, given));
     const at::Tensor bias = optional_bias(tensors, pass.precision);
     if (has_kernels(x, pass)) return convolution({conv.stride, padding, false, pass.convolution}, x, tensors[0], bias);
-    return at::conv2d(x, read_as(pass.precision, tensors[0]), bias, conv.stride, padding);
+    std::vector<at::Tensor> weights{read_as(pass.precision, tensors[0])};
+    if (bias.defined()) weights.push_back(bias);
+    const std::int64_t work = x.numel() * conv.filters * conv.kernel * conv.kernel / (conv.stride * conv.stride) / kMultiplyAddsOfWork;
+    return in_parts(x, weights, work, [stride = conv.stride, around = padding](const at::Tensor& some, auto of, auto) {
+        return at::conv2d(some, of[0], of.size() > 1 ? of[1] : at::Tensor(), stride, around);
+    });
 }
 
 at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision precision) {
-    return at::linear(read_as(precision, x), read_as(precision, tensors[0]), optional_bias(tensors, precision));
+    return linear(read_as(precision, x), read_as(precision, tensors[0]), optional_bias(tensors, precision));
 }
 
 // tensors: scale, offset, moving mean, moving variance. The moving variance follows the batch's biased variance, as in
 // Keras 3; LibTorch's own update takes the unbiased one, so it is not used.
 at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
-    if (has_kernels(x, pass) && pass.training) return batch_norm_of_batch(norm, x, tensors);
-    if (has_kernels(x, pass) && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
+    if (x.is_cpu() && x.scalar_type() == at::kBFloat16)  // our kernels are in float32
+        return cast(batch_norm(norm, cast(x, at::kFloat), tensors, pass), at::kBFloat16);
+    if (is_float_on_cpu(x) && pass.training) return batch_norm_of_batch(norm, x, tensors);
+    if (is_float_on_cpu(x) && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
     if (!pass.training) {
         return std::get<0>(
             at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
@@ -85,9 +98,11 @@ at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::
 
 // tensors: scale, offset. With the channels last each pixel's are one row. In float32 at least: bfloat16 would round the statistics.
 at::Tensor layer_norm(const LayerNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors) {
-    const at::Tensor rows = x.to(tensors[0].scalar_type()).movedim(1, -1);
-    const at::Tensor y = at::layer_norm(rows, {x.size(1)}, tensors[0], tensors[1], norm.epsilon);
-    return y.movedim(-1, 1).to(x.scalar_type());
+    return in_parts(x, {tensors[0], tensors[1]}, 2 * x.numel(), [epsilon = norm.epsilon](const at::Tensor& some, auto of, auto) {
+        const at::Tensor rows = some.to(of[0].scalar_type()).movedim(1, -1);
+        const at::Tensor y = at::layer_norm(rows, {some.size(1)}, of[0], of[1], epsilon);
+        return y.movedim(-1, 1).to(some.scalar_type());
+    });
 }
 
 // An element stays where its word of the stream is at least `rate` of 2^32. The words go along the mask's memory, and so along the
@@ -109,12 +124,18 @@ at::Tensor drop_out(const Dropout& dropout, const at::Tensor& x, const LayerPass
         pass.dropout.fill_words(static_cast<std::uint64_t>(first), words);
         std::ranges::transform(words, mask.data_ptr<float>() + first, [=](std::uint32_t word) { return word < dropped ? 0.0f : factor; });
     });
-    return (x * mask).to(x.scalar_type());
+    return in_parts(x, {}, 2 * x.numel(), [mask](const at::Tensor& some, auto, std::int64_t first) {
+        return (some * mask.narrow(0, first, some.size(0))).to(some.scalar_type());
+    });
 }
 
 at::Tensor pool(const Pool& spec, const at::Tensor& x) {
-    if (spec.kind == PoolKind::Max) return at::max_pool2d(x, spec.size, spec.stride);
-    return at::avg_pool2d(x, spec.size, spec.stride);
+    if (spec.kind == PoolKind::Max) return max_pool(x, spec.size, spec.stride);
+    return in_parts(x, {}, x.numel(), [spec](const at::Tensor& some, auto, auto) { return at::avg_pool2d(some, spec.size, spec.stride); });
+}
+
+at::Tensor average_of_pixels(const at::Tensor& x) {
+    return in_parts(x, {}, x.numel(), [](const at::Tensor& some, auto, auto) { return some.mean({2, 3}); });
 }
 
 // Whether each sample is mirrored is a number of the stream: of sample i 2i for left and right, 2i + 1 for top and bottom.
@@ -145,10 +166,6 @@ at::Tensor crop_at_random(const RandomCrop& crop, const at::Tensor& x, const Lay
         cut.push_back(padded[i].narrow(1, start(0), x.size(2)).narrow(2, start(1), x.size(3)));
     }
     return at::stack(cut).contiguous(x.suggest_memory_format());
-}
-
-at::Tensor upsample(const Upsample& spec, const at::Tensor& x) {
-    return at::upsample_nearest2d(x, {x.size(2) * spec.factor, x.size(3) * spec.factor});
 }
 
 }  // namespace
@@ -185,10 +202,10 @@ at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tenso
                                  [&](const BatchNorm& norm) { return batch_norm(norm, x, tensors, pass); },
                                  [&](const LayerNorm& norm) { return layer_norm(norm, x, tensors); },
                                  [&](const Pool& layer) { return pool(layer, x); },
-                                 [&](const GlobalAveragePool&) { return x.mean({2, 3}); },
+                                 [&](const GlobalAveragePool&) { return average_of_pixels(x); },
                                  [&](const RandomFlip& flip) { return flip_at_random(flip, x, pass); },
                                  [&](const RandomCrop& crop) { return crop_at_random(crop, x, pass); },
-                                 [&](const Upsample& layer) { return upsample(layer, x); },
+                                 [&](const Upsample& layer) { return upsample_nearest(x, layer.factor); },
                                  [&](const Flatten&) { return x.flatten(1); },
                                  [&](const Unflatten& layer) {
                                      return x.reshape({x.size(0), layer.channels, layer.height, layer.width});
@@ -217,20 +234,6 @@ ActivationSpec activation_of(const LayerSpec& spec) {
                                  },
                                  [](const auto&) { return ActivationSpec{}; }},
                       spec);
-}
-
-at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh) {
-    switch (activation.kind) {
-        case Activation::None: break;
-        case Activation::Relu: return fresh ? x.relu_() : x.relu();
-        case Activation::LeakyRelu:
-            return fresh ? at::leaky_relu_(x, activation.negative_slope) : at::leaky_relu(x, activation.negative_slope);
-        case Activation::Gelu: return at::gelu(x);
-        case Activation::Sigmoid: return fresh ? x.sigmoid_() : x.sigmoid();
-        case Activation::Tanh: return fresh ? x.tanh_() : x.tanh();
-        case Activation::Softmax: return x.softmax(1);
-    }
-    return x;
 }
 
 }  // namespace satdl::stages

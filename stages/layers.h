@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/stage.h"
+#include "stages/activation.h"
 #include "stages/convolution.h"
 #include "stages/random.h"
 #include "stages/torch.h"
@@ -49,12 +50,6 @@ struct LayerPass {
 [[nodiscard]] at::Tensor apply_fused(const Conv& conv, const at::Tensor& x, std::span<at::Tensor> tensors, const BatchNorm* norm,
                                      std::span<at::Tensor> norm_tensors, const LayerPass& pass);
 
-struct ActivationSpec {
-    Activation kind = Activation::None;
-    double negative_slope = kLeakySlopeOfActivation;
-};
 [[nodiscard]] ActivationSpec activation_of(const LayerSpec& spec);
-// In place where `fresh`: x is not shared. Softmax goes over dimension 1.
-[[nodiscard]] at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh);
 
 }  // namespace satdl::stages

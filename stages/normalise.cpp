@@ -44,7 +44,7 @@ StageEntry normalise_stage() {
             .outputs = {{.name = "images", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "images / scale"}},
             .params = {{.name = "scale", .type = ParamType::Number, .fallback = "255", .min = 1e-30, .max = 1e30,
                         .help = "divisor"},
-                       loop_threads_param()},
+                       threads_param()},
             .memory_per_input_byte = 4.0,
         },
         .run = run,

@@ -24,8 +24,9 @@ std::map<std::string, double> metrics_at(const StageInputs& inputs, const std::s
     return numbers;
 }
 
-ParamDescription loop_threads_param() {
-    return {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes no result"};
+ParamDescription threads_param() {
+    return {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes no result",
+            .changes_result = false};
 }
 
 }  // namespace satdl::stages

@@ -22,8 +22,9 @@ using Numbers = std::vector<std::pair<std::string, double>>;
 [[nodiscard]] NamedArrays metrics_group(const Numbers& numbers);
 [[nodiscard]] std::map<std::string, double> metrics_at(const StageInputs& inputs, const std::string& port);
 
-// Of a stage that shares plain loops between threads (parallel.h).
-[[nodiscard]] ParamDescription loop_threads_param();
+// Of a stage whose bytes are the same with any number of threads: plain loops (parallel.h) and everything within a KernelThreadScope
+// (tensor.h).
+[[nodiscard]] ParamDescription threads_param();
 
 // A mistake of the user's that shows only when the stage runs.
 [[nodiscard]] inline Error stage_error(std::string message, std::string hint = {}) {

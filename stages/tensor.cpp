@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "pipeline/core/error.h"
+#include "stages/kernels/denormals.h"
 #include "stages/kernels/team.h"
 
 namespace satdl::stages {
@@ -23,6 +24,11 @@ at::ScalarType scalar_type(DType dtype) {
         case DType::Float64: break;
     }
     return at::kDouble;
+}
+
+int& kernel_threads() {
+    static thread_local int threads = 1;
+    return threads;
 }
 
 }  // namespace
@@ -56,19 +62,35 @@ Array array_of(const at::Tensor& tensor) {
 }
 
 // A thread's first parallel call to LibTorch sets its OpenMP and MKL counts from a number of the whole process. Asking for
-// the count makes that happen now, before ours is set: another stage could set another number in between.
-ThreadScope::ThreadScope(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
-ThreadScope::~ThreadScope() { at::set_num_threads(before_); }
+// the count makes that happen now, before ours is set: another stage could set another number in between. Setting takes long (the caches
+// of oneDNN are emptied), and every task has a scope.
+ThreadScope::ThreadScope(int threads) : before_(at::get_num_threads()) {
+    if (threads != before_) at::set_num_threads(threads);
+}
+ThreadScope::~ThreadScope() {
+    if (at::get_num_threads() != before_) at::set_num_threads(before_);
+}
+
+KernelThreadScope::KernelThreadScope(int threads) : before_(std::exchange(kernel_threads(), threads)) {}
+KernelThreadScope::~KernelThreadScope() { kernel_threads() = before_; }
 
 kernels::Workers kernel_workers() {
+    const int threads = kernel_threads();
+    if (threads == 1) {
+        return {1, [](std::int64_t tasks, const kernels::Task& task) {
+                    const KernelThreadScope alone(1);
+                    const kernels::DenormalsAreZero none;
+                    for (std::int64_t number = 0; number < tasks; ++number) task(number, 0);
+                }};
+    }
     // Kept from call to call, for the thread that runs a stage: its threads sleep in between.
     static thread_local std::unique_ptr<kernels::Team> team;
-    const int threads = at::get_num_threads();
     if (team == nullptr || team->threads() != threads) team = std::make_unique<kernels::Team>(threads);
     return {threads, [of_caller = team.get()](std::int64_t tasks, const kernels::Task& task) {
                 std::mutex mutex;
                 std::exception_ptr failure;
                 const kernels::Phase phase{tasks, [&](std::int64_t number, int thread) {
+                                               const KernelThreadScope alone(1);
                                                try {
                                                    task(number, thread);
                                                } catch (...) {

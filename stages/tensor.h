@@ -1,4 +1,4 @@
-// Arrays as LibTorch's tensors and back, without copying; and how many threads LibTorch may use.
+// Arrays as LibTorch's tensors and back, without copying; and how many threads compute with them.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,23 @@ private:
     int before_;
 };
 
-// As many threads as LibTorch may use now, for our own kernels. Not LibTorch's: at::parallel_for is a template, and where it is compiled
-// without OpenMP, as here, it runs on one thread. What a task throws is thrown to the caller, once all are done.
+// While it lives, kernel_workers() on this thread are so many, and LibTorch computes on this thread alone. LibTorch cuts sums, and the
+// ends of vectors, by its number of threads; what is cut here is cut by shapes. So nothing within the scope can depend on `threads`.
+class KernelThreadScope {
+public:
+    explicit KernelThreadScope(int threads);
+    ~KernelThreadScope();
+    KernelThreadScope(const KernelThreadScope&) = delete;
+    KernelThreadScope& operator=(const KernelThreadScope&) = delete;
+
+private:
+    int before_;
+    ThreadScope torch_{1};
+};
+
+// The threads of a KernelThreadScope, or one. LibTorch has none to offer: at::parallel_for is a template, and where it is compiled without
+// OpenMP, as here, it runs on one thread. In a task there is one thread, for LibTorch and for kernel_workers(); denormals are zero there
+// (kernels/denormals.h). What a task throws is thrown to the caller, once all are done.
 [[nodiscard]] kernels::Workers kernel_workers();
 // body(first, last) over [0, count) in ranges of `grain`, shared between those threads. A result must depend on positions alone.
 void kernel_ranges(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t first, std::int64_t last)>& body);

@@ -13,7 +13,7 @@ namespace {
 
 StageOutput run(const StageInputs& inputs, StageContext& context) {
     const TensorMemory memory;
-    const ThreadScope threads(context.threads());
+    const KernelThreadScope threads(context.threads());
     const DeviceScope device(context);
     const Params& params = context.params();
     const TrainingOptions options = training_options(params);
@@ -30,7 +30,7 @@ StageEntry train_stage() {
     return {
         .description = {
             .kind = "train",
-            .version = 4,
+            .version = 5,
             .help = "Train a network from scratch and keep its best or its last epoch",
             .inputs = training_inputs(),
             .outputs = training_outputs({.net = "net", .input = "x"}),

@@ -220,8 +220,7 @@ std::vector<ParamDescription> training_params() {
          .fallback = "keras",
          .choices = {"keras", "torch"},
          .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
-        {.name = "threads", .type = ParamType::Threads, .fallback = "auto", .help = "number of threads; changes the last bits"},
-        precision_param(), device_param(), convolution_param()};
+        threads_param(), precision_param(), device_param(), convolution_param()};
     for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
         params.insert(params.end(), more.begin(), more.end());
     return params;

@@ -1,10 +1,12 @@
 // satdl check-determinism: do stages return the same bytes again, in another process and with another number of jobs?
 //
 // A separate process computes the artifacts that the store lacks. Then the stages run twice in this process, one at a time, and as many
-// in parallel as the cores allow; their outputs are not stored.
+// in parallel as the cores allow; or once with each number of threads that was asked for. Their outputs are not stored.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "commands/shared/run_display.h"
@@ -19,6 +21,7 @@
 #include "pipeline/executors/stage_executor.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/subprocess.h"
+#include "pipeline/plan/stage_key.h"
 #include "pipeline/run/scheduler.h"
 #include "pipeline/store/store_lock.h"
 
@@ -30,12 +33,14 @@ struct CheckOptions {
     DagOptions dag;
     StoreOptions store;
     std::vector<std::string> stages;
+    std::vector<int> threads;
     bool json = false;
 };
 
 struct Round {
     std::string name;
     Limits limits;
+    std::optional<int> threads{};  // none: as planned
 };
 
 struct Finding {
@@ -82,7 +87,8 @@ Json to_json(const Finding& finding) {
     return {{"stage", finding.stage}, {"round", finding.round}, {"outcome", finding.outcome}, {"words", finding.details}};
 }
 
-void print_findings(const CheckOptions& options, const std::string& dag, const std::vector<Finding>& findings, std::size_t rounds, bool good) {
+void print_findings(const CheckOptions& options, const std::string& dag, const std::vector<Finding>& findings, std::size_t rounds, bool good,
+                    const std::string& note) {
     if (options.json) {
         Json stages = Json::array();
         for (const auto& finding : findings) stages.push_back(to_json(finding));
@@ -94,7 +100,45 @@ void print_findings(const CheckOptions& options, const std::string& dag, const s
     const std::size_t stages = findings.size() / rounds;
     table.notes.push_back(fmt::format("{}: {} stage{}: {}", dag, stages, stages == 1 ? "" : "s",
                                       good ? "the same bytes each time" : "the bytes differ"));
+    if (!note.empty()) table.notes.push_back(note);
     fmt::print("\n{}", table_text(table, stdout_columns()));
+}
+
+int threads_from(const std::string& text) {
+    constexpr int kMost = 256;  // as in a DAG file
+    int threads = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+    if (error == std::errc() && end == text.data() + text.size() && threads >= 1 && threads <= kMost) return threads;
+    throw Error(ExitCode::Usage, fmt::format("--threads takes numbers from 1 to {}, not '{}'", kMost, text), "for example --threads 1,2,3");
+}
+
+std::vector<Round> rounds_of(const CheckOptions& options) {
+    Limits one_at_a_time;
+    one_at_a_time.jobs = 1;
+    if (options.threads.empty()) return {{"one at a time", one_at_a_time}, {"side by side", {}}};
+    std::vector<Round> rounds;
+    for (const int threads : options.threads)
+        rounds.push_back({fmt::format("{} thread{}", threads, threads == 1 ? "" : "s"), one_at_a_time, threads});
+    return rounds;
+}
+
+bool takes_any_threads(const Node& node) {
+    const StageDescription& description = node.stage->description;
+    return description.param(ParamType::Threads) != nullptr && !has_threads_in_key(description);
+}
+
+void set_threads(const Dag& dag, int threads, Plan& plan) {
+    for (PlannedNode& planned : plan.nodes)
+        if (takes_any_threads(dag.nodes[planned.node])) planned.threads = threads;
+}
+
+// Numbers of threads say nothing of these: they have their own each time.
+std::string note_of_own_threads(const Dag& dag, const Plan& plan) {
+    std::vector<std::string> names;
+    for (const PlannedNode& planned : plan.nodes)
+        if (planned.forced && !takes_any_threads(dag.nodes[planned.node])) names.push_back(dag.nodes[planned.node].name);
+    if (names.empty()) return "";
+    return fmt::format("not with other numbers of threads, which they do not take or which are in their keys: {}", fmt::join(names, ", "));
 }
 
 ExitCode check(CheckOptions options) {
@@ -107,14 +151,17 @@ ExitCode check(CheckOptions options) {
     const auto clock = steady_clock();
     const StopSignals signals;
     const RunInfo info{"", SATDL_VERSION, session.machine().cores};
-    Limits one_at_a_time;
-    one_at_a_time.jobs = 1;
-    const std::vector<Round> rounds{{"one at a time", one_at_a_time}, {"side by side", {}}};
+    const std::vector<Round> rounds = rounds_of(options);
+    std::string note;
 
     std::vector<Finding> findings;
     for (const Round& round : rounds) {
         StoreCacheView cache = session.cache(dag);
-        const Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, cache);
+        Plan plan = session.plan(dag, {.targets = options.stages, .force = true}, cache);
+        if (round.threads) {
+            note = note_of_own_threads(dag, plan);
+            set_threads(dag, *round.threads, plan);
+        }
         if (&round == &rounds.front()) warn_of_ignored_variables(plan, session.machine());
         ComparingStore store(session.open().store());
         if (!options.json) fmt::print("\nrerun, {}:\n", round.name);
@@ -135,7 +182,7 @@ ExitCode check(CheckOptions options) {
             if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));
     }
     const bool good = std::ranges::all_of(findings, [](const Finding& finding) { return finding.outcome == "same"; });
-    print_findings(options, dag.name, findings, rounds.size(), good);
+    print_findings(options, dag.name, findings, rounds.size(), good, note);
     return good ? ExitCode::Done : ExitCode::StageFailed;
 }
 
@@ -146,11 +193,17 @@ void add_check_determinism_command(Command& program) {
         "check-determinism", "rerun stages and compare every byte",
         "Reruns the stages twice, one at a time and in parallel, and stores nothing. Exit code 1: the bytes differ.\n"
         "Examples:\n  satdl check-determinism dags/full.yaml --profile quick\n"
-        "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test",
+        "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test\n"
+        "  satdl check-determinism dags/full.yaml m2 --threads 1,2,3",
         [](Command& command, CheckOptions& options) {
             add_dag_file(command, options.dag);
             command.add_option("stages", options.stages, "only these stages (default: all), and parameters: name=value")
                 .type_name("STAGE|NAME=VALUE");
+            command
+                .add_option("--threads", [&options](const std::string& text) { options.threads.push_back(threads_from(text)); },
+                            "rerun once with each of these numbers of threads instead, one stage at a time: 1,2,3")
+                .delimiter(',')
+                .type_name("N,...");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_dag_options(command, options.dag);
             add_trust_option(command, options.dag);

@@ -61,6 +61,11 @@ void add_versions(const CommandStage& command, const Machine& machine, const Rec
 
 }  // namespace
 
+bool has_threads_in_key(const StageDescription& description) {
+    const ParamDescription* threads = description.param(ParamType::Threads);
+    return description.numeric && (threads == nullptr || threads->changes_result);
+}
+
 Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine, const std::vector<Digest>& inputs,
                  const std::vector<Digest>& files, const Recipe* last) {
     SATDL_CHECK(inputs.size() == node.inputs.size(), "one digest per input");
@@ -81,14 +86,12 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
     if (description.param(ParamType::Device) != nullptr) {
         recipe.push_back({"device", std::string(name_of(gpu != nullptr ? Device::Cuda : Device::Cpu))});
     }
-    if (description.numeric) {
-        recipe.push_back({"threads", std::to_string(threads)});
-        if (dag.numerics == Numerics::Exact) {
-            recipe.push_back({"cpu", machine.cpu});
-            if (!machine.processor.empty()) recipe.push_back({"processor", machine.processor});
-            if (gpu != nullptr) recipe.push_back({"gpu", fmt::format("{}, {}", gpu->name, gpu->numerics)});
-            for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
-        }
+    if (has_threads_in_key(description)) recipe.push_back({"threads", std::to_string(threads)});
+    if (description.numeric && dag.numerics == Numerics::Exact) {
+        recipe.push_back({"cpu", machine.cpu});
+        if (!machine.processor.empty()) recipe.push_back({"processor", machine.processor});
+        if (gpu != nullptr) recipe.push_back({"gpu", fmt::format("{}, {}", gpu->name, gpu->numerics)});
+        for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
     }
     std::stable_sort(recipe.begin() + 2, recipe.end(), [](const KeyPart& a, const KeyPart& b) { return a.name < b.name; });
     return recipe;

@@ -12,6 +12,9 @@
 
 namespace satdl {
 
+// Whether the number of threads is part of the keys of a kind: of numeric ones, unless their Threads parameter does not change the result.
+[[nodiscard]] bool has_threads_in_key(const StageDescription& description);
+
 // The recipe of a node whose inputs and files have these digests. Preconditions: `inputs` has one digest per Node::inputs, in
 // its order; `files` one per Node::files. `last`: of the node's last run, or null; it has the versions that `machine` does not know.
 [[nodiscard]] Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& machine,

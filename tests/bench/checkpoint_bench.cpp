@@ -129,7 +129,7 @@ void bench_m1(Run& run) {
 
 int main(int argc, char** argv) {
     SATDL_CHECK(argc == 3, "usage: checkpoint_bench m1|m2 FOLDER");
-    const ThreadScope threads(1);
+    const KernelThreadScope threads(1);
     Run run(argv[2]);
     if (std::string(argv[1]) == "m1") bench_m1(run);
     else bench_m2(run);

@@ -86,7 +86,7 @@ double median(std::vector<double> values) {
 int main(int argc, char** argv) {
     SATDL_CHECK(argc == 3, "usage: convolution_bench THREADS ROUNDS");
     const TensorMemory memory;
-    const ThreadScope threads(std::atoi(argv[1]));
+    const KernelThreadScope threads(std::atoi(argv[1]));
     at::manual_seed(1);
     std::array<std::array<double, 2>, 3> sums{};
     for (const Layer& layer : kLayers) {

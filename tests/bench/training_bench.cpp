@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
     const bool labelled = argv[1] == std::string("m2");
     const std::string mode = argc == 5 ? argv[4] : "";
     const TensorMemory memory;
-    const ThreadScope threads(std::atoi(argv[2]));
+    const KernelThreadScope threads(std::atoi(argv[2]));
     const std::int64_t steps = std::atoll(argv[3]) + kWarmUp, samples = kBatches * kBatch;
 
     const Precision precision = mode == "bf16" ? Precision::Bf16 : Precision::Fp32;

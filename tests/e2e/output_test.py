@@ -160,6 +160,25 @@ class Determinism(satdl.Case):
         self.assertRegex(out, r"thrown +one at a time +different +numbers: 4 of 4 elements differ by up to \S+\n")
         self.assertRegex(out, r"after +side by side +not compared +its inputs differ")
         self.assertRegex(out, r"a +side by side +same")
+
+    def test_stages_run_with_each_number_of_threads_and_what_depends_on_it_is_named(self):
+        dag = self.write("threads.yaml", "name: threads\nstages:\n  a: {kind: count_up}\n  honest: {kind: threads_seen}\n"
+                                         "  liar: {kind: threads_seen, honest: false}\n")
+        out = self.call("check-determinism", dag, "--threads", "1,3", code=1)
+        self.assertRegex(out, r"honest +1 thread +same")
+        self.assertRegex(out, r"honest +3 threads +same")
+        self.assertRegex(out, r"liar +1 thread +same")
+        self.assertRegex(out, r"liar +3 threads +different +numbers: 1 of 1 elements differ by up to 2\n")
+        self.assertIn("threads: 3 stages: the bytes differ", out)
+        self.assertRegex(out, r"not with other numbers of threads, which they do not take or which are in\s+their keys: a\n")
+        document = self.document("check-determinism", dag, "honest", "--threads", "2", "--threads", "5")
+        self.assertEqual([(one["round"], one["outcome"]) for one in document["stages"]], [("2 threads", "same"), ("5 threads", "same")])
+        for wrong in ("0", "two", "257", "1,x"):
+            self.call("check-determinism", dag, "--threads", wrong, code=2)
+            self.assertIn("--threads takes numbers from 1 to 256, not '", self.err)
+
+    def test_a_check_that_cannot_begin_says_why(self):
+        dag = self.write("dice.yaml", "name: dice\nstages:\n  a: {kind: count_up}\n  thrown: {kind: dice, in: {x: a.numbers}}\n")
         self.call("check-determinism", self.write("bad.yaml", "name: bad\nstages:\n  no: {kind: fail}\n"), code=1)
         self.assertIn("there is nothing to compare with", self.err)
         self.call("check-determinism", dag, "thrwon", code=2)

@@ -137,6 +137,12 @@ StageOutput dice(const StageInputs& inputs, StageContext&) {
     return {{{"numbers", numbers_group(thrown)}}, {}};
 }
 
+// 1; dishonestly the number of threads, which by its description changes no result.
+StageOutput threads_seen(const StageInputs&, StageContext& context) {
+    const std::vector<double> threads{context.params().boolean("honest") ? 1.0 : context.threads()};
+    return {{{"numbers", numbers_group(threads)}}, {}};
+}
+
 // Ten pictures of 3 x 3 pixels, each of one of three classes: a line across at the height of its class.
 StageOutput lines(const StageInputs&, StageContext&) {
     std::vector<double> pixels;
@@ -325,6 +331,12 @@ StageLibraryInfo simple() {
                .params = {{.name = "message", .type = ParamType::Text, .fallback = "no luck", .help = "what it says"}}},
               fail},
              {{.kind = "dice", .help = "another number each time", .inputs = {x}, .outputs = {as_many}}, dice},
+             {{.kind = "threads_seen",
+               .help = "1, or the number of threads",
+               .outputs = {numbers},
+               .params = {{.name = "threads", .type = ParamType::Threads, .fallback = "auto", .changes_result = false},
+                          {.name = "honest", .type = ParamType::Boolean, .fallback = "true", .help = "1 in any case"}}},
+              threads_seen},
              {{.kind = "deaf", .help = "does not listen for an hour", .inputs = {x}}, deaf}},
             find_gpu};
 }

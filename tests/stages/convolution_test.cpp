@@ -139,7 +139,7 @@ TEST_CASE("a sample's output depends on that sample alone, and on no number of t
     const Case with = case_of(shapes);
     const at::Tensor together = convolution(options_of(shapes), with.x, with.weight, with.bias);
     for (const int threads : {1, 3, 8}) {
-        const ThreadScope scope(threads);
+        const KernelThreadScope scope(threads);
         for (std::int64_t i = 0; i < shapes.images; ++i)
             CHECK(same_bytes(convolution(options_of(shapes), with.x.narrow(0, i, 1), with.weight, with.bias),
                              together.narrow(0, i, 1)));
@@ -275,7 +275,7 @@ TEST_CASE("outputs and gradients of networks have the same bytes with every numb
     batch.insert(batch.begin(), 37);
     const at::Tensor x = arbitrary(batch, 1);
     const auto run = [&](int threads) {
-        const ThreadScope scope(threads);
+        const KernelThreadScope scope(threads);
         Weights weights = net.blank_weights();
         initialise(net, Initialiser::Keras, 7, 0, weights);
         std::vector<at::Tensor> trained;

@@ -199,6 +199,18 @@ TEST_CASE("Portable numerics leave LibTorch and the processor out, but not the t
     CHECK(setting.key() != key);
 }
 
+TEST_CASE("A numeric stage whose threads change no result shares results between numbers of threads, not between machines") {
+    Setting setting;
+    for (ParamDescription& param : setting.stage.description.params)
+        if (param.type == ParamType::Threads) param.changes_result = false;
+    const Digest key = setting.key();
+    CHECK(find_part(setting.recipe(), "threads") == nullptr);
+    setting.threads = 7;
+    CHECK(setting.key() == key);
+    setting.machine.cpu = "AMX_BF16";
+    CHECK(setting.key() != key);
+}
+
 TEST_CASE("A stage that is not numeric has neither threads nor the machine in its key") {
     Setting setting;
     setting.stage.description.numeric = false;
