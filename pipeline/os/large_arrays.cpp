@@ -130,17 +130,16 @@ bool LargeArrays::on_disk(std::span<const std::byte> bytes) const {
     return !bytes.empty() && bytes.size() >= resident_bytes_ && is_in_mapping(bytes.data());
 }
 
-// What is left after letting go is other files, such as libraries.
+// What is left after letting go is other files, of libraries, and what was read meanwhile, which must not count as such.
 void LargeArrays::keep_few_pages(const std::stop_token& stop) {
     using namespace std::chrono_literals;
+    constexpr std::uint64_t kMostOfLibraries = std::uint64_t{128} << 20;
     std::uint64_t others = 0;
     std::unique_lock lock(mutex_);
-    while (!stop.stop_requested()) {
-        const bool few = mapped_bytes() < resident_bytes_;
-        stopped_.wait_for(lock, stop, few ? 200ms : 10ms, [] { return false; });
-        if (few || resident_file_bytes() < others + resident_bytes_) continue;
+    while (!stopped_.wait_for(lock, stop, 10ms, [&] { return stop.stop_requested(); })) {
+        if (mapped_bytes() < resident_bytes_ || resident_file_bytes() < others + resident_bytes_) continue;
         let_go_of_mapped_pages();
-        others = resident_file_bytes();
+        others = std::min(resident_file_bytes(), kMostOfLibraries);
     }
 }
 
