@@ -17,6 +17,7 @@
 
 #include "pipeline/core/array.h"
 #include "pipeline/core/error.h"
+#include "pipeline/core/fresh_array.h"
 #include "pipeline/core/table.h"
 #include "pipeline/network/network.h"
 
@@ -136,6 +137,8 @@ struct PortDescription {
     // type, or none if `dtype_of` names an input whose type it takes (or, if that is "" too, the type is known only after running).
     std::vector<DType> dtypes{};
     std::string dtype_of{};
+    // Array inputs of float32: a parameter that, if it is given, says how uint8 becomes float32; then the input must be uint8.
+    std::string uint8_scale{};
     // Array ports: the rule of the shape.
     //   [N, 1, 28, 28]          extents: numbers, names bound by the inputs, _ for any
     //   [N, ...]                a last `...` is any rest; in an output: that of the first input with `...`
@@ -211,6 +214,8 @@ struct StageDescription {
     std::int64_t memory_fixed_bytes = 16 << 20;
     double memory_per_input_byte = 1.0;
     double memory_per_output_byte = 0;
+    // All that grows with its data are outputs, each made as a FreshArray: large ones lie in files (fresh_array.h), and take no memory.
+    bool large_outputs_in_files = false;
     std::string batch_size{};  // parameter, an integer; or ""
 
     [[nodiscard]] const PortDescription* input(std::string_view name) const;
@@ -393,4 +398,7 @@ inline constexpr int kStageAbi = 11;
     extern "C" __attribute__((visibility("default"))) const ::satdl::StageLibraryInfo* satdl_stage_library() { \
         static const ::satdl::StageLibraryInfo info = make_info();                           \
         return &info;                                                                        \
+    }                                                                                        \
+    extern "C" __attribute__((visibility("default"))) void satdl_use_array_memory(::satdl::ArrayMemory* memory) { \
+        ::satdl::use_array_memory(memory);                                                   \
     }

@@ -105,6 +105,7 @@ StageEntry add_noise_stage() {
                           "any text; a different text gives different noise from the same seed (for training and test images, say)"},
                      threads_param()},
                 .memory_per_input_byte = 1.0,
+                .large_outputs_in_files = true,
             },
         .run = run,
     };

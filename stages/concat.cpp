@@ -40,6 +40,7 @@ StageEntry concat_stage() {
             .outputs = {{.name = "data", .dtype_of = "first", .shape = "[_, ...S]", .help = "N + M samples"}},
             .params = {threads_param()},
             .memory_per_input_byte = 1.0,
+            .large_outputs_in_files = true,
         },
         .run = run,
     };

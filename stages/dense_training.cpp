@@ -48,7 +48,7 @@ std::unique_ptr<DenseTraining> DenseTraining::of(const Net& net, const Task& tas
     if (kernels::cpu_level() == kernels::CpuLevel::Baseline || net.device() != at::kCPU ||
         net.precision() != Precision::Fp32)
         return nullptr;
-    if (!plain(task.samples) || !plain(task.target)) return nullptr;
+    if (!plain(task.samples.x) || !plain(task.samples.target)) return nullptr;
     std::vector<DenseLayer> layers;
     std::vector<Position> positions;
     std::size_t tensor = 0, trained = 0;
@@ -80,13 +80,16 @@ DenseTraining::DenseTraining(const Task& task, std::vector<DenseLayer> layers, s
     : task_(task),
       positions_(std::move(positions)),
       outputs_(layers.back().outputs),
-      chain_(std::move(layers), loss, std::min(task.batch_size, task.samples.size(0)),
-             static_cast<int>(kernel_workers().count)) {
-    data_.samples = task_.samples.data_ptr<float>();
-    if (task_.target.scalar_type() == at::kLong)
-        data_.labels = task_.target.data_ptr<std::int64_t>();
-    else
-        data_.targets = task_.target.data_ptr<float>();
+      chain_(std::move(layers), loss, std::min(task.batch_size, task.samples.x.size(0)), static_cast<int>(kernel_workers().count)) {
+    const auto& [x, target, scale] = task_.samples;
+    if (scale) {
+        data_.bytes = x.data_ptr<std::uint8_t>();
+        data_.scale = *scale;
+    } else {
+        data_.samples = x.data_ptr<float>();
+    }
+    if (target.scalar_type() == at::kLong) data_.labels = target.data_ptr<std::int64_t>();
+    else data_.targets = target.data_ptr<float>();
     if (task_.class_weights.defined()) data_.class_weights = task_.class_weights.data_ptr<float>();
 }
 

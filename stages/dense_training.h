@@ -13,6 +13,7 @@
 #include "stages/kernels/dense_chain.h"
 #include "stages/loss.h"
 #include "stages/optimiser.h"
+#include "stages/samples.h"
 
 namespace satdl::stages {
 
@@ -22,7 +23,7 @@ public:
         LossKind loss = LossKind::Mse;
         std::size_t frozen_layers = 0;
         std::int64_t batch_size = 1;
-        at::Tensor samples, target;  // of the training; targets as Objective::prepare() gives them
+        Samples samples;  // of the training; targets as Objective::prepare() gives them
         at::Tensor class_weights;    // or undefined
     };
     // nullptr where it is a training for autograd. `net` must outlive it.

@@ -69,18 +69,19 @@ StageOutput run_model(const StageInputs& inputs, StageContext& context) {
     const Model model = model_from(inputs.at("model"));
     const Net net(model.network, model.input, context.precision(), device.device(), convolution_of(params));
     Weights weights = net.weights_from(model.weights);
-    Samples samples{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))};
+    Samples samples = samples_at(inputs, "x", "target", params);
     check_samples(net, samples, "x", "target");
     const Objective objective(loss_from_name(params.text("loss")), net, samples.target, Metrics::All);
     samples.target = objective.prepare(samples.target);
 
     Shape shape = net.output();
     shape.insert(shape.begin(), samples.x.size(0));
-    Predictions predictions{at::empty(shape, at::kFloat), {}};
+    FreshArray given(DType::Float32, std::move(shape));
+    Predictions predictions{tensor_of(given), {}};
     if (objective.has_classes()) predictions.classes = at::empty({samples.x.size(0)}, at::kLong);
     const MetricSums sums = evaluate(net, weights, objective, samples, params.integer("batch_size"), context, &predictions);
 
-    Array outputs = array_of(predictions.outputs);
+    Array outputs = std::move(given).finish();
     check_finite(outputs, context.threads(), "the model gives no number", "check x and the model for NaN: `satdl show` counts them");
     check_finite(sums.loss);
     return outcome_of(objective, sums, samples.target, predictions, std::move(outputs));
@@ -167,7 +168,7 @@ StageEntry evaluate_stage() {
                 .version = 5,
                 .help = "Evaluate a model on data: loss, accuracies, confusion matrix, predictions",
                 .inputs = {{.name = "model", .kind = PortKind::Model},
-                           {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...]", .help = "samples", .role = PortRole::Images},
+                           samples_port({.name = "x", .shape = "[N, ...]", .help = "samples", .role = PortRole::Images}),
                            target_port()},
                 .outputs = {metrics_port(),
                             {.name = "predictions", .dtypes = {DType::Float32}, .shape = "network(model, x)", .role = PortRole::Predictions},
@@ -183,12 +184,14 @@ StageEntry evaluate_stage() {
                            threads_param(),
                            precision_param(),
                            device_param(),
-                           convolution_param()},
+                           convolution_param(),
+                           scale_param()},
                 .loss = LossRule{.loss = "loss", .model = "model", .target = "target"},
                 .numeric = true,
                 .memory_fixed_bytes = 256 << 20,
                 .memory_per_input_byte = 0,
                 .memory_per_output_byte = 1.0,
+                .large_outputs_in_files = true,
                 .batch_size = "batch_size",
             },
         .run = run_model,

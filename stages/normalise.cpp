@@ -46,6 +46,7 @@ StageEntry normalise_stage() {
                         .help = "divisor"},
                        threads_param()},
             .memory_per_input_byte = 4.0,
+            .large_outputs_in_files = true,
         },
         .run = run,
     };

@@ -155,6 +155,7 @@ StageEntry split_stage() {
                        std::move(folds), std::move(fold),
                        {.name = "seed", .type = ParamType::Integer, .fallback = "0", .help = "another seed, other parts"}},
             .memory_per_input_byte = 1.0,
+            .large_outputs_in_files = true,
         },
         .run = run,
     };

@@ -53,6 +53,10 @@ at::Tensor tensor_of(const Array& array) {
     return at::from_blob(bytes, array.shape(), std::move(keep), at::TensorOptions(scalar_type(array.dtype())));
 }
 
+at::Tensor tensor_of(FreshArray& array) {
+    return at::from_blob(array.bytes().data(), array.shape(), at::TensorOptions(scalar_type(array.dtype())));
+}
+
 Array array_of(const at::Tensor& tensor) {
     auto kept = std::make_shared<const at::Tensor>(tensor.detach().cpu().contiguous());
     const std::span bytes(static_cast<const std::byte*>(kept->data_ptr()), kept->nbytes());

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 
-#include "pipeline/core/array.h"
+#include "pipeline/core/fresh_array.h"
 #include "stages/kernels/workers.h"
 #include "stages/torch.h"
 
 namespace satdl::stages {
 
+// The array while it is filled, which outlives it.
+[[nodiscard]] at::Tensor tensor_of(FreshArray& array);
 // Shares the array's bytes and keeps them alive. It must not be written to: others read the same bytes.
 [[nodiscard]] at::Tensor tensor_of(const Array& array);
 // Shares the tensor's bytes where it is contiguous and on the CPU, and keeps them alive. Precondition: it is

@@ -55,19 +55,6 @@ Weights copies(const Weights& weights) {
 
 }  // namespace
 
-void check_samples(const Net& net, const Samples& samples, const std::string& x, const std::string& target) {
-    const Shape shape = samples.x.sizes().vec();
-    if (shape.empty() || shape[0] == 0) throw stage_error(fmt::format("{} has no samples", x));
-    if (samples.target.dim() == 0 || samples.target.size(0) != shape[0]) {
-        throw stage_error(
-            fmt::format("{} has {} samples, {} is {}", x, shape[0], target, shape_text(samples.target.sizes().vec())));
-    }
-    if (Shape(shape.begin() + 1, shape.end()) != net.input()) {
-        throw stage_error(fmt::format("{} is {}, but the network was built for samples of shape {}", x, shape_text(shape),
-                                      shape_text(net.input())));
-    }
-}
-
 Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, StageContext& context)
     : net_(net),
       options_(with_decay_of(net, std::move(options))),
@@ -90,8 +77,7 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
     dense_ = DenseTraining::of(net_, {.loss = options_.loss,
                                       .frozen_layers = options_.frozen_layers,
                                       .batch_size = options_.batch_size,
-                                      .samples = data_.train.x,
-                                      .target = data_.train.target,
+                                      .samples = data_.train,
                                       .class_weights = options_.class_weights});
     std::vector<std::string> names;
     for (const char* prefix : {"train/", "val/"}) {
@@ -153,11 +139,16 @@ std::string Trainer::ending(const TrainingState& state) const {
 void Trainer::run_epoch(TrainingState& state) {
     const Stream stream(options_.seed, Purpose::Shuffle, 0, static_cast<std::uint32_t>(state.epoch));
     const std::vector<std::int64_t> order = shuffled(data_.train.x.size(0), stream);
+    const auto batch = [&](std::int64_t step) {
+        const auto first = static_cast<std::size_t>(step * options_.batch_size);
+        const std::span<const std::int64_t> rest = std::span(order).subspan(std::min(first, order.size()));
+        return rest.first(std::min(static_cast<std::size_t>(options_.batch_size), rest.size()));
+    };
+    will_gather(data_.train, batch(state.step));
     while (state.step < steps_an_epoch_) {
         if (context_.stop_requested()) throw Stopped{};
-        const std::int64_t first = state.step * options_.batch_size;
-        const std::int64_t count = std::min(options_.batch_size, static_cast<std::int64_t>(order.size()) - first);
-        const std::span chosen(order.data() + first, static_cast<std::size_t>(count));
+        const std::span chosen = batch(state.step);
+        will_gather(data_.train, batch(state.step + 1));
         const double loss = dense_ ? run_dense_step(state, chosen) : run_step(state, chosen);
         if (!std::isfinite(loss)) {
             throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss_text(loss), state.epoch + 1, state.step),
@@ -175,7 +166,7 @@ double Trainer::run_step(TrainingState& state, std::span<const std::int64_t> of_
     // The batch is copied to memory of our own, whose alignment does not depend on where the input came from.
     const at::Tensor chosen = at::from_blob(const_cast<std::int64_t*>(of_batch.data()), {count}, at::TensorOptions(at::kLong));
     at::Tensor x = batch_.narrow(0, 0, count);
-    at::index_select_out(x, data_.train.x, 0, chosen);
+    gather(data_.train, chosen, x);
     const at::Tensor target = data_.train.target.index_select(0, chosen).to(net_.device());
 
     const Pass pass{true, options_.frozen_layers, options_.seed, state.steps};
@@ -311,7 +302,8 @@ MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective
         if (context.stop_requested()) throw Stopped{};
         const std::int64_t count = std::min(batch_size, samples.x.size(0) - first);
         const at::Tensor x = batch.narrow(0, 0, count);
-        x.copy_(samples.x.narrow(0, first, count));
+        gather(samples, first, x);
+        will_gather(samples, first + batch_size, batch_size);
         const at::Tensor logits = net.logits(weights, x, {});
         const at::Tensor target = samples.target.narrow(0, first, count).to(net.device());
         objective.add_to(sums, logits, target, objective.loss(logits, target).item<double>());

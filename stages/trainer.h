@@ -18,6 +18,7 @@
 #include "stages/learning_rate.h"
 #include "stages/loss.h"
 #include "stages/optimiser.h"
+#include "stages/samples.h"
 #include "stages/torch_network.h"
 
 namespace satdl::stages {
@@ -40,11 +41,6 @@ struct TrainingOptions {
     Clipping clipping{};
     std::int64_t accumulate = 1;  // batches an update
     at::Tensor class_weights{};   // float32 [classes], on the network's device; undefined: all count the same
-};
-
-struct Samples {
-    at::Tensor x;       // float32 [N, ...]
-    at::Tensor target;  // class numbers [N], or float32 of the shape of the output
 };
 
 struct TrainingData {
@@ -125,9 +121,6 @@ private:
     at::Tensor batch_;           // reused, as these are
     Weights dense_gradients_;
 };
-
-// Throws Error{StageFailed} where samples and targets fit neither each other nor the network; the names are for its text.
-void check_samples(const Net& net, const Samples& samples, const std::string& x, const std::string& target);
 
 // What a model gives for each sample.
 struct Predictions {

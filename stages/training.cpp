@@ -144,7 +144,7 @@ void hold_out(TrainingData& data, double fraction) {
                                       fraction, samples, kept, samples - kept));
     }
     const auto part = [&](std::int64_t first, std::int64_t count) {
-        return Samples{data.train.x.narrow(0, first, count), data.train.target.narrow(0, first, count)};
+        return Samples{data.train.x.narrow(0, first, count), data.train.target.narrow(0, first, count), data.train.scale};
     };
     data.validation = part(kept, samples - kept);
     data.train = part(0, kept);
@@ -171,12 +171,12 @@ void warn_of_untrained_classes(const TrainingData& data, StageContext& context) 
 std::vector<PortDescription> training_inputs() {
     const std::vector<DType> targets{DType::Float32, DType::UInt8, DType::Int32, DType::Int64};
     return {
-        {.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...S]", .help = "training samples"},
+        samples_port({.name = "x", .shape = "[N, ...S]", .help = "training samples"}),
         {.name = "target",
          .dtypes = targets,
          .shape = "[N, ...]",
          .help = "class numbers [N], or the desired output of the network, of the same shape"},
-        {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...S]", .optional = true, .help = "validation samples"},
+        samples_port({.name = "val_x", .shape = "[M, ...S]", .optional = true, .help = "validation samples"}),
         {.name = "val_target", .dtypes = targets, .shape = "[M, ...]", .optional = true, .help = "their targets"}};
 }
 
@@ -220,7 +220,7 @@ std::vector<ParamDescription> training_params() {
          .fallback = "keras",
          .choices = {"keras", "torch"},
          .help = "keras: Glorot uniform, zero biases; torch: uniform within 1/sqrt(fan_in), biases too"},
-        threads_param(), precision_param(), device_param(), convolution_param()};
+        threads_param(), precision_param(), device_param(), convolution_param(), scale_param()};
     for (auto&& more : {optimiser_params(), schedule_params(), stopping_params()})
         params.insert(params.end(), more.begin(), more.end());
     return params;
@@ -266,22 +266,22 @@ Initialiser initialiser_of(const Params& params) {
     return params.text("initialiser") == "torch" ? Initialiser::Torch : Initialiser::Keras;
 }
 
-TrainingData training_data(const StageInputs& inputs, double validation_fraction) {
-    TrainingData data{{tensor_of(array_at(inputs, "x")), tensor_of(array_at(inputs, "target"))}, std::nullopt};
+TrainingData training_data(const StageInputs& inputs, const Params& params) {
+    TrainingData data{samples_at(inputs, "x", "target", params), std::nullopt};
     if (connected(inputs, "val_x") != connected(inputs, "val_target")) {
         throw stage_error("val_x and val_target must be connected together: one of them is missing");
     }
     if (connected(inputs, "val_x")) {
-        data.validation = Samples{tensor_of(array_at(inputs, "val_x")), tensor_of(array_at(inputs, "val_target"))};
-    } else if (validation_fraction > 0) {
-        hold_out(data, validation_fraction);
+        data.validation = samples_at(inputs, "val_x", "val_target", params);
+    } else if (params.number("validation_fraction") > 0) {
+        hold_out(data, params.number("validation_fraction"));
     }
     return data;
 }
 
 StageOutput train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs, StageContext& context) {
     const Params& params = context.params();
-    TrainingData data = training_data(inputs, params.number("validation_fraction"));
+    TrainingData data = training_data(inputs, params);
     check_samples(net, data.train, "x", "target");
     const Objective objective(options.loss, net, data.train.target);
     if (data.validation && !connected(inputs, "val_x") && objective.has_classes()) warn_of_untrained_classes(data, context);

@@ -19,8 +19,8 @@ inline constexpr std::int64_t kTrainingMemory = 256 << 20;
 
 [[nodiscard]] TrainingOptions training_options(const Params& params);
 [[nodiscard]] Initialiser initialiser_of(const Params& params);
-// `validation_fraction`: of the training data, held out where no validation data are connected.
-[[nodiscard]] TrainingData training_data(const StageInputs& inputs, double validation_fraction);
+// Where no validation data are connected, `validation_fraction` of the training data are held out.
+[[nodiscard]] TrainingData training_data(const StageInputs& inputs, const Params& params);
 // Trains `net` from `weights` and returns the kept epoch's model, the history and the metrics.
 [[nodiscard]] StageOutput train(const Net& net, Weights weights, TrainingOptions options, const StageInputs& inputs,
                             StageContext& context);

@@ -56,6 +56,7 @@ std::string port_text(const PortDescription& port) {
         text = !types.empty()          ? joined(types, "|")
                : port.dtype_of.empty() ? "array"
                                        : fmt::format("type of {}", port.dtype_of);
+        if (!port.uint8_scale.empty()) text += fmt::format(", or uint8 with {},", port.uint8_scale);
         if (port.shape != "any") text += " " + port.shape;
     }
     return port.optional ? text + ", optional" : text;
@@ -85,6 +86,7 @@ std::string reference(const CatalogEntry& entry) {
 Json port_json(const PortDescription& port) {
     Json types = Json::array();
     for (const DType dtype : port.dtypes) types.push_back(name_of(dtype));
+    if (!port.uint8_scale.empty()) types.push_back(name_of(DType::UInt8));
     return {{"name", port.name},   {"kind", name_of(port.kind)}, {"dtypes", std::move(types)},
             {"shape", port.shape}, {"optional", port.optional},  {"help", port.help}};
 }

@@ -9,6 +9,7 @@
 #include "commands/run/run_output.h"
 #include "commands/run/smoke_run.h"
 #include "commands/run/sweep_messages.h"
+#include "commands/shared/large_arrays_in_use.h"
 #include "commands/shared/plan_json.h"
 #include "commands/shared/signals.h"
 #include "commands/shared/warnings.h"
@@ -178,6 +179,9 @@ ExitCode run(RunOptions options) {
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
     warn_of_ignored_variables(plan, session.machine());
     StageExecutor executor(session.libraries(), session.work_folder(), isolation(options));
+    std::optional<LargeArraysInUse> large_arrays;
+    if (!std::ranges::all_of(plan.nodes, [](const PlannedNode& node) { return node.action == Action::Reuse; }))
+        large_arrays.emplace(open.folder(), limits, session.libraries());
     ClaimFiles claims(open.folder(), {.process = info.process, .host = host_name(), .run = info.id});
     const StopSignals signals;
     const RunResult result = run_on_flow_graph({.dag = dag,

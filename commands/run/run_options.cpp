@@ -52,6 +52,7 @@ Request request_of(const RunOptions& options) {
 Limits limits_of(const RunOptions& options, const Machine& machine) {
     Limits limits = default_limits(options.limits, machine);
     if (options.sweep.sweeps() || options.smoke || options.isolate) limits.keep_going = !options.sweep.fail_fast;
+    if (options.isolate) limits.large_array_bytes = 0;  // what another process gives is in memory
     if (options.sweep.sweeps()) limits.cohorts = options.sweep.max_parallel;
     return limits;
 }

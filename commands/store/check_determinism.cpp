@@ -9,6 +9,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "commands/shared/large_arrays_in_use.h"
 #include "commands/shared/run_display.h"
 #include "commands/shared/session.h"
 #include "commands/shared/signals.h"
@@ -167,6 +168,8 @@ ExitCode check(CheckOptions options) {
         if (!options.json) fmt::print("\nrerun, {}:\n", round.name);
         const auto display = display_on_stdout(options.json ? DisplayMode::Nothing : DisplayMode::Progress, info, *clock);
         StageExecutor executor(session.libraries(), session.work_folder());
+        const Limits limits = default_limits(round.limits, session.machine());
+        const LargeArraysInUse large_arrays(session.open().folder(), limits, session.libraries());
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
                                                     .machine = session.machine(),
@@ -176,7 +179,7 @@ ExitCode check(CheckOptions options) {
                                                     .observer = *display,
                                                     .clock = *clock,
                                                     .stop = signals.stop(),
-                                                    .limits = default_limits(round.limits, session.machine())});
+                                                    .limits = limits});
         if (const auto code = signals.exit_code()) return *code;
         for (std::size_t i = 0; i < result.nodes.size(); ++i)  // in the plan's order
             if (plan.nodes[i].forced) findings.push_back(finding_of(dag, result.nodes[i], store, round.name));

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "commands/shared/large_arrays_in_use.h"
 #include "commands/shared/run_display.h"
 #include "commands/shared/signals.h"
 #include "commands/shared/warnings.h"
@@ -85,6 +86,8 @@ private:
                                                {id, SATDL_VERSION, machine_.cores}, *clock);
         if (!std::exchange(has_warned_, true)) warn_of_ignored_variables(plan, machine_);
         StageExecutor executor(libraries_, open_.folder() / store_layout::kWork);
+        const Limits limits = default_limits({.keep_going = true}, machine_);
+        const LargeArraysInUse large_arrays(open_.folder(), limits, libraries_);
         const RunResult result = run_on_flow_graph({.dag = dag,
                                                     .plan = plan,
                                                     .machine = machine_,
@@ -94,7 +97,7 @@ private:
                                                     .observer = *display,
                                                     .clock = *clock,
                                                     .stop = signals_.stop(),
-                                                    .limits = default_limits({.keep_going = true}, machine_),
+                                                    .limits = limits,
                                                     .checkpoints = &open_.checkpoints()});
         for (QuarantinedArtifact* one : quarantined) {
             for (const NodeResult& node : result.nodes)

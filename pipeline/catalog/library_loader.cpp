@@ -30,6 +30,11 @@ const StageLibraryInfo& stage_library_info(const SharedLibrary& library) {
 struct StageLibraries::Loaded {
     explicit Loaded(const std::filesystem::path& path) : library(path), info(&stage_library_info(library)) {}
 
+    void use_array_memory(ArrayMemory* memory) const {
+        using Use = void (*)(ArrayMemory*);
+        if (const auto use = reinterpret_cast<Use>(library.find("satdl_use_array_memory"))) use(memory);
+    }
+
     SharedLibrary library;
     const StageLibraryInfo* info;  // static data of the library, which stays loaded
 };
@@ -87,8 +92,16 @@ const StageLibraryInfo& StageLibraries::info_of(const CatalogEntry& stage) {
     if (loaded == nullptr) {
         (void)checked(stage);
         loaded = std::make_shared<Loaded>(stage.library);
+        loaded->use_array_memory(array_memory_);
     }
     return *loaded->info;
+}
+
+void StageLibraries::use_array_memory(ArrayMemory* memory) {
+    const std::scoped_lock lock(mutex_);
+    array_memory_ = memory;
+    for (const auto& [path, loaded] : loaded_)
+        if (loaded != nullptr) loaded->use_array_memory(memory);
 }
 
 std::optional<Digest> StageLibraries::digest(const CatalogEntry& stage) {

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] GpuAnswer find_gpu(const CatalogEntry& stage);
     // The digest of the library's file, if file() or function() has accepted it.
     [[nodiscard]] std::optional<Digest> digest(const CatalogEntry& stage);
+    // Where the arrays of all libraries get their memory from now on; null: see use_array_memory().
+    void use_array_memory(ArrayMemory* memory);
 
 private:
     struct Loaded;
@@ -39,6 +41,7 @@ private:
     // Guarded by mutex_:
     std::map<std::filesystem::path, LibraryFile> checked_;
     std::map<std::filesystem::path, std::shared_ptr<Loaded>> loaded_;
+    ArrayMemory* array_memory_ = nullptr;
 };
 
 }  // namespace satdl

@@ -115,6 +115,7 @@ void visit(Archive& archive, PortDescription& port) {
     archive.optional("kind", port.kind, fallback.kind);
     archive.optional("dtypes", port.dtypes);
     archive.optional("dtype_of", port.dtype_of);
+    archive.optional("uint8_scale", port.uint8_scale);
     archive.optional("shape", port.shape, fallback.shape);
     archive.optional("model", port.model);
     archive.optional("metrics", port.metrics);
@@ -146,6 +147,7 @@ void visit(Archive& archive, StageDescription& stage) {
     archive.optional("memory_fixed_bytes", stage.memory_fixed_bytes, fallback.memory_fixed_bytes);
     archive.optional("memory_per_input_byte", stage.memory_per_input_byte, fallback.memory_per_input_byte);
     archive.optional("memory_per_output_byte", stage.memory_per_output_byte, fallback.memory_per_output_byte);
+    archive.optional("large_outputs_in_files", stage.large_outputs_in_files, fallback.large_outputs_in_files);
     archive.optional("batch_size", stage.batch_size);
 }
 

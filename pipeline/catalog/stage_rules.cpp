@@ -171,6 +171,8 @@ private:
         if (output && port.dtypes.size() > 1) return "has several element types";
         if (!port.dtype_of.empty() && !is_array_input(port.dtype_of))
             return fmt::format("takes its element type from '{}', which is not an input array", port.dtype_of);
+        if (!port.uint8_scale.empty() && (output || !is_param(port.uint8_scale, ParamType::Number)))
+            return fmt::format("reads uint8 with '{}', but it is no input, or that is no number", port.uint8_scale);
         const auto rule = parse_shape_rule(port.shape);
         if (!rule) return fmt::format("has the shape '{}', which is not a valid rule", port.shape);
         if (const auto fault = of(*rule)) return fault;

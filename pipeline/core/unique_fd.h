@@ -21,6 +21,7 @@ public:
     }
 
     [[nodiscard]] int get() const { return number_; }
+    [[nodiscard]] int release() { return std::exchange(number_, -1); }  // the caller closes it
     explicit operator bool() const { return number_ >= 0; }
     void close() {
         if (number_ >= 0) ::close(std::exchange(number_, -1));

@@ -53,9 +53,15 @@ std::string dtypes_text(const std::vector<DType>& dtypes) {
     return text;
 }
 
+// The element types that a stage with these parameters reads.
+std::vector<DType> accepted_dtypes(const PortDescription& port, const Params& params) {
+    const bool reads_uint8 = !port.uint8_scale.empty() && params.given(port.uint8_scale);
+    return reads_uint8 ? std::vector{DType::UInt8} : port.dtypes;
+}
+
 // "float32 or uint8 [N, ...]".
-std::string wanted_text(const PortDescription& port, const ShapeRule& rule) {
-    std::string text = dtypes_text(port.dtypes);
+std::string wanted_text(const PortDescription& port, const ShapeRule& rule, const Params& params) {
+    std::string text = dtypes_text(accepted_dtypes(port, params));
     if (rule.kind != ShapeRule::Kind::Pattern) return text;
     return text.empty() ? pattern_text(rule) : fmt::format("{} {}", text, pattern_text(rule));
 }
@@ -289,6 +295,11 @@ void NodeTyper::misfit(Arrival& arrival, const std::string& wanted, std::string 
 
 // Of an array whose element type is not accepted: how to get one that is.
 std::string NodeTyper::conversion_hint(const Arrival& arrival, const std::vector<DType>& accepted) const {
+    const std::string& scale = arrival.port->uint8_scale;
+    if (!scale.empty() && accepted.front() == DType::UInt8)
+        return fmt::format("{} is for uint8: remove it, since {} is taken as it is", scale, dtypes_text(arrival.port->dtypes));
+    if (!scale.empty() && arrival.type->dtype == DType::UInt8)
+        return fmt::format("{0}: 255 reads uint8 and divides it by 255 (in {1}, and no array of float32 is made)", scale, node_.name);
     const bool takes_float = std::ranges::find(accepted, DType::Float32) != accepted.end();
     const std::string wanted(name_of(takes_float ? DType::Float32 : accepted.front()));
     const Node& from = dag_.nodes[arrival.input->from];
@@ -330,12 +341,14 @@ void NodeTyper::check_kind_and_dtype(Arrival& arrival) {
     const PortDescription& port = *arrival.port;
     if (arrival.type->kind != port.kind) {
         const std::string wanted =
-            port.kind == PortKind::Array ? wanted_text(port, *arrival.rule) : describe(PortType{.kind = port.kind});
+            port.kind == PortKind::Array ? wanted_text(port, *arrival.rule, node_.params) : describe(PortType{.kind = port.kind});
         misfit(arrival, wanted.empty() ? "an array" : wanted);
-    } else if (port.kind == PortKind::Array && !port.dtypes.empty() && arrival.type->dtype &&
-               std::ranges::find(port.dtypes, *arrival.type->dtype) == port.dtypes.end()) {
-        misfit(arrival, wanted_text(port, *arrival.rule), conversion_hint(arrival, port.dtypes));
+        return;
     }
+    const std::vector<DType> accepted = accepted_dtypes(port, node_.params);
+    if (port.kind == PortKind::Array && !accepted.empty() && arrival.type->dtype &&
+        std::ranges::find(accepted, *arrival.type->dtype) == accepted.end())
+        misfit(arrival, wanted_text(port, *arrival.rule, node_.params), conversion_hint(arrival, accepted));
 }
 
 void NodeTyper::check_same_dtype(Arrival& arrival) {
@@ -355,7 +368,7 @@ void NodeTyper::check_pattern(Arrival& arrival) {
     for (std::size_t i = 0; fits && i < named; ++i)
         fits = !rule.extents[i].number || shape[i] == kUnknown || shape[i] == *rule.extents[i].number;
     if (!fits) {
-        misfit(arrival, wanted_text(*arrival.port, rule));
+        misfit(arrival, wanted_text(*arrival.port, rule, node_.params));
         return;
     }
     for (std::size_t i = 0; i < named; ++i) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "pipeline/core/error.h"
+#include "pipeline/core/fresh_array.h"
 #include "pipeline/os/shared_library.h"
 
 namespace satdl {
@@ -90,7 +91,7 @@ bool ImportReceiver::start() {
     if (bytes > kImportMaxOfSmallFiles && bytes / kImportMaxExpansion / kImportMaxWidening > file_bytes_) return false;
     if (wanted_ == Wanted::Type) return true;
     bytes_ = bytes;
-    storage_ = std::make_shared_for_overwrite<std::byte[]>(bytes_);
+    storage_ = uninitialised_bytes(bytes_);
     return true;
 }
 

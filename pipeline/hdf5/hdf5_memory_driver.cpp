@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "pipeline/os/large_arrays.h"
+
 namespace satdl {
 namespace {
 
@@ -52,7 +54,8 @@ std::uint64_t Hdf5MemoryDriver::allocate(bool raw_data, std::uint64_t size) {
         slab_ = round_up(std::max(end_, slab_end_), kMetadataAlignment);
         slab_end_ = slab_ + std::max(size, kSlabBytes);
     }
-    const std::uint64_t address = raw_data ? round_up(std::max(end_, slab_end_), kTensorAlignment) : slab_;
+    const std::uint64_t alignment = size < kLargeArrayBytes ? kTensorAlignment : kLargeArrayOffset;
+    const std::uint64_t address = raw_data ? round_up(std::max(end_, slab_end_), alignment) : slab_;
     if (!raw_data) slab_ = std::min(slab_end_, round_up(slab_ + size, kMetadataAlignment));
     end_ = std::max(end_, address + size);
     return address;

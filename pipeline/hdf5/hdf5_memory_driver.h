@@ -2,7 +2,8 @@
 //
 // HDF5's own "core" driver would do, but it allocates and clears the whole file: 188 MB for a tensor of that size, whose
 // bytes HDF5 never gets to see. Here a tensor that is only allocated costs nothing. The driver also decides where things go:
-// tensors at multiples of 4096 however small they are, metadata packed between them. (H5Pset_alignment goes by size alone.)
+// tensors at multiples of 4096 however small they are, large ones at multiples of kLargeArrayOffset (os/large_arrays.h), metadata packed
+// between them. (H5Pset_alignment goes by size alone.)
 #pragma once
 
 #include <hdf5.h>

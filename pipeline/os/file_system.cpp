@@ -20,6 +20,7 @@
 #include <thread>
 #include <utility>
 
+#include "pipeline/os/large_arrays.h"
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/os/special_file.h"
 #include "pipeline/os/write_all.h"
@@ -80,6 +81,14 @@ Failures for_each_at_once(std::size_t count, const std::function<void(std::size_
 
 class OpenFile {
 public:
+    // Of an open file without a name, which gets `path`.
+    OpenFile(const fs::path& path, UniqueFd unnamed) : path_(path), descriptor_(unnamed.release()) {
+        const std::string itself = fmt::format("/proc/self/fd/{}", descriptor_);
+        if (::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
+        const int number = errno;
+        ::close(descriptor_);
+        throw FileError(number, "create", path_);
+    }
     OpenFile(const fs::path& path, int flags, const char* what, mode_t mode = 0)
         : path_(path), descriptor_(retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); })) {
         if (descriptor_ < 0) throw FileError(errno, what, path_);
@@ -87,6 +96,7 @@ public:
     ~OpenFile() {
         if (descriptor_ >= 0) ::close(descriptor_);
     }
+    OpenFile(OpenFile&& other) noexcept : path_(other.path_), descriptor_(std::exchange(other.descriptor_, -1)) {}
     OpenFile(const OpenFile&) = delete;
     OpenFile& operator=(const OpenFile&) = delete;
 
@@ -166,6 +176,29 @@ std::int64_t nanoseconds(const timespec& time) {
 
 FileStamp stamp_of(const struct stat& status) {
     return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+}
+
+// An array among the extents whose own file can become the file, since it lies where it has to be.
+const Extent* adoptable(std::span<const Extent> extents, std::optional<UniqueFd>& file) {
+    for (const Extent& extent : extents) {
+        if (extent.bytes.size() < kLargeArrayBytes) continue;
+        file = take_file_of(extent.bytes, extent.offset);
+        if (file) return &extent;
+    }
+    return nullptr;
+}
+
+OpenFile new_file(const fs::path& path) { return {path, O_WRONLY | O_CREAT | O_EXCL, "create", 0600}; }
+
+OpenFile named(std::optional<UniqueFd>& unnamed, const Extent*& adopted, const fs::path& path) {
+    if (adopted == nullptr) return new_file(path);
+    try {
+        return {path, *std::move(unnamed)};
+    } catch (const FileError& error) {
+        if (error.number() == EEXIST) throw;
+        adopted = nullptr;  // it cannot have a name here: then it is copied
+        return new_file(path);
+    }
 }
 
 struct CloseFolder {
@@ -248,7 +281,10 @@ public:
     }
 
     void write_new(const fs::path& path, std::uint64_t size, std::span<const Extent> extents) override {
-        OpenFile file(path, O_WRONLY | O_CREAT | O_EXCL, "create", 0600);
+        std::optional<UniqueFd> unnamed;
+        const Extent* adopted = adoptable(extents, unnamed);
+        OpenFile file = named(unnamed, adopted, path);
+        bool syncing = false;
         MappingWatch source;  // a stage may return its inputs
         try {
             for (const Extent& extent : extents) source.add(extent.bytes, nullptr);
@@ -256,13 +292,19 @@ public:
             for (const Extent& extent : extents) {
                 const bool is_inside = extent.offset <= size && extent.bytes.size() <= size - extent.offset;
                 SATDL_CHECK(is_inside, "an extent beyond the file's end");
+                if (&extent == adopted) continue;
+                check_file_of(extent.bytes);
                 write_at(file, path, extent);
             }
             if (::fchmod(file.get(), 0444) != 0) throw FileError(errno, "set the mode of", path);
+            syncing = true;
             file.sync();
+            syncing = false;
+            if (adopted != nullptr) file_is_durable(adopted->bytes);
             file.close();
             source.throw_if_changed();
         } catch (...) {
+            if (adopted != nullptr && syncing) file_is_lost(adopted->bytes);
             ::unlink(path.c_str());
             source.throw_if_changed();
             throw;

@@ -17,12 +17,19 @@
 #include "pipeline/core/error.h"
 
 namespace satdl {
+namespace {
+
+constexpr std::int64_t kUnsealed = -1;
+
+}  // namespace
 
 struct MappingWatch::Mapping {
     std::atomic<std::uintptr_t> begin{0};  // 0: free
     std::atomic<std::uintptr_t> end{0};
     std::atomic<int> watchers{0};
     std::atomic<bool> lost{false};  // a page of it was gone
+    std::atomic<int> descriptor{-1};               // of an unnamed file
+    std::atomic<std::int64_t> sealed_at{kUnsealed};  // when an unnamed file was last written, in nanoseconds
     Mapping* next = nullptr;        // constant once it is in the list
 
     // Written while it is free; then constant.
@@ -39,6 +46,7 @@ std::atomic<Mapping*> all_mappings{nullptr};
 std::mutex registering;  // held while the list is changed
 struct sigaction previous_action {};
 std::uintptr_t page_bytes = 0;
+std::atomic<std::uint64_t> all_bytes{0};
 static_assert(std::atomic<Mapping*>::is_always_lock_free && std::atomic<std::uintptr_t>::is_always_lock_free &&
               std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
@@ -86,9 +94,22 @@ extern "C" void on_sigbus(int number, siginfo_t* info, void*) {
     errno = saved_errno;
 }
 
+std::int64_t modified_at(const struct stat& status) { return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec; }
+
+// Of an unnamed file: it is nobody else's until it is sealed.
+bool is_written_after_seal(const Mapping& mapping) {
+    const std::int64_t sealed_at = mapping.sealed_at;
+    struct stat now {};
+    return sealed_at != kUnsealed && ::fstat(mapping.descriptor, &now) == 0 && modified_at(now) != sealed_at;
+}
+
 // What changed, as a clause; nullopt if nothing did. A file with another inode under its name says nothing about this one.
 std::optional<std::string> change_of(const Mapping& mapping) {
     const std::string name = printable(mapping.path.string());
+    if (mapping.descriptor >= 0 && !mapping.lost) {
+        if (!is_written_after_seal(mapping)) return std::nullopt;
+        return fmt::format("'{}' was modified", name);
+    }
     const struct stat& before = mapping.status;
     struct stat now {};
     const bool is_same = ::stat(mapping.path.c_str(), &now) == 0 && now.st_dev == before.st_dev && now.st_ino == before.st_ino;
@@ -111,7 +132,9 @@ void install_sigbus_guard() {
     ::sigaction(SIGBUS, &action, &previous_action);
 }
 
-void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status) {
+namespace {
+
+void add_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status, int descriptor) {
     std::string crash_message = fmt::format("satdl: '{}' was truncated or could no longer be read while it was in use\n  {}\n",
                                          printable(path.string()), kFileChangedHint);
     const std::scoped_lock lock(registering);
@@ -125,14 +148,54 @@ void register_mapping(const void* address, std::size_t bytes, const std::filesys
     mapping->status = status;
     mapping->crash_message = std::move(crash_message);
     mapping->lost = false;
+    mapping->descriptor = descriptor;
+    mapping->sealed_at = kUnsealed;
+    all_bytes += bytes;
     mapping->end.store(number_of(address) + bytes, std::memory_order_release);
     mapping->begin.store(number_of(address), std::memory_order_release);
+}
+
+}  // namespace
+
+void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status) {
+    add_mapping(address, bytes, path, status, -1);
+}
+
+void register_unnamed_mapping(const void* address, std::size_t bytes, int descriptor, const std::filesystem::path& path) {
+    add_mapping(address, bytes, path, {}, descriptor);
+}
+
+void seal_mapping(const void* address) {
+    Mapping* const mapping = mapping_at(address);
+    struct stat status {};
+    if (mapping != nullptr && ::fstat(mapping->descriptor, &status) == 0) mapping->sealed_at = modified_at(status);
+}
+
+void lose_mapping(const void* address) {
+    if (Mapping* const mapping = mapping_at(address)) mapping->lost = true;
+}
+
+bool is_in_mapping(const void* address) { return mapping_at(address) != nullptr; }
+
+std::uint64_t mapped_bytes() { return all_bytes; }
+
+void let_go_of_mapped_pages() {
+    constexpr std::size_t kFew = 1 << 20;
+    const std::scoped_lock lock(registering);  // so that none is unmapped meanwhile
+    for (const Mapping* mapping = all_mappings; mapping != nullptr; mapping = mapping->next) {
+        const std::uintptr_t begin = mapping->begin;
+        const std::size_t bytes = mapping->end - begin;
+        // A hint: where it fails, nothing changes.
+        if (begin != 0 && bytes >= kFew) (void)::madvise(reinterpret_cast<void*>(begin), bytes, MADV_DONTNEED);
+    }
 }
 
 void unregister_mapping(const void* address) {
     const std::scoped_lock lock(registering);
     Mapping* const mapping = first_mapping([at = number_of(address)](const Mapping& one) { return one.begin == at; });
-    if (mapping != nullptr) mapping->begin.store(0, std::memory_order_release);
+    if (mapping == nullptr) return;
+    all_bytes -= mapping->end - mapping->begin;
+    mapping->begin.store(0, std::memory_order_release);
 }
 
 MappingWatch::~MappingWatch() {

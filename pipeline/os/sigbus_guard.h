@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -36,6 +37,15 @@ void install_sigbus_guard();
 
 // `status`: of the file when it was mapped.
 void register_mapping(const void* address, std::size_t bytes, const std::filesystem::path& path, const struct stat& status);
+// Of a file that this process is still writing: `descriptor`, open as long as it is mapped, tells what becomes of it. `path` is for messages.
+void register_unnamed_mapping(const void* address, std::size_t bytes, int descriptor, const std::filesystem::path& path);
+// From now on nothing may change that file; or some of it is lost.
+void seal_mapping(const void* address);
+void lose_mapping(const void* address);
+[[nodiscard]] bool is_in_mapping(const void* address);
+[[nodiscard]] std::uint64_t mapped_bytes();  // of all registered mappings
+// Their pages count no longer as memory of this process, and come back when they are used: from the kernel's cache, or the disk.
+void let_go_of_mapped_pages();
 void unregister_mapping(const void* address);  // before it is unmapped; absent is fine
 
 // While one lives, reads of the mappings that it watches do not end the program.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pipeline/core/error.h"
+#include "pipeline/os/large_arrays.h"
 
 namespace satdl {
 
@@ -124,16 +125,21 @@ void Admission::leave_cohort(std::size_t node) {
     if (--to_do_.at(*cohort) == 0) in_flight_.erase(*cohort);
 }
 
-std::uint64_t declared_memory(const StageDescription& stage, std::uint64_t input_bytes, const NodeTypes& types) {
+std::uint64_t declared_memory(const StageDescription& stage, std::uint64_t input_bytes, const NodeTypes& types,
+                              std::uint64_t large_array_bytes) {
     std::uint64_t output_bytes = 0;
     for (const auto& [port, type] : types.outputs) output_bytes += expected_bytes(type);
-    const double bytes = static_cast<double>(stage.memory_fixed_bytes) + stage.memory_per_input_byte * static_cast<double>(input_bytes) +
-                         stage.memory_per_output_byte * static_cast<double>(output_bytes) + static_cast<double>(types.network_bytes);
+    double data = stage.memory_per_input_byte * static_cast<double>(input_bytes) +
+                  stage.memory_per_output_byte * static_cast<double>(output_bytes);
+    if (stage.large_outputs_in_files && large_array_bytes > 0)
+        data = std::min(data, static_cast<double>(large_array_bytes) * static_cast<double>(stage.outputs.size()));
+    const double bytes = static_cast<double>(stage.memory_fixed_bytes) + data + static_cast<double>(types.network_bytes);
     return static_cast<std::uint64_t>(std::max(0.0, bytes));
 }
 
 Limits default_limits(Limits limits, const Machine& machine) {
     if (limits.memory_bytes == 0) limits.memory_bytes = machine.memory_bytes / 5 * 4;
+    if (limits.memory_bytes > 0) limits.large_array_bytes = large_array_bytes(limits.memory_bytes);
     return limits;
 }
 

@@ -31,9 +31,10 @@ struct Limits {
     std::uint64_t memory_bytes = 0;  // for stages and the tensors between them; 0: no limit
     bool keep_going = false;         // -k: a failure stops only what depends on it
     std::size_t cohorts = 0;         // in flight, at most; 0: no limit
+    std::uint64_t large_array_bytes = 0;  // arrays of so many bytes lie in files (os/large_arrays.h); 0: none does
 };
 
-// `limits`, with four fifths of the machine's memory if they set none.
+// `limits`, with four fifths of the machine's memory if they set none, and large arrays in files.
 [[nodiscard]] Limits default_limits(Limits limits, const Machine& machine);
 
 // By node: its cohort, if it has one; empty: there are no cohorts. What a node of a cohort needs is in the same cohort or in none,
@@ -48,7 +49,9 @@ struct ResourceRequest {
 };
 
 // Memory that a stage declares for its run, beyond its inputs: see StageDescription. `types`: of its outputs and its network.
-[[nodiscard]] std::uint64_t declared_memory(const StageDescription& stage, std::uint64_t input_bytes, const NodeTypes& types);
+// `large_array_bytes`: as in Limits.
+[[nodiscard]] std::uint64_t declared_memory(const StageDescription& stage, std::uint64_t input_bytes, const NodeTypes& types,
+                                            std::uint64_t large_array_bytes = 0);
 
 // Safe from any thread.
 class Admission {

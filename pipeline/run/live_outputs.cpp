@@ -2,13 +2,16 @@
 
 #include <utility>
 
+#include "pipeline/os/sigbus_guard.h"
+
 namespace satdl {
 namespace {
 
 std::uint64_t bytes_of(const StageOutput& outcome) {
     std::uint64_t bytes = 0;
     for (const auto& [port, group] : outcome.outputs) {
-        for (const auto& [name, array] : group) bytes += array.bytes().size();
+        for (const auto& [name, array] : group)
+            if (array.bytes().empty() || !is_in_mapping(array.bytes().data())) bytes += array.bytes().size();
     }
     return bytes;
 }

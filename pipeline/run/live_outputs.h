@@ -24,8 +24,8 @@ public:
     void put_loaded(std::size_t node, LiveOutput outcome);  // dropped at once if no consumer is left
     void written(std::size_t node);                          // or given up
     void user_done(std::size_t node);
-    [[nodiscard]] std::uint64_t bytes(std::size_t node);  // 0 if it is not held, or was loaded
-    [[nodiscard]] std::uint64_t bytes();  // of computed outputs: the memory of mapped files can be reclaimed
+    [[nodiscard]] std::uint64_t bytes(std::size_t node);  // 0 if it is not held, or in mapped files
+    [[nodiscard]] std::uint64_t bytes();  // of outputs in memory: that of mapped files can be reclaimed
 
 private:
     struct HeldOutput {

@@ -231,7 +231,8 @@ ResourceRequest NodeRunner::resources_for(std::size_t position) {
         const LiveOutput held = live_.find(graph_.position_of(input.from));
         input_bytes += held ? bytes_of(*held, input.from_port) : expected_bytes(run_.dag.types[input.from], input.from_port);
     }
-    const std::uint64_t bytes = declared_memory(node.stage->description, input_bytes, run_.dag.types[slot.planned.node]);
+    const std::uint64_t large = node.policy.isolated() ? 0 : run_.limits.large_array_bytes;  // what another process gives is in memory
+    const std::uint64_t bytes = declared_memory(node.stage->description, input_bytes, run_.dag.types[slot.planned.node], large);
     const Gpu* gpu = gpu_of(node, run_.machine);
     return {slot.planned.threads, bytes, gpu != nullptr ? gpu->count : 0};
 }

@@ -55,8 +55,14 @@ DenseChain::DenseChain(std::vector<DenseLayer> layers, ChainLoss loss, std::int6
 void DenseChain::gather(const ChainData& data, std::span<const std::int64_t> chosen, std::int64_t first, std::int64_t last) {
     const std::int64_t inputs = layers_.front().inputs;
     for (std::int64_t i = first; i < last; ++i) {
-        const float* sample = data.samples + chosen[static_cast<std::size_t>(i)] * inputs;
-        std::memcpy(values_.front().at(i), sample, static_cast<std::size_t>(inputs) * sizeof(float));
+        const std::int64_t begin = chosen[static_cast<std::size_t>(i)] * inputs;
+        float* const row = values_.front().at(i);
+        if (data.bytes == nullptr) {
+            std::memcpy(row, data.samples + begin, static_cast<std::size_t>(inputs) * sizeof(float));
+            continue;
+        }
+        const std::uint8_t* const from = data.bytes + begin;
+        for (std::int64_t j = 0; j < inputs; ++j) row[j] = static_cast<float>(from[j]) / data.scale;
     }
 }
 

@@ -44,9 +44,12 @@ enum class ChainLoss {
     BinaryCrossEntropy,  // mean over samples and outputs, of sigmoid(z)
 };
 
-// Of all samples, from which a batch takes some. Exactly one of `labels` and `targets` is given; CrossEntropy takes labels.
+// Of all samples, from which a batch takes some. Exactly one of `samples` and `bytes` is given, and one
+// of `labels` and `targets`; CrossEntropy takes labels.
 struct ChainData {
     const float* samples = nullptr;        // [N, inputs of the first layer]
+    const std::uint8_t* bytes = nullptr;   // the same, or null: each is divided by `scale` when a batch takes it
+    float scale = 1;
     const std::int64_t* labels = nullptr;  // [N]: class numbers; of one output 0 or 1
     const float* targets = nullptr;        // [N, outputs of the last layer]
     const float* class_weights = nullptr;  // [classes], or null: factors of each sample's loss, by its label

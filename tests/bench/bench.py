@@ -185,15 +185,22 @@ def bench_tensor(scratch):
     report("write and map back 188 MB", ours, baseline, "cp and sync of the same bytes")
 
 
-def bench_data(_):
+def data_columns(kind, threads, *folder):
+    """Of seven rounds, in each of which a process of satdl's and one of Python's prints the median seconds of several runs."""
+    ours, baseline = [], []
+    for _ in range(7):
+        ours.append(float(subprocess.check_output([BUILD / "data_bench", kind, str(threads), *folder])))
+        baseline.append(float(subprocess.check_output([sys.executable, SOURCE / "tests/bench/data_bench.py", kind, *folder])))
+    return ours, baseline
+
+
+def bench_data(scratch):
+    cores = os.cpu_count()
     for kind in ("add_noise", "normalise", "concat"):
-        for threads in (1, os.cpu_count()):
-            ours, baseline = [], []
-            for _ in range(7):
-                # Each process prints the median seconds of several runs.
-                ours.append(float(subprocess.check_output([BUILD / "data_bench", kind, str(threads)])))
-                baseline.append(float(subprocess.check_output([sys.executable, SOURCE / "tests/bench/data_bench.py", kind])))
-            report(f"{kind} of MNIST, {threads} thread{'s' * (threads > 1)}", ours, baseline, "NumPy")
+        for threads in (1, cores):
+            report(f"{kind} of MNIST, {threads} thread{'s' * (threads > 1)}", *data_columns(kind, threads), "NumPy")
+    report("digest of MNIST in float32, all cores", *data_columns("digest", cores), "hashlib, SHA-256")
+    report("normalise of MNIST to the disk, durable", *data_columns("normalise_to_disk", cores, str(scratch)), "NumPy, memmap and fsync")
 
 
 # What each peer is: the packages of its private Python.

@@ -64,7 +64,7 @@ std::unique_ptr<DenseTraining> chain_of(const std::string& layers, LossKind loss
     const Net net(network_of(layers), input, precision);
     input.insert(input.begin(), target.size(0));
     return DenseTraining::of(
-        net, {.loss = loss, .batch_size = 4, .samples = at::zeros(input), .target = target, .class_weights = {}});
+        net, {.loss = loss, .batch_size = 4, .samples = {at::zeros(input), target}, .class_weights = {}});
 }
 
 void check_equal(const Training& training) {

@@ -42,10 +42,11 @@ inline Catalog small_catalog() {
     add_noise.outputs = {kFloatImages};
 
     StageDescription train{.kind = "train", .help = "trains a network"};
-    train.inputs = {{.name = "x", .dtypes = {DType::Float32}, .shape = "[N, ...X]", .help = "what the network reads"},
+    train.inputs = {{.name = "x", .dtypes = {DType::Float32}, .uint8_scale = "scale", .shape = "[N, ...X]", .help = "what the network reads"},
                     {.name = "target", .shape = "[N, ...T]", .help = "what it should give"},
-                    {.name = "val_x", .dtypes = {DType::Float32}, .shape = "[M, ...X]", .optional = true}};
+                    {.name = "val_x", .dtypes = {DType::Float32}, .uint8_scale = "scale", .shape = "[M, ...X]", .optional = true}};
     train.params = {
+        {.name = "scale", .type = ParamType::Number, .fallback = "null", .help = "divides uint8"},
         {.name = "net", .type = ParamType::Network, .help = "the layers"},
         {.name = "loss", .type = ParamType::Choice, .choices = {"mse", "cross_entropy"}, .help = "what is minimised"},
         {.name = "epochs", .type = ParamType::Integer, .fallback = "20", .min = 1, .max = 100000, .unit = "epochs"},
