@@ -98,12 +98,15 @@ void check_settings_have_dag(const DagOptions& options) {
 Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access)
     : catalog_(load_catalog(program_folder(), dag.stages)),
       datasets_(dataset_folders(dag.file)),
-      source_(dag.file),
+      documents_(access ? std::optional<std::filesystem::path>(store.store) : std::nullopt),
+      source_(dag.file, documents_.read(dag.file), [this](const std::filesystem::path& file) { return documents_.read(file); }),
       settings_{dag.profile, dag.overrides, dag.undeclared},
       trust_(dag.trust),
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr),
-      array_type_(open_ ? remembered_array_types(open_->index(), open_->files()) : array_type_of_file) {}
+      array_type_(open_ ? remembered_array_types(open_->index(), open_->files()) : array_type_of_file) {
+    if (access == Access::ReadWrite) documents_.remember();
+}
 
 void Session::allow_running(const Dag& dag) {
     std::vector<std::filesystem::path> files = source_.files();

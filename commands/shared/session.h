@@ -15,6 +15,7 @@
 #include "pipeline/plan/plan.h"
 #include "pipeline/records/json_events.h"
 #include "pipeline/store/open_store.h"
+#include "pipeline/store/remembered_documents.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {
@@ -98,6 +99,7 @@ public:
 private:
     const Catalog catalog_;
     const DatasetIndex datasets_;
+    RememberedDocuments documents_;
     const DagSource source_;
     const Settings settings_;
     const bool trust_;
