@@ -97,9 +97,12 @@ public:
     [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints()); }
 
 private:
+    [[nodiscard]] ConfigValue read_document(const std::filesystem::path& file) { return documents_.read(file); }
+
     const Catalog catalog_;
+    const bool may_write_;
+    RememberedDocuments documents_;  // of the DAG and of the datasets' manifests
     const DatasetIndex datasets_;
-    RememberedDocuments documents_;
     const DagSource source_;
     const Settings settings_;
     const bool trust_;

@@ -5,7 +5,8 @@
 
 namespace satdl {
 
-// What the linker made of the program's bytes (its note NT_GNU_BUILD_ID): another build has another. "" if the program has none.
+// What the linker made of the program's bytes (its note NT_GNU_BUILD_ID): another build has another. "" if the program has
+// none.
 [[nodiscard]] std::string program_build_id();
 
 }  // namespace satdl

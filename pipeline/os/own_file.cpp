@@ -24,7 +24,7 @@ bool is_own_file(int descriptor, struct stat& status) {
 
 std::optional<std::string> read_own_file(const std::filesystem::path& path) {
     const UniqueFd file(::open(path.c_str(), O_RDONLY | kFlags));
-    struct stat status {};
+    struct stat status{};
     if (!file || !is_own_file(file.get(), status)) return std::nullopt;
     std::string text(static_cast<std::size_t>(status.st_size), '\0');
     std::size_t had = 0;
@@ -39,7 +39,7 @@ std::optional<std::string> read_own_file(const std::filesystem::path& path) {
 
 void write_own_file(const std::filesystem::path& path, std::string_view text) {
     const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | kFlags, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH));
-    struct stat status {};
+    struct stat status{};
     if (!file || !is_own_file(file.get(), status) || ::ftruncate(file.get(), 0) != 0) return;
     if (write_all(file.get(), std::as_bytes(std::span(text))) < text.size()) ::unlink(path.c_str());  // a full disk, say
 }

@@ -1,5 +1,5 @@
-// Small files of which only a program of the same user makes use, and which may be lost, old or half written at any time: their content
-// must prove itself (a digest, say). So nothing is synced, and no failure is an error.
+// Small files of which only a program of the same user makes use, and which may be lost, old or half written at any time:
+// their content must prove itself (a digest, say). So nothing is synced, and no failure is an error.
 #pragma once
 
 #include <filesystem>

@@ -25,10 +25,14 @@ std::string_view view_of(const Digest& digest) {
 
 constexpr std::size_t kDigestBytes = sizeof(Digest::bytes);
 
+const std::string& program() {
+    static const std::string id = program_build_id();
+    return id;
+}
+
 Digest digest_of(const SourceText& source, std::string_view document) {
-    static const std::string program = program_build_id();
-    const std::string sizes = fmt::format("{} {}\n", program.size(), source.text.size());
-    return Sha256().update(sizes).update(program).update(source.text).update(document).finish();
+    const std::string sizes = fmt::format("{} {}\n", program().size(), source.text.size());
+    return Sha256().update(sizes).update(program()).update(source.text).update(document).finish();
 }
 
 fs::path memory_of(const fs::path& file, const fs::path& store) {
@@ -48,7 +52,7 @@ std::optional<ConfigValue> recalled(const fs::path& memory, const std::shared_pt
 
 ConfigValue RememberedDocuments::read(const fs::path& file) {
     const auto source = read_yaml_source(file.string());
-    if (!store_) return parse_yaml(source);
+    if (!store_ || program().empty()) return parse_yaml(source);  // without an ID, builds could not be told apart
     fs::path memory = memory_of(file, *store_);
     if (auto document = recalled(memory, source)) return *std::move(document);
     ConfigValue document = parse_yaml(source);

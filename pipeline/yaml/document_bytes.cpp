@@ -1,5 +1,6 @@
-// Each value: its tag, line and column; then of a scalar its text, of a list the number of items and those, of a map the number of entries
-// and of each the key's line, column and text, and the value. A number is 7 bits a byte, lowest first; a text is its length and its bytes.
+// Each value: its tag, line and column; then of a scalar its text, of a list the number of items and those, of a map the
+// number of entries and of each the key's line, column and text, and the value. A number is 7 bits a byte, lowest first; a
+// text is its length and its bytes.
 #include "pipeline/yaml/document_bytes.h"
 
 #include <cstdint>
@@ -19,7 +20,9 @@ public:
     // Returns whether it is within the limit.
     bool add(const ConfigValue& value) {
         switch (value.kind()) {
-            case ConfigValue::Kind::Null: begin(Tag::Null, value); break;
+            case ConfigValue::Kind::Null:
+                begin(Tag::Null, value);
+                break;
             case ConfigValue::Kind::Scalar:
                 begin(value.quoted() ? Tag::Quoted : Tag::Plain, value);
                 add_text(value.text());
@@ -78,9 +81,12 @@ public:
         const auto tag = static_cast<Tag>(byte());
         Place at = place();
         switch (tag) {
-            case Tag::Null: return ConfigValue::null(std::move(at));
-            case Tag::Plain: return ConfigValue::scalar(text(), false, std::move(at));
-            case Tag::Quoted: return ConfigValue::scalar(text(), true, std::move(at));
+            case Tag::Null:
+                return ConfigValue::null(std::move(at));
+            case Tag::Plain:
+                return ConfigValue::scalar(text(), false, std::move(at));
+            case Tag::Quoted:
+                return ConfigValue::scalar(text(), true, std::move(at));
             case Tag::List: {
                 std::vector<ConfigValue> items;
                 const std::size_t count = count_of();

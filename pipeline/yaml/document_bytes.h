@@ -15,6 +15,7 @@ namespace satdl {
 [[nodiscard]] std::optional<std::string> bytes_of_document(const ConfigValue& document, std::size_t limit);
 
 // The inverse: the document, whose places are in `source` again. nullopt if these are not the bytes of a document.
-[[nodiscard]] std::optional<ConfigValue> document_of_bytes(std::string_view bytes, const std::shared_ptr<const SourceText>& source);
+[[nodiscard]] std::optional<ConfigValue> document_of_bytes(std::string_view bytes,
+                                                           const std::shared_ptr<const SourceText>& source);
 
 }  // namespace satdl

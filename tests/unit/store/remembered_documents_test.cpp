@@ -40,7 +40,8 @@ struct Scene {
         throw std::runtime_error("nothing is remembered");
     }
 
-    // Whether a command takes the document from memory: then it has nothing to write, and so does not make the removed file again.
+    // Whether a command takes the document from memory: then it has nothing to write, and so does not make the removed file
+    // again.
     bool is_remembered() {
         RememberedDocuments documents(store);
         (void)documents.read(file);

@@ -21,10 +21,12 @@ constexpr std::size_t kNoLimit = std::size_t{1} << 30;
 
 // Everything that a value says, its places included.
 std::string all_of(const ConfigValue& value) {
-    std::string text = fmt::format("{} {}{}:", value.place().text(), static_cast<int>(value.kind()), value.quoted() ? " quoted" : "");
+    std::string text =
+        fmt::format("{} {}{}:", value.place().text(), static_cast<int>(value.kind()), value.quoted() ? " quoted" : "");
     text += fmt::format("{}:{}\n", value.text().size(), value.text());
     for (const ConfigValue& item : value.items()) text += all_of(item);
-    for (const ConfigValue::Entry& entry : value.entries()) text += fmt::format("{} {}\n{}", entry.key_place.text(), entry.key, all_of(entry.value));
+    for (const ConfigValue::Entry& entry : value.entries())
+        text += fmt::format("{} {}\n{}", entry.key_place.text(), entry.key, all_of(entry.value));
     return text;
 }
 
@@ -45,11 +47,16 @@ public:
 
     std::string value(int depth) {
         switch (random_() % (depth < 4 ? 8 : 5)) {
-            case 0: return "~";
-            case 1: return "\"quoted: \\u00e9 {} #\"";
-            case 2: return fmt::format("{}", static_cast<int>(random_()));
-            case 3: return "'single ''quoted'''";
-            case 4: return fmt::format("\"${{a.b{}}}\"", random_() % 300);
+            case 0:
+                return "~";
+            case 1:
+                return "\"quoted: \\u00e9 {} #\"";
+            case 2:
+                return fmt::format("{}", static_cast<int>(random_()));
+            case 3:
+                return "'single ''quoted'''";
+            case 4:
+                return fmt::format("\"${{a.b{}}}\"", random_() % 300);
             case 5: {
                 std::string list = "[";
                 for (auto left = random_() % 5; left > 0; --left) list += value(depth + 1) + (left > 1 ? ",\n   " : "");
@@ -57,7 +64,8 @@ public:
             }
             default: {
                 std::string map = "{";
-                for (auto left = random_() % 5; left > 0; --left) map += fmt::format("k{}: {}{}", left, value(depth + 1), left > 1 ? ", " : "");
+                for (auto left = random_() % 5; left > 0; --left)
+                    map += fmt::format("k{}: {}{}", left, value(depth + 1), left > 1 ? ", " : "");
                 return map + "}";
             }
         }
@@ -87,8 +95,11 @@ TEST_CASE("so does whatever parses: random documents, anchors, long texts, a byt
         check_round_trip(source_of(std::move(text)));
     }
     check_round_trip(source_of("a: &x {b: [1, 2, {c: d}]}\ne: *x\nf: [*x, *x]\n"));
-    check_round_trip(source_of("a: '" + std::string(100'000, 'x') + "'\n" + std::string(300, '\n') + "b: |\n  two\n  lines\n"));
-    check_round_trip(source_of("\xEF\xBB\xBF" "a: 1\n"));
+    check_round_trip(
+        source_of("a: '" + std::string(100'000, 'x') + "'\n" + std::string(300, '\n') + "b: |\n  two\n  lines\n"));
+    check_round_trip(
+        source_of("\xEF\xBB\xBF"
+                  "a: 1\n"));
     check_round_trip(source_of("alone"));
 }
 
