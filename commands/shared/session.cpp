@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 
 #include "commands/shared/warnings.h"
@@ -97,13 +98,17 @@ void check_settings_have_dag(const DagOptions& options) {
 
 Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional<Access> access)
     : catalog_(load_catalog(program_folder(), dag.stages)),
-      datasets_(dataset_folders(dag.file)),
-      source_(dag.file),
+      may_write_(access == Access::ReadWrite),
+      documents_(access ? std::optional<std::filesystem::path>(store.store) : std::nullopt),
+      datasets_(dataset_folders(dag.file), std::bind_front(&Session::read_document, this)),
+      source_(dag.file, read_document(dag.file), std::bind_front(&Session::read_document, this)),
       settings_{dag.profile, dag.overrides, dag.undeclared},
       trust_(dag.trust),
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr),
-      array_type_(open_ ? remembered_array_types(open_->index(), open_->files()) : array_type_of_file) {}
+      array_type_(open_ ? remembered_array_types(open_->index(), open_->files()) : array_type_of_file) {
+    if (may_write_) documents_.remember();  // also where build() then finds mistakes in it
+}
 
 void Session::allow_running(const Dag& dag) {
     std::vector<std::filesystem::path> files = source_.files();
@@ -135,6 +140,7 @@ RunInfo Session::info_of_run(std::string id) const {
 Plan Session::plan(const Dag& dag, const Request& request, CacheView& cache) {
     machine_.gpus = find_gpus(dag, request, libraries_);
     if (may_run_ && machine_.versions.empty()) machine_.versions = run_version_commands(dag, request);
+    if (may_write_) documents_.remember();
     if (open_ == nullptr) return make_plan(dag, request, machine_, cache);
     const Index::Batch one_transaction(open().index());
     Plan plan = make_plan(dag, request, machine_, cache);

@@ -15,6 +15,7 @@
 #include "pipeline/plan/plan.h"
 #include "pipeline/records/json_events.h"
 #include "pipeline/store/open_store.h"
+#include "pipeline/store/remembered_documents.h"
 #include "pipeline/sweep/sweep.h"
 
 namespace satdl {
@@ -96,7 +97,11 @@ public:
     [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints()); }
 
 private:
+    [[nodiscard]] ConfigValue read_document(const std::filesystem::path& file) { return documents_.read(file); }
+
     const Catalog catalog_;
+    const bool may_write_;
+    RememberedDocuments documents_;  // of the DAG and of the datasets' manifests
     const DatasetIndex datasets_;
     const DagSource source_;
     const Settings settings_;

@@ -55,11 +55,10 @@ std::vector<Digest> block_digests(std::span<const std::byte> bytes) {
 
 std::string Digest::hex() const {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    text.reserve(2 * bytes.size());
-    for (const std::byte byte : bytes) {
-        text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
-        text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+    std::string text(2 * bytes.size(), '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        text[2 * i] = kDigits[std::to_integer<std::size_t>(bytes[i] >> 4)];
+        text[2 * i + 1] = kDigits[std::to_integer<std::size_t>(bytes[i] & std::byte{15})];
     }
     return text;
 }

@@ -198,8 +198,7 @@ void ManifestReader::source(const ConfigValue& value, Dataset& dataset) {
     dataset.sources.push_back(std::move(source));
 }
 
-Dataset read_dataset(const fs::path& path) {
-    const ConfigValue root = parse_yaml_file(path.string());
+Dataset dataset_of(const fs::path& path, const ConfigValue& root) {
     Diagnostics diagnostics;
     Dataset dataset = ManifestReader(path, diagnostics).read(root);
     diagnostics.throw_if_any();
@@ -239,13 +238,15 @@ std::vector<fs::path> dataset_folders(const fs::path& dag_file) {
     return folders;
 }
 
+ConfigValue DatasetIndex::read_manifest(const fs::path& file) { return parse_yaml_file(file.string()); }
+
 const Dataset* DatasetIndex::find(const std::string& name) const {
     if (const auto known = read_.find(name); known != read_.end()) return &known->second;
     if (!is_dataset_name(name)) return nullptr;
     for (const fs::path& folder : folders_) {
         const fs::path path = folder / (name + ".yaml");
         std::error_code ignored;
-        if (fs::exists(path, ignored)) return &read_.emplace(name, read_dataset(path)).first->second;
+        if (fs::exists(path, ignored)) return &read_.emplace(name, dataset_of(path, read_manifest_(path))).first->second;
     }
     return nullptr;
 }

@@ -48,13 +48,20 @@ struct Dataset {
 
 class DatasetIndex {
 public:
-    explicit DatasetIndex(std::vector<std::filesystem::path> folders) : folders_(std::move(folders)) {}
+    using YamlReader = std::function<ConfigValue(const std::filesystem::path&)>;  // throws Error{Usage}
+
+    // `read`: parse_yaml_file(), or something that remembers.
+    explicit DatasetIndex(std::vector<std::filesystem::path> folders, YamlReader read = read_manifest)
+        : folders_(std::move(folders)), read_manifest_(std::move(read)) {}
     // By name (NAME.yaml in one of the folders); nullptr if absent. Throws Error{Usage} if the manifest is invalid.
     [[nodiscard]] const Dataset* find(const std::string& name) const;
     [[nodiscard]] std::vector<std::string> names() const;
 
 private:
+    static ConfigValue read_manifest(const std::filesystem::path& file);
+
     std::vector<std::filesystem::path> folders_;
+    YamlReader read_manifest_;
     mutable std::map<std::string, Dataset> read_;
 };
 

@@ -1,5 +1,7 @@
 #include "pipeline/plan/cache_view.h"
 
+#include "pipeline/plan/run_state.h"
+
 namespace satdl {
 
 std::optional<PreviousRun> StoreCacheView::previous_run(const Node& node) {
@@ -9,6 +11,11 @@ std::optional<PreviousRun> StoreCacheView::previous_run(const Node& node) {
     last.recipe = std::move(history->recipe);
     if (history->seconds > 0) last.seconds = history->seconds;
     return last;
+}
+
+bool StoreCacheView::is_state_of_last_run(const Digest& state) {
+    const auto last = index_.history(dag_, kStateStage);
+    return last && last->key == state;
 }
 
 Digest EmptyCacheView::file_digest(const SourceFile& file) {

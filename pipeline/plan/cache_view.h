@@ -21,6 +21,7 @@ public:
 
     [[nodiscard]] std::optional<StoredOutput> outcome(const Digest& key) override { return store_.find(key); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override;
+    [[nodiscard]] bool is_state_of_last_run(const Digest& state) override;
     [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }
     [[nodiscard]] std::optional<FileStamp> file_stamp(const SourceFile& file) override { return source_stamp(file, files_); }
     [[nodiscard]] std::optional<double> expected_seconds(const Digest& key, const std::string& kind) override {

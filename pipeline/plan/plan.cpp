@@ -1,5 +1,8 @@
 // One pass in the DAG's order: a node whose inputs' digests are all known has a key, and whether the store has that key decides.
 // A node below one that runs is Unknown, not Run: what runs may yield the bytes that it yielded before.
+//
+// As long as every node is reused, what the last run made of them is not looked up: only reasons and causes need it. If all are reused, the
+// digest of all their keys tells whether anything changed.
 #include "pipeline/plan/plan.h"
 
 #include <fmt/format.h>
@@ -10,6 +13,7 @@
 
 #include "pipeline/plan/placement.h"
 #include "pipeline/plan/recipe_diff.h"
+#include "pipeline/plan/run_state.h"
 #include "pipeline/plan/stage_key.h"
 
 namespace satdl {
@@ -96,6 +100,23 @@ void decide_start(const Dag& dag, PlannedNode& planned, const std::optional<Prev
     }
 }
 
+// Takes what the store has under its key, if it has that. Precondition: recipe and key are known.
+bool reuse(PlannedNode& planned, CacheView& cache) {
+    auto stored = cache.outcome(*planned.key);
+    if (!stored) return false;
+    planned.outputs = std::move(stored->ports);
+    planned.warnings = std::move(stored->warnings);
+    planned.action = Action::Reuse;
+    planned.expected_seconds.reset();
+    return true;
+}
+
+constexpr const char* kNothingChanged = "nothing changed";
+
+std::string reason_to_reuse(const Recipe& recipe, const std::optional<PreviousRun>& last) {
+    return last && last->recipe == recipe ? kNothingChanged : "found in the store, made by another run";
+}
+
 class Planner {
 public:
     Planner(const Dag& dag, const Request& request, const Machine& machine, CacheView& cache)
@@ -106,10 +127,12 @@ public:
         std::vector<bool> requested_nodes;
         for (const Part part : selection_.parts) requested_nodes.push_back(part != Part::Excluded);
         file_digests_ = digests_of_files(dag_, requested_nodes, cache_);
+        plan_.nodes.reserve(dag_.nodes.size());
         for (NodeId id = 0; id < dag_.nodes.size(); ++id) {
             if (selection_.parts[id] == Part::ReadOnly) look_up(id);
             if (selection_.parts[id] == Part::Included) plan(id);
         }
+        if (only_reused_) explain_unless_unchanged();
         return std::move(plan_);
     }
 
@@ -173,8 +196,43 @@ private:
                            causes.empty() ? "" : ": " + text_of(causes, above, dag_));
     }
 
+    // Adds the node to those that are reused, without its reason, if it is and all before it are.
+    bool plan_reused(NodeId id, PlannedNode& planned) {
+        const Node& node = dag_.nodes[id];
+        const bool needs_last_run = node.command && !node.command->versions.empty();
+        if (!only_reused_ || planned.forced || needs_last_run) return false;
+        const auto inputs = inputs_of(node);
+        SATDL_CHECK(inputs.has_value(), "what a reused node returned is known");
+        planned.recipe = recipe_of(dag_, node, planned.threads, machine_, *inputs, planned.file_digests, nullptr);
+        planned.key = key_of(*planned.recipe);
+        if (!reuse(planned, cache_)) return false;
+        facts_[id].outputs = planned.outputs;
+        plan_.nodes.push_back(std::move(planned));
+        return true;
+    }
+
+    // The reasons and causes of plan_reused()'s nodes, before any other node is planned.
+    void explain_reused() {
+        if (!std::exchange(only_reused_, false)) return;
+        for (PlannedNode& planned : plan_.nodes) {
+            const Node& node = dag_.nodes[planned.node];
+            const auto last = cache_.previous_run(node);
+            planned.because = reason_to_reuse(*planned.recipe, last);
+            if (last) planned.causes = causes_of(node, planned.node, differences(last->recipe, *planned.recipe), causes_above(node));
+            facts_[planned.node].causes = planned.causes;
+        }
+    }
+
+    void explain_unless_unchanged() {
+        RunState state;
+        for (const PlannedNode& planned : plan_.nodes) state.add(name(planned.node), *planned.key);
+        if (!cache_.is_state_of_last_run(state.finish())) return explain_reused();
+        for (PlannedNode& planned : plan_.nodes) planned.because = kNothingChanged;
+    }
+
     // An ancestor of a single stage: in the plan if the store has it.
     void look_up(NodeId id) {
+        explain_reused();
         PlannedNode planned = begin(id);
         Fact& fact = facts_[id];
         if (const auto inputs = inputs_of(dag_.nodes[id])) {
@@ -194,6 +252,8 @@ private:
     void plan(NodeId id) {
         const Node& node = dag_.nodes[id];
         PlannedNode planned = begin(id);
+        if (plan_reused(id, planned)) return;
+        explain_reused();
         if (const auto inputs = inputs_of(node)) {
             decide(dag_, planned, *inputs, machine_, cache_, causes_above(node));
         } else if (auto reason = blocker_of(node)) {
@@ -251,6 +311,7 @@ private:
     const Selection selection_;
     std::vector<std::vector<Digest>> file_digests_;  // by NodeId
     std::vector<Fact> facts_;                        // by NodeId
+    bool only_reused_ = true;                        // so far
     Plan plan_;
 };
 
@@ -285,17 +346,12 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
         planned.because = "forced";
         return;
     }
-    auto stored = cache.outcome(*planned.key);
-    if (!stored) {
+    if (!reuse(planned, cache)) {
         decide_start(dag, planned, last, cache);
         return;
     }
-    planned.outputs = std::move(stored->ports);
-    planned.warnings = std::move(stored->warnings);
-    planned.action = Action::Reuse;
-    planned.expected_seconds.reset();
-    if (!last || last->recipe != *planned.recipe) planned.because = "found in the store, made by another run";
-    else planned.because = was_unknown ? "its inputs are unchanged" : "nothing changed";
+    planned.because = reason_to_reuse(*planned.recipe, last);
+    if (was_unknown && planned.because == kNothingChanged) planned.because = "its inputs are unchanged";
 }
 
 const PlannedNode* Plan::find(NodeId node) const {

@@ -74,6 +74,8 @@ class CacheView : public FileDigests {
 public:
     [[nodiscard]] virtual std::optional<StoredOutput> outcome(const Digest& key) = 0;
     [[nodiscard]] virtual std::optional<PreviousRun> previous_run(const Node& node) = 0;
+    // Whether this is what run_state.h makes of the last run: then previous_run() of each of its nodes has the node's key.
+    [[nodiscard]] virtual bool is_state_of_last_run(const Digest& /*state*/) { return false; }
     [[nodiscard]] virtual std::optional<double> expected_seconds(const Digest& key, const std::string& kind) = 0;
     // Where an interrupted attempt under this key stopped.
     [[nodiscard]] virtual std::optional<CheckpointPosition> checkpoint(const Digest& /*key*/) { return std::nullopt; }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <set>
 
@@ -33,11 +34,12 @@ using Names = std::set<std::string, std::less<>>;
 // Those of `names` that are links of stages that the DAG does not have.
 std::vector<std::string> gone_of(const Names& names, const fs::path& folder, const Dag& dag) {
     std::vector<std::string> gone;
-    if (names.empty()) return gone;
+    const auto may_be_link = [](const std::string& name) { return name.ends_with(store_layout::kArtifactExtension); };
+    if (std::ranges::none_of(names, may_be_link)) return gone;
     Names known;
     for (const Node& node : dag.nodes) known.insert({file_name_of(node.name), file_name_of(base_of(node.name))});
     for (const std::string& name : names) {
-        if (!name.ends_with(store_layout::kArtifactExtension)) continue;
+        if (!may_be_link(name)) continue;
         const std::string_view stage = std::string_view(name).substr(0, name.size() - store_layout::kArtifactExtension.size());
         if (!known.contains(stage) && !known.contains(base_of(stage)) && is_artifact_link(folder / name)) gone.push_back(name);
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -49,9 +50,22 @@ std::optional<fs::path> dag_file_in(const std::string& text) {
     return file != json.end() && file->is_string() ? std::optional<fs::path>(file->get<std::string>()) : std::nullopt;
 }
 
+std::string quoted(const std::string& text) {
+    const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; };
+    if (std::ranges::all_of(text, is_plain)) return '"' + text + '"';
+    return SortedJson(text).dump(-1, ' ', false, SortedJson::error_handler_t::replace);
+}
+
+// Every run compares it with what is there: without a tree of JSON values, which took three times as long.
 std::string text_of(const ResultsNote& note) {
-    const SortedJson json = {{kFormat, kVersion}, {"dag", note.dag_file.string()}, {"inputs", note.stages}};
-    return json.dump(-1, ' ', false, SortedJson::error_handler_t::replace) + '\n';
+    const auto comma = [](bool is_first) { return is_first ? "" : ","; };
+    std::string text = fmt::format("{{\"dag\":{},\"inputs\":{{", quoted(note.dag_file.string()));
+    for (const auto& [stage, inputs] : note.stages) {
+        text.append(comma(text.ends_with('{'))).append(quoted(stage)).append(":{");
+        for (const auto& [port, origin] : inputs) text.append(comma(text.ends_with('{'))).append(quoted(port)).append(":").append(quoted(origin));
+        text += '}';
+    }
+    return text + fmt::format("}},\"{}\":{}}}\n", kFormat, kVersion);
 }
 
 ResultsNote note_of(const fs::path& folder, const Dag& dag) {

@@ -13,6 +13,7 @@
 #include "pipeline/core/error.h"
 #include "pipeline/core/json.h"
 #include "pipeline/network/metric_names.h"
+#include "pipeline/plan/run_state.h"
 #include "pipeline/records/link_files.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/run_record.h"
@@ -24,16 +25,12 @@ namespace satdl {
 
 namespace {
 
-// A digest of the DAG's stages and their keys, so that a run that changed nothing need not look up the history of each of them.
 Digest state_digest(const Dag& dag, const RunResult& result) {
-    Sha256 sha;
-    for (const auto& node : result.nodes) {
-        if (!node.key || !succeeded(node.state)) continue;
-        sha.update("\n").update(dag.nodes[node.node].name).update("=").update(node.key->bytes);
-    }
-    return sha.finish();
+    RunState state;
+    for (const auto& node : result.nodes)
+        if (node.key && succeeded(node.state)) state.add(dag.nodes[node.node].name, *node.key);
+    return state.finish();
 }
-constexpr const char* kStateStage = "";  // no stage has this name: the index's row for state_digest()
 
 class RunRecord final : public Observer {
 public:
@@ -81,6 +78,7 @@ public:
             slim.state = result.state;
             slim.because = result.because;
             slim.key = result.key;
+            if (reused_early_.empty()) reused_early_.reserve(dag.nodes.size());
             reused_early_.push_back(std::move(slim));
             return;
         }

@@ -474,9 +474,10 @@ NodeResult NodeRunner::result_of(std::size_t position) {
 
 RunResult NodeRunner::finish() {
     RunResult result;
+    result.nodes.reserve(slots_.size());
     for (const auto& slot : slots_) {
         SATDL_CHECK(slot->ended, "every node has ended");
-        result.nodes.push_back(slot->result);
+        result.nodes.push_back(std::move(slot->result));
     }
     result.seconds = run_.clock.seconds() - begin_seconds_;
     result.stopped = run_.stop.load(std::memory_order_relaxed) || result.count(NodeState::Stopped) > 0;

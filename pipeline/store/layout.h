@@ -16,6 +16,7 @@ inline constexpr std::string_view kRuns = "runs";                // runs/<id>/, 
 inline constexpr std::string_view kStaging = "tmp";              // being written, or left behind: staging.h
 inline constexpr std::string_view kWork = "work";                // folders of running command stages: executors/command_folder.h
 inline constexpr std::string_view kFiles = "files";              // files/<key>/: what an artifact holds as files: records/link_files.h
+inline constexpr std::string_view kDocuments = "documents";      // documents/<path's digest>: remembered_documents.h
 inline constexpr std::string_view kQuarantine = "quarantine";    // found damaged: quarantine.h
 inline constexpr std::string_view kIndex = "index.sqlite";       // disposable: index.h. SQLite has its journal beside it, and
                                                                  // index_database.h what it could not use
@@ -30,8 +31,8 @@ inline constexpr std::string_view kDamagedExtension = ".damaged-";  // + <n>: of
 
 // Whether satdl puts something of this name into the store's folder.
 [[nodiscard]] constexpr bool is_ours(std::string_view name) {
-    constexpr std::array kNames{kArtifacts,  kCheckpoints, kFinalCheckpoints, kRuns, kStaging, kWork, kFiles,
-                                kQuarantine, kResults,     kResultsFolders,   kLock, kClaims,         kGitignore};
+    constexpr std::array kNames{kArtifacts, kCheckpoints, kFinalCheckpoints, kRuns, kStaging, kWork, kFiles, kDocuments,
+                                kQuarantine, kResults,    kResultsFolders,   kLock, kClaims,  kGitignore};
     return std::ranges::find(kNames, name) != kNames.end() || name.starts_with(kIndex);
 }
 

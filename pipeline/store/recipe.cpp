@@ -8,8 +8,10 @@ namespace satdl {
 
 Digest key_of(const Recipe& recipe) {
     std::string text = "satdl-key-1\n";
+    const auto add = [&text](const std::string& field, char end) { text.append(std::to_string(field.size())).append(":").append(field) += end; };
     for (const KeyPart& part : recipe) {
-        text += fmt::format("{}:{}={}:{}\n", part.name.size(), part.name, part.value.size(), part.value);
+        add(part.name, '=');
+        add(part.value, '\n');
     }
     return sha256(text);
 }

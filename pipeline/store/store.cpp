@@ -41,7 +41,10 @@ DiskStore::DiskStore(fs::path folder, FileSystem& files, Index& index, std::func
 
 fs::path DiskStore::path_of(const Digest& key) const {
     const std::string hex = key.hex();
-    return folder_ / store_layout::kArtifacts / hex.substr(0, 2) / (hex + std::string(store_layout::kArtifactExtension));
+    // One text: joining paths took a tenth of a run in which nothing ran.
+    std::string path = (folder_ / store_layout::kArtifacts).native();
+    path.append("/").append(hex, 0, 2).append("/").append(hex).append(store_layout::kArtifactExtension);
+    return path;
 }
 
 // What `read` finds in the key's object, opened once; nullopt if absent. A damaged one is put into quarantine on the way out.

@@ -370,7 +370,7 @@ ConfigValue parse_yaml(std::string_view part, const Place& start, const YamlLimi
     return builder.take();
 }
 
-ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits) {
+std::shared_ptr<const SourceText> read_yaml_source(const std::string& path, const YamlLimits& limits) {
     if (const auto kind = special_kind_of(path); !kind.empty()) cannot_read(path, fmt::format("it is {}, not a file", kind));
     const std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rb"));
     if (!file) cannot_read(path);
@@ -384,7 +384,9 @@ ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits) {
         source->text.resize(had + got);
     } while (got > 0 && source->text.size() <= limits.bytes);
     if (std::ferror(file.get())) cannot_read(path);
-    return parse_yaml(std::move(source), limits);
+    return source;
 }
+
+ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits) { return parse_yaml(read_yaml_source(path, limits), limits); }
 
 }  // namespace satdl

@@ -27,7 +27,10 @@ struct YamlLimits {
 // The same of a part of a source that begins at `start`: all places, of values and of mistakes, are in that source.
 [[nodiscard]] ConfigValue parse_yaml(std::string_view part, const Place& start, const YamlLimits& limits = {});
 
-// Reads the file first. Throws Error{Usage} naming the path where it cannot be read.
+// The file's text. Throws Error{Usage} naming the path where it cannot be read.
+[[nodiscard]] std::shared_ptr<const SourceText> read_yaml_source(const std::string& path, const YamlLimits& limits = {});
+
+// Reads the file first.
 [[nodiscard]] ConfigValue parse_yaml_file(const std::string& path, const YamlLimits& limits = {});
 
 }  // namespace satdl

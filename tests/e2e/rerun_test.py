@@ -36,6 +36,24 @@ class Rerun(satdl.Case):
         self.assertEqual(self.ran(self.dag, "--set", "amount=-20"), set(STAGES) - {"a"})
         self.assertEqual(self.ran(self.dag, "--profile", "long"), {"trained_a", "trained_b", "verdict"})
 
+    def test_the_reasons_to_reuse_say_what_the_last_run_was(self):
+        def reasons():
+            lines = [line.split(maxsplit=2) for line in self.call("run", self.dag, "-n").splitlines()]
+            self.assertEqual({action for action, _, _ in lines}, {"reuse"})
+            return {stage: reason for _, stage, reason in lines}
+
+        nothing, another = "nothing changed", "found in the store, made by another run"
+        self.assertEqual(reasons(), dict.fromkeys(STAGES, nothing))
+        self.call("run", self.dag, "--set", "amount=11", "-q")
+        changed = dict.fromkeys(["b", "c", "trained_b", "verdict"], another)  # of signs the inputs, of trained_a not even those
+        self.assertEqual(reasons(), {**dict.fromkeys(STAGES, nothing), **changed, "signs": another})
+        self.call("run", self.dag, "-q")
+        self.assertEqual(reasons(), dict.fromkeys(STAGES, nothing))
+        self.call("run", self.dag, "b", "--set", "amount=11", "-q")
+        self.assertEqual(reasons(), {**dict.fromkeys(STAGES, nothing), "b": another})
+        self.call("run", self.dag, "-q")
+        self.assertEqual(reasons(), dict.fromkeys(STAGES, nothing))
+
     def test_one_stages_own_parameter(self):
         self.write("quick.yaml", DAG.replace("c: {kind: add, ", "c: {kind: add, amount: 3, "))
         self.assertEqual(self.ran(self.dag), {"c", "trained_b", "verdict"})

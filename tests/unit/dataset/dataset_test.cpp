@@ -9,6 +9,7 @@
 
 #include "pipeline/dataset/dataset_fetch.h"
 #include "pipeline/os/subprocess.h"
+#include "pipeline/yaml/yaml_parser.h"
 
 using namespace satdl;
 namespace fs = std::filesystem;
@@ -134,6 +135,20 @@ TEST_CASE("datasets are found by name alone, never through a path") {
     CHECK(index.find("tinny") == nullptr);
     CHECK(index.find("../data/tiny") == nullptr);
     CHECK(index.find("") == nullptr);
+}
+
+TEST_CASE("a manifest is read once, by what reads YAML for the caller") {
+    const World world;
+    int reads = 0;
+    const DatasetIndex index({world.root / "data"}, [&](const fs::path& file) {
+        CHECK(file == world.root / "data/tiny.yaml");
+        ++reads;
+        return parse_yaml_file(file.string());
+    });
+    CHECK(index.find("tinny") == nullptr);
+    CHECK(index.find("tiny") != nullptr);
+    CHECK(index.find("tiny")->files.size() == DatasetIndex({world.root / "data"}).find("tiny")->files.size());
+    CHECK(reads == 1);
 }
 
 TEST_CASE("a hostile or careless manifest is refused, all its mistakes in one go") {

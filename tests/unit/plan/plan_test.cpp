@@ -1,5 +1,6 @@
 #include "pipeline/plan/machine.h"
 #include "pipeline/plan/plan.h"
+#include "pipeline/plan/run_state.h"
 #include "pipeline/store/memory_store.h"
 
 #include <fmt/format.h>
@@ -276,6 +277,53 @@ TEST_CASE("A file that many stages read is hashed once") {
     for (int i = 0; i < 10; ++i) builder.add(fmt::format("a{}", i), "read", {{"path", ConfigValue::of_text("one")}});
     (void)make_plan(builder.build(), {}, world.machine, cache);
     CHECK(cache.asked == 1);
+}
+
+TEST_CASE("If all keys are those of the last run, no stage's own history is read, and the plan is the same") {
+    struct Remembering final : TinyCacheView {
+        using TinyCacheView::TinyCacheView;
+        Digest state;
+        int asked = 0;
+        std::optional<PreviousRun> previous_run(const Node& node) override { return ++asked, TinyCacheView::previous_run(node); }
+        bool is_state_of_last_run(const Digest& now) override { return now == state; }
+    };
+    World world;
+    Remembering cache(world.store, world.files);
+    const auto run = [&](const Dag& dag) {
+        Observer silent;
+        TickingClock clock;
+        const Plan plan = make_plan(dag, {}, world.machine, cache);
+        const RunResult result = run_serially({.dag = dag, .plan = plan, .machine = world.machine, .store = world.store, .cache = cache,
+                                               .executor = world.executor, .observer = silent, .clock = clock, .stop = world.stop});
+        cache.remember(dag, result);
+        RunState state;
+        for (const NodeResult& node : result.nodes) state.add(dag.nodes[node.node].name, *node.key);
+        cache.state = state.finish();
+    };
+    const auto plan_text = [&](const Dag& dag, const Request& request = {}) { return to_text(make_plan(dag, request, world.machine, cache), dag); };
+    // The same where the state is unknown, so that every history is read.
+    const auto check_same = [&](const Dag& dag, const Request& request = {}) {
+        const std::string text = plan_text(dag, request);
+        const Digest state = std::exchange(cache.state, Digest{});
+        CHECK(plan_text(dag, request) == text);
+        cache.state = state;
+        return text;
+    };
+    const Dag one = small(k1).build(), two = small(k2).build();
+    run(one);
+    cache.asked = 0;
+    CHECK_THAT(plan_text(one), Contains("nothing changed"));
+    CHECK(cache.asked == 0);
+    CHECK_THAT(check_same(one), !Contains("another run"));
+    CHECK(cache.asked == 5);
+    CHECK_THAT(check_same(two), Contains("k: 1 -> 2"));
+    run(two);
+    CHECK_THAT(check_same(one), Contains("b  found in the store, made by another run") && Contains("a  nothing changed"));
+    CHECK_THAT(check_same(two, {.targets = {"b"}}), Contains("b  nothing changed"));
+    CHECK_THAT(check_same(two, {.single = {"d"}}), Contains("d  nothing changed"));
+    CHECK_THAT(check_same(one, {.targets = {"b"}, .force = true}), Contains("forced"));
+    world.store.erase(*make_plan(one, {}, world.machine, cache).nodes[1].key);
+    CHECK_THAT(check_same(one), Contains("run       b  k: 2 -> 1"));
 }
 
 TEST_CASE("Expected seconds are the history's, their sum is known where all of them are") {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "pipeline/core/digest.h"
 #include "pipeline/records/link_results.h"
@@ -50,6 +51,18 @@ TEST_CASE("a note says which DAG file the links are of, and what each stage read
     CHECK(note->dag_file == "../../dags/full.yaml");
     CHECK(note->stages == std::map<std::string, Inputs>{{"a", {}}, {"b", {{"x", "a.out"}}}});
     CHECK(scene.files->list(scene.links) == std::vector<std::string>{".dag.json"});
+}
+
+TEST_CASE("a note is JSON as the library writes it, whatever the names") {
+    Scene scene;
+    const std::string odd = "q\"b\\s/{}\n\x7f\x01 \u00e9";
+    scene.dag.nodes[0].name = odd;
+    scene.dag.nodes.emplace_back().name = "not UTF-8 \xff";
+    scene.dag.nodes[1].inputs.push_back({.port = "y", .from = 0, .from_port = "{", .place = {}});
+    CHECK(write_results_note(scene.links, scene.dag, *scene.files));
+    const std::map<std::string, Inputs> stages{{odd, {}}, {"b", {{"x", odd + ".out"}, {"y", odd + ".{"}}}, {"not UTF-8 \xff", {}}};
+    const nlohmann::json json = {{"satdl_results", 1}, {"dag", "../../dags/full.yaml"}, {"inputs", stages}};
+    CHECK(test::file_text(note_path(scene.links)) == json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
 }
 
 TEST_CASE("a note that is up to date is not written again") {
