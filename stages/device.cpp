@@ -19,6 +19,7 @@ namespace {
 using CuInit = int (*)(unsigned flags);
 using CuDeviceGetCount = int (*)(int* count);
 using CuDeviceGet = int (*)(int* device, int ordinal);
+using CuDeviceTotalMem = int (*)(std::size_t* bytes, int device);
 using CuDeviceGetName = int (*)(char* name, int bytes, int device);
 using CuDeviceGetAttribute = int (*)(int* value, int attribute, int device);
 constexpr int kMultiprocessors = 16;  // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
@@ -131,6 +132,18 @@ DeviceScope::~DeviceScope() {
     const std::scoped_lock lock(settings.mutex);
     --settings.users;
     settings.changed.notify_all();
+}
+
+std::optional<std::uint64_t> memory_of(at::Device device, const std::string& driver) {
+    if (!device.is_cuda()) return std::nullopt;
+    void* const library = dlopen(driver.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return std::nullopt;
+    const auto get = reinterpret_cast<CuDeviceGet>(dlsym(library, "cuDeviceGet"));
+    const auto total_memory = reinterpret_cast<CuDeviceTotalMem>(dlsym(library, "cuDeviceTotalMem_v2"));
+    int number = 0;
+    std::size_t bytes = 0;
+    if (get == nullptr || total_memory == nullptr || get(&number, device.index()) != 0 || total_memory(&bytes, number) != 0) return std::nullopt;
+    return bytes;
 }
 
 ParamDescription device_param() {

@@ -4,6 +4,8 @@
 // headers, come from the driver's library, whose C interface is stable.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "pipeline/stage.h"
@@ -30,6 +32,9 @@ public:
 private:
     const at::Device device_;
 };
+
+// The memory of a GPU in bytes, as its driver's library reports it; nullopt: not known, or not a GPU of CUDA's.
+[[nodiscard]] std::optional<std::uint64_t> memory_of(at::Device device, const std::string& driver = "libcuda.so.1");
 
 // The parameter of stages that compute networks.
 [[nodiscard]] ParamDescription device_param();

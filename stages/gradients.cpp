@@ -16,7 +16,6 @@ double sum_of_squares(const at::Tensor& tensor) {
     constexpr std::int64_t kPiece = 1 << 16;
     const at::Tensor all = tensor.is_non_overlapping_and_dense() ? tensor.as_strided({tensor.numel()}, {1}) : tensor.flatten();
     std::vector<double> sums(static_cast<std::size_t>((all.numel() + kPiece - 1) / kPiece));
-    if (!tensor.is_cpu()) return all.to(at::kDouble).square().sum().item<double>();
     kernel_ranges(all.numel(), kPiece, [&](std::int64_t first, std::int64_t last) {
         const at::NoGradGuard no_grad;
         sums[static_cast<std::size_t>(first / kPiece)] = all.narrow(0, first, last - first).to(at::kDouble).square().sum().item<double>();
@@ -30,7 +29,13 @@ std::optional<Weights> clipped(const Clipping& clipping, Weights gradients) {
     if (!clipping.norm && !clipping.value) return gradients;
     const at::NoGradGuard no_grad;
     double squares = 0;  // of float32 numbers, in float64: finite if they all are
-    for (const at::Tensor& gradient : gradients) squares += sum_of_squares(gradient);
+    if (!gradients.empty() && !gradients.front().is_cpu()) {  // read once
+        std::vector<at::Tensor> of_tensors;
+        for (const at::Tensor& gradient : gradients) of_tensors.push_back(gradient.to(at::kDouble).square().sum());
+        squares = at::stack(of_tensors).sum().item<double>();
+    } else {
+        for (const at::Tensor& gradient : gradients) squares += sum_of_squares(gradient);
+    }
     if (!std::isfinite(squares)) return std::nullopt;
     const double scale = clipping.norm ? *clipping.norm / std::max(*clipping.norm, std::sqrt(squares)) : 1;
     for (at::Tensor& gradient : gradients) {

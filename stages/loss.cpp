@@ -177,14 +177,44 @@ void Objective::add_to(MetricSums& sums, const at::Tensor& logits, const at::Ten
     sums.loss += loss * static_cast<double>(samples);
     sums.samples += samples;
     const at::Tensor values = logits.detach();
-    // Both activations are monotonous: the greatest logit is the greatest output, and a sigmoid above 0.5 a logit above 0.
-    if (labels_ && output_[0] > 1) sums.correct += values.argmax(1).eq(target).sum().item<double>();
+    if (counts_classes()) sums.correct += right_classes(values, target).sum().item<double>();
     if (binary_) {
-        const at::Tensor yes = is_softmax() ? values.softmax(1).gt(0.5) : values.gt(threshold());
-        const at::Tensor right = yes.eq(yes_and_no(values, target).gt(0.5));
+        const at::Tensor right = right_answers(values, target);
         sums.binary_correct +=
             right.sum().item<double>() * static_cast<double>(samples) / static_cast<double>(right.numel());
     }
+}
+
+void Objective::add_to(at::Tensor& sums, const at::Tensor& logits, const at::Tensor& target, const at::Tensor& loss) const {
+    const at::NoGradGuard no_grad;
+    const auto samples = static_cast<double>(logits.size(0));
+    const at::Tensor values = logits.detach();
+    const at::Tensor none = at::zeros({}, sums.options());
+    at::Tensor correct = none, binary_correct = none;
+    if (counts_classes()) correct = right_classes(values, target).sum().to(at::kDouble);
+    if (binary_) {
+        const at::Tensor right = right_answers(values, target);
+        binary_correct = right.sum().to(at::kDouble).mul_(samples).div_(static_cast<double>(right.numel()));
+    }
+    sums.add_(at::stack({loss.detach().to(at::kDouble) * samples, correct, binary_correct}));
+}
+
+// The greatest logit is the greatest output, and a sigmoid above 0.5 a logit above 0: activations are monotonous.
+at::Tensor Objective::right_answers(const at::Tensor& logits, const at::Tensor& target) const {
+    const at::Tensor yes = is_softmax() ? logits.softmax(1).gt(0.5) : logits.gt(threshold());
+    return yes.eq(yes_and_no(logits, target).gt(0.5));
+}
+
+at::Tensor MetricSums::on(at::Device device) const {
+    return at::tensor({loss, correct, binary_correct}, at::kDouble).to(device);
+}
+
+void MetricSums::read(const at::Tensor& sums) {
+    const at::Tensor here = sums.cpu();
+    const auto* numbers = here.data_ptr<double>();
+    loss = numbers[0];
+    correct = numbers[1];
+    binary_correct = numbers[2];
 }
 
 Numbers Objective::means(const MetricSums& sums) const {

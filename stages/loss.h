@@ -30,6 +30,10 @@ struct MetricSums {
     double correct = 0;         // samples whose greatest output is their class
     double binary_correct = 0;  // share of a sample's outputs that are on the right side of 0.5
     std::int64_t samples = 0;
+
+    // All but the number of samples, as float64 [3], and back.
+    [[nodiscard]] at::Tensor on(at::Device device) const;
+    void read(const at::Tensor& sums);
 };
 
 // Which metrics: those of a training, or also binary accuracy wherever the targets are class numbers.
@@ -57,6 +61,8 @@ public:
     // int64 [N]: the class that each sample is taken for. Precondition: as above.
     [[nodiscard]] at::Tensor predicted(const at::Tensor& logits) const;
     void add_to(MetricSums& sums, const at::Tensor& logits, const at::Tensor& target, double loss) const;
+    // The same to sums on the device of the logits, without waiting for it. They hold all but the number of samples.
+    void add_to(at::Tensor& sums, const at::Tensor& logits, const at::Tensor& target, const at::Tensor& loss) const;
     // See pipeline/network/metric_names.h for the names.
     [[nodiscard]] Numbers means(const MetricSums& sums) const;
     [[nodiscard]] at::Tensor output(const at::Tensor& logits) const { return activated_ ? logits : activate(last_, logits, false); }
@@ -67,6 +73,9 @@ private:
     [[nodiscard]] bool is_measurable(const at::Tensor& logits) const;
     [[nodiscard]] double measured_loss(const at::Tensor& logits, const at::Tensor& target) const;
     [[nodiscard]] at::Tensor losses(const at::Tensor& logits, const at::Tensor& target, bool each) const;
+    [[nodiscard]] bool counts_classes() const { return labels_ && output_[0] > 1; }
+    [[nodiscard]] static at::Tensor right_classes(const at::Tensor& logits, const at::Tensor& target) { return logits.argmax(1).eq(target); }
+    [[nodiscard]] at::Tensor right_answers(const at::Tensor& logits, const at::Tensor& target) const;
     [[nodiscard]] at::Tensor yes_and_no(const at::Tensor& logits, const at::Tensor& target) const;
     [[nodiscard]] at::Tensor log_probabilities(const at::Tensor& logits) const;
     // Whether a sample's probabilities are the softmax of its logits.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "stages/device.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
 
@@ -79,7 +80,18 @@ void check_samples(const Net& net, const Samples& samples, const std::string& x,
     }
 }
 
-void gather(const Samples& samples, const at::Tensor& chosen, at::Tensor& batch) {
+Samples placed_near(at::Device device, Samples samples) {
+    constexpr std::uint64_t kPartOfMemory = 4;
+    if (device.is_cpu()) return samples;
+    const std::optional<std::uint64_t> memory = memory_of(device);
+    if (memory && samples.x.nbytes() + samples.target.nbytes() > *memory / kPartOfMemory) return samples;
+    samples.x = samples.x.to(device);
+    samples.target = samples.target.to(device);
+    return samples;
+}
+
+void gather(const Samples& samples, const at::Tensor& numbers, at::Tensor& batch) {
+    const at::Tensor chosen = numbers.to(samples.x.device());
     if (!samples.scale) {
         at::index_select_out(batch, samples.x, 0, chosen);
         return;

@@ -31,7 +31,10 @@ struct Samples {
 // Throws Error{StageFailed} where samples and targets fit neither each other nor the network; the names are for its text.
 void check_samples(const Net& net, const Samples& samples, const std::string& x, const std::string& target);
 
-// Fills `batch`, float32 on the CPU, with the samples of these numbers (int64 [batch]), or with as many as it holds from `first` on. It is
+// The samples where the network computes, if that is a GPU of whose memory they take at most a quarter: batches are then made there.
+[[nodiscard]] Samples placed_near(at::Device device, Samples samples);
+
+// Fills `batch`, float32 where the samples are, with those of these numbers (int64 [batch]), or with as many as it holds from `first` on. It is
 // memory of its own, whose alignment does not depend on where the samples came from.
 void gather(const Samples& samples, const at::Tensor& chosen, at::Tensor& batch);
 void gather(const Samples& samples, std::int64_t first, const at::Tensor& batch);

@@ -74,6 +74,9 @@ Trainer::Trainer(const Net& net, TrainingOptions options, TrainingData data, Sta
         const Objective checked(options_.loss, net, data_.validation->target);
         data_.validation->target = objective_.prepare(data_.validation->target);
     }
+    data_.train = placed_near(net.device(), std::move(data_.train));
+    if (data_.validation) data_.validation = placed_near(net.device(), *std::move(data_.validation));
+    batch_ = batch_.to(data_.train.x.device());
     dense_ = DenseTraining::of(net_, {.loss = options_.loss,
                                       .frozen_layers = options_.frozen_layers,
                                       .batch_size = options_.batch_size,
@@ -117,6 +120,7 @@ void Trainer::run(TrainingState& state) {
     try {
         while (state.epoch < options_.epochs && !state.stopping.stopped) run_epoch(state);
     } catch (const Stopped&) {
+        read_sums(state);
         keep_checkpoint(state);
         throw;
     }
@@ -149,25 +153,30 @@ void Trainer::run_epoch(TrainingState& state) {
         if (context_.stop_requested()) throw Stopped{};
         const std::span chosen = batch(state.step);
         will_gather(data_.train, batch(state.step + 1));
-        const double loss = dense_ ? run_dense_step(state, chosen) : run_step(state, chosen);
-        if (!std::isfinite(loss)) {
-            throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss_text(loss), state.epoch + 1, state.step),
+        const std::optional<double> loss = dense_ ? run_dense_step(state, chosen) : run_step(state, chosen);
+        if (loss && !std::isfinite(*loss)) {
+            throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss_text(*loss), state.epoch + 1, state.step),
                               "try a smaller learning_rate, and check the inputs for NaN");
         }
-        report(state, false, named("train/", state.sums));
-        if (context_.checkpoint_due(false)) keep_checkpoint(state);
+        if (loss) report(state, false, named("train/", state.sums));
+        if (!context_.checkpoint_due(false)) continue;
+        read_sums(state);
+        keep_checkpoint(state);
     }
     end_epoch(state);
     if (context_.checkpoint_due(true)) keep_checkpoint(state);
 }
 
-double Trainer::run_step(TrainingState& state, std::span<const std::int64_t> of_batch) {
+// Reading what a GPU has computed waits for all that was asked of it, and meanwhile nothing more is: so its sums stay there for some steps.
+std::optional<double> Trainer::run_step(TrainingState& state, std::span<const std::int64_t> of_batch) {
+    constexpr std::int64_t kStepsBetweenReadings = 16;
     const auto count = static_cast<std::int64_t>(of_batch.size());
     // The batch is copied to memory of our own, whose alignment does not depend on where the input came from.
     const at::Tensor chosen = at::from_blob(const_cast<std::int64_t*>(of_batch.data()), {count}, at::TensorOptions(at::kLong));
     at::Tensor x = batch_.narrow(0, 0, count);
     gather(data_.train, chosen, x);
-    const at::Tensor target = data_.train.target.index_select(0, chosen).to(net_.device());
+    const at::Tensor& targets = data_.train.target;
+    const at::Tensor target = targets.index_select(0, chosen.to(targets.device())).to(net_.device());
 
     const Pass pass{true, options_.frozen_layers, options_.seed, state.steps};
     const at::Tensor logits = net_.logits(state.weights, x, pass);
@@ -176,12 +185,27 @@ double Trainer::run_step(TrainingState& state, std::span<const std::int64_t> of_
     Weights trained;
     for (const std::size_t i : trained_) trained.push_back(state.weights[i]);
     Weights gradients = torch::autograd::grad({loss}, trained);
-    const double value = loss.item<double>();
-    objective_.add_to(state.sums, logits, target, value);
+    std::optional<double> value;
+    if (net_.device().is_cpu()) {
+        value = loss.item<double>();
+        objective_.add_to(state.sums, logits, target, *value);
+    } else {
+        if (!sums_there_.defined()) sums_there_ = state.sums.on(net_.device());
+        objective_.add_to(sums_there_, logits, target, loss);
+        state.sums.samples += count;
+    }
     ++state.step;
     ++state.steps;
     learn_from(state, std::move(gradients), count);
+    if (sums_there_.defined() && (state.step % kStepsBetweenReadings == 0 || state.step == steps_an_epoch_)) {
+        read_sums(state);
+        value = state.sums.loss;
+    }
     return value;
+}
+
+void Trainer::read_sums(TrainingState& state) {
+    if (sums_there_.defined()) state.sums.read(std::exchange(sums_there_, {}));
 }
 
 double Trainer::run_dense_step(TrainingState& state, std::span<const std::int64_t> chosen) {
@@ -296,8 +320,9 @@ void Trainer::report_kept(const TrainingState& state) {
 MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective, const Samples& samples,
                     std::int64_t batch_size, const StageContext& context, Predictions* predictions) {
     const at::NoGradGuard no_grad;
-    at::Tensor batch = net.blank_batch(std::min(batch_size, samples.x.size(0)));
+    at::Tensor batch = net.blank_batch(std::min(batch_size, samples.x.size(0))).to(samples.x.device());
     MetricSums sums;
+    at::Tensor sums_there = net.device().is_cpu() ? at::Tensor() : sums.on(net.device());
     for (std::int64_t first = 0; first < samples.x.size(0); first += batch_size) {
         if (context.stop_requested()) throw Stopped{};
         const std::int64_t count = std::min(batch_size, samples.x.size(0) - first);
@@ -306,11 +331,17 @@ MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective
         will_gather(samples, first + batch_size, batch_size);
         const at::Tensor logits = net.logits(weights, x, {});
         const at::Tensor target = samples.target.narrow(0, first, count).to(net.device());
-        objective.add_to(sums, logits, target, objective.loss(logits, target).item<double>());
+        if (sums_there.defined()) {
+            objective.add_to(sums_there, logits, target, objective.loss(logits, target));
+            sums.samples += count;
+        } else {
+            objective.add_to(sums, logits, target, objective.loss(logits, target).item<double>());
+        }
         if (predictions == nullptr) continue;
         predictions->outputs.narrow(0, first, count).copy_(objective.output(logits));
         if (predictions->classes.defined()) predictions->classes.narrow(0, first, count).copy_(objective.predicted(logits));
     }
+    if (sums_there.defined()) sums.read(sums_there);
     return sums;
 }
 

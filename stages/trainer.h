@@ -97,8 +97,10 @@ public:
 private:
     void run_epoch(TrainingState& state);
     // Both: of the samples of a batch. They give the mean loss before the update.
-    double run_step(TrainingState& state, std::span<const std::int64_t> of_batch);
+    // nullopt: it is not known yet (read_sums).
+    std::optional<double> run_step(TrainingState& state, std::span<const std::int64_t> of_batch);
     double run_dense_step(TrainingState& state, std::span<const std::int64_t> chosen);
+    void read_sums(TrainingState& state);
     void learn_from(TrainingState& state, Weights gradients, std::int64_t samples);
     void begin_update(TrainingState& state) const;
     void end_epoch(TrainingState& state);
@@ -118,6 +120,7 @@ private:
     std::string monitor_;
     StageContext& context_;
     std::unique_ptr<DenseTraining> dense_;  // or null: autograd
+    at::Tensor sums_there_;      // of a network on a GPU: MetricSums since they were last read
     at::Tensor batch_;           // reused, as these are
     Weights dense_gradients_;
 };

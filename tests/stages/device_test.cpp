@@ -216,6 +216,9 @@ TEST_CASE("a GPU is described by its driver, and if there is none, LibTorch says
     const GpuAnswer answer = gpu_of_driver(SATDL_BINARY_DIR "/libfake_driver.so", "CUDA 12.6");
     REQUIRE(std::holds_alternative<Gpu>(answer));
     CHECK(std::get<Gpu>(answer) == Gpu{"Imaginary GPU", "compute capability 9.0, 114 multiprocessors, CUDA 12.6", true, 2});
+    CHECK(memory_of({at::kCUDA, 1}, SATDL_BINARY_DIR "/libfake_driver.so") == std::uint64_t{80} << 30);
+    CHECK_FALSE(memory_of({at::kCUDA, 1}, "libno_driver.so.1"));
+    CHECK_FALSE(memory_of(at::kCPU));
     CHECK(gpu_of_driver("libno_driver.so.1", "") == GpuAnswer(NoGpu{"the driver's library libno_driver.so.1 cannot be loaded"}));
     CHECK(gpu_of_driver("libc.so.6", "") == GpuAnswer(NoGpu{"the driver's library libc.so.6 does not report which GPU it is"}));
     CHECK(std::holds_alternative<Gpu>(find_gpu()) == at::hasCUDA());

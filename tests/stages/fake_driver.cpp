@@ -1,4 +1,5 @@
 // The functions of a GPU's driver that satdl asks, for device_test: GPUs that are not there. Two are alike, the third is another.
+#include <cstddef>
 #include <cstring>
 
 extern "C" {
@@ -10,6 +11,10 @@ __attribute__((visibility("default"))) int cuDeviceGetCount(int* count) {
 __attribute__((visibility("default"))) int cuDeviceGet(int* device, int ordinal) {
     *device = 7 + ordinal;
     return ordinal < 4 ? 0 : 101;
+}
+__attribute__((visibility("default"))) int cuDeviceTotalMem_v2(std::size_t* bytes, int device) {
+    *bytes = std::size_t{80} << 30;
+    return device >= 7 ? 0 : 101;
 }
 __attribute__((visibility("default"))) int cuDeviceGetName(char* name, int bytes, int device) {
     std::strncpy(name, device == 9 ? "Another GPU" : "Imaginary GPU", static_cast<unsigned>(bytes));
