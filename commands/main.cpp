@@ -89,7 +89,8 @@ int code_of(ExitCode code) {
 
 int run_command_line(int argc, char** argv) {
     satdl::CommandLine command_line("satdl", "Run a DAG of deep-learning stages; rerun only what changed.",
-                                    "`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.");
+                                    "`satdl COMMAND --help` shows a command's options and examples; `satdl-run ARGS` is `satdl run ARGS`.",
+                                    arguments_of(argc, argv));
     command_line.set_version_flag(version_text, "print the versions of satdl and of its libraries and exit");
     satdl::Command program = command_line.program();
     satdl::add_init_command(program);
@@ -112,7 +113,7 @@ int run_command_line(int argc, char** argv) {
     satdl::add_rm_command(program);
     satdl::add_cache_command(program);
     satdl::add_selftest_command(program);
-    return code_of(command_line.run(arguments_of(argc, argv)));
+    return code_of(command_line.run());
 }
 
 // A closed pipe is no error of ours: commands that do not run stages end by SIGPIPE as any Unix program, and a run continues without

@@ -219,21 +219,24 @@ Option Command::add_size(const char* names, std::uint64_t& bytes, const char* he
 Command Command::add_group(const char* name, const char* help, const char* footer) {
     Command group = add(name, help, footer);
     group.app_->require_subcommand(1);
+    if (unchosen_ != nullptr && unchosen_->chosen != name) group.unchosen_ = unchosen_;
     return group;
 }
 
 Command Command::add(const char* name, const char* help, const char* footer) {
     CLI::App& command = *app_->add_subcommand(name, help);
     if (footer != nullptr) command.footer(footer);
-    return {command, *chosen_};
+    return {command, *chosen_, nullptr};
 }
 
 void Command::on_chosen(Work work) {
     app_->callback([work = std::move(work), chosen = chosen_] { *chosen = work; });
 }
 
-CommandLine::CommandLine(const char* name, const char* description, const char* footer)
-    : app_(std::make_unique<CLI::App>(description, name)) {
+CommandLine::CommandLine(const char* name, const char* description, const char* footer, std::vector<std::string> arguments)
+    : app_(std::make_unique<CLI::App>(description, name)),
+      arguments_(std::move(arguments)),
+      unchosen_{arguments_.empty() ? "" : arguments_.front(), {}} {
     app_->require_subcommand(1);
     app_->footer(footer);
     app_->formatter(std::make_shared<HelpFormatter>());
@@ -245,15 +248,16 @@ void CommandLine::set_version_flag(std::function<std::string()> text, const char
     app_->set_version_flag("--version", std::move(text), help);
 }
 
-ExitCode CommandLine::run(std::vector<std::string> arguments) {
-    check_command(*app_, arguments);
+ExitCode CommandLine::run() {
+    check_command(*app_, arguments_);
     try {
-        app_->parse(std::vector(arguments.rbegin(), arguments.rend()));  // CLI11 expects them in reverse
+        app_->parse(std::vector(arguments_.rbegin(), arguments_.rend()));  // CLI11 expects them in reverse
     } catch (const CLI::Success& success) {  // --help, --version
         app_->exit(success);
         return ExitCode::Done;
     } catch (const CLI::ParseError& error) {
-        check_options(*app_, arguments);
+        for (const auto& define : unchosen_.definitions) define();
+        check_options(*app_, arguments_);
         print_on_stderr(
             fmt::format("satdl: {}\n`satdl --help` and `satdl COMMAND --help` list the available options", printable(error.what())));
         return ExitCode::Usage;

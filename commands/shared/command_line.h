@@ -45,11 +45,18 @@ private:
     CLI::Option* option_;
 };
 
+// Of commands that the user did not choose: they are needed for an error's advice alone, and take a tenth of a short run.
+struct UnchosenOptions {
+    std::string chosen;  // the first argument
+    std::vector<std::function<void()>> definitions;
+};
+
 // A command, or the whole program. `names` as CLI11 reads them: "-n,--dry-run" is an option, "dag" a positional argument. The variables must
 // outlive the parsing of the command line.
 class Command {
 public:
-    Command(CLI::App& app, Work& chosen) : app_(&app), chosen_(&chosen) {}
+    // `unchosen`: where the options of commands go that were not chosen; null: this one was.
+    Command(CLI::App& app, Work& chosen, UnchosenOptions* unchosen) : app_(&app), chosen_(&chosen), unchosen_(unchosen) {}
 
     Option add_flag(const char* names, bool& value, const char* help);
     // A text that is not empty.
@@ -73,8 +80,9 @@ public:
     void add_command(const char* name, const char* help, const char* footer, void (*define)(Command&, Options&), Run run) {
         const auto options = std::make_shared<Options>();
         Command command = add(name, help, footer);
-        define(command, *options);
         command.on_chosen([options, run] { return run(*options); });
+        if (unchosen_ == nullptr || unchosen_->chosen == name) define(command, *options);
+        else unchosen_->definitions.push_back([command, options, define]() mutable { define(command, *options); });
     }
 
 private:
@@ -83,26 +91,30 @@ private:
 
     CLI::App* app_;
     Work* chosen_;
+    UnchosenOptions* unchosen_;
 };
 
 class CommandLine {
 public:
-    CommandLine(const char* name, const char* description, const char* footer);
+    // `arguments`: without the program's name.
+    CommandLine(const char* name, const char* description, const char* footer, std::vector<std::string> arguments);
     ~CommandLine();
     CommandLine(const CommandLine&) = delete;
     CommandLine& operator=(const CommandLine&) = delete;
 
     void set_version_flag(std::function<std::string()> text, const char* help);
-    [[nodiscard]] Command program() { return {*app_, chosen_}; }
+    [[nodiscard]] Command program() { return {*app_, chosen_, &unchosen_}; }
 
-    // Runs the command that the arguments (without the program's name) choose, or prints the help or the version that they ask for.
+    // Runs the command that the arguments choose, or prints the help or the version that they ask for.
     // Says on stderr what is wrong with them. Throws Error{Usage} for an unknown command or option (did you mean), and what the command
     // throws.
-    [[nodiscard]] ExitCode run(std::vector<std::string> arguments);
+    [[nodiscard]] ExitCode run();
 
 private:
     const std::unique_ptr<CLI::App> app_;
+    const std::vector<std::string> arguments_;
     Work chosen_;
+    UnchosenOptions unchosen_;
 };
 
 }  // namespace satdl

@@ -25,7 +25,7 @@ struct Outcome {
 
 Outcome run(std::vector<std::string> arguments) {
     std::optional<Given> given;
-    CommandLine command_line("test", "a program", "");
+    CommandLine command_line("test", "a program", "", std::move(arguments));
     Command program = command_line.program();
     program.add_command<Given>(
         "work", "does the work", "",
@@ -47,7 +47,7 @@ Outcome run(std::vector<std::string> arguments) {
     program.add_command<Given>(
         "rest", "does the rest", "", [](Command& command, Given& options) { command.add_option("--size", options.jobs, "a size"); },
         [](const Given&) { return ExitCode::Done; });
-    const ExitCode code = command_line.run(std::move(arguments));
+    const ExitCode code = command_line.run();
     return {code, given};
 }
 
