@@ -9,11 +9,13 @@
 #include <fstream>
 
 #include "commands/inspect/artifact_reference.h"
+#include "commands/inspect/onnx_model.h"
 #include "commands/inspect/show_images.h"
 #include "commands/shared/session.h"
 #include "pipeline/array_files/named_arrays_file.h"
 #include "pipeline/core/ascii.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/network/architecture.h"
 #include "pipeline/os/file_error.h"
 #include "pipeline/os/paths.h"
 #include "report/png.h"
@@ -30,8 +32,6 @@ struct ExportOptions {
     std::int64_t images = 64;
     bool force = false;
 };
-
-constexpr const char* kArchitecture = "architecture";
 
 // What is to be exported, under the names that the file has.
 struct Chosen {
@@ -74,6 +74,14 @@ Chosen chosen_of(const ArtifactRef& found, const OpenArtifact& artifact) {
         throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(found.tensor)),
                     did_you_mean(found.tensor, paths));
     return chosen;
+}
+
+// "" if there is no model, or more than one.
+std::string model_port(const OpenArtifact& artifact) {
+    std::vector<std::string> ports;
+    for (const auto& [port, kind] : artifact.header.ports)
+        if (kind == PortKind::Model) ports.push_back(port);
+    return ports.size() == 1 ? ports.front() : "";
 }
 
 // Images as one picture, in rows and columns of as many, with a line of black between two.
@@ -129,9 +137,22 @@ void write_columns(const fs::path& path, const Chosen& chosen, const std::string
     write_csv(path, array);
 }
 
+// The tensors of one model, whole.
+std::string onnx_of(const Chosen& chosen, const std::string& what) {
+    Diagnostics diagnostics;
+    const auto architecture = parse_architecture(chosen.architecture, diagnostics);
+    if (!architecture || !diagnostics.empty())
+        throw Error(ExitCode::Usage, fmt::format("'{}' is not a model, and ONNX holds networks", printable(what)),
+                    "name the model, for instance m1/model, or write .npz or .safetensors");
+    return onnx_model(*architecture, chosen.arrays);
+}
+
+enum class Holds { Arrays, Model };
+
 struct Format {
     std::string_view ending;
     void (*write)(const fs::path& path, const Chosen& chosen, const ExportOptions& options);
+    Holds holds = Holds::Arrays;
 };
 constexpr std::array kFormats{
     Format{".npy", [](const fs::path& path, const Chosen& chosen,
@@ -145,6 +166,11 @@ constexpr std::array kFormats{
                if (!chosen.architecture.empty()) metadata.emplace(kArchitecture, chosen.architecture);
                write_safetensors(path, chosen.arrays, metadata);
            }},
+    Format{".onnx",
+           [](const fs::path& path, const Chosen& chosen, const ExportOptions& options) {
+               write_bytes(path, onnx_of(chosen, options.what));
+           },
+           Holds::Model},
     Format{".png",
            [](const fs::path& path, const Chosen& chosen, const ExportOptions& options) {
                write_bytes(path, png_of_images(chosen.only(options.what, "png"), options.what, options.images));
@@ -179,8 +205,9 @@ ExitCode export_artifact(const ExportOptions& options) {
     check_target(options);
     OpenStore open(options.store.store, Access::ReadOnly);
     ArtifactReferences references(options.store, options.dag_name, open);
-    const ArtifactRef found = references.find(options.what);
+    ArtifactRef found = references.find(options.what);
     const OpenArtifact artifact = open_artifact(found, open.files());
+    if (format.holds == Holds::Model && found.tensor.empty()) found.tensor = model_port(artifact);
     const Chosen chosen = chosen_of(found, artifact);
     const fs::path partial = fmt::format("{}.partial-{}", options.file, ::getpid());
     std::error_code error;
@@ -212,11 +239,12 @@ void add_export_command(Command& program) {
         "  satdl export noisy@train/images images.npy\n"
         "  satdl export m1/model m1.safetensors       for PyTorch: "
         "module.load_state_dict(safetensors.torch.load_file(...))\n"
+        "  satdl export m1 m1.onnx                    for onnxruntime, Netron, ...: the network with its weights\n"
         "  satdl export m1/history history.csv        a column each\n"
         "  satdl export evaluate_m2 all.npz           every array\n"
         "  satdl export noisy@train/images grid.png --images 16\n"
-        "The ending says the format: .npy (one array), .npz, .csv (a table, or columns), .safetensors, .png (images, as a "
-        "grid).",
+        "The ending says the format: .npy (one array), .npz, .csv (a table, or columns), .safetensors, .onnx (a model), .png "
+        "(images, as a grid).",
         [](Command& command, ExportOptions& options) {
             command.add_option("what", options.what, kArtifactReference).required().type_name("WHAT");
             command.add_option("file", options.file, "the file to write").required().type_name("FILE");
