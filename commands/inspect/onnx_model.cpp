@@ -104,13 +104,6 @@ ProtobufWriter value_info(std::string_view name, const Shape& sample) {
     return info;
 }
 
-// The zeros of `same` on each side of an extent: the odd one after it, as the stages have them.
-std::pair<std::int64_t, std::int64_t> zeros_around(const Conv& conv, std::int64_t extent, std::int64_t outputs) {
-    if (conv.padding == Padding::Valid) return {0, 0};
-    const std::int64_t total = std::max<std::int64_t>((outputs - 1) * conv.stride + conv.kernel - extent, 0);
-    return {total / 2, total - total / 2};
-}
-
 class Graph {
 public:
     Graph(const Architecture& architecture, const NamedArrays& weights) : architecture_(architecture), weights_(weights) {
@@ -153,8 +146,8 @@ private:
     // ---- layers ----
 
     void add(const Conv& conv) {
-        const auto [top, bottom] = zeros_around(conv, (*input_shape_)[1], (*output_shape_)[1]);
-        const auto [left, right] = zeros_around(conv, (*input_shape_)[2], (*output_shape_)[2]);
+        const auto [top, bottom] = zeros_around((*input_shape_)[1], conv);
+        const auto [left, right] = zeros_around((*input_shape_)[2], conv);
         step("Conv", with_tensors(conv.bias ? 2 : 1), conv.activation,
              Attributes()
                  .integers("kernel_shape", {conv.kernel, conv.kernel})
