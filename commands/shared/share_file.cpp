@@ -9,7 +9,11 @@
 #include <cerrno>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 

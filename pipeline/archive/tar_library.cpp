@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <new>
+#include <type_traits>
 #include <utility>
 
 #include "pipeline/core/error.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -181,9 +182,11 @@ WeightMatch match_weights(const Network& network, const Shape& input, const std:
                              : fmt::format("if they fit in this order: names: {}", fitting)});
         return match;
     }
-    for (const auto& [tensor, array] : missing)
-        match.misfits.push_back(
-            {WeightMisfit::Of::File, fmt::format("the file has no '{}'", printable(array)), did_you_mean(array, left)});
+    for (const auto& [tensor, array] : missing) {
+        const auto near = nearest(array, left);
+        match.misfits.push_back({WeightMisfit::Of::File, fmt::format("the file has no '{}'", printable(array)), did_you_mean(array, left)});
+        if (near) std::erase(left, *near);  // said already
+    }
     for (const std::string& name : left)
         match.misfits.push_back(
             {WeightMisfit::Of::File, fmt::format("the network has no tensor for the file's '{}'", name),

@@ -84,7 +84,7 @@ class Model(satdl.Case):
                   for prefix, layer in (("features.2", "c"), ("features.10", "d")) for part in ("weight", "bias")}
         arrays["features.10.bias"] = arrays["features.10.bias"].astype("float16")
         arrays["features.2.num_batches_tracked"] = np.int64(7).reshape(())
-        self.refused(arrays, "takes.yaml:4:27: error: the file has no c.weight, c.bias, d.weight, d.bias; it has features.10.bias, ",
+        self.refused(arrays, "takes.yaml:4:26: error: the file has no c.weight, c.bias, d.weight, d.bias; it has features.10.bias, ",
                      "if they fit in this order: names: c=features.2, d=features.10\n")
         names = ', names: "c=features.2, d=features.10"'
         self.call("run", self.write("takes.yaml", TAKES.format(file="w.safetensors", net=NET, more=names)), "-q")
@@ -97,10 +97,11 @@ class Model(satdl.Case):
         self.assertIn("error: 'sample' must be", self.err)
 
     def test_what_does_not_fit_is_refused_when_the_plan_is_made(self):
-        at = "takes.yaml:4:27: error: "
+        at = "takes.yaml:4:26: error: "
         without = self.weights()
         without["d.bais"] = without.pop("d.bias")
-        self.refused(without, at + "the file has no 'd.bias'\n", "did you mean 'd.bais'?", at + "the network has no tensor for the file's 'd.bais'")
+        self.refused(without, at + "the file has no 'd.bias'\n", "did you mean 'd.bais'?")
+        self.assertNotIn("the network has no tensor", self.err)
         self.refused(self.weights(**{"d.bias": None}), at + "the file has no 'd.bias'\n")
         self.refused(self.weights(**{"e.weight": (3, 3)}), at + "the network has no tensor for the file's 'e.weight'\n", "if a layer is missing, add it")
         self.refused(self.weights(**{"d.weight": (60, 3)}), at + "the file's 'd.weight' is float32 [60, 3], but the network's d.weight is float32 [3, 60]\n",
@@ -113,7 +114,7 @@ class Model(satdl.Case):
         self.call("run", "takes.yaml", "-n", code=2)
         self.assertIn("w.safetensors: is not a .safetensors or .npz file: it is a text", self.err)
         self.call("run", self.write("takes.yaml", TAKES.format(file="gone.npz", net=NET, more="")), "-n", code=2)
-        self.assertIn("takes.yaml:4:27: error: there is no file gone.npz", self.err)
+        self.assertIn("takes.yaml:4:26: error: there is no file gone.npz", self.err)
         np.savez(self.folder / "w.npz", **self.weights())
         for sample, words in ("[1, 6.5, 5]", "'sample' is the shape of one sample"), ("[1, 0, 5]", "must be at least 1"):
             text = TAKES.format(file="w.npz", net=NET, more="").replace("[1, 6, 5]", sample)
