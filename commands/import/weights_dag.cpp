@@ -30,8 +30,9 @@ ConfigValue to_value(const Layer& layer) {
     Entries options;
     for (const LayerOption& option : description.options) {
         const ConfigValue value = option.get(layer.spec);
-        const bool is_default =
-            !option.required && option.same_as.empty() && value.canonical() == option.get(description.defaults).canonical();
+        const ConfigValue usual =
+            option.same_as.empty() ? option.get(description.defaults) : description.option(option.same_as)->get(layer.spec);
+        const bool is_default = !option.required && value.canonical() == usual.canonical();
         if (!is_default) options.push_back({option.name, {}, value});
     }
     return ConfigValue::map(
