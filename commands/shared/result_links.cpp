@@ -135,8 +135,8 @@ std::optional<Error> without_store(const std::filesystem::path& link) {
     return Error(ExitCode::Usage,
                  fmt::format("there is no store here: '{}' leads into {}, which does not exist", printable(link.string()),
                              printable(store.string())),
-                 fmt::format("results/ has links alone. Where the store is: satdl export {0} {0}.tar; here: satdl import {0}.tar, and a run "
-                             "of the DAG",
+                 fmt::format("results/ has links alone. Where the store is: satdl export {0} {0}.tar; here: satdl import {0}.tar, and a "
+                             "run of the DAG",
                              printable(dag)));
 }
 

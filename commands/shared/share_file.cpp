@@ -311,7 +311,9 @@ void write_share(const fs::path& path, OpenStore& open, const Share& share) {
     tar->finish();
 }
 
-ImportedShare import_share(const fs::path& path, const fs::path& store) { return Importer(path).run(store); }
+ImportedShare import_share(const fs::path& path, const fs::path& store) {
+    return Importer(path).run(store);
+}
 
 bool looks_like_tar(const fs::path& path) {
     constexpr std::size_t kMagicAt = 257;

@@ -263,7 +263,8 @@ NodeTypes NodeTyper::infer() {
 NodeTyper::UsedNetwork NodeTyper::used_network(const NodeTypes& types) {
     for (const PortDescription& port : stage_.outputs) {
         const PortType& type = types.outputs.at(port.name);
-        if (port.model && port.model->file.empty() && type.network && type.net_input) return {NetworkUse::Training, port.model->input, type.layers};
+        if (port.model && port.model->file.empty() && type.network && type.net_input)
+            return {NetworkUse::Training, port.model->input, type.layers};
     }
     for (const auto* rules : {&rules_.outputs, &rules_.inputs}) {
         for (const ShapeRule& rule : *rules) {

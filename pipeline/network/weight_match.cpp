@@ -184,7 +184,8 @@ WeightMatch match_weights(const Network& network, const Shape& input, const std:
     }
     for (const auto& [tensor, array] : missing) {
         const auto near = nearest(array, left);
-        match.misfits.push_back({WeightMisfit::Of::File, fmt::format("the file has no '{}'", printable(array)), did_you_mean(array, left)});
+        match.misfits.push_back(
+            {WeightMisfit::Of::File, fmt::format("the file has no '{}'", printable(array)), did_you_mean(array, left)});
         if (near) std::erase(left, *near);  // said already
     }
     for (const std::string& name : left)

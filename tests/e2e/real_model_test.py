@@ -11,13 +11,15 @@ import satdl
 DAG = """\
 name: there
 networks:
-  small: [{conv: 4, activation: relu, name: first}, batch_norm, flatten, {dense: 5, activation: relu}, layer_norm, {dense: 3, activation: softmax}]
+  small: [{conv: 4, activation: relu, name: first}, batch_norm, flatten, {dense: 5, activation: relu}, layer_norm,
+          {dense: 3, activation: softmax}]
+  last: [{dense: 3, activation: softmax}]
 stages:
   x: {kind: read, file: x.npy}
   y: {kind: read, file: y.npy}
   m: {kind: train, in: {x: x.data, target: y.data}, loss: cross_entropy, epochs: 2, net: small}
   test: {kind: evaluate, in: {model: m.model, x: x.data, target: y.data}, loss: cross_entropy}
-  tuned: {kind: fine_tune, in: {base: m.model, x: x.data, target: y.data}, loss: cross_entropy, epochs: 1, until: layer_norm_1, net: [{dense: 3, activation: softmax}]}
+  tuned: {kind: fine_tune, in: {base: m.model, x: x.data, target: y.data}, loss: cross_entropy, epochs: 1, until: layer_norm_1, net: last}
 """
 TAKES = """\
 stages:
@@ -70,7 +72,8 @@ class Model(satdl.Case):
         for file in "m.safetensors", "m.npz":
             # The DAG that `import` wrote, with the stages that read the model.
             others = "".join(f"{line}\n" for line in DAG.split("stages:\n")[1].splitlines() if not line.startswith("  m:"))
-            dag = imported.replace("stages:\n", "stages:\n" + others).replace("file: m.safetensors", f"file: {file}")
+            dag = imported.replace("networks:\n", "networks:\n  last: [{dense: 3, activation: softmax}]\n")
+            dag = dag.replace("stages:\n", "stages:\n" + others).replace("file: m.safetensors", f"file: {file}")
             self.call("run", self.write("here.yaml", dag), "-q", "--store", file + ".store")
             for what, original in ("test/predictions", "predictions.npy"), ("tuned/model", "tuned.npz"):
                 copy = "copy" + original[-4:]
@@ -103,9 +106,10 @@ class Model(satdl.Case):
         self.refused(without, at + "the file has no 'd.bias'\n", "did you mean 'd.bais'?")
         self.assertNotIn("the network has no tensor", self.err)
         self.refused(self.weights(**{"d.bias": None}), at + "the file has no 'd.bias'\n")
-        self.refused(self.weights(**{"e.weight": (3, 3)}), at + "the network has no tensor for the file's 'e.weight'\n", "if a layer is missing, add it")
-        self.refused(self.weights(**{"d.weight": (60, 3)}), at + "the file's 'd.weight' is float32 [60, 3], but the network's d.weight is float32 [3, 60]\n",
-                     "Keras' are transposed")
+        self.refused(self.weights(**{"e.weight": (3, 3)}), at + "the network has no tensor for the file's 'e.weight'\n",
+                     "if a layer is missing, add it")
+        self.refused(self.weights(**{"d.weight": (60, 3)}), "Keras' are transposed",
+                     at + "the file's 'd.weight' is float32 [60, 3], but the network's d.weight is float32 [3, 60]\n")
         double = self.weights()
         double["c.bias"] = double["c.bias"].astype("float64")
         self.refused(double, at + "the file's 'c.bias' is float64 [2], but the network's c.bias is float32 [2]\n", "convert it to float32")

@@ -16,13 +16,15 @@ REQUIREMENTS = pathlib.Path(__file__).with_name("onnx.txt")
 
 # Sizes are odd where padding or windows are not the same on both sides.
 NETWORKS = {
-    "images": """{conv: {filters: 6, kernel: 3, stride: 2, activation: leaky_relu}}, {batch_norm: {epsilon: 0.01}}, {random_flip: horizontal},
-        {random_crop: 1}, {conv: {filters: 8, kernel: 4, padding: same, bias: false}}, {leaky_relu: 0.1}, layer_norm, gelu, {upsample: 3},
-        {max_pool: {size: 3, stride: 2}}, {conv: {filters: 5, kernel: 2, padding: valid, activation: gelu}}, {average_pool: 2}, softmax, tanh,
-        {dropout: 0.4}, global_average_pool, batch_norm, {dense: {units: 7, bias: false}}, sigmoid, {layer_norm: {epsilon: 0.1}, name: norm},
+    "images": """{conv: {filters: 6, kernel: 3, stride: 2, activation: leaky_relu}}, {batch_norm: {epsilon: 0.01}},
+        {random_flip: horizontal}, {random_crop: 1}, {conv: {filters: 8, kernel: 4, padding: same, bias: false}}, {leaky_relu: 0.1},
+        layer_norm, gelu, {upsample: 3}, {max_pool: {size: 3, stride: 2}},
+        {conv: {filters: 5, kernel: 2, padding: valid, activation: gelu}}, {average_pool: 2}, softmax, tanh, {dropout: 0.4},
+        global_average_pool, batch_norm, {dense: {units: 7, bias: false}}, sigmoid, {layer_norm: {epsilon: 0.1}, name: norm},
         {dense: 3, activation: softmax, name: input}""",
     "rows": """flatten, {dense: 24, activation: tanh}, {unflatten: {channels: 2, height: 3, width: 4}},
-        {conv: {filters: 3, activation: sigmoid}}, relu, flatten, {dense: 5, activation: relu, name: output}, {dense: 3, activation: softmax}""",
+        {conv: {filters: 3, activation: sigmoid}}, relu, flatten, {dense: 5, activation: relu, name: output},
+        {dense: 3, activation: softmax}""",
     "denoiser": "{conv: 2}, relu, {dropout: 0.5}",
 }
 TRAINING_ALONE = {"dropout", "random_flip", "random_crop"}

@@ -88,11 +88,13 @@ class Share(satdl.Case):
     def test_what_cannot_be_exported(self):
         self.write("m.yaml", DAG.replace("name: quick", "name: b"))
         self.call("run", "m.yaml", "-q", "amount=3")
-        for arguments, words in [(["q", "x.tar"], "has no artifact of a stage 'q'"), (["b/numbers", "x.tar"], "'b/numbers' is a part of an artifact"),
-                                 (["b", "x.tar"], "'b' is a DAG, and a stage of b"), (["20991231", "x.tar"], "'20991231' is no run in .satdl"),
-                                 (["2", "x.tar"], "2 runs begin with '2'"), (["b", ".satdl/x.tar"], "lies in the store")]:
-            self.call("export", *arguments, code=2)
+        for what, words in [("q", "has no artifact of a stage 'q'"), ("b/numbers", "'b/numbers' is a part of an artifact"),
+                            ("b", "'b' is a DAG, and a stage of b"), ("20991231", "'20991231' is no run in .satdl"),
+                            ("2", "2 runs begin with '2'")]:
+            self.call("export", what, "x.tar", code=2)
             self.assertIn(words, self.err)
+        self.call("export", "b", ".satdl/x.tar", code=2)
+        self.assertIn("lies in the store", self.err)
         self.call("export", "b", "x.tar", "--dag", "b")
         self.call("export", "b", "y.tar", "--store", "nowhere", code=2)
         self.assertIn("there is no store in 'nowhere'", self.err)
@@ -154,7 +156,7 @@ class Share(satdl.Case):
             (tampered(1, -1), "does not match its digests"),
             (tampered(1, 100), "does not match its digests"),
             (tampered(record, 20), "of the record"),
-            ([members[0], (first[0].name, second[1]), *members[2:]], "bytes instead of" if len(first[1]) != len(second[1]) else "another key"),
+            ([members[0], (name, second[1]), *members[2:]], "bytes instead of" if len(first[1]) != len(second[1]) else "another key"),
         ]
         for entries, words in cases:
             self.write_tar(entries)
@@ -181,9 +183,9 @@ class Share(satdl.Case):
         self.assertEqual(sorted((path, path.read_bytes()) for path in self.folder.rglob("*.h5")), before)
 
     def test_files_that_are_none_of_it(self):
-        for path, data, words, code in [("x.txt", b"hello", "x.txt: is not a .safetensors or .npz file: it is a text", 3), ("empty", b"", "", 3)]:
+        for path, data, words in [("x.txt", b"hello", "x.txt: is not a .safetensors or .npz file: it is a text"), ("empty", b"", "empty: ")]:
             (self.folder / path).write_bytes(data)
-            self.call("import", path, code=code)
+            self.call("import", path, code=3)
             self.assertIn(words, self.err)
         self.call("import", "nothing", code=2)
         self.assertIn("there is no file 'nothing'", self.err)
@@ -198,7 +200,7 @@ class Share(satdl.Case):
         shutil.copytree(self.top / "here/results", self.folder / "results", symlinks=True)
         for command in (["ls"], ["show", "b"], ["export", "b", "b.npy"]):
             self.call(*command, code=2)
-            self.assertRegex(self.err, r"^satdl: there is no store here: 'results/quick/\w+\.h5' leads into \.satdl, which does not exist\n")
+            self.assertRegex(self.err, r"there is no store here: 'results/quick/\w+\.h5' leads into \.satdl, which does not exist\n")
             self.assertIn("satdl export quick quick.tar; here: satdl import quick.tar, and a run of the DAG", self.err)
 
 
