@@ -154,13 +154,16 @@ struct PortDescription {
     //   any
     std::string shape = "any";
     // Model outputs: how the network is built: {net} or {base, until, net} as names of parameters and ports, and the
-    // port of its input.
+    // port of its input; or {net, file, sample, names}: its weights are arrays of a file (network/weight_match.h).
     struct ModelRule {
         std::string net{};    // parameter: the layers (after those of the base)
-        std::string input{};  // port: what the network reads
+        std::string input{};  // port: what the network reads; "" with a file
         std::string base{};   // port of kind Model, or ""
         std::string until{};  // parameter: the last layer taken from the base, or ""
         std::string freeze{}; // parameter: true if the layers of the base are not trained, or ""
+        std::string file{};   // parameter: a file with its weights, or ""; then ...
+        std::string sample{}; // ... a parameter, numbers: the shape of a sample that the network reads
+        std::string names{};  // ... and a parameter, a text: what the file calls the layers
         bool operator==(const ModelRule&) const = default;
     };
     std::optional<ModelRule> model{};
@@ -314,6 +317,7 @@ struct SourceFile {
     DType dtype = DType::UInt8;  // datasets: what the manifest says
     Shape shape;
     std::optional<ArrayType> header;  // of an output's shape rule file(...): what the file itself says
+    std::optional<std::map<std::string, ArrayType>> arrays{};  // of a model's weights: likewise, by name
     std::optional<Digest> expected;  // datasets: SHA-256 in the manifest
     std::string dataset;             // datasets: its name, for the message if the file does not match
     Place place;                     // of the parameter, likewise

@@ -21,7 +21,7 @@ void fill_uniform(at::Tensor& tensor, double limit, const Stream& stream) {
 
 double limit_of(const TensorSpec& spec, Initialiser initialiser) {
     if (initialiser == Initialiser::Torch) return 1 / std::sqrt(static_cast<double>(spec.fan_in));
-    return spec.role == Role::Bias ? 0 : std::sqrt(6.0 / static_cast<double>(spec.fan_in + spec.fan_out));
+    return spec.role == TensorRole::Bias ? 0 : std::sqrt(6.0 / static_cast<double>(spec.fan_in + spec.fan_out));
 }
 
 }  // namespace
@@ -31,17 +31,17 @@ void initialise(const Net& net, Initialiser initialiser, std::int64_t seed, std:
         const TensorSpec& spec = net.tensors()[i];
         if (spec.layer < first_layer) continue;
         switch (spec.role) {
-            case Role::Kernel:
-            case Role::Bias: {
+            case TensorRole::Kernel:
+            case TensorRole::Bias: {
                 const Stream stream(seed, Purpose::Weights, static_cast<std::uint32_t>(spec.layer),
-                                    spec.role == Role::Kernel ? kKernelStream : kBiasStream);
+                                    spec.role == TensorRole::Kernel ? kKernelStream : kBiasStream);
                 fill_uniform(weights[i], limit_of(spec, initialiser), stream);
                 break;
             }
-            case Role::Scale:
-            case Role::MovingVariance: weights[i].fill_(1); break;
-            case Role::Offset:
-            case Role::MovingMean: weights[i].zero_(); break;
+            case TensorRole::Scale:
+            case TensorRole::MovingVariance: weights[i].fill_(1); break;
+            case TensorRole::Offset:
+            case TensorRole::MovingMean: weights[i].zero_(); break;
         }
     }
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/core/error.h"
+#include "pipeline/network/network_summary.h"
 #include "stages/device_random.h"
 #include "stages/linear.h"
 #include "stages/pooling.h"
@@ -21,13 +22,6 @@ struct Overloaded : Functions... {
     using Functions::operator()...;
 };
 
-std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fan_in, std::int64_t fan_out) {
-    const std::int64_t outputs = kernel[0];
-    std::vector<TensorSpec> specs{{"weight", std::move(kernel), Role::Kernel, fan_in, fan_out}};
-    if (bias) specs.push_back({"bias", {outputs}, Role::Bias, fan_in, fan_out});
-    return specs;
-}
-
 // As a convolution or dense layer reads it: differentiable, so that gradients of weights are float32 again.
 at::Tensor read_as(Precision precision, const at::Tensor& tensor) {
     return precision == Precision::Bf16 ? cast(tensor, at::kBFloat16) : tensor;
@@ -35,14 +29,6 @@ at::Tensor read_as(Precision precision, const at::Tensor& tensor) {
 
 at::Tensor optional_bias(std::span<at::Tensor> tensors, Precision precision) {
     return tensors.size() > 1 ? read_as(precision, tensors[1]) : at::Tensor();
-}
-
-// How many zeros `same` puts before and after an extent: the odd one after it, as Keras does.
-std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv) {
-    if (conv.padding == Padding::Valid) return {0, 0};
-    const std::int64_t outputs = (extent + conv.stride - 1) / conv.stride;
-    const std::int64_t total = std::max<std::int64_t>((outputs - 1) * conv.stride + conv.kernel - extent, 0);
-    return {total / 2, total - total / 2};
 }
 
 // With the zeros that conv2d cannot put on one side alone, and the others.
@@ -169,32 +155,6 @@ at::Tensor crop_at_random(const RandomCrop& crop, const at::Tensor& x, const Lay
 }
 
 }  // namespace
-
-std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input) {
-    std::vector<TensorSpec> specs = std::visit(
-        Overloaded{[&](const Conv& conv) {
-                       const std::int64_t area = conv.kernel * conv.kernel;
-                       return kernel_and_bias({conv.filters, input[0], conv.kernel, conv.kernel}, conv.bias, input[0] * area,
-                                              conv.filters * area);
-                   },
-                   [&](const Dense& dense) {
-                       return kernel_and_bias({dense.units, input[0]}, dense.bias, input[0], dense.units);
-                   },
-                   [&](const BatchNorm&) {
-                       const Shape channels{input[0]};
-                       return std::vector<TensorSpec>{{"weight", channels, Role::Scale},
-                                                      {"bias", channels, Role::Offset},
-                                                      {"running_mean", channels, Role::MovingMean},
-                                                      {"running_var", channels, Role::MovingVariance}};
-                   },
-                   [&](const LayerNorm&) {
-                       return std::vector<TensorSpec>{{"weight", {input[0]}, Role::Scale}, {"bias", {input[0]}, Role::Offset}};
-                   },
-                   [](const auto&) { return std::vector<TensorSpec>{}; }},
-        layer.spec);
-    for (TensorSpec& spec : specs) spec.name = layer.name + "." + spec.name;
-    return specs;
-}
 
 at::Tensor apply(const LayerSpec& spec, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
     return std::visit(Overloaded{[&](const Conv& conv) { return convolve(conv, x, tensors, pass); },

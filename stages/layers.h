@@ -1,11 +1,12 @@
-// The arithmetic of layers, one function a kind; and the tensors that each kind has. Samples are [N, features] or
-// [N, C, H, W]; everything is differentiable unless its pass says otherwise.
+// The arithmetic of layers, one function a kind. Samples are [N, features] or [N, C, H, W]; everything is differentiable unless its pass
+// says otherwise.
 #pragma once
 
 #include <span>
 #include <string>
 #include <vector>
 
+#include "pipeline/network/layer_tensors.h"
 #include "pipeline/stage.h"
 #include "stages/activation.h"
 #include "stages/convolution.h"
@@ -13,22 +14,6 @@
 #include "stages/torch.h"
 
 namespace satdl::stages {
-
-// What a tensor of a layer is for: how it begins, and whether it is trained.
-enum class Role { Kernel, Bias, Scale, Offset, MovingMean, MovingVariance };
-
-struct TensorSpec {
-    std::string name;  // "conv_1.weight"
-    Shape shape;
-    Role role = Role::Kernel;
-    std::int64_t fan_in = 0, fan_out = 0;  // of the layer; 0 for batch and layer norm
-    std::size_t layer = 0;                 // position in the network
-
-    [[nodiscard]] bool trainable() const { return role != Role::MovingMean && role != Role::MovingVariance; }
-};
-
-// The tensors of a layer, in the order in which apply() takes them. `input`: a sample's shape.
-[[nodiscard]] std::vector<TensorSpec> tensors_of(const Layer& layer, const Shape& input);
 
 struct LayerPass {
     // Dropout drops, augmentation augments; batch norm uses the batch's statistics and updates its moving ones.

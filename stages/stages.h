@@ -12,6 +12,7 @@ namespace satdl::stages {
 [[nodiscard]] StageEntry add_noise_stage();
 [[nodiscard]] StageEntry concat_stage();
 [[nodiscard]] StageEntry split_stage();
+[[nodiscard]] StageEntry model_stage();
 [[nodiscard]] StageEntry train_stage();
 [[nodiscard]] StageEntry fine_tune_stage();
 [[nodiscard]] StageEntry features_stage();

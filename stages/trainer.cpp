@@ -25,7 +25,7 @@ std::vector<std::size_t> trained_tensors(const Net& net, std::size_t frozen_laye
 TrainingOptions with_decay_of(const Net& net, TrainingOptions options) {
     if (options.decay == Decay::Kernels) {
         for (const std::size_t i : trained_tensors(net, options.frozen_layers))
-            options.optimiser.without_decay.push_back(net.tensors()[i].role != Role::Kernel);
+            options.optimiser.without_decay.push_back(net.tensors()[i].role != TensorRole::Kernel);
     }
     return options;
 }

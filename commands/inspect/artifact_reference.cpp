@@ -15,9 +15,8 @@ namespace satdl {
 
 namespace {
 
-constexpr std::size_t kShortestKey = 6;
-
 Error artifact_is_gone(const fs::path& link) {
+    if (auto error = without_store(link)) return std::move(*error);
     return Error(ExitCode::Usage,
                  fmt::format("'{}' leads nowhere: its artifact is gone from the store", printable(link.string())),
                  "a run of the DAG makes it again");

@@ -13,6 +13,9 @@ namespace satdl {
 // For --help.
 inline constexpr const char* kArtifactReference = "STAGE, STAGE/PORT, STAGE/PORT/NAME, RUN:STAGE, a file, or a key";
 
+// Digits of a key that name it.
+inline constexpr std::size_t kShortestKey = 6;
+
 struct ArtifactRef {
     std::string stage;  // "" if it was found by its path or key
     std::filesystem::path path;

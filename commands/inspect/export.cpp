@@ -9,13 +9,17 @@
 #include <fstream>
 
 #include "commands/inspect/artifact_reference.h"
+#include "commands/inspect/export_share.h"
+#include "commands/inspect/onnx_model.h"
 #include "commands/inspect/show_images.h"
 #include "commands/shared/session.h"
 #include "pipeline/array_files/named_arrays_file.h"
 #include "pipeline/core/ascii.h"
 #include "pipeline/display/text_format.h"
+#include "pipeline/network/architecture.h"
 #include "pipeline/os/file_error.h"
 #include "pipeline/os/paths.h"
+#include "pipeline/store/store_lock.h"
 #include "report/png.h"
 
 namespace fs = std::filesystem;
@@ -30,8 +34,6 @@ struct ExportOptions {
     std::int64_t images = 64;
     bool force = false;
 };
-
-constexpr const char* kArchitecture = "architecture";
 
 // What is to be exported, under the names that the file has.
 struct Chosen {
@@ -74,6 +76,14 @@ Chosen chosen_of(const ArtifactRef& found, const OpenArtifact& artifact) {
         throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(found.tensor)),
                     did_you_mean(found.tensor, paths));
     return chosen;
+}
+
+// "" if there is no model, or more than one.
+std::string model_port(const OpenArtifact& artifact) {
+    std::vector<std::string> ports;
+    for (const auto& [port, kind] : artifact.header.ports)
+        if (kind == PortKind::Model) ports.push_back(port);
+    return ports.size() == 1 ? ports.front() : "";
 }
 
 // Images as one picture, in rows and columns of as many, with a line of black between two.
@@ -129,9 +139,26 @@ void write_columns(const fs::path& path, const Chosen& chosen, const std::string
     write_csv(path, array);
 }
 
+// The tensors of one model, whole.
+std::string onnx_of(const Chosen& chosen, const std::string& what) {
+    Diagnostics diagnostics;
+    const auto architecture = parse_architecture(chosen.architecture, diagnostics);
+    if (!architecture || !diagnostics.empty())
+        throw Error(ExitCode::Usage, fmt::format("'{}' is not a model, and ONNX holds networks", printable(what)),
+                    "name the model, for instance m1/model, or write .npz or .safetensors");
+    return onnx_model(*architecture, chosen.arrays);
+}
+
+constexpr std::string_view kShareEnding = ".tar";
+
+std::string counted(std::size_t number, std::string_view what) { return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s"); }
+
+enum class Holds { Arrays, Model };  // Model: of an artifact with one model and more, the model is meant
+
 struct Format {
     std::string_view ending;
     void (*write)(const fs::path& path, const Chosen& chosen, const ExportOptions& options);
+    Holds holds = Holds::Arrays;
 };
 constexpr std::array kFormats{
     Format{".npy", [](const fs::path& path, const Chosen& chosen,
@@ -144,7 +171,13 @@ constexpr std::array kFormats{
                std::map<std::string, std::string> metadata;
                if (!chosen.architecture.empty()) metadata.emplace(kArchitecture, chosen.architecture);
                write_safetensors(path, chosen.arrays, metadata);
-           }},
+           },
+           Holds::Model},
+    Format{".onnx",
+           [](const fs::path& path, const Chosen& chosen, const ExportOptions& options) {
+               write_bytes(path, onnx_of(chosen, options.what));
+           },
+           Holds::Model},
     Format{".png",
            [](const fs::path& path, const Chosen& chosen, const ExportOptions& options) {
                write_bytes(path, png_of_images(chosen.only(options.what, "png"), options.what, options.images));
@@ -157,6 +190,7 @@ const Format& format_of(const fs::path& file) {
     if (found != kFormats.end()) return *found;
     std::vector<std::string_view> endings;
     for (const Format& format : kFormats) endings.push_back(format.ending);
+    endings.push_back(kShareEnding);
     throw Error(ExitCode::Usage, fmt::format("'{}' has no ending of a format", printable(file.string())),
                 fmt::format("one of {}", fmt::join(endings, ", ")));
 }
@@ -173,30 +207,52 @@ void check_target(const ExportOptions& options) {
         throw Error(ExitCode::Usage, fmt::format("'{}' exists already", printable(options.file)), "-f replaces it");
 }
 
+// `write` gets the path of a new file, which then gets the name that the user gave.
+template <typename Write>
+void write_then_rename(const std::string& file, Write write) {
+    const fs::path partial = fmt::format("{}.partial-{}", file, ::getpid());
+    std::error_code error;
+    try {
+        write(partial);
+        fs::rename(partial, file);
+    } catch (const FileError& failed) {
+        fs::remove(partial, error);
+        throw FileError(failed.number(), "write", file);
+    } catch (const fs::filesystem_error& failed) {
+        fs::remove(partial, error);
+        throw FileError(failed.code().value(), "write", file);
+    } catch (...) {
+        fs::remove(partial, error);
+        throw;
+    }
+}
+
+ExitCode export_share(const ExportOptions& options) {
+    check_is_store(options.store.store);
+    check_target(options);
+    OpenStore open(options.store.store, Access::ReadOnly);
+    const StoreLock lock = StoreLock::shared(open.folder());
+    const Share share = share_of(options.what, options.dag_name, options.store, open);
+    write_then_rename(options.file, [&](const fs::path& partial) { write_share(partial, open, share); });
+    std::error_code error;
+    fmt::print("{}: {} and {}, {}\n", printable(options.file), counted(share.artifacts.size(), "artifact"),
+               counted(share.runs.size(), "run record"), bytes_text(fs::file_size(options.file, error)));
+    return ExitCode::Done;
+}
+
 ExitCode export_artifact(const ExportOptions& options) {
+    if (lower(fs::path(options.file).extension().string()) == kShareEnding) return export_share(options);
     const Format& format = format_of(options.file);
     check_named_store(options.store);
     check_target(options);
     OpenStore open(options.store.store, Access::ReadOnly);
     ArtifactReferences references(options.store, options.dag_name, open);
-    const ArtifactRef found = references.find(options.what);
+    ArtifactRef found = references.find(options.what);
     const OpenArtifact artifact = open_artifact(found, open.files());
+    if (format.holds == Holds::Model && found.tensor.empty()) found.tensor = model_port(artifact);
     const Chosen chosen = chosen_of(found, artifact);
-    const fs::path partial = fmt::format("{}.partial-{}", options.file, ::getpid());
+    write_then_rename(options.file, [&](const fs::path& partial) { format.write(partial, chosen, options); });
     std::error_code error;
-    try {
-        format.write(partial, chosen, options);
-        fs::rename(partial, options.file);
-    } catch (const FileError& failed) {
-        fs::remove(partial, error);
-        throw FileError(failed.number(), "write", options.file);
-    } catch (const fs::filesystem_error& failed) {
-        fs::remove(partial, error);
-        throw FileError(failed.code().value(), "write", options.file);
-    } catch (...) {
-        fs::remove(partial, error);
-        throw;
-    }
     fmt::print("{}: {} of {}, {}\n", printable(options.file),
                chosen.arrays.size() == 1 ? "one array" : fmt::format("{} arrays", chosen.arrays.size()),
                printable(options.what), bytes_text(fs::file_size(options.file, error)));
@@ -210,13 +266,15 @@ void add_export_command(Command& program) {
         "export", "write what is in an artifact as a file for other programs",
         "Examples:\n"
         "  satdl export noisy@train/images images.npy\n"
-        "  satdl export m1/model m1.safetensors       for PyTorch: "
+        "  satdl export m1 m1.safetensors             its model, for PyTorch: "
         "module.load_state_dict(safetensors.torch.load_file(...))\n"
+        "  satdl export m1 m1.onnx                    for onnxruntime, Netron, ...: the network with its weights\n"
         "  satdl export m1/history history.csv        a column each\n"
         "  satdl export evaluate_m2 all.npz           every array\n"
         "  satdl export noisy@train/images grid.png --images 16\n"
-        "The ending says the format: .npy (one array), .npz, .csv (a table, or columns), .safetensors, .png (images, as a "
-        "grid).",
+        "  satdl export m1 m1.tar                     with all that it was made of, for another store: satdl import m1.tar\n"
+        "The ending says the format: .npy (one array), .npz, .csv (a table, or columns), .safetensors, .onnx (a model), .png "
+        "(images, as a grid), .tar (a stage, a DAG by its name, or a run by its id, to be imported into another store).",
         [](Command& command, ExportOptions& options) {
             command.add_option("what", options.what, kArtifactReference).required().type_name("WHAT");
             command.add_option("file", options.file, "the file to write").required().type_name("FILE");

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "pipeline/os/symbolic_link.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/results_note.h"
 
@@ -123,6 +124,22 @@ std::string last_dag(const std::filesystem::path& folder) {
 
 }  // namespace
 
+std::optional<Error> without_store(const std::filesystem::path& link) {
+    const auto target = link_target(link.string());
+    if (!target || !is_artifact_link(link)) return std::nullopt;
+    // STORE/objects/ab/<key>.h5
+    const auto store = (link.parent_path() / *target).parent_path().parent_path().parent_path().lexically_normal();
+    std::error_code unknown;
+    if (std::filesystem::exists(store, unknown)) return std::nullopt;
+    const std::string dag = name_from_file(link.parent_path().filename().string());
+    return Error(ExitCode::Usage,
+                 fmt::format("there is no store here: '{}' leads into {}, which does not exist", printable(link.string()),
+                             printable(store.string())),
+                 fmt::format("results/ has links alone. Where the store is: satdl export {0} {0}.tar; here: satdl import {0}.tar, and a "
+                             "run of the DAG",
+                             printable(dag)));
+}
+
 ResultLinks::ResultLinks(std::filesystem::path folder, const std::string& dag, FileSystem& files) : files_(files) {
     const std::string file = dag.empty() ? last_dag(folder) : file_name_of(dag);
     dag_ = name_from_file(file);
@@ -157,6 +174,10 @@ std::vector<LinkedStage> ResultLinks::stages() const {
         LinkedStage& stage = stages.emplace_back(LinkedStage{.name = name, .path = path_of(name)});
         stage.is_link = is_artifact_link(stage.path);
         if (stage.is_link && files_.stamp(stage.path)) stage.header = read_header(files_, stage.path);
+    }
+    if (std::ranges::none_of(stages, [](const LinkedStage& stage) { return stage.header.has_value(); })) {
+        for (const LinkedStage& stage : stages)
+            if (auto error = without_store(stage.path)) throw std::move(*error);
     }
     FreshnessJudge(stages, read_results_note(folder_, files_)).judge();
     return stages;

@@ -26,6 +26,9 @@ struct LinkedStage {
     std::map<std::string, std::string> origins{};  // of the inputs that are not stale: port -> "noisy@train.images"
 };
 
+// What to say of a link to an artifact whose whole store is gone: results/ was copied or moved without it. nullopt if the store is there.
+[[nodiscard]] std::optional<Error> without_store(const std::filesystem::path& link);
+
 class ResultLinks {
 public:
     // Of the DAG of this name, or ("") of the one that ran last. Throws Error{Usage} if there is none.
@@ -34,7 +37,7 @@ public:
     [[nodiscard]] const std::string& dag() const { return dag_; }
     [[nodiscard]] std::vector<std::string> names() const;  // sorted
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
-    [[nodiscard]] std::vector<LinkedStage> stages() const;  // sorted; throws DamagedArtifact
+    [[nodiscard]] std::vector<LinkedStage> stages() const;  // sorted; throws DamagedArtifact; Error{Usage} if without_store()
     [[nodiscard]] std::vector<std::string> gone(const Dag& dag) const;  // names of stages that the DAG no longer has
 
 private:

@@ -32,8 +32,10 @@ std::span<const std::byte> bytes_of(std::string_view text) { return std::as_byte
 
 // ---- reading ----
 
-NamedArrays read_npz_members(BinaryFile& archive) {
-    NamedArrays arrays;
+// The arrays of a .npz file by name, each as `read(name)` gives it.
+template <typename Read>
+auto of_npz_members(BinaryFile& archive, Read read) {
+    std::map<std::string, decltype(read(std::string()))> arrays;
     for (const ZipMember& member : zip_members(archive)) {
         const std::string_view name = member.name;
         if (!name.ends_with(kNpyEnding))
@@ -41,18 +43,61 @@ NamedArrays read_npz_members(BinaryFile& archive) {
         std::string array(name.substr(0, name.size() - kNpyEnding.size()));
         if (arrays.contains(array))
             throw archive.error(fmt::format("it has two arrays '{}'", printable(array)), "write it again with numpy.savez");
-        Array read = read_npz(archive, array, std::nullopt);
-        arrays.emplace(std::move(array), std::move(read));
+        auto found = read(array);
+        arrays.emplace(std::move(array), std::move(found));
     }
     return arrays;
 }
 
 // {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {...}}
 class SafetensorsReader {
+    // By name, as `read` gives each; here since its type must be known before it is used.
+    template <typename Read>
+    auto of_tensors(Read read) {
+        const Json header = read_header();
+        std::map<std::string, decltype(read(std::string(), header))> arrays;
+        for (const auto& [name, tensor] : header.items())
+            if (name != kMetadata) arrays.emplace(name, read(name, tensor));
+        return arrays;
+    }
+
 public:
     explicit SafetensorsReader(BinaryFile& file) : file_(file) {}
 
     NamedArrays read() {
+        return of_tensors([this](const std::string& name, const Json& tensor) { return array_of(name, described(name, tensor)); });
+    }
+    std::map<std::string, ArrayType> types() {
+        return of_tensors([this](const std::string& name, const Json& tensor) {
+            const Described found = described(name, tensor);
+            return ArrayType{found.element.dtype, found.shape};
+        });
+    }
+
+    std::map<std::string, std::string> metadata() {
+        std::map<std::string, std::string> texts;
+        const Json header = read_header();
+        const auto found = header.find(kMetadata);
+        if (found == header.end() || !found->is_object()) return texts;
+        for (const auto& [name, text] : found->items())
+            if (text.is_string()) texts.emplace(name, text.get<std::string>());
+        return texts;
+    }
+
+private:
+    static constexpr const char* kMetadata = "__metadata__";
+
+    struct ElementType {
+        DType dtype;
+        enum class Half { None, Ieee, Bfloat } half = Half::None;
+    };
+    struct Described {
+        ElementType element;
+        Shape shape;
+        std::uint64_t from = 0, bytes = 0;  // in the file
+    };
+
+    Json read_header() {
         const std::string length = file_.peek(0, sizeof(std::uint64_t));
         std::uint64_t header_bytes = 0;
         if (length.size() < sizeof header_bytes) throw damaged("it has no header");
@@ -60,20 +105,16 @@ public:
         if (header_bytes > kMaxHeader || header_bytes > file_.size() - sizeof header_bytes)
             throw damaged("its header is longer than the file");
         begin_ = sizeof header_bytes + header_bytes;
-        const Json header = Json::parse(file_.peek(sizeof header_bytes, header_bytes), nullptr, false);
+        Json header = Json::parse(file_.peek(sizeof header_bytes, header_bytes), nullptr, false);
         if (!header.is_object()) throw damaged("its header is not JSON");
-        NamedArrays arrays;
-        for (const auto& [name, tensor] : header.items())
-            if (name != "__metadata__") arrays.emplace(name, array_of(name, tensor));
-        return arrays;
+        return header;
     }
 
-private:
     Error damaged(std::string_view what) const {
         return file_.error(fmt::format("is not a valid safetensors file: {}", what), "write it again");
     }
 
-    Array array_of(const std::string& name, const Json& tensor) {
+    Described described(const std::string& name, const Json& tensor) const {
         try {
             const std::string type = tensor.at("dtype");
             const auto element = element_of(type);
@@ -85,38 +126,41 @@ private:
                        to = tensor.at("data_offsets").at(1).get<std::uint64_t>();
             if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 0; }) || from > to || to > file_.size() - begin_)
                 throw damaged(fmt::format("its tensor '{}' is not in the file", printable(name)));
-            const std::string bytes = file_.peek(begin_ + from, to - from);
             const auto count = static_cast<std::uint64_t>(element_count(shape));
-            const std::size_t width = element->half ? 2 : size_of(element->dtype);
-            if (bytes.size() != to - from || bytes.size() / width != count || bytes.size() % width != 0)
+            const std::size_t width = element->half != ElementType::Half::None ? 2 : size_of(element->dtype);
+            if ((to - from) / width != count || (to - from) % width != 0)
                 throw damaged(fmt::format("its tensor '{}' has other bytes than its shape says", printable(name)));
-            if (!element->half) return Array::copy_of(element->dtype, shape, bytes_of(bytes));
-            return widened(bytes, shape, type == "BF16");
+            return {*element, shape, begin_ + from, to - from};
         } catch (const Json::exception&) {
             throw damaged(fmt::format("its tensor '{}' is not described", printable(name)));
         }
     }
 
-    struct ElementType {
-        DType dtype;
-        bool half = false;
-    };
+    Array array_of(const std::string& name, const Described& found) {
+        const std::string bytes = file_.peek(found.from, found.bytes);
+        if (bytes.size() != found.bytes) throw damaged(fmt::format("its tensor '{}' is not in the file", printable(name)));
+        if (found.element.half == ElementType::Half::None) return Array::copy_of(found.element.dtype, found.shape, bytes_of(bytes));
+        return widened(bytes, found.shape, found.element.half);
+    }
+
     static std::optional<ElementType> element_of(std::string_view type) {
         if (type == "F32") return ElementType{DType::Float32};
         if (type == "F64") return ElementType{DType::Float64};
         if (type == "I64") return ElementType{DType::Int64};
         if (type == "I32") return ElementType{DType::Int32};
         if (type == "U8" || type == "BOOL") return ElementType{DType::UInt8};
-        if (type == "F16" || type == "BF16") return ElementType{DType::Float32, true};
+        if (type == "F16") return ElementType{DType::Float32, ElementType::Half::Ieee};
+        if (type == "BF16") return ElementType{DType::Float32, ElementType::Half::Bfloat};
         return std::nullopt;
     }
 
-    static Array widened(const std::string& bytes, const Shape& shape, bool is_bf16) {
+    static Array widened(const std::string& bytes, const Shape& shape, ElementType::Half half_type) {
         std::vector<float> values(bytes.size() / 2);
         for (std::size_t i = 0; i < values.size(); ++i) {
             std::uint16_t half = 0;
             std::memcpy(&half, bytes.data() + 2 * i, 2);
-            values[i] = is_bf16 ? std::bit_cast<float>(std::uint32_t{half} << 16) : static_cast<float>(std::bit_cast<_Float16>(half));
+            values[i] = half_type == ElementType::Half::Bfloat ? std::bit_cast<float>(std::uint32_t{half} << 16)
+                                                               : static_cast<float>(std::bit_cast<_Float16>(half));
         }
         return Array::of<float>(shape, values);
     }
@@ -197,11 +241,27 @@ std::string number_text(const Array& array, std::size_t i) {
 NamedArrays read_named_arrays(const std::filesystem::path& path) {
     BinaryFile file(path);
     const FileKind kind = file_kind(file);
-    if (kind == FileKind::Zip) return read_npz_members(file);
+    if (kind == FileKind::Zip) return of_npz_members(file, [&](const std::string& name) { return read_npz(file, name, std::nullopt); });
     if (kind == FileKind::Hdf5) return import_every_hdf5(path);
     if (kind != FileKind::Other && kind != FileKind::Idx)
         throw wrong_kind(file, "a .npz, .safetensors or .h5 file", "write it with numpy.savez, h5py or safetensors' save_file");
     return SafetensorsReader(file).read();
+}
+
+std::map<std::string, ArrayType> named_array_types(const std::filesystem::path& path) {
+    BinaryFile file(path);
+    const FileKind kind = file_kind(file);
+    if (kind == FileKind::Zip) return of_npz_members(file, [&](const std::string& name) { return read_npz_type(file, name); });
+    if (kind != FileKind::Other && kind != FileKind::Idx)
+        throw wrong_kind(file, "a .safetensors or .npz file", "write it with safetensors' save_file or numpy.savez");
+    return SafetensorsReader(file).types();
+}
+
+std::map<std::string, std::string> safetensors_metadata(const std::filesystem::path& path) {
+    BinaryFile file(path);
+    const FileKind kind = file_kind(file);
+    if (kind != FileKind::Other && kind != FileKind::Idx) return {};
+    return SafetensorsReader(file).metadata();
 }
 
 void write_npy(const std::filesystem::path& path, const Array& array) {

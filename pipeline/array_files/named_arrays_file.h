@@ -16,6 +16,13 @@ namespace satdl {
 // the file, whatever is in it.
 [[nodiscard]] NamedArrays read_named_arrays(const std::filesystem::path& path);
 
+// What the headers of a .npz or .safetensors file say of its arrays, by name. Throws what read_named_arrays() throws by then; Error{Store}
+// for any other file.
+[[nodiscard]] std::map<std::string, ArrayType> named_array_types(const std::filesystem::path& path);
+
+// The texts that a .safetensors file has besides its tensors; none for another file.
+[[nodiscard]] std::map<std::string, std::string> safetensors_metadata(const std::filesystem::path& path);
+
 // Each writes a new file, and throws FileError if it cannot.
 void write_npy(const std::filesystem::path& path, const Array& array);
 void write_npz(const std::filesystem::path& path, const NamedArrays& arrays);

@@ -90,10 +90,13 @@ void visit(Archive& archive, ParamDescription& param) {
 template <typename Archive>
 void visit(Archive& archive, PortDescription::ModelRule& rule) {
     archive.required("net", rule.net);
-    archive.required("input", rule.input);
+    archive.optional("input", rule.input);
     archive.optional("base", rule.base);
     archive.optional("until", rule.until);
     archive.optional("freeze", rule.freeze);
+    archive.optional("file", rule.file);
+    archive.optional("sample", rule.sample);
+    archive.optional("names", rule.names);
 }
 
 template <typename Archive>

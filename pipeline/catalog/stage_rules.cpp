@@ -202,10 +202,19 @@ private:
 
     Fault of(const PortDescription::ModelRule& rule) const {
         if (!is_param(rule.net, ParamType::Network)) return fmt::format("needs a network parameter '{}'", rule.net);
+        if (!rule.file.empty()) return of_weights(rule);
         if (!is_array_input(rule.input)) return fmt::format("needs an input array '{}'", rule.input);
         if (!rule.base.empty() && !is_model_input(rule.base)) return fmt::format("needs an input model '{}'", rule.base);
         if (!rule.until.empty() && d_.param(rule.until) == nullptr) return fmt::format("needs a parameter '{}'", rule.until);
         if (!rule.freeze.empty() && !is_param(rule.freeze, ParamType::Boolean)) return fmt::format("needs a boolean '{}'", rule.freeze);
+        return std::nullopt;
+    }
+
+    Fault of_weights(const PortDescription::ModelRule& rule) const {
+        if (!is_param(rule.file, ParamType::File)) return fmt::format("needs a file '{}'", rule.file);
+        if (!is_param(rule.sample, ParamType::Numbers)) return fmt::format("needs numbers '{}'", rule.sample);
+        if (!is_param(rule.names, ParamType::Text)) return fmt::format("needs a text '{}'", rule.names);
+        if (!rule.base.empty()) return "takes its weights from a file, and from another model";
         return std::nullopt;
     }
 

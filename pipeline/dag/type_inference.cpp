@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <span>
@@ -19,6 +20,7 @@
 #include "pipeline/network/metric_names.h"
 #include "pipeline/network/network_memory.h"
 #include "pipeline/network/network_summary.h"
+#include "pipeline/network/weight_match.h"
 
 namespace satdl {
 namespace {
@@ -184,11 +186,14 @@ private:
     [[nodiscard]] const SourceFile* array_file(const ShapeRule& rule) const;
     [[nodiscard]] std::optional<Shape> network_shape(const ShapeRule& rule);
     void infer_model(const PortDescription::ModelRule& rule, PortType& type);
+    void infer_loaded_model(const PortDescription::ModelRule& rule, PortType& type);
+    [[nodiscard]] std::optional<Shape> sample_of(const std::string& param);
     void infer_extended_model(const PortDescription::ModelRule& rule, PortType& type);
     void cannot_read(const Arrival& model, const Arrival& input, std::string because);
     [[nodiscard]] UsedNetwork used_network(const NodeTypes& types);
     [[nodiscard]] std::uint64_t bytes_of(const UsedNetwork& network) const;
     [[nodiscard]] const std::vector<LayerSummary>& apply(const std::string& net, const std::string& input);
+    [[nodiscard]] std::vector<LayerSummary> apply(const Network& network, const Shape& input);
     // The layer that parameter `param` names, "" for the last; nothing where the network has none of that name (reported).
     [[nodiscard]] std::optional<std::string> chosen_layer(const std::string& param, const std::vector<std::string>& names,
                                                           const std::string& whose);
@@ -264,7 +269,8 @@ NodeTypes NodeTyper::infer() {
 NodeTyper::UsedNetwork NodeTyper::used_network(const NodeTypes& types) {
     for (const PortDescription& port : stage_.outputs) {
         const PortType& type = types.outputs.at(port.name);
-        if (port.model && type.network && type.net_input) return {NetworkUse::Training, port.model->input, type.layers};
+        if (port.model && port.model->file.empty() && type.network && type.net_input)
+            return {NetworkUse::Training, port.model->input, type.layers};
     }
     for (const auto* rules : {&rules_.outputs, &rules_.inputs}) {
         for (const ShapeRule& rule : *rules) {
@@ -612,9 +618,7 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
     if (!shape) return applied.layers;
     if (stage_.input(net) == nullptr) {
         if (!node_.params.given(net)) return applied.layers;
-        const Network& network = node_.params.network(net);
-        auto layers = summarise(network, *shape, diagnostics_);
-        if (layers.size() == network.layers.size()) applied.layers = std::move(layers);
+        applied.layers = apply(node_.params.network(net), *shape);
     } else if (const Arrival* model = arrival(net); model != nullptr && model->type != nullptr && model->type->network) {
         if (model->type->net_input == shape) {
             applied.layers = model->type->layers;
@@ -630,6 +634,13 @@ const std::vector<LayerSummary>& NodeTyper::apply(const std::string& net, const 
     return applied.layers;
 }
 
+// Empty if the network does not fit, which is reported at the layer.
+std::vector<LayerSummary> NodeTyper::apply(const Network& network, const Shape& input) {
+    auto layers = summarise(network, input, diagnostics_);
+    if (layers.size() < network.layers.size()) layers.clear();
+    return layers;
+}
+
 // A trained model that does not fit what arrives at `input`: reported at the input's edge.
 void NodeTyper::cannot_read(const Arrival& model, const Arrival& input, std::string because) {
     diagnostics_.add(
@@ -640,6 +651,7 @@ void NodeTyper::cannot_read(const Arrival& model, const Arrival& input, std::str
 
 void NodeTyper::infer_model(const PortDescription::ModelRule& rule, PortType& type) {
     if (!node_.params.given(rule.net)) return;
+    if (!rule.file.empty()) return infer_loaded_model(rule, type);
     if (!rule.base.empty()) return infer_extended_model(rule, type);
     const auto shape = sample(rule.input);
     if (shape) {
@@ -648,6 +660,38 @@ void NodeTyper::infer_model(const PortDescription::ModelRule& rule, PortType& ty
     }
     type.network = *node_.params.value(rule.net).get_if<std::shared_ptr<const Network>>();
     type.net_input = shape;
+}
+
+// The node's own layers, with weights of a file.
+void NodeTyper::infer_loaded_model(const PortDescription::ModelRule& rule, PortType& type) {
+    const auto shape = sample_of(rule.sample);
+    if (!shape) return;
+    const Network& network = node_.params.network(rule.net);
+    type.layers = apply(network, *shape);
+    if (type.layers.empty()) return;  // it does not fit
+    type.network = *node_.params.value(rule.net).get_if<std::shared_ptr<const Network>>();
+    type.net_input = shape;
+    const auto file = std::ranges::find(node_.files, rule.file, &SourceFile::role);
+    if (file == node_.files.end() || !file->arrays) return;
+    const std::string names = node_.params.given(rule.names) ? node_.params.text(rule.names) : "";
+    for (WeightMisfit& misfit : match_weights(network, *shape, *file->arrays, names).misfits)
+        diagnostics_.add(place_of(misfit.of == WeightMisfit::Of::Names ? rule.names : rule.file), std::move(misfit.text),
+                         std::move(misfit.hint));
+}
+
+// The shape of a sample, as the parameter says. nullopt: a mistake, which is reported.
+std::optional<Shape> NodeTyper::sample_of(const std::string& param) {
+    Shape shape;
+    for (const double extent : node_.params.numbers(param)) {
+        if (extent >= 1 && extent <= 0x1p31 && std::trunc(extent) == extent) {
+            shape.push_back(static_cast<std::int64_t>(extent));
+            continue;
+        }
+        diagnostics_.add(place_of(param), fmt::format("'{}' is the shape of one sample, whole numbers from 1 on", param),
+                         fmt::format("{}: [1, 28, 28]", param));
+        return std::nullopt;
+    }
+    return shape;
 }
 
 // Layers of a trained model, and the node's own behind them.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pipeline/array_files/named_arrays_file.h"
 #include "pipeline/catalog/stage_rules.h"
 #include "pipeline/network/network.h"
 #include "pipeline/network/network_parser.h"
@@ -45,6 +46,11 @@ bool is_array_file(const StageDescription& stage, const ParamDescription& param)
         const auto rule = parse_shape_rule(port.shape);
         return rule && rule->kind == ShapeRule::Kind::File && rule->file == param.name;
     });
+}
+
+// Whether it names the file with an output model's weights.
+bool is_weights_file(const StageDescription& stage, const ParamDescription& param) {
+    return std::ranges::any_of(stage.outputs, [&](const PortDescription& port) { return port.model && port.model->file == param.name; });
 }
 
 }  // namespace
@@ -226,7 +232,9 @@ bool ParamReader::add_file(const StageDescription& stage, const ParamDescription
     file.role = param.name;
     file.path = path;
     file.place = value.place();
-    const bool good = !is_array_file(stage, param) || read_header(file, values);
+    bool good = true;
+    if (is_array_file(stage, param)) good = read_header(file, values);
+    if (is_weights_file(stage, param)) good = read_array_types(file);
     files.push_back(std::move(file));
     return good;
 }
@@ -236,6 +244,16 @@ bool ParamReader::read_header(SourceFile& file, const Values& values) {
     if (!selection) return false;
     try {
         file.header = array_type_(file.path, *selection);
+        return true;
+    } catch (const Error& error) {
+        for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(file.place, one.message, one.hint);
+        return false;
+    }
+}
+
+bool ParamReader::read_array_types(SourceFile& file) {
+    try {
+        file.arrays = named_array_types(file.path);
         return true;
     } catch (const Error& error) {
         for (const Diagnostic& one : error.diagnostics()) diagnostics_.add(file.place, one.message, one.hint);

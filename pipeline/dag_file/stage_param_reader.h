@@ -64,6 +64,7 @@ private:
     bool add_file(const StageDescription& stage, const ParamDescription& param, const Values& values, const Place& place,
                   std::vector<SourceFile>& files);
     bool read_header(SourceFile& file, const Values& values);
+    bool read_array_types(SourceFile& file);
 
     const NamedNetworks& networks_;
     const DatasetIndex& datasets_;

@@ -144,6 +144,13 @@ private:
 
 }  // namespace
 
+std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv) {
+    if (conv.padding == Padding::Valid) return {0, 0};
+    const std::int64_t outputs = (extent + conv.stride - 1) / conv.stride;
+    const std::int64_t total = std::max<std::int64_t>((outputs - 1) * conv.stride + conv.kernel - extent, 0);
+    return {total / 2, total - total / 2};
+}
+
 std::string batch_text(const Shape& sample) {
     std::string text = "[N";
     for (const std::int64_t extent : sample) text += extent == kUnknown ? ", ?" : fmt::format(", {}", extent);

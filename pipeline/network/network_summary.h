@@ -1,6 +1,7 @@
 // The output shape of each layer, its parameters and its cost.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ struct LayerSummary {
 
 // What the samples of a batch are: "[N, 1, ?, 28]".
 [[nodiscard]] std::string batch_text(const Shape& sample);
+
+// How many zeros a convolution puts before and after an extent of what it reads: with `same` the odd one after it, as Keras does.
+[[nodiscard]] std::array<std::int64_t, 2> zeros_around(std::int64_t extent, const Conv& conv);
 
 // Shapes and costs layer by layer for samples of shape `input` (without the batch dimension; extents may be
 // kUnknown). If a layer does not fit, adds a diagnostic at the layer's place and returns the layers before it.

@@ -167,15 +167,32 @@ std::vector<PublishResult> DiskStore::publish_all(std::span<const NewArtifact> a
     return results;
 }
 
+Published DiskStore::adopt(const ArtifactHeader& adopted, const fs::path& file) {
+    std::vector<Publication> group(1);
+    const fs::path path = group.front().path = path_of(adopted.key);
+    prepare(group);
+    if (group.front().failure) std::rethrow_exception(group.front().failure);
+    const LinkResult linked = staging_.link(file, path);
+    files_.sync_folder(path.parent_path());
+    if (linked == LinkResult::AlreadyThere) {
+        if (const auto first = header(adopted.key)) return same_or_different(*first, adopted.port_digests);
+        throw FileError(ENOENT, "publish", path);  // it appeared and disappeared
+    }
+    index_artifact(adopted);
+    return Published::New;
+}
+
+Published DiskStore::same_or_different(const ArtifactHeader& first, const PortDigests& ports) {
+    index_artifact(first);
+    return first.port_digests == ports ? Published::Same : Published::Different;
+}
+
 // Another writer was first; its artifact may be damaged, or disappear.
 Published DiskStore::compare_or_replace(const ArtifactImage& image, const fs::path& path) {
     constexpr int kMaxTries = 3;
     for (int tries = 0; tries < kMaxTries; ++tries) {
         try {
-            if (const auto first = header(image.header.key)) {
-                index_artifact(*first);
-                return first->port_digests == image.header.port_digests ? Published::Same : Published::Different;
-            }
+            if (const auto first = header(image.header.key)) return same_or_different(*first, image.header.port_digests);
         } catch (const DamagedArtifact&) {
             if (tries > 0) throw;  // it could not be quarantined
         }

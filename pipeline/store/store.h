@@ -79,6 +79,10 @@ public:
     [[nodiscard]] std::vector<Digest> keys() override;
     [[nodiscard]] std::filesystem::path path_of(const Digest& key) const override;
 
+    // An artifact's file as another store had it, complete, durable and verified, in this store's tmp/: it gets its name, unless there is
+    // an artifact of its key. Either way it leaves tmp/. Throws FileError.
+    Published adopt(const ArtifactHeader& header, const std::filesystem::path& file);
+
     // Absent is fine. Only with the store locked exclusively (store_lock.h).
     void erase(const Digest& key);
 
@@ -91,6 +95,7 @@ private:
     [[nodiscard]] bool is_verified(const Digest& key, const FileStamp& stamp);
     struct Publication;
     void prepare(std::vector<Publication>& group);
+    [[nodiscard]] Published same_or_different(const ArtifactHeader& first, const PortDigests& ports);
     void write(std::vector<Publication>& group);
     void sync_names(std::vector<Publication>& group);
     [[nodiscard]] Published compare_or_replace(const ArtifactImage& image, const std::filesystem::path& path);

@@ -61,7 +61,8 @@ class Export(satdl.Case):
         np.load(self.folder / "b.npy")
         for arguments, words in [(["trained_a", "x.npy"], "arrays, and npy holds one"), (["b", "x.txt"], "'x.txt' has no ending of a format"),
                                  (["q", "x.npy"], "has no artifact of a stage 'q'"), (["b/q", "x.npy"], "has no tensor 'q'"),
-                                 (["b", ".satdl/x.npy"], "lies in the store"), (["b", "x.png"], "does not hold images")]:
+                                 (["b", ".satdl/x.npy"], "lies in the store"), (["b", "x.png"], "does not hold images"),
+                                 (["b", "x.onnx"], "'b' is not a model, and ONNX holds networks")]:
             self.call("export", *arguments, code=2)
             self.assertIn(words, self.err)
         self.call("export", "b", "nowhere/x.npy", code=3)

@@ -17,6 +17,7 @@ HEADERS = {
     "libdl": r"dlfcn\.h",
     "yaml-cpp": r"yaml-cpp/",
     "nlohmann-json": r"nlohmann/",
+    "libarchive": r"archive(_entry)?\.h",
     "HDF5": r"(hdf5|H5\w*)\.h",
     "SQLite": r"sqlite3\.h",
     "spdlog": r"spdlog/",
@@ -95,10 +96,10 @@ class Layout(unittest.TestCase):
                 if parts[0] == "commands" and len(here) > 2:
                     self.assertIn(parts[1], (here[1], "shared"), f"{path} includes {header}")
 
-    def test_the_programs_are_linked_with_neither_libtorch_nor_hdf5(self):
+    def test_the_programs_are_linked_with_neither_libtorch_nor_hdf5_nor_libarchive(self):
         for program in ("satdl", "satdl-manifest"):
             needed = subprocess.run(["ldd", BINARY / program], capture_output=True, text=True, check=True).stdout.lower()
-            for library in ("torch", "c10", "hdf5"):
+            for library in ("torch", "c10", "hdf5", "archive"):
                 self.assertNotIn(f"lib{library}", needed, f"{program} needs {library}")
 
 

@@ -49,8 +49,8 @@ stages:
     in: {x: x.data, target: y.data}
     loss: cross_entropy
     epochs: 2
-    net: [{conv: 4, kernel: 3, activation: relu, name: first}, batch_norm, flatten, {dense: 5, activation: relu}, {layer_norm: {}, name: norm},
-          {dense: 3, activation: softmax}]
+    net: [{conv: 4, kernel: 3, activation: relu, name: first}, batch_norm, {conv: {filters: 2, padding: valid, bias: false}}, flatten,
+          {dense: 5, activation: relu}, {layer_norm: {}, name: norm}, {dense: {units: 6, bias: false}}, batch_norm, {dense: 3, activation: softmax}]
   f: {kind: features, in: {model: m.model, x: x.data}}
 """
 # The same network in PyTorch, with the weights that `satdl export` wrote.
@@ -70,11 +70,12 @@ class Network(nn.Module):
     def __init__(self):
         super().__init__()
         self.first, self.batch_norm_1 = nn.Conv2d(1, 4, 3, padding="same"), nn.BatchNorm2d(4, eps=1e-3)
-        self.dense_1, self.norm, self.dense_2 = nn.Linear(120, 5), nn.LayerNorm(5, eps=1e-3), nn.Linear(5, 3)
+        self.conv_2, self.dense_1, self.norm = nn.Conv2d(4, 2, 3, bias=False), nn.Linear(24, 5), nn.LayerNorm(5, eps=1e-3)
+        self.dense_2, self.batch_norm_2, self.dense_3 = nn.Linear(5, 6, bias=False), nn.BatchNorm1d(6, eps=1e-3), nn.Linear(6, 3)
 
     def forward(self, x):
-        x = self.dense_1(self.batch_norm_1(self.first(x).relu()).flatten(1)).relu()
-        return self.dense_2(self.norm(x)).softmax(1)
+        x = self.dense_1(self.conv_2(self.batch_norm_1(self.first(x).relu())).flatten(1)).relu()
+        return self.dense_3(self.batch_norm_2(self.dense_2(self.norm(x)))).softmax(1)
 
 network = Network()
 network.load_state_dict(weights)
@@ -134,7 +135,7 @@ class PyTorch(Examples):
         np.save(self.folder / "x.npy", random.random((60, 1, 6, 5), "float32"))
         np.save(self.folder / "y.npy", random.integers(0, 3, 60))
         self.call("run", self.write("exported.yaml", EXPORTED_DAG))
-        self.call("export", "m/model", "m.safetensors")
+        self.call("export", "m", "m.safetensors")
         self.call("export", "f", "f.npy")
         self.write("exported.py", EXPORTED)
         self.run_in(DAGS / "programs/pytorch.txt", "exported.py")

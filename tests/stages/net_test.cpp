@@ -31,7 +31,7 @@ Weights arbitrary_weights(const Net& net) {
     Weights weights = net.blank_weights(at::kDouble);
     for (std::size_t i = 0; i < weights.size(); ++i) {
         weights[i].copy_(arbitrary(weights[i].sizes(), static_cast<std::uint32_t>(i)));
-        if (net.tensors()[i].role == Role::MovingVariance) weights[i].add_(2);
+        if (net.tensors()[i].role == TensorRole::MovingVariance) weights[i].add_(2);
     }
     return weights;
 }
@@ -322,9 +322,9 @@ TEST_CASE("Keras' initialiser: kernels uniform within Glorot's limit, biases zer
     for (std::size_t i = 0; i < weights.size(); ++i) {
         const TensorSpec& spec = net.tensors()[i];
         INFO(spec.name);
-        if (spec.role == Role::Bias || spec.role == Role::Offset || spec.role == Role::MovingMean) {
+        if (spec.role == TensorRole::Bias || spec.role == TensorRole::Offset || spec.role == TensorRole::MovingMean) {
             CHECK(weights[i].abs().max().item<double>() == 0);
-        } else if (spec.role == Role::Scale || spec.role == Role::MovingVariance) {
+        } else if (spec.role == TensorRole::Scale || spec.role == TensorRole::MovingVariance) {
             CHECK(weights[i].eq(1).all().item<bool>());
         } else {
             const double limit = std::sqrt(6.0 / static_cast<double>(spec.fan_in + spec.fan_out));

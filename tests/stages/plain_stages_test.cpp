@@ -333,7 +333,7 @@ TEST_CASE("a model survives its way through a port") {
 TEST_CASE("every stage describes itself completely") {
     std::set<std::string> kinds;
     for (const StageEntry& stage : {load_stage(), read_stage(), normalise_stage(), add_noise_stage(), concat_stage(),
-                                    split_stage(), train_stage(), fine_tune_stage(), features_stage(), evaluate_stage(),
+                                    split_stage(), model_stage(), train_stage(), fine_tune_stage(), features_stage(), evaluate_stage(),
                                     evaluate_predictions_stage(), compare_stage()}) {
         INFO(stage.description.kind);
         CHECK(kinds.insert(stage.description.kind).second);

@@ -53,6 +53,23 @@ TEST_CASE("arrays by name are the same after .npz and .safetensors") {
     check_equal(sample(), read_named_arrays(folder.path() / "a.npz"));
     write_safetensors(folder.path() / "a.safetensors", sample(), {{"about", "a test"}});
     check_equal(sample(), read_named_arrays(folder.path() / "a.safetensors"));
+    CHECK(safetensors_metadata(folder.path() / "a.safetensors") == std::map<std::string, std::string>{{"about", "a test"}});
+    CHECK(safetensors_metadata(folder.path() / "a.npz").empty());
+}
+
+TEST_CASE("the headers of .npz and .safetensors files say what reading them gives") {
+    const TempFolder folder;
+    write_npz(folder.path() / "a.npz", sample());
+    write_safetensors(folder.path() / "a.safetensors", sample());
+    for (const char* name : {"a.npz", "a.safetensors"}) {
+        const auto types = named_array_types(folder.path() / name);
+        REQUIRE(types.size() == sample().size());
+        for (const auto& [array, one] : sample()) CHECK(types.at(array) == ArrayType{one.dtype(), one.shape()});
+    }
+    std::ofstream(folder.path() / "half") << safetensors(R"({"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}})", "abcd");
+    CHECK(named_array_types(folder.path() / "half").at("x") == ArrayType{DType::Float32, {2}});
+    std::ofstream(folder.path() / "text") << "hello";
+    CHECK_THROWS_WITH(named_array_types(folder.path() / "text"), Contains("is not a .safetensors or .npz file"));
 }
 
 TEST_CASE("an array is the same after .npy and, as float64, after CSV") {

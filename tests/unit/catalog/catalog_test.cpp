@@ -191,6 +191,8 @@ TEST_CASE("descriptions that make no sense never become a manifest") {
     using Model = PortDescription::ModelRule;
     CHECK(fault_with({.name = "y", .kind = PortKind::Model, .model = Model{"net", "x", "base", "until", "rate"}}) ==
           "output 'y' needs a boolean 'rate'");
+    CHECK(fault_with({.name = "y", .kind = PortKind::Model, .model = Model{.net = "net", .file = "rate"}}) ==
+          "output 'y' needs a file 'rate'");
 }
 
 TEST_CASE("a batch size is an integer parameter that is there") {

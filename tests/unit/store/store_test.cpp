@@ -87,6 +87,26 @@ TEST_CASE("a published artifact can be found, described and loaded, by the next 
     CHECK(names_in(store_folder / "tmp").empty());
 }
 
+TEST_CASE("an artifact of another store is found as if it had been made here, and replaces none") {
+    const TempFolder folder;
+    Process here(folder.path() / "here"), there(folder.path() / "there"), other(folder.path() / "other");
+    (void)there.publish(1);
+    (void)other.publish(1, 2.5F);
+    const auto adopt = [&](const Process& from) {
+        const auto staged = folder.path() / "here/tmp/staged";
+        std::filesystem::create_directories(staged.parent_path());
+        std::filesystem::copy_file(from.store.path_of(sample_key(1)), staged);
+        const ArtifactHeader header = read_header(*here.files, staged);
+        return here.store.adopt(header, staged);
+    };
+    CHECK(adopt(there) == Published::New);
+    CHECK(here.store.find(sample_key(1)).value().ports == port_digests(sample_outcome()));
+    CHECK(adopt(there) == Published::Same);
+    CHECK(adopt(other) == Published::Different);
+    CHECK(test::equal(*here.store.load(sample_key(1)), sample_outcome()));
+    CHECK(names_in(folder.path() / "here/tmp").empty());
+}
+
 TEST_CASE("what a stage warned of is told by the store, also when its index was lost") {
     const TempFolder folder;
     StageOutput warned = sample_outcome();
