@@ -194,7 +194,8 @@ ExitCode check(CheckOptions options) {
 void add_check_determinism_command(Command& program) {
     program.add_command<CheckOptions>(
         "check-determinism", "rerun stages and compare every byte",
-        "Reruns the stages twice, one at a time and in parallel, and stores nothing. Exit code 1: the bytes differ.\n"
+        "Reruns the stages twice, one at a time and in parallel (or with each number of --threads), and stores nothing. Exit code 1: the bytes "
+        "differ.\n"
         "Examples:\n  satdl check-determinism dags/full.yaml --profile quick\n"
         "  satdl check-determinism dags/full.yaml m2 evaluate_m2@test\n"
         "  satdl check-determinism dags/full.yaml m2 --threads 1,2,3",

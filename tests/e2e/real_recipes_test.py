@@ -4,7 +4,7 @@ shipped_recipes.txt was written by satdl 6f50e30 from its DAG files, which said 
 It holds, under several settings, each stage's kind, inputs, and parameters that differ from the kind's own defaults. LibTorch and
 the CPU, which are part of a key too, are left out.
 Since then three things were changed on purpose: trainings validate on held-out images unless `validation=test`, compare reads
-predictions, and normalise, add_noise and concat have `threads`, which is no part of their keys.
+predictions, and normalise, add_noise and concat have `threads`. By now that is no part of the key of any kind here.
 """
 
 import hashlib
