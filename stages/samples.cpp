@@ -28,10 +28,10 @@ OnDisk on_disk(const at::Tensor& tensor) {
     return {bytes, bytes.size() / static_cast<std::size_t>(tensor.size(0))};
 }
 
-// A hint for the samples from `first` on, as far as there are so many: where the kernel cannot follow it, nothing is lost. What the kernel
-// maps at once around a page that is used (its fault_around_bytes) is let go of together.
+// A hint for the samples from `first` on, as far as there are so many: where the kernel cannot follow it, nothing is lost. Around a page
+// that is used the kernel maps others that it has: up to all that share a table of pages. They are let go of together.
 void advise(const OnDisk& samples, std::int64_t first, std::int64_t count, int advice) {
-    constexpr std::uintptr_t kMappedAtOnce = 64 << 10;
+    constexpr std::uintptr_t kMappedAtOnce = 2 << 20;
     static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto address = reinterpret_cast<std::uintptr_t>(samples.bytes.data());
     const std::uintptr_t all_begin = address / page * page, all_end = (address + samples.bytes.size() + page - 1) / page * page;
@@ -46,8 +46,6 @@ void advise(const Samples& samples, std::span<const std::int64_t> chosen, int ad
     for (const at::Tensor* const tensor : {&samples.x, &samples.target}) {
         const OnDisk all = on_disk(*tensor);
         if (all.bytes.empty()) continue;
-        // Else a page that is used may map 2 MiB around it.
-        if (advice == MADV_WILLNEED) advise(all, 0, tensor->size(0), MADV_NOHUGEPAGE);
         for (const std::int64_t sample : chosen) advise(all, sample, 1, advice);
     }
 }

@@ -76,10 +76,11 @@ class Large(satdl.Case):
     @unittest.skipIf("ASAN_OPTIONS" in os.environ, "a sanitizer has memory of its own for each byte")
     def test_memory_does_not_grow_with_the_data(self):
         peaks = {}
-        for mebibytes in (2, 12):
+        for mebibytes in (4, 20):
             write_images(self.folder / "x.npy", mebibytes)
             peaks[mebibytes] = self.peak_of("--memory", "64MB")
-        self.assertLess(peaks[12] - peaks[2], 48 * MIB, peaks)  # of 170 MiB more in arrays
+        # Of 272 MiB more in arrays. How many pages of files are in memory at a time is a matter of milliseconds.
+        self.assertLess(peaks[20] - peaks[4], 96 * MIB, peaks)
 
     def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(self):
         write_images(self.folder / "x.npy", 6)
