@@ -65,7 +65,7 @@ ParamDescription scale_param() {
             .fallback = "null",
             .min = 1e-30,
             .max = 1e30,
-            .help = "samples are uint8, and are divided by this when a batch is made: 255, as normalise does (default: they are float32)",
+            .help = "samples are uint8, and divided by this in each batch, as by normalise: 255 (default: they are float32)",
             .in_key_at_default = false};
 }
 
