@@ -39,6 +39,7 @@ StageOutput run(const StageInputs& inputs, StageContext& context) {
         const std::int64_t count = std::min(batch_size, samples - first);
         const at::Tensor some = batch.narrow(0, 0, count);
         gather(x, first, some);
+        was_gathered(x, first, count);
         will_gather(x, first + batch_size, batch_size);
         values.narrow(0, first, count).copy_(net.features(weights, some, layer));
         context.progress({.step = step, .steps = (samples + batch_size - 1) / batch_size, .metrics = {}});

@@ -15,14 +15,6 @@
 namespace satdl::stages {
 namespace {
 
-// A hint: where the kernel cannot follow it, the pages are read when they are used.
-void ask_for(std::span<const std::byte> bytes) {
-    static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
-    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
-    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
-}
-
 // The bytes of a tensor that is read from the disk, and of one of its samples; none: it is in memory.
 struct OnDisk {
     std::span<const std::byte> bytes;
@@ -37,6 +29,35 @@ OnDisk on_disk(const at::Tensor& tensor) {
     return {bytes, bytes.size() / static_cast<std::size_t>(tensor.size(0))};
 }
 
+// A hint for the samples from `first` on, as far as there are so many: where the kernel cannot follow it, nothing is lost. Around a page
+// that is used the kernel maps others that it has: up to all that share a table of pages. They are let go of together.
+void advise(const OnDisk& samples, std::int64_t first, std::int64_t count, int advice) {
+    constexpr std::uintptr_t kMappedAtOnce = 2 << 20;
+    static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto address = reinterpret_cast<std::uintptr_t>(samples.bytes.data());
+    const std::uintptr_t all_begin = address / page * page, all_end = (address + samples.bytes.size() + page - 1) / page * page;
+    const std::uintptr_t unit = advice == MADV_DONTNEED ? kMappedAtOnce : page;
+    const std::uintptr_t from = address + static_cast<std::uintptr_t>(first) * samples.sample;
+    const std::uintptr_t to = from + static_cast<std::uintptr_t>(count) * samples.sample;
+    const std::uintptr_t begin = std::max(all_begin, from / unit * unit), end = std::min(all_end, (to + unit - 1) / unit * unit);
+    if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+void advise(const Samples& samples, std::span<const std::int64_t> chosen, int advice) {
+    for (const at::Tensor* const tensor : {&samples.x, &samples.target}) {
+        const OnDisk all = on_disk(*tensor);
+        if (all.bytes.empty()) continue;
+        for (const std::int64_t sample : chosen) advise(all, sample, 1, advice);
+    }
+}
+
+void advise(const Samples& samples, std::int64_t first, std::int64_t count, int advice) {
+    for (const at::Tensor* const tensor : {&samples.x, &samples.target}) {
+        const OnDisk all = on_disk(*tensor);
+        if (!all.bytes.empty()) advise(all, first, count, advice);
+    }
+}
+
 }  // namespace
 
 ParamDescription scale_param() {
@@ -45,7 +66,7 @@ ParamDescription scale_param() {
             .fallback = "null",
             .min = 1e-30,
             .max = 1e30,
-            .help = "samples are uint8, and are divided by this when a batch is made: 255, as normalise does (default: they are float32)",
+            .help = "samples are uint8, and divided by this in each batch, as by normalise: 255 (default: they are float32)",
             .in_key_at_default = false};
 }
 
@@ -104,21 +125,9 @@ void gather(const Samples& samples, std::int64_t first, const at::Tensor& batch)
     if (samples.scale) batch.div_(*samples.scale);
 }
 
-void will_gather(const Samples& samples, std::span<const std::int64_t> chosen) {
-    for (const at::Tensor* const tensor : {&samples.x, &samples.target}) {
-        const auto [bytes, size] = on_disk(*tensor);
-        if (bytes.empty()) continue;
-        for (const std::int64_t sample : chosen) ask_for(bytes.subspan(static_cast<std::size_t>(sample) * size, size));
-    }
-}
-
-void will_gather(const Samples& samples, std::int64_t first, std::int64_t count) {
-    for (const at::Tensor* const tensor : {&samples.x, &samples.target}) {
-        const auto [bytes, size] = on_disk(*tensor);
-        if (bytes.empty()) continue;
-        const std::int64_t last = std::min(tensor->size(0), first + count);
-        if (first < last) ask_for(bytes.subspan(static_cast<std::size_t>(first) * size, static_cast<std::size_t>(last - first) * size));
-    }
-}
+void will_gather(const Samples& samples, std::span<const std::int64_t> chosen) { advise(samples, chosen, MADV_WILLNEED); }
+void will_gather(const Samples& samples, std::int64_t first, std::int64_t count) { advise(samples, first, count, MADV_WILLNEED); }
+void was_gathered(const Samples& samples, std::span<const std::int64_t> chosen) { advise(samples, chosen, MADV_DONTNEED); }
+void was_gathered(const Samples& samples, std::int64_t first, std::int64_t count) { advise(samples, first, count, MADV_DONTNEED); }
 
 }  // namespace satdl::stages

@@ -39,8 +39,11 @@ void check_samples(const Net& net, const Samples& samples, const std::string& x,
 void gather(const Samples& samples, const at::Tensor& chosen, at::Tensor& batch);
 void gather(const Samples& samples, std::int64_t first, const at::Tensor& batch);
 
-// Of samples that are too many for memory: the disk begins to read those that a later batch takes.
+// Of samples that are too many for memory, and only of those: the disk begins to read what a later batch takes; the memory of what a batch
+// has taken is given back.
 void will_gather(const Samples& samples, std::span<const std::int64_t> chosen);
 void will_gather(const Samples& samples, std::int64_t first, std::int64_t count);
+void was_gathered(const Samples& samples, std::span<const std::int64_t> chosen);
+void was_gathered(const Samples& samples, std::int64_t first, std::int64_t count);
 
 }  // namespace satdl::stages

@@ -154,6 +154,7 @@ void Trainer::run_epoch(TrainingState& state) {
         const std::span chosen = batch(state.step);
         will_gather(data_.train, batch(state.step + 1));
         const std::optional<double> loss = dense_ ? run_dense_step(state, chosen) : run_step(state, chosen);
+        was_gathered(data_.train, chosen);
         if (loss && !std::isfinite(*loss)) {
             throw stage_error(fmt::format("the loss is {} in epoch {}, step {}", loss_text(*loss), state.epoch + 1, state.step),
                               "try a smaller learning_rate, and check the inputs for NaN");
@@ -328,6 +329,7 @@ MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective
         const std::int64_t count = std::min(batch_size, samples.x.size(0) - first);
         const at::Tensor x = batch.narrow(0, 0, count);
         gather(samples, first, x);
+        was_gathered(samples, first, count);
         will_gather(samples, first + batch_size, batch_size);
         const at::Tensor logits = net.logits(weights, x, {});
         const at::Tensor target = samples.target.narrow(0, first, count).to(net.device());

@@ -56,7 +56,7 @@ std::string port_text(const PortDescription& port) {
         text = !types.empty()          ? joined(types, "|")
                : port.dtype_of.empty() ? "array"
                                        : fmt::format("type of {}", port.dtype_of);
-        if (!port.uint8_scale.empty()) text += fmt::format(", or uint8 with {},", port.uint8_scale);
+        if (!port.uint8_scale.empty()) text += fmt::format("|uint8 with {}", port.uint8_scale);
         if (port.shape != "any") text += " " + port.shape;
     }
     return port.optional ? text + ", optional" : text;

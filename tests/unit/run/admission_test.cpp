@@ -13,6 +13,21 @@ TEST_CASE("A stage's memory is what it declares for itself, its inputs, its outp
     CHECK(declared_memory({.kind = "x", .memory_fixed_bytes = 10, .memory_per_input_byte = -1}, 100, {}) == 0);
 }
 
+TEST_CASE("A stage whose large outputs lie in files declares no more for each than a small one takes") {
+    StageDescription stage{.kind = "x", .outputs = {{.name = "a"}, {.name = "b"}}, .memory_fixed_bytes = 1000, .memory_per_input_byte = 2};
+    CHECK(declared_memory(stage, 5000, {}, 600) == 1000 + 10'000);
+    stage.large_outputs_in_files = true;
+    CHECK(declared_memory(stage, 5000, {}, 600) == 1000 + 2 * 600);
+    CHECK(declared_memory(stage, 50, {}, 600) == 1000 + 100);
+    CHECK(declared_memory(stage, 5000, {}) == 1000 + 10'000);  // there are no such files
+}
+
+TEST_CASE("Large arrays are a sixteenth of the memory that a run may use, and more") {
+    CHECK(default_limits({}, {.memory_bytes = std::uint64_t{20} << 30}).large_array_bytes == std::uint64_t{1} << 30);
+    CHECK(default_limits({.memory_bytes = std::uint64_t{2} << 30}, {}).large_array_bytes == std::uint64_t{128} << 20);
+    CHECK(default_limits({}, {}).large_array_bytes == 0);
+}
+
 TEST_CASE("The longest remaining path goes first, ties by the DAG's order") {
     Admission admission({.jobs = 1}, 8);
     admission.offer(0, {}, 5);

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "pipeline/os/large_arrays.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tiny_stages.h"
 
 using namespace satdl;
@@ -52,4 +54,18 @@ TEST_CASE("An output without consumers is freed when it is written") {
     CHECK(held.find(0) != nullptr);
     held.written(0);
     CHECK(held.find(0) == nullptr);
+}
+
+TEST_CASE("An array in a file takes no memory, whoever made it") {
+    const test::TempFolder folder;
+    LargeArrays arrays(folder.path(), 16 * kLargeArrayBytes);
+    const auto bytes = arrays.allocate(kLargeArrayBytes);
+    REQUIRE(bytes != nullptr);
+    const Array array(DType::UInt8, {kLargeArrayBytes}, {bytes.get(), kLargeArrayBytes}, bytes);
+    const std::uint8_t small = 1;
+    LiveOutputs held({1});
+    held.put_computed(0, std::make_shared<const StageOutput>(
+                             StageOutput{{{"large", {{"", array}}}, {"small", {{"", Array::of<std::uint8_t>({1}, {&small, 1})}}}}, {}}));
+    CHECK(held.bytes() == 1);
+    CHECK(held.bytes(0) == 1);
 }
