@@ -8,7 +8,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "commands/inspect/artifact_reference.h"
+#include "commands/shared/artifact_reference.h"
 #include "commands/inspect/show_images.h"
 #include "commands/shared/session.h"
 #include "pipeline/array_files/named_arrays_file.h"
