@@ -108,7 +108,7 @@ std::string captioned_text(std::vector<Picture> pictures, const std::vector<std:
         const std::vector<Picture> row(pictures.begin() + static_cast<std::ptrdiff_t>(from), pictures.begin() + static_cast<std::ptrdiff_t>(end));
         text += drawn_text(Montage(row, columns), drawing);
         std::string line;
-        for (std::size_t i = from; i < end; ++i) line += (i == from ? "" : " ") + padded(fitted(captions[i], std::min(width, columns)), width);
+        for (std::size_t i = from; i < end; ++i) line += fmt::format("{}{}", i == from ? "" : " ", padded(fitted(captions[i], std::min(width, columns)), width));
         text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
     }
     return text;
