@@ -66,7 +66,9 @@ class MappedArtifact {
 public:
     MappedArtifact(const ArtifactRef& found, FileSystem& files, bool read_all)
         : path_(found.path), artifact_{header_of(found, files), {}}, mapped_(files.map(found.path)) {
-        if (read_all || artifact_.header.file_bytes <= kReadUnasked) {
+        const bool is_large = artifact_.header.file_bytes > kReadUnasked;
+        if (read_all && is_large) print_on_stderr(fmt::format("checking {} against their digests", bytes_text(artifact_.header.file_bytes)));
+        if (read_all || !is_large) {
             verify_artifact(artifact_.header, mapped_.bytes, path_);
             is_verified_ = true;
         } else if (mapped_.bytes.size() != artifact_.header.file_bytes) {

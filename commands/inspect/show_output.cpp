@@ -219,7 +219,8 @@ std::string tensor_text(const TensorView& tensor, bool is_slice, bool is_text) {
     if (is_text && !is_slice) {
         const Array array = tensor.slice->array();
         const auto bytes = array.bytes();
-        return fmt::format("\n{}\n", printable(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())));
+        const std::string printed = printable(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+        return fmt::format("\n{}\n", wrapped_lines(printed, columns, 0));
     }
     std::string text;
     const bool is_small = tensor.slice->count() <= kFewValues;

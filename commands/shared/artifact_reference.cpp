@@ -45,7 +45,8 @@ std::string listed(const std::vector<std::string>& names) {
     return names.size() <= kCandidates ? text : fmt::format("{} and {} more", text, names.size() - kCandidates);
 }
 
-// The port or path that the user means: as it is; with a '.' between port and name; or a name that only one port has.
+// The port or path that the user means: as it is; with a '.' between port and name; or a name that only one port has, of metrics
+// if a history has a column of that name, too.
 std::string tensor_meant(const std::string& wanted, const ArtifactHeader& header) {
     const auto is_known = [&](const std::string& path) {
         return header.ports.contains(path) ||
@@ -60,6 +61,10 @@ std::string tensor_meant(const std::string& wanted, const ArtifactHeader& header
     std::vector<std::string> named;
     for (const TensorRecord& record : header.tensors)
         if (record.name == wanted) named.push_back(record.path());
+    if (named.size() > 1)
+        std::erase_if(named, [&](const std::string& path) {
+            return header.ports.at(path.substr(0, path.size() - wanted.size() - 1)) == PortKind::History;
+        });
     if (named.size() > 1)
         throw Error(ExitCode::Usage, fmt::format("the artifact has {} tensors '{}'", named.size(), printable(wanted)),
                     fmt::format("one of {}", listed(named)));

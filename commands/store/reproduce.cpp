@@ -144,7 +144,7 @@ void print_finding(const Finding& finding) {
         std::ranges::any_of(finding.compared, [](const Compared& one) { return one.recorded_number.has_value(); });
     Table table{.title = {}, .columns = {finding.stage}, .rows = {}, .notes = {}};
     if (has_numbers) table.columns.insert(table.columns.end(), {"recorded", "reproduced"});
-    table.columns.insert(table.columns.end(), {"sha256", "reproduced", "bytes"});
+    table.columns.insert(table.columns.end(), {"sha256 recorded", "sha256 reproduced", "bytes"});
     const auto short_hex = [](const std::optional<Digest>& digest) { return digest ? digest->short_hex() : "-"; };
     const auto number = [](const std::optional<double>& value) { return value ? metric_text(*value) : "-"; };
     for (const Compared& one : finding.compared) {
