@@ -1,12 +1,11 @@
 // satdl graph: draws the DAG, as dot (Graphviz), Mermaid or SVG.
-#include "pipeline/display/dag_diagram.h"
-
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
+#include "pipeline/display/dag_diagram.h"
 #include "pipeline/display/diagram_svg.h"
 #include "pipeline/display/text_format.h"
 

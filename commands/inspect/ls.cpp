@@ -144,7 +144,8 @@ std::string contents_text(const ArtifactHeader& header) {
     std::vector<std::pair<std::string, PortKind>> ports(header.ports.begin(), header.ports.end());
     std::ranges::stable_sort(ports, {}, [&](const auto& port) { return rank(port.second); });
     std::string text;
-    for (const auto& [port, kind] : ports) text += fmt::format("{}{}", text.empty() ? "" : "; ", port_text(header, port, kind));
+    for (const auto& [port, kind] : ports)
+        text += fmt::format("{}{}", text.empty() ? "" : "; ", port_text(header, port, kind));
     return text;
 }
 
@@ -163,7 +164,8 @@ void print_rows(const std::string& dag, const std::vector<Row>& rows) {
         sizes = std::max(sizes, display_width(size));
     }
     if (columns)
-        for (auto& row : table.rows) row.back() = fitted(row.back(), std::max(*columns - stages - states - sizes - kGaps, kShortest));
+        for (auto& row : table.rows)
+            row.back() = fitted(row.back(), std::max(*columns - stages - states - sizes - kGaps, kShortest));
     fmt::print("{}", table_text(table, columns));
 }
 

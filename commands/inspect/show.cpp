@@ -1,6 +1,8 @@
-// satdl show: an artifact or one of its tensors: what it is, its metrics, what it was made of; layers, numbers, pictures, provenance.
+// satdl show: an artifact or one of its tensors: what it is, its metrics, what it was made of; layers, numbers, pictures,
+// provenance.
 //
-// Of a large artifact only what is asked for is read: the header says types and shapes, and a part of a tensor is read from the mapped file.
+// Of a large artifact only what is asked for is read: the header says types and shapes, and a part of a tensor is read from
+// the mapped file.
 #include "commands/inspect/show.h"
 
 #include <fmt/format.h>
@@ -41,11 +43,16 @@ struct ShowOptions {
 constexpr std::uint64_t kReadUnasked = 256'000'000;  // bytes
 
 // "conv_2" before "conv_10".
-bool is_before(const TensorRecord& a, const TensorRecord& b) { return ::strverscmp(a.path().c_str(), b.path().c_str()) < 0; }
+bool is_before(const TensorRecord& a, const TensorRecord& b) {
+    return ::strverscmp(a.path().c_str(), b.path().c_str()) < 0;
+}
 
-bool is_numbers(PortKind kind) { return kind == PortKind::Metrics || kind == PortKind::History; }
+bool is_numbers(PortKind kind) {
+    return kind == PortKind::Metrics || kind == PortKind::History;
+}
 
-// The requested tensors. Without a request, those of metrics and histories are left out: their numbers are shown by themselves.
+// The requested tensors. Without a request, those of metrics and histories are left out: their numbers are shown by
+// themselves.
 std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std::string& wanted) {
     std::vector<TensorRecord> chosen;
     std::vector<std::string> paths;
@@ -55,7 +62,8 @@ std::vector<TensorRecord> chosen_tensors(const ArtifactHeader& header, const std
         if (wanted.empty() ? !is_numbers(kind) : tensor.path() == wanted || tensor.port == wanted) chosen.push_back(tensor);
     }
     if (chosen.empty() && !wanted.empty() && !header.ports.contains(wanted)) {
-        throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(wanted)), did_you_mean(wanted, paths));
+        throw Error(ExitCode::Usage, fmt::format("the artifact has no tensor '{}'", printable(wanted)),
+                    did_you_mean(wanted, paths));
     }
     std::ranges::stable_sort(chosen, is_before);
     return chosen;
@@ -67,7 +75,8 @@ public:
     MappedArtifact(const ArtifactRef& found, FileSystem& files, bool read_all)
         : path_(found.path), artifact_{header_of(found, files), {}}, mapped_(files.map(found.path)) {
         const bool is_large = artifact_.header.file_bytes > kReadUnasked;
-        if (read_all && is_large) print_on_stderr(fmt::format("checking {} against their digests", bytes_text(artifact_.header.file_bytes)));
+        if (read_all && is_large)
+            print_on_stderr(fmt::format("checking {} against their digests", bytes_text(artifact_.header.file_bytes)));
         if (read_all || !is_large) {
             verify_artifact(artifact_.header, mapped_.bytes, path_);
             is_verified_ = true;
@@ -131,28 +140,34 @@ bool is_confusion(const TensorRecord& record, const ArtifactHeader& header, cons
            record.shape == Shape{predictions->shape[1], predictions->shape[1]};
 }
 
+struct TensorsToRead {
+    bool of_networks = false;  // the weights of models, too, whose layers are shown
+    bool stats = false;        // however large they are
+};
+
 void add_tensors(ArtifactView& view, const MappedArtifact& artifact, const std::string& wanted, const std::optional<SliceText>& slice,
-                 bool stats) {
-    const std::vector<TensorRecord> records = chosen_tensors(view.header, wanted);
+                 TensorsToRead what) {
+    std::vector<TensorRecord> records = chosen_tensors(view.header, wanted);
     if (slice && records.size() != 1) {
         std::vector<std::string> paths;
         for (const TensorRecord& record : records) paths.push_back(record.path());
         throw Error(ExitCode::Usage, fmt::format("a slice is of one tensor, but this is {}", records.size()),
                     fmt::format("one of {}", fmt::join(paths, ", ")));
     }
+    if (view.part != ShownPart::Tensor && !what.of_networks)
+        std::erase_if(records, [&](const TensorRecord& record) { return view.networks.contains(record.port); });
     std::uint64_t bytes = 0, before = 0;
     for (const TensorRecord& record : records) {
         ArraySlice part = slice ? ArraySlice(artifact.array(record), *slice) : ArraySlice(artifact.array(record));
         bytes += static_cast<std::uint64_t>(part.count()) * size_of(record.dtype);
         view.tensors.push_back({.record = record, .slice = std::move(part), .statistics = {}, .class_names = {}});
     }
-    if (bytes > kReadUnasked && !stats) return;
+    if (bytes > kReadUnasked && !what.stats) return;
     ReadingProgress progress(bytes);
     for (TensorView& tensor : view.tensors) {
         const std::uint64_t size = size_of(tensor.record.dtype);
-        tensor.statistics = statistics_of(*tensor.slice, [&](std::int64_t read) {
-            progress.update(before, static_cast<std::uint64_t>(read) * size);
-        });
+        tensor.statistics = statistics_of(
+            *tensor.slice, [&](std::int64_t read) { progress.update(before, static_cast<std::uint64_t>(read) * size); });
         before += static_cast<std::uint64_t>(tensor.slice->count()) * size;
     }
 }
@@ -163,7 +178,8 @@ void add_networks(ArtifactView& view, const MappedArtifact& artifact, const std:
         if (!wanted.empty() && record.port != wanted) continue;
         const auto bytes = artifact.array(record).bytes();
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        if (auto network = network_view(text, record.port, view.header.recipe, catalog)) view.networks.emplace(record.port, *network);
+        if (auto network = network_view(text, record.port, view.header.recipe, catalog))
+            view.networks.emplace(record.port, *network);
     }
 }
 
@@ -184,7 +200,8 @@ void add_origins(ArtifactView& view, const std::vector<LinkedStage>& stages, Pro
         view.freshness = shown->freshness;
         view.stale_inputs = shown->stale_inputs;
     } else if (const StageFacts* const facts = provenance.recorded(view.header.key)) {
-        for (const Reads& input : facts->inputs) view.origins["input " + input.port] = fmt::format("{}.{}", input.from, input.from_port);
+        for (const Reads& input : facts->inputs)
+            view.origins["input " + input.port] = fmt::format("{}.{}", input.from, input.from_port);
     }
 }
 
@@ -206,36 +223,47 @@ std::string drawn_tensors(const ArtifactView& view, bool is_named, bool is_slice
         const Array array = is_sliced ? images_in(tensor) : tensor.slice->array();
         if (!has_images(array.shape())) {
             if (is_named) {
-                throw Error(ExitCode::Usage, fmt::format("'{}' is {} {}, which does not hold images", printable(record.path()),
-                                                         name_of(record.dtype), shape_text(array.shape())), hint);
+                throw Error(ExitCode::Usage,
+                            fmt::format("'{}' is {} {}, which does not hold images", printable(record.path()),
+                                        name_of(record.dtype), shape_text(array.shape())),
+                            hint);
             }
         } else if (is_named || view.header.ports.at(record.port) == PortKind::Array) {
             if (!text.empty()) text += '\n';
             text += images_text(record.path(), array, count, drawing, terminal_size(STDOUT_FILENO).columns);
         }
     }
-    if (text.empty()) throw Error(ExitCode::Usage, fmt::format("no tensor of {} holds images", printable(view.path.filename().string())), hint);
+    if (text.empty())
+        throw Error(ExitCode::Usage, fmt::format("no tensor of {} holds images", printable(view.path.filename().string())),
+                    hint);
     return text;
 }
 
 void check_options(const ShowOptions& options, bool is_sliced) {
-    const std::string_view chosen = options.images > 0 ? "--images" : options.wrong > 0 ? "--wrong" : options.provenance ? "--provenance" : "";
+    const std::string_view chosen = options.images > 0   ? "--images"
+                                    : options.wrong > 0  ? "--wrong"
+                                    : options.provenance ? "--provenance"
+                                                         : "";
     const int number = (options.images > 0 ? 1 : 0) + (options.wrong > 0 ? 1 : 0) + (options.provenance ? 1 : 0);
-    if (number > 1) throw Error(ExitCode::Usage, "--images, --wrong and --provenance cannot be combined", "leave all but one out");
+    if (number > 1)
+        throw Error(ExitCode::Usage, "--images, --wrong and --provenance cannot be combined", "leave all but one out");
     if (options.json && options.images > 0)
         throw Error(ExitCode::Usage, "--images cannot be combined with --json", "leave one of them out");
     if (is_sliced && (options.wrong > 0 || options.provenance))
-        throw Error(ExitCode::Usage, fmt::format("{} is about an artifact, not about a slice", chosen), "leave the slice out");
+        throw Error(ExitCode::Usage, fmt::format("{} is about an artifact, not about a slice", chosen),
+                    "leave the slice out");
 }
 
 void print(const ShowOptions& options, const Json& json, const std::string& text) {
-    if (options.json) fmt::print("{}\n", dump_json(json));
-    else fmt::print("{}", text);
+    if (options.json)
+        fmt::print("{}\n", dump_json(json));
+    else
+        fmt::print("{}", text);
 }
 
 ExitCode show(const ShowOptions& options) {
-    const auto [what, slice] = fs::is_regular_file(options.what) ? std::pair(options.what, std::optional<SliceText>())
-                                                                 : split_slice(options.what);
+    const auto [what, slice] =
+        fs::is_regular_file(options.what) ? std::pair(options.what, std::optional<SliceText>()) : split_slice(options.what);
     check_options(options, slice.has_value());
     check_named_store(options.store);
     const Catalog catalog = load_catalog(program_folder(), options.libraries);
@@ -245,7 +273,8 @@ ExitCode show(const ShowOptions& options) {
     const ArtifactRef found = references.find(what);
     const MappedArtifact artifact(found, files, options.stats);
     const ArtifactHeader& header = artifact.header();
-    const std::vector<LinkedStage> linked = references.results() ? references.results()->stages() : std::vector<LinkedStage>();
+    const std::vector<LinkedStage> linked =
+        references.results() ? references.results()->stages() : std::vector<LinkedStage>();
     ProvenanceReader provenance(open, catalog, linked);
     if (options.wrong > 0) {
         const WrongAnswers wrong = wrong_answers(artifact.get(), options.wrong, catalog, open, provenance);
@@ -269,10 +298,8 @@ ExitCode show(const ShowOptions& options) {
     const auto port = header.ports.find(found.tensor);
     if (!found.tensor.empty())
         view.part = port == header.ports.end() || port->second == PortKind::Array ? ShownPart::Tensor : ShownPart::Port;
-    // The weights of a model are not read for its layers.
-    const bool reads_tensors = options.json || options.images > 0 || options.tensors || view.part != ShownPart::Whole ||
-                               std::ranges::any_of(header.ports, [](const auto& one) { return one.second != PortKind::Model; });
-    if (reads_tensors) add_tensors(view, artifact, found.tensor, slice, options.stats);
+    add_networks(view, artifact, found.tensor, catalog);
+    add_tensors(view, artifact, found.tensor, slice, {.of_networks = options.json || options.tensors, .stats = options.stats});
     if (options.images > 0) {
         fmt::print("{}", drawn_tensors(view, !found.tensor.empty(), slice.has_value(), options.images));
         return ExitCode::Done;
@@ -280,10 +307,10 @@ ExitCode show(const ShowOptions& options) {
     const KeyPart* const kind = find_part(header.recipe, "kind");
     const CatalogEntry* const entry = kind != nullptr ? catalog.find(kind->value) : nullptr;
     for (TensorView& tensor : view.tensors) {
-        tensor.is_confusion = !slice && is_confusion(tensor.record, header, entry != nullptr ? &entry->description : nullptr);
+        tensor.is_confusion =
+            !slice && is_confusion(tensor.record, header, entry != nullptr ? &entry->description : nullptr);
         if (tensor.is_confusion) tensor.class_names = class_names(provenance.of(header), tensor.record.shape.front());
     }
-    add_networks(view, artifact, found.tensor, catalog);
     add_history(view, artifact.get().outcome);
     add_origins(view, linked, provenance);
     view.settings = settings_of(header.recipe, catalog, provenance.recorded(header.key));
@@ -314,16 +341,20 @@ void add_show_command(Command& program) {
         "  satdl show 3f9a52c0                 ... or by the first digits of its key",
         [](Command& command, ShowOptions& options) {
             command.add_option("what", options.what, kArtifactReference).required().type_name("WHAT");
-            command.add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
+            command
+                .add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
                 .type_name("NAME");
             command.add_flag("--tensors", options.tensors, "list the tensors of models");
-            command.add_flag("--stats", options.stats, "statistics of tensors that are larger than 256 MB, too: all of them is read");
+            command.add_flag("--stats", options.stats,
+                             "statistics of tensors that are larger than 256 MB, too: all of them is read");
             command.add_flag("--recipe", options.recipe, "every part of its key, also what is at its default");
             command.add_flag("--provenance", options.provenance, "what it was made of, as a tree back to the source files");
             command.add_option("--images", options.images, "draw the first N images of a tensor [N, H, W] or [N, C, H, W]")
                 .in_range(1, 10000)
                 .type_name("N");
-            command.add_option("--wrong", options.wrong, "draw N of the samples that it got wrong, with their true and predicted class")
+            command
+                .add_option("--wrong", options.wrong,
+                            "draw N of the samples that it got wrong, with their true and predicted class")
                 .in_range(1, 10000)
                 .type_name("N");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");

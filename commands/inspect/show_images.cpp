@@ -97,7 +97,8 @@ std::string images_text(const std::string& name, const Array& array, std::int64_
     return text + drawn_text(Montage(images.pictures, columns), drawing);
 }
 
-std::string captioned_text(std::vector<Picture> pictures, const std::vector<std::string>& captions, Drawing drawing, int columns) {
+std::string captioned_text(std::vector<Picture> pictures, const std::vector<std::string>& captions, Drawing drawing,
+                           int columns) {
     int width = pictures.front().width;
     for (const std::string& caption : captions) width = std::max(width, std::min(display_width(caption), columns));
     for (Picture& picture : pictures) picture = widened(picture, width);
@@ -105,10 +106,12 @@ std::string captioned_text(std::vector<Picture> pictures, const std::vector<std:
     std::string text;
     for (std::size_t from = 0; from < pictures.size(); from += per_row) {
         const std::size_t end = std::min(from + per_row, pictures.size());
-        const std::vector<Picture> row(pictures.begin() + static_cast<std::ptrdiff_t>(from), pictures.begin() + static_cast<std::ptrdiff_t>(end));
+        const std::vector<Picture> row(pictures.begin() + static_cast<std::ptrdiff_t>(from),
+                                       pictures.begin() + static_cast<std::ptrdiff_t>(end));
         text += drawn_text(Montage(row, columns), drawing);
         std::string line;
-        for (std::size_t i = from; i < end; ++i) line += fmt::format("{}{}", i == from ? "" : " ", padded(fitted(captions[i], std::min(width, columns)), width));
+        for (std::size_t i = from; i < end; ++i)
+            line += fmt::format("{}{}", i == from ? "" : " ", padded(fitted(captions[i], std::min(width, columns)), width));
         text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
     }
     return text;

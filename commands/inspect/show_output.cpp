@@ -5,6 +5,7 @@
 
 #include "commands/inspect/show.h"
 #include "commands/inspect/show_values.h"
+#include "commands/shared/metric_order.h"
 #include "pipeline/core/json.h"
 #include "pipeline/core/metric_text.h"
 #include "pipeline/core/time_text.h"
@@ -13,7 +14,6 @@
 #include "pipeline/display/sparkline.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/network/architecture.h"
-#include "commands/shared/metric_order.h"
 
 namespace satdl {
 
@@ -63,7 +63,8 @@ void leave_out_what_does_not_fit(Table& table) {
         const auto at = static_cast<std::size_t>(column);
         if (at == table.columns.size()) continue;
         const bool is_count = std::string_view(name) == "nan" || std::string_view(name) == "inf";
-        if (is_count && std::ranges::any_of(table.rows, [&](const auto& row) { return row[at] != "0" && row[at] != "-"; })) continue;
+        if (is_count && std::ranges::any_of(table.rows, [&](const auto& row) { return row[at] != "0" && row[at] != "-"; }))
+            continue;
         table.columns.erase(table.columns.begin() + column);
         for (auto& row : table.rows) row.erase(row.begin() + column);
         gone.emplace_back(name);
@@ -73,12 +74,14 @@ void leave_out_what_does_not_fit(Table& table) {
 
 Table tensor_table(const ArtifactView& view) {
     Table table{.title = {}, .columns = {"tensor", "type", "min", "max", "mean", "std", "nan"}, .rows = {}, .notes = {}};
-    const bool has_inf = std::ranges::any_of(view.tensors, [](const TensorView& one) { return one.statistics && one.statistics->inf_count > 0; });
+    const bool has_inf = std::ranges::any_of(
+        view.tensors, [](const TensorView& one) { return one.statistics && one.statistics->inf_count > 0; });
     if (has_inf) table.columns.emplace_back("inf");
     std::uint64_t unread = 0;
     for (const auto& tensor : view.tensors) {
         const bool is_of_model = view.header.ports.at(tensor.record.port) == PortKind::Model;
-        if (is_of_model && view.networks.contains(tensor.record.port) && (!view.tensors_of_models || tensor.record.name == kArchitecture))
+        if (is_of_model && view.networks.contains(tensor.record.port) &&
+            (!view.tensors_of_models || tensor.record.name == kArchitecture))
             continue;
         if (is_shown_confusion(tensor)) continue;
         auto& row = table.rows.emplace_back(std::vector<std::string>{tensor.record.path(), type_text(tensor)});
@@ -88,11 +91,13 @@ Table tensor_table(const ArtifactView& view) {
             continue;
         }
         const Statistics& numbers = *tensor.statistics;
-        for (const double value : {numbers.min, numbers.max, numbers.mean, numbers.deviation}) row.push_back(fmt::format("{:.3g}", value));
+        for (const double value : {numbers.min, numbers.max, numbers.mean, numbers.deviation})
+            row.push_back(fmt::format("{:.3g}", value));
         row.push_back(std::to_string(numbers.nan_count));
         if (has_inf) row.push_back(std::to_string(numbers.inf_count));
     }
-    if (unread > 0) table.notes.push_back(fmt::format("{} are read for their statistics only with --stats", bytes_text(unread)));
+    if (unread > 0)
+        table.notes.push_back(fmt::format("{} are read for their statistics only with --stats", bytes_text(unread)));
     leave_out_what_does_not_fit(table);
     return table;
 }
@@ -106,9 +111,10 @@ Table recipe_table(const ArtifactView& view) {
         const auto origin = view.origins.find(part.name);
         const std::string from = origin == view.origins.end() ? "" : origin->second;
         const bool is_wide = width && *width < 2 * kPart + kFrom;
-        table.rows.push_back({width ? fitted(part.name, kPart) : part.name,
-                              width ? fitted(part_text(part.value), is_wide ? *width - kPart - kFrom - kGaps : kPart) : part_text(part.value),
-                              width ? fitted(from, kFrom) : from});
+        table.rows.push_back(
+            {width ? fitted(part.name, kPart) : part.name,
+             width ? fitted(part_text(part.value), is_wide ? *width - kPart - kFrom - kGaps : kPart) : part_text(part.value),
+             width ? fitted(from, kFrom) : from});
     }
     return table;
 }
@@ -144,7 +150,10 @@ Table history_table(const std::string& port, const std::map<std::string, std::ve
 std::string stale_text(const ArtifactView& view) {
     const bool sure = view.freshness == Freshness::Stale, one = view.stale_inputs.size() == 1;
     return fmt::format("stale {}its input{} {} {} changed since; a run {}\n", sure ? "" : "? ", one ? "" : "s",
-                       printable(fmt::format("{}", fmt::join(view.stale_inputs, ", "))), !sure ? "may have" : one ? "has" : "have",
+                       printable(fmt::format("{}", fmt::join(view.stale_inputs, ", "))),
+                       !sure ? "may have"
+                       : one ? "has"
+                             : "have",
                        sure ? "recomputes it" : "decides");
 }
 
@@ -174,9 +183,10 @@ std::string origin_text(const ArtifactView& view) {
         const bool is_input = part.name.starts_with("input "), is_file = part.name.starts_with("file ");
         if (!is_input && !is_file) continue;
         const auto origin = view.origins.find(part.name);
-        inputs.push_back(is_file ? fmt::format("{} {}", printable(part.name), part_text(part.value))
-                                 : fmt::format("{}: {}", printable(part.name.substr(6)),
-                                               origin == view.origins.end() ? part_text(part.value) : printable(origin->second)));
+        inputs.push_back(
+            is_file ? fmt::format("{} {}", printable(part.name), part_text(part.value))
+                    : fmt::format("{}: {}", printable(part.name.substr(6)),
+                                  origin == view.origins.end() ? part_text(part.value) : printable(origin->second)));
     }
     std::string text;
     const auto add = [&](const char* label, const std::string& value) {
@@ -192,12 +202,13 @@ std::string made_text(const ArtifactView& view) {
     text += wrapped_lines(fmt::format("file  {} ({})\n", printable(view.path.string()), bytes_text(view.header.file_bytes)),
                           stdout_columns(), kLabelColumns);
     if (view.made) {
-        const std::string made =
-            fmt::format("made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(view.made->wall_time)),
-                        duration_text(view.made->seconds), printable(view.made->host), view.made->threads,
-                        view.made->threads == 1 ? "" : "s", printable(view.made->run));
+        const std::string made = fmt::format(
+            "made  {} in {} on {} with {} thread{} (run {})\n", utc_text(static_cast<std::time_t>(view.made->wall_time)),
+            duration_text(view.made->seconds), printable(view.made->host), view.made->threads,
+            view.made->threads == 1 ? "" : "s", printable(view.made->run));
         text += wrapped_lines(made, stdout_columns(), kLabelColumns);
-        if (!view.made->library_sha256.empty()) text += fmt::format("code  sha256 {}\n", printable(view.made->library_sha256));
+        if (!view.made->library_sha256.empty())
+            text += fmt::format("code  sha256 {}\n", printable(view.made->library_sha256));
     }
     return text;
 }
@@ -229,7 +240,8 @@ std::string tensor_text(const TensorView& tensor, bool is_slice, bool is_text) {
     if (is_shown_confusion(tensor)) return text + '\n' + confusion_text(*tensor.slice, tensor.class_names, columns);
     if (tensor.statistics && tensor.slice->count() > 1) {
         text += fmt::format("\n{}", table_text(statistics_table(*tensor.statistics), columns));
-        if (const std::string bars = histogram_text(tensor.statistics->histogram, columns.value_or(kColumnsInPipe)); !is_small && !bars.empty())
+        if (const std::string bars = histogram_text(tensor.statistics->histogram, columns.value_or(kColumnsInPipe));
+            !is_small && !bars.empty())
             text += '\n' + bars;
     }
     if (is_small || is_slice)
@@ -241,11 +253,14 @@ std::string whole_text(const ArtifactView& view) {
     std::string text;
     for (const auto& [port, values] : view.header.metrics) text += fmt::format("\n{}", metrics_text(values, port));
     if (const std::string origins = origin_text(view); !origins.empty()) text += '\n' + origins;
-    for (const auto& [port, network] : view.networks) text += fmt::format("\n{}", network_text(network, port, stdout_columns()));
-    if (const Table table = tensor_table(view); !table.rows.empty()) text += fmt::format("\n{}", table_text(table, stdout_columns()));
+    for (const auto& [port, network] : view.networks)
+        text += fmt::format("\n{}", network_text(network, port, stdout_columns()));
+    if (const Table table = tensor_table(view); !table.rows.empty())
+        text += fmt::format("\n{}", table_text(table, stdout_columns()));
     for (const TensorView& tensor : view.tensors)
         if (is_shown_confusion(tensor))
-            text += fmt::format("\n{}: {}", printable(tensor.record.path()), confusion_text(*tensor.slice, tensor.class_names, stdout_columns()));
+            text += fmt::format("\n{}: {}", printable(tensor.record.path()),
+                                confusion_text(*tensor.slice, tensor.class_names, stdout_columns()));
     const bool hides_tensors = !view.networks.empty() && !view.tensors_of_models;
     if (hides_tensors) text += "--tensors lists the tensors of the model\n";
     for (const auto& [port, columns] : view.history)
@@ -275,9 +290,10 @@ std::string artifact_text(const ArtifactView& view) {
     for (const std::string& warning : view.header.warnings)
         text += wrapped_lines(fmt::format("warning: {}\n", printable(warning)), stdout_columns(), 2);
     if (!view.is_verified)
-        text += wrapped_lines(fmt::format("its {} are too large to be checked against their digests unasked: --stats does it\n",
-                                          bytes_text(view.header.file_bytes)),
-                              stdout_columns(), 2);
+        text +=
+            wrapped_lines(fmt::format("its {} are too large to be checked against their digests unasked: --stats does it\n",
+                                      bytes_text(view.header.file_bytes)),
+                          stdout_columns(), 2);
     switch (view.part) {
         case ShownPart::Whole:
             return text + whole_text(view);
@@ -287,7 +303,8 @@ std::string artifact_text(const ArtifactView& view) {
             break;
     }
     for (const TensorView& tensor : view.tensors) {
-        const bool is_text = view.header.ports.at(tensor.record.port) == PortKind::Model && tensor.record.name == kArchitecture;
+        const bool is_text =
+            view.header.ports.at(tensor.record.port) == PortKind::Model && tensor.record.name == kArchitecture;
         text += tensor_text(tensor, view.name.ends_with(']'), is_text);
     }
     return text;
@@ -301,7 +318,8 @@ Json values_json(const ArraySlice& slice) {
         const Array element = slice.element();
         if (element.dtype() == DType::Int64) return element.values<std::int64_t>().front();
         const double number = numbers_of(element).front();
-        return element.dtype() == DType::Int32 || element.dtype() == DType::UInt8 ? Json(static_cast<std::int64_t>(number)) : Json(number);
+        return element.dtype() == DType::Int32 || element.dtype() == DType::UInt8 ? Json(static_cast<std::int64_t>(number))
+                                                                                  : Json(number);
     }
     Json values = Json::array();
     for (std::int64_t i = 0; i < slice.shape().front(); ++i) values.push_back(values_json(slice.at(i)));
@@ -333,7 +351,8 @@ Json tensor_json(const TensorView& tensor, bool with_values) {
 }  // namespace
 
 Json artifact_json(const ArtifactView& view) {
-    Json recipe = Json::array(), tensors = Json::array(), tables = Json::array(), networks = Json::object(), settings = Json::object();
+    Json recipe = Json::array(), tensors = Json::array(), tables = Json::array(), networks = Json::object(),
+         settings = Json::object();
     for (const auto& part : view.header.recipe) {
         Json json = {{"part", part.name}, {"value", part.value}};
         if (const auto origin = view.origins.find(part.name); origin != view.origins.end()) json["from"] = origin->second;
@@ -360,12 +379,13 @@ Json artifact_json(const ArtifactView& view) {
                  {"warnings", view.header.warnings},
                  {"recipe", std::move(recipe)}};
     if (view.made) {
-        json["made"] = {{"run", view.made->run},
-                        {"host", view.made->host},
-                        {"wall_time", view.made->wall_time},
-                        {"seconds", view.made->seconds},
-                        {"threads", view.made->threads},
-                        {"library_sha256", view.made->library_sha256.empty() ? Json(nullptr) : Json(view.made->library_sha256)}};
+        json["made"] = {
+            {"run", view.made->run},
+            {"host", view.made->host},
+            {"wall_time", view.made->wall_time},
+            {"seconds", view.made->seconds},
+            {"threads", view.made->threads},
+            {"library_sha256", view.made->library_sha256.empty() ? Json(nullptr) : Json(view.made->library_sha256)}};
     }
     return json;
 }

@@ -36,17 +36,20 @@ ArtifactRef split_at_slash(const std::string& what) {
     return {what.substr(0, slash), {}, slash == std::string::npos ? "" : what.substr(slash + 1)};
 }
 
-bool has(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
+bool has(const std::vector<std::string>& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+}
 
 // "a, b, c and 4 more"
 std::string listed(const std::vector<std::string>& names) {
     std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), kCandidates); ++i) text += fmt::format("{}{}", i == 0 ? "" : ", ", printable(names[i]));
+    for (std::size_t i = 0; i < std::min(names.size(), kCandidates); ++i)
+        text += fmt::format("{}{}", i == 0 ? "" : ", ", printable(names[i]));
     return names.size() <= kCandidates ? text : fmt::format("{} and {} more", text, names.size() - kCandidates);
 }
 
-// The port or path that the user means: as it is; with a '.' between port and name; or a name that only one port has, of metrics
-// if a history has a column of that name, too.
+// The port or path that the user means: as it is; with a '.' between port and name; or a name that only one port has, of
+// metrics if a history has a column of that name, too.
 std::string tensor_meant(const std::string& wanted, const ArtifactHeader& header) {
     const auto is_known = [&](const std::string& path) {
         return header.ports.contains(path) ||
@@ -96,9 +99,11 @@ std::optional<ArtifactRef> ArtifactReferences::by_key(const std::string& what) {
         std::vector<std::string> candidates;
         for (const Digest& key : keys) {
             const auto stage = recorded.find(key);
-            candidates.push_back(key.short_hex() + (stage == recorded.end() ? "" : fmt::format(" ({})", stage->second.stage)));
+            candidates.push_back(key.short_hex() +
+                                 (stage == recorded.end() ? "" : fmt::format(" ({})", stage->second.stage)));
         }
-        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what), fmt::format("one of {}", listed(candidates)));
+        throw Error(ExitCode::Usage, fmt::format("{} keys begin with {}", keys.size(), what),
+                    fmt::format("one of {}", listed(candidates)));
     }
     return ArtifactRef{{}, open_.store().path_of(keys.front()), {}};
 }
@@ -163,7 +168,8 @@ ArtifactRef ArtifactReferences::by_stage(const std::string& what) {
     const std::string command = run_command(found.stage);
     if (is_named) throw artifact_is_gone(found.path, command);
     throw Error(ExitCode::Usage,
-                fmt::format("{} of {} has no artifact: it has not run, or not to its end", printable(found.stage), printable(results_->dag())),
+                fmt::format("{} of {} has no artifact: it has not run, or not to its end", printable(found.stage),
+                            printable(results_->dag())),
                 command.empty() ? "" : fmt::format("{} runs it", command));
 }
 
@@ -175,20 +181,22 @@ void ArtifactReferences::refuse_unknown(const std::string& what, const std::vect
     for (const std::string& beginning : beginnings) {
         std::vector<std::string> candidates;
         for (const std::string& stage : stages)
-            if (stage.starts_with(beginning + '@') || stage.starts_with(beginning + '[')) candidates.push_back(stage + what.substr(beginning.size()));
+            if (stage.starts_with(beginning + '@') || stage.starts_with(beginning + '['))
+                candidates.push_back(stage + what.substr(beginning.size()));
         if (candidates.empty()) continue;
         throw Error(ExitCode::Usage,
-                    fmt::format("'{}' is {} stage{} of {}", printable(beginning), candidates.size(), candidates.size() == 1 ? "" : "s",
-                                printable(results_->dag())),
+                    fmt::format("'{}' is {} stage{} of {}", printable(beginning), candidates.size(),
+                                candidates.size() == 1 ? "" : "s", printable(results_->dag())),
                     fmt::format("{}{}", candidates.size() == 1 ? "" : "one of ", listed(candidates)));
     }
-    throw Error(ExitCode::Usage,
-                fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()), printable(head)),
-                did_you_mean(head, stages));
+    throw Error(
+        ExitCode::Usage,
+        fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()), printable(head)),
+        did_you_mean(head, stages));
 }
 
-// "`satdl run dags/full.yaml --profile quick m1 limit=1000`": with the settings of the DAG's last run, and those of a sweep's point. "" if
-// nothing says which file the DAG is in.
+// "`satdl run dags/full.yaml --profile quick m1 limit=1000`": with the settings of the DAG's last run, and those of a
+// sweep's point. "" if nothing says which file the DAG is in.
 std::string ArtifactReferences::run_command(const std::string& stage) const {
     const auto note = results_->note();
     if (!note) return {};
@@ -199,7 +207,8 @@ std::string ArtifactReferences::run_command(const std::string& stage) const {
         if (summary.at("dag") != results_->dag()) continue;
         if (const auto profile = summary.at("profile").get<std::string>(); !profile.empty())
             words.insert(words.end(), {"--profile", profile});
-        for (const auto& [name, value] : summary.at("set").items()) settings.push_back(fmt::format("{}={}", name, plain_text(value)));
+        for (const auto& [name, value] : summary.at("set").items())
+            settings.push_back(fmt::format("{}={}", name, plain_text(value)));
         break;
     }
     const std::string name = plain_name(stage);

@@ -1,4 +1,5 @@
-// What an argument of `satdl show`, `diff`, `export` and `reproduce` names: a stage and perhaps a port or tensor of it, as a path
+// What an argument of `satdl show`, `diff`, `export` and `reproduce` names: a stage and perhaps a port or tensor of it, as a
+// path
 // ("m2/model/dense_1.weight") or as YAML has it ("m2.model").
 #pragma once
 
@@ -12,12 +13,13 @@
 namespace satdl {
 
 // For --help.
-inline constexpr const char* kArtifactReference = "STAGE, STAGE/PORT or STAGE.PORT, STAGE/PORT/NAME, RUN:STAGE, a file, or a key";
+inline constexpr const char* kArtifactReference =
+    "STAGE, STAGE/PORT or STAGE.PORT, STAGE/PORT/NAME, RUN:STAGE, a file, or a key";
 
 struct ArtifactRef {
     std::string stage;  // "" if it was found by its path or key
     std::filesystem::path path;
-    std::string tensor;  // "" = all; else a port or port/name, or what the user wrote if the artifact has no such
+    std::string tensor;    // "" = all; else a port or port/name, or what the user wrote if the artifact has no such
     bool is_file = false;  // named by its path: perhaps not of this store, nor of satdl
 };
 
@@ -26,8 +28,8 @@ public:
     // `dag`: whose stages are meant; "": those of the one that ran last. `open` must outlive it.
     ArtifactReferences(const StoreOptions& store, std::string dag, OpenStore& open) : options_(store), dag_(std::move(dag)), open_(open) {}
 
-    // Throws Error{Usage} if there is no such artifact: with what would make it, or with the candidates if there are several. A name
-    // of a tensor without its port is enough if only one port has it.
+    // Throws Error{Usage} if there is no such artifact: with what would make it, or with the candidates if there are
+    // several. A name of a tensor without its port is enough if only one port has it.
     [[nodiscard]] ArtifactRef find(const std::string& what);
     // Of the DAG whose stages are meant, once find() has found one of them.
     [[nodiscard]] const std::optional<ResultLinks>& results() const { return results_; }

@@ -152,7 +152,8 @@ std::optional<ResultsNote> ResultLinks::note() const {
     std::error_code unknown;
     const auto here = std::filesystem::current_path(unknown);
     if (note) {
-        const auto file = std::filesystem::weakly_canonical(folder_ / note->dag_file, unknown), near = file.lexically_relative(here);
+        const auto file = std::filesystem::weakly_canonical(folder_ / note->dag_file, unknown),
+                   near = file.lexically_relative(here);
         note->dag_file = near.empty() || *near.begin() == ".." ? file : near;
     }
     return note;

@@ -29,9 +29,11 @@ auto with_values(const Array& array, const Function& function) {
     return function(array.values<double>());
 }
 
-// Calls `take` with each element as a number, and `progress` after each piece; `already_read`: elements read in earlier passes.
+// Calls `take` with each element as a number, and `progress` after each piece; `already_read`: elements read in earlier
+// passes.
 template <typename Take>
-void for_each_number(const ArraySlice& slice, const std::function<void(std::int64_t)>& progress, std::int64_t already_read, const Take& take) {
+void for_each_number(const ArraySlice& slice, const std::function<void(std::int64_t)>& progress, std::int64_t already_read,
+                     const Take& take) {
     slice.for_each_piece([&](const Array& piece) {
         with_values(piece, [&](const auto& values) {
             for (const auto value : values) take(static_cast<double>(value));
@@ -47,11 +49,13 @@ Histogram empty_histogram(const Statistics& found, DType dtype) {
     const bool is_whole = dtype != DType::Float32 && dtype != DType::Float64;
     if (found.min == found.max) {
         histogram.edges = {found.min};
-    } else if (is_whole && found.max - found.min < kFewNumbers && std::abs(found.min) < kExact && std::abs(found.max) < kExact) {
+    } else if (is_whole && found.max - found.min < kFewNumbers && std::abs(found.min) < kExact &&
+               std::abs(found.max) < kExact) {
         for (double number = found.min; number <= found.max; ++number) histogram.edges.push_back(number);
     } else {
         // The range itself may overflow: from the lowest double to the greatest.
-        for (int i = 0; i < kBins; ++i) histogram.edges.push_back(found.min * (1 - i / double{kBins}) + found.max * (i / double{kBins}));
+        for (int i = 0; i < kBins; ++i)
+            histogram.edges.push_back(found.min * (1 - i / double{kBins}) + found.max * (i / double{kBins}));
         histogram.edges.push_back(found.max);
         histogram.counts.resize(kBins);
         return histogram;
@@ -93,7 +97,9 @@ Statistics statistics_of(const ArraySlice& slice, const std::function<void(std::
     found.max = max;
     found.mean = sum / static_cast<double>(numbers);
     found.histogram = empty_histogram(found, slice.dtype());
-    const double range = found.max - found.min, per_unit = range > 0 && std::isfinite(range) ? static_cast<double>(found.histogram.edges.size() - 1) / range : 0;
+    const double range = found.max - found.min,
+                 per_unit =
+                     range > 0 && std::isfinite(range) ? static_cast<double>(found.histogram.edges.size() - 1) / range : 0;
     double squares = 0;
     for_each_number(slice, progress, found.count, [&](double number) {
         if (!std::isfinite(number)) return;

@@ -18,10 +18,10 @@ struct Histogram {
 };
 
 struct Statistics {
-    std::int64_t count = 0;                                  // elements
-    std::int64_t nan_count = 0, inf_count = 0;               // excluded from the numbers below
+    std::int64_t count = 0;                     // elements
+    std::int64_t nan_count = 0, inf_count = 0;  // excluded from the numbers below
     std::int64_t zero_count = 0;
-    double min = 0, max = 0, mean = 0, deviation = 0;        // of the population; 0 if there are no finite elements
+    double min = 0, max = 0, mean = 0, deviation = 0;  // of the population; 0 if there are no finite elements
     Histogram histogram;
 };
 

@@ -29,7 +29,8 @@ std::string failure_of(const QuarantinedArtifact& quarantined, const NodeResult&
     return {};
 }
 
-void repair_run(RecordedRunner& runner, const std::string& id, const std::vector<QuarantinedArtifact*>& quarantined, OpenStore& open) {
+void repair_run(RecordedRunner& runner, const std::string& id, const std::vector<QuarantinedArtifact*>& quarantined,
+                OpenStore& open) {
     std::vector<std::string> stages;
     for (const QuarantinedArtifact* one : quarantined) stages.push_back(one->stage);
     const RerunResult rerun = runner.run(id, stages, open);
@@ -62,7 +63,8 @@ std::vector<QuarantinedArtifact> quarantined_artifacts(OpenStore& open) {
     return quarantined;
 }
 
-std::optional<ExitCode> repair(std::vector<QuarantinedArtifact>& quarantined, OpenStore& open, const RecordedRunOptions& options) {
+std::optional<ExitCode> repair(std::vector<QuarantinedArtifact>& quarantined, OpenStore& open,
+                               const RecordedRunOptions& options) {
     const StopSignals signals;
     RecordedRunner runner(options, open, signals);
     std::map<std::string, std::vector<QuarantinedArtifact*>> by_run;

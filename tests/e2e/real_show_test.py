@@ -90,8 +90,8 @@ test  evaluate: batch_size=128, convolution=auto, loss=cross_entropy
 
     def test_tensors_on_request_in_natural_order_and_a_training_again(self):
         net = ", ".join(["{dense: 3}"] * 10)
-        self.call("run", self.write("deep.yaml", f"name: deep\nstages:\n  x: {{kind: read, file: x.npy}}\n  y: {{kind: read, file: y.npy}}\n"
-                                    f"  m: {{kind: train, in: {{x: x.data, target: y.data}}, net: [flatten, {net}, softmax], loss: cross_entropy, "
+        self.call("run", self.write("deep.yaml", f"name: deep\nstages:\n  y: {{kind: read, file: y.npy}}\n"
+                                    f"  m: {{kind: train, in: {{x: rows.data, target: y.data}}, net: [{net}, softmax], loss: cross_entropy, "
                                     "epochs: 1, threads: 1}\n  rows: {kind: read, file: x.npy, reshape: [16]}\n"
                                     "  t: {kind: evaluate, in: {model: m.model, x: rows.data, target: y.data}, loss: cross_entropy, threads: 1}\n"), "-q")
         lines = self.call("show", "t", "--wrong", "2").splitlines()
