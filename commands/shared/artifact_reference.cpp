@@ -176,6 +176,13 @@ ArtifactRef ArtifactReferences::by_stage(const std::string& what) {
 void ArtifactReferences::refuse_unknown(const std::string& what, const std::vector<std::string>& stages) const {
     const ArtifactRef at_slash = split_at_slash(what);
     const std::string& head = at_slash.stage;
+    // A point of a sweep that nobody has asked for yet.
+    const std::string plain = plain_name(head);
+    const bool has_points = std::ranges::any_of(stages, [&](const std::string& stage) { return plain_name(stage) == plain; });
+    if (const std::string command = run_command(head); plain.size() < head.size() && has_points && !command.empty())
+        throw Error(ExitCode::Usage,
+                    fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()), printable(head)),
+                    fmt::format("{} runs it", command));
     std::vector<std::string> beginnings{head};
     if (const std::size_t dot = head.find('.'); dot != std::string::npos) beginnings.push_back(head.substr(0, dot));
     for (const std::string& beginning : beginnings) {

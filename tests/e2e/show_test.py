@@ -189,6 +189,8 @@ guesses  guess: every=4, seed=0
         self.assertIn("'faded' is 2 stages of only\n  one of faded[by=0.1].faded, faded[by=0.2].faded", self.err)
         self.assertIn("faded/faded", self.call("show", "faded[by=0.1].faded", "--dag", "only").replace("[by=0.1]", ""))
         self.call("show", "guesses[by=0.1].faded", code=2)
+        self.call("show", "faded[by=0.3]", code=2)
+        self.assertIn("the last run of only has no artifact of a stage 'faded[by=0.3]'\n  `satdl run only.yaml faded by=0.3` runs it", self.err)
         broken = self.write("broken.yaml", "name: broken\nparams: {first: 1}\nstages:\n  a: {kind: count_up, first: \"${first}\"}\n"
                                            "  f: {kind: fail, in: {y: a.numbers}}\n")
         self.call("run", broken, "-q", "first=3", code=1)
@@ -257,8 +259,10 @@ class Reproduce(satdl.Case):
         self.call("run", dag, "-q")
         self.call("run", dag, "-q", "amount=11")
         run = self.document("log")["runs"][1]["run"]
+        self.call("run", dag, "-q", "amount=1,2")
         dag.unlink()
         self.assertTrue(self.document("reproduce", f"{run}:b")["equal"])
+        self.assertEqual(self.document("reproduce", "verdict[amount=2].difference")["stage"], "verdict[amount=2]")
 
     def test_what_differs_is_said_with_the_first_stage_that_differs(self):
         self.call("run", self.write("dice.yaml", DICE), "-q")
