@@ -106,14 +106,14 @@ Table tensor_table(const ArtifactView& view) {
 Table recipe_table(const ArtifactView& view) {
     const auto width = stdout_columns();
     Table table{.title = "Recipe", .columns = {"part", "value", "from"}, .rows = {}, .notes = {}};
-    constexpr int kPart = 30, kFrom = 28, kGaps = 4;
+    constexpr int kPart = 30, kFrom = 28, kGaps = 4, kShortest = 16;
+    const int value_width = std::max(width.value_or(0) - kPart - kFrom - kGaps, kShortest);
     for (const auto& part : view.header.recipe) {
         const auto origin = view.origins.find(part.name);
         const std::string from = origin == view.origins.end() ? "" : origin->second;
-        const bool is_wide = width && *width < 2 * kPart + kFrom;
         table.rows.push_back(
             {width ? fitted(part.name, kPart) : part.name,
-             width ? fitted(part_text(part.value), is_wide ? *width - kPart - kFrom - kGaps : kPart) : part_text(part.value),
+             width ? fitted(part_text(part.value), value_width) : part_text(part.value),
              width ? fitted(from, kFrom) : from});
     }
     return table;

@@ -179,7 +179,7 @@ void ArtifactReferences::refuse_unknown(const std::string& what, const std::vect
     // A point of a sweep that nobody has asked for yet.
     const std::string plain = plain_name(head);
     const bool has_points = std::ranges::any_of(stages, [&](const std::string& stage) { return plain_name(stage) == plain; });
-    if (const std::string command = run_command(head); plain.size() < head.size() && has_points && !command.empty())
+    if (const std::string command = plain.size() < head.size() && has_points ? run_command(head) : ""; !command.empty())
         throw Error(ExitCode::Usage,
                     fmt::format("the last run of {} has no artifact of a stage '{}'", printable(results_->dag()), printable(head)),
                     fmt::format("{} runs it", command));
