@@ -109,6 +109,7 @@ int run_command_line(int argc, char** argv) {
     satdl::add_data_command(program);
     satdl::add_import_command(program);
     satdl::add_check_determinism_command(program);
+    satdl::add_reproduce_command(program);
     satdl::add_note_command(program);
     satdl::add_rm_command(program);
     satdl::add_cache_command(program);

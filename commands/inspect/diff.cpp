@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "commands/inspect/artifact_reference.h"
+#include "commands/shared/artifact_reference.h"
 #include "commands/inspect/diff_causes.h"
 #include "commands/shared/element_difference.h"
 #include "commands/shared/session.h"

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <fstream>
 
-#include "commands/inspect/artifact_reference.h"
 #include "commands/inspect/export_share.h"
 #include "commands/inspect/onnx_model.h"
 #include "commands/inspect/show_images.h"
+#include "commands/shared/artifact_reference.h"
 #include "commands/shared/session.h"
 #include "pipeline/array_files/named_arrays_file.h"
 #include "pipeline/core/ascii.h"

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "commands/inspect/artifact_reference.h"
+#include "commands/shared/artifact_reference.h"
 #include "commands/shared/run_liveness.h"
 #include "pipeline/core/ascii.h"
 #include "pipeline/records/link_results.h"

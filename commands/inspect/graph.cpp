@@ -1,9 +1,11 @@
 // satdl graph: draws the DAG, as dot (Graphviz), Mermaid or SVG.
-#include "pipeline/display/dag_diagram.h"
-
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "commands/shared/session.h"
+#include "pipeline/core/json.h"
+#include "pipeline/display/dag_diagram.h"
 #include "pipeline/display/diagram_svg.h"
 #include "pipeline/display/text_format.h"
 
@@ -16,7 +18,7 @@ struct GraphOptions {
     StoreOptions store;
     std::vector<std::string> parameters;
     std::string format = "dot";
-    bool status = false;
+    bool status = false, json = false;
 };
 
 // What a run would do with each node, and how long it takes according to the history.
@@ -28,6 +30,21 @@ void add_plan(Diagram& graph, const Plan& plan) {
     }
 }
 
+Json diagram_json(const Dag& dag, const Diagram& graph) {
+    Json stages = Json::array();
+    for (std::size_t i = 0; i < dag.nodes.size(); ++i) {
+        Json inputs = Json::array();
+        for (const auto& input : dag.nodes[i].inputs)
+            inputs.push_back({{"port", input.port}, {"from", dag.nodes[input.from].name}, {"from_port", input.from_port}});
+        const std::string& state = graph.nodes[i].state;
+        stages.push_back({{"stage", graph.nodes[i].name},
+                          {"kind", graph.nodes[i].kind},
+                          {"inputs", std::move(inputs)},
+                          {"action", state.empty() ? Json() : Json(state)}});
+    }
+    return {{"dag", dag.name}, {"stages", std::move(stages)}};
+}
+
 ExitCode draw(GraphOptions options) {
     take_only_settings(options.parameters, options.dag);
     if (options.status) check_named_store(options.store);
@@ -37,6 +54,10 @@ ExitCode draw(GraphOptions options) {
     if (options.status) {
         StoreCacheView cache = session.cache(dag);
         add_plan(graph, session.plan(dag, {}, cache));
+    }
+    if (options.json) {
+        fmt::print("{}\n", dump_json(diagram_json(dag, graph)));
+        return ExitCode::Done;
     }
     fmt::print("{}", options.format == "svg"       ? to_svg(graph, dag.name)
                      : options.format == "mermaid" ? to_mermaid(graph)
@@ -58,6 +79,7 @@ void add_graph_command(Command& program) {
                 .one_of({"dot", "mermaid", "svg"})
                 .show_default();
             command.add_flag("--status", options.status, "show what a run would do with each stage");
+            command.add_flag("--json", options.json, "print stages and their inputs as JSON (docs/json.md)");
             add_dag_options(command, options.dag);
             add_store_options(command, options.store);
         },

@@ -1,8 +1,10 @@
 // satdl ls: lists the stages of a DAG and their stored results.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands/shared/metric_order.h"
 #include "commands/shared/result_links.h"
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
@@ -91,6 +93,19 @@ std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
     return rows;
 }
 
+constexpr std::size_t kMetricsShown = 3;
+
+// "val/loss 0.0377, train/loss 0.0501, ...": what people look at first.
+std::string metrics_line(const std::map<std::string, double>& metrics) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : metrics) names.push_back(name);
+    std::ranges::stable_sort(names, {}, metric_rank);
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), kMetricsShown); ++i)
+        text += fmt::format("{}{} {}", i == 0 ? "" : ", ", names[i], metric_text(metrics.at(names[i])));
+    return names.size() > kMetricsShown ? text + ", ..." : text;
+}
+
 std::string port_text(const ArtifactHeader& header, const std::string& port, PortKind kind) {
     std::size_t tensors = 0;
     std::uint64_t bytes = 0;
@@ -100,52 +115,57 @@ std::string port_text(const ArtifactHeader& header, const std::string& port, Por
         if (tensors++ == 0) first = &tensor;
         bytes += tensor.bytes();
     }
-    if (first == nullptr) return "empty";
+    if (first == nullptr) return fmt::format("{}: empty", port);
     switch (kind) {
         case PortKind::Array:
-            return fmt::format("{} {}", name_of(first->dtype), shape_text(first->shape));
+            return fmt::format("{} {} {}", port, name_of(first->dtype), shape_text(first->shape));
         case PortKind::Model:
-            return fmt::format("model, {} tensors, {}", tensors, bytes_text(bytes));
-        case PortKind::History:
-            return fmt::format("history, {} epochs, {} columns", first->shape.empty() ? 0 : first->shape.front(), tensors);
+            return fmt::format("{}: {} tensors, {}", port, tensors, bytes_text(bytes));
+        case PortKind::History: {
+            const std::int64_t epochs = first->shape.empty() ? 0 : first->shape.front();
+            return fmt::format("{} of {} epoch{}", port, epochs, epochs == 1 ? "" : "s");
+        }
         case PortKind::Arrays:
-            return fmt::format("{} array{}, {}", tensors, tensors == 1 ? "" : "s", bytes_text(bytes));
+            return fmt::format("{}: {} array{}, {}", port, tensors, tensors == 1 ? "" : "s", bytes_text(bytes));
         case PortKind::File:
-            return fmt::format("file {}, {}", first->name.substr(first->name.find('/') + 1), bytes_text(bytes));
+            return fmt::format("{}: file {}, {}", port, first->name.substr(first->name.find('/') + 1), bytes_text(bytes));
         case PortKind::Folder:
-            return fmt::format("folder, {} file{}, {}", tensors, tensors == 1 ? "" : "s", bytes_text(bytes));
+            return fmt::format("{}: {} file{}, {}", port, tensors, tensors == 1 ? "" : "s", bytes_text(bytes));
         case PortKind::Metrics:
             break;
     }
+    const auto metrics = header.metrics.find(port);
+    return metrics == header.metrics.end() ? "" : metrics_line(metrics->second);
+}
+
+// Metrics first, then arrays, models and files; what a history has, the metrics say, too.
+std::string contents_text(const ArtifactHeader& header) {
+    const auto rank = [](PortKind kind) { return kind == PortKind::Metrics ? 0 : kind == PortKind::History ? 2 : 1; };
+    std::vector<std::pair<std::string, PortKind>> ports(header.ports.begin(), header.ports.end());
+    std::ranges::stable_sort(ports, {}, [&](const auto& port) { return rank(port.second); });
     std::string text;
-    if (const auto metrics = header.metrics.find(port); metrics != header.metrics.end()) {
-        for (const auto& [name, value] : metrics->second) {
-            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, metric_text(value));
-        }
-    }
+    for (const auto& [port, kind] : ports)
+        text += fmt::format("{}{}", text.empty() ? "" : "; ", port_text(header, port, kind));
     return text;
 }
 
+// A line a stage; on a terminal what does not fit is left out.
 void print_rows(const std::string& dag, const std::vector<Row>& rows) {
-    Table table{.title = dag, .columns = {"stage", "state", "key", "size", "port", "what"}, .rows = {}, .notes = {}};
+    constexpr int kGaps = 6, kShortest = 16;
     const auto columns = stdout_columns();
+    Table table{.title = dag, .columns = {"stage", "state", "size", "what"}, .rows = {}, .notes = {}};
+    int stages = display_width("stage"), states = display_width("state"), sizes = display_width("size");
     for (const auto& row : rows) {
-        if (!row.header) {
-            table.rows.push_back({row.stage, row.state});
-            continue;
-        }
-        bool first = true;
-        for (const auto& [port, kind] : row.header->ports) {
-            const std::string all = port_text(*row.header, port, kind);
-            const std::string what = columns ? fitted(all, *columns) : all;
-            if (std::exchange(first, false)) {
-                table.rows.push_back(
-                    {row.stage, row.state, row.header->key.short_hex(), bytes_text(row.header->file_bytes), port, what});
-            } else {
-                table.rows.push_back({"", "", "", "", port, what});
-            }
-        }
+        const std::string stage = printable(row.stage), size = row.header ? bytes_text(row.header->file_bytes) : "";
+        table.rows.push_back({columns ? fitted(stage, std::max(*columns / 2, kShortest)) : stage, row.state, size,
+                              row.header ? printable(contents_text(*row.header)) : ""});
+        stages = std::max(stages, display_width(table.rows.back().front()));
+        states = std::max(states, display_width(row.state));
+        sizes = std::max(sizes, display_width(size));
     }
+    if (columns)
+        for (auto& row : table.rows)
+            row.back() = fitted(row.back(), std::max(*columns - stages - states - sizes - kGaps, kShortest));
     fmt::print("{}", table_text(table, columns));
 }
 
@@ -161,6 +181,7 @@ Json rows_json(const std::string& dag, const std::vector<Row>& rows) {
                 tensors.push_back({{"tensor", tensor.path()}, {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}});
             }
             json["tensors"] = std::move(tensors);
+            json["metrics"] = row.header->metrics;
         }
         stages.push_back(std::move(json));
     }

@@ -9,6 +9,7 @@
 
 #include "commands/shared/tensor_statistics.h"
 #include "pipeline/display/progress_display.h"
+#include "pipeline/display/text_format.h"
 #include "report/escape.h"
 
 namespace satdl {
@@ -33,6 +34,22 @@ std::string kitty_text(const Montage& montage) {
         text += fmt::format("\x1b_G{}m={};{}\x1b\\", first, from + kPiece < encoded.size() ? 1 : 0, encoded.substr(from, kPiece));
     }
     return text + '\n';
+}
+
+std::string drawn_text(const Montage& montage, Drawing drawing) {
+    return drawing == Drawing::Kitty ? kitty_text(montage) : satdl::drawn(montage, drawing);
+}
+
+// With black on the right, so that a caption has room.
+Picture widened(const Picture& picture, int width) {
+    if (picture.width >= width) return picture;
+    Picture wide{picture.channels, picture.height, width, {}};
+    for (int row = 0; row < picture.channels * picture.height; ++row) {
+        const auto first = picture.values.begin() + static_cast<std::ptrdiff_t>(row) * picture.width;
+        wide.values.insert(wide.values.end(), first, first + picture.width);
+        wide.values.resize(static_cast<std::size_t>(row + 1) * static_cast<std::size_t>(width), 0);
+    }
+    return wide;
 }
 
 std::string_view environment(const char* name) {
@@ -77,8 +94,27 @@ std::string images_text(const std::string& name, const Array& array, std::int64_
                                    images.pictures.size(), images.all, images.all == 1 ? "" : "s");
     if (images.black != 0 || images.white != 1)
         text += fmt::format("scaled: black is {:.6g}, white {:.6g}\n", images.black, images.white);
-    const Montage montage(images.pictures, columns);
-    return text + (drawing == Drawing::Kitty ? kitty_text(montage) : satdl::drawn(montage, drawing));
+    return text + drawn_text(Montage(images.pictures, columns), drawing);
+}
+
+std::string captioned_text(std::vector<Picture> pictures, const std::vector<std::string>& captions, Drawing drawing,
+                           int columns) {
+    int width = pictures.front().width;
+    for (const std::string& caption : captions) width = std::max(width, std::min(display_width(caption), columns));
+    for (Picture& picture : pictures) picture = widened(picture, width);
+    const auto per_row = static_cast<std::size_t>(std::max(1, (columns + 1) / (width + 1)));
+    std::string text;
+    for (std::size_t from = 0; from < pictures.size(); from += per_row) {
+        const std::size_t end = std::min(from + per_row, pictures.size());
+        const std::vector<Picture> row(pictures.begin() + static_cast<std::ptrdiff_t>(from),
+                                       pictures.begin() + static_cast<std::ptrdiff_t>(end));
+        text += drawn_text(Montage(row, columns), drawing);
+        std::string line;
+        for (std::size_t i = from; i < end; ++i)
+            line += fmt::format("{}{}", i == from ? "" : " ", padded(fitted(captions[i], std::min(width, columns)), width));
+        text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
+    }
+    return text;
 }
 
 Drawing drawing_on_stdout() {

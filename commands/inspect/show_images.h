@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "pipeline/core/array.h"
 #include "pipeline/display/terminal_image.h"
@@ -21,6 +22,9 @@ struct ImageSet {
 [[nodiscard]] ImageSet images_of(const Array& array, std::int64_t count);
 // A line about the tensor, and its first `count` images; if they are scaled, a line says so. Precondition: has_images.
 [[nodiscard]] std::string images_text(const std::string& name, const Array& array, std::int64_t count, Drawing drawing, int columns);
+// Pictures of one size in rows, each with a line of text below it. Precondition: as many captions as pictures, at least one.
+[[nodiscard]] std::string captioned_text(std::vector<Picture> pictures, const std::vector<std::string>& captions,
+                                         Drawing drawing, int columns);
 // How to draw on stdout, from the environment.
 [[nodiscard]] Drawing drawing_on_stdout();
 

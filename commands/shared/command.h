@@ -21,6 +21,7 @@ void add_stages_command(Command& program);
 void add_data_command(Command& program);
 void add_import_command(Command& program);
 void add_check_determinism_command(Command& program);
+void add_reproduce_command(Command& program);
 void add_note_command(Command& program);
 void add_rm_command(Command& program);
 void add_cache_command(Command& program);

@@ -164,6 +164,18 @@ std::vector<std::string> ResultLinks::names() const {
     return names;
 }
 
+std::optional<ResultsNote> ResultLinks::note() const {
+    auto note = read_results_note(folder_, files_);
+    std::error_code unknown;
+    const auto here = std::filesystem::current_path(unknown);
+    if (note) {
+        const auto file = std::filesystem::weakly_canonical(folder_ / note->dag_file, unknown),
+                   near = file.lexically_relative(here);
+        note->dag_file = near.empty() || *near.begin() == ".." ? file : near;
+    }
+    return note;
+}
+
 std::filesystem::path ResultLinks::path_of(const std::string& stage) const {
     return folder_ / link_name_of(stage);
 }

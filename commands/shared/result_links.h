@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/dag/dag.h"
+#include "pipeline/records/results_note.h"
 #include "pipeline/store/artifact.h"
 
 namespace satdl {
@@ -36,6 +37,9 @@ public:
 
     [[nodiscard]] const std::string& dag() const { return dag_; }
     [[nodiscard]] std::vector<std::string> names() const;  // sorted
+    // What the run that made the links wrote of its DAG: also of stages without a link, which have not run. Its dag_file is a path as
+    // from here. nullopt if an older satdl wrote none.
+    [[nodiscard]] std::optional<ResultsNote> note() const;
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
     [[nodiscard]] std::vector<LinkedStage> stages() const;  // sorted; throws DamagedArtifact; Error{Usage} if without_store()
     [[nodiscard]] std::vector<std::string> gone(const Dag& dag) const;  // names of stages that the DAG no longer has

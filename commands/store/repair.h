@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "commands/shared/session.h"
+#include "commands/store/recorded_run.h"
 
 namespace satdl {
 
@@ -20,13 +21,8 @@ struct QuarantinedArtifact {
 };
 [[nodiscard]] std::vector<QuarantinedArtifact> quarantined_artifacts(OpenStore& open);
 
-struct RepairOptions {
-    std::vector<std::string> stages;  // further stage libraries
-    bool trust = false;               // accept records that belong to another user
-    bool quiet = false;               // nothing on stdout
-};
 // Sets the result in each of them. Returns the exit code of a signal, if one came. Throws Error{Usage} if the records, which say what
 // to run, belong to another user.
-[[nodiscard]] std::optional<ExitCode> repair(std::vector<QuarantinedArtifact>& quarantined, OpenStore& open, const RepairOptions& options);
+[[nodiscard]] std::optional<ExitCode> repair(std::vector<QuarantinedArtifact>& quarantined, OpenStore& open, const RecordedRunOptions& options);
 
 }  // namespace satdl

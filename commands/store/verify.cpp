@@ -23,7 +23,7 @@ namespace {
 
 struct VerifyOptions {
     StoreOptions store;
-    RepairOptions repairs;
+    RecordedRunOptions repairs;
     bool repair = false, json = false;
 };
 
@@ -138,6 +138,7 @@ bool is_damaged(const Verified& found, const std::vector<QuarantinedArtifact>& q
 
 ExitCode verify(VerifyOptions options) {
     options.repairs.quiet = options.json;
+    options.repairs.keep_going = true;
     check_is_store(options.store.store);
     OpenStore open(options.store.store, options.repair ? Access::ReadWrite : Access::ReadOnly);
     const auto use = options.repair ? std::optional(StoreLock::shared(open.folder())) : std::nullopt;

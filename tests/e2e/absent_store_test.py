@@ -12,7 +12,7 @@ class AbsentStore(satdl.Case):
         (self.folder / "project/runs").mkdir(parents=True)  # not every folder is a store
         for store in ("typo", "project"):
             for command in (["cache", "verify"], ["cache", "verify", "--repair"], ["cache", "reindex"], ["cache", "gc"], ["cache", "gc", "-n"],
-                            ["status", dag], ["explain", dag, "b"], ["graph", dag, "--status"], ["ls"], ["ls", dag], ["show", "b"],
+                            ["status", dag], ["explain", dag, "b"], ["graph", dag, "--status"], ["ls"], ["ls", dag], ["show", "b"], ["reproduce", "b"],
                             ["report"], ["report", dag]):
                 self.call(*command, "--store", store, code=2)
                 self.assertIn(f"satdl: there is no store in '{store}'\n", self.err, command)

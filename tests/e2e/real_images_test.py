@@ -80,6 +80,32 @@ stages:
         with h5py.File(self.folder / "results/back/grid.h5") as file:
             numpy.testing.assert_array_equal(file["images"][0].transpose(1, 2, 0), grid)
 
+    def test_wrong_answers_and_a_confusion_matrix_have_the_names_of_the_classes(self):
+        numpy.save(self.folder / "p.npy", numpy.eye(3, dtype=numpy.float32)[[2, 0, 1, 2]])
+        dag = self.write("judge.yaml", """\
+name: judge
+stages:
+  pets: {kind: read_images, folder: pets}
+  unit: {kind: normalise, in: {images: pets.images}}
+  p: {kind: read, file: p.npy}
+  judged: {kind: evaluate_predictions, in: {predictions: p.data, target: pets.labels, x: unit.images}, loss: cross_entropy}
+""")
+        self.call("run", dag, "-q")
+        self.assertEqual(self.call("show", "judged.confusion"), """\
+judged/confusion: int64 [3, 3], 72 B
+
+true class (rows), predicted class (columns)
+     cat  cow  dog
+──────────────────
+cat    1    0    1
+cow    0    1    0
+dog    0    0    1
+""")
+        lines = self.call("show", "judged", "--wrong", "5").splitlines()
+        self.assertTrue(lines[0].startswith("1 of 1 wrong answers on 4 samples"))
+        self.assertEqual((len(lines), lines[-1]), (6, "0: cat -> dog"))
+        self.assertEqual(self.document("show", "judged", "--wrong", "5")["class_names"], ["cat", "cow", "dog"])
+
     def test_the_stage_runs_again_if_a_file_is_edited_added_or_renamed_and_only_then(self):
         self.assertEqual(self.ran(self.dag), {"pets", "unit"})
         self.save("pets/.DS_Store", b"x")

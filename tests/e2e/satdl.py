@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import select
 import subprocess
 import tempfile
+import termios
 import unittest
 
 BINARY = pathlib.Path(os.environ["SATDL_BINARY_DIR"])
@@ -99,6 +101,33 @@ class Case(unittest.TestCase):
     def document(self, *arguments, code=0):
         """What a command prints with --json."""
         return json.loads(self.call(*arguments, "--json", code=code))
+
+    def in_terminal(self, *arguments, environment=None, columns=80, code=0):
+        """What the program writes on a terminal."""
+        master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, columns))
+        process = subprocess.Popen([BINARY / "satdl", *map(str, arguments)], cwd=self.folder, stdout=slave,
+                                   stderr=slave, env={**self.environment, "TERM": "xterm", **(environment or {})})
+        os.close(slave)
+        written = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # Linux says EIO where the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+        os.close(master)
+        self.assertEqual(process.wait(), code, written.decode(errors="replace"))
+        return written.decode()
+
+    def assert_fits(self, columns, *arguments, code=0):
+        """On a terminal of this width no line is longer, save for a digest, which stays whole to be copied."""
+        written = self.in_terminal(*arguments, columns=columns, environment={"NO_COLOR": "1"}, code=code)
+        lines = re.sub(r"\x1b\[\d*[A-Za-z]|\r", "", written).split("\n")
+        self.assertGreater(len(lines), 1)
+        self.assertEqual([line for line in lines if len(line) > columns and not re.search("[0-9a-f]{64}", line)], [], arguments)
 
     def objects(self, store=".satdl"):
         """Key -> bytes of every artifact."""

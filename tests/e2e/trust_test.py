@@ -38,6 +38,13 @@ if os.geteuid() == 0:   # only root can give files away; for all others, tests/u
             self.environment["SATDL_TRUST"] = "1"
             self.assertEqual(self.ran(dag, "-f"), {"a"})
 
+        def test_records_of_another_user_are_run_only_on_trust(self):
+            self.call("run", self.write("mine.yaml", DAG), "-q")
+            os.chown(self.folder / ".satdl/runs", STRANGER, STRANGER)
+            self.call("reproduce", "a", code=2)
+            self.assertIn(f"belongs to uid {STRANGER}", self.err)
+            self.assertTrue(self.document("reproduce", "a", "--trust")["equal"])
+
         def test_a_dag_file_that_includes_such_a_file_or_is_in_such_a_folder_needs_trust(self):
             self.given_away("common.yaml", DAG)
             self.call("run", self.write("mine.yaml", "include: common.yaml\n"), code=2)
