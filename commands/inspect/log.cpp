@@ -15,7 +15,7 @@
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/json_events.h"
-#include "pipeline/records/run_filter.h"
+#include "pipeline/records/run_expression.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/records/run_summary.h"
 #include "pipeline/sweep/sweep_summary.h"
@@ -28,7 +28,7 @@ struct LogOptions {
     StoreOptions store;
     std::vector<std::string> dags;
     std::string where, sort, csv;
-    std::vector<std::string> metrics;
+    std::vector<std::string> metrics, add;
     std::int64_t limit = 20;
     bool all = false, points = false, reverse = false, markdown = false, json = false;
 };
@@ -37,21 +37,6 @@ constexpr int kCellColumns = 36;         // of settings and notes on a terminal
 constexpr std::size_t kShortestId = 15;  // date and time to the second
 
 // ---- which runs ----
-
-// A sweep's points as rows of their own: the same run, each with its parameters and metrics.
-std::vector<Json> points_of(const Json& run) {
-    std::vector<Json> rows;
-    for (const Json& point : run.at("points")) {
-        Json row = run;
-        row["set"].update(point.at("settings"));
-        row["params"].update(point.at("settings"));
-        row["metrics"] = point.at("metrics");
-        row["failed"] = point.at("failed");
-        row["points"] = Json::array();
-        rows.push_back(std::move(row));
-    }
-    return rows;
-}
 
 std::string outcome_of(const Json& run, const std::filesystem::path& store_folder) {
     const auto recorded = run.at("outcome").get<std::string>();
@@ -70,8 +55,14 @@ public:
     std::vector<Json> chosen() {
         std::optional<RunFilter> filter;
         if (!options_.where.empty()) filter.emplace(options_.where, "--where");
-        const bool needs_all = filter || !options_.sort.empty();
+        std::vector<RunFormula> formulas;
+        for (const std::string& text : options_.add) formulas.emplace_back(text, "--add");
+        const bool needs_all = filter || !formulas.empty() || !options_.sort.empty();
         std::vector<Json> runs = read(needs_all || options_.all ? std::nullopt : std::optional(limit()));
+        for (const RunFormula& formula : formulas) {
+            formula.check_names(with_points(runs));
+            for (Json& run : runs) formula.add_to(run);
+        }
         if (filter) {
             filter->check_names(runs);
             std::erase_if(runs, [&](const Json& run) { return !filter->matches(run); });
@@ -91,6 +82,13 @@ private:
     [[nodiscard]] bool is_wanted(const Json& run) const {
         return options_.dags.empty() ||
                std::ranges::find(options_.dags, run.at("dag").get<std::string>()) != options_.dags.end();
+    }
+
+    // A sweep that is listed as one line has its numbers in its points.
+    static std::vector<Json> with_points(std::vector<Json> runs) {
+        const std::size_t count = runs.size();
+        for (std::size_t i = 0; i < count; ++i) std::ranges::move(points_of(runs[i]), std::back_inserter(runs));
+        return runs;
     }
 
     // At most so many, the newest first.
@@ -147,20 +145,30 @@ int rank_of(const std::string& metric) {
     return (usual_best(metric) ? 0 : 2) + (metric.find("train/") == metric.npos ? 0 : 1);
 }
 
-// The metrics that were asked for, else the main ones, in the order of the runs.
+std::vector<std::string> added_metrics(const LogOptions& options) {
+    std::vector<std::string> names;
+    for (const std::string& formula : options.add) names.push_back(formula.substr(0, formula.find('=')));
+    return names;
+}
+
+// The metrics that were asked for, else the main ones, in the order of the runs; those of --add first.
 std::vector<std::string> columns_of(const std::vector<Json>& runs, const LogOptions& options) {
+    std::vector<std::string> columns = added_metrics(options);
+    std::set<std::string> seen(columns.begin(), columns.end());
     if (!options.metrics.empty()) {
-        for (const std::string& metric : options.metrics) check_name(metric, runs);
-        return options.metrics;
+        for (const std::string& metric : options.metrics) {
+            if (!seen.contains(metric)) check_name(metric, runs);
+            if (seen.insert(metric).second) columns.push_back(metric);
+        }
+        return columns;
     }
-    std::vector<std::string> columns;
-    std::set<std::string> seen;
+    const auto added = static_cast<std::ptrdiff_t>(columns.size());
     for (const Json& run : runs) {
         if (!run.at("points").empty()) continue;  // a sweep has no one number
         for (const Json& column : run.at("main"))
             if (seen.insert(column.get<std::string>()).second) columns.push_back(column.get<std::string>());
     }
-    std::ranges::stable_sort(columns, {}, rank_of);
+    std::ranges::stable_sort(columns.begin() + added, columns.end(), {}, rank_of);
     return columns;
 }
 
@@ -174,8 +182,7 @@ std::string cell(const Json& value) {
 std::string settings_text(const Json& run) {
     std::string text = run.at("profile").get<std::string>();
     const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
-    for (const auto& [name, value] : run.at("set").items())
-        add(fmt::format("{}={}", name, plain_text(value)));
+    for (const auto& [name, value] : run.at("set").items()) add(fmt::format("{}={}", name, plain_text(value)));
     if (const Json& points = run.at("points"); !points.empty()) {
         std::vector<std::string> axes;
         for (const auto& [name, value] : points.front().at("settings").items()) axes.push_back(name);
@@ -354,6 +361,7 @@ void add_log_command(Command& program) {
         "  satdl log --where 'compare.p0 > 0.9 and noise_factor < 0.5 and not outcome = failed'\n"
         "  satdl log --points --sort accuracy               each point of the sweeps, the best first\n"
         "  satdl log --all --csv runs.csv                   all runs, with all that is known of them\n"
+        "  satdl log --points --add 'gain=p0 - p' --sort gain    a number that no run recorded\n"
         "--where compares metrics.NAME, params.NAME, run, dag, file, profile, host, version, outcome, seconds, ran, reused, "
         "failed, note and "
         "tags by = != < <= > >= and `contains`, or asks `is missing`; and, or, not and parentheses connect (docs/runs.md).",
@@ -363,6 +371,11 @@ void add_log_command(Command& program) {
             command
                 .add_option("--sort", options.sort, "order by this metric, parameter or field, the best or greatest first")
                 .type_name("NAME");
+            command
+                .add_option("--add", options.add,
+                            "compute another metric of each run from those that it has: + - * / ( ) abs log sqrt min max; "
+                            "may be repeated")
+                .type_name("METRIC=EXPR");
             command.add_flag("--reverse", options.reverse, "in the opposite order");
             command.add_option("--metrics", options.metrics, "metrics to show; default: those of the last stages")
                 .delimiter(',')
