@@ -103,12 +103,15 @@ int run_command_line(int argc, char** argv) {
     satdl::add_diff_command(program);
     satdl::add_export_command(program);
     satdl::add_log_command(program);
+    satdl::add_sweep_command(program);
+    satdl::add_compare_command(program);
     satdl::add_report_command(program);
     satdl::add_stages_command(program);
     satdl::add_data_command(program);
     satdl::add_import_command(program);
     satdl::add_check_determinism_command(program);
     satdl::add_note_command(program);
+    satdl::add_tag_command(program);
     satdl::add_rm_command(program);
     satdl::add_cache_command(program);
     satdl::add_selftest_command(program);

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "commands/inspect/run_text.h"
 #include "commands/shared/output_file.h"
-#include "commands/shared/run_liveness.h"
 #include "commands/shared/session.h"
 #include "commands/shared/warnings.h"
 #include "pipeline/core/json.h"
@@ -33,17 +33,9 @@ struct LogOptions {
     bool all = false, points = false, reverse = false, markdown = false, json = false;
 };
 
-constexpr int kCellColumns = 36;         // of settings and notes on a terminal
-constexpr std::size_t kShortestId = 15;  // date and time to the second
+constexpr int kCellColumns = 36;  // of settings and notes on a terminal
 
 // ---- which runs ----
-
-std::string outcome_of(const Json& run, const std::filesystem::path& store_folder) {
-    const auto recorded = run.at("outcome").get<std::string>();
-    if (recorded != "unfinished") return recorded;
-    if (run.at("damaged") == true) return recorded;  // its end may be among the damaged lines
-    return may_be_running(run.at("process").get<std::string>(), store_folder) ? "running" : "interrupted";
-}
 
 class RunList {
 public:
@@ -172,49 +164,9 @@ std::vector<std::string> columns_of(const std::vector<Json>& runs, const LogOpti
     return columns;
 }
 
-std::string cell(const Json& value) {
-    if (value.is_null()) return "";
-    if (value.is_number_float()) return metric_text(value.get<double>());
-    return plain_text(value);
-}
-
-// "quick, noise_factor=0.2"; of a sweep "8 points of noise_factor, seed".
-std::string settings_text(const Json& run) {
-    std::string text = run.at("profile").get<std::string>();
-    const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
-    for (const auto& [name, value] : run.at("set").items()) add(fmt::format("{}={}", name, plain_text(value)));
-    if (const Json& points = run.at("points"); !points.empty()) {
-        std::vector<std::string> axes;
-        for (const auto& [name, value] : points.front().at("settings").items()) axes.push_back(name);
-        add(fmt::format("{} points of {}", points.size(), fmt::join(axes, ", ")));
-    }
-    return text;
-}
-
-// "[baseline] the second try"
-std::string note_text(const Json& run) {
-    std::string text;
-    for (const Json& tag : run.at("tags")) text += fmt::format("[{}] ", tag.get<std::string>());
-    return text + run.at("note").get<std::string>();
-}
-
-std::string when_text(const Json& run, double now) {
-    return run.at("wall_time").is_number() ? age_text(now - run.at("wall_time").get<double>()) : "";
-}
-
-// The shortest beginnings of ids that name one run each, all of the same length.
-std::size_t id_length(const std::vector<std::string>& ids) {
-    std::size_t length = kShortestId;
-    for (std::size_t i = 1; i < ids.size(); ++i) {
-        const auto [a, b] = std::ranges::mismatch(ids[i - 1], ids[i]);
-        length = std::max(length, static_cast<std::size_t>(a - ids[i - 1].begin()) + 1);
-    }
-    return length;
-}
-
 struct View {
     std::vector<std::string> metrics;
-    std::size_t id_length = kShortestId;
+    std::size_t id_length = 0;
     double now = 0;
     bool has_dags = false, has_settings = false, has_notes = false;
 };
@@ -230,7 +182,7 @@ Table table_of(const std::vector<Json>& runs, const View& view) {
     if (view.has_dags)
         table.columns.emplace_back("dag");
     else
-        table.title = cell(runs.front().at("dag"));
+        table.title = cell_text(runs.front().at("dag"));
     table.columns.insert(table.columns.end(), {"outcome", "time"});
     if (view.has_settings) table.columns.emplace_back("set");
     for (const std::string& metric : view.metrics) table.columns.push_back(header_of(metric, view.metrics));
@@ -239,11 +191,11 @@ Table table_of(const std::vector<Json>& runs, const View& view) {
         const Json& seconds = run.at("seconds");
         auto& row = table.rows.emplace_back(
             std::vector<std::string>{run.at("run").get<std::string>().substr(0, view.id_length), when_text(run, view.now)});
-        if (view.has_dags) row.push_back(cell(run.at("dag")));
-        row.push_back(cell(run.at("outcome")));
+        if (view.has_dags) row.push_back(cell_text(run.at("dag")));
+        row.push_back(cell_text(run.at("outcome")));
         row.push_back(seconds.is_number() ? duration_text(seconds.get<double>()) : "");
         if (view.has_settings) row.push_back(fitted(settings_text(run), kCellColumns));
-        for (const std::string& metric : view.metrics) row.push_back(cell(value_in(run, metric)));
+        for (const std::string& metric : view.metrics) row.push_back(cell_text(value_in(run, metric)));
         if (view.has_notes) row.push_back(fitted(note_text(run), kCellColumns));
     }
     return table;
@@ -295,15 +247,8 @@ void print_table(const std::vector<Json>& runs, const LogOptions& options, const
 void print_resumable(const std::vector<Json>& runs, OpenStore& store, std::size_t id_length) {
     for (const Json& run : runs) {
         if (run.at("outcome") != "interrupted") continue;
-        for (const Json& stage : run.at("unfinished")) {
-            const auto key =
-                stage.at("key").is_string() ? Digest::from_hex(stage.at("key").get<std::string>()) : std::nullopt;
-            const auto place = key ? store.checkpoints().newest(*key) : std::nullopt;
-            if (place)
-                fmt::print("{}: {} was interrupted at {}, resumable\n",
-                           run.at("run").get<std::string>().substr(0, id_length),
-                           printable(stage.at("stage").get<std::string>()), place->text());
-        }
+        for (const std::string& stage : resumable_stages(run, store))
+            fmt::print("{}: {}\n", run.at("run").get<std::string>().substr(0, id_length), printable(stage));
     }
 }
 

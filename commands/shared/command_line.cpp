@@ -189,7 +189,7 @@ Option Command::add_option(const char* names, std::string& value, const char* he
 
 Option Command::add_option(const char* names, std::vector<std::string>& values, const char* help) {
     CLI::Option& option = *app_->add_option(names, values, help)->check(refuse_empty);
-    if (!option.get_positional()) option.allow_extra_args(false);
+    option.allow_extra_args(false);  // also for arguments: CLI11 would take '[noise=0,seed=1]' apart as a list
     return Option(option);
 }
 

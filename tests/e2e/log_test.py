@@ -95,6 +95,36 @@ class Log(satdl.Case):
         self.assertIn("'nope' is no run in .satdl", self.err)
         self.assertEqual(json.loads(self.call("cache", "verify", "--json"))["records"]["damaged"], [])
 
+    def test_tags_by_themselves(self):
+        self.run_three()
+        first = self.log()[2]["run"]
+        self.assertEqual(self.call("tag", first, "base", "seven"), f"{first}: [base] [seven]\n")
+        self.assertEqual([run["run"] for run in self.log("-w", "tags contains seven")], [first])
+        self.assertEqual(self.call("tag", first, "seven", "-d"), f"{first}: [base]\n")
+        self.assertEqual(self.call("tag", first), f"{first}: [base]\n")
+        self.call("tag", first, "sven", "-d", code=2)
+        self.assertEqual(self.err, f"satdl: run {first} has no tag 'sven'\n  known: base\n")
+        self.call("tag", first, "two words", code=2)
+        self.assertEqual(self.err, "satdl: 'two words' is no tag: it has a space, a comma or a bracket\n  a tag is one word\n")
+
+    def test_a_number_is_computed_from_those_that_runs_have(self):
+        self.run_three()
+        runs = self.log("--points", "--add", "twice=2 * verdict.difference", "--add", "more=max(twice, 0) + amount")
+        self.assertEqual([run["metrics"]["twice"] for run in runs], [2 * run["metrics"]["verdict.difference"] for run in runs])
+        self.assertEqual([run["metrics"]["more"] for run in runs], [max(run["metrics"]["twice"], 0) + run["params"]["amount"] for run in runs])
+        sweep = self.log("--add", "twice=2 * verdict.difference")[0]
+        self.assertEqual([point["metrics"]["twice"] for point in sweep["points"]],
+                         [2 * point["metrics"]["verdict.difference"] for point in sweep["points"]])
+        best = self.log("--points", "--add", "cost=amount * epochs", "-w", "cost > 2", "--sort", "cost", "-n", "1")
+        self.assertEqual(best[0]["metrics"]["cost"], 55)
+        self.assertIn("  cost  ", self.call("log", "--points", "--add", "cost=amount * epochs").splitlines()[1])
+        self.assertIn(",cost\n", self.call("log", "--csv", "-", "--metrics", "cost", "--add", "cost=amount / 2"))
+        self.call("log", "--add", "cost=amuont * 2", code=2)
+        self.assertEqual(self.err, "--add:1:6: error: none of the runs has a value for 'amuont'\n"
+                                   "    1 | cost=amuont * 2\n      |      ^\n      = did you mean 'amount'?\n")
+        self.call("log", "--add", "verdict.difference=1", code=2)
+        self.assertIn("has a value for 'verdict.difference' already", self.err)
+
     def test_a_record_is_removed_and_its_artifacts_stay(self):
         self.run_three()
         before = self.objects()

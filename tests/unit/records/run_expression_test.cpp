@@ -164,7 +164,7 @@ TEST_CASE("conditions compute, too") {
 
 TEST_CASE("a mistake in a formula is told with its place") {
     CHECK(mistake_in_formula("gain") ==
-          "--add:1:1: error: NAME=EXPRESSION is expected\n      1 | gain\n        | ^\n        = for example: gain=p0 - p");
+          "--add:1:1: error: NAME=EXPRESSION is expected\n    1 | gain\n      | ^\n      = for example: gain=p0 - p");
     CHECK(mistake_in_formula("=p").starts_with("--add:1:1: error: NAME=EXPRESSION is expected"));
     CHECK(mistake_in_formula("a b=p").starts_with("--add:1:2: error: 'a b' cannot be the name of a metric"));
     CHECK(mistake_in_formula("seconds=p").starts_with("--add:1:1: error: 'seconds' is a field of every run"));
