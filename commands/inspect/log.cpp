@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "commands/inspect/log_run.h"
 #include "commands/inspect/run_text.h"
 #include "commands/shared/output_file.h"
 #include "commands/shared/session.h"
@@ -271,12 +273,41 @@ Table csv_table(const std::vector<Json>& runs, const LogOptions& options) {
     return table;
 }
 
+// Ids of runs begin with a digit; so may the name of a DAG, which comes first.
+bool names_run(const std::string& what, const std::vector<std::string>& ids, OpenStore& open) {
+    if (std::isdigit(static_cast<unsigned char>(what.front())) == 0) return false;
+    const Index::Batch one_transaction(open.index());
+    return std::ranges::none_of(
+        ids, [&](const std::string& id) { return summary_of_run(open.folder(), id, open.files(), open.index()).at("dag") == what; });
+}
+
+// Runs that are named, with all that their records say.
+void log_named_runs(const LogOptions& options, OpenStore& open) {
+    if (options.markdown || !options.csv.empty() || !options.where.empty() || !options.sort.empty() || !options.add.empty())
+        throw Error(ExitCode::Usage, fmt::format("'{}' is a run: only --json applies to it", printable(options.dags.front())),
+                    "`satdl compare RUN RUN` has --csv and --md");
+    Json runs = Json::array();
+    for (const std::string& what : options.dags) runs.push_back(details_of_run(find_run(open.folder(), what, open.files()), open));
+    if (options.json) {
+        fmt::print("{}\n", dump_json({{"runs", runs}}));
+        return;
+    }
+    for (const Json& run : runs) {
+        if (&run != &runs.front()) fmt::print("\n");
+        print_details(run, open);
+    }
+}
+
 ExitCode log(const LogOptions& options) {
     if (options.json + options.markdown + !options.csv.empty() > 1)
         throw Error(ExitCode::Usage, "--json, --md and --csv cannot be combined", "choose one of them");
     check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     const std::vector<std::string> ids = recorded_runs(open.folder(), open.files());
+    if (!options.dags.empty() && names_run(options.dags.front(), ids, open)) {
+        log_named_runs(options, open);
+        return ExitCode::Done;
+    }
     std::optional<OutputFile> csv;
     if (!options.csv.empty())
         csv.emplace(options.csv, "the list of runs", "--csv", ProtectedFiles{.files = {}, .store = open.folder()});
@@ -299,9 +330,10 @@ ExitCode log(const LogOptions& options) {
 
 void add_log_command(Command& program) {
     program.add_command<LogOptions>(
-        "log", "list runs, the newest first",
+        "log", "list runs, the newest first; or show all that is known of one",
         "Examples:\n"
         "  satdl log                                        the last 20 runs that ran something\n"
+        "  satdl log 20261124T031731                        one run: command line, commit, machine, what its stages cost\n"
         "  satdl log full --metrics compare.p,compare.p0    of the DAG with this name, these numbers\n"
         "  satdl log --where 'compare.p0 > 0.9 and noise_factor < 0.5 and not outcome = failed'\n"
         "  satdl log --points --sort accuracy               each point of the sweeps, the best first\n"
@@ -311,7 +343,7 @@ void add_log_command(Command& program) {
         "failed, note and "
         "tags by = != < <= > >= and `contains`, or asks `is missing`; and, or, not and parentheses connect (docs/runs.md).",
         [](Command& command, LogOptions& options) {
-            command.add_option("dags", options.dags, "names of DAGs; default: all").type_name("DAG");
+            command.add_option("dags", options.dags, "names of DAGs (default: all), or a run: its id, or its first characters").type_name("DAG|RUN");
             command.add_option("-w,--where", options.where, "only runs of which this is true").type_name("CONDITION");
             command
                 .add_option("--sort", options.sort, "order by this metric, parameter or field, the best or greatest first")

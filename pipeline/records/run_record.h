@@ -25,6 +25,8 @@ namespace satdl {
 
 // The name of the record shared by all runs in which nothing ran; any other record has its run's id as its name.
 inline constexpr const char* kReusedRuns = "reused";
+// Beside a run's record: what differed from the commit, if the user wanted it (`run --save-diff`).
+inline constexpr const char* kDiffFile = "diff.patch";
 [[nodiscard]] std::filesystem::path record_path(const std::filesystem::path& store_folder, const std::string& name);
 // The ids of the runs with their own record, the newest first.
 [[nodiscard]] std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files);

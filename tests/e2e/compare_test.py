@@ -99,7 +99,7 @@ mean ± standard deviation; differences are means over the repetitions that both
         expected = [points[3, seed] - points[2, seed] for seed in (1, 2, 3)]
         mean = sum(expected) / 3
         sd = (sum((value - mean) ** 2 for value in expected) / 2) ** 0.5
-        reach = 4.302652729911275 * sd / 3 ** 0.5  # Student's t, 2 degrees of freedom
+        reach = 4.302652729749464 * sd / 3 ** 0.5  # Student's t, 2 degrees of freedom
         for name, value in (("mean", mean), ("sd", sd), ("low", mean - reach), ("high", mean + reach)):
             self.assertAlmostEqual(difference[name], value, places=12)
         self.assertTrue(difference["told_from_zero"])
