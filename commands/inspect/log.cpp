@@ -343,7 +343,8 @@ void add_log_command(Command& program) {
         "failed, note and "
         "tags by = != < <= > >= and `contains`, or asks `is missing`; and, or, not and parentheses connect (docs/runs.md).",
         [](Command& command, LogOptions& options) {
-            command.add_option("dags", options.dags, "names of DAGs (default: all), or a run: its id, or its first characters").type_name("DAG|RUN");
+            command.add_option("dags", options.dags, "names of DAGs (default: all), or a run: its id, or its first characters")
+                .type_name("DAG|RUN");
             command.add_option("-w,--where", options.where, "only runs of which this is true").type_name("CONDITION");
             command
                 .add_option("--sort", options.sort, "order by this metric, parameter or field, the best or greatest first")

@@ -26,7 +26,8 @@ ConfigValue config_of(const Json& json, const std::string& where) {
 std::vector<Override> overrides_of(const Json& values, const std::string& where) {
     std::vector<Override> overrides;
     if (values.empty()) return overrides;
-    for (const ConfigValue::Entry& entry : config_of(values, where).entries())
+    const ConfigValue map = config_of(values, where);
+    for (const ConfigValue::Entry& entry : map.entries())
         overrides.push_back({.name = entry.key, .place = entry.key_place, .values = {entry.value}});
     return overrides;
 }
@@ -39,7 +40,7 @@ SweepDesign design_of(const Json& started, const std::string& where) {
         its.name = axis.at("param").get<std::string>();
         its.repeats = axis.at("repeats").get<bool>();
         values.push_back(axis.at("values").get<std::vector<Json>>());
-        for (const ConfigValue& value : config_of(axis.at("values"), where).items()) its.values.push_back(value);
+        its.values = config_of(axis.at("values"), where).items();
     }
     for (const Json& point : started.at("points")) {
         std::vector<std::optional<std::size_t>>& at = design.points.emplace_back().at;

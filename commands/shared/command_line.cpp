@@ -122,7 +122,8 @@ void check_options(const CLI::App& program, const std::vector<std::string>& argu
                 advice_on(*option, next, program));
 }
 
-// CLI11 would take an argument in brackets apart as a list, '[noise=0,seed=1]' into two: a mark behind it, which no argument has, prevents that.
+// CLI11 would take an argument in brackets apart as a list, '[noise=0,seed=1]' into two. A mark behind it, which no argument has,
+// prevents that.
 constexpr char kMark = '\x01';
 
 std::string marked(std::string argument) {

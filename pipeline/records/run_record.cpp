@@ -148,7 +148,8 @@ Record read_record(const fs::path& store_folder, const std::string& name, FileSy
 
 std::string last_event(const Record& record, std::string_view event) {
     const std::string start = fmt::format("{}{}\"", kLineStart, event);
-    const auto found = std::ranges::find_if(record.lines.rbegin(), record.lines.rend(), [&](const auto& line) { return line.starts_with(start); });
+    const auto has_it = [&](const std::string& line) { return line.starts_with(start); };
+    const auto found = std::ranges::find_if(record.lines.rbegin(), record.lines.rend(), has_it);
     return found == record.lines.rend() ? "" : *found;
 }
 

@@ -31,8 +31,8 @@ inline constexpr const char* kDiffFile = "diff.patch";
 // The ids of the runs with their own record, the newest first.
 [[nodiscard]] std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files);
 
-// The id of the run that starts with `prefix`, or ("") of the newest run that has a record. Throws Error{Usage}: no such run (did you mean),
-// or several, which it names.
+// The id of the run that starts with `prefix`, or ("") of the newest run that has a record. Throws Error{Usage}: no such run (did you
+// mean), or several, which it names.
 [[nodiscard]] std::string find_run(const std::filesystem::path& store_folder, const std::string& prefix, FileSystem& files);
 
 // A line of the record `name`: the event, a JSON object, with its check.

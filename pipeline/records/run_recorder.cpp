@@ -165,9 +165,9 @@ private:
 
     // As soon as git has answered; at the end of the run it is waited for, but not for long.
     void write_git_state(bool at_the_end) {
-        constexpr double kWaitSeconds = 1;
+        const double wait_seconds = save_diff_ ? 60 : 1;
         if (!git_ || (!at_the_end && !git_->is_done())) return;
-        const std::optional<GitState> state = git_->finish(kWaitSeconds);
+        const std::optional<GitState> state = git_->finish(wait_seconds);
         git_.reset();
         if (!state) return;
         Json json = {{"event", "git"}, {"wall_time", wall_time()}, {"commit", state->commit}, {"root", state->root}};
@@ -180,7 +180,8 @@ private:
             write_event(dump_json(json), false);
         });
         if (save_diff_ && !state->patch)
-            warnings_.warning(state->diff ? "the diff was not saved: it is longer than 64 MB" : "the diff was not saved: git took longer than the run");
+            warnings_.warning(fmt::format("the diff was not saved: {}",
+                                          state->diff ? "it is longer than 64 MB" : "git took too long, or failed"));
     }
 
     void write_event(const std::string& line, bool durable) {

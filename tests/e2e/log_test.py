@@ -114,7 +114,8 @@ class Log(satdl.Case):
         self.run_three()
         runs = self.log("--points", "--add", "twice=2 * verdict.difference", "--add", "more=max(twice, 0) + amount")
         self.assertEqual([run["metrics"]["twice"] for run in runs], [2 * run["metrics"]["verdict.difference"] for run in runs])
-        self.assertEqual([run["metrics"]["more"] for run in runs], [max(run["metrics"]["twice"], 0) + run["params"]["amount"] for run in runs])
+        self.assertEqual([run["metrics"]["more"] for run in runs],
+                         [max(run["metrics"]["twice"], 0) + run["params"]["amount"] for run in runs])
         sweep = self.log("--add", "twice=2 * verdict.difference")[0]
         self.assertEqual([point["metrics"]["twice"] for point in sweep["points"]],
                          [2 * point["metrics"]["verdict.difference"] for point in sweep["points"]])
@@ -197,7 +198,7 @@ class Log(satdl.Case):
             self.assertGreaterEqual(stage["cpu_seconds"], 0)
             self.assertGreater(stage["peak_bytes"], 1_000_000)
             self.assertNotIn("shared", stage)  # one at a time
-        numbers = json.loads(self.call("show", "b/numbers", "--json"))["shape"][0] * 8
+        numbers = json.loads(self.call("show", "b", "--json"))["tensors"][0]["shape"][0] * 8
         self.assertEqual((stages["a"]["read_bytes"], stages["a"]["written_bytes"]), (0, numbers))
         self.assertEqual((stages["c"]["read_bytes"], stages["c"]["written_bytes"]), (2 * numbers, numbers))
         self.assertRegex(self.call("log", "20"), r"(?m)^stage +outcome +time +CPU +peak memory +read +written$")

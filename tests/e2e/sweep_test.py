@@ -209,32 +209,6 @@ sweep:
             for stage in kept[-1]["points"][1]["stages"].values():
                 self.assertEqual(stage["key"], keys[stage["stage"]])
 
-
-class Failures(satdl.Case):
-    def test_a_failed_point_does_not_stop_the_others_and_the_same_command_continues_the_sweep(self):
-        dag = self.write("study.yaml", DAG.replace('kind: add, in: {x: a.numbers}, amount: "${amount}"',
-                                                   'kind: bytes_of, file: "in-${amount}"'))
-        self.write("in-1", "abcd")
-        self.write("in-2", "")  # no numbers at all
-        self.write("in-3", "bcde")
-        arguments = (dag, "--sweep", "amount=1,2,3", "--csv", "points.csv", "--metric", "m3.loss")
-        events = self.events(*arguments, code=1)
-        outcomes = {event["stage"]: event["outcome"] for event in events if event["event"] == "stage"}
-        self.assertEqual([outcomes[f"m3[amount={amount}]"] for amount in (1, 2, 3)], ["ran", "skipped", "ran"])
-        self.assertEqual(outcomes["b[amount=2]"], "failed")
-        self.assertEqual(outcomes["verdict[amount=2]"], "skipped")
-        points = events[-1]["points"]
-        self.assertEqual([len(point["failures"]) for point in points], [0, 1, 0])
-        self.assertEqual(points[1]["failures"], [{"stage": "b[amount=2]", "error": "the file has no bytes"}])
-        self.assertIsNone(points[1]["metrics"]["m3.loss"])
-        self.assertEqual([row["failed"] for row in events[-1]["rows"]], [0, 0, 1])
-        with open(self.folder / "points.csv", newline="") as file:
-            errors = {row["amount"]: row["error"] for row in csv.DictReader(file)}
-        self.assertEqual([bool(errors[amount]) for amount in "123"], [False, True, False])
-        self.assertRegex(self.call("run", *arguments, code=1), r"(?m)^ +2 +- .*the file has no bytes$")
-        self.write("in-2", "cdef")
-        self.assertEqual(self.ran(*arguments), {"b[amount=2]", "m3[amount=2]", "verdict[amount=2]"})
-
     def test_a_stage_that_was_added_runs_over_all_points_of_an_old_sweep(self):
         before = self.sweep_of("amount=1,2", "seed=1,2", "of=2")
         # Since then another value has become the default, and a parameter and a stage were added.
@@ -264,6 +238,32 @@ class Failures(satdl.Case):
         sweep = json.loads(self.call("sweep", "list", "--json"))["runs"][0]["run"]
         self.call("run", self.dag, "--like", sweep, "amount=3", code=2)
         self.assertIn(f"run {sweep} swept 'amount'", self.err)
+
+
+class Failures(satdl.Case):
+    def test_a_failed_point_does_not_stop_the_others_and_the_same_command_continues_the_sweep(self):
+        dag = self.write("study.yaml", DAG.replace('kind: add, in: {x: a.numbers}, amount: "${amount}"',
+                                                   'kind: bytes_of, file: "in-${amount}"'))
+        self.write("in-1", "abcd")
+        self.write("in-2", "")  # no numbers at all
+        self.write("in-3", "bcde")
+        arguments = (dag, "--sweep", "amount=1,2,3", "--csv", "points.csv", "--metric", "m3.loss")
+        events = self.events(*arguments, code=1)
+        outcomes = {event["stage"]: event["outcome"] for event in events if event["event"] == "stage"}
+        self.assertEqual([outcomes[f"m3[amount={amount}]"] for amount in (1, 2, 3)], ["ran", "skipped", "ran"])
+        self.assertEqual(outcomes["b[amount=2]"], "failed")
+        self.assertEqual(outcomes["verdict[amount=2]"], "skipped")
+        points = events[-1]["points"]
+        self.assertEqual([len(point["failures"]) for point in points], [0, 1, 0])
+        self.assertEqual(points[1]["failures"], [{"stage": "b[amount=2]", "error": "the file has no bytes"}])
+        self.assertIsNone(points[1]["metrics"]["m3.loss"])
+        self.assertEqual([row["failed"] for row in events[-1]["rows"]], [0, 0, 1])
+        with open(self.folder / "points.csv", newline="") as file:
+            errors = {row["amount"]: row["error"] for row in csv.DictReader(file)}
+        self.assertEqual([bool(errors[amount]) for amount in "123"], [False, True, False])
+        self.assertRegex(self.call("run", *arguments, code=1), r"(?m)^ +2 +- .*the file has no bytes$")
+        self.write("in-2", "cdef")
+        self.assertEqual(self.ran(*arguments), {"b[amount=2]", "m3[amount=2]", "verdict[amount=2]"})
 
     def test_fail_fast_stops_at_the_first_failure(self):
         dag = self.write("failing.yaml", FAILING)

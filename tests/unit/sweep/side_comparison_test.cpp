@@ -58,7 +58,8 @@ TEST_CASE("two points are compared although their seeds differ, and a side witho
 }
 
 TEST_CASE("a difference that is rounding alone is none") {
-    const auto result = compared({{point("seed=1", 0.1 + 0.2, "a"), point("seed=2", 0.5, "b")}, {point("seed=1", 0.3, "c"), point("seed=2", 0.5, "d")}});
+    const auto result = compared({{point("seed=1", 0.1 + 0.2, "a"), point("seed=2", 0.5, "b")},
+                                  {point("seed=1", 0.3, "c"), point("seed=2", 0.5, "d")}});
     CHECK(*result.differences[0].sample.mean == 0);
     CHECK_FALSE(result.differences[0].interval);
 }
