@@ -104,6 +104,8 @@ int run_command_line(int argc, char** argv) {
     satdl::add_diff_command(program);
     satdl::add_export_command(program);
     satdl::add_log_command(program);
+    satdl::add_sweep_command(program);
+    satdl::add_compare_command(program);
     satdl::add_report_command(program);
     satdl::add_stages_command(program);
     satdl::add_data_command(program);
@@ -111,6 +113,7 @@ int run_command_line(int argc, char** argv) {
     satdl::add_check_determinism_command(program);
     satdl::add_reproduce_command(program);
     satdl::add_note_command(program);
+    satdl::add_tag_command(program);
     satdl::add_rm_command(program);
     satdl::add_cache_command(program);
     satdl::add_selftest_command(program);

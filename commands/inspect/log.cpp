@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "commands/inspect/log_run.h"
+#include "commands/inspect/run_text.h"
 #include "commands/shared/output_file.h"
-#include "commands/shared/run_liveness.h"
 #include "commands/shared/session.h"
 #include "commands/shared/warnings.h"
 #include "pipeline/core/json.h"
@@ -15,7 +17,7 @@
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/json_events.h"
-#include "pipeline/records/run_filter.h"
+#include "pipeline/records/run_expression.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/records/run_summary.h"
 #include "pipeline/sweep/sweep_summary.h"
@@ -28,37 +30,14 @@ struct LogOptions {
     StoreOptions store;
     std::vector<std::string> dags;
     std::string where, sort, csv;
-    std::vector<std::string> metrics;
+    std::vector<std::string> metrics, add;
     std::int64_t limit = 20;
     bool all = false, points = false, reverse = false, markdown = false, json = false;
 };
 
-constexpr int kCellColumns = 36;         // of settings and notes on a terminal
-constexpr std::size_t kShortestId = 15;  // date and time to the second
+constexpr int kCellColumns = 36;  // of settings and notes on a terminal
 
 // ---- which runs ----
-
-// A sweep's points as rows of their own: the same run, each with its parameters and metrics.
-std::vector<Json> points_of(const Json& run) {
-    std::vector<Json> rows;
-    for (const Json& point : run.at("points")) {
-        Json row = run;
-        row["set"].update(point.at("settings"));
-        row["params"].update(point.at("settings"));
-        row["metrics"] = point.at("metrics");
-        row["failed"] = point.at("failed");
-        row["points"] = Json::array();
-        rows.push_back(std::move(row));
-    }
-    return rows;
-}
-
-std::string outcome_of(const Json& run, const std::filesystem::path& store_folder) {
-    const auto recorded = run.at("outcome").get<std::string>();
-    if (recorded != "unfinished") return recorded;
-    if (run.at("damaged") == true) return recorded;  // its end may be among the damaged lines
-    return may_be_running(run.at("process").get<std::string>(), store_folder) ? "running" : "interrupted";
-}
 
 class RunList {
 public:
@@ -70,8 +49,14 @@ public:
     std::vector<Json> chosen() {
         std::optional<RunFilter> filter;
         if (!options_.where.empty()) filter.emplace(options_.where, "--where");
-        const bool needs_all = filter || !options_.sort.empty();
+        std::vector<RunFormula> formulas;
+        for (const std::string& text : options_.add) formulas.emplace_back(text, "--add");
+        const bool needs_all = filter || !formulas.empty() || !options_.sort.empty();
         std::vector<Json> runs = read(needs_all || options_.all ? std::nullopt : std::optional(limit()));
+        for (const RunFormula& formula : formulas) {
+            formula.check_names(with_points(runs));
+            for (Json& run : runs) formula.add_to(run);
+        }
         if (filter) {
             filter->check_names(runs);
             std::erase_if(runs, [&](const Json& run) { return !filter->matches(run); });
@@ -91,6 +76,13 @@ private:
     [[nodiscard]] bool is_wanted(const Json& run) const {
         return options_.dags.empty() ||
                std::ranges::find(options_.dags, run.at("dag").get<std::string>()) != options_.dags.end();
+    }
+
+    // A sweep that is listed as one line has its numbers in its points.
+    static std::vector<Json> with_points(std::vector<Json> runs) {
+        const std::size_t count = runs.size();
+        for (std::size_t i = 0; i < count; ++i) std::ranges::move(points_of(runs[i]), std::back_inserter(runs));
+        return runs;
     }
 
     // At most so many, the newest first.
@@ -147,67 +139,36 @@ int rank_of(const std::string& metric) {
     return (usual_best(metric) ? 0 : 2) + (metric.find("train/") == metric.npos ? 0 : 1);
 }
 
-// The metrics that were asked for, else the main ones, in the order of the runs.
+std::vector<std::string> added_metrics(const LogOptions& options) {
+    std::vector<std::string> names;
+    for (const std::string& formula : options.add) names.push_back(formula.substr(0, formula.find('=')));
+    return names;
+}
+
+// The metrics that were asked for, else the main ones, in the order of the runs; those of --add first.
 std::vector<std::string> columns_of(const std::vector<Json>& runs, const LogOptions& options) {
+    std::vector<std::string> columns = added_metrics(options);
+    std::set<std::string> seen(columns.begin(), columns.end());
     if (!options.metrics.empty()) {
-        for (const std::string& metric : options.metrics) check_name(metric, runs);
-        return options.metrics;
+        for (const std::string& metric : options.metrics) {
+            if (!seen.contains(metric)) check_name(metric, runs);
+            if (seen.insert(metric).second) columns.push_back(metric);
+        }
+        return columns;
     }
-    std::vector<std::string> columns;
-    std::set<std::string> seen;
+    const auto added = static_cast<std::ptrdiff_t>(columns.size());
     for (const Json& run : runs) {
         if (!run.at("points").empty()) continue;  // a sweep has no one number
         for (const Json& column : run.at("main"))
             if (seen.insert(column.get<std::string>()).second) columns.push_back(column.get<std::string>());
     }
-    std::ranges::stable_sort(columns, {}, rank_of);
+    std::ranges::stable_sort(columns.begin() + added, columns.end(), {}, rank_of);
     return columns;
-}
-
-std::string cell(const Json& value) {
-    if (value.is_null()) return "";
-    if (value.is_number_float()) return metric_text(value.get<double>());
-    return plain_text(value);
-}
-
-// "quick, noise_factor=0.2"; of a sweep "8 points of noise_factor, seed".
-std::string settings_text(const Json& run) {
-    std::string text = run.at("profile").get<std::string>();
-    const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
-    for (const auto& [name, value] : run.at("set").items())
-        add(fmt::format("{}={}", name, plain_text(value)));
-    if (const Json& points = run.at("points"); !points.empty()) {
-        std::vector<std::string> axes;
-        for (const auto& [name, value] : points.front().at("settings").items()) axes.push_back(name);
-        add(fmt::format("{} points of {}", points.size(), fmt::join(axes, ", ")));
-    }
-    return text;
-}
-
-// "[baseline] the second try"
-std::string note_text(const Json& run) {
-    std::string text;
-    for (const Json& tag : run.at("tags")) text += fmt::format("[{}] ", tag.get<std::string>());
-    return text + run.at("note").get<std::string>();
-}
-
-std::string when_text(const Json& run, double now) {
-    return run.at("wall_time").is_number() ? age_text(now - run.at("wall_time").get<double>()) : "";
-}
-
-// The shortest beginnings of ids that name one run each, all of the same length.
-std::size_t id_length(const std::vector<std::string>& ids) {
-    std::size_t length = kShortestId;
-    for (std::size_t i = 1; i < ids.size(); ++i) {
-        const auto [a, b] = std::ranges::mismatch(ids[i - 1], ids[i]);
-        length = std::max(length, static_cast<std::size_t>(a - ids[i - 1].begin()) + 1);
-    }
-    return length;
 }
 
 struct View {
     std::vector<std::string> metrics;
-    std::size_t id_length = kShortestId;
+    std::size_t id_length = 0;
     double now = 0;
     bool has_dags = false, has_settings = false, has_notes = false;
 };
@@ -223,7 +184,7 @@ Table table_of(const std::vector<Json>& runs, const View& view) {
     if (view.has_dags)
         table.columns.emplace_back("dag");
     else
-        table.title = cell(runs.front().at("dag"));
+        table.title = cell_text(runs.front().at("dag"));
     table.columns.insert(table.columns.end(), {"outcome", "time"});
     if (view.has_settings) table.columns.emplace_back("set");
     for (const std::string& metric : view.metrics) table.columns.push_back(header_of(metric, view.metrics));
@@ -232,11 +193,11 @@ Table table_of(const std::vector<Json>& runs, const View& view) {
         const Json& seconds = run.at("seconds");
         auto& row = table.rows.emplace_back(
             std::vector<std::string>{run.at("run").get<std::string>().substr(0, view.id_length), when_text(run, view.now)});
-        if (view.has_dags) row.push_back(cell(run.at("dag")));
-        row.push_back(cell(run.at("outcome")));
+        if (view.has_dags) row.push_back(cell_text(run.at("dag")));
+        row.push_back(cell_text(run.at("outcome")));
         row.push_back(seconds.is_number() ? duration_text(seconds.get<double>()) : "");
         if (view.has_settings) row.push_back(fitted(settings_text(run), kCellColumns));
-        for (const std::string& metric : view.metrics) row.push_back(cell(value_in(run, metric)));
+        for (const std::string& metric : view.metrics) row.push_back(cell_text(value_in(run, metric)));
         if (view.has_notes) row.push_back(fitted(note_text(run), kCellColumns));
     }
     return table;
@@ -288,15 +249,8 @@ void print_table(const std::vector<Json>& runs, const LogOptions& options, const
 void print_resumable(const std::vector<Json>& runs, OpenStore& store, std::size_t id_length) {
     for (const Json& run : runs) {
         if (run.at("outcome") != "interrupted") continue;
-        for (const Json& stage : run.at("unfinished")) {
-            const auto key =
-                stage.at("key").is_string() ? Digest::from_hex(stage.at("key").get<std::string>()) : std::nullopt;
-            const auto place = key ? store.checkpoints().newest(*key) : std::nullopt;
-            if (place)
-                fmt::print("{}: {} was interrupted at {}, resumable\n",
-                           run.at("run").get<std::string>().substr(0, id_length),
-                           printable(stage.at("stage").get<std::string>()), place->text());
-        }
+        for (const std::string& stage : resumable_stages(run, store))
+            fmt::print("{}: {}\n", run.at("run").get<std::string>().substr(0, id_length), printable(stage));
     }
 }
 
@@ -319,12 +273,41 @@ Table csv_table(const std::vector<Json>& runs, const LogOptions& options) {
     return table;
 }
 
+// Ids of runs begin with a digit; so may the name of a DAG, which comes first.
+bool names_run(const std::string& what, const std::vector<std::string>& ids, OpenStore& open) {
+    if (std::isdigit(static_cast<unsigned char>(what.front())) == 0) return false;
+    const Index::Batch one_transaction(open.index());
+    return std::ranges::none_of(
+        ids, [&](const std::string& id) { return summary_of_run(open.folder(), id, open.files(), open.index()).at("dag") == what; });
+}
+
+// Runs that are named, with all that their records say.
+void log_named_runs(const LogOptions& options, OpenStore& open) {
+    if (options.markdown || !options.csv.empty() || !options.where.empty() || !options.sort.empty() || !options.add.empty())
+        throw Error(ExitCode::Usage, fmt::format("'{}' is a run: only --json applies to it", printable(options.dags.front())),
+                    "`satdl compare RUN RUN` has --csv and --md");
+    Json runs = Json::array();
+    for (const std::string& what : options.dags) runs.push_back(details_of_run(find_run(open.folder(), what, open.files()), open));
+    if (options.json) {
+        fmt::print("{}\n", dump_json({{"runs", runs}}));
+        return;
+    }
+    for (const Json& run : runs) {
+        if (&run != &runs.front()) fmt::print("\n");
+        print_details(run, open);
+    }
+}
+
 ExitCode log(const LogOptions& options) {
     if (options.json + options.markdown + !options.csv.empty() > 1)
         throw Error(ExitCode::Usage, "--json, --md and --csv cannot be combined", "choose one of them");
     check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     const std::vector<std::string> ids = recorded_runs(open.folder(), open.files());
+    if (!options.dags.empty() && names_run(options.dags.front(), ids, open)) {
+        log_named_runs(options, open);
+        return ExitCode::Done;
+    }
     std::optional<OutputFile> csv;
     if (!options.csv.empty())
         csv.emplace(options.csv, "the list of runs", "--csv", ProtectedFiles{.files = {}, .store = open.folder()});
@@ -347,22 +330,30 @@ ExitCode log(const LogOptions& options) {
 
 void add_log_command(Command& program) {
     program.add_command<LogOptions>(
-        "log", "list runs, the newest first",
+        "log", "list runs, the newest first; or show all that is known of one",
         "Examples:\n"
         "  satdl log                                        the last 20 runs that ran something\n"
+        "  satdl log 20261124T031731                        one run: command line, commit, machine, what its stages cost\n"
         "  satdl log full --metrics compare.p,compare.p0    of the DAG with this name, these numbers\n"
         "  satdl log --where 'compare.p0 > 0.9 and noise_factor < 0.5 and not outcome = failed'\n"
         "  satdl log --points --sort accuracy               each point of the sweeps, the best first\n"
         "  satdl log --all --csv runs.csv                   all runs, with all that is known of them\n"
+        "  satdl log --points --add 'gain=p0 - p' --sort gain    a number that no run recorded\n"
         "--where compares metrics.NAME, params.NAME, run, dag, file, profile, host, version, outcome, seconds, ran, reused, "
         "failed, note and "
         "tags by = != < <= > >= and `contains`, or asks `is missing`; and, or, not and parentheses connect (docs/runs.md).",
         [](Command& command, LogOptions& options) {
-            command.add_option("dags", options.dags, "names of DAGs; default: all").type_name("DAG");
+            command.add_option("dags", options.dags, "names of DAGs (default: all), or a run: its id, or its first characters")
+                .type_name("DAG|RUN");
             command.add_option("-w,--where", options.where, "only runs of which this is true").type_name("CONDITION");
             command
                 .add_option("--sort", options.sort, "order by this metric, parameter or field, the best or greatest first")
                 .type_name("NAME");
+            command
+                .add_option("--add", options.add,
+                            "compute another metric of each run from those that it has: + - * / ( ) abs log sqrt min max; "
+                            "may be repeated")
+                .type_name("METRIC=EXPR");
             command.add_flag("--reverse", options.reverse, "in the opposite order");
             command.add_option("--metrics", options.metrics, "metrics to show; default: those of the last stages")
                 .delimiter(',')

@@ -2,20 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <ranges>
 
+#include "commands/inspect/report_page.h"
 #include "commands/shared/output_file.h"
-#include "commands/shared/run_liveness.h"
 #include "commands/shared/session.h"
-#include "pipeline/catalog/catalog.h"
 #include "pipeline/core/json.h"
-#include "pipeline/core/time_text.h"
 #include "pipeline/display/text_format.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/records/run_record.h"
-#include "report/document.h"
 #include "report/page.h"
 
 namespace satdl {
@@ -65,22 +61,6 @@ RunFacts facts_of_dag(const std::string& file, const ReportOptions& options) {
 
 bool is_file(const std::string& what) { return std::filesystem::is_regular_file(what); }
 
-// Marks stages that were killed or stopped, with the position from which the next run would resume.
-void mark_interrupted(RunFacts& run, OpenStore& open) {
-    // Damaged: its end may be among the damaged lines.
-    const bool dead = !run.seconds && !run.damaged && !may_be_running(run.process, open.folder());
-    if (dead) run.missing.emplace_back("the run was interrupted: its process is gone");
-    for (StageFacts& stage : run.stages) {
-        const bool was_killed = dead && stage.outcome == "unfinished";
-        if (!was_killed && stage.outcome != "stopped") continue;
-        const auto place = stage.key ? open.checkpoints().newest(*stage.key) : std::nullopt;
-        if (was_killed || place) stage.outcome = "interrupted";
-        if (!place) continue;
-        stage.because = fmt::format("interrupted at {}, resumable", place->text());
-        run.missing.push_back(fmt::format("{} was {}", stage.name, stage.because));
-    }
-}
-
 RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     if (is_file(what)) return facts_of_dag(what, options);
     if (what.find('/') != what.npos || what.ends_with(".yaml"))
@@ -90,28 +70,6 @@ RunFacts facts_of(const std::string& what, const ReportOptions& options) {
     mark_interrupted(run, open);
     return run;
 }
-
-// The descriptions of the stages, which the record of a run does not have. Without them a report has less to show; that is no error.
-class KnownStages {
-public:
-    explicit KnownStages(const std::vector<std::string>& libraries) {
-        try {
-            catalog_ = load_catalog(program_folder(), libraries);
-        } catch (const Error& error) {
-            problem_ = in_one_line(error.what());
-        }
-    }
-
-    // This must outlive `run`.
-    void describe(RunFacts& run) const {
-        if (problem_.empty()) describe_stages(run, catalog_);
-        else run.missing.push_back("pictures, confusion matrices and comparisons: " + problem_);
-    }
-
-private:
-    Catalog catalog_;
-    std::string problem_;
-};
 
 ExitCode report(ReportOptions options) {
     take_settings(options.what, options.dag);
@@ -127,27 +85,12 @@ ExitCode report(ReportOptions options) {
     }
     std::vector<std::string> all = options.what;
     if (all.empty()) all.emplace_back();  // the newest run
-    Json document = {{"satdl", SATDL_VERSION}, {"made", utc_minutes_text(std::time(nullptr))}, {"runs", Json::array()}};
-    std::string title;
-    const KnownStages stages(options.dag.stages);
-    for (const auto& what : all) {
-        RunFacts facts = facts_of(what, options);
-        stages.describe(facts);
-        title += (title.empty() ? "" : ", ") + (facts.dag.empty() ? facts.id : facts.dag);  // its name may be damaged
-        OpenStore open(options.store.store, Access::ReadOnly);
-        document["runs"].push_back(run_document(std::move(facts), open.store()));
-    }
-    if (options.json) {
-        fmt::print("{}\n", dump_json(document));
-        return ExitCode::Done;
-    }
-    const std::string page = page_html(*parts, title + " - satdl report", dump_json(document));
-    file->write(page);
-    if (file->is_stdout()) return ExitCode::Done;
-    fmt::print("{}: {}, {}\n", printable(options.out), printable(title), bytes_text(page.size()));
-    for (const auto& run : document["runs"]) {
-        for (const auto& missing : run["missing"]) fmt::print("  missing: {}\n", printable(missing.get<std::string>()));
-    }
+    std::vector<RunFacts> runs;
+    for (const auto& what : all) runs.push_back(facts_of(what, options));
+    OpenStore open(options.store.store, Access::ReadOnly);
+    const ReportPage page = report_page(std::move(runs), KnownStages(options.dag.stages), open);
+    if (options.json) fmt::print("{}\n", dump_json(page.document));
+    else write_page(page, *parts, *file, options.out);
     return ExitCode::Done;
 }
 

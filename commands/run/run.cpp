@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "commands/run/like_run.h"
 #include "commands/run/run_options.h"
 #include "commands/run/run_output.h"
 #include "commands/run/smoke_run.h"
@@ -40,7 +41,8 @@ constexpr const char* kExamples = R"(Examples:
   satdl run dags/full.yaml --smoke          quick check, nothing is stored
   satdl run dags/full.yaml epochs=5         set a parameter, as --set does
   satdl run dags/full.yaml m1.epochs=5      set it in one stage
-  satdl run dags/full.yaml seed=1,2,3       run once per value, as --sweep does)";
+  satdl run dags/full.yaml seed=1,2,3       run once per value, as --sweep does
+  satdl run dags/full.yaml --like RUN       with the parameters and points of an earlier run)";
 
 constexpr int kActionColumns = 10;  // of a plan's line; the stage's name follows
 
@@ -128,6 +130,7 @@ std::vector<std::filesystem::path> files_of(const Dag& dag) {
 ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
+    if (!options.like.empty()) take_settings_of(options.like, options);
     if (options.smoke) return run_smoke(options);
     if (options.sweep.csv == OutputFile::kStdout) {
         if (options.json)
@@ -170,7 +173,8 @@ ExitCode run(RunOptions options) {
     if (!options.sweep.csv.empty())
         csv.emplace(options.sweep.csv, "the sweep's points", "--csv", ProtectedFiles{.files = files_of(dag), .store = open.folder()});
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
-    const RunInfo info = session.info_of_run(new_run_id());
+    RunInfo info = session.info_of_run(new_run_id());
+    info.save_diff = options.save_diff;
     const auto display = display_on_stdout(display_mode(options), info, *clock);
     const RunFolders folders{open.folder(), options.store.results_folder()};
     const auto record = run_record(folders, info, open.files(), open.index(), open.store(), *display);

@@ -30,6 +30,10 @@ void add_run_options(Command& command, RunOptions& options) {
     command.add_flag("--no-ends", options.no_final_checkpoints, "").hidden();  // the former name of --no-final-checkpoints
     command.add_flag("--no-final-checkpoints", options.no_final_checkpoints,
                      "do not save or use final checkpoints (they let a longer training extend a shorter one)");
+    command
+        .add_option("--like", options.like, "use the profile, the parameters and the points of this run (its id, or its first characters)")
+        .type_name("RUN");
+    command.add_flag("--save-diff", options.save_diff, "keep what differs from the Git commit beside the run's record, as diff.patch");
     add_dag_options(command, options.dag);
     add_trust_option(command, options.dag);
     add_sweep_options(command, options.sweep);

@@ -16,9 +16,11 @@ struct RunOptions {
     StoreOptions store;
     std::vector<std::string> targets, until, single, downstream;
     SweepOptions sweep;
+    std::string like;  // a run, whose profile, parameters and points are taken
     Limits limits;
     double checkpoint_every_seconds = 60;
     bool dry_run = false, force = false, smoke = false, isolate = false, no_final_checkpoints = false;
+    bool save_diff = false;  // what differs from the Git commit, beside the run's record
     bool json = false, quiet = false, verbose = false;
 };
 

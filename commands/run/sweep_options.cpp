@@ -137,14 +137,15 @@ Sweep requested_sweep(const SweepOptions& options, const Session& session) {
         }
         design = product_of(design_from_yaml(*section), design);
     }
+    if (options.like) design = *options.like;
     std::optional<std::vector<ConfigValue>> repeat = design.repeat;
     if (!options.repeat.empty()) {
         repeat.emplace();
         for (const std::string& name : options.repeat) repeat->push_back(ConfigValue::of_text(name));
     }
-    mark_repetitions(design.axes, repeat);
+    if (repeat || !options.like) mark_repetitions(design.axes, repeat);  // those of an earlier sweep are marked
     Sweep sweep = session.sweep(design);
-    if (!repeat) mark_seeds(sweep);
+    if (!repeat && !options.like) mark_seeds(sweep);
     return sweep;
 }
 

@@ -14,6 +14,7 @@ namespace satdl {
 struct SweepOptions {
     std::vector<std::string> axes;    // "name=values"
     std::vector<Override> overrides;  // arguments that are overrides, of several values; after `axes`
+    std::optional<SweepDesign> like;  // of --like: the points of an earlier sweep
     bool section = false;             // --sweep without a value: the section `sweep:` of the file
     std::vector<std::string> repeat;  // axes that are repetitions, or "none"; empty: decided by their names
     std::vector<std::string> metrics, paired;
@@ -22,7 +23,7 @@ struct SweepOptions {
     bool fail_fast = false;
     std::size_t max_parallel = 0;  // maximum number of concurrent points; 0: no limit
 
-    [[nodiscard]] bool sweeps() const { return section || !axes.empty() || !overrides.empty(); }
+    [[nodiscard]] bool sweeps() const { return like || section || !axes.empty() || !overrides.empty(); }
 };
 
 void add_sweep_options(Command& command, SweepOptions& options);

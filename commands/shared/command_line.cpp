@@ -122,6 +122,20 @@ void check_options(const CLI::App& program, const std::vector<std::string>& argu
                 advice_on(*option, next, program));
 }
 
+// CLI11 would take an argument in brackets apart as a list, '[noise=0,seed=1]' into two. A mark behind it, which no argument has,
+// prevents that.
+constexpr char kMark = '\x01';
+
+std::string marked(std::string argument) {
+    if (argument.starts_with('[') && argument.ends_with(']')) argument += kMark;
+    return argument;
+}
+
+std::string without_mark(std::string value) {
+    if (value.ends_with(kMark)) value.pop_back();
+    return value;
+}
+
 std::string refuse_empty(const std::string& value) { return value.empty() ? "the value must not be empty" : ""; }
 
 }  // namespace
@@ -184,18 +198,18 @@ Option& Option::not_negative() {
 Option Command::add_flag(const char* names, bool& value, const char* help) { return Option(*app_->add_flag(names, value, help)); }
 
 Option Command::add_option(const char* names, std::string& value, const char* help) {
-    return Option(*app_->add_option(names, value, help)->check(refuse_empty));
+    return Option(*app_->add_option(names, value, help)->check(refuse_empty)->transform(without_mark));
 }
 
 Option Command::add_option(const char* names, std::vector<std::string>& values, const char* help) {
-    CLI::Option& option = *app_->add_option(names, values, help)->check(refuse_empty);
+    CLI::Option& option = *app_->add_option(names, values, help)->check(refuse_empty)->transform(without_mark);
     if (!option.get_positional()) option.allow_extra_args(false);
     return Option(option);
 }
 
 Option Command::add_option(const char* names, std::function<void(const std::string&)> take, const char* help) {
     const auto take_all = [take = std::move(take)](const std::vector<std::string>& values) {
-        for (const std::string& value : values) take(value);
+        for (const std::string& value : values) take(without_mark(value));
     };
     return Option(*app_->add_option_function<std::vector<std::string>>(names, take_all, help)->allow_extra_args(false));
 }
@@ -250,8 +264,10 @@ void CommandLine::set_version_flag(std::function<std::string()> text, const char
 
 ExitCode CommandLine::run() {
     check_command(*app_, arguments_);
+    std::vector<std::string> arguments = arguments_;
+    for (std::string& argument : arguments) argument = marked(std::move(argument));
     try {
-        app_->parse(std::vector(arguments_.rbegin(), arguments_.rend()));  // CLI11 expects them in reverse
+        app_->parse(std::vector(arguments.rbegin(), arguments.rend()));  // CLI11 expects them in reverse
     } catch (const CLI::Success& success) {  // --help, --version
         app_->exit(success);
         return ExitCode::Done;

@@ -6,12 +6,16 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <nlohmann/json.hpp>
+#include <variant>
 
 #include "commands/shared/warnings.h"
 #include "pipeline/executors/command_versions.h"
+#include "pipeline/executors/stage_environment.h"
 #include "pipeline/os/file_trust.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/plan/placement.h"
+#include "pipeline/records/run_environment.h"
 #include "pipeline/store/remembered_array_types.h"
 #include "pipeline/store/layout.h"
 #include "pipeline/store/process_mark.h"
@@ -134,6 +138,12 @@ RunInfo Session::info_of_run(std::string id) const {
     info.profile = settings_.profile;
     for (const Override& given : settings_.set) info.set.emplace_back(given.name, given.value());
     info.params = source_.parameters(settings_);
+    info.environment = [this](const Dag& dag) {
+        const bool on_gpu = std::ranges::any_of(machine_.gpus, [](const auto& one) { return std::holds_alternative<Gpu>(one.second); });
+        return dump_json(run_environment(dag, machine_, SATDL_BUILT_WITH, ignored_variables(on_gpu)));
+    };
+    const auto folder = source_.file().parent_path();
+    info.source_folder = folder.empty() ? "." : folder;
     return info;
 }
 

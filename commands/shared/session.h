@@ -85,7 +85,7 @@ public:
     [[nodiscard]] Sweep sweep(const SweepDesign& design) const {
         return make_sweep(source_, settings_, design, catalog_, datasets_, array_type_);
     }
-    // Of a run with these settings.
+    // Of a run with these settings, which must end before this session.
     [[nodiscard]] RunInfo info_of_run(std::string id) const;
     // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may
     // compute on a GPU, its library is queried first; from then on machine() has the GPUs.

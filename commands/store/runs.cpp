@@ -1,4 +1,4 @@
-// satdl note, satdl rm: what people add to the records of runs, and take away.
+// satdl note, satdl tag, satdl rm: what people add to the records of runs, and take away.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,6 +22,13 @@ struct NoteOptions {
     bool clear = false;
 };
 
+struct TagOptions {
+    std::string store = kDefaultStore;
+    std::string run;
+    std::vector<std::string> tags;
+    bool remove = false;
+};
+
 struct RmOptions {
     std::string store = kDefaultStore;
     std::vector<std::string> runs;
@@ -36,7 +43,8 @@ void check_tag(const std::string& tag) {
 void print_note(const std::string& run, const std::string& note, const std::vector<std::string>& tags) {
     fmt::print("{}:", run);
     for (const std::string& tag : tags) fmt::print(" [{}]", printable(tag));
-    fmt::print(" {}\n", note.empty() && tags.empty() ? "(no note)" : printable(note));
+    if (!note.empty() || tags.empty()) fmt::print(" {}", note.empty() ? "(no note)" : printable(note));
+    fmt::print("\n");
 }
 
 ExitCode note(const NoteOptions& options) {
@@ -58,6 +66,12 @@ ExitCode note(const NoteOptions& options) {
         open.files().append(record_path(open.folder(), run), with_check(note_event(text, tags), run) + '\n', true);
     print_note(run, text, tags);
     return ExitCode::Done;
+}
+
+ExitCode tag(const TagOptions& options) {
+    NoteOptions as_note{.store = options.store, .run = options.run, .text = {}, .add = {}, .remove = {}};
+    (options.remove ? as_note.remove : as_note.add) = options.tags;
+    return note(as_note);
 }
 
 void remove_record(OpenStore& open, const std::string& run) {
@@ -107,6 +121,22 @@ void add_note_command(Command& program) {
             add_store_option(command, options.store);
         },
         note);
+}
+
+void add_tag_command(Command& program) {
+    program.add_command<TagOptions>(
+        "tag", "add tags to a run, or remove them",
+        "Examples:\n"
+        "  satdl tag 20261124T031731 baseline             satdl log -w 'tags contains baseline' finds it\n"
+        "  satdl tag 20261124T031731 baseline -d          without it again\n"
+        "  satdl tag 20261124T031731                      print what there is",
+        [](Command& command, TagOptions& options) {
+            command.add_option("run", options.run, "the run's id, or its first characters").required().type_name("RUN");
+            command.add_option("tags", options.tags, "one word each").type_name("TAG");
+            command.add_flag("-d,--delete", options.remove, "remove these tags instead");
+            add_store_option(command, options.store);
+        },
+        tag);
 }
 
 void add_rm_command(Command& program) {

@@ -18,8 +18,11 @@ public:
 
     [[nodiscard]] StageOutput execute(const Node& node, const StageInputs& inputs, StageContext& context) override {
         if (node.command) return commands_.execute(node, inputs, context);
-        if (isolate_ == Isolate::All || node.policy.isolated()) return isolated_.execute(node, inputs, context);
+        if (!is_in_this_process(node)) return isolated_.execute(node, inputs, context);
         return libraries_.function(*node.stage)(inputs, context);
+    }
+    [[nodiscard]] bool is_in_this_process(const Node& node) const override {
+        return !node.command && isolate_ != Isolate::All && !node.policy.isolated();
     }
     [[nodiscard]] std::optional<Digest> library(const Node& node) override {
         return node.command ? std::nullopt : libraries_.digest(*node.stage);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 
 #include "pipeline/core/error.h"
 #include "pipeline/core/unique_fd.h"
+#include "pipeline/os/resource_usage.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 
@@ -109,8 +111,14 @@ void ChildProcess::kill() const { ::kill(pid_, SIGKILL); }
 
 int ChildProcess::wait() {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    rusage usage{};
+    pid_t ended = 0;
+    while ((ended = ::wait4(pid_, &status, 0, &usage)) < 0 && errno == EINTR) {
     }
+    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    if (ended == pid_)
+        add_child_usage({.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+                         .peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024});
     pid_ = -1;
     return status;
 }

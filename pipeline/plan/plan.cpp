@@ -85,7 +85,7 @@ void decide_start(const Dag& dag, PlannedNode& planned, const std::optional<Prev
             break;
         case Start::Checkpoint:
             planned.action = Action::Resume;
-            planned.because = fmt::format("from {}, where it was interrupted", checkpoint->text());
+            planned.because = fmt::format("interrupted at {}", checkpoint->text());
             planned.starts_from = checkpoint;
             break;
         case Start::FinalCheckpoint:

@@ -162,6 +162,13 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
         json["started_seconds"] = result.started_seconds;
         json["threads"] = result.threads;
     }
+    if (result.usage) {
+        json["cpu_seconds"] = result.usage->process.cpu_seconds;
+        json["peak_bytes"] = result.usage->process.peak_bytes;
+        if (result.usage->process.shared) json["shared"] = true;
+        json["read_bytes"] = result.usage->read_bytes;
+        json["written_bytes"] = result.usage->written_bytes;
+    }
     if (!result.resumed_from.empty()) json["resumed_from"] = result.resumed_from;
     if (result.attempts > 1) {
         json["attempt"] = result.attempt;

@@ -2,6 +2,7 @@
 // view of this file.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <utility>
@@ -25,6 +26,11 @@ struct RunInfo {
     std::string process{};  // name_with_process(), so that others can tell whether it still lives; "": not known
     std::string profile{};
     Values set{};     // what the command line gave, by parameter
+    // What else is to be known of where and how it ran: the record's event `environment`, a JSON object. Called when the first stage
+    // starts, or a sweep.
+    std::function<std::string(const Dag&)> environment{};
+    std::filesystem::path source_folder{};  // the record has the commit of the Git repository that this is in; "": of none
+    bool save_diff = false;                 // and what differs from the commit, as the run's diff.patch
     Values params{};  // the DAG's parameters as they were in this run, "train.epochs"; a sweep's points have their own
 };
 

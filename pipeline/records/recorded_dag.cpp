@@ -31,18 +31,6 @@ const Json* find_event(const std::vector<Json>& events, std::string_view name) {
     return found == events.end() ? nullptr : &*found;
 }
 
-// What was resolved is not resolved again: a `${` in it is meant.
-Json with_escaped_references(Json value) {
-    if (value.is_structured()) {
-        for (Json& one : value) one = with_escaped_references(std::move(one));
-    } else if (value.is_string()) {
-        std::string text = value;
-        for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 3)) text.insert(at, 1, '$');
-        value = std::move(text);
-    }
-    return value;
-}
-
 // The same as a DAG file. Stages get new names, because a recorded one ("noisy@train", "m1[seed=1]") is not always valid there.
 Json document_of(const Json& graph, std::map<std::string, std::string>& written_names) {
     for (const Json& stage : graph.at("stages")) written_names.emplace(stage.at("stage"), fmt::format("s{}", written_names.size()));
@@ -60,6 +48,17 @@ Json document_of(const Json& graph, std::map<std::string, std::string>& written_
 }
 
 }  // namespace
+
+Json with_escaped_references(Json value) {
+    if (value.is_structured()) {
+        for (Json& one : value) one = with_escaped_references(std::move(one));
+    } else if (value.is_string()) {
+        std::string text = value;
+        for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 3)) text.insert(at, 1, '$');
+        value = std::move(text);
+    }
+    return value;
+}
 
 std::map<Digest, RecordedStage> find_recorded_stages(const fs::path& store_folder, std::set<Digest> keys, FileSystem& files) {
     std::map<Digest, RecordedStage> found;

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "pipeline/core/json.h"
 #include "pipeline/dag/dag.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/os/file_system.h"
@@ -20,6 +21,9 @@ struct RecordedStage {
 // By key: the newest run whose record has its DAG and a stage with this key. Each record is read at most once.
 [[nodiscard]] std::map<Digest, RecordedStage> find_recorded_stages(const std::filesystem::path& store_folder, std::set<Digest> keys,
                                                                    FileSystem& files);
+
+// A value of a record, as it is written into YAML: what was resolved is not resolved again, a `${` in it is meant.
+[[nodiscard]] Json with_escaped_references(Json value);
 
 // The run's DAG, with the original names of stages. Throws Error{Usage} if it cannot be built any more: a kind of stage that is
 // unknown, parameters that a stage no longer has.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "pipeline/store/layout.h"
 
@@ -97,8 +98,10 @@ std::string find_run(const fs::path& store_folder, const std::string& prefix, Fi
     }
     if (matches.size() == 1) return matches.front();
     if (matches.size() > 1) {
+        std::string named = fmt::format("{}", fmt::join(std::span(matches).first(std::min(matches.size(), kNumbersShown)), ", "));
+        if (matches.size() > kNumbersShown) named += fmt::format(" and {} more", matches.size() - kNumbersShown);
         throw Error(ExitCode::Usage, fmt::format("{} runs begin with '{}'", matches.size(), printable(prefix)),
-                    "give more characters of the id; `satdl log` lists the runs");
+                    fmt::format("give more characters of the id: {}", named));
     }
     const auto near = nearest(prefix, ids);
     throw Error(ExitCode::Usage, fmt::format("'{}' is no run in {}", printable(prefix), printable(store_folder.string())),
@@ -141,6 +144,13 @@ std::string record_text(const fs::path& store_folder, const std::string& name, F
 
 Record read_record(const fs::path& store_folder, const std::string& name, FileSystem& files) {
     return checked_record(record_text(store_folder, name, files), name);
+}
+
+std::string last_event(const Record& record, std::string_view event) {
+    const std::string start = fmt::format("{}{}\"", kLineStart, event);
+    const auto has_it = [&](const std::string& line) { return line.starts_with(start); };
+    const auto found = std::ranges::find_if(record.lines.rbegin(), record.lines.rend(), has_it);
+    return found == record.lines.rend() ? "" : *found;
 }
 
 std::string damage_text(const Record& record, const std::string& name) {

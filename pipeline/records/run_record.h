@@ -25,11 +25,14 @@ namespace satdl {
 
 // The name of the record shared by all runs in which nothing ran; any other record has its run's id as its name.
 inline constexpr const char* kReusedRuns = "reused";
+// Beside a run's record: what differed from the commit, if the user wanted it (`run --save-diff`).
+inline constexpr const char* kDiffFile = "diff.patch";
 [[nodiscard]] std::filesystem::path record_path(const std::filesystem::path& store_folder, const std::string& name);
 // The ids of the runs with their own record, the newest first.
 [[nodiscard]] std::vector<std::string> recorded_runs(const std::filesystem::path& store_folder, FileSystem& files);
 
-// The id of the run that starts with `prefix`, or ("") of the newest run that has a record. Throws Error{Usage}.
+// The id of the run that starts with `prefix`, or ("") of the newest run that has a record. Throws Error{Usage}: no such run (did you
+// mean), or several, which it names.
 [[nodiscard]] std::string find_run(const std::filesystem::path& store_folder, const std::string& prefix, FileSystem& files);
 
 // A line of the record `name`: the event, a JSON object, with its check.
@@ -46,6 +49,9 @@ struct Record {
 // The raw text, damage included; "" if there is no such record.
 [[nodiscard]] std::string record_text(const std::filesystem::path& store_folder, const std::string& name, FileSystem& files);
 [[nodiscard]] Record read_record(const std::filesystem::path& store_folder, const std::string& name, FileSystem& files);
+
+// The last good line of the record with this event; "" if there is none.
+[[nodiscard]] std::string last_event(const Record& record, std::string_view event);
 
 // "line 17 of the record 'reused' is damaged", "lines 1, 2, 3, 4, 5 and 12 more of the record '2026...' are damaged"; "" if none is.
 [[nodiscard]] std::string damage_text(const Record& record, const std::string& name);

@@ -14,6 +14,7 @@
 #include "pipeline/core/json.h"
 #include "pipeline/network/metric_names.h"
 #include "pipeline/plan/run_state.h"
+#include "pipeline/records/git_state.h"
 #include "pipeline/records/link_files.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/run_record.h"
@@ -42,12 +43,16 @@ public:
           index_(index),
           store_(store),
           warnings_(warnings),
+          environment_(info.environment),
+          source_folder_(info.source_folder),
+          save_diff_(info.save_diff),
           events_(std::move(info), [this](const std::string& line, bool durable) { write_event(line, durable); }) {}
 
     void run_started(const Dag& dag, const Plan& plan) override { events_.run_started(dag, plan); }
 
     void stage_started(const Dag& dag, const PlannedNode& planned) override {
         open(dag);
+        if (!std::exchange(asked_git_, true) && !source_folder_.empty()) git_.emplace(source_folder_, save_diff_);
         events_.stage_started(dag, planned);
         log(spdlog::level::info, fmt::format("{}: started: {}", dag.nodes[planned.node].name, planned.because));
     }
@@ -71,6 +76,7 @@ public:
     }
 
     void stage_finished(const Dag& dag, const NodeResult& result) override {
+        write_git_state(false);
         if (!opened_ && result.state == NodeState::Reused) {
             // Only the minimum until something runs: the lines of ten thousand reused stages may never be needed.
             NodeResult slim;
@@ -103,6 +109,7 @@ public:
 
     void run_finished(const Dag& dag, const RunResult& result) override {
         bring_up_to_date(dag, result);
+        write_git_state(true);
         if (opened_ && !sweeping_) guarded([&] { write_event(metrics_event(dag, result), false); });
         events_.run_finished(dag, result);
         if (opened_) {
@@ -142,6 +149,7 @@ private:
             std::string text;
             for (const auto& line : waiting_) text += with_check(line, id_) + '\n';
             waiting_.clear();
+            if (environment_) text += with_check(environment_event(dag), id_) + '\n';
             files_.append(record_, text, true);  // its name, too
             log_ = std::make_unique<spdlog::logger>(
                 "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder / "log.txt").string()));
@@ -151,6 +159,33 @@ private:
             log_->flush_on(spdlog::level::warn);
         });
         for (const auto& early : std::exchange(reused_early_, {})) events_.stage_finished(dag, early);
+    }
+
+    std::string environment_event(const Dag& dag) const {
+        Json json = {{"event", "environment"}, {"wall_time", wall_time()}};
+        json.update(Json::parse(environment_(dag)));
+        return dump_json(json);
+    }
+
+    // As soon as git has answered; at the end of the run it is waited for, but not for long.
+    void write_git_state(bool at_the_end) {
+        const double wait_seconds = save_diff_ ? 60 : 1;
+        if (!git_ || (!at_the_end && !git_->is_done())) return;
+        const std::optional<GitState> state = git_->finish(wait_seconds);
+        git_.reset();
+        if (!state) return;
+        Json json = {{"event", "git"}, {"wall_time", wall_time()}, {"commit", state->commit}, {"root", state->root}};
+        json["dirty"] = state->diff ? Json(state->diff_bytes > 0) : Json(nullptr);
+        json["diff_sha256"] = state->diff && state->diff_bytes > 0 ? Json(state->diff->hex()) : Json(nullptr);
+        json["diff_bytes"] = state->diff ? Json(state->diff_bytes) : Json(nullptr);
+        if (save_diff_) json["saved"] = state->patch.has_value();
+        guarded([&] {
+            if (save_diff_ && state->patch) files_.append(record_.parent_path() / kDiffFile, *state->patch, false);
+            write_event(dump_json(json), false);
+        });
+        if (save_diff_ && !state->patch)
+            warnings_.warning(fmt::format("the diff was not saved: {}",
+                                          state->diff ? "it is longer than 64 MB" : "git took too long, or failed"));
     }
 
     void write_event(const std::string& line, bool durable) {
@@ -259,13 +294,18 @@ private:
     Index& index_;
     Store& store_;
     Observer& warnings_;
+    const std::function<std::string(const Dag&)> environment_;
+    const std::filesystem::path source_folder_;
+    const bool save_diff_;
     JsonEvents events_;
+    std::optional<GitQuery> git_;  // from the first stage's start until its answer is written
     std::vector<std::string> waiting_;  // events, until the folder is there
     std::vector<NodeResult> reused_early_;
     std::optional<Events> together_;    // while several are reported at once
     std::unique_ptr<spdlog::logger> log_;
     bool opened_ = false;
     bool sweeping_ = false;
+    bool asked_git_ = false;
     bool warned_ = false;
 };
 

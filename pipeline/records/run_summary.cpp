@@ -10,6 +10,8 @@
 namespace satdl {
 namespace {
 
+constexpr int kFormat = 2;  // of the summaries in the index: those of another satdl's format are made again
+
 void copy_if_there(const Json& from, const char* name, Json& to) {
     if (const auto found = from.find(name); found != from.end()) to[name] = *found;
 }
@@ -25,6 +27,7 @@ Json empty_summary(const std::string& run) {
     for (const char* list : {"main", "points", "unfinished"}) summary[list] = Json::array();
     summary["note"] = "";
     summary["tags"] = Json::array();
+    summary["sweep"] = false;
     summary["damaged"] = false;
     return summary;
 }
@@ -35,8 +38,19 @@ void take_end(const Json& event, Json& summary) {
     summary["outcome"] = event.value("stopped", false) ? "stopped" : failed ? "failed" : "done";
 }
 
+// Before the sweep's end: its points without numbers.
+void take_planned_points(const Json& started, Json& summary) {
+    summary["sweep"] = true;
+    for (const Json& point : started.at("points")) {
+        summary["points"].push_back({{"settings", point.at("settings")}, {"metrics", Json::object()}, {"failed", 0}});
+        for (const auto& [name, value] : point.at("settings").items()) summary["params"].erase(name);
+    }
+}
+
 void take_points(const Json& sweep, Json& summary) {
+    summary["sweep"] = true;
     summary["main"] = sweep.at("metrics");
+    summary["points"] = Json::array();
     for (const Json& point : sweep.at("points")) {
         summary["points"].push_back(
             {{"settings", point.at("settings")}, {"metrics", point.at("metrics")}, {"failed", point.at("failures").size()}});
@@ -60,6 +74,8 @@ public:
         } else if (name == "metrics") {
             json_["metrics"] = event.at("metrics");
             json_["main"] = event.at("main");
+        } else if (name == "sweep_started") {
+            take_planned_points(event, json_);
         } else if (name == "sweep") {
             take_points(event, json_);
         } else if (name == "run_finished") {
@@ -101,11 +117,15 @@ Json summary_of_record(const std::string& run, std::string_view text) {
 Json summary_of_run(const std::filesystem::path& store_folder, const std::string& run, FileSystem& files, Index& index) {
     const auto stamp = files.stamp(record_path(store_folder, run));
     if (stamp) {
-        if (const auto known = index.run_summary(run, *stamp)) return Json::parse(*known);
+        if (const auto known = index.run_summary(run, *stamp)) {
+            Json remembered = Json::parse(*known);
+            if (remembered.value("format", 0) == kFormat) return std::move(remembered["summary"]);
+        }
     }
     Json summary = summary_of_record(run, record_text(store_folder, run, files));
     // A record that still grows changes its stamp, perhaps within the clock's step: only what has ended is remembered.
-    if (stamp && summary["outcome"] != "unfinished") index.put_run_summary(run, *stamp, dump_json(summary));
+    if (stamp && summary["outcome"] != "unfinished")
+        index.put_run_summary(run, *stamp, dump_json({{"format", kFormat}, {"summary", summary}}));
     return summary;
 }
 

@@ -23,7 +23,8 @@ namespace satdl {
 //   ran, reused, failed                     numbers of stages
 //   set, params                             what the command line gave; all parameters of the DAG, but those that a sweep varies
 //   metrics, main                           number by column; the columns that matter most
-//   points                                  of a sweep: settings, metrics, failed (number of stages)
+//   sweep                                   whether it is one
+//   points                                  of a sweep: settings, metrics (none before its end), failed (number of stages)
 //   unfinished                              stage and key of what had started, and is not done
 //   note, tags
 //   damaged                                 true: lines of the record are damaged, and left out

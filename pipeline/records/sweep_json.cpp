@@ -100,7 +100,80 @@ Json row_json(const SweepSummary& summary, const SweepSummary::Row& row) {
             {"paired", std::move(paired)}};
 }
 
+// Canonical text again, as far as tables show it.
+std::string setting_of(const Json& value) { return value.is_number_float() ? canonical_number(value.get<double>()) : value.dump(); }
+
+std::vector<std::string> settings_of(const std::vector<SweepAxis>& axes, const Json& settings) {
+    std::vector<std::string> texts;
+    for (const SweepAxis& axis : axes) texts.push_back(setting_of(settings.at(axis.name)));
+    return texts;
+}
+
+std::optional<double> optional_number(const Json& value) {
+    return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+}
+
+SweepSummary::Point point_of(const SweepSummary& summary, const Json& json) {
+    SweepSummary::Point point;
+    point.settings = settings_of(summary.axes, json.at("settings"));
+    for (const std::string& metric : summary.metrics) point.metrics.push_back(optional_number(json.at("metrics").at(metric)));
+    for (const Json& failure : json.at("failures")) point.failures.push_back({0, failure.at("error").get<std::string>()});
+    for (const Json& stage : json.at("stages")) {
+        const Json& outcome = stage.at("outcome");
+        point.is_unfinished = point.is_unfinished || outcome == name_of(NodeState::Skipped) || outcome == name_of(NodeState::Stopped);
+    }
+    point.row = json.at("row").get<std::size_t>();
+    return point;
+}
+
+Sample sample_in(const Json& json) {
+    return {.n = json.at("n").get<std::size_t>(), .mean = optional_number(json.at("mean")), .sd = optional_number(json.at("sd"))};
+}
+
+SweepSummary::Paired paired_of(const SweepSummary& summary, const SweepSummary::Row& row, const Json& json) {
+    const auto column = [&](const char* side) {
+        return static_cast<std::size_t>(std::ranges::find(summary.metrics, json.at(side).get<std::string>()) - summary.metrics.begin());
+    };
+    SweepSummary::Paired paired{.a = column("a"), .b = column("b"), .difference = sample_in(json), .interval = {}};
+    if (!json.at("low").is_null()) paired.interval = Interval{json.at("low").get<double>(), json.at("high").get<double>()};
+    paired.points = static_cast<std::size_t>(std::ranges::count_if(row.points, [&](std::size_t point) {
+        const auto& metrics = summary.points.at(point).metrics;
+        return metrics.at(paired.a) && metrics.at(paired.b);
+    }));
+    paired.same = json.at("same").get<std::vector<std::string>>();
+    paired.varying = json.at("varying").get<std::vector<std::string>>();
+    return paired;
+}
+
+SweepSummary::Row row_of(const SweepSummary& summary, const Json& json) {
+    SweepSummary::Row row;
+    row.points = json.at("points").get<std::vector<std::size_t>>();
+    for (const std::string& metric : summary.metrics) row.metrics.push_back(sample_in(json.at("metrics").at(metric)));
+    for (const Json& one : json.at("paired")) row.paired.push_back(paired_of(summary, row, one));
+    row.best = json.at("best").get<bool>();
+    return row;
+}
+
 }  // namespace
+
+SweepSummary sweep_summary_of(const Json& event) {
+    SweepSummary summary;
+    for (const Json& axis : event.at("axes")) {
+        SweepAxis& its = summary.axes.emplace_back();
+        its.name = axis.at("param").get<std::string>();
+        for (const Json& value : axis.at("values")) its.values.push_back(ConfigValue::of_text(plain_text(value)));
+        its.repeats = axis.at("repeats").get<bool>();
+        its.unused = axis.at("unused").get<bool>();
+    }
+    summary.metrics = event.at("metrics").get<std::vector<std::string>>();
+    for (const Json& point : event.at("points")) summary.points.push_back(point_of(summary, point));
+    for (const Json& row : event.at("rows")) summary.rows.push_back(row_of(summary, row));
+    if (const Json& sorted = event.at("sorted_by"); !sorted.is_null())
+        summary.sorted_by =
+            static_cast<std::size_t>(std::ranges::find(summary.metrics, sorted.get<std::string>()) - summary.metrics.begin());
+    if (const Json& best = event.at("best"); !best.is_null()) summary.best = best == name_of(Best::Max) ? Best::Max : Best::Min;
+    return summary;
+}
 
 Json sweep_started_json(const Sweep& sweep, const Workload& workload) {
     Json points = Json::array();

@@ -13,4 +13,8 @@ namespace satdl {
 // `axes`, `metrics` ... `rows`.
 [[nodiscard]] Json sweep_json(const Sweep& sweep, const SweepSummary& summary, const RunResult& result);
 
+// The summary that sweep_json() made this event of, for its tables: failures are without their node. Throws what nlohmann-json throws
+// if the event is something else.
+[[nodiscard]] SweepSummary sweep_summary_of(const Json& event);
+
 }  // namespace satdl

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
+#include <filesystem>
 
 #include "pipeline/core/error.h"
 #include "pipeline/dag/outcome_check.h"
+#include "pipeline/os/resource_usage.h"
 #include "pipeline/os/sigbus_guard.h"
 #include "pipeline/plan/placement.h"
 #include "pipeline/run/attempt_checkpoints.h"
@@ -78,6 +81,44 @@ Attempt failed(std::string error, Failure failure) {
     return made;
 }
 
+std::uint64_t bytes_of(const std::map<std::string, NamedArrays>& groups) {
+    std::uint64_t bytes = 0;
+    for (const auto& [port, group] : groups)
+        for (const auto& [name, array] : group) bytes += array.bytes().size();
+    return bytes;
+}
+
+std::uint64_t bytes_of(const std::vector<SourceFile>& files) {
+    std::uint64_t bytes = 0;
+    for (const SourceFile& file : files) {
+        std::error_code error;
+        const auto size = file.is_folder ? 0 : std::filesystem::file_size(file.path, error);
+        if (!error) bytes += size;
+    }
+    return bytes;
+}
+
+// What the attempt costs from here on.
+class UsageMeter {
+public:
+    explicit UsageMeter(bool is_in_this_process) {
+        (void)take_child_usage();
+        if (is_in_this_process) process_.emplace();
+    }
+
+    [[nodiscard]] ResourceUsage usage() const {
+        const ResourceUsage children = take_child_usage();
+        if (!process_) return children;
+        ResourceUsage own = process_->usage();
+        own.cpu_seconds += children.cpu_seconds;
+        own.peak_bytes = std::max(own.peak_bytes, children.peak_bytes);
+        return own;
+    }
+
+private:
+    std::optional<ProcessMeter> process_;
+};
+
 Attempt checked(const StageDescription& description, const NodeTypes& expected, StageOutput outcome) {
     if (const auto fault = contradiction(description, expected, outcome))
         return failed(fmt::format("its outputs do not match its description: {}", *fault), Failure::Lasting);
@@ -103,8 +144,10 @@ Attempt stopped(const RunContext& run, const ExecutionPolicy& policy, bool was_a
 Attempt execute_caught(const RunContext& run, const PlannedNode& planned, const StageInputs& inputs, MappingWatch& read) {
     const Node& node = run.dag.nodes[planned.node];
     const double started = run.clock.seconds();
+    const UsageMeter meter(run.executor.is_in_this_process(node));
     const auto ended_now = [&](Attempt made) {
         made.seconds = run.clock.seconds() - started;
+        made.usage.process = meter.usage();
         return made;
     };
     std::optional<AttemptContext> context;
@@ -114,8 +157,10 @@ Attempt execute_caught(const RunContext& run, const PlannedNode& planned, const 
         StageOutput outcome = run.executor.execute(node, inputs, *context);
         outcome.warnings = context->warnings();
         const double seconds = run.clock.seconds() - started;  // without the check of what it returned
+        const ResourceUsage usage = meter.usage();
         Attempt made = checked(node.stage->description, expected, std::move(outcome));
         made.seconds = seconds;
+        made.usage.process = usage;
         made.resumed_from = context->checkpoints().resumed_from();
         return made;
     } catch (const Stopped&) {
@@ -143,9 +188,13 @@ Attempt run_attempt(const RunContext& run, const PlannedNode& planned, const Sta
     Attempt made = execute_caught(run, planned, inputs, read);
     if (const auto change = read.changed(); change && made.state != NodeState::Stopped) {
         const double seconds = made.seconds;
+        const StageUsage usage = made.usage;
         made = failed(spoiled(*change), Failure::Lasting);
         made.seconds = seconds;
+        made.usage = usage;
     }
+    made.usage.read_bytes = bytes_of(inputs) + bytes_of(run.dag.nodes[planned.node].files);
+    if (made.outcome) made.usage.written_bytes = bytes_of(made.outcome->outputs);
     made.library = run.executor.library(run.dag.nodes[planned.node]);
     return made;
 }

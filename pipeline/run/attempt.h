@@ -25,6 +25,7 @@ struct Attempt {
     int number = 1;                          // counts from 1 (retry.h)
     std::string resumed_from;                // the checkpoint that it started from, if any
     double seconds = 0;
+    StageUsage usage{};
 };
 
 // Throws nothing that a stage throws. Progress and log lines go to the run's observer.

@@ -286,6 +286,7 @@ Attempt NodeRunner::run_watching_files(const PlannedNode& planned, const StageIn
         failed.library = made.library;
         failed.number = made.number;
         failed.seconds = made.seconds;
+        failed.usage = made.usage;
         return failed;
     }
     return made;
@@ -454,7 +455,7 @@ void NodeRunner::finish_attempt(std::size_t position, double started_seconds, At
                         .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}), .threads = slot.planned.threads,
                         .resumed_from = std::move(made.resumed_from), .started_seconds = started_seconds, .seconds = made.seconds,
                         .error = std::move(made.error), .attempt = made.number, .attempts = run_.dag.nodes[slot.planned.node].policy.retries + 1,
-                        .library = made.library, .not_kept = {}};
+                        .library = made.library, .usage = made.usage, .not_kept = {}};
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     result.warnings = std::move(warnings);
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);

@@ -8,6 +8,7 @@
 
 #include "pipeline/core/error.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/os/resource_usage.h"
 #include "pipeline/store/recipe.h"
 
 namespace satdl {
@@ -16,6 +17,13 @@ enum class NodeState { Ran, Reused, Failed, Skipped, Stopped };
 [[nodiscard]] std::string_view name_of(NodeState state);  // "ran", "reused", "failed", "skipped", "stopped"
 [[nodiscard]] bool succeeded(NodeState state);     // it has an output: Ran, Reused
 [[nodiscard]] bool was_executed(NodeState state);  // in this run, to whatever end: Ran, Failed, Stopped
+
+// What one attempt of a stage cost.
+struct StageUsage {
+    ResourceUsage process;            // in which it ran: this one, or its own
+    std::uint64_t read_bytes = 0;     // of its inputs and source files, folders of files aside
+    std::uint64_t written_bytes = 0;  // of its outputs, as arrays
+};
 
 struct NodeResult {
     NodeId node = 0;
@@ -32,6 +40,7 @@ struct NodeResult {
     int attempt = 1, attempts = 1;   // the last one, and how many its `retries` allow
     std::optional<Digest> library{};  // Ran or Failed: SHA-256 of the file whose code it was, if known
     std::vector<std::string> warnings{};  // Ran: the stage's own
+    std::optional<StageUsage> usage{};  // of the last attempt, if it was executed
     std::string not_kept;            // Ran, but could not be written: why
     bool nondeterministic = false;   // the store already had other bytes under this key
 };

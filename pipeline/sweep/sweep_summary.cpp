@@ -301,6 +301,16 @@ std::vector<std::pair<std::string, std::string>> paired_columns(const std::strin
     return columns;
 }
 
+const PortDescription* source_input(const std::string& stage, const StageDescription& description, std::string_view column) {
+    const bool is_only_port = std::ranges::count_if(description.outputs, is_metrics) == 1;
+    for (const PortDescription& port : description.outputs) {
+        const std::string start = is_only_port ? stage + "." : fmt::format("{}.{}.", stage, port.name);
+        if (!is_metrics(port) || !column.starts_with(start)) continue;
+        if (const PortDescription* input = source_port(description, port.name, std::string(column.substr(start.size())))) return input;
+    }
+    return nullptr;
+}
+
 std::string_view short_name(std::string_view column) {
     return column.substr(column.rfind('.') + 1);
 }

@@ -29,6 +29,9 @@ using Metrics = std::map<std::string, std::map<std::string, double>>;
 [[nodiscard]] std::vector<std::string> metric_columns(const std::string& stage, const Metrics& metrics);
 // The columns of the pairs of metrics that a stage of this description compares (PortDescription::MetricsRule::pairs).
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> paired_columns(const std::string& stage, const StageDescription& description);
+// The input of a stage of this description whose artifact the number of a column ("compare.p", of the stage `stage`) comes from;
+// nullptr: the number is the stage's own.
+[[nodiscard]] const PortDescription* source_input(const std::string& stage, const StageDescription& description, std::string_view column);
 // "compare.difference" -> "difference", the short name that users may give.
 [[nodiscard]] std::string_view short_name(std::string_view column);
 // Whether `name` refers to `column`: "compare.p", or "p".

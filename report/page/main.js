@@ -26,10 +26,24 @@ function sideBySide(runs) {
     table(['', ...runs.map(run => run.id || run.file)], [...names].map(([name, cells]) => [name, ...runs.map((_, i) => cells[i] || '–')])));
 }
 
+// What `satdl compare` found: the sides, the parameters that differ, the metrics with their differences from the first side.
+function compared(comparison) {
+  const names = comparison.sides.map(side => side.name), signed = value => (value > 0 ? '+' : '') + numberText(value);
+  const differenceText = one => (!isNumber(one.mean) ? '–' : signed(one.mean) + (isNumber(one.low) ? ` (${signed(one.low)} to ${signed(one.high)}${one.told_from_zero ? '' : ' *'})` : ''));
+  const differences = comparison.metrics.flatMap(metric => metric.differences);
+  return el('section', { id: 'compared' }, el('h2', {}, 'Compared'),
+    comparison.sides.map(side => el('p', {}, el('b', {}, side.name), ` ${side.text}`, side.problems.map(text => ` (${text})`))),
+    comparison.params.length > 0 ? table(['parameter', ...names], comparison.params.map(param => [param.param, ...param.values.map(values => values.join(', '))])) : el('p', {}, 'No parameter differs'),
+    table(['metric', names[0], ...names.slice(1).flatMap(name => [name, `${name} - ${names[0]}`])],
+      comparison.metrics.map(metric => [metric.metric, sampleText(metric.sides[0]), ...metric.differences.flatMap((one, i) => [sampleText(metric.sides[i + 1]), differenceText(one)])])),
+    differences.some(one => isNumber(one.low)) && el('p', { class: 'quiet' }, 'mean ± standard deviation; in parentheses the 95 % interval of the mean difference over the repetitions that both sides have' + (differences.some(one => one.told_from_zero === false) ? '; * cannot be distinguished from zero' : '')));
+}
+
 function page() {
   const document_ = JSON.parse(document.getElementById('data').textContent), main = document.getElementById('report');
   document_.runs.forEach(prepare);
-  if (document_.runs.length > 1) main.append(sideBySide(document_.runs));
+  if (document_.compared) main.append(compared(document_.compared));
+  else if (document_.runs.length > 1) main.append(sideBySide(document_.runs));
   for (const run of document_.runs) {
     const swept = sweep(run);
     const sections = [swept, verdict(run), curves(run), matrices(run), differing(run), noise(run), wrongest(run), graph(run), timeline(run), parameters(run), provenance(run)].filter(Boolean);

@@ -404,7 +404,7 @@ class Interrupted(Programs):
     def resumed(self):
         events = self.events("long.yaml")
         started = next(event for event in events if event["event"] == "stage_started")
-        self.assertRegex(started["because"], "from the end of epoch [0-9]+, [0-9]+ %, where it was interrupted")
+        self.assertRegex(started["because"], "interrupted at the end of epoch [0-9]+, [0-9]+ %")
         with h5py.File((self.folder / "results/long/long.h5").resolve()) as made:
             self.assertEqual(made["m/sum"][()], [sum(i * i for i in range(31))])
             np.testing.assert_array_equal(made["history/epoch"], range(1, 31))  # also those of the first attempt

@@ -1,8 +1,11 @@
 """satdl log, note, rm: lists of runs."""
 
 import csv
+import hashlib
 import io
 import json
+import os
+import shutil
 import signal
 import subprocess
 import time
@@ -95,6 +98,37 @@ class Log(satdl.Case):
         self.assertIn("'nope' is no run in .satdl", self.err)
         self.assertEqual(json.loads(self.call("cache", "verify", "--json"))["records"]["damaged"], [])
 
+    def test_tags_by_themselves(self):
+        self.run_three()
+        first = self.log()[2]["run"]
+        self.assertEqual(self.call("tag", first, "base", "seven"), f"{first}: [base] [seven]\n")
+        self.assertEqual([run["run"] for run in self.log("-w", "tags contains seven")], [first])
+        self.assertEqual(self.call("tag", first, "seven", "-d"), f"{first}: [base]\n")
+        self.assertEqual(self.call("tag", first), f"{first}: [base]\n")
+        self.call("tag", first, "sven", "-d", code=2)
+        self.assertEqual(self.err, f"satdl: run {first} has no tag 'sven'\n  known: base\n")
+        self.call("tag", first, "two words", code=2)
+        self.assertEqual(self.err, "satdl: 'two words' is no tag: it has a space, a comma or a bracket\n  a tag is one word\n")
+
+    def test_a_number_is_computed_from_those_that_runs_have(self):
+        self.run_three()
+        runs = self.log("--points", "--add", "twice=2 * verdict.difference", "--add", "more=max(twice, 0) + amount")
+        self.assertEqual([run["metrics"]["twice"] for run in runs], [2 * run["metrics"]["verdict.difference"] for run in runs])
+        self.assertEqual([run["metrics"]["more"] for run in runs],
+                         [max(run["metrics"]["twice"], 0) + run["params"]["amount"] for run in runs])
+        sweep = self.log("--add", "twice=2 * verdict.difference")[0]
+        self.assertEqual([point["metrics"]["twice"] for point in sweep["points"]],
+                         [2 * point["metrics"]["verdict.difference"] for point in sweep["points"]])
+        best = self.log("--points", "--add", "cost=amount * epochs", "-w", "cost > 2", "--sort", "cost", "-n", "1")
+        self.assertEqual(best[0]["metrics"]["cost"], 55)
+        self.assertIn("  cost  ", self.call("log", "--points", "--add", "cost=amount * epochs").splitlines()[1])
+        self.assertIn(",cost\n", self.call("log", "--csv", "-", "--metrics", "cost", "--add", "cost=amount / 2"))
+        self.call("log", "--add", "cost=amuont * 2", code=2)
+        self.assertEqual(self.err, "--add:1:6: error: none of the runs has a value for 'amuont'\n"
+                                   "    1 | cost=amuont * 2\n      |      ^\n      = did you mean 'amount'?\n")
+        self.call("log", "--add", "verdict.difference=1", code=2)
+        self.assertIn("has a value for 'verdict.difference' already", self.err)
+
     def test_a_record_is_removed_and_its_artifacts_stay(self):
         self.run_three()
         before = self.objects()
@@ -124,7 +158,101 @@ class Log(satdl.Case):
         run, = self.log()
         self.assertEqual((run["outcome"], [stage["stage"] for stage in run["unfinished"]]), ("interrupted", ["slow"]))
         self.assertRegex(self.call("log"), r"slow was interrupted at epoch \d+.*, resumable")
+        self.assertRegex(self.call("log", run["run"]), r"(?m)^outcome +interrupted$(.|\n)*^slow was interrupted at epoch \d+.*, resumable$")
+        self.assertRegex(self.call("run", "slow.yaml", "-n"), r"resume +slow +interrupted at epoch \d+, step \d+, \d+ %\n")
         self.call("rm", run["run"])
+
+    def details(self, run="20"):
+        return json.loads(self.call("log", run, "--json"))["runs"][0]
+
+    def git(self, *arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
+        return subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True, stdout=subprocess.PIPE).stdout
+
+    def test_a_run_has_its_command_line_machine_versions_and_variables(self):
+        self.environment["SATDL_TRUST"] = "0"
+        self.environment["MKL_CBWR"] = "COMPATIBLE"
+        self.call("run", self.dag, "-q", "amount=11")
+        environment = self.details()["environment"]
+        self.assertEqual(environment["command"][1:], ["run", str(self.dag), "-q", "amount=11"])
+        self.assertEqual(environment["folder"], str(self.folder.resolve()))
+        self.assertEqual(environment["os"], f"{os.uname().sysname} {os.uname().release}")
+        self.assertGreater(environment["memory_bytes"], 0)
+        self.assertEqual(environment["gpus"], [])
+        self.assertTrue({"oneTBB", "HDF5", "SQLite"} <= set(environment["libraries"]))
+        self.assertEqual(environment["variables"]["SATDL_STAGES"], str(satdl.SIMPLE))
+        self.assertEqual(environment["ignored_variables"], ["MKL_CBWR"])
+        text = self.call("log", self.details()["run"])
+        self.assertRegex(text, r"(?m)^command    \S*satdl run \S*quick.yaml -q amount=11$")
+        self.assertRegex(text, r"(?m)^outcome    done in .*: 7 ran$")
+        self.assertRegex(text, r"(?m)^set        amount=11$")
+        self.assertRegex(text, r"(?m)^satdl      \S+, oneTBB ")
+        self.assertRegex(text, r"(?m)^ignored    MKL_CBWR$")
+        self.assertRegex(text, r"(?m)^verdict.difference +-")
+
+    def test_a_run_has_what_each_stage_cost(self):
+        self.call("run", self.dag, "-q", "-j", "1")
+        stages = {stage["stage"]: stage for stage in self.details()["stages"]}
+        self.assertEqual(set(stages), set(satdl.STAGES))
+        for stage in stages.values():
+            self.assertGreaterEqual(stage["cpu_seconds"], 0)
+            self.assertGreater(stage["peak_bytes"], 1_000_000)
+            self.assertNotIn("shared", stage)  # one at a time
+        numbers = json.loads(self.call("show", "b", "--json"))["tensors"][0]["shape"][0] * 8
+        self.assertEqual((stages["a"]["read_bytes"], stages["a"]["written_bytes"]), (0, numbers))
+        self.assertEqual((stages["c"]["read_bytes"], stages["c"]["written_bytes"]), (2 * numbers, numbers))
+        self.assertRegex(self.call("log", "20"), r"(?m)^stage +outcome +time +CPU +peak memory +read +written$")
+        self.call("run", self.dag, "-q", "-f", "--isolate")
+        newest = self.details(json.loads(self.call("log", "--json", "-n", "1"))["runs"][0]["run"])
+        for stage in newest["stages"]:
+            self.assertGreater(stage["peak_bytes"], 1_000_000)
+            self.assertNotIn("shared", stage)
+
+    @unittest.skipUnless(shutil.which("git"), "there is no git")
+    def test_a_run_has_its_commit_and_the_digest_of_what_differs(self):
+        self.call("run", self.dag, "-q")
+        self.assertIsNone(self.details()["git"])  # no repository
+        self.git("init", "-q")
+        self.call("run", self.dag, "-q", "-f", "--save-diff")
+        self.assertIsNone(self.details(self.newest())["git"])  # no commit
+        self.git("add", "quick.yaml")
+        self.git("commit", "-qm", "first")
+        self.call("run", self.dag, "-q", "-f")
+        git = self.details(self.newest())["git"]
+        self.assertEqual((git["commit"], git["dirty"], git["diff_sha256"], git["diff_bytes"]),
+                         (self.git("rev-parse", "HEAD").decode().strip(), False, None, 0))
+        self.assertIn(f"commit     {git['commit']}\n", self.call("log", self.newest()))
+        self.write("quick.yaml", DAG + "# more\n")
+        self.call("run", self.dag, "-q", "-f", "--save-diff")
+        run = self.newest()
+        git = self.details(run)["git"]
+        diff = self.git("diff", "--binary", "HEAD")
+        self.assertEqual((git["dirty"], git["diff_bytes"], git["saved"]), (True, len(diff), True))
+        self.assertEqual(git["diff_sha256"], hashlib.sha256(diff).hexdigest())
+        self.assertEqual((self.folder / ".satdl/runs" / run / "diff.patch").read_bytes(), diff)
+        self.assertIn(f"with changes: diff {git['diff_sha256'][:12]} ({len(diff)} B), .satdl/runs/{run}/diff.patch",
+                      " ".join(self.call("log", run).split()))
+        # A run in which nothing ran asks nobody.
+        self.environment["PATH"] = ""
+        self.call("run", self.dag, "-q")
+        self.call("run", self.dag, "-q", "-f")  # there is no git
+        self.assertIsNone(self.details(self.newest())["git"])
+
+    def newest(self):
+        return json.loads(self.call("log", "--json", "-n", "1"))["runs"][0]["run"]
+
+    def test_what_one_run_is_asked_in_vain(self):
+        self.run_three()
+        self.call("log", "2026", code=2)
+        self.assertIn("satdl: 3 runs begin with '2026'", self.err)
+        self.call("log", "1999", code=2)
+        self.assertIn("'1999' is no run in .satdl", self.err)
+        run = self.newest()
+        self.call("log", run, "--md", code=2)
+        self.assertEqual(self.err, f"satdl: '{run}' is a run: only --json applies to it\n  `satdl compare RUN RUN` has --csv and --md\n")
+        # A DAG may be called so, too.
+        self.call("run", self.write("2026.yaml", DAG.replace("name: quick", "name: '2026'")), "-q", "-f")
+        self.assertEqual([run["dag"] for run in self.log("2026")], ["2026"])
 
     def test_an_empty_store_and_none(self):
         self.assertIn("nothing has run in this store yet", self.call("log"))

@@ -100,7 +100,7 @@ class Longer(satdl.Case):
     def test_an_interrupted_longer_one_resumes_its_own_checkpoint(self):
         self.run_of(2, "milliseconds=50")
         self.assertEqual(self.signalled(signal.SIGTERM, self.dag, "epochs=400", "milliseconds=50")[0], 143)
-        self.assertRegex(self.plan_of(400, "milliseconds=50"), r"^resume +t +from epoch \d+, step \d+, \d+ %, where it was interrupted")
+        self.assertRegex(self.plan_of(400, "milliseconds=50"), r"^resume +t +interrupted at epoch \d+, step \d+, \d+ %")
 
     def test_garbage_collection_removes_the_final_checkpoints_of_removed_artifacts(self):
         self.run_of(2)

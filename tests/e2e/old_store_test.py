@@ -31,7 +31,7 @@ class OldStore(satdl.Case):
         self.assertEqual({name for name, stage in stages.items() if stage["action"] == "reuse"}, DONE)
         self.assertEqual({stages[name]["because"] for name in DONE}, {"nothing changed"})
         self.assertEqual(stages["long"]["action"], "resume")
-        self.assertEqual(stages["long"]["because"], "from epoch 5, step 1, 20 %, where it was interrupted")
+        self.assertEqual(stages["long"]["because"], "interrupted at epoch 5, step 1, 20 %")
         events = {event["stage"]: event for event in self.events(self.dag) if event["event"] == "stage"}
         self.assertEqual({name for name, event in events.items() if event["outcome"] == "reused"}, DONE)
         self.assertEqual(events["long"]["outcome"], "resumed")

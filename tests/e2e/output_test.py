@@ -40,7 +40,8 @@ class Documents(satdl.Case):
         run = self.folder / ".satdl/runs" / finished["run"]
         kept = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
         told = [event["event"] for event in events if event["event"] != "table"]
-        self.assertEqual([event["event"] for event in kept], [*told[:-1], "metrics", told[-1]])
+        self.assertEqual([event["event"] for event in kept if event["event"] != "git"],
+                         [told[0], "environment", *told[1:-1], "metrics", told[-1]])
         self.assertIsNone(satdl.CONTROL.search((run / "log.txt").read_bytes()))
 
     def test_status_has_every_stage_with_action_and_because(self):
@@ -482,7 +483,7 @@ class Signals(satdl.Case):
                 self.assertTrue(events[-1]["stopped"])
         self.assertEqual(self.outcomes(self.folder / "slow.yaml", "a"), {"a": "reused"})
         self.call("run", self.folder / "slow.yaml", "-n")
-        self.assertRegex(self.out, r"resume +(long|after) +from epoch \d+, step \d+, \d+ %, where it was interrupted")
+        self.assertRegex(self.out, r"resume +(long|after) +interrupted at epoch \d+, step \d+, \d+ %")
 
     def test_a_run_whose_terminal_is_closed_stores_checkpoints(self):
         dag = self.write("slow.yaml", self.SLOW)
@@ -510,7 +511,7 @@ class Signals(satdl.Case):
         said = process.communicate(timeout=60)[0].decode()
         self.assertEqual(process.returncode, 143)
         stage, position = re.search(r"(?m)^running again resumes (\w+) from (epoch \d+, step \d+, \d+ %)$", said).groups()
-        self.assertRegex(self.call("run", dag, "-n"), rf"resume +{stage} +from {position}, where it was interrupted")
+        self.assertRegex(self.call("run", dag, "-n"), rf"resume +{stage} +interrupted at {position}")
 
     def test_an_isolated_stage_leaves_the_signal_of_slurm_to_satdl(self):
         dag = self.write("slow.yaml", self.SLOW)

@@ -218,6 +218,18 @@ class Page(browser.Case):
         self.call("report")
         return self.folder / "report.html"
 
+    def test_the_page_of_a_comparison(self):
+        self.call("run", self.write("quick.yaml", DAG), "-q", "amount=1,2", "other=1,2")
+        self.call("compare", "[amount=1,other=1]", "[amount=2,other=1]", "--html", "compared.html")
+        for width in (1280, 390):
+            self.open(self.folder / "compared.html", width)
+            self.check()
+        cells = self.js("return [...document.querySelectorAll('#compared tr')].map(row => [...row.cells].map(cell => cell.textContent))")
+        self.assertEqual([row[:3] for row in cells[:3]], [["parameter", "a", "b"], ["amount", "1", "2"], ["metric", "a", "b"]])
+        self.assertEqual(cells[2][3], "b - a")
+        self.assertEqual([row[0] for row in cells[3:]], ["verdict.difference"])
+        self.assertEqual(self.js("return document.querySelectorAll('article').length"), 1)
+
     def test_one_run(self):
         page = self.report()
         for width, dark in ((1280, False), (1280, True), (390, False)):

@@ -68,7 +68,7 @@ class Resume(satdl.Case):
         place = r"(the end of )?epoch \d+,"
         said = [self.call("run", self.dag, "-n"), self.call("status", self.dag), self.call("ls", self.dag)]
         for listing in said[:2]:
-            self.assertRegex(listing, rf"long .*from {place}.*where it was interrupted")
+            self.assertRegex(listing, rf"long .*interrupted at {place}")
         self.assertRegex(said[2], rf"long +interrupted at {place}.*resumable")
         self.assertRegex(said[0], r"^resume +long|\nresume +long")
         run, = self.document("report")["runs"]

@@ -199,7 +199,8 @@ sweep:
             events = self.events(self.dag, "--sweep", "amount=1,2")
             run = events[0]["run"]
             kept = [json.loads(line) for line in (self.folder / ".satdl/runs" / run / "events.jsonl").read_text().splitlines()]
-            self.assertEqual([event["event"] for event in kept], [event["event"] for event in events])
+            kept_alone = ("environment", "git")
+            self.assertEqual([event["event"] for event in kept if event["event"] not in kept_alone], [event["event"] for event in events])
             def content(event):  # the record and the output each write the event at a time of their own
                 return {name: value for name, value in event.items() if name not in ("check", "wall_time")}
 
@@ -207,6 +208,36 @@ sweep:
             keys = {event["stage"]: event["key"] for event in kept if event["event"] == "stage"}
             for stage in kept[-1]["points"][1]["stages"].values():
                 self.assertEqual(stage["key"], keys[stage["stage"]])
+
+    def test_a_stage_that_was_added_runs_over_all_points_of_an_old_sweep(self):
+        before = self.sweep_of("amount=1,2", "seed=1,2", "of=2")
+        # Since then another value has become the default, and a parameter and a stage were added.
+        dag = self.write("study.yaml", DAG.replace("of: 0,", "of: 77, fresh: 3,")
+                         + '  measured: {kind: add, in: {x: b.numbers}, amount: "${fresh}"}\n')
+        after = [event for event in self.events(dag, "--like", before["run"]) if event["event"] in ("stage", "sweep")]
+        self.assertEqual(after[-1]["points"][0]["settings"], before["points"][0]["settings"])
+        self.assertEqual([row["settings"] for row in after[-1]["rows"]], [row["settings"] for row in before["rows"]])
+        self.assertEqual({event["stage"].split("[")[0] for event in after if event.get("outcome") == "ran"}, {"measured"})
+        self.assertEqual(after[-1]["points"][3]["metrics"], before["points"][3]["metrics"])
+        # The command line gives more.
+        self.assertEqual({stage.split("[")[0] for stage in self.ran(dag, "--like", before["run"], "fresh=4")}, {"measured"})
+
+    def test_a_run_is_repeated_with_its_settings(self):
+        self.call("run", self.dag, "amount=5", "-q")
+        run = json.loads(self.call("log", "--json", "-n", "1"))["runs"][0]["run"]
+        self.write("study.yaml", DAG.replace("amount: 10,", "amount: 77,").replace("seed: 1", "first: 1").replace("${seed}", "${first}"))
+        self.assertEqual(self.ran(self.dag, "--like", run), set())
+        self.assertEqual(self.err, f"satdl: warning: run {run} had parameters that {self.dag} does not have: seed\n")
+        for arguments, message in [
+                (["--like", run, "amount=1,2"], "satdl: --like cannot be combined with a sweep\n  --like RUN has the points of that run\n"),
+                (["--like", "1999"], f"satdl: '1999' is no run in .satdl\n  the newest run is "),
+                (["--like", run, "--store", "nowhere"], "satdl: there is no store in 'nowhere'\n")]:
+            self.call("run", self.dag, *arguments, code=2)
+            self.assertTrue(self.err.startswith(message), self.err)
+        self.call("run", self.dag, "amount=1,2", "-q")
+        sweep = json.loads(self.call("sweep", "list", "--json"))["runs"][0]["run"]
+        self.call("run", self.dag, "--like", sweep, "amount=3", code=2)
+        self.assertIn(f"run {sweep} swept 'amount'", self.err)
 
 
 class Failures(satdl.Case):

@@ -42,7 +42,7 @@ TEST_CASE("A stopped stage resumes from its checkpoint, which is removed when it
     world.stop = false;
     const Plan plan = make_plan(dag, {}, world.machine, world.cache);
     CHECK(plan.nodes[1].action == Action::Resume);
-    CHECK(plan.nodes[1].because == "from epoch 1, step 4, 40 %, where it was interrupted");
+    CHECK(plan.nodes[1].because == "interrupted at epoch 1, step 4, 40 %");
     world.executor.scripts["b"] = counting(world.stop, -1);
     const RunResult resumed = world.run(dag, jobs);
     CHECK(result_of(dag, resumed, "b").state == NodeState::Ran);

@@ -395,7 +395,7 @@ TEST_CASE("Of a checkpoint and a final checkpoint the farther one is used") {
     world.checkpoints.write(recipe, key_of(recipe), {7, 50, 3, 10}, as_group({7}));
     CHECK(world.lines(dag) == Lines{"continue w: from step 20 of 50 (final checkpoint of a shorter training)"});
     world.checkpoints.write(recipe, key_of(recipe), {21, 50, 3, 10}, as_group({21}));
-    CHECK(world.lines(dag) == Lines{"resume w: from epoch 21, step 3, 41 %, where it was interrupted"});
+    CHECK(world.lines(dag) == Lines{"resume w: interrupted at epoch 21, step 3, 41 %"});
 }
 
 TEST_CASE("The plan says why a longer training starts over") {
