@@ -100,7 +100,7 @@ std::string first_different(const RerunResult& rerun, OpenStore& open) {
     return {};
 }
 
-struct Finding {
+struct Reproduction {
     std::string stage, run;
     ArtifactHeader recorded;
     std::optional<Digest> key;  // here
@@ -113,7 +113,7 @@ struct Finding {
     [[nodiscard]] bool is_equal() const { return std::ranges::all_of(compared, &Compared::is_equal); }
 };
 
-Json finding_json(const Finding& finding) {
+Json finding_json(const Reproduction& finding) {
     Json parts = Json::array();
     const auto or_null = [](const auto& value, auto text) { return value ? Json(text(*value)) : Json(); };
     const auto hex = [](const Digest& digest) { return digest.hex(); };
@@ -138,7 +138,7 @@ Json finding_json(const Finding& finding) {
             {"seconds", finding.seconds}};
 }
 
-void print_finding(const Finding& finding) {
+void print_finding(const Reproduction& finding) {
     const auto width = stdout_columns();
     const bool has_numbers =
         std::ranges::any_of(finding.compared, [](const Compared& one) { return one.recorded_number.has_value(); });
@@ -180,7 +180,7 @@ ExitCode reproduce(ReproduceOptions options) {
     OpenStore open(options.store.store, Access::ReadOnly);
     ArtifactReferences references(options.store, options.dag_name, open);
     const ArtifactRef found = references.find(options.what);
-    Finding finding;
+    Reproduction finding;
     finding.recorded = header_of(found, open.files());
     if (!found.tensor.empty() && !digest_in(finding.recorded, found.tensor)) {
         std::vector<std::string> names;
