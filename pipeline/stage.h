@@ -203,7 +203,7 @@ struct StageDescription {
     std::vector<PortDescription> outputs{};
     std::vector<ParamDescription> params{};
     std::optional<LossRule> loss{};
-    // The last bits of its results depend on LibTorch, the CPU's instructions and (unless `threads` has changes_result = false) the threads.
+    // Its last bits depend on LibTorch, the CPU's instructions and (unless `threads` has changes_result = false) the threads.
     bool numeric = false;
     // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs + per_output_byte * bytes of outputs, as far as
     // the plan knows them; and what the network needs that it trains or applies, if a parameter says to how many samples at a time.
