@@ -63,7 +63,7 @@ struct ParamDescription {
     std::vector<std::string> choices{};
     std::string unit{};
     std::string help{};                     // one line
-    bool changes_result = true;             // false: not in the key
+    bool changes_result = true;             // false: not in the key. Of a Threads parameter it counts only if the stage is numeric
     bool in_key_at_default = true;          // false: its default is not in the key: added later, it leaves the keys of results as they are
     // When the parameter applies. Otherwise a value other than its default is rejected before anything runs.
     struct Condition {
@@ -210,7 +210,7 @@ struct StageDescription {
     std::vector<PortDescription> outputs{};
     std::vector<ParamDescription> params{};
     std::optional<LossRule> loss{};
-    // The last bits of its results depend on the LibTorch version, the CPU's vector instructions and `threads`.
+    // Its last bits depend on LibTorch, the CPU's instructions and (unless `threads` has changes_result = false) the threads.
     bool numeric = false;
     // Memory while it runs, beyond its inputs: fixed + per_input_byte * bytes of inputs + per_output_byte * bytes of outputs, as far as
     // the plan knows them; and what the network needs that it trains or applies, if a parameter says to how many samples at a time.
@@ -332,7 +332,7 @@ class StageContext {
 public:
     virtual ~StageContext() = default;
     [[nodiscard]] virtual const Params& params() const = 0;
-    [[nodiscard]] virtual int threads() const = 0;  // how many the stage may use (and, if numeric, must)
+    [[nodiscard]] virtual int threads() const = 0;  // how many the stage may use (must, if its results depend on them)
     [[nodiscard]] virtual Precision precision() const { return Precision::Fp32; }  // of a stage with a parameter of this type
     [[nodiscard]] virtual Device device() const { return Device::Cpu; }            // likewise
     [[nodiscard]] virtual int gpu() const { return 0; }  // with Device::Cuda: CUDA's number of the GPU that is this stage's alone

@@ -21,16 +21,46 @@ bool has_activation_kernel(const ActivationSpec& activation, const at::Tensor& x
            (activation.kind != Activation::LeakyRelu || activation.negative_slope > 0);
 }
 
+// LibTorch's ReLU is the same function wherever a number stands.
+bool is_elementwise(const ActivationSpec& activation, const at::Tensor& x) {
+    return has_activation_kernel(activation, x) || (activation.kind == Activation::Relu && x.is_cpu());
+}
+
 kernels::Unit unit_of(const ActivationSpec& activation) {
     return {activation.kind, static_cast<float>(activation.negative_slope)};
 }
 
 constexpr std::int64_t kElements = 1 << 14;  // of an elementwise task
 
-void activate_elements(const kernels::Unit& unit, at::Tensor& x) {
-    auto* elements = x.data_ptr<float>();
-    kernel_ranges(x.numel(), kElements,
-                  [&](std::int64_t first, std::int64_t last) { kernels::activate(unit, last - first, elements + first); });
+// Of one without gaps, as its numbers lie in memory.
+at::Tensor some(const at::Tensor& of, std::int64_t first, std::int64_t last) {
+    return of.as_strided({last - first}, {1}, of.storage_offset() + first);
+}
+
+void activate_elements(const ActivationSpec& activation, at::Tensor& x) {
+    const bool has_kernel = has_activation_kernel(activation, x);
+    kernel_ranges(x.numel(), kElements, [&](std::int64_t first, std::int64_t last) {
+        const at::NoGradGuard no_grad;
+        if (has_kernel)
+            kernels::activate(unit_of(activation), last - first, x.data_ptr<float>() + first);
+        else
+            some(x, first, last).relu_();
+    });
+}
+
+// gradient *= f'(x), given y = f(x)
+void times_derivative(const ActivationSpec& activation, const at::Tensor& y, at::Tensor& gradient) {
+    const bool has_kernel = has_activation_kernel(activation, y);
+    kernel_ranges(y.numel(), kElements, [&](std::int64_t first, std::int64_t last) {
+        const at::NoGradGuard no_grad;
+        if (has_kernel) {
+            kernels::times_derivative(unit_of(activation), last - first, y.data_ptr<float>() + first,
+                                      gradient.data_ptr<float>() + first);
+        } else {
+            at::Tensor part = some(gradient, first, last);
+            at::threshold_backward_out(part, part, some(y, first, last), 0);
+        }
+    });
 }
 
 // Of its own memory, without gaps.
@@ -41,7 +71,7 @@ at::Tensor dense_copy(const at::Tensor& x) {
 struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const ActivationSpec& activation) {
         at::Tensor y = dense_copy(x);
-        activate_elements(unit_of(activation), y);
+        activate_elements(activation, y);
         context->save_for_backward({y});
         context->saved_data["kind"] = static_cast<std::int64_t>(activation.kind);
         context->saved_data["slope"] = activation.negative_slope;
@@ -50,14 +80,9 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
 
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const at::Tensor y = context->get_saved_variables()[0];
-        const kernels::Unit unit =
-            unit_of({static_cast<Activation>(context->saved_data["kind"].toInt()), context->saved_data["slope"].toDouble()});
         at::Tensor dx = at::empty_like(y).copy_(gradients[0]);
-        auto* elements = dx.data_ptr<float>();
-        const auto* outputs = y.data_ptr<float>();
-        kernel_ranges(y.numel(), kElements, [&](std::int64_t first, std::int64_t last) {
-            kernels::times_derivative(unit, last - first, outputs + first, elements + first);
-        });
+        times_derivative(
+            {static_cast<Activation>(context->saved_data["kind"].toInt()), context->saved_data["slope"].toDouble()}, y, dx);
         return {dx, {}};
     }
 };
@@ -86,10 +111,10 @@ at::Tensor activated_by_libtorch(const ActivationSpec& activation, const at::Ten
 
 at::Tensor activate(const ActivationSpec& activation, at::Tensor x, bool fresh) {
     if (activation.kind == Activation::None) return x;
-    if (has_activation_kernel(activation, x)) {
+    if (is_elementwise(activation, x)) {
         if (at::GradMode::is_enabled() && x.requires_grad()) return ActivationFunction::apply(x, activation);
         at::Tensor y = fresh && x.is_non_overlapping_and_dense() ? x : dense_copy(x);
-        activate_elements(unit_of(activation), y);
+        activate_elements(activation, y);
         return y;
     }
     return in_parts(x, {}, x.numel(),

@@ -255,15 +255,16 @@ struct BatchNormFunction : torch::autograd::Function<BatchNormFunction> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& scale,
                               const at::Tensor& offset, at::Tensor moving_mean, at::Tensor moving_variance, double momentum,
                               double epsilon) {
-        const at::Tensor x = channels_last(given);
+        const at::Tensor kept = channels_last(given), x = cast(kept, at::kFloat);
         const NormStatistics statistics = take_statistics({momentum, epsilon}, x, moving_mean, moving_variance);
-        context->save_for_backward({x, scale, statistics.mean, statistics.inverse_deviation});
-        return normalised(x, statistics, scale, offset);
+        context->save_for_backward({kept, scale, statistics.mean, statistics.inverse_deviation});
+        return cast(normalised(x, statistics, scale, offset), given.scalar_type());
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const variable_list saved = context->get_saved_variables();
-        const NormGradients result = norm_gradients(saved[0], channels_last(gradients[0]), {saved[2], saved[3]}, saved[1], false);
-        return {result.dx, result.dscale, result.doffset, {}, {}, {}, {}};
+        const at::Tensor x = cast(saved[0], at::kFloat), dy = cast(channels_last(gradients[0]), at::kFloat);
+        const NormGradients result = norm_gradients(x, dy, {saved[2], saved[3]}, saved[1], false);
+        return {cast(result.dx, saved[0].scalar_type()), result.dscale, result.doffset, {}, {}, {}, {}};
     }
 };
 
@@ -361,7 +362,7 @@ at::Tensor batch_norm_of_moving(const BatchNorm& norm, const at::Tensor& x, std:
     const at::NoGradGuard no_grad;
     const NormStatistics statistics =
         statistics_of(norm_tensors[2].to(at::kDouble), norm_tensors[3].to(at::kDouble), norm.epsilon);
-    return normalised(channels_last(x), statistics, norm_tensors[0], norm_tensors[1]);
+    return cast(normalised(cast(channels_last(x), at::kFloat), statistics, norm_tensors[0], norm_tensors[1]), x.scalar_type());
 }
 
 }  // namespace satdl::stages

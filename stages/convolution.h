@@ -24,7 +24,8 @@ struct ConvolutionOptions {
     ConvolutionMethod method = ConvolutionMethod::Auto;
 };
 
-// Whether the functions below compute with it: float32, on the CPU.
+// Whether the functions below compute with it: float32, on the CPU. Batch norm also takes bfloat16, of which it gives bfloat16 and computes in
+// float32.
 [[nodiscard]] bool is_float_on_cpu(const at::Tensor& x);
 
 // weight [K, C, h, w]; `bias` [K] may be undefined.

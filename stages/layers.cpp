@@ -66,10 +66,9 @@ at::Tensor dense(const at::Tensor& x, std::span<at::Tensor> tensors, Precision p
 // tensors: scale, offset, moving mean, moving variance. The moving variance follows the batch's biased variance, as in
 // Keras 3; LibTorch's own update takes the unbiased one, so it is not used.
 at::Tensor batch_norm(const BatchNorm& norm, const at::Tensor& x, std::span<at::Tensor> tensors, const LayerPass& pass) {
-    if (x.is_cpu() && x.scalar_type() == at::kBFloat16)  // our kernels are in float32
-        return cast(batch_norm(norm, cast(x, at::kFloat), tensors, pass), at::kBFloat16);
-    if (is_float_on_cpu(x) && pass.training) return batch_norm_of_batch(norm, x, tensors);
-    if (is_float_on_cpu(x) && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
+    const bool own = is_float_on_cpu(x) || (x.is_cpu() && x.scalar_type() == at::kBFloat16);
+    if (own && pass.training) return batch_norm_of_batch(norm, x, tensors);
+    if (own && !(at::GradMode::is_enabled() && x.requires_grad())) return batch_norm_of_moving(norm, x, tensors);
     if (!pass.training) {
         return std::get<0>(
             at::native_batch_norm(x, tensors[0], tensors[1], tensors[2], tensors[3], false, 0.0, norm.epsilon));
