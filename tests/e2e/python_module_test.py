@@ -135,7 +135,7 @@ class Stages(Module):
         code, _ = self.signalled(signal.SIGKILL, "train.yaml", epochs=2)  # then the checkpoint after the first is kept
         self.assertEqual(code, -signal.SIGKILL)
         started = next(event for event in self.events("train.yaml") if event["event"] == "stage_started")
-        self.assertRegex(started["because"], "from the end of epoch [0-9]+")
+        self.assertRegex(started["because"], "interrupted at the end of epoch [0-9]+")
         self.assertEqual(self.objects(), self.objects("whole"))
 
     def test_a_program_that_is_asked_to_stop_keeps_a_checkpoint_first(self):

@@ -24,7 +24,7 @@ public:
 
 private:
     struct Held final : Claim {
-        Held(OtherProcess& from, const Digest& key) : from(from), key(key) {}
+        Held(OtherProcess& process, const Digest& claimed) : from(process), key(claimed) {}
         ~Held() override {
             const std::scoped_lock lock(from.mutex_);
             from.held_.erase(key);

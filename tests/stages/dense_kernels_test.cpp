@@ -188,8 +188,10 @@ ChainResult computed(const Example& e, Kept& kept, int threads, std::int64_t gre
     for (std::size_t l = 0; l < e.layers.size(); ++l)
         weights.push_back({e.kernels[l].data(), e.biased ? e.biases[l].data() : nullptr});
     DenseChain chain(e.layers, e.loss, greatest_batch, threads);
-    const ChainData data{e.samples.data(), e.labelled ? e.labels.data() : nullptr, e.labelled ? nullptr : e.targets.data(),
-                         e.weighted ? e.class_weights.data() : nullptr};
+    const ChainData data{.samples = e.samples.data(),
+                         .labels = e.labelled ? e.labels.data() : nullptr,
+                         .targets = e.labelled ? nullptr : e.targets.data(),
+                         .class_weights = e.weighted ? e.class_weights.data() : nullptr};
     static_cast<void>(chain.step(data, std::span(e.chosen).first(1), weights, kept));  // a step leaves nothing behind
     return chain.step(data, e.chosen, weights, kept);
 }

@@ -80,7 +80,7 @@ TEST_CASE("an error within a part is thrown to the caller") {
                     std::runtime_error);
 }
 
-TEST_CASE("parts follow from the work, not from threads; samples limit them") {
+TEST_CASE("parts follow from the work, not from threads, samples limit them") {
     for (const int threads : {1, 8}) {
         const KernelThreadScope scope(threads);
         CHECK(parts_of(100, 0) == 1);

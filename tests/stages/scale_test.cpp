@@ -76,7 +76,7 @@ TEST_CASE("train, evaluate and features of uint8 with scale: the bytes of normal
     check_same(run(features_stage(), inputs, {{"scale", scale}}), run(features_stage(), plain, {}));
 }
 
-TEST_CASE("validation samples are scaled, too, connected or held out; fine_tune likewise") {
+TEST_CASE("validation samples are scaled, too, connected or held out, fine_tune likewise") {
     const Given given = training(kDense), scaled = with(given, "scale", "255");
     StageInputs inputs = both(images()), plain = both(normalised("255"));
     check_same(run(train_stage(), inputs, with(scaled, "validation_fraction", "0.2")),

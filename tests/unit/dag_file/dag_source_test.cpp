@@ -173,8 +173,8 @@ TEST_CASE("a value of the wrong type, range or choice is an error that says what
     CHECK(one(train, "loss: mse, shuffle: NO") == "'shuffle' must be true or false, not the text 'NO' | write false");
     CHECK(one(train, "loss: mse, threads: 0") == "'threads' is 0, but must lie between 1 and 256");
     CHECK(one(train, "loss: mse, threads: many") == "'threads' must be a number of threads or auto, not the text 'many'");
-    CHECK(one(train, "loss: mse, precision: fp16") == "'precision' cannot be the text 'fp16' | known: fp32, bf16, auto");
-    CHECK(one(train, "loss: mse, precision: [bf16]") == "'precision' must be fp32, bf16 or auto, not a list");
+    CHECK(one(train, "loss: mse, precision: fp16") == "'precision' cannot be the text 'fp16' | known: fp32, tf32, bf16, auto");
+    CHECK(one(train, "loss: mse, precision: [bf16]") == "'precision' must be fp32, tf32, bf16 or auto, not a list");
     CHECK(one(train, "loss: mse, device: gpu") == "'device' cannot be the text 'gpu' | known: cpu, cuda, auto");
     CHECK(one(train, "loss: mse, device: {cuda: 1}") == "'device' must be cpu, cuda or auto, not a map");
     CHECK(one(train, "loss: mse, epochs: 1000000") == "'epochs' is 1000000, but must lie between 1 and 100000 epochs");

@@ -78,7 +78,7 @@ TEST_CASE("an array is large from a sixteenth of the memory on, and from 4 MiB o
     CHECK(std::filesystem::is_empty(folder.path()));  // its file has no name
 }
 
-TEST_CASE("the file of an array becomes the artifact's, once; then it is copied") {
+TEST_CASE("the file of an array becomes the artifact's, once, then it is copied") {
     const TempFolder folder;
     const auto files = real_file_system();
     LargeArrays arrays(folder.path() / "tmp", kMemory);
