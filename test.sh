@@ -10,4 +10,4 @@ set -euo pipefail
 prepare --with-tests all
 
 if [ $# -eq 0 ]; then set -- -LE 'slow|reliability'; fi
-exec ctest --test-dir "$build" --output-on-failure "$@"
+exec ctest --test-dir "$build" -j "$(nproc)" --output-on-failure "$@"
