@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "commands/inspect/export_share.h"
+#include "commands/inspect/keras_weights.h"
 #include "commands/inspect/onnx_model.h"
 #include "commands/inspect/show_images.h"
 #include "commands/shared/artifact_reference.h"
@@ -30,7 +31,7 @@ namespace {
 
 struct ExportOptions {
     StoreOptions store;
-    std::string what, file, dag_name;
+    std::string what, file, dag_name, names = "torch";
     std::int64_t images = 64;
     bool force = false;
 };
@@ -139,14 +140,27 @@ void write_columns(const fs::path& path, const Chosen& chosen, const std::string
     write_csv(path, array);
 }
 
-// The tensors of one model, whole.
-std::string onnx_of(const Chosen& chosen, const std::string& what) {
+// The network of what must be one model, whole; else throws Error{Usage}: "..., and `needs`".
+Architecture architecture_of(const Chosen& chosen, const std::string& what, std::string_view needs, const char* hint) {
     Diagnostics diagnostics;
-    const auto architecture = parse_architecture(chosen.architecture, diagnostics);
+    auto architecture = parse_architecture(chosen.architecture, diagnostics);
     if (!architecture || !diagnostics.empty())
-        throw Error(ExitCode::Usage, fmt::format("'{}' is not a model, and ONNX holds networks", printable(what)),
-                    "name the model, for instance m1/model, or write .npz or .safetensors");
-    return onnx_model(*architecture, chosen.arrays);
+        throw Error(ExitCode::Usage, fmt::format("'{}' is not a model, and {}", printable(what), needs), hint);
+    return *std::move(architecture);
+}
+
+std::string onnx_of(const Chosen& chosen, const std::string& what) {
+    return onnx_model(architecture_of(chosen, what, "ONNX holds networks", "name the model, for instance m1/model, or write .npz or .safetensors"),
+                      chosen.arrays);
+}
+
+// Under other names, in other layouts. The network stays out: its names are those of PyTorch's layouts.
+Chosen with_keras_names(Chosen chosen, const std::string& what) {
+    const Architecture architecture =
+        architecture_of(chosen, what, "Keras has names for the weights of one", "name the model, for instance m1/model, or leave --names out");
+    chosen.arrays = keras_weights(architecture, chosen.arrays);
+    chosen.architecture.clear();
+    return chosen;
 }
 
 constexpr std::string_view kShareEnding = ".tar";
@@ -249,8 +263,11 @@ ExitCode export_artifact(const ExportOptions& options) {
     ArtifactReferences references(options.store, options.dag_name, open);
     ArtifactRef found = references.find(options.what);
     const OpenArtifact artifact = open_artifact(found, open.files());
-    if (format.holds == Holds::Model && found.tensor.empty()) found.tensor = model_port(artifact);
-    const Chosen chosen = chosen_of(found, artifact);
+    const bool for_keras = options.names == "keras";
+    if (for_keras && format.ending != ".npz" && format.ending != ".safetensors")
+        throw Error(ExitCode::Usage, fmt::format("--names keras is for .npz and .safetensors, not for {}", format.ending), "leave it out");
+    if ((for_keras || format.holds == Holds::Model) && found.tensor.empty()) found.tensor = model_port(artifact);
+    const Chosen chosen = for_keras ? with_keras_names(chosen_of(found, artifact), options.what) : chosen_of(found, artifact);
     write_then_rename(options.file, [&](const fs::path& partial) { format.write(partial, chosen, options); });
     std::error_code error;
     fmt::print("{}: {} of {}, {}\n", printable(options.file),
@@ -269,6 +286,7 @@ void add_export_command(Command& program) {
         "  satdl export m1 m1.safetensors             its model, for PyTorch: "
         "module.load_state_dict(safetensors.torch.load_file(...))\n"
         "  satdl export m1 m1.onnx                    for onnxruntime, Netron, ...: the network with its weights\n"
+        "  satdl export m1 m1.npz --names keras       for Keras: layer.set_weights([file[f\"{layer.name}/{w.name}\"] for w in layer.weights])\n"
         "  satdl export m1/history history.csv        a column each\n"
         "  satdl export evaluate_m2 all.npz           every array\n"
         "  satdl export noisy@train/images grid.png --images 16\n"
@@ -280,6 +298,9 @@ void add_export_command(Command& program) {
             command.add_option("file", options.file, "the file to write").required().type_name("FILE");
             command.add_option("--images", options.images, "how many images of a tensor a .png has, at most")
                 .in_range(1, 10000)
+                .show_default();
+            command.add_option("--names", options.names, "whose names and layouts the weights of a model have, in .npz and .safetensors")
+                .one_of({"torch", "keras"})
                 .show_default();
             command
                 .add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")

@@ -28,6 +28,21 @@ stages:
   m: {{kind: model, file: {file}, sample: [1, 6, 5], net: [{net}]{more}}}
   test: {{kind: evaluate, in: {{model: m.model, x: x.data, target: y.data}}, loss: cross_entropy}}
 """
+# Channels that flatten and unflatten mix, and norms of vectors whose order that changes.
+FOR_KERAS = """\
+name: keras
+networks:
+  mixed: [{conv: 4, activation: relu}, batch_norm, flatten, layer_norm, {dense: 24, activation: relu}, batch_norm,
+          {unflatten: {channels: 2, height: 3, width: 4}}, {conv: 3}, flatten, {dense: 3, activation: softmax}]
+  unflattened: [{unflatten: {channels: 2, height: 3, width: 5}}, {conv: 1}, flatten, {dense: 3, activation: softmax}]
+stages:
+  x: {kind: read, file: x.npy}
+  y: {kind: read, file: y.npy}
+  m: {kind: train, in: {x: x.data, target: y.data}, loss: cross_entropy, epochs: 2, net: mixed}
+  test: {kind: evaluate, in: {model: m.model, x: x.data, target: y.data}, loss: cross_entropy}
+  flat: {kind: read, file: x.npy, reshape: [30]}
+  n: {kind: train, in: {x: flat.data, target: y.data}, loss: cross_entropy, epochs: 1, net: unflattened}
+"""
 NET = "{conv: 2, name: c}, flatten, {dense: 3, activation: softmax, name: d}"
 WEIGHTS = {"c.weight": (2, 1, 3, 3), "c.bias": (2,), "d.weight": (3, 60), "d.bias": (3,)}
 
@@ -81,6 +96,43 @@ class Model(satdl.Case):
                 self.assertEqual((self.folder / copy).read_bytes(), (self.folder / original).read_bytes(), what)
         # To the same store nothing is new: the weights are what counts.
         self.assertEqual(self.ran("here.yaml"), {"m"})
+
+    def test_weights_under_keras_names_give_the_same_in_keras_layouts(self):
+        self.write("keras.yaml", FOR_KERAS)
+        self.call("run", "keras.yaml", "-q")
+        self.call("export", "m", "m.npz", "--names", "keras")
+        self.assertIn("m.npz: 18 arrays of m", self.out)
+        weights = np.load(self.folder / "m.npz")
+
+        def conv(x, name):
+            kernel, height, width = weights[f"{name}/kernel"], x.shape[1], x.shape[2]
+            padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            return weights[f"{name}/bias"] + sum(padded[:, i:i + height, j:j + width] @ kernel[i, j] for i in range(3) for j in range(3))
+
+        def batch_norm(x, name):
+            part = {one: weights[f"{name}/{one}"] for one in ("gamma", "beta", "moving_mean", "moving_variance")}
+            return (x - part["moving_mean"]) / np.sqrt(part["moving_variance"] + 1e-3) * part["gamma"] + part["beta"]
+
+        def layer_norm(x, name):
+            mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+            return (x - mean) / np.sqrt(variance + 1e-3) * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+
+        def dense(x, name):
+            return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
+
+        x = np.load(self.folder / "x.npy").transpose(0, 2, 3, 1)
+        x = batch_norm(np.maximum(conv(x, "conv_1"), 0), "batch_norm_1").reshape(len(x), -1)
+        x = batch_norm(np.maximum(dense(layer_norm(x, "layer_norm_1"), "dense_1"), 0), "batch_norm_2").reshape(-1, 3, 4, 2)
+        x = np.exp(dense(conv(x, "conv_2").reshape(len(x), -1), "dense_2"))
+        self.call("export", "test/predictions", "predicted.npy")
+        np.testing.assert_allclose(x / x.sum(1, keepdims=True), np.load(self.folder / "predicted.npy"), rtol=1e-4, atol=1e-6)
+
+        self.call("export", "n", "n.npz", "--names", "keras", code=2)
+        self.assertIn("Keras has pixels in another order than this network's samples", self.err)
+        self.call("export", "m/history", "history.npz", "--names", "keras", code=2)
+        self.assertIn("'m/history' is not a model, and Keras has names for the weights of one", self.err)
+        self.call("export", "m", "m.onnx", "--names", "keras", code=2)
+        self.assertIn("--names keras is for .npz and .safetensors, not for .onnx", self.err)
 
     def test_weights_of_others_have_their_names(self):
         arrays = {f"{prefix}.{part}": self.random.random(WEIGHTS[f"{layer}.{part}"], "float32")
