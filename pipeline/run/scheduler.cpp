@@ -18,6 +18,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -221,7 +222,11 @@ struct Workers::Arena {
 Workers::Workers(const Machine& machine, const Limits& limits)
     : arena_(std::make_unique<Arena>(std::max({1, machine.cores, limits.jobs}) + 1)) {}
 
-Workers::~Workers() = default;
+// When memory has run out in the middle of something, oneTBB may hold a lock for good, and its own end would wait for that: then it is left as
+// it is, since the program ends anyway.
+Workers::~Workers() {
+    if (std::uncaught_exceptions() > 0) [[maybe_unused]] Arena* const left = arena_.release();
+}
 
 void Workers::run(const std::function<void()>& body) { arena_->arena.execute(body); }
 
