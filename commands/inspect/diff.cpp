@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "commands/shared/artifact_reference.h"
 #include "commands/inspect/diff_causes.h"
+#include "commands/inspect/show_images.h"
+#include "commands/inspect/show_wrong.h"
+#include "commands/shared/artifact_reference.h"
 #include "commands/shared/element_difference.h"
 #include "commands/shared/session.h"
 #include "commands/shared/tensor_statistics.h"
@@ -29,6 +31,7 @@ struct DiffOptions {
     std::string dag_name;
     std::vector<std::string> libraries;
     bool all = false, json = false;
+    int images = 0;
 };
 
 constexpr std::size_t kTensorsShown = 12;
@@ -355,10 +358,37 @@ void print_document(const Json& json, const Side& first, const Side& second, boo
     print_predictions(json["predictions"]);
 }
 
+// The first of the samples whose class differs, as pictures: the number, a's class -> b's class.
+std::string flipped_pictures(const Side& first, const Side& second, const Json& flipped, const DiffOptions& options, OpenStore& open,
+                             const std::vector<LinkedStage>& linked) {
+    const Catalog catalog = load_catalog(program_folder(), options.libraries);
+    const StageDescription& stage = catalog.find(find_part(first.header.recipe, "kind")->value)->description;
+    const std::string port = std::ranges::find(stage.outputs, PortRole::Predictions, &PortDescription::role)->name;
+    const auto a = answers_of(*array_in(first, port, "")), b = answers_of(*array_in(second, port, ""));
+    ProvenanceReader provenance(open, catalog, linked);
+    const std::vector<std::string> names = class_names(provenance.of(first.header), a->classes);
+    const auto name = [&](std::int64_t number) {
+        return names.empty() ? std::to_string(number) : printable(names[static_cast<std::size_t>(number)]);
+    };
+    std::vector<std::int64_t> numbers;
+    std::vector<std::string> captions;
+    for (std::size_t i = 0; i < std::min(flipped.size(), static_cast<std::size_t>(options.images)); ++i) {
+        const auto sample = flipped[i].get<std::size_t>();
+        numbers.push_back(static_cast<std::int64_t>(sample));
+        captions.push_back(fmt::format("{}: {} -> {}", sample, name(a->answer[sample]), name(b->answer[sample])));
+    }
+    const auto samples = samples_read(first.header.recipe, stage, numbers, open, provenance);
+    const std::string text = samples ? pictures_text(*samples, captions, drawing_on_stdout(), stdout_columns()) : "";
+    if (text.empty() && !numbers.empty()) return "the samples are no pictures, or in no artifact of the store\n";
+    return text.empty() ? "" : fmt::format("below each picture: its number, a's class -> b's class\n{}", text);
+}
+
 ExitCode diff(const DiffOptions& options) {
     if (options.what.size() > 2)
         throw Error(ExitCode::Usage, fmt::format("diff compares two artifacts, not {}", options.what.size()),
                     "for example: satdl diff m2 m3");
+    if (options.json && options.images > 0)
+        throw Error(ExitCode::Usage, "--images cannot be combined with --json", "leave one of them out");
     check_named_store(options.store);
     OpenStore open(options.store.store, Access::ReadOnly);
     ArtifactReferences references(options.store, options.dag_name, open);
@@ -380,6 +410,13 @@ ExitCode diff(const DiffOptions& options) {
         fmt::print("{}\n", dump_json(json));
     else
         print_document(json, first, second, options.all);
+    if (options.images > 0) {
+        if (json["predictions"].is_null())
+            throw Error(ExitCode::Usage, "--images draws samples whose predicted class differs, and these are no predictions of the same samples",
+                        "for example: satdl diff evaluate_m2@test evaluate_m3@test --images 8");
+        const auto linked = references.results() ? references.results()->stages() : std::vector<LinkedStage>();
+        fmt::print("{}", flipped_pictures(first, second, json["predictions"]["flipped"], options, open, linked));
+    }
     return json["equal"] == true ? ExitCode::Done : ExitCode::StageFailed;
 }
 
@@ -394,6 +431,7 @@ void add_diff_command(Command& program) {
         "  satdl diff 20261124T031731:m1 m1          that of an earlier run (satdl log)\n"
         "  satdl diff 'm1[seed=1]' 'm1[seed=2]'      two points of a sweep\n"
         "  satdl diff m2/model m3/model              one port or tensor of both\n"
+        "  satdl diff evaluate_m2 evaluate_m3 --images 8   and draw samples that they take for different classes\n"
         "The exit code is 0 if they are equal and 1 if not, as of diff and cmp.",
         [](Command& command, DiffOptions& options) {
             command
@@ -405,6 +443,9 @@ void add_diff_command(Command& program) {
                 .add_option("--dag", options.dag_name, "the name of a DAG that ran before; default: the one that ran last")
                 .type_name("NAME");
             command.add_flag("-a,--all", options.all, "every tensor that differs, and equal metrics, too");
+            command.add_option("--images", options.images, "draw the first N samples that have another predicted class")
+                .in_range(1, 10000)
+                .type_name("N");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_stages_option(command, options.libraries);
             add_store_options(command, options.store);

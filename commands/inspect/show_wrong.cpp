@@ -36,16 +36,16 @@ std::optional<Array> input_array(const Recipe& recipe, const std::string& port, 
 }
 
 // The rows of these samples.
-Array rows_of(const Array& inputs, const std::vector<WrongAnswer>& answers) {
+Array rows_of(const Array& inputs, const std::vector<std::int64_t>& numbers) {
     Shape shape = inputs.shape();
     const std::size_t size = inputs.bytes().size() / static_cast<std::size_t>(shape.front());
-    std::vector<std::byte> bytes(answers.size() * size);
+    std::vector<std::byte> bytes(numbers.size() * size);
     auto end = bytes.begin();
-    for (const WrongAnswer& one : answers) {
-        const auto row = inputs.bytes().subspan(static_cast<std::size_t>(one.sample) * size, size);
+    for (const std::int64_t number : numbers) {
+        const auto row = inputs.bytes().subspan(static_cast<std::size_t>(number) * size, size);
         end = std::ranges::copy(row, end).out;
     }
-    shape.front() = static_cast<std::int64_t>(answers.size());
+    shape.front() = static_cast<std::int64_t>(numbers.size());
     return Array::copy_of(inputs.dtype(), shape, bytes);
 }
 
@@ -130,11 +130,25 @@ WrongAnswers wrong_answers(const OpenArtifact& artifact, std::int64_t count, con
     wrong.all = static_cast<std::int64_t>(wrong.answers.size());
     std::ranges::stable_sort(wrong.answers, std::greater(), &WrongAnswer::output);
     if (wrong.all > count) wrong.answers.resize(static_cast<std::size_t>(count));
-    const auto inputs = input_array(recipe, port_of(entry->description.inputs, PortRole::Images), open, provenance);
-    const bool fits = inputs && !inputs->shape().empty() && inputs->shape().front() == wrong.samples;
-    if (fits && !wrong.answers.empty()) wrong.inputs = rows_of(*inputs, wrong.answers);
+    std::vector<std::int64_t> numbers;
+    for (const WrongAnswer& one : wrong.answers) numbers.push_back(one.sample);
+    wrong.inputs = samples_read(recipe, entry->description, numbers, open, provenance);
     wrong.class_names = class_names(provenance.of(artifact.header), answers->classes);
     return wrong;
+}
+
+std::optional<Array> samples_read(const Recipe& recipe, const StageDescription& stage, const std::vector<std::int64_t>& numbers,
+                                  OpenStore& open, ProvenanceReader& provenance) {
+    if (numbers.empty()) return std::nullopt;
+    const auto inputs = input_array(recipe, port_of(stage.inputs, PortRole::Images), open, provenance);
+    const bool fits = inputs && !inputs->shape().empty() && inputs->shape().front() > std::ranges::max(numbers);
+    return fits ? std::optional(rows_of(*inputs, numbers)) : std::nullopt;
+}
+
+std::string pictures_text(const Array& samples, const std::vector<std::string>& captions, Drawing drawing, std::optional<int> width) {
+    if (!are_pictures(samples)) return "";
+    const ImageSet images = images_of(samples, samples.shape().front());
+    return captioned_text(images.pictures, captions, drawing, width.value_or(kColumnsInPipe));
 }
 
 std::string wrong_text(const WrongAnswers& wrong, Drawing drawing, std::optional<int> width) {
@@ -149,8 +163,7 @@ std::string wrong_text(const WrongAnswers& wrong, Drawing drawing, std::optional
     for (const WrongAnswer& one : wrong.answers)
         captions.push_back(
             fmt::format("{}: {} -> {}", one.sample, name_of_class(wrong, one.label), name_of_class(wrong, one.answer)));
-    const ImageSet images = images_of(*wrong.inputs, static_cast<std::int64_t>(wrong.answers.size()));
-    return text + captioned_text(images.pictures, captions, drawing, width.value_or(kColumnsInPipe));
+    return text + pictures_text(*wrong.inputs, captions, drawing, width);
 }
 
 Json wrong_json(const WrongAnswers& wrong) {

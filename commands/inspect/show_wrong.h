@@ -31,6 +31,14 @@ struct WrongAnswers {
 // The names of the classes from the table `classes` of whatever the artifact was made of; none if there is no such table.
 [[nodiscard]] std::vector<std::string> class_names(const Provenance& provenance, std::int64_t classes);
 
+// Of the samples that such a stage read, those of these numbers, if the store has them.
+[[nodiscard]] std::optional<Array> samples_read(const Recipe& recipe, const StageDescription& stage, const std::vector<std::int64_t>& numbers,
+                                                OpenStore& open, ProvenanceReader& provenance);
+
+// The samples drawn, each with its caption below; "" if they are no pictures.
+[[nodiscard]] std::string pictures_text(const Array& samples, const std::vector<std::string>& captions, Drawing drawing,
+                                        std::optional<int> width);
+
 [[nodiscard]] std::string wrong_text(const WrongAnswers& wrong, Drawing drawing, std::optional<int> width);
 [[nodiscard]] Json wrong_json(const WrongAnswers& wrong);
 

@@ -154,6 +154,20 @@ guesses  guess: every=4, seed=0
         self.assertIn("from  seen: faded.faded, truth: lines.classes\n", self.call("show", f"{run}:guesses"))
         self.assertIn("guesses/score/hits", self.call("show", f"{run}:guesses.hits"))
 
+    def test_diff_draws_the_samples_that_two_take_for_different_classes(self):
+        self.call("run", self.dag, "-q", "guesses.every=5")
+        shown = self.call("diff", "guesses", "--images", "2", code=1)
+        self.assertIn("3 of 10 samples have another class: 4, 5, 8\n", shown)
+        self.assertTrue(shown.endswith("""
+below each picture: its number, a's class -> b's class
++++       :::
+:::       ###
+4: 2 -> 1 5: 2 -> 0
+"""), shown)
+        self.call("diff", "lines", "faded", "--images", "2", code=2)
+        self.assertIn("these are no predictions of the same samples", self.err)
+        self.call("diff", "guesses", "--images", "2", "--json", code=2)
+
     def test_wrong_answers_are_drawn(self):
         self.assertEqual(self.call("show", "guesses", "--wrong", "2"), """\
 2 of 3 wrong answers on 10 samples, the surest first; below each picture: its number, true class -> predicted class
