@@ -10,6 +10,8 @@ template <typename... Functions>
 struct Overloaded : Functions... {
     using Functions::operator()...;
 };
+template <typename... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 16 needs it
 
 std::vector<TensorSpec> kernel_and_bias(Shape kernel, bool bias, std::int64_t fan_in, std::int64_t fan_out) {
     const std::int64_t outputs = kernel[0];
