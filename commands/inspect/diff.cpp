@@ -412,7 +412,8 @@ ExitCode diff(const DiffOptions& options) {
         print_document(json, first, second, options.all);
     if (options.images > 0) {
         if (json["predictions"].is_null())
-            throw Error(ExitCode::Usage, "--images draws samples whose predicted class differs, and these are no predictions of the same samples",
+            throw Error(ExitCode::Usage,
+                        "--images draws samples whose predicted class differs, and these are no predictions of the same samples",
                         "for example: satdl diff evaluate_m2@test evaluate_m3@test --images 8");
         const auto linked = references.results() ? references.results()->stages() : std::vector<LinkedStage>();
         fmt::print("{}", flipped_pictures(first, second, json["predictions"]["flipped"], options, open, linked));

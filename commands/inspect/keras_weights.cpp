@@ -108,7 +108,8 @@ private:
     void add_dense(std::size_t layer) {
         const Order outputs = order_after(layer);
         for (const TensorSpec& spec : tensors_of(layers_[layer], shape_))
-            keep(layer, spec, spec.role == TensorRole::Kernel ? dense_kernel(weight(spec), order_, outputs) : reordered(weight(spec), outputs));
+            keep(layer, spec,
+                 spec.role == TensorRole::Kernel ? dense_kernel(weight(spec), order_, outputs) : reordered(weight(spec), outputs));
         order_ = outputs;
     }
 
@@ -122,11 +123,14 @@ private:
 
     void add_others(std::size_t layer) {
         const LayerSpec& layer_spec = layers_[layer].spec;
-        if (std::holds_alternative<Flatten>(layer_spec) && shape_.size() == 3) order_ = pixels_in_keras_order(shape_[0], shape_[1], shape_[2]);
+        if (std::holds_alternative<Flatten>(layer_spec) && shape_.size() == 3)
+            order_ = pixels_in_keras_order(shape_[0], shape_[1], shape_[2]);
         if (const auto* unflatten = std::get_if<Unflatten>(&layer_spec)) check_order(*unflatten);
         for (const TensorSpec& spec : tensors_of(layers_[layer], shape_)) {
-            if (std::holds_alternative<Conv>(layer_spec)) keep(layer, spec, spec.role == TensorRole::Kernel ? conv_kernel(weight(spec)) : weight(spec));
-            else keep(layer, spec, shape_.size() == 1 ? reordered(weight(spec), order_) : weight(spec));
+            if (std::holds_alternative<Conv>(layer_spec))
+                keep(layer, spec, spec.role == TensorRole::Kernel ? conv_kernel(weight(spec)) : weight(spec));
+            else
+                keep(layer, spec, shape_.size() == 1 ? reordered(weight(spec), order_) : weight(spec));
         }
         const Shape& output = summaries_[layer].output;
         if (output.size() == 1 && shape_.size() == 3 && !std::holds_alternative<Flatten>(layer_spec)) order_ = same_order(output[0]);

@@ -177,8 +177,8 @@ std::string describe(const std::exception& error) {
         std::string_view bytes = what.substr(at + kRefusedByGpu.size());
         bytes = bytes.substr(0, bytes.find(' ', std::min(bytes.find(' '), bytes.size() - 1) + 1));
         if (bytes.ends_with('.')) bytes.remove_suffix(1);
-        return fmt::format("the GPU's memory is full: it asked for {} at once; a smaller batch_size needs less, and nvidia-smi lists who uses it",
-                           bytes);
+        return fmt::format(
+            "the GPU's memory is full: it asked for {} at once; a smaller batch_size needs less, and nvidia-smi lists who uses it", bytes);
     }
     constexpr std::string_view kRefused = "DefaultCPUAllocator: can't allocate memory: you tried to allocate ";
     const std::size_t at = what.find(kRefused);
