@@ -111,11 +111,6 @@ void take(RunFacts& run, const Json& event) {
     }
 }
 
-const PortDescription* port_with(PortRole role, const std::vector<PortDescription>& ports) {
-    const auto found = std::ranges::find(ports, role, &PortDescription::role);
-    return found == ports.end() ? nullptr : &*found;
-}
-
 // The value of the parameter that names the stage's input of this role in `relation`; "" if none does.
 std::string param_about(const StageFacts& stage, PortRole role, std::vector<std::string> ParamDescription::*relation) {
     const PortDescription* port = stage.description ? port_with(role, stage.description->inputs) : nullptr;
@@ -129,6 +124,11 @@ std::string param_about(const StageFacts& stage, PortRole role, std::vector<std:
 }
 
 }  // namespace
+
+const PortDescription* port_with(PortRole role, const std::vector<PortDescription>& ports) {
+    const auto found = std::ranges::find(ports, role, &PortDescription::role);
+    return found == ports.end() ? nullptr : &*found;
+}
 
 const Reads* StageFacts::reads(PortRole role) const {
     const PortDescription* port = description ? port_with(role, description->inputs) : nullptr;

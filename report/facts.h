@@ -15,6 +15,9 @@
 
 namespace satdl {
 
+// The first of them with this role; nullptr if none has it.
+[[nodiscard]] const PortDescription* port_with(PortRole role, const std::vector<PortDescription>& ports);
+
 struct Reads {
     std::string port, from, from_port;
 };

@@ -1,7 +1,7 @@
 // Samples of a training or an evaluation, and their way into a batch.
 //
-// Images of uint8 become float32 there, where `scale` says what to divide them by: a quarter of the bytes of normalised ones, which nobody
-// has to make or keep. The division is that of the stage `normalise`, so what is computed from them has the same bytes.
+// Images of uint8 become float32 there, where `scale` says what to divide them by: a quarter of the bytes of normalised ones, which need
+// not be made or kept. The division is that of the stage `normalise`, so what is computed from them has the same bytes.
 #pragma once
 
 #include <cstdint>

@@ -187,12 +187,8 @@ std::optional<std::vector<std::int64_t>> labels_for(const Side& first, const Sid
 // How many samples have another answer; and, where the right ones are known, whether one of the two is better.
 Json predictions_json(const Side& first, const Side& second, const StageDescription& stage, Store& store,
                       ContentMakers& makers) {
-    const auto with_role = [](const std::vector<PortDescription>& ports, PortRole role) {
-        const auto found = std::ranges::find(ports, role, &PortDescription::role);
-        return found == ports.end() ? std::string() : found->name;
-    };
-    const std::string port = with_role(stage.outputs, PortRole::Predictions),
-                      labels_port = with_role(stage.inputs, PortRole::Labels);
+    const std::string port = port_of(stage.outputs, PortRole::Predictions),
+                      labels_port = port_of(stage.inputs, PortRole::Labels);
     const Array *a = array_in(first, port, ""), *b = array_in(second, port, "");
     const auto answers = a != nullptr ? answers_of(*a) : std::nullopt, others = b != nullptr ? answers_of(*b) : std::nullopt;
     if (!answers || !others || answers->answer.size() != others->answer.size() || answers->classes != others->classes)
@@ -217,14 +213,13 @@ Json side_json(const Side& side) {
 }
 
 // Of the kind of stage that both are of, if a library has it.
-Json predictions_of(const Side& first, const Side& second, const DiffOptions& options, Store& store, ContentMakers& makers) {
-    const Catalog catalog = load_catalog(program_folder(), options.libraries);
+Json predictions_of(const Side& first, const Side& second, const Catalog& catalog, Store& store, ContentMakers& makers) {
     const KeyPart* const kind = find_part(first.header.recipe, "kind");
     const CatalogEntry* const entry = kind != nullptr ? catalog.find(kind->value) : nullptr;
     return entry != nullptr ? predictions_json(first, second, entry->description, store, makers) : Json();
 }
 
-Json document_of(const Side& first, const Side& second, const DiffOptions& options, OpenStore& open) {
+Json document_of(const Side& first, const Side& second, const Catalog& catalog, OpenStore& open) {
     ContentMakers makers(open);
     Json json = {{"a", side_json(first)}, {"b", side_json(second)}, {"equal", true}, {"causes", Json::array()}};
     for (const DiffCause& cause : causes_of(first.header.recipe, second.header.recipe, open, makers))
@@ -234,7 +229,7 @@ Json document_of(const Side& first, const Side& second, const DiffOptions& optio
     const bool whole = first.found.tensor.empty();
     json["metrics"] = whole ? metrics_json(first, second) : Json::object();
     json["history"] = whole ? histories_json(first, second) : Json::object();
-    json["predictions"] = whole ? predictions_of(first, second, options, open.store(), makers) : Json();
+    json["predictions"] = whole ? predictions_of(first, second, catalog, open.store(), makers) : Json();
     json["equal"] = whole ? first.header.port_digests == second.header.port_digests
                           : std::ranges::all_of(json["tensors"], [](const Json& tensor) { return tensor["equal"] == true; });
     return json;
@@ -359,11 +354,10 @@ void print_document(const Json& json, const Side& first, const Side& second, boo
 }
 
 // The first of the samples whose class differs, as pictures: the number, a's class -> b's class.
-std::string flipped_pictures(const Side& first, const Side& second, const Json& flipped, const DiffOptions& options, OpenStore& open,
+std::string flipped_pictures(const Side& first, const Side& second, const Json& flipped, int count, const Catalog& catalog, OpenStore& open,
                              const std::vector<LinkedStage>& linked) {
-    const Catalog catalog = load_catalog(program_folder(), options.libraries);
     const StageDescription& stage = catalog.find(find_part(first.header.recipe, "kind")->value)->description;
-    const std::string port = std::ranges::find(stage.outputs, PortRole::Predictions, &PortDescription::role)->name;
+    const std::string port = port_of(stage.outputs, PortRole::Predictions);
     const auto a = answers_of(*array_in(first, port, "")), b = answers_of(*array_in(second, port, ""));
     ProvenanceReader provenance(open, catalog, linked);
     const std::vector<std::string> names = class_names(provenance.of(first.header), a->classes);
@@ -372,7 +366,7 @@ std::string flipped_pictures(const Side& first, const Side& second, const Json& 
     };
     std::vector<std::int64_t> numbers;
     std::vector<std::string> captions;
-    for (std::size_t i = 0; i < std::min(flipped.size(), static_cast<std::size_t>(options.images)); ++i) {
+    for (std::size_t i = 0; i < std::min(flipped.size(), static_cast<std::size_t>(count)); ++i) {
         const auto sample = flipped[i].get<std::size_t>();
         numbers.push_back(static_cast<std::int64_t>(sample));
         captions.push_back(fmt::format("{}: {} -> {}", sample, name(a->answer[sample]), name(b->answer[sample])));
@@ -402,7 +396,8 @@ ExitCode diff(const DiffOptions& options) {
                                 printable(options.what.back())),
                     "compare artifacts, or the same tensor of both");
     const Side first = opened(std::move(before), open.files()), second = opened(std::move(now), open.files());
-    const Json json = document_of(first, second, options, open);
+    const Catalog catalog = first.found.tensor.empty() ? load_catalog(program_folder(), options.libraries) : Catalog();
+    const Json json = document_of(first, second, catalog, open);
     if (!first.found.tensor.empty() && json["tensors"].empty())
         throw Error(ExitCode::Usage, fmt::format("neither artifact has a tensor '{}'", printable(first.found.tensor)),
                     "`satdl show` lists them");
@@ -416,7 +411,7 @@ ExitCode diff(const DiffOptions& options) {
                         "--images draws samples whose predicted class differs, and these are no predictions of the same samples",
                         "for example: satdl diff evaluate_m2@test evaluate_m3@test --images 8");
         const auto linked = references.results() ? references.results()->stages() : std::vector<LinkedStage>();
-        fmt::print("{}", flipped_pictures(first, second, json["predictions"]["flipped"], options, open, linked));
+        fmt::print("{}", flipped_pictures(first, second, json["predictions"]["flipped"], options.images, catalog, open, linked));
     }
     return json["equal"] == true ? ExitCode::Done : ExitCode::StageFailed;
 }

@@ -10,17 +10,13 @@
 #include "commands/inspect/show_values.h"
 #include "pipeline/core/mcnemar.h"
 #include "pipeline/display/text_format.h"
+#include "report/facts.h"
 
 namespace satdl {
 
 namespace {
 
 constexpr std::int64_t kFeaturesShown = 6;
-
-std::string port_of(const std::vector<PortDescription>& ports, PortRole role) {
-    const auto found = std::ranges::find(ports, role, &PortDescription::role);
-    return found == ports.end() ? "" : found->name;
-}
 
 // What an input reads, from the store.
 std::optional<Array> input_array(const Recipe& recipe, const std::string& port, OpenStore& open,
@@ -79,6 +75,11 @@ Table table_of(const WrongAnswers& wrong) {
 }
 
 }  // namespace
+
+std::string port_of(const std::vector<PortDescription>& ports, PortRole role) {
+    const PortDescription* const port = port_with(role, ports);
+    return port == nullptr ? "" : port->name;
+}
 
 std::vector<std::string> class_names(const Provenance& provenance, std::int64_t classes) {
     for (const ProvenanceNode& node : provenance.nodes) {

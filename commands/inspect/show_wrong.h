@@ -31,6 +31,9 @@ struct WrongAnswers {
 // The names of the classes from the table `classes` of whatever the artifact was made of; none if there is no such table.
 [[nodiscard]] std::vector<std::string> class_names(const Provenance& provenance, std::int64_t classes);
 
+// The name of the port with this role; "" if none has it.
+[[nodiscard]] std::string port_of(const std::vector<PortDescription>& ports, PortRole role);
+
 // Of the samples that such a stage read, those of these numbers, if the store has them.
 [[nodiscard]] std::optional<Array> samples_read(const Recipe& recipe, const StageDescription& stage, const std::vector<std::int64_t>& numbers,
                                                 OpenStore& open, ProvenanceReader& provenance);

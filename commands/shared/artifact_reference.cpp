@@ -175,7 +175,7 @@ ArtifactRef ArtifactReferences::by_stage(const std::string& what) {
 void ArtifactReferences::refuse_unknown(const std::string& what, const std::vector<std::string>& stages) const {
     const ArtifactRef at_slash = split_at_slash(what);
     const std::string& head = at_slash.stage;
-    // A point of a sweep that nobody has asked for yet.
+    // A point of a sweep that has not run yet.
     const std::string plain = plain_name(head);
     const bool has_points = std::ranges::any_of(stages, [&](const std::string& stage) { return plain_name(stage) == plain; });
     if (const std::string command = plain.size() < head.size() && has_points ? run_command(head) : ""; !command.empty())

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -116,8 +115,6 @@ std::shared_ptr<std::byte[]> LargeArrays::allocate(std::size_t size) {
         return nullptr;  // the disk is full; the run may succeed all the same, without storing it
     }
     if (file == nullptr) return nullptr;
-    struct stat status {};
-    if (::fstat(file->descriptor.get(), &status) != 0) throw FileError(errno, "stat a file in", folder_);
     register_unnamed_mapping(file->array, size, file->descriptor.get(), folder_ / "(an array of the run)");
     {
         const std::scoped_lock lock(listing);

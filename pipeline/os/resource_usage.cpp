@@ -17,17 +17,10 @@ std::atomic<int> meters = 0;
 std::atomic<std::uint64_t> meters_ever = 0;
 thread_local ResourceUsage children;
 
-double cpu_seconds_of(const rusage& usage) {
-    const auto seconds = [](const timeval& time) {
-        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-rusage own_usage() {
+ResourceUsage own_usage() {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    return usage;
+    return usage_of(usage);
 }
 
 // proc(5), /proc/PID/clear_refs: 5 sets the greatest resident size, which is what ru_maxrss has, to the present one.
@@ -40,7 +33,15 @@ void forget_peak() {
 
 }  // namespace
 
-ProcessMeter::ProcessMeter() : cpu_seconds_before_(cpu_seconds_of(own_usage())) {
+ResourceUsage usage_of(const rusage& usage) {
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return {.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            .peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+}
+
+ProcessMeter::ProcessMeter() : cpu_seconds_before_(own_usage().cpu_seconds) {
     began_alone_ = meters.fetch_add(1) == 0;
     others_before_ = meters_ever.fetch_add(1) + 1;
     if (began_alone_) forget_peak();
@@ -51,9 +52,9 @@ ProcessMeter::~ProcessMeter() {
 }
 
 ResourceUsage ProcessMeter::usage() const {
-    const rusage now = own_usage();
-    return {.cpu_seconds = cpu_seconds_of(now) - cpu_seconds_before_,
-            .peak_bytes = static_cast<std::uint64_t>(now.ru_maxrss) * 1024,
+    const ResourceUsage now = own_usage();
+    return {.cpu_seconds = now.cpu_seconds - cpu_seconds_before_,
+            .peak_bytes = now.peak_bytes,
             .shared = !began_alone_ || meters_ever.load() != others_before_};
 }
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+struct rusage;
+
 namespace satdl {
 
 struct ResourceUsage {
@@ -11,6 +13,9 @@ struct ResourceUsage {
     std::uint64_t peak_bytes = 0;  // of resident memory: the most at any time
     bool shared = false;           // of this process while several were measured: both numbers have a part of the others
 };
+
+// What getrusage(2) and wait4(2) say.
+[[nodiscard]] ResourceUsage usage_of(const rusage& usage);
 
 // Measures this process from its construction on. While several exist, each has the numbers of all: `shared`.
 class ProcessMeter {

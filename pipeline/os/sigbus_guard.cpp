@@ -96,7 +96,7 @@ extern "C" void on_sigbus(int number, siginfo_t* info, void*) {
 
 std::int64_t modified_at(const struct stat& status) { return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec; }
 
-// Of an unnamed file: it is nobody else's until it is sealed.
+// Of an unnamed file: no other process has it until it is sealed.
 bool is_written_after_seal(const Mapping& mapping) {
     const std::int64_t sealed_at = mapping.sealed_at;
     struct stat now {};

@@ -115,10 +115,7 @@ int ChildProcess::wait() {
     pid_t ended = 0;
     while ((ended = ::wait4(pid_, &status, 0, &usage)) < 0 && errno == EINTR) {
     }
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
-    if (ended == pid_)
-        add_child_usage({.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
-                         .peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024});
+    if (ended == pid_) add_child_usage(usage_of(usage));
     pid_ = -1;
     return status;
 }

@@ -1,7 +1,7 @@
 // Who is computing which key now, so that processes that share a store compute each key once.
 //
 // A claim is the file claims/<key>, which its process holds under a flock while a stage runs and until its output is stored.
-// The kernel ends a flock with its process, however that ends, so on one machine nobody waits for the dead, and nothing
+// The kernel ends a flock with its process, however that ends, so on one machine no process waits for a dead one, and nothing
 // needs to be unlocked by hand. Where a flock does not reach (some network file systems), a claim of another host counts as
 // a lease: its process touches the file again and again, and if the file's time stands still for too long, the claim is
 // free. Times of two hosts are never compared.
