@@ -4,8 +4,9 @@
 #   tests/fuzz/run.sh SECONDS             all of them, SECONDS of fuzzing together
 #   tests/fuzz/run.sh SECONDS TARGET...   these: dag, sweep, idx, gzip, object, manifest
 #
-# Prints a line for each: executions, coverage, findings. A finding is kept in build-fuzz/findings/TARGET/, and the exit code is 1;
-# build-fuzz/fuzz_TARGET FILE shows it again. What is found interesting is kept in build-fuzz/corpus/ for the next time.
+# Prints a line for each: executions, coverage, findings. A finding is kept in build-fuzz/findings/TARGET/ and printed with what the fuzzer
+# said of it, and the exit code is 1; build-fuzz/fuzz_TARGET FILE shows it again. What is found interesting is kept in build-fuzz/corpus/ for
+# the next time.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../cmake/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../cmake/common.sh"
@@ -38,6 +39,17 @@ seeds() { # TARGET
     esac
 }
 
+# All that a finding needs to be seen again elsewhere: a machine of CI, and its files, are gone when its log is read.
+show_findings() { # TARGET
+    local input
+    sed '/^#[0-9]/d' "$build/$1.log" | tail -n 60
+    for input in "$build/findings/$1"/*; do
+        [ -e "$input" ] || continue
+        echo "input of $(wc -c <"$input") bytes, in base64, for: base64 -d >input && build-fuzz/fuzz_$1 input"
+        base64 "$input"
+    done
+}
+
 fuzz() { # TARGET SECONDS
     local log=$build/$1.log rc=0 dictionary=()
     seeds "$1"
@@ -49,6 +61,7 @@ fuzz() { # TARGET SECONDS
     read -r coverage features < <(sed -n 's/.*cov: \([0-9]*\) ft: \([0-9]*\).*/\1 \2/p' "$log" | tail -n 1)
     printf '%-10s %6s s %10s executions   %6s edges, %6s features   %s\n' "$1" "$2" "${executions:-?}" "${coverage:-?}" "${features:-?}" \
         "$([ "$rc" -eq 0 ] && echo "no finding" || echo "FINDING: see $log")"
+    if [ "$rc" -ne 0 ]; then show_findings "$1"; fi
     return "$rc"
 }
 
@@ -57,7 +70,7 @@ main() {
     # Each target has a core for its share of the time.
     local share=$((seconds / ${#targets[@]})) failed=0 target
     if [ "$share" -lt 1 ]; then share=1; fi
-    export -f fuzz seeds
+    export -f fuzz seeds show_findings
     export build root
     printf '%s\n' "${targets[@]}" | xargs -P "$jobs" -I{} bash -c "set -euo pipefail; fuzz {} $share" || failed=1
     for target in "${targets[@]}"; do
