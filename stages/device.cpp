@@ -134,6 +134,11 @@ DeviceScope::~DeviceScope() {
     settings.changed.notify_all();
 }
 
+at::Tensor sent_to(at::Device device, const at::Tensor& tensor) {
+    if (!tensor.is_cpu() || !device.is_cuda()) return tensor.to(device);
+    return tensor.pin_memory().to(device, /*non_blocking=*/true);
+}
+
 std::optional<std::uint64_t> memory_of(at::Device device, const std::string& driver) {
     if (!device.is_cuda()) return std::nullopt;
     void* const library = dlopen(driver.c_str(), RTLD_NOW | RTLD_LOCAL);

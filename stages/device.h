@@ -33,6 +33,10 @@ private:
     const at::Device device_;
 };
 
+// The tensor on `device`. To a GPU it goes by way of pinned memory, which LibTorch keeps until it is there: nobody waits for what the GPU still
+// computes, and the next batch is made meanwhile.
+[[nodiscard]] at::Tensor sent_to(at::Device device, const at::Tensor& tensor);
+
 // The memory of a GPU in bytes, as its driver's library reports it; nullopt: not known, or not a GPU of CUDA's.
 [[nodiscard]] std::optional<std::uint64_t> memory_of(at::Device device, const std::string& driver = "libcuda.so.1");
 

@@ -112,7 +112,7 @@ Samples placed_near(at::Device device, Samples samples) {
 }
 
 void gather(const Samples& samples, const at::Tensor& numbers, at::Tensor& batch) {
-    const at::Tensor chosen = numbers.to(samples.x.device());
+    const at::Tensor chosen = sent_to(samples.x.device(), numbers);
     if (!samples.scale) {
         at::index_select_out(batch, samples.x, 0, chosen);
         return;

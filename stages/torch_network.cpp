@@ -7,6 +7,7 @@
 
 #include "pipeline/network/loss_rules.h"
 #include "pipeline/network/network_summary.h"
+#include "stages/device.h"
 #include "stages/ports.h"
 #include "stages/tensor.h"
 
@@ -121,7 +122,7 @@ at::Tensor Net::activated(std::size_t layer, at::Tensor y) const {
 }
 
 at::Tensor Net::before_activation(Weights& weights, const at::Tensor& x, const Pass& pass, std::size_t layer) const {
-    at::Tensor y = x.to(device_);
+    at::Tensor y = sent_to(device_, x);
     for (std::size_t i = 0; i < layer;) i = apply_activated(weights, y, pass, i, layer);
     y = apply_layer(weights, y, pass, layer);
     return y.scalar_type() == at::kBFloat16 ? y.to(at::kFloat) : y;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pipeline/network/metric_names.h"
+#include "stages/device.h"
 #include "stages/ports.h"
 #include "stages/training_checkpoint.h"
 
@@ -177,7 +178,7 @@ std::optional<double> Trainer::run_step(TrainingState& state, std::span<const st
     at::Tensor x = batch_.narrow(0, 0, count);
     gather(data_.train, chosen, x);
     const at::Tensor& targets = data_.train.target;
-    const at::Tensor target = targets.index_select(0, chosen.to(targets.device())).to(net_.device());
+    const at::Tensor target = sent_to(net_.device(), targets.index_select(0, sent_to(targets.device(), chosen)));
 
     const Pass pass{true, options_.frozen_layers, options_.seed, state.steps};
     const at::Tensor logits = net_.logits(state.weights, x, pass);
@@ -332,7 +333,7 @@ MetricSums evaluate(const Net& net, Weights& weights, const Objective& objective
         was_gathered(samples, first, count);
         will_gather(samples, first + batch_size, batch_size);
         const at::Tensor logits = net.logits(weights, x, {});
-        const at::Tensor target = samples.target.narrow(0, first, count).to(net.device());
+        const at::Tensor target = sent_to(net.device(), samples.target.narrow(0, first, count));
         if (sums_there.defined()) {
             objective.add_to(sums_there, logits, target, objective.loss(logits, target));
             sums.samples += count;

@@ -211,6 +211,23 @@ struct Fault {
     std::string what;
 };
 
+// The keys that an object may have.
+class KnownKeys {
+public:
+    template <typename T>
+    void required(std::string_view key, T&) {
+        keys_.push_back(key);
+    }
+    template <typename T>
+    void optional(std::string_view key, T&, const T& = {}) {
+        keys_.push_back(key);
+    }
+    [[nodiscard]] bool contains(std::string_view key) const { return std::ranges::find(keys_, key) != keys_.end(); }
+
+private:
+    std::vector<std::string_view> keys_;
+};
+
 class Reader {
 public:
     template <typename T>
@@ -218,32 +235,48 @@ public:
         if (!json.is_object()) throw Fault{"", "expected an object"};
         Reader reader(json);
         visit(reader, item);
-        for (const auto& [key, value] : json.items()) {
-            if (std::ranges::find(reader.seen_, key) == reader.seen_.end())
-                throw Fault{"", fmt::format("unknown key '{}'", printable(key))};
-        }
+        if (reader.found_ != json.size()) throw Fault{"", fmt::format("unknown key '{}'", printable(unknown_key(json, item)))};
     }
 
     template <typename T>
-    void required(const char* key, T& field) {
-        if (!object_.contains(key)) throw Fault{"", fmt::format("'{}' is missing", key)};
-        optional(key, field);
+    void required(std::string_view key, T& field) {
+        if (!read_if_there(key, field)) throw Fault{"", fmt::format("'{}' is missing", key)};
     }
     template <typename T>
-    void optional(const char* key, T& field, const T& = {}) {
-        seen_.emplace_back(key);
-        if (const auto found = object_.find(key); found != object_.end()) at(fmt::format(".{}", key), *found, field);
+    void optional(std::string_view key, T& field, const T& = {}) {
+        (void)read_if_there(key, field);
     }
 
 private:
     explicit Reader(const Json& object) : object_(object) {}
 
     template <typename T>
-    static void at(const std::string& where, const Json& json, T& field) {
+    static std::string unknown_key(const Json& json, T& item) {
+        KnownKeys known;
+        visit(known, item);
+        for (const auto& [key, value] : json.items())
+            if (!known.contains(key)) return key;
+        return {};
+    }
+
+    template <typename T>
+    bool read_if_there(std::string_view key, T& field) {
+        const auto found = object_.find(key);
+        if (found == object_.end()) return false;
+        ++found_;
         try {
-            read(json, field);
+            read(*found, field);
         } catch (const Fault& fault) {
-            throw Fault{where + fault.where, fault.what};
+            throw Fault{fmt::format(".{}{}", key, fault.where), fault.what};
+        }
+        return true;
+    }
+    template <typename T>
+    static void read_element(const Json& list, std::size_t i, T& field) {
+        try {
+            read(list[i], field);
+        } catch (const Fault& fault) {
+            throw Fault{fmt::format("[{}]{}", i, fault.where), fault.what};
         }
     }
     template <typename T>
@@ -261,12 +294,12 @@ private:
     static void read(const Json& json, std::vector<T>& field) {
         if (!json.is_array()) throw Fault{"", "expected a list"};
         field.resize(json.size());
-        for (std::size_t i = 0; i < json.size(); ++i) at(fmt::format("[{}]", i), json[i], field[i]);
+        for (std::size_t i = 0; i < json.size(); ++i) read_element(json, i, field[i]);
     }
     static void read(const Json& json, NameAndVersion& field) {
         if (!json.is_array() || json.size() != 2) throw Fault{"", "expected a pair"};
-        at("[0]", json[0], field.first);
-        at("[1]", json[1], field.second);
+        read_element(json, 0, field.first);
+        read_element(json, 1, field.second);
     }
     static void read(const Json& json, std::string& field) {
         if (!json.is_string()) throw Fault{"", "expected a text"};
@@ -306,7 +339,7 @@ private:
     }
 
     const Json& object_;
-    std::vector<std::string_view> seen_;
+    std::size_t found_ = 0;  // how many of its keys are known
 };
 
 Error bad_manifest(const std::filesystem::path& file, const std::string& what) {

@@ -24,7 +24,7 @@ using namespace satdl;
 using namespace satdl::stages;
 
 constexpr int kPairs = 5;
-constexpr std::int64_t kBatch = 128, kSteps = 100, kEpochs = 30;  // of a training of M2
+constexpr std::int64_t kBatch = 128, kSteps = 100, kEpochs = 300;  // of a training of M2
 
 // A stage of a run, as far as checkpoints are concerned.
 struct Run {
