@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "pipeline/core/error.h"
 #include "pipeline/yaml/yaml_parser.h"
@@ -54,14 +55,26 @@ private:
 };
 
 // A folder in memory that lasts as long as the fuzzer.
-inline const std::filesystem::path& memory_folder() {
-    static const std::filesystem::path folder = [] {
-        std::string name = "/dev/shm/satdl-fuzz-XXXXXX";
-        if (::mkdtemp(name.data()) == nullptr) std::abort();
-        std::atexit([] { std::filesystem::remove_all(memory_folder()); });
-        return std::filesystem::path(name);
-    }();
-    return folder;
+class MemoryFolder {
+public:
+    MemoryFolder() {
+        if (::mkdtemp(name_.data()) == nullptr) std::abort();
+    }
+    ~MemoryFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(name_, ignored);
+    }
+    MemoryFolder(const MemoryFolder&) = delete;
+    MemoryFolder& operator=(const MemoryFolder&) = delete;
+    [[nodiscard]] std::filesystem::path path() const { return name_; }
+
+private:
+    std::string name_ = "/dev/shm/satdl-fuzz-XXXXXX";
+};
+
+inline std::filesystem::path memory_folder() {
+    static const MemoryFolder folder;
+    return folder.path();
 }
 
 }  // namespace satdl::fuzz
