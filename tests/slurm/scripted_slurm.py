@@ -515,6 +515,8 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
 
     def sbatch(self, request):
         argv = list(request["argv"])
+        if argv == ["--version"]:
+            return f"slurm-wlm {self.version}\n"
         long = {"parsable": 0, "requeue": 0, "no-requeue": 0, "hold": 0, "exclusive": 0, "oversubscribe": 0, "no-kill": 0,
                 **dict.fromkeys(("job-name", "comment", "open-mode", "signal", "output", "error", "input", "time", "mem", "mem-per-cpu",
                                  "cpus-per-task", "nodes", "ntasks", "partition", "account", "qos", "constraint", "gres", "gpus", "exclude",
