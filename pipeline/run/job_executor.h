@@ -12,20 +12,10 @@
 
 #include "pipeline/core/digest.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag/job_settings.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
-
-// What a stage asks of the machine that its job gets (docs/cluster.md). Never part of a key.
-struct JobResources {
-    int cpus = 1;
-    std::uint64_t memory_bytes = 0;  // 0: not said
-    std::optional<double> seconds;   // the limit of its time
-    int gpus = 0;
-    std::string partition, account, qos, constraint;
-    std::vector<std::string> extra;  // options of the batch system's own, word for word
-    bool operator==(const JobResources&) const = default;
-};
 
 // A stage to be executed by a job. All its inputs are in the store.
 struct JobStage {
@@ -34,6 +24,7 @@ struct JobStage {
     Digest key;
     JobResources resources;
     std::optional<double> expected_seconds;
+    bool forced = false;  // to be computed anew, though the store may have its artifact: then the job's word counts that it ran
 };
 
 // How a stage ended, as far as its jobs know. The artifact decides: with it, the stage has run.
