@@ -54,7 +54,14 @@ public:
         open(dag);
         if (!std::exchange(asked_git_, true) && !source_folder_.empty()) git_.emplace(source_folder_, save_diff_);
         events_.stage_started(dag, planned);
-        log(spdlog::level::info, fmt::format("{}: started: {}", dag.nodes[planned.node].name, planned.because));
+        log(spdlog::level::info, fmt::format("{}: started{}{}: {}", dag.nodes[planned.node].name, planned.where.empty() ? "" : " by ",
+                                             planned.where, planned.because));
+    }
+
+    void stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) override {
+        open(dag);
+        events_.stage_queued(dag, planned, job, reason);
+        log(spdlog::level::info, fmt::format("{}: queued: job {}: {}", dag.nodes[planned.node].name, job, reason));
     }
 
     void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {
