@@ -251,8 +251,14 @@ JobRun run_from(const Json& json) {
     return run;
 }
 
+bool is_run_file(const std::string& name) {
+    return name.starts_with("run-") && name.ends_with(".json") && name.find('/') == std::string::npos;
+}
+
 JobSpec spec_from(const Json& json) {
     JobSpec spec;
+    spec.run_file = json.at("run_file").get<std::string>();
+    if (!is_run_file(spec.run_file)) throw Malformed("it names no file of its run");
     std::set<std::string> names;
     for (const Json& one : json.at("nodes")) {
         const auto key = Digest::from_hex(one.at("key").get<std::string>());
@@ -366,54 +372,58 @@ fs::path jobs_folder(const fs::path& store_folder, const std::string& run) {
     return store_folder / store_layout::kRuns / run / "jobs";
 }
 
-// ---- run.json and spec.json
+// ---- run-DIGEST.json and spec.json
 
-void write_job_run(const fs::path& folder, const JobRun& run, FileSystem& files) {
+std::string write_job_run(const fs::path& folder, const JobRun& run, FileSystem& files) {
     Json overrides = Json::array();
     for (const auto& [name, value] : run.overrides) overrides.push_back(Json::array({name, json_of(value)}));
-    write_durably(folder / kRunFile,
-                  {{"format", kFormat},
-                   {"build", run.build},
-                   {"run", run.run},
-                   {"folder", run.folder.string()},
-                   {"store", run.store.string()},
-                   {"results", run.results.string()},
-                   {"dag", run.dag},
-                   {"profile", run.profile},
-                   {"overrides", std::move(overrides)},
-                   {"sweep", run.sweep ? json_of(*run.sweep) : Json(nullptr)},
-                   {"stage_libraries", run.stage_libraries},
-                   {"trust", run.trust},
-                   {"accept_undeclared_files", run.accept_undeclared_files},
-                   {"isolate", run.isolate},
-                   {"checkpoint_every_seconds", run.checkpoint_every_seconds},
-                   {"final_checkpoints", run.final_checkpoints},
-                   {"machine",
-                    {{"cores", run.machine.cores},
-                     {"cpu", run.machine.cpu},
-                     {"processor", run.machine.processor},
-                     {"memory_bytes", run.machine.memory_bytes},
-                     {"bf16", run.machine.bf16}}},
-                   {"executor", run.executor},
-                   {"queue", run.queue},
-                   {"queue_profile", run.queue_profile},
-                   {"arguments", run.arguments}},
-                  files);
+    const Json json = {{"format", kFormat},
+                       {"build", run.build},
+                       {"run", run.run},
+                       {"folder", run.folder.string()},
+                       {"store", run.store.string()},
+                       {"results", run.results.string()},
+                       {"dag", run.dag},
+                       {"profile", run.profile},
+                       {"overrides", std::move(overrides)},
+                       {"sweep", run.sweep ? json_of(*run.sweep) : Json(nullptr)},
+                       {"stage_libraries", run.stage_libraries},
+                       {"trust", run.trust},
+                       {"accept_undeclared_files", run.accept_undeclared_files},
+                       {"isolate", run.isolate},
+                       {"checkpoint_every_seconds", run.checkpoint_every_seconds},
+                       {"final_checkpoints", run.final_checkpoints},
+                       {"machine",
+                        {{"cores", run.machine.cores},
+                         {"cpu", run.machine.cpu},
+                         {"processor", run.machine.processor},
+                         {"memory_bytes", run.machine.memory_bytes},
+                         {"bf16", run.machine.bf16}}},
+                       {"executor", run.executor},
+                       {"queue", run.queue},
+                       {"queue_profile", run.queue_profile},
+                       {"arguments", run.arguments}};
+    const std::string name = fmt::format("run-{}.json", sha256(dump_json(json)).short_hex());
+    if (!files.stamp(folder / name)) write_durably(folder / name, json, files);
+    return name;
 }
 
 void write_job_spec(const fs::path& folder, const JobSpec& spec, FileSystem& files) {
     Json nodes = Json::array();
     for (const auto& node : spec.nodes) nodes.push_back({{"name", node.name}, {"key", node.key.hex()}, {"forced", node.forced}});
-    write_durably(folder / kSpecFile,
-                  {{"format", kFormat},
-                   {"nodes", std::move(nodes)},
-                   {"cpus", spec.cpus},
-                   {"memory_bytes", spec.memory_bytes},
-                   {"seconds", spec.seconds ? Json(*spec.seconds) : Json(nullptr)}},
-                  files);
+    const Json json = {{"format", kFormat},
+                       {"run_file", spec.run_file},
+                       {"nodes", std::move(nodes)},
+                       {"cpus", spec.cpus},
+                       {"memory_bytes", spec.memory_bytes},
+                       {"seconds", spec.seconds ? Json(*spec.seconds) : Json(nullptr)}};
+    files.make_folder(folder);
+    files.append(folder / kSpecFile, dump_json(json) + '\n', false);
 }
 
-JobRun read_job_run(const fs::path& folder, FileSystem& files) { return read_or_throw(folder / kRunFile, files, run_from); }
+JobRun read_job_run(const fs::path& folder, const std::string& run_file, FileSystem& files) {
+    return read_or_throw(folder / run_file, files, run_from);
+}
 
 JobSpec read_job_spec(const fs::path& folder, FileSystem& files) { return read_or_throw(folder / kSpecFile, files, spec_from); }
 
@@ -442,7 +452,9 @@ void write_job_finish(const fs::path& folder, const JobFinish& finish, FileSyste
                   files);
 }
 
-JobFile<JobBegin> read_job_begin(const fs::path& folder, FileSystem& files) { return read_if_there(folder / kBeginFile, files, begin_from); }
+JobFile<JobBegin> read_job_begin(const fs::path& folder, FileSystem& files) {
+    return read_if_there(folder / kBeginFile, files, begin_from);
+}
 
 JobFile<JobFinish> read_job_finish(const fs::path& folder, std::size_t nodes, FileSystem& files) {
     return read_if_there(folder / kEndFile, files, [nodes](const Json& json) { return finish_from(json, nodes); });

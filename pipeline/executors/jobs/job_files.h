@@ -1,7 +1,8 @@
 // The files that a run and its jobs share, on a file system that both see. They are all that a job and its controller (the process of
 // `satdl run`) say to each other: neither connects to the other, and either may die and come back.
 //
-//   runs/RUN/jobs/run.json            the run: how its DAG is read, by which build of satdl, what its keys say of the machine; by the controller
+//   runs/RUN/jobs/run-DIGEST.json     the run: how its DAG is read, by which build of satdl, for which machine its keys are; by the
+//                                     controller. Another controller that takes the jobs over may write another one
 //   runs/RUN/jobs/bB.aA/spec.json     a job: batch B, attempt A; which nodes it executes; by the controller
 //   runs/RUN/jobs/bB.aA/begin.json    the job runs; by the job, again each time that the batch system restarts it
 //   runs/RUN/jobs/bB.aA/events.jsonl  what its nodes do; by the job, appended a line at a time
@@ -34,14 +35,13 @@ namespace satdl {
 // The folder of all jobs of a run.
 [[nodiscard]] std::filesystem::path jobs_folder(const std::filesystem::path& store_folder, const std::string& run);
 
-inline constexpr const char* kRunFile = "run.json";
 inline constexpr const char* kSpecFile = "spec.json";
 inline constexpr const char* kBeginFile = "begin.json";
 inline constexpr const char* kEventsFile = "events.jsonl";
 inline constexpr const char* kEndFile = "end.json";
 inline constexpr const char* kJobLog = "log.txt";
 
-// ---- run.json and spec.json: from the controller to the job
+// ---- run-DIGEST.json and spec.json: from the controller to the job
 
 // The machine for which the keys were made, as in Machine. A job on one that would compute other bits refuses.
 struct JobMachine {
@@ -84,6 +84,7 @@ struct JobSpec {
         bool forced = false;  // executed even though its artifact is there
         bool operator==(const Node&) const = default;
     };
+    std::string run_file;     // of its JobRun, beside the job's folder
     std::vector<Node> nodes;  // independent of each other
     int cpus = 1;                    // that the job was given
     std::uint64_t memory_bytes = 0;  // 0: not said
@@ -91,13 +92,15 @@ struct JobSpec {
     bool operator==(const JobSpec&) const = default;
 };
 
-// Durable when they return. Throw FileError.
-void write_job_run(const std::filesystem::path& jobs_folder, const JobRun& run, FileSystem& files);
+// Returns the file's name; durable. Throws FileError.
+[[nodiscard]] std::string write_job_run(const std::filesystem::path& jobs_folder, const JobRun& run, FileSystem& files);
+// Makes the job's folder. Not durable: a job that is submitted has it, and after a crash of the host a torn one is a job that is not known.
+// Throws FileError.
 void write_job_spec(const std::filesystem::path& job_folder, const JobSpec& spec, FileSystem& files);
 
 // Throw Error{Store}: absent, malformed, or not what satdl writes.
-[[nodiscard]] JobRun read_job_run(const std::filesystem::path& jobs_folder, FileSystem& files);
 [[nodiscard]] JobSpec read_job_spec(const std::filesystem::path& job_folder, FileSystem& files);
+[[nodiscard]] JobRun read_job_run(const std::filesystem::path& jobs_folder, const std::string& run_file, FileSystem& files);
 
 // ---- begin.json, events.jsonl and end.json: from the job to the controller
 
