@@ -271,7 +271,8 @@ private:
         const std::string& name = dag.nodes[node.node].name;
         const auto before = index_.history(dag.name, name);
         if (node.state == NodeState::Reused && before && before->key == *node.key) return false;
-        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty();  // the time of an uninterrupted attempt
+        const bool several_jobs = node.job && node.job->attempts > 1;
+        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty() && !several_jobs;  // the time of an uninterrupted attempt
         const double seconds = whole ? node.seconds : before ? before->seconds : 0;
         index_.put_history(dag.name, name, StageHistory{*node.key, node.recipe, seconds, before ? before->peak_bytes : 0});
         return true;

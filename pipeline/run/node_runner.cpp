@@ -312,7 +312,8 @@ void NodeRunner::end_job(std::size_t position, JobOutcome outcome) {
                             .started_seconds = slot.job_started_seconds.value_or(std::max(0.0, now - outcome.seconds)),
                             .seconds = outcome.seconds, .error = state == NodeState::Failed ? std::move(outcome.error) : std::string(),
                             .not_kept = {}};
-        result.job = JobUsage{.where = std::move(outcome.where), .queued_seconds = outcome.queued_seconds, .attempts = outcome.attempts};
+        result.job = JobUsage{.where = std::move(outcome.where), .queued_seconds = outcome.queued_seconds, .attempts = outcome.attempts,
+                              .is_config = state == NodeState::Failed && outcome.is_config};
         if (outcome.peak_bytes > 0) result.usage.emplace().process.peak_bytes = outcome.peak_bytes;
         if (stored) {
             result.outputs = std::move(stored->ports);

@@ -30,6 +30,7 @@ struct JobUsage {
     std::string where;          // the last one: "job 4711 on n2"
     double queued_seconds = 0;  // that its jobs waited for a machine
     int attempts = 1;           // jobs that it took
+    bool is_config = false;     // the batch system will never take such a job
 };
 
 struct NodeResult {
@@ -62,7 +63,7 @@ struct RunResult {
     bool stopped = false;        // by a signal
     std::string observer_error;  // the first that an observer threw (a record that could not be written); the run continued
     [[nodiscard]] std::size_t count(NodeState state) const;
-    // Done, StageFailed, or Store (something could not be written). The exit codes of signals are the caller's.
+    // Done, StageFailed, Usage (the batch system refuses what the DAG asks for), or Store (something could not be written). The exit codes of signals are the caller's.
     [[nodiscard]] ExitCode exit_code() const;
 };
 
