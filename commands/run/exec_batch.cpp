@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "commands/run/job_machine.h"
+#include "commands/run/job_run.h"
 #include "commands/shared/command.h"
 #include "commands/shared/command_line.h"
 #include "commands/shared/large_arrays_in_use.h"
@@ -21,7 +22,6 @@
 #include "commands/shared/signals.h"
 #include "pipeline/executors/jobs/job_files.h"
 #include "pipeline/executors/stage_executor.h"
-#include "pipeline/os/build_id.h"
 #include "pipeline/records/json_events.h"
 #include "pipeline/run/attempt_checkpoints.h"
 #include "pipeline/run/scheduler.h"
@@ -298,7 +298,7 @@ private:
 JobFinish finish_of(const Job& job, const StopSignals& signals) {
     JobFinish finish;
     try {
-        if (const std::string build = program_build_id(); build != job.run.build)
+        if (job.run.build != build_of_this_program())
             throw Refused{JobFinish::Refusal::Run, "this is another build of satdl than the one that planned the run; run again"};
         std::error_code failed;
         fs::current_path(job.run.folder, failed);

@@ -1,5 +1,7 @@
 #include "commands/run/job_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -29,10 +31,16 @@ std::vector<std::string> arguments_of_this_process() {
 
 }  // namespace
 
+std::string build_of_this_program() {
+    std::string text;
+    for (const char byte : program_build_id()) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    return text;
+}
+
 JobRun job_run_of(const RunOptions& options, const Session& session, const std::string& run) {
     const Machine& machine = session.machine();
     JobRun job;
-    job.build = program_build_id();
+    job.build = build_of_this_program();
     job.run = run;
     job.folder = std::filesystem::current_path();
     job.store = std::filesystem::absolute(options.store.store);

@@ -7,6 +7,9 @@
 
 namespace satdl {
 
+// JobRun::build of this program, in hexadecimal.
+[[nodiscard]] std::string build_of_this_program();
+
 // `run`: its id. Precondition: the arguments that are parameters have been taken out of the targets.
 [[nodiscard]] JobRun job_run_of(const RunOptions& options, const Session& session, const std::string& run);
 
