@@ -422,6 +422,8 @@ void write_job_spec(const fs::path& folder, const JobSpec& spec, FileSystem& fil
 }
 
 JobRun read_job_run(const fs::path& folder, const std::string& run_file, FileSystem& files) {
+    if (!is_run_file(run_file))
+        throw Error(ExitCode::Store, fmt::format("'{}' names no file of its run: '{}'", printable(folder.string()), printable(run_file)));
     return read_or_throw(folder / run_file, files, run_from);
 }
 
