@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "pipeline/os/build_id.h"
+#include "pipeline/os/shared_library.h"
 
 namespace satdl {
 namespace {
@@ -60,6 +61,26 @@ JobRun job_run_of(const RunOptions& options, const Session& session, const std::
     job.executor = options.dag.executor;
     job.arguments = arguments_of_this_process();
     return job;
+}
+
+std::unique_ptr<JobExecutor> jobs_of_run(const RunOptions& options, Session& session, const std::string& run, const Dag& dag,
+                                         const Plan& plan, KeyClaims& claims, Clock& clock, const StopSignals& signals, Observer& warnings) {
+    const auto job_of = [&](const PlannedNode& planned) { return may_run(planned.action) ? dag.nodes[planned.node].job.get() : nullptr; };
+    const auto first = std::ranges::find_if(plan.nodes, job_of);
+    if (first == plan.nodes.end()) return nullptr;
+    JobRun job = job_run_of(options, session, run);
+    job.queue = job_of(*first)->type;
+    OpenStore& open = session.open();
+    return make_job_executor({.run = job,
+                              .program = program_folder() / "satdl",
+                              .takes = [type = job.queue](const Node& node) { return node.job != nullptr && node.job->type == type; },
+                              .tell = [&warnings](const std::string& text) { warnings.warning(text); },
+                              .files = open.files(),
+                              .store = open.store(),
+                              .checkpoints = &open.checkpoints(),
+                              .claims = claims,
+                              .clock = clock,
+                              .stop = signals.stop()});
 }
 
 }  // namespace satdl

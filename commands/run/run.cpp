@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "commands/run/job_run.h"
 #include "commands/run/like_run.h"
 #include "commands/run/run_options.h"
 #include "commands/run/run_output.h"
@@ -131,6 +132,7 @@ ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (!options.like.empty()) take_settings_of(options.like, options);
+    if (options.dag.executor == "process") options.isolate = true;
     if (options.smoke) return run_smoke(options);
     if (options.sweep.csv == OutputFile::kStdout) {
         if (options.json)
@@ -188,6 +190,7 @@ ExitCode run(RunOptions options) {
         large_arrays.emplace(open.folder(), limits, session.libraries());
     ClaimFiles claims(open.folder(), {.process = info.process, .host = host_name(), .run = info.id});
     const StopSignals signals;
+    const auto jobs = jobs_of_run(options, session, info.id, dag, plan, claims, *clock, signals, *observer);
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,
                                                 .machine = session.machine(),
@@ -202,7 +205,9 @@ ExitCode run(RunOptions options) {
                                                 .checkpoints = &open.checkpoints(),
                                                 .checkpoint_every_seconds = options.checkpoint_every_seconds,
                                                 .final_checkpoints = ends,
-                                                .claims = &claims});
+                                                .claims = &claims,
+                                                .jobs = jobs.get(),
+                                                .detach = &signals.hung_up()});
 
     print_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) print_tables(options, dag, result, open.store());
