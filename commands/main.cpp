@@ -96,6 +96,8 @@ int run_command_line(int argc, char** argv) {
     satdl::add_init_command(program);
     satdl::add_run_command(program);
     satdl::add_exec_batch_command(program);
+    satdl::add_attach_command(program);
+    satdl::add_cancel_command(program);
     satdl::add_trace_command(program);
     satdl::add_status_command(program);
     satdl::add_graph_command(program);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "commands/run/background.h"
 #include "commands/run/job_run.h"
 #include "commands/run/like_run.h"
 #include "commands/run/run_options.h"
@@ -139,6 +140,13 @@ ExitCode run(RunOptions options) {
             throw Error(ExitCode::Usage, "--csv - cannot be combined with --json", "name a file for one of them: --csv points.csv");
         options.quiet = true;
     }
+    const std::string id = new_run_id();
+    std::optional<Background> background;
+    if (options.detach && !options.dry_run) {
+        auto where = go_to_background(options.store.store, id);
+        if (const auto* const code = std::get_if<ExitCode>(&where)) return *code;
+        background = std::move(std::get<Background>(where));
+    }
     const auto clock = steady_clock();
     const double began = clock->seconds();
     Session session(options.dag, options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
@@ -175,7 +183,7 @@ ExitCode run(RunOptions options) {
     if (!options.sweep.csv.empty())
         csv.emplace(options.sweep.csv, "the sweep's points", "--csv", ProtectedFiles{.files = files_of(dag), .store = open.folder()});
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
-    RunInfo info = session.info_of_run(new_run_id());
+    RunInfo info = session.info_of_run(id);
     info.save_diff = options.save_diff;
     const auto display = display_on_stdout(display_mode(options), info, *clock);
     const RunFolders folders{open.folder(), options.store.results_folder()};
@@ -191,6 +199,7 @@ ExitCode run(RunOptions options) {
     ClaimFiles claims(open.folder(), {.process = info.process, .host = host_name(), .run = info.id});
     const StopSignals signals;
     const auto jobs = jobs_of_run(options, session, info.id, dag, plan, claims, *clock, signals, *observer);
+    if (background) background->is_ready();
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,
                                                 .machine = session.machine(),

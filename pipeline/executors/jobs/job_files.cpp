@@ -246,7 +246,6 @@ JobRun run_from(const Json& json) {
                    .bf16 = machine.at("bf16").get<std::string>()};
     run.executor = json.at("executor").get<std::string>();
     run.queue = json.at("queue").get<std::string>();
-    run.queue_profile = json.at("queue_profile").get<std::string>();
     run.arguments = json.at("arguments").get<std::vector<std::string>>();
     return run;
 }
@@ -401,7 +400,6 @@ std::string write_job_run(const fs::path& folder, const JobRun& run, FileSystem&
                          {"bf16", run.machine.bf16}}},
                        {"executor", run.executor},
                        {"queue", run.queue},
-                       {"queue_profile", run.queue_profile},
                        {"arguments", run.arguments}};
     const std::string name = fmt::format("run-{}.json", sha256(dump_json(json)).short_hex());
     if (!files.stamp(folder / name)) write_durably(folder / name, json, files);

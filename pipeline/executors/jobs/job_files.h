@@ -73,7 +73,6 @@ struct JobRun {
     // For those who come back: `satdl attach`, `satdl cancel`.
     std::string executor;                // its name in the YAML
     std::string queue;                   // "slurm"
-    std::string queue_profile;           // JSON of whoever makes that queue; no secrets
     std::vector<std::string> arguments;  // of `satdl run`, in `folder`
 };
 
