@@ -54,7 +54,7 @@ public:
 class JobExecutor {
 public:
     virtual ~JobExecutor() = default;
-    // Whether a job executes this node; all else is executed in this process, as ever.
+    // Whether a job executes this node; all else is executed in this process, as ever. From any thread at any time.
     [[nodiscard]] virtual bool takes(const Node& node) const = 0;
     // Returns at once: the stages are grouped into jobs and submitted by poll().
     virtual void submit(std::vector<JobStage> stages) = 0;
