@@ -13,11 +13,11 @@ namespace satdl {
 namespace {
 
 constexpr std::int64_t kMaxCpus = 65536, kMaxGpus = 1024;
-constexpr double kMinSeconds = 1, kMaxSeconds = 366.0 * 86400;
-constexpr std::uint64_t kMinMemory = 16 << 20;
+constexpr double kMinJobSeconds = 1, kMaxJobSeconds = 366.0 * 86400;
+constexpr std::uint64_t kMinJobMemory = 16 << 20;
 constexpr std::size_t kMaxExtra = 32;
-constexpr const char* kTimeHint = "a number and a unit (s, m, h, d), from 1s to 366d, such as 90m or 2h";
-constexpr const char* kMemoryHint = "a number and a unit (MB, GB, TB), at least 16MB, such as 500MB or 4GB";
+constexpr const char* kJobTimeHint = "a number and a unit (s, m, h, d), from 1s to 366d, such as 90m or 2h";
+constexpr const char* kJobMemoryHint = "a number and a unit (MB, GB, TB), at least 16MB, such as 500MB or 4GB";
 
 // Options of the batch system that satdl gives itself: why `extra` cannot have them. `key`: of `resources`; "": satdl cannot do without its
 // own.
@@ -39,9 +39,9 @@ bool is_option(std::string_view text, std::string_view option, std::string_view 
     return !letter.empty() && text.starts_with(letter);
 }
 
-class Reader {
+class ResourceReader {
 public:
-    Reader(const ConfigValue& resources, Diagnostics& diagnostics) : resources_(resources), diagnostics_(diagnostics) {}
+    ResourceReader(const ConfigValue& resources, Diagnostics& diagnostics) : resources_(resources), diagnostics_(diagnostics) {}
 
     JobResources read() {
         for (const ConfigValue::Entry& entry : resources_.entries())
@@ -76,15 +76,15 @@ private:
 
     std::uint64_t bytes(const ConfigValue& value) {
         const auto read = value.is_scalar() ? bytes_from_text(value.text()) : std::nullopt;
-        if (read && *read >= kMinMemory) return *read;
-        report(value, "memory", "a memory size", kMemoryHint);
+        if (read && *read >= kMinJobMemory) return *read;
+        report(value, "memory", "a memory size", kJobMemoryHint);
         return 0;
     }
 
     std::optional<double> seconds(const ConfigValue& value) {
         const auto read = value.is_scalar() ? seconds_from_text(value.text()) : std::nullopt;
-        if (read && *read >= kMinSeconds && *read <= kMaxSeconds) return read;
-        report(value, "time", "a duration", kTimeHint);
+        if (read && *read >= kMinJobSeconds && *read <= kMaxJobSeconds) return read;
+        report(value, "time", "a duration", kJobTimeHint);
         return std::nullopt;
     }
 
@@ -144,6 +144,6 @@ std::span<const std::string> job_resource_keys() {
     return keys;
 }
 
-JobResources read_job_resources(const ConfigValue& resources, Diagnostics& diagnostics) { return Reader(resources, diagnostics).read(); }
+JobResources read_job_resources(const ConfigValue& resources, Diagnostics& diagnostics) { return ResourceReader(resources, diagnostics).read(); }
 
 }  // namespace satdl

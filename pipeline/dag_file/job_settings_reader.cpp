@@ -16,9 +16,9 @@ namespace satdl {
 namespace {
 
 constexpr std::string_view kLocal = "local", kProcess = "process", kSlurm = "slurm";
-constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestExecutorName = 64;
 
-const std::vector<std::string>& types() {
+const std::vector<std::string>& executor_types() {
     static const std::vector<std::string> names{std::string(kProcess), std::string(kSlurm)};
     return names;
 }
@@ -80,12 +80,12 @@ JobSettingsReader::JobSettingsReader(const ConfigValue& section, const ExecutorC
 }
 
 void JobSettingsReader::add(const ConfigValue::Entry& entry) {
-    const std::string name = printable(entry.key.substr(0, kLongestName));
+    const std::string name = printable(entry.key.substr(0, kLongestExecutorName));
     if (entry.key == kLocal || entry.key == kProcess)
         diagnostics_.add(entry.key_place, fmt::format("'{}' is an executor of satdl's own", name), "give this one another name");
-    else if (entry.key.size() > kLongestName || !is_dashed_identifier(entry.key))
+    else if (entry.key.size() > kLongestExecutorName || !is_dashed_identifier(entry.key))
         diagnostics_.add(entry.key_place, fmt::format("'{}' is not a valid name of an executor", name),
-                         fmt::format("use letters, digits, '_' and '-', starting with a letter or '_', at most {}", kLongestName));
+                         fmt::format("use letters, digits, '_' and '-', starting with a letter or '_', at most {}", kLongestExecutorName));
     Executor executor{.type = std::string(kSlurm), .resources = {}};  // after a mistake, so that its stages have none because of it
     const auto applied = interpolation_.apply(entry.value);
     if (applied && !applied->is_map()) {
@@ -93,11 +93,11 @@ void JobSettingsReader::add(const ConfigValue::Entry& entry) {
                          fmt::format("{}: {{type: slurm, partition: ...}}", name));
     } else if (applied) {
         const ConfigValue* const type = applied->find("type");
-        if (type != nullptr && std::ranges::find(types(), type->text()) != types().end())
+        if (type != nullptr && std::ranges::find(executor_types(), type->text()) != executor_types().end())
             executor.type = type->text();
         else if (type != nullptr || entry.key != kSlurm)
             diagnostics_.add(type != nullptr ? type->place() : entry.key_place,
-                             type != nullptr ? fmt::format("'type' of an executor must be {}, not {}", fmt::join(types(), " or "), type->describe())
+                             type != nullptr ? fmt::format("'type' of an executor must be {}, not {}", fmt::join(executor_types(), " or "), type->describe())
                                              : fmt::format("executor '{}' has no type", name),
                              "type: slurm");
         executor.resources = resources_in(*applied);
