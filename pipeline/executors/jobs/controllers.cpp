@@ -74,7 +74,8 @@ std::string find_run_with_jobs(const fs::path& store_folder, const std::string& 
     const auto shown = std::span(matches.empty() ? open : matches);
     const auto some = fmt::join(shown.first(std::min(shown.size(), kRunsShown)), ", ");
     if (matches.empty())
-        throw Error(ExitCode::Usage, fmt::format("no run with jobs begins with '{}'", printable(prefix)), fmt::format("there are: {}", some));
+        throw Error(ExitCode::Usage, fmt::format("no run with jobs begins with '{}'", printable(prefix)),
+                    fmt::format("there are: {}", some));
     throw Error(ExitCode::Usage, fmt::format("several runs with jobs begin with '{}': {}", printable(prefix), some));
 }
 

@@ -40,10 +40,11 @@ struct ControlledJobs {
     std::unique_ptr<Claim> lease;
     bool taken_over = false;
 };
-// Jobs without a controller, of the DAG of `run` and its kind of queue; else those of the run itself, whose folder is made. Waits for a minute
-// if their controller is on another host and may be dead; `tell` then says so, `stop` ends that. Throws FileError.
-[[nodiscard]] ControlledJobs take_control(const JobRun& run, const std::filesystem::path& store_folder, KeyClaims& claims, FileSystem& files,
-                                          const std::function<void(const std::string&)>& tell, const std::atomic<bool>& stop);
+// Jobs without a controller, of the DAG of `run` and its kind of queue; else those of the run itself, whose folder is made. Waits for a
+// minute if their controller is on another host and may be dead; `tell` then says so, `stop` ends that. Throws FileError.
+[[nodiscard]] ControlledJobs take_control(const JobRun& run, const std::filesystem::path& store_folder, KeyClaims& claims,
+                                          FileSystem& files, const std::function<void(const std::string&)>& tell,
+                                          const std::atomic<bool>& stop);
 
 // A file in the folder of jobs by which `satdl cancel` asks their controller to cancel them.
 inline constexpr const char* kCancelFile = "cancel";

@@ -87,6 +87,7 @@ TrackedJob::News TrackedJob::read_files(double now, FileSystem& files) {
         if (auto* const found = std::get_if<JobFinish>(&read)) {
             finish_stamp_ = finish_stamp;
             finish = std::move(*found);
+            news.has_finished = true;
             for (const JobNodeEnd& end : finish->nodes)
                 if (!slots[end.node].settled) slots[end.node].end = end;
         } else if (auto* const bad = std::get_if<BadJobFile>(&read)) {

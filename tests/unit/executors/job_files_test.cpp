@@ -103,7 +103,8 @@ TEST_CASE("Events come as they are written, whole lines only") {
     CHECK(reader.read(*files).empty());
     JobEventWriter writer(folder.path());
     writer.write({.what = JobEvent::What::Started, .node = 1});
-    writer.write({.what = JobEvent::What::Progress, .node = 1, .progress = {.epoch = 2, .epochs = 5, .metrics = {{"loss", NAN}, {"a", 0.5}}}});
+    const Progress progress{.epoch = 2, .epochs = 5, .metrics = {{"loss", NAN}, {"a", 0.5}}};
+    writer.write({.what = JobEvent::What::Progress, .node = 1, .progress = progress});
     writer.write({.what = JobEvent::What::Log, .node = 1, .level = LogLevel::Warning, .text = "two\nlines"});
     auto events = reader.read(*files);
     REQUIRE(events.size() == 3);

@@ -78,7 +78,8 @@ TEST_CASE("A stage that failed is not tried again, and the log's end is shown") 
 }
 
 TEST_CASE("The artifact decides: whatever a job says of its end, a stage that has one has run") {
-    for (const JobEnd how : {JobEnd::Exited, JobEnd::Memory, JobEnd::TimeLimit, JobEnd::Preempted, JobEnd::Infrastructure, JobEnd::Cancelled}) {
+    for (const JobEnd how :
+         {JobEnd::Exited, JobEnd::Memory, JobEnd::TimeLimit, JobEnd::Preempted, JobEnd::Infrastructure, JobEnd::Cancelled}) {
         OneStage run;
         run.store.stored.insert(ClusterRun::key(0));
         run.cluster.end("b1.a1", how, 1);
