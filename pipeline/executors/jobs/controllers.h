@@ -27,6 +27,8 @@ namespace satdl {
 // The one of them that begins so, or ("") the newest; a run that took jobs over stands for the one that submitted them. Throws Error{Usage}
 // if there is none, or several, which it names.
 [[nodiscard]] std::string find_run_with_jobs(const std::filesystem::path& store_folder, const std::string& prefix, FileSystem& files);
+// Whether this run may have jobs. Throws nothing.
+[[nodiscard]] bool has_open_jobs(const std::filesystem::path& store_folder, const std::string& run);
 // What the run was. Throws Error{Store}.
 [[nodiscard]] JobRun open_job_run(const std::filesystem::path& store_folder, const std::string& run, FileSystem& files);
 

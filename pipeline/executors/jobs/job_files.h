@@ -87,7 +87,7 @@ struct JobSpec {
     std::vector<Node> nodes;  // independent of each other
     int cpus = 1;                    // that the job was given
     std::uint64_t memory_bytes = 0;  // 0: not said
-    std::optional<double> seconds;   // the limit of its time
+    std::optional<double> seconds{};  // the limit of its time
     bool operator==(const JobSpec&) const = default;
 };
 

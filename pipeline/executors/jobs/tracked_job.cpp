@@ -108,11 +108,11 @@ std::string TrackedJob::end_of_log(FileSystem& files) const {
         return "";
     }
     std::deque<std::string> lines;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find('\n', begin), text.size());
-        if (end > begin) lines.push_back("  " + printable(text.substr(begin, end - begin)));
+    for (std::size_t from = 0; from < text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        if (end > from) lines.push_back("  " + printable(text.substr(from, end - from)));
         if (lines.size() > kLogLines) lines.pop_front();
-        begin = end + 1;
+        from = end + 1;
     }
     return lines.empty() ? "" : fmt::format("the end of its log, {}:\n{}", printable(path.string()), fmt::join(lines, "\n"));
 }
