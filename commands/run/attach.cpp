@@ -54,7 +54,8 @@ ExitCode follow(const fs::path& store, const std::string& run) {
     std::error_code failed;
     fs::current_path(run.folder, failed);
     if (failed)
-        throw Error(ExitCode::Store, fmt::format("cannot enter the folder of the run, '{}': {}", printable(run.folder.string()), failed.message()));
+        throw Error(ExitCode::Store,
+                    fmt::format("cannot enter the folder of the run, '{}': {}", printable(run.folder.string()), failed.message()));
     std::vector<std::string> arguments{"satdl"};
     for (const std::string& argument : run.arguments)
         if (argument != "--detach") arguments.push_back(argument);

@@ -31,12 +31,12 @@ struct JobStage {
 struct JobOutcome {
     enum class State { Ran, Failed, Stopped };
     State state = State::Failed;
-    std::string error;       // of Failed: what the stage said, or what became of its job; with the tail of the job's log
+    std::string error{};       // of Failed: what the stage said, or what became of its job; with the tail of the job's log
     bool is_config = false;  // of Failed: the batch system will never take such a job: the user's mistake, exit code 2
     int attempts = 1;        // jobs that were given to it
     double queued_seconds = 0, seconds = 0;
     std::uint64_t peak_bytes = 0;  // 0: not known
-    std::string where;             // "job 4711 on n2"
+    std::string where{};             // "job 4711 on n2"
 };
 
 // Who hears what the jobs tell, each call from within JobExecutor::poll().

@@ -17,6 +17,7 @@
 #include "pipeline/executors/jobs/job_queue.h"
 #include "pipeline/executors/jobs/queue_executor.h"
 #include "pipeline/run/clock.h"
+#include "tests/support/job_resources.h"
 #include "tests/support/temp_folder.h"
 
 namespace satdl::test {

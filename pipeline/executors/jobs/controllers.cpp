@@ -72,10 +72,15 @@ std::string find_run_with_jobs(const fs::path& store_folder, const std::string& 
     }
     if (matches.size() == 1) return matches.front();
     const auto shown = std::span(matches.empty() ? open : matches);
-    const auto some = fmt::join(shown.first(std::min(shown.size(), kRunsShown)), ", ");
+    const std::string some = fmt::format("{}", fmt::join(shown.first(std::min(shown.size(), kRunsShown)), ", "));
     if (matches.empty())
-        throw Error(ExitCode::Usage, fmt::format("no run with jobs begins with '{}'", printable(prefix)), fmt::format("there are: {}", some));
+        throw Error(ExitCode::Usage, fmt::format("no run with jobs begins with '{}'", printable(prefix)),
+                    fmt::format("there are: {}", some));
     throw Error(ExitCode::Usage, fmt::format("several runs with jobs begin with '{}': {}", printable(prefix), some));
+}
+
+bool has_open_jobs(const fs::path& store_folder, const std::string& run) {
+    return JobJournal(jobs_folder(store_folder, run), *real_file_system()).is_open();
 }
 
 JobRun open_job_run(const fs::path& store_folder, const std::string& run, FileSystem& files) {

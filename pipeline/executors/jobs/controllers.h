@@ -27,6 +27,8 @@ namespace satdl {
 // The one of them that begins so, or ("") the newest; a run that took jobs over stands for the one that submitted them. Throws Error{Usage}
 // if there is none, or several, which it names.
 [[nodiscard]] std::string find_run_with_jobs(const std::filesystem::path& store_folder, const std::string& prefix, FileSystem& files);
+// Whether this run may have jobs. Throws nothing.
+[[nodiscard]] bool has_open_jobs(const std::filesystem::path& store_folder, const std::string& run);
 // What the run was. Throws Error{Store}.
 [[nodiscard]] JobRun open_job_run(const std::filesystem::path& store_folder, const std::string& run, FileSystem& files);
 
@@ -40,10 +42,11 @@ struct ControlledJobs {
     std::unique_ptr<Claim> lease;
     bool taken_over = false;
 };
-// Jobs without a controller, of the DAG of `run` and its kind of queue; else those of the run itself, whose folder is made. Waits for a minute
-// if their controller is on another host and may be dead; `tell` then says so, `stop` ends that. Throws FileError.
-[[nodiscard]] ControlledJobs take_control(const JobRun& run, const std::filesystem::path& store_folder, KeyClaims& claims, FileSystem& files,
-                                          const std::function<void(const std::string&)>& tell, const std::atomic<bool>& stop);
+// Jobs without a controller, of the DAG of `run` and its kind of queue; else those of the run itself, whose folder is made. Waits for a
+// minute if their controller is on another host and may be dead; `tell` then says so, `stop` ends that. Throws FileError.
+[[nodiscard]] ControlledJobs take_control(const JobRun& run, const std::filesystem::path& store_folder, KeyClaims& claims,
+                                          FileSystem& files, const std::function<void(const std::string&)>& tell,
+                                          const std::atomic<bool>& stop);
 
 // A file in the folder of jobs by which `satdl cancel` asks their controller to cancel them.
 inline constexpr const char* kCancelFile = "cancel";

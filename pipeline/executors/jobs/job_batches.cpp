@@ -13,9 +13,9 @@ namespace {
 std::string_view group_of(std::string_view name) { return name.substr(0, name.find_first_of("[@")); }
 
 std::string text_of(const JobResources& resources, const std::vector<std::string>& excluded) {
-    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", resources.cpus, resources.memory_bytes, resources.seconds.value_or(0), resources.gpus,
-                       resources.partition, resources.account, resources.qos, resources.constraint, fmt::join(resources.extra, "\n"),
-                       fmt::join(excluded, ","));
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", resources.cpus, resources.memory_bytes, resources.seconds.value_or(0),
+                       resources.gpus, resources.partition, resources.account, resources.qos, resources.constraint,
+                       fmt::join(resources.extra, "\n"), fmt::join(excluded, ","));
 }
 
 // Room in the limit for a job of several stages: each may take half as much again as expected, and one of them all that a stage may take.

@@ -38,8 +38,8 @@ public:
     explicit BatchPool(BatchLimits limits = {}) : limits_(limits) {}
 
     void add(WaitingStage stage);
-    // The next jobs, at most `jobs`, all with equal resources and excluded nodes: those of the stages that have waited the longest. Takes time
-    // for what it returns, not for what waits.
+    // The next jobs, at most `jobs`, all with equal resources and excluded nodes: those of the stages that have waited the longest. Takes
+    // time for what it returns, not for what waits.
     [[nodiscard]] std::vector<JobBatch> take(std::size_t jobs);
     // A stage took so long: what others of its name (before '[' or '@') are expected to take if nothing else is known.
     void learn(const std::string& name, double seconds);

@@ -87,7 +87,7 @@ struct JobSpec {
     std::vector<Node> nodes;  // independent of each other
     int cpus = 1;                    // that the job was given
     std::uint64_t memory_bytes = 0;  // 0: not said
-    std::optional<double> seconds;   // the limit of its time
+    std::optional<double> seconds{};  // the limit of its time
     bool operator==(const JobSpec&) const = default;
 };
 
@@ -104,8 +104,8 @@ void write_job_spec(const std::filesystem::path& job_folder, const JobSpec& spec
 // ---- begin.json, events.jsonl and end.json: from the job to the controller
 
 struct JobBegin {
-    std::string job;      // its id, in the batch system's words
-    std::string machine;  // "n2"
+    std::string job{};      // its id, in the batch system's words
+    std::string machine{};  // "n2"
     std::int64_t process = 0;
     int restart = 0;     // how often the batch system has restarted it
     double wall_time = 0;  // seconds since 1970
@@ -122,8 +122,8 @@ struct JobNodeEnd {
     };
     std::size_t node = 0;  // position in JobSpec::nodes
     Outcome outcome = Outcome::Failed;
-    std::string error;     // of Failed
-    std::string position;  // of Continued: "epoch 7, step 210, 61 %"
+    std::string error{};     // of Failed
+    std::string position{};  // of Continued: "epoch 7, step 210, 61 %"
     double seconds = 0;
     std::uint64_t peak_bytes = 0;  // 0: not known
     bool operator==(const JobNodeEnd&) const = default;
@@ -137,8 +137,8 @@ struct JobFinish {
         Run,      // another build of satdl, a DAG file that has changed, a key that is not the expected one: no machine will
     };
     Refusal refusal = Refusal::None;
-    std::string refused;  // in words for the user
-    std::vector<JobNodeEnd> nodes;
+    std::string refused{};  // in words for the user
+    std::vector<JobNodeEnd> nodes{};
     bool operator==(const JobFinish&) const = default;
 };
 
@@ -148,7 +148,7 @@ struct JobEvent {
     std::size_t node = 0;  // position in JobSpec::nodes
     Progress progress{};
     LogLevel level = LogLevel::Info;
-    std::string text;      // of Log
+    std::string text{};      // of Log
     JobNodeEnd end{};      // of Ended: what end.json will say, as soon as it is known
 };
 

@@ -20,10 +20,10 @@ constexpr std::size_t kMaxJournalBytes = std::size_t{1} << 30;
 
 // "b12.a1" -> 12; 0 if it is no name of a job.
 int batch_in(const std::string& name) {
+    if (!name.starts_with('b') || name.find('/') != std::string::npos) return 0;
     int batch = 0;
     const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), batch);
-    const bool is_name = name.size() > 1 && name.front() == 'b' && error == std::errc() && std::string_view(end).starts_with(".a");
-    return is_name && name.find('/') == std::string::npos ? batch : 0;
+    return error == std::errc() && std::string_view(end).starts_with(".a") ? batch : 0;
 }
 
 }  // namespace

@@ -5,8 +5,9 @@
 //   {"event":"submitted","jobs":[["b1.a1","4711_1"]]}  with the batch system's ids
 //   {"event":"closed","jobs":["b1.a1"]}                they have ended, and what followed from that is done
 //
-// A line that is lost costs nothing but time: a job without its id is found by its name, one that is not closed is looked at again. The file
-// runs/RUN/jobs/open is there as long as a run may have jobs that are not closed, or has a controller; it holds the name of the run's file.
+// A line that is lost costs nothing but time: a job without its id is found by its name, one that is not closed is looked at again. The
+// file runs/RUN/jobs/open is there as long as the run may have jobs that are not closed, or has a controller; it holds the name of the
+// run's file.
 #pragma once
 
 #include <filesystem>

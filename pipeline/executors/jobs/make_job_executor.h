@@ -31,8 +31,8 @@ struct JobExecutorSetup {
     const std::atomic<bool>& stop;
 };
 
-// Takes over the jobs that a dead controller of this DAG left on this store, if there are any. Throws Error{Usage} for a batch system that does
-// not answer or that satdl does not know, FileError.
+// Takes over the jobs that a dead controller of this DAG left on this store, if there are any. Throws Error{Usage} for a batch system that
+// does not answer or that satdl does not know, FileError.
 [[nodiscard]] std::unique_ptr<JobExecutor> make_job_executor(JobExecutorSetup setup);
 
 // The queue of a run by its type: "slurm". `jobs_folder`: of the run. Throws Error{Usage} as make_job_executor() does.

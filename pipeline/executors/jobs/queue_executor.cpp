@@ -405,8 +405,12 @@ void QueueExecutor::look_at(TrackedJob& job, double now) {
         waits_for_queue = waits_for_queue || (!slot.settled && !slot.unseen_since);
     }
     if (job.finish && job.finish->refusal != JobFinish::Refusal::None) conclude_refused(job);
-    if (job.ended_seconds) conclude_ended(job, now);
-    else if (job.finish && waits_for_queue) query_at_latest(now);  // it was stopped: is it going to be restarted?
+    if (job.ended_seconds) {
+        conclude_ended(job, now);
+    } else if (news.has_finished && waits_for_queue) {  // it was stopped: is it going to be restarted?
+        query_interval_ = options_.times.first_query;
+        query_at_latest(now);
+    }
     if (job.is_settled()) settled_.push_back(job_numbers_.at(job.name));
 }
 

@@ -1,10 +1,10 @@
 // Stages as jobs of a batch system, whichever it is: grouped into jobs, submitted, watched, tried again.
 //
 // An attempt is Planned -> Intent (in the journal) -> Submitted -> Pending <-> Running -> Ended, and what it was for is then Done, Failed,
-// Cancelled, or waits for another attempt. What became of a stage is decided by, in this order: its artifact in the store; what its job wrote
-// at its end; the batch system; that the batch system does not know the job any more, in two complete answers that are two minutes apart. An
-// answer that failed says nothing. A job whose stages have artifacts ends at once, so a job too many costs little, and a job too few
-// nothing but time.
+// Cancelled, or waits for another attempt. What became of a stage is decided by, in this order: its artifact in the store; what its job
+// wrote at its end; the batch system; that the batch system does not know the job any more, in two complete answers that are two minutes
+// apart. An answer that failed says nothing. A job whose stages have artifacts ends at once, so a job too many costs little, and a job
+// too few nothing but time.
 //
 // This process may die at any point: the journal and the files of the jobs are all that the next one needs (job_journal.h).
 #pragma once

@@ -45,7 +45,8 @@ std::variant<NextJob, NoMoreJobs> next_job(JobFailure failure, const JobResource
             if (had == 0)
                 return NoMoreJobs{"it ran out of memory, and how much it had is not known", "give it more: resources: {memory: 8GB}"};
             if (++history.memory > limits.memory)
-                return NoMoreJobs{fmt::format("it ran out of memory {}, the last time with {}", times_text(history.memory), memory_text(had)),
+                return NoMoreJobs{fmt::format("it ran out of memory {}, the last time with {}", times_text(history.memory),
+                                              memory_text(had)),
                                   "give it more: resources: {memory: ...}"};
             next.resources.memory_bytes = in_whole_megabytes(static_cast<double>(std::max(had, peak_bytes)) * limits.memory_factor);
             return next;

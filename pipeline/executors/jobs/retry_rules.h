@@ -1,4 +1,5 @@
-// What follows from how a job ended: the table of docs/cluster.md. It is about one stage of the job, knows no batch system, and only decides.
+// What follows from how a job ended: the table of docs/cluster.md. It is about one stage of the job, knows no batch system, and only
+// decides.
 #pragma once
 
 #include <cstdint>

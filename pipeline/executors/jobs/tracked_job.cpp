@@ -87,6 +87,7 @@ TrackedJob::News TrackedJob::read_files(double now, FileSystem& files) {
         if (auto* const found = std::get_if<JobFinish>(&read)) {
             finish_stamp_ = finish_stamp;
             finish = std::move(*found);
+            news.has_finished = true;
             for (const JobNodeEnd& end : finish->nodes)
                 if (!slots[end.node].settled) slots[end.node].end = end;
         } else if (auto* const bad = std::get_if<BadJobFile>(&read)) {
@@ -107,11 +108,11 @@ std::string TrackedJob::end_of_log(FileSystem& files) const {
         return "";
     }
     std::deque<std::string> lines;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find('\n', begin), text.size());
-        if (end > begin) lines.push_back("  " + printable(text.substr(begin, end - begin)));
+    for (std::size_t from = 0; from < text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        if (end > from) lines.push_back("  " + printable(text.substr(from, end - from)));
         if (lines.size() > kLogLines) lines.pop_front();
-        begin = end + 1;
+        from = end + 1;
     }
     return lines.empty() ? "" : fmt::format("the end of its log, {}:\n{}", printable(path.string()), fmt::join(lines, "\n"));
 }

@@ -52,9 +52,11 @@ struct TrackedJob {
 
     struct News {
         bool has_begun = false;  // or again, after a restart by the batch system
-        std::vector<JobEvent> events;
+        bool has_finished = false;
+        std::vector<JobEvent> events{};
     };
-    // Reads what is new. An event or an end of a stage becomes Slot::started and Slot::end, too; both are forgotten if the job has been restarted.
+    // Reads what is new. An event or an end of a stage becomes Slot::started and Slot::end, too; both are forgotten if the job has been
+    // restarted.
     [[nodiscard]] News read_files(double now, FileSystem& files);
 
     [[nodiscard]] std::string machine() const;

@@ -1,9 +1,11 @@
 #include "pipeline/executors/jobs/job_batches.h"
 
 #include <catch2/catch.hpp>
-#include <numeric>
+
+#include "tests/support/job_resources.h"
 
 using namespace satdl;
+using namespace satdl::test;
 
 namespace {
 
@@ -48,9 +50,9 @@ TEST_CASE("What stages of a name took is what the others of that name are expect
 
 TEST_CASE("Only stages with equal resources share a job, and those that waited the longest come first") {
     BatchPool pool;
-    add(pool, 0, 1, {.cpus = 2});
-    add(pool, 1, 1, {.cpus = 4});
-    add(pool, 2, 1, {.cpus = 2});
+    add(pool, 0, 1, with_cpus(2));
+    add(pool, 1, 1, with_cpus(4));
+    add(pool, 2, 1, with_cpus(2));
     const auto first = pool.take(10), second = pool.take(10);
     REQUIRE(first.size() == 1);
     CHECK(first[0].nodes == std::vector<NodeId>{0, 2});
@@ -76,8 +78,8 @@ TEST_CASE("Never more jobs than asked for, and the rest waits") {
 
 TEST_CASE("The jobs of an array have equal limits of time, long enough for each of them") {
     BatchPool pool;
-    for (NodeId node = 0; node < 12; ++node) add(pool, node, 60, {.seconds = 120});
-    add(pool, 12, 400, {.seconds = 120});
+    for (NodeId node = 0; node < 12; ++node) add(pool, node, 60, with_seconds(120));
+    add(pool, 12, 400, with_seconds(120));
     const auto batches = pool.take(10);
     REQUIRE(sizes(batches) == std::vector<std::size_t>{10, 1, 2});
     for (const JobBatch& batch : batches) CHECK(batch.resources.seconds == 120 + 1.5 * 600);

@@ -42,7 +42,7 @@ TEST_CASE("A hundred thousand stages on a thousand workers end in little more th
     while (run.listener.outcomes.size() < kStages && run.clock.now - began < 100'000) run.pass(10, 1);
     REQUIRE(run.listener.outcomes.size() == kStages);
     const double makespan = run.clock.now - began, best = std::max(longest, work / kWorkers);
-    std::printf("%zu stages in %zu jobs and %zu submissions: makespan %.0f s, at best %.0f s; %.0f us of CPU a stage, simulation included\n",
+    std::printf("%zu stages in %zu jobs, %zu submissions: makespan %.0f s, at best %.0f s; %.0f us of CPU a stage with the simulation\n",
                 kStages, run.cluster.jobs.size(), run.cluster.submissions.size(), makespan, best,
                 1e6 * (cpu_seconds() - cpu_began) / static_cast<double>(kStages));
     CHECK(makespan < 1.5 * best);

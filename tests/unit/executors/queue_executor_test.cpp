@@ -17,7 +17,7 @@ constexpr std::uint64_t kMegabyte = 1 << 20;
 
 // One stage, submitted as the job b1.a1.
 struct OneStage : ClusterRun {
-    explicit OneStage(JobResources resources = {.memory_bytes = 1000 * kMegabyte, .seconds = 60}) {
+    explicit OneStage(JobResources resources = with_memory(1000 * kMegabyte, 60)) {
         submit({stage(0, std::nullopt, std::move(resources))});
         REQUIRE(cluster.jobs.contains("b1.a1"));
     }
@@ -34,7 +34,7 @@ TEST_CASE("A stage runs as a job, whose events come as they happen, before the b
     const int polls = run.cluster.polls;
     run.cluster.begin("b1.a1", "n2");
     run.cluster.start("b1.a1");
-    run.cluster.event("b1.a1", {.what = JobEvent::What::Progress, .progress = {.epoch = 1, .epochs = 2}});
+    run.cluster.event("b1.a1", {.what = JobEvent::What::Progress, .progress = {.epoch = 1, .epochs = 2, .metrics = {}}});
     run.pass(0.4);
     CHECK(run.listener.starts == std::vector<std::string>{"job 100 on n2"});
     CHECK(run.listener.progresses.size() == 1);
@@ -78,7 +78,8 @@ TEST_CASE("A stage that failed is not tried again, and the log's end is shown") 
 }
 
 TEST_CASE("The artifact decides: whatever a job says of its end, a stage that has one has run") {
-    for (const JobEnd how : {JobEnd::Exited, JobEnd::Memory, JobEnd::TimeLimit, JobEnd::Preempted, JobEnd::Infrastructure, JobEnd::Cancelled}) {
+    for (const JobEnd how :
+         {JobEnd::Exited, JobEnd::Memory, JobEnd::TimeLimit, JobEnd::Preempted, JobEnd::Infrastructure, JobEnd::Cancelled}) {
         OneStage run;
         run.store.stored.insert(ClusterRun::key(0));
         run.cluster.end("b1.a1", how, 1);
@@ -296,7 +297,7 @@ TEST_CASE("A job that the batch system does not take now is tried later, and no 
     run.submit({ClusterRun::stage(0)});
     CHECK(run.cluster.jobs.empty());
     CHECK_THAT(run.listener.queue.back(), Contains("takes no more jobs now: QOSMaxSubmitJobPerUserLimit"));
-    run.pass(15);
+    run.pass(8);  // after 5 s, then 10 s, a quarter more or less
     CHECK(refused == 2);
     run.pass(100);
     REQUIRE(run.cluster.jobs.contains("b1.a1"));

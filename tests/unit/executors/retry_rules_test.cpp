@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/job_resources.h"
+
 using namespace satdl;
+using namespace satdl::test;
 
 namespace {
 
@@ -12,7 +15,7 @@ constexpr std::uint64_t kMegabyte = 1 << 20;
 
 TEST_CASE("After a lack of memory a stage gets half as much again, twice") {
     JobHistory history;
-    JobResources resources{.memory_bytes = 1000 * kMegabyte};
+    JobResources resources = with_memory(1000 * kMegabyte);
     for (const std::uint64_t megabytes : {1500, 2250}) {
         const auto next = next_job(JobFailure::Memory, resources, 0, history);
         REQUIRE(std::holds_alternative<NextJob>(next));
@@ -20,7 +23,7 @@ TEST_CASE("After a lack of memory a stage gets half as much again, twice") {
         CHECK(resources.memory_bytes == megabytes * kMegabyte);
     }
     const auto last = next_job(JobFailure::Memory, resources, 0, history);
-    CHECK(std::get<NoMoreJobs>(last).because == "it ran out of memory 3 times, the last time with 2.2 GB");
+    CHECK(std::get<NoMoreJobs>(last).because == "it ran out of memory 3 times, the last time with 2.197 GB");
 }
 
 TEST_CASE("Undeclared memory grows from what the stage was seen to use, or not at all") {
@@ -31,9 +34,9 @@ TEST_CASE("Undeclared memory grows from what the stage was seen to use, or not a
 
 TEST_CASE("A stage whose time is up gets twice as much once, and with a new checkpoint as many jobs as it takes") {
     JobHistory history;
-    for (int i = 0; i < 100; ++i) CHECK(std::holds_alternative<NextJob>(next_job(JobFailure::Continued, {.seconds = 60}, 0, history)));
-    CHECK(std::get<NextJob>(next_job(JobFailure::Time, {.seconds = 60}, 0, history)).resources.seconds == 120);
-    CHECK(std::holds_alternative<NoMoreJobs>(next_job(JobFailure::Time, {.seconds = 120}, 0, history)));
+    for (int i = 0; i < 100; ++i) CHECK(std::holds_alternative<NextJob>(next_job(JobFailure::Continued, with_seconds(60), 0, history)));
+    CHECK(std::get<NextJob>(next_job(JobFailure::Time, with_seconds(60), 0, history)).resources.seconds == 120);
+    CHECK(std::holds_alternative<NoMoreJobs>(next_job(JobFailure::Time, with_seconds(120), 0, history)));
 }
 
 TEST_CASE("Failures of the infrastructure are tried again five times, ever later") {
