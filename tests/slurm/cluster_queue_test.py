@@ -2,11 +2,11 @@
 
 import unittest
 
-from queue_scenarios import QueueScenarios
+from queue_scenarios import QueueCase, QueueScenarios
 from real_slurm import RealSlurm
 
 
-class RealQueue(QueueScenarios, unittest.TestCase):
+class RealQueue(QueueScenarios, QueueCase):
     @classmethod
     def setUpClass(cls):
         cls.slurm = cls.enterClassContext(RealSlurm(nodes=2, cpus=4, memory_mb=4000))

@@ -12,8 +12,9 @@ class QueueDriver:
 
     def __init__(self, folder, environment, run="run1"):
         self.folder = pathlib.Path(folder)
-        self.process = subprocess.Popen([pathlib.Path(os.environ["SATDL_BINARY_DIR"]) / "tests" / "slurm_queue_driver", run, self.folder / "slurm"],
+        self.process = subprocess.Popen([pathlib.Path(os.environ["SATDL_BINARY_DIR"]) / "slurm_queue_driver", run, self.folder / "slurm"],
                                         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.limits = self.ask("limits")
 
     def close(self):
         self.process.stdin.close()

@@ -2,23 +2,29 @@
 
 import tempfile
 import time
+import unittest
 
 from queue_driver import QueueDriver
 
 
-class QueueScenarios:
-    """Mixed into a TestCase that has `slurm`, with two nodes of 4 CPUs and 4000 MB, and kill_node() and node_back()."""
+class QueueCase(unittest.TestCase):
+    """A test that has `slurm`."""
 
-    def open_queue(self, run="run1", folder=None):
+    def open_queue(self, run="", folder=None):
         if folder is None:
             folder = self.enterContext(tempfile.TemporaryDirectory(prefix="satdl-queue-"))
-        queue = QueueDriver(folder, self.slurm.environment(), run)
+        queue = QueueDriver(folder, self.slurm.environment(), self._testMethodName + run)
         self.addCleanup(queue.close)
         return queue
 
     def ids(self, results):
+        """The ids of jobs that were all accepted."""
         self.assertTrue(all("id" in one for one in results), results)
         return [one["id"] for one in results]
+
+
+class QueueScenarios:
+    """Mixed into a QueueCase whose `slurm` has two nodes of 4 CPUs and 4000 MB, with kill_node() and node_back()."""
 
     def test_jobs_run_with_what_they_ask_for_and_their_ends_are_told(self):
         queue = self.open_queue()
@@ -43,7 +49,7 @@ class QueueScenarios:
         self.assertEqual([queue.log(name) for name in names], [f"I am {name}\n" for name in names])
 
     def test_only_this_runs_jobs_are_shown_and_cancelled(self):
-        mine, other = self.open_queue("run1"), self.open_queue("run2")
+        mine, other = self.open_queue(), self.open_queue(".2")
         self.ids(mine.submit(mine.request("m", "sleep 1000"), mine.request("m2", "sleep 1000")))
         self.ids(other.submit(other.request("o", "sleep 1000")))
         mine.until(lambda jobs: all(job["state"] == "running" for job in jobs.values()))
@@ -68,7 +74,7 @@ class QueueScenarios:
 
     def test_what_no_machine_has_is_refused_with_slurms_words(self):
         queue = self.open_queue()
-        for wrong, words in ({"partition": "nowhere"}, "partition"), ({"cpus": 64}, "node configuration"), ({"memory_mb": 900000}, "emory|onfiguration"):
+        for wrong, words in ({"partition": "nowhere"}, "partition"), ({"cpus": 64}, "configuration|processors"), ({"memory_mb": 900000}, "configuration"):
             [refused] = queue.submit(queue.request("wrong", "true", **wrong))
             self.assertEqual(refused.get("failure"), "config", refused)
             self.assertRegex(refused["text"], words)
@@ -96,7 +102,7 @@ class QueueScenarios:
     def test_many_small_jobs_are_arrays_of_the_clusters_size(self):
         queue = self.open_queue()
         began = time.monotonic()
-        size = queue.ask("limits")["array"]
+        size = queue.limits["array"]
         todo = [f"b{i}.a1" for i in range(40)]
         for first in range(0, len(todo), size):
             self.ids(queue.submit(*(queue.request(name, "true") for name in todo[first:first + size])))

@@ -71,7 +71,7 @@ def configuration(root, nodes, cpus, memory_mb, partitions, extra, ports):
         "SlurmctldLogFile": f"{root}/log/slurmctld.log", "SlurmdLogFile": f"{root}/log/%n.log",
         "PlugStackConfig": f"{root}/plugstack.conf", "MailProg": "/bin/true",
         "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "SwitchType": "switch/none", "MpiDefault": "none",
-        "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_Core_Memory", "DefMemPerCPU": 1,
+        "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_Core_Memory", "DefMemPerCPU": 100,
         "SlurmdParameters": "config_overrides", "EnforcePartLimits": "ALL",
         "SchedulerType": "sched/backfill", "SchedulerParameters": "batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1",
         "JobAcctGatherType": "jobacct_gather/linux", "JobAcctGatherFrequency": "task=1", "JobAcctGatherParams": "OverMemoryKill",

@@ -35,6 +35,7 @@ SUBMIT_LIMIT = ("QOSMaxSubmitJobPerUserLimit\nBatch job submission failed: Job v
                 "(job submit limit, user's size and/or time limits)")
 
 COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol")
+LAUNCH_FAILED = 4021  # in the place of an exit status: slurmd could not start the program
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE"}
 
 CLIENT = """\
@@ -265,12 +266,12 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
             self.virtual_now = end
             self.tick()
 
-    def wait_until(self, condition, seconds=30):
+    def wait_until(self, condition, what="it", seconds=30):
         """Until condition() is true; a failure otherwise."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                raise AssertionError(f"did not come within {seconds} s: {[(job.id, job.state) for job in self.jobs.values()]}")
+                raise AssertionError(f"{what} did not come within {seconds} s: {[(job.id, job.state) for job in self.jobs.values()]}")
             time.sleep(0.01)
 
     # --- faults ---
@@ -408,7 +409,8 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
                 job.process = subprocess.Popen([script], cwd=job.folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                                start_new_session=True)
         except OSError:  # as slurmd, which can open neither the log nor enter the folder
-            self.finish(job, "FAILED", number=0, code=1)
+            self.finish(job, "FAILED", number=1, code=LAUNCH_FAILED >> 8)
+            job.signal = LAUNCH_FAILED & 0xFF
 
     def watch(self, job):
         ran = self.now() - job.started
@@ -465,7 +467,7 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
     def finish(self, job, state, code=0, number=0):
         job.state, job.reason, job.ended, job.exit_code, job.signal = state, "None", self.now(), code, int(number)
         if state == "FAILED":
-            job.reason = "NonZeroExitCode"
+            job.reason = "JobLaunchFailure" if number else "NonZeroExitCode"
         job.killing = None
 
     def queue_again(self, job):
@@ -487,7 +489,7 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
 
         with self.lock:
             self.calls.append((self.now(), name, argv))
-            fault = next((one for one in self.faults if one["command"] == name and one["times"] > 0), None)
+            fault = next((one for one in self.faults if one["command"] == name and one["times"] > 0 and argv != ["--version"]), None)
             if fault:
                 fault["times"] -= 1
         while True:
@@ -608,12 +610,14 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
                   "l": duration_text(job.seconds), "M": duration_text((job.ended or self.now()) - job.started if job.started else 0)}
         if "Format" not in options:
             return re.sub(r"%(\w)", lambda found: fields[found[1]], options.get("format", "%i %T"))
-        names = {"jobarrayid": "i", "state": "T", "reason": "r", "comment": "k", "nodelist": "N", "name": "j", "partition": "P"}
+        values = {"jobarrayid": "i", "state": "T", "reason": "r", "comment": "k", "nodelist": "N", "name": "j", "partition": "P"}
+        fields = {name: fields[letter] for name, letter in values.items()} | {"exit_code": str(job.exit_code << 8 | job.signal)}
         text = ""
-        for field in re.findall(r"(\w+)(?::\.?(\d*)([^,]*))?(?:,|$)", options["Format"]):
-            name, size, suffix = field
-            value = str(job.exit_code) if name.lower() == "exit_code" else fields[names[name.lower()]]
-            text += value[:int(size or 20)].ljust(int(size or 20)) + suffix
+        for part in options["Format"].split(","):
+            name, colon, rest = part.partition(":")
+            size, suffix = re.fullmatch(r"\.?(\d*)(.*)", rest).groups()
+            width = int(size) if size else None if colon else 20
+            text += fields[name.lower()][:width].ljust(width or 0) + suffix
         return text
 
     def accounting_row(self, job):

@@ -3,18 +3,20 @@
 import time
 import unittest
 
-from queue_scenarios import QueueScenarios
+from queue_scenarios import QueueCase, QueueScenarios
 from scripted_slurm import BUSY, SOCKET_TIMED_OUT, ScriptedSlurm
 import satdl
 
 
-class ScriptedQueue(QueueScenarios, unittest.TestCase):
+class ScriptedCase(QueueCase):
     options = {}
 
     def setUp(self):
         folder = self.enterContext(satdl.temporary_folder())
         self.slurm = self.enterContext(ScriptedSlurm(folder, kill_wait=0.5, **self.options))
 
+
+class ScriptedQueue(QueueScenarios, ScriptedCase):
     def kill_node(self, name):
         self.slurm.node_down(name)
 
@@ -22,7 +24,7 @@ class ScriptedQueue(QueueScenarios, unittest.TestCase):
         self.slurm.node_up(name)
 
 
-class Faults(ScriptedQueue):
+class Faults(ScriptedCase):
     options = {"accounting": True}
 
     def started(self, queue, script="exec sleep 1000", **resources):

@@ -78,7 +78,8 @@ JobStatus status_of(const SlurmJobState& job) {
     if (known->state != State::Pending) status.reason.clear();
     else if (word != "PENDING") status.reason = printable(word);
     status.stuck = known->state == State::Pending && (known->stuck || waits_in_vain(job.reason));
-    if (known->state == State::Ended && known->end == JobEnd::Exited) {
+    if (word == "FAILED" && job.never_started) status.end = JobEnd::Infrastructure;
+    if (status.state == State::Ended && status.end == JobEnd::Exited) {
         status.exit_code = job.signal != 0 ? 128 + job.signal : job.exit_code;
         if (word == "FAILED" && status.exit_code == 0) status.exit_code = 1;
     }

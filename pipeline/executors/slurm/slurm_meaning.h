@@ -15,6 +15,7 @@ struct SlurmJobState {
     std::string nodes;   // "n2"; "" or "(null)" before it has any
     int exit_code = 0;
     int signal = 0;  // that ended its program; 0: none
+    bool never_started = false;  // of FAILED: the node could not start its program
 };
 
 // A word that is new to us is never an end: what has a node runs, what has none waits, and the word is the reason.

@@ -14,8 +14,8 @@
 namespace satdl {
 namespace {
 
-// Slurm shows an end before it queues a job again. A job that is taken for ended too early runs twice for a moment, which does no harm.
-constexpr double kRequeueSeconds = 60;
+// Slurm may show an end before it queues a job again. A job that is taken for ended too early runs twice for a moment, which does no harm.
+constexpr double kRequeueSeconds = 30;
 constexpr std::size_t kIdsInACall = 500;
 constexpr std::size_t kMaxTasksBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxStems = 1000;
@@ -160,7 +160,7 @@ std::vector<SubmitResult> SlurmQueue::submit_new(std::span<const JobRequest> req
 }
 
 std::optional<std::vector<SlurmJobRow>> SlurmQueue::rows() {
-    const SlurmReply reply = slurm_.call({"squeue", "-h", "-r", "-t", "all", "-u", user(), "-n", job_name_, "-o", kSqueueFormat});
+    const SlurmReply reply = slurm_.call({"squeue", "-h", "-r", "-t", "all", "-u", user(), "-n", job_name_, "-O", kSqueueFormat});
     if (!reply.good()) return std::nullopt;
     return parse_squeue(reply.out);
 }

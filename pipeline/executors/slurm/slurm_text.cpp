@@ -66,6 +66,14 @@ std::vector<JobId> ids_of(std::string_view text) {
     return ids;
 }
 
+// squeue shows what wait() gave; Slurm's own errors, from 1000 on, stand there if the program was never started.
+void set_wait_status(unsigned status, SlurmJobState& job) {
+    const unsigned signal = status & 0x7fU;
+    if (job.reason == "JobLaunchFailure" && status > 0xff) job.never_started = true;
+    else if (signal != 0) job.signal = static_cast<int>(signal);
+    else job.exit_code = static_cast<int>(status >> 8 & 0xffU);
+}
+
 }  // namespace
 
 SlurmConfig parse_slurm_config(std::string_view text) {
@@ -88,9 +96,12 @@ std::vector<SlurmJobRow> parse_squeue(std::string_view text) {
         const std::vector<JobId> ids = ids_of(trimmed(take(line, '|')));
         SlurmJobRow row;
         row.job.word = take(line, '|');
+        const std::string_view status = take(line, '|');
         row.comment = take(line, '|');
         row.job.nodes = take(line, '|');
-        row.job.reason = trimmed(line);
+        if (line.ends_with('|')) line.remove_suffix(1);
+        row.job.reason = trimmed(line);  // to the end of the line, whatever it says
+        set_wait_status(number_of<unsigned>(status).value_or(0), row.job);
         if (row.job.word.empty()) return;
         for (const JobId& id : ids) {
             row.id = id;

@@ -29,8 +29,8 @@ struct SlurmJobRow {
     double ran_seconds = 0;  // of sacct
 };
 
-// The options of squeue and sacct after which the next two can read them.
-inline constexpr const char* kSqueueFormat = "%i|%T|%k|%N|%r";
+// What squeue -O and sacct -o are to print, for the next two.
+inline constexpr const char* kSqueueFormat = "JobArrayID:|,State:|,exit_code:|,Comment:|,NodeList:|,Reason:|";
 inline constexpr const char* kSacctFormat = "JobID,State,ExitCode,NodeList,ElapsedRaw";
 
 // One row a job; an array that is shown in one ("4711_[3-9,12%2]") becomes one a task. Lines of another form, which a site's wrapper may print,

@@ -34,6 +34,9 @@ TEST_CASE("A program's end has its exit code, or 128 and the signal") {
     CHECK(of("FAILED", "n1", 3).exit_code == 3);
     CHECK(of("FAILED", "n1", 0, 9).exit_code == 137);
     CHECK(of("FAILED").exit_code == 1);  // Slurm did not say
+    SlurmJobState never{"FAILED", "JobLaunchFailure", "n1"};
+    never.never_started = true;
+    CHECK(status_of(never).end == JobEnd::Infrastructure);
 }
 
 TEST_CASE("What Slurm is going to restart waits, and what has processes runs") {

@@ -119,8 +119,8 @@ TEST_CASE("One request is a job, several are an array, and both are found again 
     world.slurm.say("sbatch", Kind::Good, "");
     world.slurm.say("scontrol", Kind::Good, "");
     SlurmQueue queue = world.queue();
-    world.slurm.squeue("41|RUNNING|b1.a1|n1|None\n42_0|PENDING|b2.a1||Priority\n42_1|FAILED|b2.a1|n2|NonZeroExitCode\n"
-                       "43|RUNNING|(null)|n1|None\n44|RUNNING|../etc|n1|None\n45_7|RUNNING|b9.a1|n1|None\n");
+    world.slurm.squeue("41|RUNNING|0|b1.a1|n1|None|\n42_0|PENDING|0|b2.a1||Priority|\n42_1|FAILED|0|b2.a1|n2|NonZeroExitCode|\n"
+                       "43|RUNNING|0|(null)|n1|None|\n44|RUNNING|0|../etc|n1|None|\n45_7|RUNNING|0|b9.a1|n1|None|\n");
     const auto jobs = queue.poll();
     REQUIRE(jobs);
     REQUIRE(jobs->size() == 3);
@@ -137,12 +137,12 @@ TEST_CASE("A job whose answer was lost is not submitted twice") {
     World world;
     SlurmQueue queue = world.queue();
     world.slurm.say("sbatch", Kind::Refused, "", "Batch job submission failed: Socket timed out on send/recv operation");
-    world.slurm.squeue("7|PENDING|b1.a1||None\n");
+    world.slurm.squeue("7|PENDING|0|b1.a1||None|\n");
     CHECK(id_of(queue.submit(world.requests({"b1.a1"}))[0]) == "7");
 
     // An array is recognised by its comment, whatever task is shown first.
     world.slurm.replies["sbatch"] = {{Kind::NoAnswer, "", ""}};
-    world.slurm.squeue("8_1|RUNNING|b2.a1|n1|None\n8_0|PENDING|b2.a1||None\n");
+    world.slurm.squeue("8_1|RUNNING|0|b2.a1|n1|None|\n8_0|PENDING|0|b2.a1||None|\n");
     const auto results = queue.submit(world.requests({"b2.a1", "b3.a1"}));
     CHECK(id_of(results[0]) == "8_0");
     CHECK(id_of(results[1]) == "8_1");
@@ -161,7 +161,7 @@ TEST_CASE("A job whose answer was lost and that is shown only later is found bef
     CHECK(world.slurm.count("sbatch") == 1);
     // It answers: one is there, the other goes with a new one.
     world.slurm.replies["sbatch"] = {{Kind::Good, "9\n", ""}};
-    world.slurm.squeue("8_0|PENDING|b1.a1||None\n8_1|PENDING|b1.a1||None\n");
+    world.slurm.squeue("8_0|PENDING|0|b1.a1||None|\n8_1|PENDING|0|b1.a1||None|\n");
     const auto results = queue.submit(world.requests({"b2.a1", "b3.a1"}));
     CHECK(id_of(results[0]) == "8_1");
     CHECK(id_of(results[1]) == "9");
@@ -195,7 +195,7 @@ TEST_CASE("Refusals: busy ones are tried again without a look, final ones have S
 
     // Without a name it may be the limit on the number of jobs, if there is any job of ours.
     const std::string policy = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)";
-    world.slurm.squeue("3|RUNNING|b0.a1|n1|None\n");
+    world.slurm.squeue("3|RUNNING|0|b0.a1|n1|None|\n");
     CHECK(refused(policy).failure == SubmitFailure::Class::Throttled);
     world.slurm.squeue("");
     CHECK(refused(policy).failure == SubmitFailure::Class::Config);
@@ -212,16 +212,16 @@ TEST_CASE("A query that failed says nothing of any job") {
     CHECK(queue.poll()->empty());
 }
 
-TEST_CASE("A preempted job, or one whose node failed, may come back for a minute, and has ended then") {
+TEST_CASE("A preempted job, or one whose node failed, may come back for half a minute, and has ended then") {
     World world;
     SlurmQueue queue = world.queue();
     for (const std::string word : {"PREEMPTED", "NODE_FAIL"}) {
-        world.slurm.squeue("5|RUNNING|b1.a1|n1|None\n");
+        world.slurm.squeue("5|RUNNING|0|b1.a1|n1|None|\n");
         CHECK(queue.poll()->at("b1.a1").second.state == State::Running);
-        world.slurm.squeue("5|" + word + "|b1.a1|n1|None\n");
+        world.slurm.squeue("5|" + word + "|0|b1.a1|n1|None|\n");
         CHECK(queue.poll()->at("b1.a1").second.state == State::Pending);
         CHECK(queue.poll()->at("b1.a1").second.reason == word);
-        world.clock.now += 61;
+        world.clock.now += 31;
         CHECK(queue.poll()->at("b1.a1").second.state == State::Ended);
     }
     CHECK(queue.poll()->at("b1.a1").second.end == JobEnd::Infrastructure);
@@ -230,9 +230,9 @@ TEST_CASE("A preempted job, or one whose node failed, may come back for a minute
 TEST_CASE("Of two jobs of one name the one that has come farther counts") {
     World world;
     SlurmQueue queue = world.queue();
-    world.slurm.squeue("5|CANCELLED|b1.a1|n1|None\n6|RUNNING|b1.a1|n2|None\n7|PENDING|b1.a1||None\n");
+    world.slurm.squeue("5|CANCELLED|0|b1.a1|n1|None|\n6|RUNNING|0|b1.a1|n2|None|\n7|PENDING|0|b1.a1||None|\n");
     CHECK(queue.poll()->at("b1.a1").first == "6");
-    world.slurm.squeue("5|COMPLETED|b1.a1|n1|None\n6|RUNNING|b1.a1|n2|None\n");
+    world.slurm.squeue("5|COMPLETED|0|b1.a1|n1|None|\n6|RUNNING|0|b1.a1|n2|None|\n");
     CHECK(queue.poll()->at("b1.a1").first == "5");
 }
 
