@@ -132,6 +132,8 @@ ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (!options.like.empty()) take_settings_of(options.like, options);
+    if (options.detach && options.smoke)
+        throw Error(ExitCode::Usage, "--detach cannot be combined with --smoke", "a smoke run stores nothing and takes seconds");
     if (options.smoke) return run_smoke(options);
     if (options.sweep.csv == OutputFile::kStdout) {
         if (options.json)
