@@ -21,6 +21,11 @@ class QueueDriver:
         self.process.wait()
         self.process.stdout.close()
 
+    def end_jobs(self):
+        """So that none writes into the folder while it is removed."""
+        self.ask("cancel_all")
+        self.until_all_ended()
+
     def ask(self, what, **more):
         self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")
         self.process.stdin.flush()

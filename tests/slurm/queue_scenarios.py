@@ -15,6 +15,7 @@ class QueueCase(unittest.TestCase):
             folder = self.enterContext(tempfile.TemporaryDirectory(prefix="satdl-queue-"))
         queue = QueueDriver(folder, self.slurm.environment(), self._testMethodName + run)
         self.addCleanup(queue.close)
+        self.addCleanup(queue.end_jobs)
         return queue
 
     def ids(self, results):

@@ -80,8 +80,7 @@ int main(int argc, char** argv) try {
     if (argc != 3) throw std::runtime_error("usage: slurm_queue_driver RUN FOLDER");
     const auto clock = steady_clock();
     const auto files = real_file_system();
-    const auto commands = slurm_commands(*clock, {.per_second = 1000, .at_once = 1000});
-    SlurmQueue queue(argv[1], argv[2], *commands, *files, *clock);
+    SlurmQueue queue(argv[1], argv[2], slurm_commands(*clock, {.per_second = 1000, .at_once = 1000}), *files, *clock);
     for (std::string line; std::getline(std::cin, line);) std::cout << answer(queue, json::parse(line)).dump() << std::endl;
     return 0;
 } catch (const std::exception& error) {

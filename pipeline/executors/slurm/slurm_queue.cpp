@@ -66,13 +66,14 @@ SlurmConfig ask_for_config(SlurmCommands& slurm) {
 
 }  // namespace
 
-SlurmQueue::SlurmQueue(const std::string& run, std::filesystem::path folder, SlurmCommands& slurm, FileSystem& files, Clock& clock)
+SlurmQueue::SlurmQueue(const std::string& run, std::filesystem::path folder, std::unique_ptr<SlurmCommands> slurm, FileSystem& files,
+                       Clock& clock)
     : job_name_("satdl-" + run),
       folder_(std::move(folder)),
-      slurm_(slurm),
+      slurm_(std::move(slurm)),
       files_(files),
       clock_(clock),
-      config_(ask_for_config(slurm)) {
+      config_(ask_for_config(*slurm_)) {
     SATDL_CHECK(is_name(run), "a run's id with other characters");
     files_.make_folders(folder_);
 }
@@ -121,7 +122,7 @@ std::vector<SubmitResult> SlurmQueue::submit_new(std::span<const JobRequest> req
     }
     if (!batch.tasks.empty()) write_whole(batch.tasks, batch.tasks_text, files_);
     write_whole(batch.script, batch.script_text, files_);
-    const SlurmReply reply = slurm_.call(batch.argv);
+    const SlurmReply reply = slurm_->call(batch.argv);
     files_.remove(batch.script);
 
     std::vector<SubmitResult> results(requests.size());
@@ -160,9 +161,12 @@ std::vector<SubmitResult> SlurmQueue::submit_new(std::span<const JobRequest> req
 }
 
 std::optional<std::vector<SlurmJobRow>> SlurmQueue::rows() {
-    const SlurmReply reply = slurm_.call({"squeue", "-h", "-r", "-t", "all", "-u", user(), "-n", job_name_, "-O", kSqueueFormat});
+    const SlurmReply reply = slurm_->call({"squeue", "-h", "-r", "-t", "all", "-u", user(), "-n", job_name_, "-O", kSqueueFormat});
     if (!reply.good()) return std::nullopt;
-    return parse_squeue(reply.out);
+    std::vector<SlurmJobRow> jobs = parse_squeue(reply.out);
+    // What sbatch refuses (BadConstraints) stays in squeue for a while.
+    std::erase_if(jobs, [](const SlurmJobRow& row) { return row.job.word == "FAILED" && status_of(row.job).machine.empty(); });
+    return jobs;
 }
 
 std::string SlurmQueue::name_of(const SlurmJobRow& row) {
@@ -220,7 +224,7 @@ std::map<JobId, JobStatus> SlurmQueue::look_up(std::span<const JobId> jobs) {
         std::vector<JobId> ids;
         std::ranges::copy_if(jobs.subspan(from, std::min(kIdsInACall, jobs.size() - from)), std::back_inserter(ids), is_slurm_id);
         if (ids.empty()) continue;
-        const SlurmReply reply = slurm_.call({"sacct", "-X", "-D", "-P", "-n", "-j", fmt::format("{}", fmt::join(ids, ",")), "-o", kSacctFormat});
+        const SlurmReply reply = slurm_->call({"sacct", "-X", "-D", "-P", "-n", "-j", fmt::format("{}", fmt::join(ids, ",")), "-o", kSacctFormat});
         if (!reply.good()) continue;
         for (const SlurmJobRow& row : parse_sacct(reply.out)) {
             JobStatus status = status_of(row.job);
@@ -238,14 +242,18 @@ void SlurmQueue::call_for(std::vector<std::string> argv, std::span<const JobId> 
     for (std::size_t from = 0; from < jobs.size(); from += kIdsInACall) {
         argv.resize(options);
         std::ranges::copy_if(jobs.subspan(from, std::min(kIdsInACall, jobs.size() - from)), std::back_inserter(argv), is_slurm_id);
-        if (argv.size() > options) (void)slurm_.call(argv);  // that a job has just ended is an error to scancel
+        if (argv.size() > options) (void)slurm_->call(argv);  // that a job has just ended is an error to scancel
     }
 }
 
 void SlurmQueue::cancel(std::span<const JobId> jobs) { call_for({"scancel", "--quiet"}, jobs); }
 
-void SlurmQueue::cancel_all() { (void)slurm_.call({"scancel", "--quiet", "-u", user(), "-n", job_name_}); }
+void SlurmQueue::cancel_all() { (void)slurm_->call({"scancel", "--quiet", "-u", user(), "-n", job_name_}); }
 
 void SlurmQueue::ask_to_stop(std::span<const JobId> jobs) { call_for({"scancel", "--quiet", "--signal=TERM", "--batch"}, jobs); }
+
+std::unique_ptr<JobQueue> slurm_queue(const std::string& run, const std::filesystem::path& folder, FileSystem& files, Clock& clock) {
+    return std::make_unique<SlurmQueue>(run, folder, slurm_commands(clock), files, clock);
+}
 
 }  // namespace satdl

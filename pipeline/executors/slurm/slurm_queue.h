@@ -23,8 +23,9 @@ namespace satdl {
 class SlurmQueue final : public JobQueue {
 public:
     // `run`: its id, of letters, digits, '.', '_' and '-'. `folder`: on the shared file system, of this run's queue alone; made if absent.
-    // Asks Slurm for its limits: throws Error{Usage} if its commands are not installed or its controller does not answer.
-    SlurmQueue(const std::string& run, std::filesystem::path folder, SlurmCommands& slurm, FileSystem& files, Clock& clock);
+    // Asks Slurm for its limits: throws Error{Usage} if its commands are not installed or its controller does not answer. submit() throws
+    // FileError if the folder cannot be written to.
+    SlurmQueue(const std::string& run, std::filesystem::path folder, std::unique_ptr<SlurmCommands> slurm, FileSystem& files, Clock& clock);
 
     [[nodiscard]] std::string name() const override { return "slurm"; }
     [[nodiscard]] JobLimits limits() override;
@@ -47,7 +48,7 @@ private:
     // Constant after construction.
     const std::string job_name_;
     const std::filesystem::path folder_;
-    SlurmCommands& slurm_;
+    const std::unique_ptr<SlurmCommands> slurm_;
     FileSystem& files_;
     Clock& clock_;
     SlurmConfig config_;
@@ -57,5 +58,8 @@ private:
     std::set<std::string> doubtful_;                            // requests of which it is not known whether Slurm has them
     std::map<JobId, double> ended_since_;                       // jobs that Slurm may be about to queue again
 };
+
+// With Slurm's own commands. Throws as the constructor does.
+[[nodiscard]] std::unique_ptr<JobQueue> slurm_queue(const std::string& run, const std::filesystem::path& folder, FileSystem& files, Clock& clock);
 
 }  // namespace satdl

@@ -41,6 +41,15 @@ public:
     std::vector<std::vector<std::string>> calls;
 };
 
+class Borrowed final : public SlurmCommands {
+public:
+    explicit Borrowed(TestSlurm& slurm) : slurm_(slurm) {}
+    [[nodiscard]] SlurmReply call(const std::vector<std::string>& argv) override { return slurm_.call(argv); }
+
+private:
+    TestSlurm& slurm_;
+};
+
 struct World {
     test::TempFolder folder;
     TestSlurm slurm;
@@ -52,7 +61,7 @@ struct World {
         slurm.say("scontrol", Kind::Good, "MaxArraySize            = 11\nMaxJobCount             = 50\nAccountingStorageType   = accounting_storage/slurmdbd\n");
     }
     SlurmQueue queue() {
-        SlurmQueue made("r1", folder.path() / "slurm", slurm, *files, clock);
+        SlurmQueue made("r1", folder.path() / "slurm", std::make_unique<Borrowed>(slurm), *files, clock);
         slurm.replies.clear();
         slurm.calls.clear();
         return made;
@@ -208,7 +217,7 @@ TEST_CASE("A query that failed says nothing of any job") {
         world.slurm.replies["squeue"] = {{kind, "", "x"}};
         CHECK_FALSE(queue.poll());
     }
-    world.slurm.squeue("");
+    world.slurm.squeue("7|FAILED|1|b1.a1||BadConstraints|\n");  // what sbatch has refused
     CHECK(queue.poll()->empty());
 }
 
