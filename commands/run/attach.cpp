@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -15,6 +16,7 @@
 #include "pipeline/executors/jobs/controllers.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/records/run_summary.h"
+#include "pipeline/store/layout.h"
 
 namespace satdl {
 
@@ -44,6 +46,7 @@ ExitCode follow(const fs::path& store, const std::string& run) {
         if (!lives) break;
         std::this_thread::sleep_for(kLook);
     }
+    if (!files->stamp(record_path(store, run))) return ExitCode::Done;  // nothing had to run
     OpenStore open(store, Access::ReadOnly);
     const Json summary = summary_of_run(store, run, open.files(), open.index());
     return summary.at("outcome") == "done" ? ExitCode::Done : ExitCode::StageFailed;
@@ -69,11 +72,12 @@ ExitCode follow(const fs::path& store, const std::string& run) {
     throw Error(ExitCode::Store, fmt::format("cannot start satdl again: {}", std::strerror(errno)));
 }
 
-// Of the runs in the background, the newest that begins so; "" if there is none.
+// Of the runs in the background, the newest that begins so; "" if there is none. It may have no record yet.
 std::string find_in_background(const fs::path& store, const std::string& prefix, FileSystem& files) {
-    for (const std::string& run : recorded_runs(store, files))
-        if (run.starts_with(prefix) && is_in_background(store, run)) return run;
-    return "";
+    const std::vector<std::string> runs = files.list(store / store_layout::kRuns);
+    const auto found = std::find_if(runs.rbegin(), runs.rend(),
+                                    [&](const std::string& run) { return run.starts_with(prefix) && is_in_background(store, run); });
+    return found == runs.rend() ? "" : *found;
 }
 
 ExitCode attach(const AttachOptions& options) {

@@ -134,6 +134,8 @@ ExitCode run(RunOptions options) {
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (!options.like.empty()) take_settings_of(options.like, options);
     if (options.dag.executor == "process") options.isolate = true;
+    if (options.detach && options.smoke)
+        throw Error(ExitCode::Usage, "--detach cannot be combined with --smoke", "a smoke run stores nothing and takes seconds");
     if (options.smoke) return run_smoke(options);
     if (options.sweep.csv == OutputFile::kStdout) {
         if (options.json)

@@ -7,18 +7,13 @@
 #include "pipeline/core/utf8.h"
 #include "pipeline/executors/jobs/controllers.h"
 #include "pipeline/executors/jobs/queue_executor.h"
-#if __has_include("pipeline/executors/slurm/slurm_queue.h")
 #include "pipeline/executors/slurm/slurm_queue.h"
-#endif
 
 namespace satdl {
 
 std::unique_ptr<JobQueue> make_job_queue(const std::string& type, const std::string& run, const std::filesystem::path& jobs_folder,
                                          FileSystem& files, Clock& clock) {
-#if __has_include("pipeline/executors/slurm/slurm_queue.h")
     if (type == "slurm") return slurm_queue(run, jobs_folder / "slurm", files, clock);
-#endif
-    (void)run, (void)jobs_folder, (void)files, (void)clock;
     throw Error(ExitCode::Usage, fmt::format("satdl knows no batch system '{}'", printable(type)), "type: slurm");
 }
 

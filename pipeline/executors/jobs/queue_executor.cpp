@@ -219,7 +219,13 @@ void QueueExecutor::submit_group(const std::vector<TrackedJob*>& jobs, double no
     }
     for (TrackedJob* const job : jobs) job->intended = true;
     submissions_ -= 1;
-    const std::vector<SubmitResult> results = queue_->submit(requests);
+    std::vector<SubmitResult> results;
+    try {
+        results = queue_->submit(requests);
+    } catch (const Error& error) {
+        throttle(jobs, std::string(first_line(error.what())), now);
+        return;
+    }
     std::vector<std::pair<std::string, std::string>> ids;
     std::vector<TrackedJob*> refused;
     std::string because;
