@@ -29,7 +29,7 @@ struct OneStage : ClusterRun {
 
 TEST_CASE("A stage runs as a job, whose events come as they happen, before the batch system is asked") {
     OneStage run;
-    CHECK(run.cluster.job("b1.a1").request.command.back() == (run.folder.path() / "b1.a1" / kSpecFile).string());
+    CHECK(run.cluster.job("b1.a1").request.command.back() == (run.folder.path() / "b1.a1").string());
     CHECK(run.listener.queue == std::vector<std::string>{"job 100: "});
     const int polls = run.cluster.polls;
     run.cluster.begin("b1.a1", "n2");
