@@ -19,7 +19,7 @@ namespace satdl {
 
 struct JobExecutorSetup {
     JobRun run;                           // `run`: this run's id, `queue`: the type of its batch system
-    std::filesystem::path program;        // satdl: a job runs `satdl exec-batch SPEC`
+    std::filesystem::path program;        // satdl: a job runs `satdl exec-batch FOLDER`
     std::function<bool(const Node&)> takes;
     std::function<void(const std::string&)> tell;  // what a user should know, in one line
     // Borrowed, and used as long as the executor lives.

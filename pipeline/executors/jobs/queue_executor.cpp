@@ -194,7 +194,7 @@ void QueueExecutor::submit_group(const std::vector<TrackedJob*>& jobs, double no
         JobRequest& request = requests.emplace_back();
         request.name = job->name;
         request.command = options_.command;
-        request.command.push_back((job->folder / kSpecFile).string());
+        request.command.push_back(job->folder.string());
         request.folder = options_.working_folder;
         request.log = job->folder / kJobLog;
         request.resources = job->resources;

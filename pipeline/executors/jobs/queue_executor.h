@@ -48,7 +48,7 @@ struct JobTimes {
 struct QueueExecutorOptions {
     std::filesystem::path folder;          // jobs_folder() of the run; it is there
     std::string run_file;                  // from write_job_run()
-    std::vector<std::string> command;      // what a job runs; its spec.json follows
+    std::vector<std::string> command;      // what a job runs; its folder follows
     std::filesystem::path working_folder;  // absolute
     std::function<bool(const Node&)> takes;
     BatchLimits batches{};
