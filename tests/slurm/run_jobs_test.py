@@ -40,7 +40,7 @@ class RunJobs(satdl.Case):
         self.assertEqual(self.artifacts("jobs"), self.artifacts("local"))
 
     def test_a_stage_that_fails_fails_the_run_with_its_own_words(self):
-        dag = self.write("quick.yaml", "stages:\n  a: {kind: count_up}\n  b: {kind: fail, in: {x: a.numbers}}\n")
+        dag = self.write("quick.yaml", "stages:\n  a: {kind: count_up}\n  b: {kind: fail, in: {y: a.numbers}}\n")
         self.call("run", dag, "--executor", "slurm", code=1)
         self.assertIn("stage b (fail", self.err)
 
