@@ -1,4 +1,4 @@
-// satdl exec-batch SPEC: what a job of a batch system runs (pipeline/executors/jobs/job_files.h). It reads the DAG as its run did, makes
+// satdl exec-batch FOLDER: what a job of a batch system runs (pipeline/executors/jobs/job_files.h). It reads the DAG as its run did, makes
 // the same plan for the job's stages alone, and refuses if a key or the machine is not the expected one. They are then run as any stages are,
 // with claims and checkpoints; a signal (Slurm's warning before the time limit, a preemption) stops them with a checkpoint.
 //
@@ -35,7 +35,7 @@ namespace satdl {
 namespace {
 
 struct ExecBatchOptions {
-    std::string spec;  // spec.json in the job's folder
+    std::string folder;  // of the job
 };
 
 // What the controller wrote.
@@ -319,7 +319,7 @@ JobFinish finish_of(const Job& job, const StopSignals& signals) {
 ExitCode exec_batch(const ExecBatchOptions& options) {
     const StopSignals signals(StopSignals::Second::IsIgnored);
     const auto files = real_file_system();
-    Job job{.folder = fs::absolute(options.spec).parent_path(), .spec = {}, .run = {}};
+    Job job{.folder = fs::absolute(options.folder), .spec = {}, .run = {}};
     job.spec = read_job_spec(job.folder, *files);
     job.run = read_job_run(job.folder.parent_path(), job.spec.run_file, *files);
     job.is_repeated = is_repeated(job.folder, *files);
@@ -337,7 +337,7 @@ void add_exec_batch_command(Command& program) {
     program.add_command<ExecBatchOptions>(
         "exec-batch", "", "For satdl itself: a job of a batch system runs it (docs/cluster.md).",
         [](Command& command, ExecBatchOptions& options) {
-            command.add_option("spec", options.spec, "the job's spec.json").required().type_name("SPEC");
+            command.add_option("folder", options.folder, "the job's folder").required().type_name("FOLDER");
         },
         exec_batch);
 }

@@ -104,7 +104,7 @@ struct World {
     Limits limits;
     Cohorts cohorts;
     KeyClaims* claims = nullptr;
-    JobExecutor* jobs = nullptr;
+    JobExecutor* job_executor = nullptr;
     std::atomic<bool> detach{false};
 
     // jobs 0: the serial twin.
@@ -114,7 +114,7 @@ struct World {
         const RunContext run{.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache, .executor = executor,
                              .observer = observer, .clock = clock, .stop = stop, .limits = limits, .cohorts = cohorts,
                              .checkpoints = &checkpoints, .final_checkpoints = &final_checkpoints, .claims = claims,
-                             .jobs = jobs, .detach = &detach};
+                             .jobs = job_executor, .detach = &detach};
         RunResult result = jobs == kSerial ? run_serially(run) : run_on_flow_graph(run);
         cache.remember(dag, result);
         return result;

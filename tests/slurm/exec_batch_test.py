@@ -51,14 +51,14 @@ class ExecBatch(satdl.Case):
     def test_a_job_runs_its_stages_and_a_second_one_has_nothing_to_do(self):
         dag = self.write("jobs.yaml", DAG)
         spec = self.spec_of(dag)
-        self.call("exec-batch", spec)
+        self.call("exec-batch", spec.parent)
         self.assertEqual(self.end(spec)["refusal"], "none")
         self.assertEqual([node["outcome"] for node in self.end(spec)["nodes"]], ["ran"])
         events = [json.loads(line)["event"] for line in (spec.parent / "events.jsonl").read_text().splitlines()]
         self.assertEqual([events[0], events[-1]], ["started", "ended"])
         self.assertEqual(json.loads((spec.parent / "begin.json").read_text())["restart"], 0)
         self.assertEqual(len(list(self.folder.glob(".satdl/runs/*/events.jsonl"))), 1)  # the controller's
-        self.call("exec-batch", spec)
+        self.call("exec-batch", spec.parent)
         self.assertEqual([node["seconds"] for node in self.end(spec)["nodes"]], [0])
         self.assertEqual(self.outcomes(dag, "--executor", "local"), {"a": "reused", "b": "reused"})
 
@@ -66,25 +66,25 @@ class ExecBatch(satdl.Case):
         dag = self.write("jobs.yaml", DAG)
         spec = self.spec_of(dag)
         self.write("jobs.yaml", DAG.replace("amount: 10", "amount: 11"))
-        self.call("exec-batch", spec, code=2)
+        self.call("exec-batch", spec.parent, code=2)
         self.assertIn("the key of stage b is not the one of the run", self.err)
         self.assertEqual(self.end(spec)["refusal"], "run")
         self.write("jobs.yaml", DAG.replace("  b:", "  bb:"))
-        self.call("exec-batch", spec, code=2)
+        self.call("exec-batch", spec.parent, code=2)
         self.assertIn("there is no stage b", self.err)
 
     def test_a_machine_without_the_gpu_of_the_plan_is_refused(self):
         dag = self.write("gpu.yaml", "executors: {gpu: {type: slurm, gpus: 1, machine: {gpu: {name: H1, numerics: \"9.0\", bf16: true}}}}\n" +
                          LONG.replace("executor: slurm", "executor: gpu, device: cuda"))
         spec = self.spec_of(dag)
-        self.call("exec-batch", spec, code=2)
+        self.call("exec-batch", spec.parent, code=2)
         self.assertIn("has no GPU for stage long", self.err)
         self.assertEqual(self.end(spec)["refusal"], "machine")
 
     def test_a_signal_stops_a_job_with_a_checkpoint_and_the_next_one_ends_with_the_same_bytes(self):
         dag = self.write("long.yaml", LONG)
         spec = self.spec_of(dag)
-        job = subprocess.Popen([satdl.BINARY / "satdl", "exec-batch", spec], cwd=self.folder, env=self.environment)
+        job = subprocess.Popen([satdl.BINARY / "satdl", "exec-batch", spec.parent], cwd=self.folder, env=self.environment)
         self.addCleanup(job.wait, 60)
         self.addCleanup(job.kill)
         end = time.monotonic() + 60
@@ -97,14 +97,14 @@ class ExecBatch(satdl.Case):
         [stopped] = self.end(spec)["nodes"]
         self.assertEqual(stopped["outcome"], "continued")
         self.assertIn("epoch", stopped["position"])
-        self.call("exec-batch", spec)
+        self.call("exec-batch", spec.parent)
         self.assertEqual([node["outcome"] for node in self.end(spec)["nodes"]], ["ran"])
         self.call("run", dag, "--executor", "local", "--store", "alone")
         for here in self.folder.glob(".satdl/objects/*/*.h5"):
             self.assertEqual(here.read_bytes(), (self.folder / "alone" / here.relative_to(self.folder / ".satdl")).read_bytes())
 
     def test_without_its_files_it_says_what_is_missing(self):
-        self.call("exec-batch", "nowhere/spec.json", code=3)
+        self.call("exec-batch", "nowhere", code=3)
         self.assertIn("nowhere/spec.json", self.err)
 
 

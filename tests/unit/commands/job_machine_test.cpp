@@ -23,6 +23,12 @@ struct Setting {
     std::optional<std::string> refused(const Machine& here) { return other_bits(dag, dag.nodes[0], planned, here, "n7", libraries); }
 };
 
+std::shared_ptr<const JobSettings> with_cpu(const std::string& cpu) {
+    auto job = std::make_shared<JobSettings>();
+    job->cpu = cpu;
+    return job;
+}
+
 }  // namespace
 
 TEST_CASE("a machine like the plan's is taken, however many cores it has") {
@@ -41,7 +47,7 @@ TEST_CASE("a machine that would compute other bits is named, with what differs a
 
 TEST_CASE("what the executor says of its machines goes before the machine that planned") {
     Setting setting;
-    setting.dag.nodes[0].job = std::make_shared<JobSettings>(JobSettings{.executor = "gpu", .type = "slurm", .resources = {}, .cpu = "AVX512"});
+    setting.dag.nodes[0].job = with_cpu("AVX512");
     CHECK_FALSE(setting.refused({4, "AVX512", "GenuineIntel 6-63"}));
     CHECK(setting.refused({4, "AVX2", "GenuineIntel 6-63"}));
 }
@@ -59,7 +65,7 @@ TEST_CASE("a job computes with no more instructions than its executor says") {
     Setting setting;
     cap_cpu_for(setting.dag.nodes[0]);
     CHECK(std::getenv("ATEN_CPU_CAPABILITY") == nullptr);
-    setting.dag.nodes[0].job = std::make_shared<JobSettings>(JobSettings{.executor = "gpu", .type = "slurm", .resources = {}, .cpu = "AVX2 of AVX512"});
+    setting.dag.nodes[0].job = with_cpu("AVX2 of AVX512");
     cap_cpu_for(setting.dag.nodes[0]);
     CHECK(std::string(std::getenv("ATEN_CPU_CAPABILITY")) == "avx2");
     ::unsetenv("ATEN_CPU_CAPABILITY");

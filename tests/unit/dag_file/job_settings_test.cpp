@@ -56,19 +56,19 @@ TEST_CASE("resources are read with their units") {
 
 TEST_CASE("wrong resources have their places, whatever executes the stage") {
     const auto wrong = [](const std::string& text) { return mistakes(kLoad + ", resources: {" + text + "}}\n"); };
-    CHECK(wrong("cpu: 8") == Lines{"2:43 there is no resource 'cpu' | did you mean 'cpus'?"});
-    CHECK(wrong("cpus: 0") == Lines{"2:49 'cpus' must be a whole number, not the number 0 | from 1 to 65536"});
+    CHECK(wrong("cpu: 8") == Lines{"2:47 there is no resource 'cpu' | did you mean 'cpus'?"});
+    CHECK(wrong("cpus: 0") == Lines{"2:53 'cpus' must be a whole number, not the number 0 | from 1 to 65536"});
     CHECK(wrong("memory: 16") ==
-          Lines{"2:51 'memory' must be a memory size, not the number 16 | a number and a unit (MB, GB, TB), at least 16MB, such as 500MB or 4GB"});
+          Lines{"2:55 'memory' must be a memory size, not the number 16 | a number and a unit (MB, GB, TB), at least 16MB, such as 500MB or 4GB"});
     CHECK(wrong("time: 2 hours") ==
-          Lines{"2:49 'time' must be a duration, not the text '2 hours' | a number and a unit (s, m, h, d), from 1s to 366d, such as 90m or 2h"});
-    CHECK(wrong("partition: \"a b\"").at(0).starts_with("2:54 'partition' must be a name of the batch system's"));
-    CHECK(wrong("account: --wrap").at(0).starts_with("2:52 'account' must be a name"));
-    CHECK(wrong("memory: 1GB, extra: [--mem=2G]") == Lines{"2:64 '--mem' contradicts 'memory' | remove one of the two"});
-    CHECK(wrong("extra: [--time=5]") == Lines{"2:51 '--time' cannot be in 'extra' | use 'time'"});
-    CHECK(wrong("extra: [-J name]") == Lines{"2:51 '--job-name' cannot be in 'extra': satdl sets it"});
-    CHECK(wrong("extra: [exclusive]").at(0).starts_with("2:51 'extra' must be options of the batch system"));
-    CHECK(mistakes(kLoad + ", resources: 8}\n").at(0).starts_with("2:42 'resources' must be a map, not the number 8"));
+          Lines{"2:53 'time' must be a duration, not the text '2 hours' | a number and a unit (s, m, h, d), from 1s to 366d, such as 90m or 2h"});
+    CHECK(wrong("partition: \"a b\"").at(0).starts_with("2:58 'partition' must be a name of the batch system's"));
+    CHECK(wrong("account: --wrap").at(0).starts_with("2:56 'account' must be a name"));
+    CHECK(wrong("memory: 1GB, extra: [--mem=2G]") == Lines{"2:68 '--mem' contradicts 'memory' | remove one of the two"});
+    CHECK(wrong("extra: [--time=5]") == Lines{"2:55 '--time' cannot be in 'extra' | use 'time'"});
+    CHECK(wrong("extra: [-J name]") == Lines{"2:55 '--job-name' cannot be in 'extra': satdl sets it"});
+    CHECK(wrong("extra: [exclusive]").at(0).starts_with("2:55 'extra' must be options of the batch system"));
+    CHECK(mistakes(kLoad + ", resources: 8}\n").at(0).starts_with("2:46 'resources' must be a map, not the number 8"));
 }
 
 TEST_CASE("resources are joined key by key: the stage's, its kind's, those of all, its executor's") {
@@ -99,7 +99,7 @@ TEST_CASE("an executor of the user's settings goes over the one of the DAG file"
 TEST_CASE("a job has at least the cores of a stage's threads, and the memory of its limit") {
     CHECK(job(kLoad + ", executor: slurm, memory: 2GB}\n")->resources.memory_bytes == std::uint64_t{2} << 30);
     CHECK(job(kLoad + ", executor: slurm, memory: 2GB, resources: {extra: [--mem=3G]}}\n")->resources.memory_bytes == 0);
-    const std::string train = "networks: {net: [flatten, {dense: 4}]}\nstages:\n  l: {kind: load, dataset: mnist}\n"
+    const std::string train = "networks: {net: [flatten, {dense: 784}, {unflatten: {channels: 1, height: 28, width: 28}}]}\nstages:\n  l: {kind: load, dataset: mnist}\n"
                               "  n: {kind: normalise, in: {images: l.images}}\n"
                               "  a: {kind: train, net: net, in: {x: n.images, target: n.images}, loss: mse, executor: slurm, ";
     const auto cpus = [&](const std::string& more) { return build(train + more + "}\n").find("a")->job->resources.cpus; };

@@ -139,7 +139,8 @@ TEST_CASE("A stage that a job executes computes on the GPU that its executor des
     Dag dag = dag_of(stage, {{"a", at_line("cuda", 2)}, {"b", at_line("auto", 3)}});
     const Machine machine{4, "AVX2"};
     const auto with = [&](int gpus, std::optional<Gpu> gpu) {
-        JobSettings job{.executor = "lab", .type = "slurm"};
+        JobSettings job;
+        job.executor = "lab";
         job.resources.cpus = 8;
         job.resources.gpus = gpus;
         job.gpu = std::move(gpu);

@@ -490,7 +490,7 @@ TEST_CASE("This machine has cores, and a processor whose name LibTorch's own var
 TEST_CASE("Who executes a stage is not in its key, but the machine that its executor describes is") {
     Setting setting;
     const Digest here = setting.key();
-    JobSettings job{.executor = "gpu", .type = "slurm"};
+    JobSettings job;
     job.resources = {8, 1 << 30, 3600, 0, "a100", "lab", "high", "ib", {"--exclusive"}};
     setting.dag.nodes[0].job = std::make_shared<JobSettings>(job);
     CHECK(setting.key() == here);
