@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from cluster_run import ClusterCase, Run, kill
+from cluster_case import ClusterCase, Run, kill
 
 
 class Failures(ClusterCase):

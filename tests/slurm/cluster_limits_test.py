@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from cluster_run import LONG, ClusterCase, Run
+from cluster_case import LONG, ClusterCase, Run
 
 DAYS = "MaxTime=INFINITE State=UP OverSubscribe=NO"
 

@@ -6,7 +6,7 @@ import unittest
 
 import satdl
 import study
-from cluster_run import ClusterCase, Run
+from cluster_case import ClusterCase, Run
 
 SMALL = ("--set", "limit=200", "--set", "epochs=2", "--set", "bn_momentum=0.5", "--set", "threads=1")
 
