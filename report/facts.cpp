@@ -69,6 +69,9 @@ void take_outcome(RunFacts& run, const Json& event) {
     stage.not_kept = event.value("not_kept", "");
     stage.attempt = event.value("attempt", 1);
     stage.attempts = event.value("attempts", 1);
+    stage.where = event.value("where", "");
+    if (event.contains("queued_seconds")) stage.queued_seconds = event.value("queued_seconds", 0.0);
+    stage.jobs = event.value("jobs", 1);
     stage.nondeterministic = event.value("nondeterministic", false);
     stage.threads = event.value("threads", stage.threads);
     if (event.contains("started_seconds")) {

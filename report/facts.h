@@ -38,6 +38,9 @@ struct StageFacts {
     std::string outcome = "not reached";  // NodeState's names; "unfinished": it had started when the record ends
     std::optional<Digest> key;
     std::optional<double> seconds, started_seconds;  // of a stage that ran; since the run began
+    std::string where;                               // "job 4711 on n2", of a stage that a job executed
+    std::optional<double> queued_seconds;            // that its jobs waited
+    int jobs = 1;
     int threads = 1;
     std::string because, error, not_kept;
     int attempt = 1, attempts = 1;  // the last one, and how many its `retries` allow

@@ -8,6 +8,7 @@
 #include "commands/shared/run_liveness.h"
 #include "pipeline/core/metric_text.h"
 #include "pipeline/core/time_text.h"
+#include "pipeline/executors/jobs/controllers.h"
 
 namespace satdl {
 
@@ -19,9 +20,11 @@ constexpr std::size_t kShortestId = 15;  // date and time to the second
 
 std::string outcome_of(const Json& run, const std::filesystem::path& store_folder) {
     const auto recorded = run.at("outcome").get<std::string>();
-    if (recorded != "unfinished") return recorded;
+    if (recorded != "unfinished" && recorded != "stopped") return recorded;
     if (run.at("damaged") == true) return recorded;  // its end may be among the damaged lines
-    return may_be_running(run.at("process").get<std::string>(), store_folder) ? "running" : "interrupted";
+    if (recorded == "unfinished" && may_be_running(run.at("process").get<std::string>(), store_folder)) return "running";
+    if (has_open_jobs(store_folder, run.at("run").get<std::string>())) return "detached";
+    return recorded == "unfinished" ? "interrupted" : recorded;
 }
 
 std::vector<std::string> resumable_stages(const Json& run, OpenStore& store) {

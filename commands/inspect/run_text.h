@@ -10,8 +10,8 @@
 
 namespace satdl {
 
-// Of a summary (run_summary.h): done, failed, stopped, running, interrupted (its process is gone), or unfinished (its record
-// is damaged, and perhaps its end with it).
+// Of a summary (run_summary.h): done, failed, stopped, running, interrupted (its process is gone), detached (and its jobs go on), or
+// unfinished (its record is damaged, and perhaps its end with it).
 [[nodiscard]] std::string outcome_of(const Json& run, const std::filesystem::path& store_folder);
 
 // Of a run with the outcome "interrupted": "slow interrupted at epoch 7, step 210, 61 %, resumable" for each stage with a

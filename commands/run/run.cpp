@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "commands/run/background.h"
+#include "commands/run/job_run.h"
 #include "commands/run/like_run.h"
 #include "commands/run/run_options.h"
 #include "commands/run/run_output.h"
@@ -131,11 +133,21 @@ ExitCode run(RunOptions options) {
     for (Override& given : take_overrides(options.targets))
         (given.several ? options.sweep.overrides : options.dag.overrides).push_back(std::move(given));
     if (!options.like.empty()) take_settings_of(options.like, options);
+    if (options.dag.executor == "process") options.isolate = true;
+    if (options.detach && options.smoke)
+        throw Error(ExitCode::Usage, "--detach cannot be combined with --smoke", "a smoke run stores nothing and takes seconds");
     if (options.smoke) return run_smoke(options);
     if (options.sweep.csv == OutputFile::kStdout) {
         if (options.json)
             throw Error(ExitCode::Usage, "--csv - cannot be combined with --json", "name a file for one of them: --csv points.csv");
         options.quiet = true;
+    }
+    const std::string id = new_run_id();
+    std::optional<Background> background;
+    if (options.detach && !options.dry_run) {
+        auto where = go_to_background(options.store.store, id);
+        if (const auto* const code = std::get_if<ExitCode>(&where)) return *code;
+        background = std::move(std::get<Background>(where));
     }
     const auto clock = steady_clock();
     const double began = clock->seconds();
@@ -173,7 +185,7 @@ ExitCode run(RunOptions options) {
     if (!options.sweep.csv.empty())
         csv.emplace(options.sweep.csv, "the sweep's points", "--csv", ProtectedFiles{.files = files_of(dag), .store = open.folder()});
     check_disk_space(bytes_to_write(dag, plan, cache), open.folder(), open.files());
-    RunInfo info = session.info_of_run(new_run_id());
+    RunInfo info = session.info_of_run(id);
     info.save_diff = options.save_diff;
     const auto display = display_on_stdout(display_mode(options), info, *clock);
     const RunFolders folders{open.folder(), options.store.results_folder()};
@@ -188,6 +200,8 @@ ExitCode run(RunOptions options) {
         large_arrays.emplace(open.folder(), limits, session.libraries());
     ClaimFiles claims(open.folder(), {.process = info.process, .host = host_name(), .run = info.id});
     const StopSignals signals;
+    const auto jobs = jobs_of_run(options, session, info.id, dag, plan, claims, *clock, signals, *observer);
+    if (background) background->is_ready();
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,
                                                 .machine = session.machine(),
@@ -202,7 +216,9 @@ ExitCode run(RunOptions options) {
                                                 .checkpoints = &open.checkpoints(),
                                                 .checkpoint_every_seconds = options.checkpoint_every_seconds,
                                                 .final_checkpoints = ends,
-                                                .claims = &claims});
+                                                .claims = &claims,
+                                                .jobs = jobs.get(),
+                                                .detach = &signals.hung_up()});
 
     print_summary(options, dag, result, clock->seconds() - began);
     if (!sweeping) print_tables(options, dag, result, open.store());

@@ -33,6 +33,7 @@ void add_run_options(Command& command, RunOptions& options) {
     command
         .add_option("--like", options.like, "use the profile, the parameters and the points of this run (its id, or its first characters)")
         .type_name("RUN");
+    command.add_flag("--detach", options.detach, "go on in the background once the plan is made; `satdl attach` shows the run");
     command.add_flag("--save-diff", options.save_diff, "keep what differs from the Git commit beside the run's record, as diff.patch");
     add_dag_options(command, options.dag);
     add_trust_option(command, options.dag);

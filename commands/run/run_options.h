@@ -20,6 +20,7 @@ struct RunOptions {
     Limits limits;
     double checkpoint_every_seconds = 60;
     bool dry_run = false, force = false, smoke = false, isolate = false, no_final_checkpoints = false;
+    bool detach = false;     // go on in the background
     bool save_diff = false;  // what differs from the Git commit, beside the run's record
     bool json = false, quiet = false, verbose = false;
 };

@@ -88,7 +88,9 @@ ExitCode run_smoke(const RunOptions& options) {
     check_smoke_options(options);
     const auto clock = steady_clock();
     const double began = clock->seconds();
-    Session session(options.dag, options.store, std::nullopt);
+    DagOptions here = options.dag;
+    here.executor = "local";  // nothing is stored, and jobs see nothing but the store
+    Session session(here, options.store, std::nullopt);
     (void)query_of(options.sweep);
     const Dag dag = for_smoke(options.sweep.sweeps() ? requested_sweep(options.sweep, session).dag : session.dag());
 

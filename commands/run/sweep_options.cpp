@@ -124,7 +124,8 @@ void add_sweep_options(Command& command, SweepOptions& options) {
     command.add_flag("--fail-fast", options.fail_fast, "stop the sweep when a stage fails; default: run the other points");
 }
 
-Sweep requested_sweep(const SweepOptions& options, const Session& session) {
+SweepDesign requested_design(const SweepOptions& options, const Session& session) {
+    if (options.like) return *options.like;
     std::vector<SweepAxis> axes;
     for (const auto& text : options.axes) axes.push_back(parse_axis(text));
     for (const auto& one : options.overrides) axes.push_back(axis_of(one));
@@ -137,7 +138,11 @@ Sweep requested_sweep(const SweepOptions& options, const Session& session) {
         }
         design = product_of(design_from_yaml(*section), design);
     }
-    if (options.like) design = *options.like;
+    return design;
+}
+
+Sweep requested_sweep(const SweepOptions& options, const Session& session) {
+    SweepDesign design = requested_design(options, session);
     std::optional<std::vector<ConfigValue>> repeat = design.repeat;
     if (!options.repeat.empty()) {
         repeat.emplace();

@@ -28,7 +28,8 @@ struct SweepOptions {
 
 void add_sweep_options(Command& command, SweepOptions& options);
 
-// The requested sweep. Throws Error{Usage}.
+// Throw Error{Usage}. The points of the requested sweep, as far as they are known without its DAG.
+[[nodiscard]] SweepDesign requested_design(const SweepOptions& options, const Session& session);
 [[nodiscard]] Sweep requested_sweep(const SweepOptions& options, const Session& session);
 // Throws Error{Usage} for options that need another one.
 [[nodiscard]] SweepQuery query_of(const SweepOptions& options);

@@ -7,6 +7,9 @@ class Command;
 
 void add_init_command(Command& program);
 void add_run_command(Command& program);
+void add_exec_batch_command(Command& program);
+void add_attach_command(Command& program);
+void add_cancel_command(Command& program);
 void add_trace_command(Command& program);
 void add_status_command(Command& program);
 void add_graph_command(Command& program);

@@ -239,6 +239,7 @@ Command Command::add_group(const char* name, const char* help, const char* foote
 
 Command Command::add(const char* name, const char* help, const char* footer) {
     CLI::App& command = *app_->add_subcommand(name, help);
+    if (*help == '\0') command.group("");  // for satdl itself: not in --help
     if (footer != nullptr) command.footer(footer);
     return {command, *chosen_, nullptr};
 }

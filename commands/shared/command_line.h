@@ -75,7 +75,7 @@ public:
     Command add_group(const char* name, const char* help, const char* footer);
 
     // A command below this one. `define` adds its options; `run` gets them if the user chooses the command. `footer`: examples, at the end of
-    // its --help.
+    // its --help. Without `help` it is for satdl itself, and --help does not list it.
     template <typename Options, typename Run>
     void add_command(const char* name, const char* help, const char* footer, void (*define)(Command&, Options&), Run run) {
         const auto options = std::make_shared<Options>();

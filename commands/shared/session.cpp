@@ -19,10 +19,17 @@
 #include "pipeline/store/remembered_array_types.h"
 #include "pipeline/store/layout.h"
 #include "pipeline/store/process_mark.h"
+#include "pipeline/yaml/user_settings.h"
 
 namespace satdl {
 
 namespace {
+
+ExecutorChoice executor_choice(const std::string& name) {
+    const ConfigValue settings = read_user_settings();
+    const ConfigValue* const executors = settings.find("executors");
+    return {name, executors != nullptr ? *executors : ConfigValue::null()};
+}
 
 bool is_default_store(const std::filesystem::path& store) { return store.lexically_normal() == kDefaultStore; }
 
@@ -73,6 +80,11 @@ void add_dag_options(Command& command, DagOptions& options) {
     command.add_option("--profile", options.profile, "use this profile: a set of parameters that the DAG file names").type_name("NAME");
     const auto set = [&options](const std::string& text) { options.overrides.push_back(parse_setting(text)); };
     command.add_option("--set", set, "set a parameter: name=value; may be repeated").type_name("NAME=VALUE");
+    command
+        .add_option("--executor", options.executor,
+                    "execute stages by this executor (docs/cluster.md): local, process, slurm, or one that the DAG file or the settings "
+                    "file declares; stages that say `executor: local` stay on this machine")
+        .type_name("NAME");
     add_stages_option(command, options.stages);
 }
 
@@ -106,7 +118,7 @@ Session::Session(const DagOptions& dag, const StoreOptions& store, std::optional
       documents_(access ? std::optional<std::filesystem::path>(store.store) : std::nullopt),
       datasets_(dataset_folders(dag.file), std::bind_front(&Session::read_document, this)),
       source_(dag.file, read_document(dag.file), std::bind_front(&Session::read_document, this)),
-      settings_{dag.profile, dag.overrides, dag.undeclared},
+      settings_{dag.profile, dag.overrides, dag.undeclared, executor_choice(dag.executor)},
       trust_(dag.trust),
       machine_(this_machine()),
       open_(access ? std::make_unique<OpenStore>(store.store, *access) : nullptr),

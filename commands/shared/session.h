@@ -40,6 +40,7 @@ struct DagOptions {
     std::string profile;
     std::vector<Override> overrides;  // of one value each: those of --set, then the arguments; later ones win
     std::vector<std::string> stages;  // further stage libraries
+    std::string executor;             // --executor: see ExecutorChoice
     bool trust = false;               // run DAG files of other users
     UndeclaredFiles undeclared = UndeclaredFiles::Refused;
 };
@@ -50,7 +51,7 @@ void add_store_options(Command& command, StoreOptions& options);
 void add_store_option(Command& command, std::string& store);
 // The DAG file, as an argument that must be there.
 void add_dag_file(Command& command, DagOptions& options);
-// --profile, --set and --stages; arguments that are overrides are the command's own.
+// --profile, --set, --executor and --stages; arguments that are overrides are the command's own.
 void add_dag_options(Command& command, DagOptions& options);
 // --trust, for commands that run stages.
 void add_trust_option(Command& command, DagOptions& options);
@@ -77,6 +78,8 @@ public:
     void allow_running(const Dag& dag);
     [[nodiscard]] const DagSource& source() const { return source_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
+    // The plan is for this machine: what a job does, whose run was planned elsewhere.
+    void plan_for(const Machine& machine) { machine_ = machine; }
     [[nodiscard]] OpenStore& open();  // precondition: opened with an Access
     [[nodiscard]] std::filesystem::path work_folder() const;  // for the folders of programs
     [[nodiscard]] StageLibraries& libraries() { return libraries_; }  // of the plan and of those who run it

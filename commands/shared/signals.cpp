@@ -13,6 +13,8 @@ namespace {
 constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU};
 
 std::atomic<bool> stop_requested{false};
+std::atomic<bool> has_hung_up{false};
+std::atomic<bool> ignores_second{false};
 std::atomic<int> first_signal{0};
 std::array<struct sigaction, kSignals.size()> before{};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
@@ -20,7 +22,8 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 extern "C" void on_signal(int number) {
     int none = 0;
     const bool is_first = first_signal.compare_exchange_strong(none, number);
-    if (!is_first && number != SIGXCPU) _exit(128 + number);  // the kernel repeats SIGXCPU every second
+    if (!is_first && !ignores_second.load() && number != SIGXCPU) _exit(128 + number);  // the kernel repeats SIGXCPU every second
+    if (is_first && number == SIGHUP) has_hung_up.store(true);
     stop_requested.store(true);
 }
 
@@ -29,8 +32,10 @@ extern "C" void on_closed_pipe(int) {}
 
 }  // namespace
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(Second second) {
     stop_requested.store(false);
+    has_hung_up.store(false);
+    ignores_second.store(second == Second::IsIgnored);
     first_signal.store(0);
     struct sigaction action {};
     action.sa_handler = on_signal;
@@ -50,6 +55,10 @@ StopSignals::~StopSignals() {
 
 const std::atomic<bool>& StopSignals::stop() const {
     return stop_requested;
+}
+
+const std::atomic<bool>& StopSignals::hung_up() const {
+    return has_hung_up;
 }
 
 std::optional<ExitCode> StopSignals::exit_code() const {

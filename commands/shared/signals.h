@@ -16,12 +16,15 @@ namespace satdl {
 // output is still to be written. At most one object at a time.
 class StopSignals {
 public:
-    StopSignals();
+    // What a second signal does. A job's program gets several: one of its time limit, one at the limit; and a checkpoint takes time.
+    enum class Second { EndsTheProgram, IsIgnored };
+    explicit StopSignals(Second second = Second::EndsTheProgram);
     ~StopSignals();
     StopSignals(const StopSignals&) = delete;
     StopSignals& operator=(const StopSignals&) = delete;
 
     [[nodiscard]] const std::atomic<bool>& stop() const;
+    [[nodiscard]] const std::atomic<bool>& hung_up() const;  // the first was SIGHUP; set before stop()
     [[nodiscard]] std::optional<ExitCode> exit_code() const;  // of the first signal; SIGUSR1 and SIGXCPU count as SIGTERM
 };
 

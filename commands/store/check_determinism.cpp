@@ -144,6 +144,7 @@ std::string note_of_own_threads(const Dag& dag, const Plan& plan) {
 
 ExitCode check(CheckOptions options) {
     take_settings(options.stages, options.dag);
+    options.dag.executor = "local";  // what is compared is computed here
     run_missing_stages(options);
     Session session(options.dag, options.store, Access::ReadOnly);
     const StoreLock use = StoreLock::shared(session.open().folder());

@@ -7,6 +7,7 @@
 #include "commands/shared/run_liveness.h"
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
+#include "pipeline/executors/jobs/controllers.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/records/run_summary.h"
 
@@ -93,6 +94,9 @@ ExitCode rm(const RmOptions& options) {
         if (summary.at("outcome") == "unfinished" && may_be_running(summary.at("process").get<std::string>(), open.folder()))
             throw Error(ExitCode::Usage, fmt::format("run {} has no end yet: it may be running", run),
                         "nothing was removed");
+        if (has_open_jobs(open.folder(), run))
+            throw Error(ExitCode::Usage, fmt::format("run {} may have jobs: nothing was removed", run),
+                        fmt::format("`satdl cancel {}` ends them, `satdl attach {}` continues the run", run, run));
         runs.push_back(run);
     }
     for (const std::string& run : runs) {

@@ -24,8 +24,9 @@ struct ExecutionPolicy {
     [[nodiscard]] double grace_seconds() const;
 };
 
-// The keys of a stage in YAML that set it.
-inline constexpr std::array<std::string_view, 5> kExecutionPolicyKeys{"retries", "retry_delay", "timeout", "memory", "isolate"};
+// The keys of a stage in YAML that set it, and which executor the stage has (dag_file/job_settings_reader.h).
+inline constexpr std::array<std::string_view, 7> kExecutionPolicyKeys{"retries", "retry_delay", "timeout", "memory", "isolate",
+                                                                      "executor", "resources"};
 
 // "90s", "1.5h": a number and one of ms, s, m, h, d. nullopt if the text is not.
 [[nodiscard]] std::optional<double> seconds_from_text(std::string_view text);

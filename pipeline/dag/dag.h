@@ -10,6 +10,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/execution_policy.h"
 #include "pipeline/dag/command.h"
+#include "pipeline/dag/job_settings.h"
 #include "pipeline/dag/port_type.h"
 #include "pipeline/stage.h"
 
@@ -35,6 +36,7 @@ struct Node {
     std::vector<SourceFile> files;        // of Dataset and File parameters
     std::string about;                    // `about:` of the stage, for people
     ExecutionPolicy policy;              // not in its key
+    std::shared_ptr<const JobSettings> job{};  // not in its key: a job executes it; null: this machine does
     Place place;
 };
 

@@ -13,12 +13,13 @@ namespace {
 
 const std::vector<std::string>& sections() {
     static const std::vector<std::string> names{"name",     "about",    "numerics", "include", "params",
-                                                "profiles", "networks", "defaults", "sweep",   "stages"};
+                                                "profiles", "networks", "executors", "defaults", "sweep", "stages"};
     return names;
 }
 
 bool is_map_section(std::string_view name) {
-    return name == "params" || name == "profiles" || name == "networks" || name == "defaults" || name == "stages";
+    return name == "params" || name == "profiles" || name == "networks" || name == "executors" || name == "defaults" ||
+           name == "stages";
 }
 
 struct IncludedFile {
@@ -144,7 +145,8 @@ public:
 private:
     void merge(const ConfigValue::Entry& section, const IncludedFile& file) {
         const bool may_replace =
-            section.key == "params" || section.key == "profiles" || section.key == "defaults" || section.key == "numerics";
+            section.key == "params" || section.key == "profiles" || section.key == "executors" ||
+                                 section.key == "defaults" || section.key == "numerics";
         merge_entry(sections_, section, {file, may_replace, section.value.is_map()});
     }
 

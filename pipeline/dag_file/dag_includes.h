@@ -1,8 +1,8 @@
 // A DAG file together with the files that it includes, as one document.
 //
 // `include:` lists files, with paths relative to the folder of the including file. Their stages and networks join those of the
-// file: a name that two files define is a mistake, reported with both places. `params`, `profiles`, `defaults`
-// and `numerics` of an included file may be overridden by the file that includes it (directly or through others); two files of which
+// file: a name that two files define is a mistake, reported with both places. `params`, `profiles`, `executors`,
+// `defaults` and `numerics` of an included file may be overridden by the file that includes it (directly or through others); two files of which
 // neither includes the other may not set the same one. `name`, `about` and `sweep` count only in the file that is run.
 //
 // Values keep their places, so every later mistake is reported in its own file. A file that is reached in several ways is

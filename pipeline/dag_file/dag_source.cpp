@@ -116,7 +116,8 @@ Dag DagSource::build(const Settings& settings, const Catalog& catalog, const Dat
 
     ParamReader params(networks, datasets, document_.folders, array_type, interpolation, diagnostics);
     CommandReader commands(document_.folders, settings.undeclared, interpolation, diagnostics);
-    StageReader stages(catalog, params, commands, interpolation, diagnostics);
+    JobSettingsReader jobs(map_section(document, "executors"), settings.executor, interpolation, diagnostics);
+    StageReader stages(catalog, params, commands, jobs, interpolation, diagnostics);
     const ConfigValue section = stages_with(settings.set, document);
     if (section.entries().empty() && diagnostics.empty())
         diagnostics.add(document.place(), "the file has no stages", "stages: {name: {kind: ...}, ...}; see docs/yaml.md");

@@ -9,6 +9,7 @@
 //   networks: {conv_dae: [layers...]}
 //   defaults: {"*": {seed: 7}, train: {...}}    # parameters by kind: see stage_defaults.h
 //   sweep:    {noise_factor: [0.1, 0.2]}        # run by --sweep without arguments: see sweep_design.h
+//   executors: {gpu: {type: slurm, ...}}        # of batch systems: see job_settings_reader.h
 //   stages:
 //     mnist:  {foreach: [train, test], do: {kind: load, dataset: mnist, split: "${item}"}}     # mnist@train, mnist@test
 //     grid:   {matrix: {a: [1, 2], b: [x, y]}, do: {...${item.a}...}}                          # grid@1,x
@@ -26,16 +27,18 @@
 #include "pipeline/dag/dag.h"
 #include "pipeline/dag_file/command_reader.h"
 #include "pipeline/dag_file/dag_includes.h"
+#include "pipeline/dag_file/job_settings_reader.h"
 #include "pipeline/dataset/dataset.h"
 #include "pipeline/yaml/override.h"
 
 namespace satdl {
 
-// What the command line adds to a DAG file.
+// What the command line and the user's settings add to a DAG file.
 struct Settings {
     std::string profile;        // "" = none
     std::vector<Override> set;  // of one value each, of parameters or (STAGE.KEY) of stages; later ones win
     UndeclaredFiles undeclared = UndeclaredFiles::Refused;
+    ExecutorChoice executor = {};
 };
 
 // The override, if it has one value. Throws Error{Usage} if it has several.

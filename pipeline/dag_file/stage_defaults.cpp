@@ -6,6 +6,7 @@
 
 #include "pipeline/catalog/execution_policy.h"
 #include "pipeline/catalog/stage_rules.h"
+#include "pipeline/dag_file/job_settings_reader.h"
 #include "pipeline/dag_file/stage_settings.h"
 
 namespace satdl {
@@ -35,9 +36,18 @@ bool is_constant(const StageDefaults::Body& body, const std::string& name, bool 
     return value == nullptr || !has_reference(*value);
 }
 
+// Whether the default only adds to what is more specific.
+bool is_joined(const ConfigValue::Entry& under, const ConfigValue& over) {
+    return under.key == "resources" && under.value.is_map() && over.is_map();
+}
+
 void merge(StageDefaults::Body& body) {
     std::vector<ConfigValue::Entry> entries = body.own->entries();
-    for (const StageDefaults::Default* one : body.taken) entries.push_back(one->entry);
+    for (const StageDefaults::Default* one : body.taken) {
+        const auto own = std::ranges::find(entries, one->entry.key, &ConfigValue::Entry::key);
+        if (own == entries.end()) entries.push_back(one->entry);
+        else own->value = joined_maps(own->value, one->entry.value);
+    }
     body.merged = ConfigValue::map(std::move(entries), body.own->place());
 }
 
@@ -190,21 +200,30 @@ const std::vector<StageDefaults::Default*>& StageDefaults::defaults_of(const Sta
         const auto same = [&](const Default* other) { return other->entry.key == one->entry.key; };
         const auto end = merged.begin() + static_cast<std::ptrdiff_t>(of_kind);
         if (!can_take(stage, one->entry.key)) continue;
-        if (std::any_of(merged.begin(), end, same))
-            one->is_used = true;  // overridden by the kind's
-        else
+        const auto kinds_own = std::find_if(merged.begin(), end, same);
+        if (kinds_own == end) {
             merged.push_back(one);
+        } else {
+            one->is_used = true;  // overridden by the kind's
+            if (is_joined(one->entry, (*kinds_own)->entry.value)) *kinds_own = joined(**kinds_own, *one);
+        }
     }
     return merged;
+}
+
+StageDefaults::Default* StageDefaults::joined(const Default& over, const Default& under) {
+    defaults_.push_back({over.is_for_all, {over.entry.key, over.entry.key_place, joined_maps(over.entry.value, under.entry.value)}});
+    return &defaults_.back();
 }
 
 StageDefaults::Body StageDefaults::add_to(const ConfigValue& own, const StageDescription& stage) {
     Body body{&own, own, {}};
     for (Default* one : defaults_of(stage)) {
-        if (own.find(one->entry.key) != nullptr)
-            one->is_used = true;  // overridden by the stage's own
-        else
+        const ConfigValue* const given = own.find(one->entry.key);
+        if (given == nullptr || is_joined(one->entry, *given))
             body.taken.push_back(one);
+        else
+            one->is_used = true;  // overridden by the stage's own
     }
     Default* delay = body.find_default("retry_delay");
     if (delay != nullptr && source_of(body, "retries") == Source::BuiltIn) {

@@ -7,6 +7,8 @@
 // Defaults are added to a stage's map before its parameters are read, so every check of a parameter holds for them too and
 // reports the place in `defaults:`.
 //
+// `resources:` is a map, which is joined key by key: a stage's own over its kind's over those of "*".
+//
 // A default that no stage can take is a mistake. Whether it is one is a property of the file and not of the request: it is
 // decided without the values of parameters, so it is the same for every profile, setting and point of a sweep.
 //
@@ -72,6 +74,7 @@ private:
     [[nodiscard]] std::vector<std::string> params_of(const StageDescription* kind) const;
     void report_unknown(const ConfigValue::Entry& entry, const StageDescription* kind, const std::vector<std::string>& known);
     const std::vector<Default*>& defaults_of(const StageDescription& stage);
+    [[nodiscard]] Default* joined(const Default& over, const Default& under);
 
     const ConfigValue& section_;
     const ConfigValue& stages_;

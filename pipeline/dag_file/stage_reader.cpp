@@ -145,6 +145,7 @@ StageReader::ReadStage StageReader::read(NodeId id, StageDefaults& defaults) {
     node.files = std::move(params.files);
     result.good = read_inputs(declared, node) && params.good;
     if (result.good) result.good = resolve_conflicts(declared, defaults, body, node);
+    jobs_.read(body.merged, declared.locals, node);
     StageDefaults::use(body);
     return result;
 }
@@ -161,6 +162,7 @@ void StageReader::read_command(const DeclaredStage& declared, StageDefaults& def
         std::ranges::find(declared.command->entry.description.inputs, input.port, &PortDescription::name)->kind = kind;
     }
     result.good = commands_.read(*declared.command, body.merged, declared.locals, node) && result.good;
+    jobs_.read(body.merged, declared.locals, node);
     StageDefaults::use(body);
 }
 

@@ -12,6 +12,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/dag/dag.h"
 #include "pipeline/dag_file/command_reader.h"
+#include "pipeline/dag_file/job_settings_reader.h"
 #include "pipeline/dag_file/stage_defaults.h"
 #include "pipeline/dag_file/stage_param_reader.h"
 
@@ -31,9 +32,9 @@ struct DeclaredStage {
 class StageReader {
 public:
     // References outlive this; so does the document, of which declared stages point at parts.
-    StageReader(const Catalog& catalog, ParamReader& params, CommandReader& commands, Interpolation& interpolation,
-                Diagnostics& diagnostics)
-        : catalog_(catalog), params_(params), commands_(commands), interpolation_(interpolation), diagnostics_(diagnostics) {}
+    StageReader(const Catalog& catalog, ParamReader& params, CommandReader& commands, JobSettingsReader& jobs,
+                Interpolation& interpolation, Diagnostics& diagnostics)
+        : catalog_(catalog), params_(params), commands_(commands), jobs_(jobs), interpolation_(interpolation), diagnostics_(diagnostics) {}
 
     void declare(const ConfigValue::Entry& entry);
     // After the last declare(), before the first read().
@@ -66,6 +67,7 @@ private:
     const Catalog& catalog_;
     ParamReader& params_;
     CommandReader& commands_;
+    JobSettingsReader& jobs_;
     Interpolation& interpolation_;
     Diagnostics& diagnostics_;
     std::vector<DeclaredStage> declared_;

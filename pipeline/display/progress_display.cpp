@@ -92,14 +92,15 @@ Mark mark_of(NodeState state) {
 // "m1 ran in 12.3 s - loss: 0.0931"
 std::string finished_text(const Dag& dag, const NodeResult& result, const std::string& metrics) {
     const std::string name = printable(dag.nodes[result.node].name);
+    const std::string where = result.job && !result.job->where.empty() ? fmt::format(" ({})", printable(result.job->where)) : "";
     switch (result.state) {
         case NodeState::Ran:
         case NodeState::Stopped:
-            return fmt::format("{} {}{} {} {}{}", name, state_word(result),
+            return fmt::format("{} {}{} {} {}{}{}", name, state_word(result),
                                result.resumed_from.empty() ? "" : fmt::format(" from {} and ran", result.resumed_from),
-                               result.state == NodeState::Ran ? "in" : "after", duration_text(result.seconds), metrics);
+                               result.state == NodeState::Ran ? "in" : "after", duration_text(result.seconds), where, metrics);
         case NodeState::Failed:
-            return fmt::format("{} failed after {}: {}", name, duration_text(result.seconds), printable(first_line(result.error)));
+            return fmt::format("{} failed after {}{}: {}", name, duration_text(result.seconds), where, printable(first_line(result.error)));
         case NodeState::Reused:
         case NodeState::Skipped:
             break;
@@ -129,6 +130,16 @@ public:
             const std::lock_guard lock(mutex_);
             tracker_.stage_started(dag, planned, screen_.clock.seconds());
             started(tracker_.running().at(planned.node), planned);
+        }
+        ticker_.start();
+    }
+    void stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) override {
+        {
+            const std::lock_guard lock(mutex_);
+            const bool is_new = !tracker_.queued().contains(planned.node);
+            tracker_.stage_queued(planned.node, reason);
+            queued_one(is_new && screen_.verbose ? fmt::format("{}: queued as job {}", printable(dag.nodes[planned.node].name), printable(job))
+                                                 : std::string());
         }
         ticker_.start();
     }
@@ -174,6 +185,9 @@ public:
 
 protected:
     virtual void started(const RunningStage&, const PlannedNode&) {}
+    virtual void queued_one(const std::string& line) {  // "": it is no news
+        if (!line.empty()) print_line(line);
+    }
     virtual void progressed(NodeId) {}
     virtual void tick() {}
     virtual void print_line(const std::string& line) = 0;  // for good
@@ -203,6 +217,10 @@ public:
 
 private:
     void started(const RunningStage&, const PlannedNode&) override { tick(); }
+    void queued_one(const std::string& line) override {
+        Display::queued_one(line);
+        tick();
+    }
     void progressed(NodeId) override { tick(); }
     void tick() override {
         if (screen().clock.seconds() - drawn_at_ >= kRedrawSeconds) draw();
@@ -244,7 +262,7 @@ private:
             text += bar_line(stage, now, std::min(name_width, kNameColumns), width, screen().colour) + kEndOfLine;
             block_.push_back(display_width(bar_line(stage, now, std::min(name_width, kNameColumns), width, false)));
         }
-        if (!tracker().running().empty()) {
+        if (!tracker().running().empty() || !tracker().queued().empty()) {
             const std::string total = fitted(total_line(now), width);
             text += total + kEndOfLine;
             block_.push_back(display_width(total));
@@ -259,6 +277,7 @@ private:
         std::string text = fmt::format("{}/{} stages done, {} running", tracker().done(), tracker().total(),
                                        std::ssize(tracker().running()) - waiting);
         if (waiting > 0) text += fmt::format(", {} waiting for other processes", waiting);
+        if (!tracker().queued().empty()) text += ", " + queued_text(tracker().queued());
         if (left.seconds > 0)
             text += fmt::format(", {}{} left", left.at_least ? "at least " : "about ", clock_text(left.seconds));
         return text;
@@ -278,7 +297,8 @@ private:
     void started(const RunningStage& stage, const PlannedNode& planned) override {
         printed_at_[planned.node] = screen().clock.seconds();
         if (screen().verbose && stage.waits_for.empty())
-            print_line(fmt::format("{}: started: {}", stage.name, printable(planned.because)));
+            print_line(fmt::format("{}: started{}: {}", stage.name, planned.where.empty() ? "" : " by " + printable(planned.where),
+                                   printable(planned.because)));
     }
     void progressed(NodeId node) override {
         const auto found = tracker().running().find(node);
@@ -288,6 +308,12 @@ private:
     void tick() override {
         for (const auto& [node, stage] : tracker().running()) {
             if (due(node)) print_stage(node, stage);
+        }
+        const double now = screen().clock.seconds();
+        if (tracker().queued().empty()) queued_at_ = now;
+        else if (now - queued_at_ >= kPlainSeconds) {
+            queued_at_ = now;
+            print_line(queued_text(tracker().queued()));
         }
     }
     void print_line(const std::string& line) override { screen().write(line + '\n'); }
@@ -299,6 +325,7 @@ private:
     }
 
     std::map<NodeId, double> printed_at_;
+    double queued_at_ = 0;  // when what is queued was last printed, or nothing was
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "pipeline/core/metric_text.h"
 #include "pipeline/display/sparkline.h"
@@ -97,10 +98,16 @@ void RunTracker::run_started(const Dag& dag, const Plan& plan) {
     for (const auto& planned : plan.nodes) {
         if (!may_run(planned.action)) continue;
         Node& node = nodes_[planned.node];
-        node = {planned.expected_seconds.value_or(0), planned.threads, true, !planned.expected_seconds,
+        const int threads = dag.nodes[planned.node].job ? 0 : planned.threads;
+        node = {planned.expected_seconds.value_or(0), threads, true, !planned.expected_seconds,
                 consumers[planned.node]};
         ++total_;
     }
+}
+
+void RunTracker::stage_queued(NodeId node, const std::string& reason) {
+    running_.erase(node);  // its next job
+    queued_[node] = printable(reason);
 }
 
 void RunTracker::stage_started(const Dag& dag, const PlannedNode& planned, double now) {
@@ -108,6 +115,7 @@ void RunTracker::stage_started(const Dag& dag, const PlannedNode& planned, doubl
     stage.name = printable(dag.nodes[planned.node].name);
     stage.started = stage.first_at = stage.latest_at = now;
     stage.expected_seconds = planned.expected_seconds;
+    queued_.erase(planned.node);
     running_[planned.node] = std::move(stage);
 }
 
@@ -135,6 +143,7 @@ void RunTracker::stage_progress(NodeId node, const Progress& progress, double no
 
 void RunTracker::stage_finished(NodeId node) {
     running_.erase(node);
+    queued_.erase(node);
     if (node >= nodes_.size() || !nodes_[node].open) return;
     nodes_[node].open = nodes_[node].unknown = false;
     nodes_[node].seconds = 0;
@@ -163,6 +172,19 @@ TimeLeft RunTracker::time_left(double now) const {
     }
     left.seconds = std::max(left.seconds, core_seconds / cores_);
     return left;
+}
+
+std::string queued_text(const std::map<NodeId, std::string>& queued) {
+    if (queued.empty()) return {};
+    std::map<std::string, std::size_t> reasons;
+    for (const auto& [node, reason] : queued) ++reasons[reason];
+    std::string text = queued.size() == 1 ? "1 stage is queued" : fmt::format("{} stages are queued", queued.size());
+    std::string_view before = ": ";
+    for (const auto& [reason, count] : reasons) {
+        if (reason.empty()) continue;
+        text += fmt::format("{}{}{}", std::exchange(before, ", "), reason, reasons.size() > 1 ? fmt::format(" ({})", count) : "");
+    }
+    return text;
 }
 
 std::string finished_metrics_text(const RunningStage& stage) {

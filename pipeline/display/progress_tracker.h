@@ -43,12 +43,15 @@ public:
     explicit RunTracker(int cores) : cores_(cores) {}
 
     void run_started(const Dag& dag, const Plan& plan);
+    void stage_queued(NodeId node, const std::string& reason);
     void stage_started(const Dag& dag, const PlannedNode& planned, double now);
     void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder, double now);
     void stage_progress(NodeId node, const Progress& progress, double now);
     void stage_finished(NodeId node);
 
     [[nodiscard]] const std::map<NodeId, RunningStage>& running() const { return running_; }  // or waiting
+    // Stages whose jobs wait for a machine, and why; not among the running.
+    [[nodiscard]] const std::map<NodeId, std::string>& queued() const { return queued_; }
     [[nodiscard]] std::size_t done() const { return done_; }
     [[nodiscard]] std::size_t total() const { return total_; }
     // The maximum of the longest remaining path, and the remaining work divided by the cores.
@@ -57,7 +60,7 @@ public:
 private:
     struct Node {
         double seconds = 0;  // expected; 0 once done
-        int threads = 1;
+        int threads = 1;  // of this machine
         bool open = false;     // still runs or may run
         bool unknown = false;  // open, without history
         std::vector<NodeId> consumers;
@@ -66,6 +69,7 @@ private:
     const int cores_;
     std::vector<Node> nodes_;  // by NodeId
     std::map<NodeId, RunningStage> running_;
+    std::map<NodeId, std::string> queued_;
     std::size_t done_ = 0, total_ = 0;
 };
 
@@ -74,6 +78,8 @@ private:
 [[nodiscard]] std::string bar_line(const RunningStage& stage, double now, int name_width, int width, bool colour);
 // "m1: epoch 3/20, step 312/469, 1:05 left - loss: 0.0931"
 [[nodiscard]] std::string plain_line(const RunningStage& stage, double now);
+// "3 stages are queued: Resources (2), Priority (1)"; "" if none is
+[[nodiscard]] std::string queued_text(const std::map<NodeId, std::string>& queued);
 // " - train/accuracy: 0.9712 - train/loss: 0.0931 █▅▃▂▁": a finished stage's metrics, its losses over the epochs if all of
 // them are known (a resumed training reports only its own epochs); " - kept epoch 16 - ..." if it last reported an earlier epoch (step 0)
 [[nodiscard]] std::string finished_metrics_text(const RunningStage& stage);

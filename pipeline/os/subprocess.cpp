@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -109,6 +111,11 @@ int ChildProcess::start(const std::string& program, const std::vector<std::strin
 
 void ChildProcess::kill() const { ::kill(pid_, SIGKILL); }
 
+void ChildProcess::kill_group() const {
+    ::kill(-pid_, SIGKILL);
+    kill();  // also if it has not made its group yet, or has left it
+}
+
 int ChildProcess::wait() {
     int status = 0;
     rusage usage{};
@@ -126,6 +133,7 @@ std::string ProcessResult::describe() const {
         case Kind::Ended: return fmt::format("exit code {}{}", code, tail);
         case Kind::Killed: return fmt::format("killed by {}{}", signal_text(code), tail);
         case Kind::Cut: return "cut off";
+        case Kind::TimedOut: return fmt::format("did not end in time{}", tail);
         case Kind::NotStarted: break;
     }
     return code == ENOENT ? "is not installed" : fmt::format("cannot be started: {}", std::strerror(code));
@@ -140,12 +148,20 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
     ChildProcess child;
     const std::array passed{ChildProcess::PassedFd{out.write_end.get(), STDOUT_FILENO},
                             ChildProcess::PassedFd{options.stderr_to_stdout ? out.write_end.get() : err.write_end.get(), STDERR_FILENO}};
-    if (const int number = child.start(argv[0], argv, passed, ChildProcess::ProcessGroup::Ours, options); number != 0)
+    const auto group = options.own_group ? ChildProcess::ProcessGroup::Own : ChildProcess::ProcessGroup::Ours;
+    if (const int number = child.start(argv[0], argv, passed, group, options); number != 0)
         return {ProcessResult::Kind::NotStarted, number, ""};
     out.write_end.close();
     err.write_end.close();
 
-    bool wanted = true;
+    using SteadyTime = std::chrono::steady_clock;
+    const auto begin = SteadyTime::now();
+    const auto left_milliseconds = [&] {  // rounded up; -1: there is no limit
+        if (!options.limit_seconds) return -1;
+        const std::chrono::duration<double> gone = SteadyTime::now() - begin;
+        return static_cast<int>(std::ceil(std::max(0.0, *options.limit_seconds - gone.count()) * 1000));
+    };
+    bool wanted = true, in_time = true;
     std::string stderr_tail;
     std::vector<std::byte> buffer(kPieceBytes);
     const auto listen = [&](std::span<const std::byte> piece) {
@@ -154,12 +170,20 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
     };
     std::array<pollfd, 2> both{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
     while (wanted && (both[0].fd >= 0 || both[1].fd >= 0)) {
-        if (::poll(both.data(), both.size(), -1) < 0 && errno != EINTR) break;
+        const int left = left_milliseconds();
+        if (left == 0) {
+            in_time = false;
+            break;
+        }
+        const int ready = ::poll(both.data(), both.size(), left);
+        if (ready < 0 && errno != EINTR) break;
+        if (ready <= 0) continue;
         if (both[0].revents != 0 && !read_piece(out.read_end, buffer, [&](auto piece) { wanted = sink(piece); }))
             both[0].fd = -1;
         if (both[1].revents != 0 && !read_piece(err.read_end, buffer, listen)) both[1].fd = -1;
     }
-    if (!wanted) child.kill();
+    if ((!wanted || !in_time) && options.own_group) child.kill_group();
+    else if (!wanted || !in_time) child.kill();
     const int status = child.wait();
     ProcessResult result;
     while (!stderr_tail.empty() && stderr_tail.back() == '\n') stderr_tail.pop_back();
@@ -167,6 +191,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
     std::ranges::replace(stderr_tail, '\n', ' ');
     result.stderr_tail = printable(stderr_tail);
     if (!wanted) result.kind = ProcessResult::Kind::Cut;
+    else if (!in_time) result.kind = ProcessResult::Kind::TimedOut;
     else if (WIFSIGNALED(status)) result = {ProcessResult::Kind::Killed, WTERMSIG(status), result.stderr_tail};
     else result.code = WEXITSTATUS(status);
     return result;

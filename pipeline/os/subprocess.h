@@ -21,6 +21,7 @@ struct ProcessResult {
         Ended,       // with `code`
         Killed,      // by signal `code`
         Cut,         // the sink returned false
+        TimedOut,    // and was killed
         NotStarted,  // errno `code`; ENOENT: no such program
     } kind = Kind::Ended;
     int code = 0;
@@ -37,7 +38,10 @@ struct ProcessResult {
 struct ProcessOptions {
     std::filesystem::path folder{};                          // in which it starts; "": ours
     std::optional<std::vector<std::string>> environment{};  // "NAME=text"; nullopt: ours
-    bool stderr_to_stdout = false;                           // of run_process(): the sink takes both
+    // Of run_process():
+    bool stderr_to_stdout = false;         // the sink takes both
+    bool own_group = false;                // a terminal's signals do not reach it; if it is killed, all of its group is
+    std::optional<double> limit_seconds{};  // how long it may go on writing before it is killed
 };
 
 // A started program; killed, if need be, and waited for whatever happens.
@@ -59,6 +63,7 @@ public:
     [[nodiscard]] int start(const std::string& program, const std::vector<std::string>& argv, std::span<const PassedFd> passed,
                             ProcessGroup group, const ProcessOptions& options = {});
     void kill() const;
+    void kill_group() const;  // of a program started with ProcessGroup::Own
     [[nodiscard]] int wait();  // its status, as waitpid has it
 
 private:

@@ -85,15 +85,6 @@ std::string processor_name() {
     return name;
 }
 
-// oneDNN's, which computes in bf16 whatever $ATEN_CPU_CAPABILITY says.
-std::string bf16_instructions() {
-    switch (processor_level()) {
-        case Level::AmxBf16: return "AMX-BF16";
-        case Level::Avx512Bf16: return "AVX512-BF16";
-        default: return "";
-    }
-}
-
 std::string cpu_name() {
     const Level has = processor_level();
     const char* wanted = std::getenv("ATEN_CPU_CAPABILITY");
@@ -143,7 +134,20 @@ Machine this_machine() {
                    .cpu = cpu_name(),
                    .processor = processor_name(),
                    .memory_bytes = memory_bytes(),
-                   .bf16 = bf16_instructions()};
+                   .bf16 = std::string(bf16_of(name_of(processor_level())))};
+}
+
+// oneDNN's, which computes in bf16 whatever $ATEN_CPU_CAPABILITY says.
+std::string_view bf16_of(std::string_view cpu) {
+    if (cpu.ends_with(name_of(Level::AmxBf16))) return "AMX-BF16";
+    if (cpu.ends_with(name_of(Level::Avx512Bf16))) return "AVX512-BF16";
+    return "";
+}
+
+std::string_view cpu_cap_of(std::string_view cpu) {
+    if (cpu.starts_with("DEFAULT of ")) return "default";
+    if (cpu.starts_with("AVX2 of ")) return "avx2";
+    return "";
 }
 
 }  // namespace satdl

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "pipeline/stage.h"
@@ -28,5 +29,10 @@ struct Machine {
 // Cores from the affinity mask, memory from the kernel, both capped by the container's; the CPU from cpuid, capped by
 // $ATEN_CPU_CAPABILITY as LibTorch does.
 [[nodiscard]] Machine this_machine();
+
+// Machine::bf16 of a machine with this Machine::cpu.
+[[nodiscard]] std::string_view bf16_of(std::string_view cpu);
+// The value of $ATEN_CPU_CAPABILITY with which a machine of the right kind has this Machine::cpu: "avx2" for "AVX2 of AVX512"; "": not set.
+[[nodiscard]] std::string_view cpu_cap_of(std::string_view cpu);
 
 }  // namespace satdl

@@ -23,6 +23,10 @@ bool is_auto(const Node& node, ParamType type) {
     return param != nullptr && node.params.text(param->name) == "auto";
 }
 
+std::string_view cpu_bf16_of(const Node& node, const Machine& machine) {
+    return node.job && !node.job->cpu.empty() ? bf16_of(node.job->cpu) : std::string_view(machine.bf16);
+}
+
 // Of a stage that trains a network of dense layers alone, from scratch.
 bool trains_dense_chain(const Node& node, const Machine& machine) {
     const ParamDescription* param = node.stage->description.param(ParamType::Network);
@@ -57,6 +61,7 @@ std::optional<Notice> device_notice(const Node& node, const Machine& machine, in
         const std::string which = gpu->count > 1 ? fmt::format(":{}", number) : "";
         return Notice{LogLevel::Info, fmt::format("computes on cuda{} ({}{}, {})", which, chosen, gpu->name, gpu->numerics)};
     }
+    if (node.job) return Notice{LogLevel::Info, "computes on the CPU (auto: its job asks for no GPU)"};
     return Notice{LogLevel::Info, fmt::format("computes on the CPU (auto: {})", std::get<NoGpu>(machine.gpus.at(node.stage->library)).because)};
 }
 
@@ -64,10 +69,11 @@ std::optional<Notice> precision_notice(const Node& node, const Machine& machine)
     const ParamDescription* param = node.stage->description.param(ParamType::Precision);
     if (param == nullptr || node.params.text(param->name) == "fp32") return std::nullopt;
     const Gpu* gpu = gpu_of(node, machine);
-    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    const std::string_view cpu_bf16 = cpu_bf16_of(node, machine);
+    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !cpu_bf16.empty();
     std::string here;
     if (gpu != nullptr) here = fmt::format("this GPU has {} for it", has_bf16 ? "instructions" : "no instructions");
-    else here = has_bf16 ? "this CPU has " + machine.bf16 : "this CPU has neither AVX512-BF16 nor AMX-BF16";
+    else here = has_bf16 ? fmt::format("this CPU has {}", cpu_bf16) : "this CPU has neither AVX512-BF16 nor AMX-BF16";
     if (node.params.text(param->name) == "tf32") {
         if (gpu != nullptr && gpu->bf16) return Notice{LogLevel::Info, "computes in tf32 (this GPU has instructions for it)"};
         return Notice{LogLevel::Info, gpu != nullptr ? "computes in fp32 (tf32: this GPU has no instructions for it)"
@@ -80,7 +86,31 @@ std::optional<Notice> precision_notice(const Node& node, const Machine& machine)
                                                gpu != nullptr ? "" : "15-25 times ", here, param->name)};
 }
 
+void check_gpu_of_job(const Node& node, const ParamValue& requested, Diagnostics& diagnostics) {
+    const Place place = requested.place() ? requested.place() : node.place;
+    const JobSettings& job = *node.job;
+    if (job.resources.gpus > 0 && !job.gpu)
+        diagnostics.add(place, fmt::format("executor '{}' does not say which GPU its machines have, on which the last bits of results depend",
+                                           job.executor),
+                        "in the executor: machine: {gpu: {name: ..., numerics: ..., bf16: ...}}; `satdl selftest --machine`, run on one of "
+                        "them, prints it");
+    else if (job.resources.gpus == 0 && requested.text() != "auto")
+        diagnostics.add(place, fmt::format("'{}' is cuda, but the stage's job asks for no GPU",
+                                           node.stage->description.param(ParamType::Device)->name),
+                        "resources: {gpus: 1}");
+}
+
 }  // namespace
+
+int cores_of(const Node& node, const Machine& machine) { return node.job ? node.job->resources.cpus : machine.cores; }
+
+const std::string& cpu_of(const Node& node, const Machine& machine) {
+    return node.job && !node.job->cpu.empty() ? node.job->cpu : machine.cpu;
+}
+
+const std::string& processor_of(const Node& node, const Machine& machine) {
+    return node.job && !node.job->processor.empty() ? node.job->processor : machine.processor;
+}
 
 std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries) {
     std::map<std::filesystem::path, GpuAnswer> found;
@@ -91,6 +121,10 @@ std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Reque
         const Node& node = dag.nodes[id];
         const ParamValue* requested = requested_device(node);
         if (requested == nullptr || selection.parts[id] == Part::Excluded) continue;
+        if (node.job) {
+            check_gpu_of_job(node, *requested, diagnostics);
+            continue;
+        }
         auto answer = found.find(node.stage->library);
         if (answer == found.end()) answer = found.emplace(node.stage->library, libraries.find_gpu(*node.stage)).first;
         const NoGpu* none = std::get_if<NoGpu>(&answer->second);
@@ -116,6 +150,7 @@ const Gpu* gpu_of(const Node& node, const Machine& machine) {
     if (param == nullptr) return nullptr;
     const std::string& wanted = node.params.text(param->name);
     if (wanted == "cpu") return nullptr;
+    if (node.job) return node.job->resources.gpus > 0 && node.job->gpu ? &*node.job->gpu : nullptr;
     const auto answer = machine.gpus.find(node.stage->library);
     SATDL_CHECK(answer != machine.gpus.end(), "a library is asked for a GPU before a plan needs to know");
     const Gpu* gpu = std::get_if<Gpu>(&answer->second);
@@ -134,7 +169,7 @@ int resolve_threads(const Dag& dag, NodeId id, const Machine& machine) {
         if (const auto* number = found->second.get_if<std::int64_t>()) return static_cast<int>(*number);
     }
     if (is_small(dag, id, machine) || gpu_of(node, machine) != nullptr) return 1;
-    return std::min(machine.cores, kMaxByItself);
+    return std::min(cores_of(node, machine), kMaxByItself);
 }
 
 std::optional<Precision> resolve_precision(const Node& node, const Machine& machine) {
@@ -142,7 +177,7 @@ std::optional<Precision> resolve_precision(const Node& node, const Machine& mach
     if (param == nullptr) return std::nullopt;
     const std::string& wanted = node.params.text(param->name);
     const Gpu* gpu = gpu_of(node, machine);
-    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !machine.bf16.empty();
+    const bool has_bf16 = gpu != nullptr ? gpu->bf16 : !cpu_bf16_of(node, machine).empty();
     if (wanted == "tf32") return gpu != nullptr && gpu->bf16 ? Precision::Tf32 : Precision::Fp32;
     return wanted == "bf16" || (wanted == "auto" && has_bf16) ? Precision::Bf16 : Precision::Fp32;
 }

@@ -19,12 +19,18 @@
 
 namespace satdl {
 
-// For Machine::gpus. Throws Error{Usage} with the place of every `device: cuda` that finds no GPU, Error{Store} where a library
-// cannot be loaded.
+// What a node computes on: the machine that plans, or the one that its job gets, as far as the DAG describes that (Node::job).
+[[nodiscard]] int cores_of(const Node& node, const Machine& machine);
+[[nodiscard]] const std::string& cpu_of(const Node& node, const Machine& machine);
+[[nodiscard]] const std::string& processor_of(const Node& node, const Machine& machine);
+
+// For Machine::gpus; libraries are asked on behalf of nodes without a job. Throws Error{Usage} with the place of every `device: cuda` that
+// finds no GPU, and of one whose job gets a GPU that is not described; Error{Store} where a library cannot be loaded.
 [[nodiscard]] std::map<std::filesystem::path, GpuAnswer> find_gpus(const Dag& dag, const Request& request, StageLibraries& libraries);
 
-// The GPU that a node computes on, or nullptr: it computes on the CPU. `device: auto` takes the one that the stage's library finds.
-// Precondition: Machine::gpus holds the answer of that library unless `device` is cpu; for `cuda` it is a GPU (see find_gpus()).
+// The GPU that a node computes on, or nullptr: it computes on the CPU. `device: auto` takes the one that the stage's library finds, or
+// its job gets. Precondition, of nodes without a job: Machine::gpus holds the answer of that library unless `device` is cpu; for `cuda` it is
+// a GPU (see find_gpus()).
 [[nodiscard]] const Gpu* gpu_of(const Node& node, const Machine& machine);
 
 // What `threads: auto` means: 1 where the work is small or a GPU does it, else every core (at most 16). Small are networks below

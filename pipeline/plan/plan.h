@@ -52,6 +52,7 @@ struct PlannedNode {
     std::optional<CheckpointPosition> starts_from;  // Resume, Continue; `epochs` are its own
     bool forced = false;
     std::vector<Digest> file_digests;    // one per Node::files
+    std::string where;                   // of a node that a job executes, when it started: "job 4711 on n2"
     int gpu = 0;                         // the number of the one that it was given when it started, if it computes on one
 };
 

@@ -88,8 +88,8 @@ Recipe recipe_of(const Dag& dag, const Node& node, int threads, const Machine& m
     }
     if (has_threads_in_key(description)) recipe.push_back({"threads", std::to_string(threads)});
     if (description.numeric && dag.numerics == Numerics::Exact) {
-        recipe.push_back({"cpu", machine.cpu});
-        if (!machine.processor.empty()) recipe.push_back({"processor", machine.processor});
+        recipe.push_back({"cpu", cpu_of(node, machine)});
+        if (const std::string& processor = processor_of(node, machine); !processor.empty()) recipe.push_back({"processor", processor});
         if (gpu != nullptr) recipe.push_back({"gpu", fmt::format("{}, {}", gpu->name, gpu->numerics)});
         for (const auto& [name, value] : node.stage->numerics) recipe.push_back({name, value});
     }

@@ -88,6 +88,7 @@ void JsonEvents::write_dag(const Dag& dag) {
                                   {"about", node.about},
                                   {"inputs", std::move(inputs)},
                                   {"params", std::move(params)}});
+        if (node.job) json["stages"].back()["executor"] = node.job->executor;
     }
     sink_(dump_json(json), false);
 }
@@ -110,6 +111,16 @@ void JsonEvents::sweep_finished(const Sweep& sweep, const SweepSummary& summary,
     sink_(dump_json(json), false);
 }
 
+void JsonEvents::stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) {
+    if (!planned_.empty()) write_dag(dag);
+    Json json = event("stage_queued");
+    json["stage"] = dag.nodes[planned.node].name;
+    if (planned.key) json["key"] = planned.key->hex();
+    json["job"] = job;
+    json["reason"] = reason;
+    sink_(dump_json(json), false);
+}
+
 void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
     if (!planned_.empty()) write_dag(dag);
     Json json = event("stage_started");
@@ -118,6 +129,7 @@ void JsonEvents::stage_started(const Dag& dag, const PlannedNode& planned) {
     if (planned.key) json["key"] = planned.key->hex();
     json["expected_seconds"] = planned.expected_seconds ? Json(*planned.expected_seconds) : Json(nullptr);
     json["because"] = planned.because;
+    if (!planned.where.empty()) json["where"] = planned.where;
     sink_(dump_json(json), false);
 }
 
@@ -168,6 +180,11 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
         if (result.usage->process.shared) json["shared"] = true;
         json["read_bytes"] = result.usage->read_bytes;
         json["written_bytes"] = result.usage->written_bytes;
+    }
+    if (result.job) {
+        json["where"] = result.job->where;
+        json["queued_seconds"] = result.job->queued_seconds;
+        json["jobs"] = result.job->attempts;
     }
     if (!result.resumed_from.empty()) json["resumed_from"] = result.resumed_from;
     if (result.attempts > 1) {

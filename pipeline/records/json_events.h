@@ -44,6 +44,7 @@ public:
     JsonEvents(RunInfo info, Sink sink) : info_(std::move(info)), sink_(std::move(sink)) {}
 
     void run_started(const Dag&, const Plan&) override;
+    void stage_queued(const Dag&, const PlannedNode&, const std::string& job, const std::string& reason) override;
     void stage_started(const Dag&, const PlannedNode&) override;
     void stage_waiting(const Dag&, const PlannedNode&, const std::string& holder) override;
     void stage_progress(const Dag&, NodeId, const Progress&) override;  // ends of epochs only

@@ -54,7 +54,14 @@ public:
         open(dag);
         if (!std::exchange(asked_git_, true) && !source_folder_.empty()) git_.emplace(source_folder_, save_diff_);
         events_.stage_started(dag, planned);
-        log(spdlog::level::info, fmt::format("{}: started: {}", dag.nodes[planned.node].name, planned.because));
+        log(spdlog::level::info, fmt::format("{}: started{}{}: {}", dag.nodes[planned.node].name, planned.where.empty() ? "" : " by ",
+                                             planned.where, planned.because));
+    }
+
+    void stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) override {
+        open(dag);
+        events_.stage_queued(dag, planned, job, reason);
+        log(spdlog::level::info, fmt::format("{}: queued: job {}: {}", dag.nodes[planned.node].name, job, reason));
     }
 
     void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {
@@ -264,7 +271,8 @@ private:
         const std::string& name = dag.nodes[node.node].name;
         const auto before = index_.history(dag.name, name);
         if (node.state == NodeState::Reused && before && before->key == *node.key) return false;
-        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty();  // the time of an uninterrupted attempt
+        const bool several_jobs = node.job && node.job->attempts > 1;
+        const bool whole = node.state == NodeState::Ran && node.resumed_from.empty() && !several_jobs;  // the time of an uninterrupted attempt
         const double seconds = whole ? node.seconds : before ? before->seconds : 0;
         index_.put_history(dag.name, name, StageHistory{*node.key, node.recipe, seconds, before ? before->peak_bytes : 0});
         return true;

@@ -12,7 +12,7 @@ namespace {
 class ScheduleSimulation {
 public:
     ScheduleSimulation(const Dag& dag, const Plan& plan, const Limits& limits, int cores, const Cohorts& cohorts)
-        : plan_(plan), links_(dag, plan), admission_(limits, std::max(1, cores), by_position(cohorts, plan)) {
+        : dag_(dag), plan_(plan), links_(dag, plan), admission_(limits, std::max(1, cores), by_position(cohorts, plan)) {
         for (std::size_t node = 0; node < links_.count(); ++node) awaited_.push_back(links_[node].producers.size());
     }
 
@@ -24,7 +24,7 @@ public:
             const std::size_t node = running_.top().second;
             now_ = running_.top().first;
             running_.pop();
-            admission_.finished(node);
+            if (!dag_.nodes[plan_.nodes[node].node].job) admission_.finished(node);
             end(node);
             settle_ready();
         }
@@ -36,7 +36,9 @@ private:
         while (!ready_.empty()) {
             const std::size_t node = ready_.back();
             ready_.pop_back();
-            if (links_[node].may_run) admission_.offer(node, {.threads = plan_.nodes[node].threads}, links_[node].remaining_seconds);
+            if (links_[node].may_run && dag_.nodes[plan_.nodes[node].node].job)
+                running_.emplace(now_ + plan_.nodes[node].expected_seconds.value_or(0), node);  // on another machine
+            else if (links_[node].may_run) admission_.offer(node, {.threads = plan_.nodes[node].threads}, links_[node].remaining_seconds);
             else end(node);
         }
         for (const std::size_t node : admission_.admit(0))
@@ -49,6 +51,7 @@ private:
             if (--awaited_[consumer] == 0) ready_.push_back(consumer);
     }
 
+    const Dag& dag_;
     const Plan& plan_;
     const PlanGraph links_;
     Admission admission_;

@@ -5,6 +5,9 @@ namespace satdl {
 void ForwardingObserver::run_started(const Dag& dag, const Plan& plan) {
     forward([&](Observer& to) { to.run_started(dag, plan); });
 }
+void ForwardingObserver::stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) {
+    forward([&](Observer& to) { to.stage_queued(dag, planned, job, reason); });
+}
 void ForwardingObserver::stage_started(const Dag& dag, const PlannedNode& planned) {
     forward([&](Observer& to) { to.stage_started(dag, planned); });
 }

@@ -11,6 +11,7 @@ namespace satdl {
 class ForwardingObserver : public Observer {
 public:
     void run_started(const Dag& dag, const Plan& plan) final;
+    void stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) override;
     void stage_started(const Dag& dag, const PlannedNode& planned) final;
     void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) final;
     void stage_progress(const Dag& dag, NodeId node, const Progress& progress) final;

@@ -12,20 +12,10 @@
 
 #include "pipeline/core/digest.h"
 #include "pipeline/dag/dag.h"
+#include "pipeline/dag/job_settings.h"
 #include "pipeline/stage.h"
 
 namespace satdl {
-
-// What a stage asks of the machine that its job gets (docs/cluster.md). Never part of a key.
-struct JobResources {
-    int cpus = 1;
-    std::uint64_t memory_bytes = 0;  // 0: not said
-    std::optional<double> seconds;   // the limit of its time
-    int gpus = 0;
-    std::string partition, account, qos, constraint;
-    std::vector<std::string> extra;  // options of the batch system's own, word for word
-    bool operator==(const JobResources&) const = default;
-};
 
 // A stage to be executed by a job. All its inputs are in the store.
 struct JobStage {
@@ -34,17 +24,19 @@ struct JobStage {
     Digest key;
     JobResources resources;
     std::optional<double> expected_seconds;
+    bool forced = false;  // to be computed anew, though the store may have its artifact: then the job's word counts that it ran
 };
 
 // How a stage ended, as far as its jobs know. The artifact decides: with it, the stage has run.
 struct JobOutcome {
     enum class State { Ran, Failed, Stopped };
     State state = State::Failed;
-    std::string error;       // of Failed: what the stage said, or what became of its job; with the tail of the job's log
+    std::string error{};       // of Failed: what the stage said, or what became of its job; with the tail of the job's log
+    bool is_config = false;  // of Failed: the batch system will never take such a job: the user's mistake, exit code 2
     int attempts = 1;        // jobs that were given to it
     double queued_seconds = 0, seconds = 0;
     std::uint64_t peak_bytes = 0;  // 0: not known
-    std::string where;             // "job 4711 on n2"
+    std::string where{};             // "job 4711 on n2"
 };
 
 // Who hears what the jobs tell, each call from within JobExecutor::poll().
@@ -62,7 +54,7 @@ public:
 class JobExecutor {
 public:
     virtual ~JobExecutor() = default;
-    // Whether a job executes this node; all else is executed in this process, as ever.
+    // Whether a job executes this node; all else is executed in this process, as ever. From any thread at any time.
     [[nodiscard]] virtual bool takes(const Node& node) const = 0;
     // Returns at once: the stages are grouped into jobs and submitted by poll().
     virtual void submit(std::vector<JobStage> stages) = 0;

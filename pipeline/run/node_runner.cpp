@@ -50,6 +50,7 @@ struct NodeRunner::Slot {
 
     std::unique_ptr<Claim> claim;  // from execute() until it has failed or is stored
     std::string holder;            // whom it waits for, or waited for
+    std::optional<double> job_started_seconds;  // since the run began; of its first job
 
     std::mutex loading;  // held while the output is loaded: one thread does it, the others wait for it
 
@@ -90,7 +91,8 @@ NodeRunner::Step NodeRunner::settle(std::size_t position) {
             finish_without_running(position, NodeState::Reused, slot.planned.because);
             return Step::Settled;
         }
-        return claim_key(position);
+        const Step step = claim_key(position);
+        return step == Step::Run && job_takes(position) ? Step::Job : step;
     } catch (const std::exception& error) {
         finish_without_running(position, NodeState::Failed,
                             fmt::format("could not decide whether it must run: {}", describe(error)));
@@ -194,7 +196,11 @@ bool NodeRunner::claim_from_others(std::size_t position) {
 // Another process may have stored it since the plan was made. Precondition: it is claimed, so that none is about to.
 bool NodeRunner::reuse_computed_meanwhile(std::size_t position) {
     Slot& slot = *slots_[position];
-    if (run_.claims == nullptr || slot.planned.forced) return false;
+    return run_.claims != nullptr && !slot.planned.forced && reuse_stored(position);
+}
+
+bool NodeRunner::reuse_stored(std::size_t position) {
+    Slot& slot = *slots_[position];
     std::optional<StoredOutput> stored = run_.store.find(*slot.planned.key);
     if (!stored) return false;
     slot.claim.reset();
@@ -219,6 +225,116 @@ std::optional<NodeRunner::Step> NodeRunner::try_again(std::size_t position) {
                                fmt::format("could not decide whether it must run: {}", describe(error)));
         return Step::Settled;
     }
+}
+
+// ---- jobs -------------------------------------------------------------------------------------------------------------
+
+bool NodeRunner::job_takes(std::size_t position) {
+    return run_.jobs != nullptr && run_.jobs->takes(run_.dag.nodes[slots_[position]->planned.node]);
+}
+
+bool NodeRunner::inputs_are_stored(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    return std::ranges::none_of(graph_[position].producers,
+                                [&](std::size_t producer) { return to_be_stored_.contains(*slots_[producer]->planned.key); });
+}
+
+// Why a job could not read all that it needs; nullopt if it can.
+std::optional<std::string> NodeRunner::input_not_stored(std::size_t position) {
+    const std::scoped_lock lock(mutex_);
+    for (const std::size_t producer : graph_[position].producers) {
+        const PlannedNode& planned = slots_[producer]->planned;
+        const auto lost = not_stored_.find(*planned.key);
+        if (lost == not_stored_.end()) continue;
+        return fmt::format("a job cannot read the output of {}, which was not stored: {}", run_.dag.nodes[planned.node].name, lost->second);
+    }
+    return std::nullopt;
+}
+
+std::optional<JobStage> NodeRunner::begin_job(std::size_t position) {
+    Slot& slot = *slots_[position];
+    const PlannedNode& planned = slot.planned;
+    const Node& node = run_.dag.nodes[planned.node];
+    try {
+        if (auto reason = reason_not_to_start()) {
+            finish_without_running(position, NodeState::Skipped, std::move(*reason));
+            return std::nullopt;
+        }
+        if (auto lost = input_not_stored(position)) {
+            finish_without_running(position, NodeState::Failed, std::move(*lost));
+            return std::nullopt;
+        }
+        if (!planned.forced && reuse_stored(position)) return std::nullopt;
+        JobStage stage{.node = planned.node, .name = node.name, .key = *planned.key, .resources = {},
+                       .expected_seconds = planned.expected_seconds, .forced = planned.forced};
+        if (node.job) stage.resources = node.job->resources;
+        release_producers(position);
+        return stage;
+    } catch (const std::exception& error) {
+        finish_without_running(position, NodeState::Failed, fmt::format("could not submit it: {}", describe(error)));
+        return std::nullopt;
+    }
+}
+
+void NodeRunner::job_queued(std::size_t position, const std::string& job, const std::string& reason) {
+    run_.observer.stage_queued(run_.dag, slots_[position]->planned, job, reason);
+}
+
+void NodeRunner::job_started(std::size_t position, const std::string& where) {
+    Slot& slot = *slots_[position];
+    slot.planned.where = where;
+    if (!slot.job_started_seconds) slot.job_started_seconds = run_.clock.seconds() - begin_seconds_;
+    run_.observer.stage_started(run_.dag, slot.planned);
+}
+
+// The artifact decides whether it ran; of a forced node, whose artifact may be an old one, its job's word.
+void NodeRunner::end_job(std::size_t position, JobOutcome outcome) {
+    Slot& slot = *slots_[position];
+    const PlannedNode& planned = slot.planned;
+    std::optional<StoredOutput> stored;
+    try {
+        if (outcome.state == JobOutcome::State::Ran || !planned.forced) stored = run_.store.find(*planned.key);
+        if (!stored && outcome.state == JobOutcome::State::Ran) outcome.error = "its job ended well, but its artifact is not in the store";
+    } catch (const std::exception& error) {
+        outcome.error = fmt::format("its artifact cannot be read: {}", describe(error));
+    }
+    NodeState state = NodeState::Failed;
+    if (stored) state = NodeState::Ran;
+    else if (outcome.state == JobOutcome::State::Stopped) state = NodeState::Stopped;
+    if (outcome.where.empty()) outcome.where = planned.where;
+    const double now = run_.clock.seconds() - begin_seconds_;
+    {
+        const std::scoped_lock lock(mutex_);
+        slot.ended = true;
+        NodeResult& result = slot.result;
+        result = NodeResult{.node = planned.node, .state = state, .because = planned.because, .key = planned.key, .outputs = std::nullopt,
+                            .recipe = planned.recipe.value_or(Recipe{}), .threads = planned.threads, .resumed_from = {},
+                            .started_seconds = slot.job_started_seconds.value_or(std::max(0.0, now - outcome.seconds)),
+                            .seconds = outcome.seconds, .error = state == NodeState::Failed ? std::move(outcome.error) : std::string(),
+                            .not_kept = {}};
+        result.job = JobUsage{.where = std::move(outcome.where), .queued_seconds = outcome.queued_seconds, .attempts = outcome.attempts,
+                              .is_config = state == NodeState::Failed && outcome.is_config};
+        if (outcome.peak_bytes > 0) result.usage.emplace().process.peak_bytes = outcome.peak_bytes;
+        if (stored) {
+            result.outputs = std::move(stored->ports);
+            result.warnings = std::move(stored->warnings);
+        }
+        if (state == NodeState::Failed && !failed_) failed_ = planned.node;
+    }
+    report_finished(position);
+}
+
+void NodeRunner::leave_job(std::size_t position) {
+    Slot& slot = *slots_[position];
+    {
+        const std::scoped_lock lock(mutex_);
+        slot.ended = true;
+        slot.result = NodeResult{.node = slot.planned.node, .state = NodeState::Stopped, .because = "the run ended, its job goes on",
+                                 .key = slot.planned.key, .outputs = std::nullopt, .recipe = slot.planned.recipe.value_or(Recipe{}),
+                                 .threads = slot.planned.threads, .resumed_from = {}, .error = {}, .not_kept = {}};
+        slot.result.job = JobUsage{.where = slot.planned.where};
+    }
+    report_finished(position);
 }
 
 // ---- running ----------------------------------------------------------------------------------------------------------
@@ -402,6 +518,8 @@ void NodeRunner::publish(std::span<const std::size_t> positions) {
                                     "parameters, which stays");
         }
         const std::scoped_lock lock(mutex_);
+        to_be_stored_.erase(*slot.planned.key);
+        if (run_.jobs != nullptr && failure != nullptr) not_stored_.emplace(*slot.planned.key, not_kept);
         slot.result.not_kept = std::move(not_kept);
         slot.result.nondeterministic = different;
     }
@@ -459,6 +577,7 @@ void NodeRunner::finish_attempt(std::size_t position, double started_seconds, At
     if (made.state == NodeState::Failed && !failed_) failed_ = slot.planned.node;
     result.warnings = std::move(warnings);
     if (made.state == NodeState::Ran) result.outputs = std::move(made.digests);
+    if (made.state == NodeState::Ran && run_.jobs != nullptr) to_be_stored_.insert(*slot.planned.key);
 }
 
 void NodeRunner::release_producers(std::size_t position) {

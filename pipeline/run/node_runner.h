@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "pipeline/run/admission.h"
@@ -29,6 +30,7 @@ public:
     enum class Step {
         Settled,  // it does not run: its consumers can be settled
         Run,      // execute() it
+        Job,      // a job executes it: JobRunner::add() it
         Wait,     // another node with this key is running: take_followers() of that node returns it
     };
     enum class AfterExecution {
@@ -43,6 +45,7 @@ public:
     NodeRunner& operator=(const NodeRunner&) = delete;
 
     [[nodiscard]] const PlanGraph& graph() const { return graph_; }
+    [[nodiscard]] Observer& observer() { return observer_; }  // safe from any thread
 
     [[nodiscard]] Step settle(std::size_t position);
     [[nodiscard]] ResourceRequest resources_for(std::size_t position);  // of a node that is to run
@@ -51,6 +54,16 @@ public:
     // to stop: execute() says so). nullopt: it still computes.
     [[nodiscard]] std::optional<Step> try_again(std::size_t position);
     void store(std::span<const std::size_t> positions);
+
+    // What JobRunner does with a node, in this order.
+    [[nodiscard]] bool inputs_are_stored(std::size_t position);  // or could not be stored
+    // What to submit; nullopt if it does not start after all: then it has ended.
+    [[nodiscard]] std::optional<JobStage> begin_job(std::size_t position);
+    void job_queued(std::size_t position, const std::string& job, const std::string& reason);
+    void job_started(std::size_t position, const std::string& where);
+    void end_job(std::size_t position, JobOutcome outcome);
+    void leave_job(std::size_t position);  // the run ends, the job goes on
+
     [[nodiscard]] std::uint64_t bytes_to_store(std::size_t position) { return live_.bytes(position); }
     [[nodiscard]] std::size_t waits_for(std::size_t position);  // of a node that must wait
     // Those that waited for this node, which was executed: settle them (again).
@@ -64,10 +77,13 @@ private:
 
     [[nodiscard]] std::optional<std::string> reason_not_to_start();
     [[nodiscard]] std::optional<std::string> failed_producer(std::size_t position);
+    [[nodiscard]] std::optional<std::string> input_not_stored(std::size_t position);
     void decide_now(std::size_t position);
     [[nodiscard]] Step claim_key(std::size_t position);
     [[nodiscard]] bool claim_from_others(std::size_t position);
     [[nodiscard]] bool reuse_computed_meanwhile(std::size_t position);
+    [[nodiscard]] bool reuse_stored(std::size_t position);
+    [[nodiscard]] bool job_takes(std::size_t position);
 
     [[nodiscard]] Attempt run_watching_files(const PlannedNode& planned, const StageInputs& inputs);
     [[nodiscard]] std::optional<std::string> collect_inputs(std::size_t position, StageInputs& inputs);
@@ -96,6 +112,9 @@ private:
     std::mutex mutex_;            // guards all below, and of the slots what Slot says; never held during long operations
     std::unordered_map<Digest, std::size_t> by_key_;  // the node that runs, or ran, under this key
     std::optional<NodeId> failed_;                    // the first that failed
+    // If there are jobs, which read the store: keys that have run and
+    std::unordered_set<Digest> to_be_stored_;                // are not stored yet
+    std::unordered_map<Digest, std::string> not_stored_;  // could not be stored, and why
 };
 
 }  // namespace satdl

@@ -22,6 +22,9 @@ class Observer {
 public:
     virtual ~Observer() = default;
     virtual void run_started(const Dag&, const Plan&) {}
+    // A job is to execute it and waits: `job`, "4711", and why, "Resources". Again if the reason changes, and for each further job.
+    virtual void stage_queued(const Dag&, const PlannedNode&, const std::string& job, const std::string& reason) { (void)job, (void)reason; }
+    // Of a node that a job executes (PlannedNode::where): again for each further job.
     virtual void stage_started(const Dag&, const PlannedNode&) {}
     // It does not start yet: `holder`, "run 20261124T... on host lab3", is computing the same. stage_started or stage_finished follows.
     virtual void stage_waiting(const Dag&, const PlannedNode&, const std::string& holder) { (void)holder; }

@@ -7,6 +7,7 @@
 #include "pipeline/run/admission.h"
 #include "pipeline/run/clock.h"
 #include "pipeline/run/executor.h"
+#include "pipeline/run/job_executor.h"
 #include "pipeline/run/observer.h"
 #include "pipeline/store/checkpoint_store.h"
 #include "pipeline/store/key_claims.h"
@@ -31,6 +32,8 @@ struct RunContext {
     double checkpoint_every_seconds = 60;          // within an epoch
     CheckpointStore* final_checkpoints = nullptr;  // null: none are written or used
     KeyClaims* claims = nullptr;                   // null: other processes on the store are not looked for
+    JobExecutor* jobs = nullptr;                   // of the nodes that it takes; null: all are executed here
+    const std::atomic<bool>* detach = nullptr;     // set before `stop`: jobs are left alone; null: a stop cancels them
 };
 
 // The same run, reported to another observer.

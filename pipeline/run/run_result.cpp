@@ -32,6 +32,7 @@ std::size_t RunResult::count(NodeState state) const {
 }
 
 ExitCode RunResult::exit_code() const {
+    if (std::ranges::any_of(nodes, [](const NodeResult& node) { return node.job && node.job->is_config; })) return ExitCode::Usage;
     // A node is skipped because of another's failure, a signal (whose exit code is the caller's), or a plan that was blocked.
     if (count(NodeState::Failed) > 0 || (!stopped && count(NodeState::Skipped) > 0)) return ExitCode::StageFailed;
     const bool lost = std::ranges::any_of(nodes, [](const NodeResult& node) { return !node.not_kept.empty(); });

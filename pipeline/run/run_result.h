@@ -25,6 +25,14 @@ struct StageUsage {
     std::uint64_t written_bytes = 0;  // of its outputs, as arrays
 };
 
+// Of a node that jobs executed.
+struct JobUsage {
+    std::string where;          // the last one: "job 4711 on n2"
+    double queued_seconds = 0;  // that its jobs waited for a machine
+    int attempts = 1;           // jobs that it took
+    bool is_config = false;     // the batch system will never take such a job
+};
+
 struct NodeResult {
     NodeId node = 0;
     NodeState state = NodeState::Skipped;
@@ -41,6 +49,7 @@ struct NodeResult {
     std::optional<Digest> library{};  // Ran or Failed: SHA-256 of the file whose code it was, if known
     std::vector<std::string> warnings{};  // Ran: the stage's own
     std::optional<StageUsage> usage{};  // of the last attempt, if it was executed
+    std::optional<JobUsage> job{};   // if a job executed it
     std::string not_kept;            // Ran, but could not be written: why
     bool nondeterministic = false;   // the store already had other bytes under this key
 };
@@ -54,7 +63,7 @@ struct RunResult {
     bool stopped = false;        // by a signal
     std::string observer_error;  // the first that an observer threw (a record that could not be written); the run continued
     [[nodiscard]] std::size_t count(NodeState state) const;
-    // Done, StageFailed, or Store (something could not be written). The exit codes of signals are the caller's.
+    // Done, StageFailed, Usage (the batch system refuses what the DAG asks for), or Store (something could not be written). The exit codes of signals are the caller's.
     [[nodiscard]] ExitCode exit_code() const;
 };
 

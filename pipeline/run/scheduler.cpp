@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "pipeline/plan/machine.h"
+#include "pipeline/run/job_runner.h"
 #include "pipeline/run/node_runner.h"
 
 namespace satdl {
@@ -53,6 +54,7 @@ public:
           admission_(run.limits, std::max(1, run.machine.cores), by_position(run.cohorts, run.plan)),
           executing_(graph_, tbb::flow::unlimited, [this](std::size_t node) noexcept { execute(node); return Done(); }),
           storing_(graph_, tbb::flow::serial, [this](Done) noexcept { store(); return Done(); }) {
+        if (run.jobs != nullptr) jobs_.emplace(runner, run);
         for (std::size_t node = 0; node < links_.count(); ++node) {
             const int producers = static_cast<int>(links_[node].producers.size());
             ready_.push_back(std::make_unique<Dependencies>(
@@ -92,6 +94,7 @@ private:
                 case NodeRunner::Step::Run:
                     admission_.offer(*node, runner_.resources_for(*node), links_[*node].remaining_seconds);
                     break;
+                case NodeRunner::Step::Job: follow_job(*node); break;
                 case NodeRunner::Step::Wait: admission_.awaited(runner_.waits_for(*node), *node); break;
             }
         }
@@ -154,6 +157,37 @@ private:
         graph_.release_wait();
     }
 
+    // Nor do nodes that jobs execute.
+    void follow_job(std::size_t node) {
+        graph_.reserve_wait();
+        jobs_->add(node);
+        const std::scoped_lock lock(mutex_);
+        if (!follower_.joinable()) follower_ = std::jthread([this](const std::stop_token& stop) { follow_jobs(stop); });
+        look_at_jobs();
+    }
+
+    // Precondition: mutex_ is held.
+    void look_at_jobs() {
+        look_now_ = true;
+        jobs_changed_.notify_one();
+    }
+
+    void follow_jobs(const std::stop_token& stop) {
+        std::unique_lock lock(mutex_);
+        while (jobs_changed_.wait(lock, stop, [&] { return look_now_; })) {
+            look_now_ = false;
+            lock.unlock();
+            const std::vector<std::size_t> nodes = isolated([&] { return jobs_->look(); });
+            for (const std::size_t node : nodes) ended(node);
+            for ([[maybe_unused]] const std::size_t node : nodes) graph_.release_wait();
+            const bool go_on = jobs_->has_nodes();
+            lock.lock();
+            if (!go_on) continue;
+            if (nodes.empty()) jobs_changed_.wait_for(lock, stop, kLookInterval, [&] { return look_now_; });
+            look_now_ = true;
+        }
+    }
+
     void store_later(std::size_t node) {
         {
             const std::scoped_lock lock(mutex_);
@@ -167,6 +201,10 @@ private:
         const std::vector<std::size_t> nodes = take_to_store();
         if (nodes.empty()) return;
         isolated([&] { runner_.store(nodes); });
+        if (jobs_) {  // which may wait for these
+            const std::scoped_lock lock(mutex_);
+            look_at_jobs();
+        }
         start_admitted();  // what was held may have been freed
     }
 
@@ -201,12 +239,16 @@ private:
     std::deque<std::size_t> to_store_;   // guarded by mutex_
     std::vector<std::size_t> elsewhere_;  // guarded by mutex_: they wait for other processes
     std::condition_variable_any node_elsewhere_;
+    std::optional<JobRunner> jobs_;  // only if the run has jobs
+    bool look_now_ = false;          // guarded by mutex_
+    std::condition_variable_any jobs_changed_;
 
     tbb::flow::graph graph_;  // before its nodes: it must outlive them
     tbb::flow::function_node<std::size_t, Done> executing_;
     tbb::flow::function_node<Done, Done> storing_;
     std::vector<std::unique_ptr<Dependencies>> ready_;
-    std::jthread look_out_;  // the last: it uses all the others
+    std::jthread look_out_;  // the last, with the other one: they use all the others
+    std::jthread follower_;
 };
 
 }  // namespace
@@ -245,12 +287,20 @@ RunResult run_on_flow_graph(const RunContext& run) {
 
 RunResult run_serially(const RunContext& run, std::size_t together) {
     NodeRunner runner(run);
+    std::optional<JobRunner> jobs;
+    if (run.jobs != nullptr) jobs.emplace(runner, run);
     std::vector<std::size_t> to_store;
     const auto store = [&] {
         if (!to_store.empty()) runner.store(std::exchange(to_store, {}));
     };
     for (std::size_t node = 0; node < runner.graph().count(); ++node) {
         auto step = std::optional(runner.settle(node));
+        if (step == NodeRunner::Step::Job) {
+            store();  // the job reads it from there
+            jobs->add(node);
+            while (jobs->look().empty()) std::this_thread::sleep_for(kLookInterval);
+            continue;
+        }
         while (step == NodeRunner::Step::Run) {
             const NodeRunner::AfterExecution next = runner.execute(node);
             if (next == NodeRunner::AfterExecution::Store) to_store.push_back(node);

@@ -16,7 +16,7 @@ function stageDetails(run, stage) {
   return el('details', { class: 'stage', id: stageId(run, stage.name) },
     el('summary', {}, el('i', { class: `dot ${outcomeClass(stage.outcome)}` }), el('b', {}, stage.name), ` ${stage.kind}`, stage.about && ` – ${stage.about}`,
       el('span', { class: 'quiet' }, ` ${stage.outcome}${isNumber(stage.seconds) ? ` in ${durationText(stage.seconds)}` : ''}`)),
-    list([['key', el('code', {}, stage.key || 'not known')], ['reason', stage.because], ['error', stage.error && el('pre', {}, stage.error)], ['attempt', stage.attempts > 1 ? `${stage.attempt} of ${stage.attempts}` : ''], ['not stored', stage.not_kept],
+    list([['key', el('code', {}, stage.key || 'not known')], ['reason', stage.because], ['error', stage.error && el('pre', {}, stage.error)], ['attempt', stage.attempts > 1 ? `${stage.attempt} of ${stage.attempts}` : ''], ['executed by', stage.where && `${stage.where}${stage.jobs > 1 ? ` (after ${plural(stage.jobs - 1, 'earlier job')})` : ''}, which waited ${durationText(stage.queued || 0)} for a machine`], ['not stored', stage.not_kept],
       ['not deterministic', stage.nondeterministic ? 'the store has different bytes under this key' : ''],
       ['threads', isNumber(stage.seconds) ? stage.threads : ''], ['artifact', stage.bytes ? bytesText(stage.bytes) : 'none in the store'],
       ['reads', stage.inputs.length > 0 ? stage.inputs.map(input => el('div', {}, `${input.port}: `, el('a', { href: `#${stageId(run, input.from)}` }, `${input.from}.${input.from_port}`))) : '']]),

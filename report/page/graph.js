@@ -52,21 +52,24 @@ function timeline(run) {
   if (timed.length === 0) return null;
   const single = timed.length <= MOST_ROWS;
   const rows = timed.map(stage => ({ row: single ? stage.name : plainName(stage.name), name: stage.name, from: stage.started, to: Math.max(stage.started + stage.seconds, stage.started + end / 600), outcome: stage.outcome, threads: stage.threads, spent: durationText(stage.seconds), began: durationText(stage.started) }));
+  for (const stage of timed.filter(one => one.queued > 0))
+    rows.push({ row: single ? stage.name : plainName(stage.name), name: stage.name, from: Math.max(0, stage.started - stage.queued), to: stage.started, outcome: 'queued', threads: 0, spent: durationText(stage.queued), began: durationText(Math.max(0, stage.started - stage.queued)) });
   const order = [...new Set([...rows].sort((a, b) => a.from - b.from).map(row => row.row))];
   const unit = end > 7200 ? [3600, 'hours'] : end > 240 ? [60, 'minutes'] : [1, 'seconds'];
   for (const row of rows) { row.from /= unit[0]; row.to /= unit[0]; }
   const margin = width => Math.min(150, Math.round(width * 0.28));
   const scale = { domain: [0, Math.max(end, 1e-3) / unit[0]], nice: false };
-  const outcomes = ['ran', 'resumed', 'failed', 'stopped', 'interrupted', 'unfinished'].filter(name => rows.some(row => row.outcome === name));
+  const outcomes = ['queued', 'ran', 'resumed', 'failed', 'stopped', 'interrupted', 'unfinished'].filter(name => rows.some(row => row.outcome === name));
   const bars = width => ({
     width: width - margin(width) - 16, height: { step: 19 }, data: { values: rows },
     mark: { type: 'bar', cornerRadius: 2, height: 12 },
     encoding: { x: { field: 'from', type: 'quantitative', title: null, scale, axis: { orient: 'top', format: '~r', tickCount: Math.max(3, Math.min(10, Math.floor(width / 90))) } }, x2: { field: 'to' },
       y: { field: 'row', type: 'nominal', sort: order, title: null, axis: { minExtent: margin(width), maxExtent: margin(width), labelLimit: margin(width) - 8, ticks: false, domain: false } },
-      color: { field: 'outcome', type: 'nominal', title: null, scale: { domain: outcomes, range: outcomes.map(name => ({ ran: css('--ran'), resumed: css('--plot-6'), failed: css('--failed') }[name] || css('--stopped'))) }, legend: outcomes.length > 1 ? {} : null },
+      color: { field: 'outcome', type: 'nominal', title: null, scale: { domain: outcomes, range: outcomes.map(name => ({ ran: css('--ran'), queued: css('--idle'), resumed: css('--plot-6'), failed: css('--failed') }[name] || css('--stopped'))) }, legend: outcomes.length > 1 ? {} : null },
       tooltip: [{ field: 'name', title: 'stage' }, { field: 'outcome' }, { field: 'spent', title: 'took' }, { field: 'began', title: 'started at' }, { field: 'threads', title: 'cores' }] },
   });
-  const steps = coresInUse(timed).map(step => ({ at: step.at / unit[0], cores: step.cores }));
+  const here = timed.filter(stage => !stage.where);  // the others used the cores of other machines
+  const steps = coresInUse(here).map(step => ({ at: step.at / unit[0], cores: step.cores }));
   const most = Math.max(run.cores, ...steps.map(step => step.cores));
   const use = width => ({
     width: width - margin(width) - 16, height: 64, data: { values: steps },
@@ -77,8 +80,8 @@ function timeline(run) {
       ...(run.cores > 0 ? [{ data: { values: [{ cores: run.cores }] }, mark: { type: 'rule', color: css('--failed'), strokeDash: [4, 3] }, encoding: { y: { field: 'cores', type: 'quantitative' }, tooltip: [{ field: 'cores', title: 'cores of the machine' }] } }] : []),
     ],
   });
-  const busy = timed.reduce((sum, stage) => sum + stage.seconds * stage.threads, 0);
-  return section(run, 'timeline', 'The schedule', plot('when each stage ran', bars), el('h4', {}, 'Cores in use'), plot('cores in use', use),
-    el('p', { class: 'quiet' }, `${plural(timed.length, 'stage')} used ${durationText(busy)} of core time in ${durationText(end)}`, run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
+  const busy = here.reduce((sum, stage) => sum + stage.seconds * stage.threads, 0);
+  return section(run, 'timeline', 'The schedule', plot('when each stage ran', bars), here.length > 0 && el('h4', {}, 'Cores in use'), here.length > 0 && plot('cores in use', use),
+    el('p', { class: 'quiet' }, timed.length > here.length && `${plural(timed.length - here.length, 'stage')} ran as jobs of a batch system. `, `${plural(here.length, 'stage')} used ${durationText(busy)} of core time in ${durationText(end)}`, run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
       '. Source: the run’s record', run.id && ` ${run.id}`, '.'));
 }

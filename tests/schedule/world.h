@@ -64,12 +64,16 @@ struct Noting final : Observer {
     Names started;
     Names finished;  // "b ran"
     Names waiting;   // "b for run 7"
+    Names queued;    // "b: 7, Resources"
     Names log;
     std::vector<Progress> progress;
     bool throws = false;
     std::function<void()> waits;  // called when a stage waits
 
     void stage_started(const Dag& dag, const PlannedNode& planned) override { started.push_back(dag.nodes[planned.node].name); }
+    void stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) override {
+        queued.push_back(fmt::format("{}: {}, {}", dag.nodes[planned.node].name, job, reason));
+    }
     void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {
         waiting.push_back(dag.nodes[planned.node].name + " for " + holder);
         if (waits) waits();
@@ -100,6 +104,8 @@ struct World {
     Limits limits;
     Cohorts cohorts;
     KeyClaims* claims = nullptr;
+    JobExecutor* job_executor = nullptr;
+    std::atomic<bool> detach{false};
 
     // jobs 0: the serial twin.
     RunResult run(const Dag& dag, int jobs, const Request& request = {}) {
@@ -107,7 +113,8 @@ struct World {
         limits.jobs = jobs;
         const RunContext run{.dag = dag, .plan = plan, .machine = machine, .store = store, .cache = cache, .executor = executor,
                              .observer = observer, .clock = clock, .stop = stop, .limits = limits, .cohorts = cohorts,
-                             .checkpoints = &checkpoints, .final_checkpoints = &final_checkpoints, .claims = claims};
+                             .checkpoints = &checkpoints, .final_checkpoints = &final_checkpoints, .claims = claims,
+                             .jobs = job_executor, .detach = &detach};
         RunResult result = jobs == kSerial ? run_serially(run) : run_on_flow_graph(run);
         cache.remember(dag, result);
         return result;

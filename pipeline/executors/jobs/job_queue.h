@@ -20,7 +20,7 @@ namespace satdl {
 
 // A job to be submitted. Several with the same resources may become one array.
 struct JobRequest {
-    std::string name;                  // unique within the run, "b12.a1": batch and attempt; the batch system keeps it, so that it can be found
+    std::string name;                  // unique within the run, "b12.a1": batch and attempt; the batch system can find it by that
     std::vector<std::string> command;  // program and arguments, run in `folder`
     std::filesystem::path folder;      // an existing one, on the shared file system
     std::filesystem::path log;         // stdout and stderr, appended to
@@ -58,9 +58,9 @@ struct JobStatus {
         Unknown,  // the batch system does not know it any more, in an answer that was complete
     };
     State state = State::Pending;
-    std::string reason;  // of Pending: why it waits, in the batch system's words ("Resources", "AssocGrpCpuLimit")
+    std::string reason{};  // of Pending: why it waits, in the batch system's words ("Resources", "AssocGrpCpuLimit")
     bool stuck = false;  // of Pending: it waits for something that will not come by itself (held, an impossible constraint)
-    std::string machine; // where it runs or ran; "" if not known
+    std::string machine{}; // where it runs or ran; "" if not known
     JobEnd end = JobEnd::Exited;  // of Ended
     int exit_code = 0;            // of Ended, Exited; 128 + a signal's number
 };
@@ -76,8 +76,8 @@ public:
     virtual ~JobQueue() = default;
     [[nodiscard]] virtual std::string name() const = 0;  // "slurm"
     [[nodiscard]] virtual JobLimits limits() = 0;
-    // Requests with equal resources, at most limits().array of them; what became of each, in their order. After a lost answer it looks whether
-    // the jobs are there before anybody submits them twice.
+    // Requests with equal resources, at most limits().array of them; what became of each, in their order. After a lost answer it looks
+    // whether the jobs are there before anybody submits them twice.
     [[nodiscard]] virtual std::vector<SubmitResult> submit(std::span<const JobRequest> requests) = 0;
     // All of this run's jobs, by the requests' names, of this process or of one before it; nullopt: it did not answer.
     [[nodiscard]] virtual std::optional<std::map<std::string, std::pair<JobId, JobStatus>>> poll() = 0;

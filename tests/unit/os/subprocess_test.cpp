@@ -79,3 +79,17 @@ TEST_CASE("a program's input is empty") {
     CHECK(run_process({"cat"}, output.sink()).good());
     CHECK(output.text.empty());
 }
+
+TEST_CASE("a program that does not end in time is killed, with all that it started in its group") {
+    Output output;
+    ProcessOptions options;
+    options.limit_seconds = 0.2;
+    options.own_group = true;
+    const ProcessResult result = run_process({"sh", "-c", "echo begun; sleep 100 & sleep 100"}, options, output.sink());
+    CHECK(result.kind == ProcessResult::Kind::TimedOut);
+    CHECK(result.describe() == "did not end in time");
+    CHECK_FALSE(result.good());
+    CHECK(output.text == "begun\n");
+    options.limit_seconds = 1000;
+    CHECK(run_process({"true"}, options, output.sink()).good());
+}

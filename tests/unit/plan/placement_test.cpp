@@ -132,3 +132,39 @@ TEST_CASE("The chosen device and precision are reported with the reason, unless 
     CHECK(told(dag_of(stage, {}, "tf32"), machine) == Words{"computes in fp32 (tf32: only GPUs have instructions for it)"});
     CHECK(told(dag_of(stage, {}, "bf16"), machine) == Words{"computes in bf16 (this CPU has AMX-BF16)"});
 }
+
+TEST_CASE("A stage that a job executes computes on the GPU that its executor describes; no library is asked") {
+    StageLibraries libraries;
+    const CatalogEntry stage = computing(true);
+    Dag dag = dag_of(stage, {{"a", at_line("cuda", 2)}, {"b", at_line("auto", 3)}});
+    const Machine machine{4, "AVX2"};
+    const auto with = [&](int gpus, std::optional<Gpu> gpu) {
+        JobSettings job;
+        job.executor = "lab";
+        job.resources.cpus = 8;
+        job.resources.gpus = gpus;
+        job.gpu = std::move(gpu);
+        for (Node& node : dag.nodes) node.job = std::make_shared<JobSettings>(job);
+    };
+    with(0, std::nullopt);
+    CHECK_THAT(refused(dag), Contains("dag.yaml:2:1: error: 'device' is cuda, but the stage's job asks for no GPU") &&
+                                 Contains("resources: {gpus: 1}") && !Contains("dag.yaml:3:1"));
+    CHECK(gpu_of(dag.nodes[1], machine) == nullptr);
+    CHECK(placement_notices(dag.nodes[1], machine).front().text == "computes on the CPU (auto: its job asks for no GPU)");
+    with(1, std::nullopt);
+    CHECK_THAT(refused(dag), Contains("executor 'lab' does not say which GPU its machines have") && Contains("dag.yaml:3:1") &&
+                                 Contains("satdl selftest --machine"));
+    with(1, Gpu{"H100", "9.0", true});
+    CHECK(find_gpus(dag, {}, libraries).empty());
+    CHECK(gpu_of(dag.nodes[1], machine)->name == "H100");
+    CHECK(cores_of(dag.nodes[1], machine) == 8);
+    CHECK(cpu_of(dag.nodes[1], machine) == "AVX2");
+}
+
+TEST_CASE("A cap of the processor is written as part of its name") {
+    CHECK(cpu_cap_of("AVX2 of AVX512_BF16") == "avx2");
+    CHECK(cpu_cap_of("DEFAULT of AVX2") == "default");
+    CHECK(cpu_cap_of("AVX2").empty());
+    CHECK(bf16_of("AVX2 of AMX_BF16") == "AMX-BF16");
+    CHECK(bf16_of("AVX512").empty());
+}

@@ -486,3 +486,24 @@ TEST_CASE("This machine has cores, and a processor whose name LibTorch's own var
     CHECK(this_machine().cpu == machine.cpu);
     ::unsetenv("ATEN_CPU_CAPABILITY");
 }
+
+TEST_CASE("Who executes a stage is not in its key, but the machine that its executor describes is") {
+    Setting setting;
+    const Digest here = setting.key();
+    JobSettings job;
+    job.resources = {8, 1 << 30, 3600, 0, "a100", "lab", "high", "ib", {"--exclusive"}};
+    setting.dag.nodes[0].job = std::make_shared<JobSettings>(job);
+    CHECK(setting.key() == here);
+    job.cpu = "AVX512";
+    setting.dag.nodes[0].job = std::make_shared<JobSettings>(job);
+    CHECK(find_part(setting.recipe(), "cpu")->value == "AVX512");
+    job.processor = "AuthenticAMD 25-1";
+    setting.dag.nodes[0].job = std::make_shared<JobSettings>(job);
+    CHECK(find_part(setting.recipe(), "processor")->value == "AuthenticAMD 25-1");
+    CHECK(find_part(setting.recipe(), "precision")->value == "fp32");
+    job.cpu = "AMX_BF16";  // which `precision: auto` uses
+    setting.dag.nodes[0].job = std::make_shared<JobSettings>(job);
+    CHECK(find_part(setting.recipe(), "precision")->value == "bf16");
+    setting.dag.numerics = Numerics::Portable;
+    CHECK(find_part(setting.recipe(), "cpu") == nullptr);
+}
