@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "pipeline/core/error.h"
@@ -205,6 +206,7 @@ bool NodeRunner::reuse_stored(std::size_t position) {
     if (!stored) return false;
     slot.claim.reset();
     slot.planned.outputs = std::move(stored->ports);
+    slot.planned.is_remote = stored->is_remote;
     repeat_warnings(position, stored->warnings);
     finish_without_running(position, NodeState::Reused,
                            slot.holder.empty() ? "another process computed it meanwhile" : fmt::format("{} computed it", slot.holder));
@@ -241,12 +243,40 @@ bool NodeRunner::inputs_are_stored(std::size_t position) {
 
 // Why a job could not read all that it needs; nullopt if it can.
 std::optional<std::string> NodeRunner::input_not_stored(std::size_t position) {
+    if (auto missing = fetch_ancestors(position)) return missing;
     const std::scoped_lock lock(mutex_);
     for (const std::size_t producer : graph_[position].producers) {
         const PlannedNode& planned = slots_[producer]->planned;
         const auto lost = not_stored_.find(*planned.key);
         if (lost == not_stored_.end()) continue;
         return fmt::format("a job cannot read the output of {}, which was not stored: {}", run_.dag.nodes[planned.node].name, lost->second);
+    }
+    return std::nullopt;
+}
+
+// A job has the store and no remote. It reads its inputs, and to know their keys the headers of what those were made of: all that only a
+// remote has is fetched; what cannot be is made. Why a job could not start; nullopt if it can.
+std::optional<std::string> NodeRunner::fetch_ancestors(std::size_t position) {
+    if (!run_.store.is_slow()) return std::nullopt;
+    std::set<std::size_t> elsewhere;
+    std::vector<bool> seen(slots_.size());
+    for (std::vector<std::size_t> open(graph_[position].producers); !open.empty();) {
+        const std::size_t ancestor = open.back();
+        open.pop_back();
+        if (seen[ancestor]) continue;
+        seen[ancestor] = true;
+        if (is_elsewhere(ancestor)) elsewhere.insert(ancestor);
+        open.insert(open.end(), graph_[ancestor].producers.begin(), graph_[ancestor].producers.end());
+    }
+    std::vector<Digest> keys;
+    for (const std::size_t ancestor : elsewhere) keys.push_back(*slots_[ancestor]->planned.key);
+    run_.store.fetch(keys);
+    for (const std::size_t ancestor : elsewhere) {  // in the plan's order: each after those that it reads
+        if (!is_elsewhere(ancestor)) continue;
+        (void)output_of(ancestor);
+        if (is_elsewhere(ancestor))
+            return fmt::format("a job needs the output of {}, which only the remote had and could not be fetched or made",
+                               run_.dag.nodes[slots_[ancestor]->planned.node].name);
     }
     return std::nullopt;
 }
@@ -298,6 +328,7 @@ void NodeRunner::end_job(std::size_t position, JobOutcome outcome) {
     } catch (const std::exception& error) {
         outcome.error = fmt::format("its artifact cannot be read: {}", describe(error));
     }
+    if (stored) run_.store.stored_by_another(*planned.key);
     NodeState state = NodeState::Failed;
     if (stored) state = NodeState::Ran;
     else if (outcome.state == JobOutcome::State::Stopped) state = NodeState::Stopped;
@@ -429,7 +460,8 @@ LiveOutput NodeRunner::output_of(std::size_t position) {
     if (LiveOutput held = find_intact(position)) return held;
     if (!has_output(position)) return nullptr;  // another consumer has tried, and it could not be rebuilt
     LiveOutput loaded;
-    std::string damage = "its artifact disappeared from the store";
+    std::string damage =
+        slot.planned.is_remote ? "its artifact cannot be had from the remote" : "its artifact disappeared from the store";
     try {
         if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const StageOutput>(std::move(*outcome));
     } catch (const DamagedArtifact& error) {
@@ -592,7 +624,37 @@ NodeResult NodeRunner::result_of(std::size_t position) {
     return slots_[position]->result;
 }
 
+bool NodeRunner::is_elsewhere(std::size_t position) {
+    const NodeResult result = result_of(position);
+    return result.state == NodeState::Reused && !run_.store.is_here(*result.key);
+}
+
+// What cannot be fetched is made.
+void NodeRunner::fetch_wanted() {
+    std::vector<std::size_t> positions;
+    std::vector<Digest> keys;
+    for (std::size_t position = 0; position < slots_.size() && !run_.wanted.empty(); ++position) {
+        if (!std::ranges::binary_search(run_.wanted, slots_[position]->planned.node) || !is_elsewhere(position)) continue;
+        positions.push_back(position);
+        keys.push_back(*slots_[position]->planned.key);
+    }
+    std::string fault = "the run was stopped before it was fetched";
+    try {
+        if (!positions.empty() && !run_.stop) run_.store.fetch(keys);
+        for (const std::size_t position : positions)
+            if (!run_.stop && is_elsewhere(position)) (void)output_of(position);
+    } catch (const std::exception& error) {
+        fault = in_one_line(describe(error));
+    }
+    for (const std::size_t position : positions) {
+        if (!is_elsewhere(position)) continue;
+        const std::scoped_lock lock(mutex_);
+        slots_[position]->result.not_kept = fault;
+    }
+}
+
 RunResult NodeRunner::finish() {
+    fetch_wanted();
     RunResult result;
     result.nodes.reserve(slots_.size());
     for (const auto& slot : slots_) {

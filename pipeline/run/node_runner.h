@@ -78,6 +78,7 @@ private:
     [[nodiscard]] std::optional<std::string> reason_not_to_start();
     [[nodiscard]] std::optional<std::string> failed_producer(std::size_t position);
     [[nodiscard]] std::optional<std::string> input_not_stored(std::size_t position);
+    [[nodiscard]] std::optional<std::string> fetch_ancestors(std::size_t position);
     void decide_now(std::size_t position);
     [[nodiscard]] Step claim_key(std::size_t position);
     [[nodiscard]] bool claim_from_others(std::size_t position);
@@ -93,6 +94,8 @@ private:
     [[nodiscard]] LiveOutput rebuild(std::size_t position, const std::string& damage);
     void publish(std::span<const std::size_t> positions);
     [[nodiscard]] std::string remove_checkpoints(const PlannedNode& planned);
+    void fetch_wanted();
+    [[nodiscard]] bool is_elsewhere(std::size_t position);
 
     void repeat_warnings(std::size_t position, const std::vector<std::string>& warnings);
     void finish_without_running(std::size_t position, NodeState state, std::string text);
