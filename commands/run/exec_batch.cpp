@@ -218,7 +218,7 @@ private:
     }
 
     void run_some(const std::vector<std::string>& names, bool forced, const Machine& here, JobReporter& reporter) {
-        StoreCacheView cache = session_.cache(dag_, final_checkpoints_);
+        StoreCacheView cache = session_.cache(dag_, final_checkpoints_, session_.open().store());
         Plan plan = plan_when_inputs_are_there({.single = names, .force = forced}, cache);
         check_keys(plan, names);
         check_machine(plan, here);
