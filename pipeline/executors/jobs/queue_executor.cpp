@@ -454,11 +454,14 @@ void QueueExecutor::conclude(TrackedJob& job, Slot& slot, double now) {
 
 void QueueExecutor::conclude_refused(TrackedJob& job) {
     const bool another_machine = job.finish->refusal == JobFinish::Refusal::Machine;
+    const bool is_of_another_controller = job.run_file != options_.run_file;  // and so, perhaps, of a satdl that was replaced
     for (Slot& slot : job.slots) {
         if (slot.settled) continue;
         if (another_machine && slot.node) {
             exclude_machine(stages_.at(*slot.node), job.machine(), 1);
             try_again(job, slot, JobFailure::Infrastructure);
+        } else if (is_of_another_controller) {
+            try_again(job, slot, JobFailure::Unblamed);
         } else {
             settle_failed(job, slot, fmt::format("{} refused: {}", job.text(), printable(job.finish->refused)));
         }
@@ -530,6 +533,10 @@ void QueueExecutor::settle(Slot& slot) {
 void QueueExecutor::end(NodeId node, JobOutcome outcome) {
     const auto found = stages_.find(node);
     if (found == stages_.end()) return;
+    if (is_cancelled_ && outcome.state == JobOutcome::State::Stopped) {  // nobody stopped the run itself
+        outcome.state = JobOutcome::State::Failed;
+        outcome.error = "`satdl cancel` cancelled its job";
+    }
     outcome.queued_seconds = found->second.queued_seconds;
     outcome.attempts = found->second.history.jobs;
     stages_.erase(found);
@@ -684,10 +691,7 @@ void QueueExecutor::poll(JobListener& listener) {
     listener_ = &listener;
     const double now = clock_.seconds();
     look_for_cancel_file(now);
-    for (auto& [node, outcome] : std::exchange(ended_, {})) {
-        if (is_cancelled_) outcome.error = "`satdl cancel` cancelled it";
-        end(node, std::move(outcome));
-    }
+    for (auto& [node, outcome] : std::exchange(ended_, {})) end(node, std::move(outcome));
     if (!attached_.empty()) {
         const std::set<NodeId> attached(attached_.begin(), attached_.end());
         attached_.clear();

@@ -474,8 +474,8 @@ TEST_CASE("The file by which satdl cancel asks stops the run") {
     write_text(run.folder.path() / kCancelFile, "");
     run.pass(3);
     REQUIRE(run.ended());
-    CHECK(run.outcome(0).state == State::Stopped);
-    CHECK(run.outcome(0).error == "`satdl cancel` cancelled it");
+    CHECK(run.outcome(0).state == State::Failed);
+    CHECK(run.outcome(0).error == "`satdl cancel` cancelled its job");
     CHECK(run.cluster.cancelled == std::vector<std::string>{"100"});
 }
 
@@ -497,6 +497,19 @@ TEST_CASE("A controller that was detached leaves its jobs to the next one") {
     run.pass(1);
     CHECK(run.outcome(9).state == State::Ran);
     CHECK(run.outcome(9).where == "job 100 on n3");
+}
+
+TEST_CASE("A job of a controller before that refuses the run is submitted again by this one") {
+    OneStage run;
+    run.executor->stop(JobExecutor::Stop::Detach);
+    run.run_file = "run-2.json";  // of another build of satdl, say
+    run.connect();
+    run.executor->submit({ClusterRun::stage(0)});
+    run.cluster.begin("b1.a1");
+    run.cluster.finish("b1.a1", {.refusal = JobFinish::Refusal::Run, .refused = "another build of satdl"});
+    run.pass(2);
+    CHECK(run.listener.outcomes.empty());
+    CHECK(run.cluster.job("b2.a2").spec.run_file == "run-2.json");
 }
 
 TEST_CASE("Killed after each line of the journal, a controller's successor submits nothing twice and loses nothing") {
