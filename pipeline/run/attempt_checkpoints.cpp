@@ -122,6 +122,7 @@ std::string AttemptCheckpoints::keep_final_checkpoint(const NamedArrays& state, 
 void choose_start_again(const RunContext& run, PlannedNode& planned) {
     if (run.checkpoints == nullptr || !planned.key) return;
     const auto continuation = planned.forced ? std::nullopt : open_continuation(run, planned);
+    run.checkpoints->look_again();  // a process that was waited for may have written some
     const auto own = run.checkpoints->newest(*planned.key);
     auto final_one = continuation ? run.final_checkpoints->newest(key_of(continuation->base_recipe), continuation->target) : std::nullopt;
     if (final_one) final_one->epochs = continuation->target;

@@ -98,7 +98,7 @@ fs::path CheckpointFiles::path_of(const Digest& key, std::uint64_t number) const
     return folder_ / fmt::format("{}.{}{}", key.hex(), number, store_layout::kArtifactExtension);
 }
 
-// Once: a plan asks for every stage that must run. Called with mutex_ held.
+// Once, until look_again(): a plan asks for every stage that must run. Called with mutex_ held.
 void CheckpointFiles::list() {
     if (known_) return;
     known_.emplace();
@@ -214,6 +214,11 @@ void CheckpointFiles::remove(const Digest& key, std::uint64_t number) {
     files_.remove(path_of(key, number));
     const std::scoped_lock lock(mutex_);
     if (known_) std::erase((*known_)[key], number);
+}
+
+void CheckpointFiles::look_again() {
+    const std::scoped_lock lock(mutex_);
+    known_.reset();
 }
 
 void CheckpointFiles::remove(const Digest& key) {

@@ -37,6 +37,7 @@ public:
     [[nodiscard]] std::optional<Checkpoint> load(const Digest& key, std::vector<std::string>& damaged, std::int64_t max = kAny) override;
     void write(const Recipe& recipe, const Digest& of, const CheckpointPosition& position, const NamedArrays& state) override;
     void remove(const Digest& key) override;
+    void look_again() override;
 
     // Every byte of every one; what is damaged is put into quarantine. Throws FileError.
     [[nodiscard]] VerifiedFiles verify();
@@ -69,7 +70,7 @@ private:
     Staging staging_;
     std::mutex mutex_;
     // Guarded by mutex_:
-    std::optional<std::map<Digest, std::vector<std::uint64_t>>> known_;  // the folder's content when it was first listed; then updated
+    std::optional<std::map<Digest, std::vector<std::uint64_t>>> known_;  // the folder's content when it was listed; then updated
     bool prepared_ = false;
 };
 

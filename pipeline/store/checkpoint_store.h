@@ -62,6 +62,8 @@ public:
     // Under the key of `recipe`; durable when it returns. `of`: the key of the artifact that the stage is making. Throws FileError.
     virtual void write(const Recipe& recipe, const Digest& of, const CheckpointPosition& position, const NamedArrays& state) = 0;
     virtual void remove(const Digest& key) = 0;  // all of this key; throws nothing
+    // What other processes have written meanwhile is seen from now on. Throws nothing.
+    virtual void look_again() {}
 };
 
 }  // namespace satdl

@@ -24,7 +24,7 @@ class QueueDriver:
     def end_jobs(self):
         """So that none writes into the folder while it is removed."""
         self.ask("cancel_all")
-        self.until_all_ended()
+        self.until(lambda jobs: all(job["state"] != "running" for job in jobs.values()))
 
     def ask(self, what, **more):
         self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")

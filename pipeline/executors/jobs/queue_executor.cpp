@@ -424,6 +424,7 @@ bool QueueExecutor::has_artifact(const Slot& slot) { return !slot.forced && stor
 
 bool QueueExecutor::has_advanced(const Slot& slot) {
     if (checkpoints_ == nullptr || !slot.node) return false;
+    checkpoints_->look_again();  // its job wrote it
     const auto now = checkpoints_->newest(slot.key);
     const auto& before = stages_.at(*slot.node).position;
     return now && (!before || is_farther(*now, *before));

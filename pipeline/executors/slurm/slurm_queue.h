@@ -48,7 +48,7 @@ private:
     // Constant after construction.
     const std::string job_name_;
     const std::filesystem::path folder_;
-    const std::unique_ptr<SlurmCommands> slurm_;
+    std::unique_ptr<SlurmCommands> slurm_;
     FileSystem& files_;
     Clock& clock_;
     SlurmConfig config_;

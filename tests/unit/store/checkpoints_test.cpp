@@ -122,6 +122,18 @@ TEST_CASE("two processes that compute the same key store checkpoints side by sid
     CHECK(same(found->state, state_at(3)));
 }
 
+TEST_CASE("what another process has written is seen after a second look") {
+    const TempFolder folder;
+    Process one(folder.path());
+    Process other(folder.path());
+    CHECK_FALSE(other.checkpoints.newest(kKey));
+    for (int epoch = 1; epoch <= 3; ++epoch) one.keep(at(epoch, 1), state_at(static_cast<float>(epoch)));
+    CHECK_FALSE(other.checkpoints.newest(kKey));
+    other.checkpoints.look_again();
+    CHECK(other.checkpoints.newest(kKey) == at(3, 1));
+    CHECK(same(loaded(other.checkpoints)->state, state_at(3)));
+}
+
 TEST_CASE("if any byte of the newest checkpoint is damaged, the one before it is used, and the damage is reported") {
     const TempFolder folder;
     {
