@@ -39,9 +39,10 @@ class RealJobs(satdl.Case):
         self.assertEqual(self.objects(), here)
 
     def test_a_machine_that_would_compute_other_bits_refuses(self):
-        self.call("run", self.dag, "-q", "--executor", "other", code=1)
+        self.call("run", self.dag, "-q", "--executor", "other", code=2)
         self.assertIn("would compute other bits of stage m than the plan says: its cpu is", self.err)
         self.assertIn("not DEFAULT", self.err)
+        self.assertIn("slurm has no other machine for it", self.err)
         self.assertEqual(len(self.objects()), 1)  # x alone
 
 

@@ -132,6 +132,15 @@ TEST_CASE("Killed near the limit of memory is out of memory, killed elsewhere a 
     CHECK(far.cluster.job("b2.a2").request.resources.memory_bytes == 1000 * kMegabyte);
 }
 
+TEST_CASE("Killed for its memory is what the job's log says, whatever the batch system does") {
+    OneStage run;
+    run.cluster.begin("b1.a1");
+    std::ofstream(run.cluster.job("b1.a1").request.log) << "slurmstepd: error: Exceeded job memory limit\n";
+    run.cluster.end("b1.a1", JobEnd::Exited, 137);
+    run.pass(70);
+    CHECK(run.cluster.job("b2.a2").request.resources.memory_bytes == 1500 * kMegabyte);
+}
+
 TEST_CASE("A training longer than a job's time goes on in as many jobs as it takes, while its checkpoint advances") {
     OneStage run;
     for (int i = 1; i <= 6; ++i) {
@@ -221,6 +230,17 @@ TEST_CASE("A machine that would compute other bits is avoided at once") {
     run.cluster.finish("b1.a1", {.refusal = JobFinish::Refusal::Machine, .refused = "no AVX2"});
     run.pass(10);
     CHECK(run.cluster.job("b2.a2").request.excluded_nodes == std::vector<std::string>{"old"});
+}
+
+TEST_CASE("If every machine refuses, the error has the words of the last one") {
+    OneStage run;
+    run.cluster.begin("b1.a1", "old");
+    run.cluster.refuse = [](const JobRequest&) { return SubmitFailure{SubmitFailure::Class::Config, "node configuration is not available"}; };
+    run.cluster.finish("b1.a1", {.refusal = JobFinish::Refusal::Machine, .refused = "no AVX2"});
+    run.pass(60);
+    REQUIRE(run.ended());
+    CHECK_THAT(run.outcome(0).error, Contains("no AVX2") && Contains("has no other machine for it: node configuration is not available"));
+    CHECK(run.outcome(0).is_config);
 }
 
 TEST_CASE("A job that refuses the run fails its stages with its words") {
