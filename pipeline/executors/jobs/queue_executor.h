@@ -81,6 +81,7 @@ private:
         bool alone = false;
         std::optional<CheckpointPosition> position{};  // of its checkpoint, before the present job
         double queued_seconds = 0;
+        std::string refused{};  // what the last machine said that refused it
     };
     using Slot = TrackedJob::Slot;
 
