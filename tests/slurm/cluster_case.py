@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import shutil
 import signal
 import stat
@@ -120,7 +119,3 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def is_alive(pid):
-    return pathlib.Path(f"/proc/{pid}").exists()

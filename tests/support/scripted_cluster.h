@@ -213,6 +213,7 @@ struct ClusterRun {
     PositionStore checkpoints;
     Cluster cluster{clock, store, *files};
     RecordingListener listener;
+    std::string run_file = "run-1.json";
     std::unique_ptr<QueueExecutor> executor;
 
     ClusterRun() { connect(); }
@@ -220,7 +221,7 @@ struct ClusterRun {
     void connect() {
         executor.reset();
         QueueExecutorOptions options{.folder = folder.path(),
-                                     .run_file = "run-1.json",
+                                     .run_file = run_file,
                                      .command = {"satdl", "exec-batch"},
                                      .working_folder = "/",
                                      .takes = [](const Node&) { return true; }};

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pipeline/catalog/execution_policy.h"
+#include "pipeline/core/ascii.h"
 #include "pipeline/core/utf8.h"
 
 namespace satdl {
@@ -28,6 +29,14 @@ std::string joined(std::initializer_list<std::string> paragraphs) {
     for (const std::string& one : paragraphs)
         if (!one.empty()) text += (text.empty() ? "" : "\n") + one;
     return text;
+}
+
+// What kills a process for its memory may be known to nothing but its log: Slurm without control groups calls the job FAILED.
+bool says_out_of_memory(std::string_view log) {
+    const std::string text = lower(log);
+    for (const char* const words : {"memory limit", "oom-kill", "oom_kill", "out of memory"})
+        if (text.find(words) != std::string::npos) return true;
+    return false;
 }
 
 }  // namespace
@@ -251,8 +260,13 @@ void QueueExecutor::submit_group(const std::vector<TrackedJob*>& jobs, double no
             because = failure.text;
             continue;
         }
-        for (Slot& slot : job.slots)
-            settle_failed(job, slot, fmt::format("{} does not accept its job: {}", queue_->name(), failure.text), true);
+        for (Slot& slot : job.slots) {
+            const std::string refusal = slot.node ? stages_.at(*slot.node).refused : "";
+            settle_failed(job, slot,
+                          refusal.empty() ? fmt::format("{} does not accept its job: {}", queue_->name(), failure.text)
+                                          : fmt::format("{}\n{} has no other machine for it: {}", refusal, queue_->name(), failure.text),
+                          true);
+        }
         settled_.push_back(job_numbers_.at(job.name));
     }
     if (!ids.empty()) {
@@ -455,13 +469,19 @@ void QueueExecutor::conclude(TrackedJob& job, Slot& slot, double now) {
 
 void QueueExecutor::conclude_refused(TrackedJob& job) {
     const bool another_machine = job.finish->refusal == JobFinish::Refusal::Machine;
+    const bool is_of_another_controller = job.run_file != options_.run_file;  // and so, perhaps, of a satdl that was replaced
     for (Slot& slot : job.slots) {
         if (slot.settled) continue;
         if (another_machine && slot.node) {
-            exclude_machine(stages_.at(*slot.node), job.machine(), 1);
+            Stage& stage = stages_.at(*slot.node);
+            stage.refused = job.finish->refused;
+            exclude_machine(stage, job.machine(), 1);
+            listener_->log(*slot.node, LogLevel::Warning, std::string(first_line(stage.refused)));
             try_again(job, slot, JobFailure::Infrastructure);
+        } else if (is_of_another_controller) {
+            try_again(job, slot, JobFailure::Unblamed);
         } else {
-            settle_failed(job, slot, fmt::format("{} refused: {}", job.text(), printable(job.finish->refused)));
+            settle_failed(job, slot, fmt::format("{} refused: {}", job.text(), job.finish->refused));
         }
     }
 }
@@ -516,7 +536,7 @@ JobFailure QueueExecutor::failure_of(const TrackedJob& job, const Slot& slot) {
             if (one.end) peak = std::max(peak, one.end->peak_bytes);
         const bool is_near = job.resources.memory_bytes != 0 &&
                              static_cast<double>(peak) >= kNearTheLimit * static_cast<double>(job.resources.memory_bytes);
-        return is_near ? blamed(JobFailure::Memory) : unless_advanced(JobFailure::Infrastructure);
+        return is_near || says_out_of_memory(job.end_of_log(files_)) ? blamed(JobFailure::Memory) : unless_advanced(JobFailure::Infrastructure);
     }
     return blamed(JobFailure::Stage);
 }
@@ -531,35 +551,45 @@ void QueueExecutor::settle(Slot& slot) {
 void QueueExecutor::end(NodeId node, JobOutcome outcome) {
     const auto found = stages_.find(node);
     if (found == stages_.end()) return;
+    if (is_cancelled_ && outcome.state == JobOutcome::State::Stopped) {  // nobody stopped the run itself
+        outcome.state = JobOutcome::State::Failed;
+        outcome.error = "`satdl cancel` cancelled its job";
+    }
     outcome.queued_seconds = found->second.queued_seconds;
     outcome.attempts = found->second.history.jobs;
     stages_.erase(found);
     listener_->ended(node, std::move(outcome));
 }
 
-void QueueExecutor::settle_ran(TrackedJob& job, Slot& slot) {
-    settle(slot);
-    JobOutcome outcome{.state = JobOutcome::State::Ran};
+JobOutcome QueueExecutor::outcome_of(const TrackedJob& job, const Slot& slot, JobOutcome::State state) {
+    JobOutcome outcome{.state = state};
+    outcome.where = job.text();
     if (slot.end) {
         outcome.seconds = slot.end->seconds;
         outcome.peak_bytes = slot.end->peak_bytes;
-        pool_.learn(slot.name, slot.end->seconds);
+    } else if (slot.started && job.begun_seconds) {
+        outcome.seconds = std::max(clock_.seconds() - *job.begun_seconds, 0.0);
     }
-    outcome.where = job.text();
-    if (slot.node) end(*slot.node, std::move(outcome));
+    return outcome;
+}
+
+void QueueExecutor::settle_ran(TrackedJob& job, Slot& slot) {
+    settle(slot);
+    if (slot.end) pool_.learn(slot.name, slot.end->seconds);
+    if (slot.node) end(*slot.node, outcome_of(job, slot, JobOutcome::State::Ran));
 }
 
 void QueueExecutor::settle_failed(TrackedJob& job, Slot& slot, std::string error, bool is_config) {
     settle(slot);
-    JobOutcome outcome{.state = JobOutcome::State::Failed, .error = std::move(error), .is_config = is_config};
-    if (slot.end) outcome.seconds = slot.end->seconds;
-    outcome.where = job.text();
+    JobOutcome outcome = outcome_of(job, slot, JobOutcome::State::Failed);
+    outcome.error = std::move(error);
+    outcome.is_config = is_config;
     if (slot.node) end(*slot.node, std::move(outcome));
 }
 
 void QueueExecutor::settle_stopped(TrackedJob& job, Slot& slot) {
     settle(slot);
-    if (slot.node) end(*slot.node, {.state = JobOutcome::State::Stopped, .where = job.text()});
+    if (slot.node) end(*slot.node, outcome_of(job, slot, JobOutcome::State::Stopped));
 }
 
 void QueueExecutor::exclude_machine(Stage& stage, const std::string& machine, int failures_until) {
@@ -596,7 +626,7 @@ void QueueExecutor::try_again(TrackedJob& job, Slot& slot, JobFailure failure) {
     stage.stage.resources = another.resources;
     stage.alone = stage.alone || is_blamed;
     if (checkpoints_ != nullptr) stage.position = checkpoints_->newest(stage.stage.key);
-    if (stopping_since_) end(node, {.state = JobOutcome::State::Stopped, .where = job.text()});
+    if (stopping_since_) end(node, outcome_of(job, slot, JobOutcome::State::Stopped));
     else if (another.delay_seconds > 0) delayed_.emplace(clock_.seconds() + another.delay_seconds, node);
     else enqueue(node);
 }
@@ -685,10 +715,7 @@ void QueueExecutor::poll(JobListener& listener) {
     listener_ = &listener;
     const double now = clock_.seconds();
     look_for_cancel_file(now);
-    for (auto& [node, outcome] : std::exchange(ended_, {})) {
-        if (is_cancelled_) outcome.error = "`satdl cancel` cancelled it";
-        end(node, std::move(outcome));
-    }
+    for (auto& [node, outcome] : std::exchange(ended_, {})) end(node, std::move(outcome));
     if (!attached_.empty()) {
         const std::set<NodeId> attached(attached_.begin(), attached_.end());
         attached_.clear();

@@ -81,6 +81,7 @@ private:
         bool alone = false;
         std::optional<CheckpointPosition> position{};  // of its checkpoint, before the present job
         double queued_seconds = 0;
+        std::string refused{};  // what the last machine said that refused it
     };
     using Slot = TrackedJob::Slot;
 
@@ -112,6 +113,7 @@ private:
     void close_settled();
 
     // ---- what became of a stage
+    [[nodiscard]] JobOutcome outcome_of(const TrackedJob& job, const Slot& slot, JobOutcome::State state);
     void settle_ran(TrackedJob& job, Slot& slot);
     void settle_failed(TrackedJob& job, Slot& slot, std::string error, bool is_config = false);
     void settle_stopped(TrackedJob& job, Slot& slot);

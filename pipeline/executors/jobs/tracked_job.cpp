@@ -25,7 +25,7 @@ std::optional<FileStamp> stamp_or_nothing(const std::filesystem::path& path, Fil
 }  // namespace
 
 TrackedJob::TrackedJob(std::string job_name, std::filesystem::path job_folder, const JobSpec& spec)
-    : name(std::move(job_name)), folder(std::move(job_folder)), events_(folder, spec.nodes.size()) {
+    : name(std::move(job_name)), folder(std::move(job_folder)), run_file(spec.run_file), events_(folder, spec.nodes.size()) {
     for (const JobSpec::Node& node : spec.nodes) slots.push_back({.name = node.name, .key = node.key, .forced = node.forced});
 }
 

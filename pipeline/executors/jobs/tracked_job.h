@@ -29,6 +29,7 @@ struct TrackedJob {
 
     const std::string name;
     const std::filesystem::path folder;
+    const std::string run_file;  // of the controller that submitted it
     std::vector<Slot> slots;
     JobResources resources{};
     std::vector<std::string> excluded_nodes{};

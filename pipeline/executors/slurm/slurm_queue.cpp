@@ -15,7 +15,7 @@ namespace satdl {
 namespace {
 
 // Slurm may show an end before it queues a job again. A job that is taken for ended too early runs twice for a moment, which does no harm.
-constexpr double kRequeueSeconds = 30;
+constexpr double kRequeueSeconds = 10;
 constexpr std::size_t kIdsInACall = 500;
 constexpr std::size_t kMaxTasksBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxStems = 1000;

@@ -135,3 +135,18 @@ TEST_CASE("A line that is too narrow for everything shows the numbers rather tha
     CHECK(line(60) == "evaluate_m3  epoch  3/20 ━────── 8s left loss 0.204 acc 0.92");
     CHECK(line(40) == "evaluate_m3  epoch  3/20  loss 0.204 ac…");
 }
+
+TEST_CASE("Stages whose jobs wait are counted by reason, and are not among the running") {
+    Run run(8, {10, 20, 30, 45});
+    run.tracker.stage_queued(0, "Resources");
+    run.tracker.stage_queued(3, "Priority");
+    CHECK(queued_text(run.tracker.queued()) == "2 stages are queued: Priority (1), Resources (1)");
+    CHECK(run.tracker.running().empty());
+    run.tracker.stage_started(run.dag, run.planned(3), 0);
+    CHECK(queued_text(run.tracker.queued()) == "1 stage is queued: Resources");
+    run.tracker.stage_queued(3, "");  // its next job
+    CHECK(run.tracker.running().empty());
+    run.tracker.stage_finished(0);
+    run.tracker.stage_finished(3);
+    CHECK(queued_text(run.tracker.queued()).empty());
+}

@@ -132,6 +132,15 @@ TEST_CASE("Killed near the limit of memory is out of memory, killed elsewhere a 
     CHECK(far.cluster.job("b2.a2").request.resources.memory_bytes == 1000 * kMegabyte);
 }
 
+TEST_CASE("Killed for its memory is what the job's log says, whatever the batch system does") {
+    OneStage run;
+    run.cluster.begin("b1.a1");
+    std::ofstream(run.cluster.job("b1.a1").request.log) << "slurmstepd: error: Exceeded job memory limit\n";
+    run.cluster.end("b1.a1", JobEnd::Exited, 137);
+    run.pass(70);
+    CHECK(run.cluster.job("b2.a2").request.resources.memory_bytes == 1500 * kMegabyte);
+}
+
 TEST_CASE("A training longer than a job's time goes on in as many jobs as it takes, while its checkpoint advances") {
     OneStage run;
     for (int i = 1; i <= 6; ++i) {
@@ -221,6 +230,17 @@ TEST_CASE("A machine that would compute other bits is avoided at once") {
     run.cluster.finish("b1.a1", {.refusal = JobFinish::Refusal::Machine, .refused = "no AVX2"});
     run.pass(10);
     CHECK(run.cluster.job("b2.a2").request.excluded_nodes == std::vector<std::string>{"old"});
+}
+
+TEST_CASE("If every machine refuses, the error has the words of the last one") {
+    OneStage run;
+    run.cluster.begin("b1.a1", "old");
+    run.cluster.refuse = [](const JobRequest&) { return SubmitFailure{SubmitFailure::Class::Config, "node configuration is not available"}; };
+    run.cluster.finish("b1.a1", {.refusal = JobFinish::Refusal::Machine, .refused = "no AVX2"});
+    run.pass(60);
+    REQUIRE(run.ended());
+    CHECK_THAT(run.outcome(0).error, Contains("no AVX2") && Contains("has no other machine for it: node configuration is not available"));
+    CHECK(run.outcome(0).is_config);
 }
 
 TEST_CASE("A job that refuses the run fails its stages with its words") {
@@ -474,8 +494,8 @@ TEST_CASE("The file by which satdl cancel asks stops the run") {
     write_text(run.folder.path() / kCancelFile, "");
     run.pass(3);
     REQUIRE(run.ended());
-    CHECK(run.outcome(0).state == State::Stopped);
-    CHECK(run.outcome(0).error == "`satdl cancel` cancelled it");
+    CHECK(run.outcome(0).state == State::Failed);
+    CHECK(run.outcome(0).error == "`satdl cancel` cancelled its job");
     CHECK(run.cluster.cancelled == std::vector<std::string>{"100"});
 }
 
@@ -497,6 +517,19 @@ TEST_CASE("A controller that was detached leaves its jobs to the next one") {
     run.pass(1);
     CHECK(run.outcome(9).state == State::Ran);
     CHECK(run.outcome(9).where == "job 100 on n3");
+}
+
+TEST_CASE("A job of a controller before that refuses the run is submitted again by this one") {
+    OneStage run;
+    run.executor->stop(JobExecutor::Stop::Detach);
+    run.run_file = "run-2.json";  // of another build of satdl, say
+    run.connect();
+    run.executor->submit({ClusterRun::stage(0)});
+    run.cluster.begin("b1.a1");
+    run.cluster.finish("b1.a1", {.refusal = JobFinish::Refusal::Run, .refused = "another build of satdl"});
+    run.pass(2);
+    CHECK(run.listener.outcomes.empty());
+    CHECK(run.cluster.job("b2.a2").spec.run_file == "run-2.json");
 }
 
 TEST_CASE("Killed after each line of the journal, a controller's successor submits nothing twice and loses nothing") {

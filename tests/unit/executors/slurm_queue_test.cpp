@@ -221,7 +221,7 @@ TEST_CASE("A query that failed says nothing of any job") {
     CHECK(queue.poll()->empty());
 }
 
-TEST_CASE("A preempted job, or one whose node failed, may come back for half a minute, and has ended then") {
+TEST_CASE("A preempted job, or one whose node failed, may come back for some seconds, and has ended then") {
     World world;
     SlurmQueue queue = world.queue();
     for (const std::string word : {"PREEMPTED", "NODE_FAIL"}) {
@@ -230,7 +230,7 @@ TEST_CASE("A preempted job, or one whose node failed, may come back for half a m
         world.slurm.squeue("5|" + word + "|0|b1.a1|n1|None|\n");
         CHECK(queue.poll()->at("b1.a1").second.state == State::Pending);
         CHECK(queue.poll()->at("b1.a1").second.reason == word);
-        world.clock.now += 31;
+        world.clock.now += 11;
         CHECK(queue.poll()->at("b1.a1").second.state == State::Ended);
     }
     CHECK(queue.poll()->at("b1.a1").second.end == JobEnd::Infrastructure);

@@ -89,3 +89,20 @@ TEST_CASE("The event sweep has each point, how its stages ended, and a row for e
                 R"("rows":[{"settings":{"noise":0.1},"points":[0],"failed":0,"best":false,"metrics":{"fit.loss":{"mean":0.25,"sd":null,"n":1,"values":[0.25]}},"paired":[]},)"
                 R"({"settings":{"noise":"none"},"points":[1],"failed":1,"best":false,"metrics":{"fit.loss":{"mean":null,"sd":null,"n":0,"values":[null]}},"paired":[]}]})"});
 }
+
+TEST_CASE("The events of a stage that jobs execute say which job, where, and how long it waited") {
+    SmallSweep small;
+    PlannedNode planned = small.plan.nodes[0];
+    planned.where = "job 4711 on n2";
+    NodeResult result = small.result.nodes[0];
+    result.job = JobUsage{.where = "job 4711 on n2", .queued_seconds = 30, .attempts = 2};
+    const Lines lines = lines_of([&](JsonEvents& events) {
+        events.stage_queued(small.sweep.dag, planned, "job 4711", "Resources");
+        events.stage_started(small.sweep.dag, planned);
+        events.stage_finished(small.sweep.dag, result);
+    });
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0] == R"({"event":"stage_queued","wall_time":0,"stage":"fit[noise=0.1]","job":"job 4711","reason":"Resources"})");
+    CHECK_THAT(lines[1], Catch::Contains(R"("where":"job 4711 on n2")"));
+    CHECK_THAT(lines[2], Catch::Contains(R"("where":"job 4711 on n2","queued_seconds":30.0,"jobs":2)"));
+}

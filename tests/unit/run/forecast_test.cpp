@@ -97,3 +97,9 @@ TEST_CASE("A forecast lies between what no schedule can beat and one stage after
         if (cores == 1) CHECK(forecast == all);
     }
 }
+
+TEST_CASE("Stages that jobs execute take no core of this machine") {
+    Dag dag = alone(4);
+    for (NodeId id = 0; id < 3; ++id) dag.nodes[id].job = std::make_shared<JobSettings>();
+    CHECK(forecast_seconds(dag, plan_of({10, 20, 10, 5}), {}, 1) == 20);
+}
