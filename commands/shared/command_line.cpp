@@ -234,7 +234,8 @@ Option Command::add_size(const char* names, std::uint64_t& bytes, const char* he
 Option Command::add_duration(const char* names, double& seconds, const char* help) {
     const std::map<std::string, double> units{{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
     return Option(*app_->add_option(names, seconds, help)
-                       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION"))
+                       ->type_name("DURATION")
+                       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
                        ->check(CLI::NonNegativeNumber));
 }
 

@@ -23,16 +23,22 @@ namespace {
 constexpr std::size_t kNameDigits = 64;
 constexpr std::size_t kMostRecordBytes = std::size_t{64} << 20;
 constexpr double kSecondsPerDay = 86400;
+constexpr double kLongestWriteSeconds = 3600;  // between two writes to one file
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
 bool is_name(std::string_view text) { return text.size() == kNameDigits && std::ranges::all_of(text, is_hex); }
 
-// Those that the server can have written: whatever else is in the folder is somebody's.
-std::vector<FolderFile> named_files(const std::optional<FolderHandle>& folder) {
+// "<name>.<origin>.<process>.<number>" (pipeline/store/process_mark.h)
+bool is_unfinished_name(std::string_view text) {
+    return text.size() > kNameDigits && text[kNameDigits] == '.' && is_name(text.substr(0, kNameDigits));
+}
+
+// Those that the server, or a run, can have written: whatever else is in the folder is somebody's.
+std::vector<FolderFile> named_files(const std::optional<FolderHandle>& folder, bool (*is_ours)(std::string_view) = is_name) {
     std::vector<FolderFile> files;
     if (folder) files = folder->files();
-    std::erase_if(files, [](const FolderFile& file) { return !is_name(file.name); });
+    std::erase_if(files, [&](const FolderFile& file) { return !is_ours(file.name); });
     std::ranges::sort(files, {}, &FolderFile::name);
     return files;
 }
@@ -48,7 +54,7 @@ std::uint64_t bytes_of(const auto& files) {
 class Server {
 public:
     explicit Server(const std::string& path)
-        : root_(FolderHandle::open(path)), records_(root_.folder("ac")), blobs_(root_.folder("cas")) {
+        : root_(FolderHandle::open(path)), records_(root_.folder("ac")), blobs_(root_.folder("cas")), unfinished_(root_.folder("tmp")) {
         if (records_ || blobs_) return;
         throw Error(ExitCode::Usage, fmt::format("'{}' has neither a folder 'ac' nor a folder 'cas'", printable(path)),
                     "name the folder that the server serves: `root` of nginx, or the shared folder of --remote");
@@ -57,7 +63,8 @@ public:
     [[nodiscard]] AccessTimes access_times() const { return root_.access_times(); }
 
     [[nodiscard]] ServerContents contents() const {
-        ServerContents contents{.records = {}, .blobs = named_files(blobs_)};
+        ServerContents contents{
+            .records = {}, .blobs = named_files(blobs_), .unfinished = named_files(unfinished_, is_unfinished_name)};
         for (FolderFile& file : named_files(records_)) {
             if (const auto text = records_->read(file.name, kMostRecordBytes))
                 contents.records.push_back({std::move(file), named_blobs(*text, contents.blobs)});
@@ -85,6 +92,7 @@ public:
             const FolderFile& blob = contents.blobs[i];
             return needed.contains(i) || !is_as_before(*blobs_, blob) || !blobs_->remove(blob.name);
         });
+        std::erase_if(garbage.unfinished, [&](std::size_t i) { return !unfinished_->remove(contents.unfinished[i].name); });
     }
 
 private:
@@ -94,10 +102,10 @@ private:
     }
 
     const FolderHandle root_;
-    const std::optional<FolderHandle> records_, blobs_;
+    const std::optional<FolderHandle> records_, blobs_, unfinished_;
 };
 
-// " (9.1 kB)" behind a count.
+// "2 blobs (9.1 kB)"
 std::string counted(std::size_t count, std::string_view one, std::uint64_t bytes) {
     return fmt::format("{} {}{} ({})", count, one, count == 1 ? "" : "s", bytes_text(bytes));
 }
@@ -112,6 +120,7 @@ std::vector<File> chosen(const std::vector<File>& files, const std::vector<std::
 void print_result(const ServerContents& contents, const ServerGarbage& garbage, bool dry_run, bool json) {
     const auto records = chosen(contents.records, garbage.records);
     const auto blobs = chosen(contents.blobs, garbage.blobs);
+    const auto unfinished = chosen(contents.unfinished, garbage.unfinished);
     const std::size_t kept_records = contents.records.size() - records.size(), kept_blobs = contents.blobs.size() - blobs.size();
     const std::uint64_t kept_record_bytes = bytes_of(contents.records) - bytes_of(records);
     const std::uint64_t kept_blob_bytes = bytes_of(contents.blobs) - bytes_of(blobs);
@@ -119,13 +128,15 @@ void print_result(const ServerContents& contents, const ServerGarbage& garbage, 
         const Json document = {{"removed", !dry_run},
                                {"records", records.size()}, {"records_bytes", bytes_of(records)},
                                {"blobs", blobs.size()}, {"blobs_bytes", bytes_of(blobs)},
+                               {"unfinished", unfinished.size()}, {"unfinished_bytes", bytes_of(unfinished)},
                                {"kept_records", kept_records}, {"kept_records_bytes", kept_record_bytes},
                                {"kept_blobs", kept_blobs}, {"kept_blobs_bytes", kept_blob_bytes}};
         fmt::print("{}\n", dump_json(document));
         return;
     }
-    fmt::print("{} {} and {}; {} and {} remain\n", dry_run ? "would remove" : "removed",
-               counted(records.size(), "record", bytes_of(records)), counted(blobs.size(), "blob", bytes_of(blobs)),
+    const std::string beside = unfinished.empty() ? "" : ", " + counted(unfinished.size(), "unfinished upload", bytes_of(unfinished));
+    fmt::print("{} {} and {}{}; {} and {} remain\n", dry_run ? "would remove" : "removed",
+               counted(records.size(), "record", bytes_of(records)), counted(blobs.size(), "blob", bytes_of(blobs)), beside,
                counted(kept_records, "record", kept_record_bytes), counted(kept_blobs, "blob", kept_blob_bytes));
 }
 
@@ -186,7 +197,11 @@ ServerGarbage choose_server_garbage(const ServerContents& contents, std::uint64_
     }
     std::ranges::stable_sort(units, {}, &Unit::used);
 
+    // A time in the future is as far from now as one in the past, so that nothing stays for ever because a clock was wrong.
+    const auto is_older = [now](double time, double seconds) { return std::abs(now - time) >= seconds; };
     ServerGarbage garbage;
+    for (std::size_t i = 0; i < contents.unfinished.size(); ++i)
+        if (is_older(contents.unfinished[i].written, std::max(grace_seconds, kLongestWriteSeconds))) garbage.unfinished.push_back(i);
     std::uint64_t left = contents.bytes();
     std::set<std::size_t> going;
     const auto take_record = [&](std::size_t i) {
@@ -196,8 +211,7 @@ ServerGarbage choose_server_garbage(const ServerContents& contents, std::uint64_
     };
     for (const Unit& unit : units) {
         if (left <= max_bytes) return garbage;
-        // A time in the future is as far from now as one in the past, so that nothing stays for ever because a clock was wrong.
-        if (std::abs(now - unit.used) < grace_seconds) continue;
+        if (!is_older(unit.used, grace_seconds)) continue;
         if (unit.is_blob) {
             for (const std::size_t record : records_of[unit.index]) take_record(record);
             garbage.blobs.push_back(unit.index);

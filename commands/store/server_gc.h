@@ -2,6 +2,7 @@
 //
 //   ac/KEY       records: what came of one key, a file of a few hundred bytes that names its blobs
 //   cas/SHA256   blobs: artifacts, by the digest of their bytes
+//   tmp/         of a shared folder: what is being written, and what a killed run has left
 //
 // What was not used for the longest time goes first. A record and the blob that it names are used when either is: a plan reads records and
 // downloads few blobs, and a blob without its record is of no use. Records go before their blobs, so that whatever dies in between leaves no
@@ -46,13 +47,14 @@ struct ServerContents {
     };
     std::vector<Record> records;
     std::vector<FolderFile> blobs;
+    std::vector<FolderFile> unfinished{};
 
-    [[nodiscard]] std::uint64_t bytes() const;
+    [[nodiscard]] std::uint64_t bytes() const;  // of records and blobs
 };
 
-// What is to go, as indices, in the order of removal: first these records, then these blobs.
+// What is to go, as indices, in the order of removal: first these records, then these blobs, then all unfinished files that are old.
 struct ServerGarbage {
-    std::vector<std::size_t> records, blobs;
+    std::vector<std::size_t> records, blobs, unfinished{};
     bool is_enough = true;  // false: what else is there was used within the grace
 };
 

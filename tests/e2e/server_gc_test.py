@@ -91,6 +91,18 @@ class ServerGc(satdl.Case):
         self.gc(size="1", code=2)
         self.assertIn("has neither a folder 'ac' nor a folder 'cas'", self.err)
 
+    def test_what_a_killed_run_left_in_a_shared_folder_goes(self):
+        (self.server / "tmp").mkdir()
+        name = f"{'ab' * 32}.0123456789abcdef.17.0"
+        for other in ("notes.txt", "ab" * 32):
+            self.put("tmp", other, b"somebody's", LONG_AGO)
+        left = self.put("tmp", name, b"half", LONG_AGO)
+        written = self.put("tmp", name + "1", b"half", 0)
+        os.utime(written)
+        self.assertIn("0 blobs (0 B), 1 unfinished upload (4 B); ", self.gc("--grace", "0s", size="1GB"))
+        self.assertFalse(left.exists())
+        self.assertEqual(self.left(), {"notes.txt", "ab" * 32, written.name})
+
     def test_options_are_those_of_the_layout(self):
         self.gc("--older", "3", code=2)
         self.assertIn("are about a store, not about --layout bazel", self.err)
@@ -108,8 +120,8 @@ class ServerGc(satdl.Case):
         self.entry(1, LONG_AGO)
         self.entry(2, DAY)
         document = self.document("cache", "gc", "--layout", "bazel", "--max-size", "1500", self.server)
-        self.assertEqual(document, {"removed": True, "records": 1, "records_bytes": 67, "blobs": 1, "blobs_bytes": 1000, "kept_records": 1,
-                                    "kept_records_bytes": 67, "kept_blobs": 1, "kept_blobs_bytes": 1000})
+        self.assertEqual(document, {"removed": True, "records": 1, "records_bytes": 67, "blobs": 1, "blobs_bytes": 1000, "unfinished": 0,
+                                    "unfinished_bytes": 0, "kept_records": 1, "kept_records_bytes": 67, "kept_blobs": 1, "kept_blobs_bytes": 1000})
 
 
 if __name__ == "__main__":
