@@ -105,7 +105,7 @@ private:
     const std::optional<FolderHandle> records_, blobs_, unfinished_;
 };
 
-// "2 blobs (9.1 kB)"
+// "2 artifacts (9.1 kB)"
 std::string counted(std::size_t count, std::string_view one, std::uint64_t bytes) {
     return fmt::format("{} {}{} ({})", count, one, count == 1 ? "" : "s", bytes_text(bytes));
 }
@@ -136,8 +136,8 @@ void print_result(const ServerContents& contents, const ServerGarbage& garbage, 
     }
     const std::string beside = unfinished.empty() ? "" : ", " + counted(unfinished.size(), "unfinished upload", bytes_of(unfinished));
     fmt::print("{} {} and {}{}; {} and {} remain\n", dry_run ? "would remove" : "removed",
-               counted(records.size(), "record", bytes_of(records)), counted(blobs.size(), "blob", bytes_of(blobs)), beside,
-               counted(kept_records, "record", kept_record_bytes), counted(kept_blobs, "blob", kept_blob_bytes));
+               counted(records.size(), "record", bytes_of(records)), counted(blobs.size(), "artifact", bytes_of(blobs)), beside,
+               counted(kept_records, "record", kept_record_bytes), counted(kept_blobs, "artifact", kept_blob_bytes));
 }
 
 ExitCode collect(const ServerGcOptions& options, bool dry_run, bool json) {

@@ -42,14 +42,14 @@ class ServerGc(satdl.Case):
         old, older, new = self.entry(1, LONG_AGO), self.entry(2, 2 * LONG_AGO), self.entry(3, 3 * DAY)
         everything = self.left()
         out = self.gc("-n", size="1500")
-        self.assertEqual(out, "would remove 2 records (134 B) and 2 blobs (2.0 kB); 1 record (67 B) and 1 blob (1.0 kB) remain\n")
+        self.assertEqual(out, "would remove 2 records (134 B) and 2 artifacts (2.0 kB); 1 record (67 B) and 1 artifact (1.0 kB) remain\n")
         self.assertEqual(self.left(), everything)
-        self.assertIn("removed 1 record (67 B) and 1 blob (1.0 kB); 2 records", self.gc(size="2500"))
+        self.assertIn("removed 1 record (67 B) and 1 artifact (1.0 kB); 2 records", self.gc(size="2500"))
         self.assertFalse(older[0].exists() or older[1].exists())
         self.gc(size="1500")
         self.assertEqual(self.left(), {new[0].name, new[1].name})
         self.assertFalse(old[1].exists())
-        self.assertIn("removed 0 records (0 B) and 0 blobs (0 B)", self.gc(size="1500"))
+        self.assertIn("removed 0 records (0 B) and 0 artifacts (0 B)", self.gc(size="1500"))
 
     def test_a_blob_whose_record_is_read_stays(self):
         record, blob = self.entry(1, LONG_AGO)
