@@ -172,7 +172,7 @@ class Killed(WithNginx):
         finally:
             ended.set()
             cleaner.join()
-        self.assertEqual({one[0] for one in cleaned}, {0}, cleaned)
+        self.assertEqual({one[0] for one in cleaned}, {0}, cleaned[0])
         self.assertTrue(any("removed 0 records (0 B) and 0 artifacts" not in one[1] for one in cleaned))
         self.check_server()
         self.check(self.run_with(self.nginx.url, "--remote-refresh"))
