@@ -12,7 +12,7 @@ set -euo pipefail
 # g++ cmake ninja-build ccache pkg-config: the build. The -dev packages: one library, one folder of pipeline/. curl, ca-certificates: datasets from mirrors.
 # python3: CMake wants to know which one runs the end-to-end tests; satdl itself needs none.
 build_packages=(g++ cmake ninja-build ccache pkg-config libtbb-dev libyaml-cpp-dev libhdf5-dev libspdlog-dev libfmt-dev catch2 libsqlite3-dev
-    libssl-dev zlib1g-dev libarchive-dev libpng-dev libjpeg62-turbo-dev libcli11-dev nlohmann-json3-dev dataset-fashion-mnist curl ca-certificates python3)
+    libssl-dev libcurl4-openssl-dev zlib1g-dev libarchive-dev libpng-dev libjpeg62-turbo-dev libcli11-dev nlohmann-json3-dev dataset-fashion-mnist curl ca-certificates python3)
 # h5py and numpy belong to Debian's own /usr/bin/python3, whatever `python3` is first on the PATH: tests/CMakeLists.txt asks for that one.
 # python3-venv: environments of the example DAGs, and of a test that installs DVC, whose pipelines `satdl import` reads. chromium and selenium open
 # the report's page.

@@ -32,6 +32,7 @@
 #include "pipeline/os/landlock.h"
 #include "pipeline/os/shared_library.h"
 #include "pipeline/os/sigbus_guard.h"
+#include "pipeline/remote/remote_secrets.h"
 
 namespace {
 
@@ -183,6 +184,7 @@ std::terminate_handler previous_terminate = nullptr;
 
 int main(int argc, char** argv) {
     fill_closed_streams();
+    satdl::take_remote_secrets();
     satdl::prepare_stage_environment();
     std::signal(SIGXFSZ, SIG_IGN);  // then a file that grows past the limit is an error of the write, like a full disk
     satdl::install_sigbus_guard();

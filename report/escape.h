@@ -9,7 +9,5 @@ namespace satdl {
 
 // JSON text into a <script> element: no `<` is left, so neither "</script" nor "<!--" can be; still the same JSON.
 [[nodiscard]] std::string json_for_script(std::string_view json);
-// RFC 4648, with padding.
-[[nodiscard]] std::string base64(std::string_view bytes);
 
 }  // namespace satdl

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "pipeline/core/base64.h"
 #include "pipeline/core/json.h"
 #include "report/escape.h"
 #include "report/png.h"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/core/base64.h"
 #include "pipeline/core/digest.h"
 #include "pipeline/core/error.h"
 #include "pipeline/core/xml.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands/shared/remote_options.h"
 #include "commands/shared/session.h"
 #include "pipeline/core/json.h"
 #include "pipeline/display/progress_display.h"
@@ -17,6 +18,7 @@ namespace {
 struct ExplainOptions {
     DagOptions dag;
     StoreOptions store;
+    RemoteChoice remote;
     std::vector<std::string> stages;
     bool json = false;
 };
@@ -109,7 +111,8 @@ ExitCode explain(ExplainOptions options) {
         throw Error(ExitCode::Usage, fmt::format("{} has no stage '{}'", options.dag.file, printable(stage)),
                     did_you_mean(stage, dag.names()));
     }
-    StoreCacheView cache = session.cache(dag);
+    const auto remote = open_remote(options.remote, session.open(), Access::ReadOnly);
+    StoreCacheView cache = session.cache(dag, &session.open().final_checkpoints(), store_of(session.open(), remote));
     Request request;
     request.targets = {node->name};
     const Plan plan = session.plan(dag, request, cache);
@@ -149,6 +152,7 @@ void add_explain_command(Command& program) {
             add_dag_options(command, options.dag);
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
+            add_remote_options(command, options.remote);
         },
         explain);
 }

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "commands/inspect/protobuf_writer.h"
+#include "pipeline/core/protobuf_writer.h"
 #include "pipeline/network/network_summary.h"
 
 namespace satdl {

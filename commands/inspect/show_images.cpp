@@ -8,9 +8,9 @@
 #include <cstdlib>
 
 #include "commands/shared/tensor_statistics.h"
+#include "pipeline/core/base64.h"
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
-#include "report/escape.h"
 
 namespace satdl {
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands/shared/plan_json.h"
+#include "commands/shared/remote_options.h"
 #include "commands/shared/session.h"
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/text_format.h"
@@ -15,6 +16,7 @@ namespace {
 struct StatusOptions {
     DagOptions dag;
     StoreOptions store;
+    RemoteChoice remote;
     std::vector<std::string> targets;
     bool json = false;
 };
@@ -33,7 +35,8 @@ ExitCode status(StatusOptions options) {
     check_named_store(options.store);
     Session session(options.dag, options.store, Access::ReadOnly);
     const Dag dag = session.dag();
-    StoreCacheView cache = session.cache(dag);
+    const auto remote = open_remote(options.remote, session.open(), Access::ReadOnly);
+    StoreCacheView cache = session.cache(dag, &session.open().final_checkpoints(), store_of(session.open(), remote));
     Request request;
     request.targets = options.targets;
     const Plan plan = session.plan(dag, request, cache);
@@ -58,6 +61,7 @@ void add_status_command(Command& program) {
             add_dag_options(command, options.dag);
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_options(command, options.store);
+            add_remote_options(command, options.remote);
         },
         status);
 }

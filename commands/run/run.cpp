@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "commands/run/like_run.h"
 #include "commands/run/run_options.h"
@@ -111,6 +112,35 @@ void print_resumption(const RunOptions& options, const Dag& dag, const RunResult
     }
 }
 
+// Whose files the user asked for: the named stages; without names, those that no other one of the plan reads.
+std::vector<NodeId> asked_for(const Dag& dag, const Request& request, const Plan& plan) {
+    std::set<NodeId> asked;
+    for (const auto* names : {&request.targets, &request.single, &request.downstream}) {
+        for (const std::string& name : *names) {
+            if (const auto group = dag.groups.find(name); group != dag.groups.end()) asked.insert(group->second.begin(), group->second.end());
+            else if (const Node* node = dag.find(name)) asked.insert(static_cast<NodeId>(node - dag.nodes.data()));
+        }
+    }
+    if (asked.empty()) {
+        for (const PlannedNode& planned : plan.nodes) asked.insert(planned.node);
+        for (const PlannedNode& planned : plan.nodes)
+            for (const Input& input : dag.nodes[planned.node].inputs) asked.erase(input.from);
+    }
+    return {asked.begin(), asked.end()};
+}
+
+// What the remote has still to be sent, and what there was of it.
+void finish_remote(const RunOptions& options, Remote& remote, Observer& observer) {
+    const bool silent = options.json || options.quiet;
+    if (const std::size_t waiting = remote.store().waiting_uploads(); waiting > 0 && !silent) {
+        print_text(fmt::format("uploading {} artifact{}\n", waiting, waiting == 1 ? "" : "s"));
+        std::fflush(stdout);
+    }
+    const RemoteUse use = remote.finish();
+    observer.remote_used(use);
+    if (!silent) print_text(remote_line(use) + '\n');
+}
+
 // The DAG's files and those that its stages read.
 std::vector<std::filesystem::path> files_of(const Dag& dag) {
     std::vector<std::filesystem::path> files{dag.file};
@@ -148,14 +178,16 @@ ExitCode run(RunOptions options) {
     const Dag& dag = sweep.dag;
     refuse_shared_results(dag, options.store.results_folder(), session.open().files());
 
+    const auto remote = open_remote(options.remote, session.open(), options.dry_run ? Access::ReadOnly : Access::ReadWrite);
+    Store& store = store_of(session.open(), remote);
     CheckpointStore* const ends = options.no_final_checkpoints ? nullptr : &session.open().final_checkpoints();
-    StoreCacheView cache = session.cache(dag, ends);
+    StoreCacheView cache = session.cache(dag, ends, store);
     const Request request = request_of(options);
     if (!options.dry_run) session.allow_running(dag);
     const Plan plan = session.plan(dag, request, cache);
     for (const auto* names : {&request.targets, &request.single}) query.targets.insert(query.targets.end(), names->begin(), names->end());
     mark_unused_axes(sweep, [&](NodeId node) { return plan.find(node) != nullptr; });
-    check_metrics(query, sweep, plan, [&](const Digest& key) { return metrics_in(session.open().store(), key); });
+    check_metrics(query, sweep, plan, [&](const Digest& key) { return metrics_in(store, key); });
     const Limits limits = limits_of(options, session.machine());
     const Workload load = sweeping ? workload_of(sweep, plan, limits, session.machine().cores) : Workload{};
     if (sweeping && !options.json && !options.quiet) fmt::print("{}\n", wrapped_lines(sweep_line(load), stdout_columns(), 4));
@@ -177,7 +209,7 @@ ExitCode run(RunOptions options) {
     info.save_diff = options.save_diff;
     const auto display = display_on_stdout(display_mode(options), info, *clock);
     const RunFolders folders{open.folder(), options.store.results_folder()};
-    const auto record = run_record(folders, info, open.files(), open.index(), open.store(), *display);
+    const auto record = run_record(folders, info, open.files(), open.index(), store, *display);
     const auto observer = broadcast({record.get(), display.get()});
     SweepStart sweep_start(*observer, sweep, load);
     const auto observer_of_run = sweeping ? broadcast({observer.get(), &sweep_start}) : broadcast({observer.get()});
@@ -188,10 +220,14 @@ ExitCode run(RunOptions options) {
         large_arrays.emplace(open.folder(), limits, session.libraries());
     ClaimFiles claims(open.folder(), {.process = info.process, .host = host_name(), .run = info.id});
     const StopSignals signals;
+    if (remote) {
+        remote->stop_at(signals.stop());
+        remote->store().upload_what_is_left();
+    }
     const RunResult result = run_on_flow_graph({.dag = dag,
                                                 .plan = plan,
                                                 .machine = session.machine(),
-                                                .store = open.store(),
+                                                .store = store,
                                                 .cache = cache,
                                                 .executor = executor,
                                                 .observer = *observer_of_run,
@@ -202,21 +238,23 @@ ExitCode run(RunOptions options) {
                                                 .checkpoints = &open.checkpoints(),
                                                 .checkpoint_every_seconds = options.checkpoint_every_seconds,
                                                 .final_checkpoints = ends,
-                                                .claims = &claims});
+                                                .claims = &claims,
+                                                .wanted = remote ? asked_for(dag, request, plan) : std::vector<NodeId>{}});
 
     print_summary(options, dag, result, clock->seconds() - began);
-    if (!sweeping) print_tables(options, dag, result, open.store());
+    if (!sweeping) print_tables(options, dag, result, store);
     print_failures(dag, result);
     if (sweeping) {
         const bool silent = options.json || options.quiet;
-        report_sweep(csv ? &*csv : nullptr, silent, sweep, query, result, open.store(), *observer);
+        report_sweep(csv ? &*csv : nullptr, silent, sweep, query, result, store, *observer);
     }
     if (signals.exit_code()) {
         Request again = request_of(options);
         again.force = false;
-        StoreCacheView cache_now = session.cache(dag, ends);
+        StoreCacheView cache_now = session.cache(dag, ends, store);
         print_resumption(options, dag, result, session.plan(dag, again, cache_now));
     }
+    if (remote) finish_remote(options, *remote, *observer);
     return signals.exit_code().value_or(result.exit_code());
 }
 

@@ -41,6 +41,7 @@ void add_run_options(Command& command, RunOptions& options) {
     command.add_flag("-q,--quiet", options.quiet, "print neither progress nor summary");
     command.add_flag("-v,--verbose", options.verbose, "also print reused stages and the debug messages of stages");
     add_store_options(command, options.store);
+    add_remote_options(command, options.remote);
 }
 
 Request request_of(const RunOptions& options) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "commands/run/sweep_options.h"
+#include "commands/shared/remote_options.h"
 #include "commands/shared/run_display.h"
 #include "pipeline/executors/stage_executor.h"
 #include "pipeline/run/admission.h"
@@ -14,6 +15,7 @@ namespace satdl {
 struct RunOptions {
     DagOptions dag;
     StoreOptions store;
+    RemoteChoice remote;
     std::vector<std::string> targets, until, single, downstream;
     SweepOptions sweep;
     std::string like;  // a run, whose profile, parameters and points are taken

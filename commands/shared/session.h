@@ -90,11 +90,12 @@ public:
     // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may
     // compute on a GPU, its library is queried first; from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
-    // `final_checkpoints`: those from which longer trainings may continue; null: do not use any.
-    [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* final_checkpoints) {
-        return {dag.name, open().store(), open().index(), open().files(), open().checkpoints(), final_checkpoints};
+    // `final_checkpoints`: those from which longer trainings may continue; null: do not use any. `store`: the session's own, or that with its
+    // remote.
+    [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* final_checkpoints, Store& store) {
+        return {dag.name, store, open().index(), open().files(), open().checkpoints(), final_checkpoints};
     }
-    [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints()); }
+    [[nodiscard]] StoreCacheView cache(const Dag& dag) { return cache(dag, &open().final_checkpoints(), open().store()); }
 
 private:
     [[nodiscard]] ConfigValue read_document(const std::filesystem::path& file) { return documents_.read(file); }

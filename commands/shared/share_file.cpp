@@ -1,12 +1,9 @@
 #include "commands/shared/share_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -20,12 +17,10 @@
 #include "pipeline/archive/tar_file.h"
 #include "pipeline/core/ascii.h"
 #include "pipeline/core/json.h"
-#include "pipeline/core/unique_fd.h"
 #include "pipeline/display/text_format.h"
-#include "pipeline/os/write_all.h"
 #include "pipeline/records/run_record.h"
 #include "pipeline/store/layout.h"
-#include "pipeline/store/process_mark.h"
+#include "pipeline/store/staged_file.h"
 #include "pipeline/store/store_lock.h"
 
 namespace fs = std::filesystem;
@@ -64,35 +59,6 @@ struct Expected {
     std::uint64_t bytes = 0;
 };
 using Contents = std::map<std::string, Expected>;
-
-// A file of the store's tmp/, removed with this unless it was given another name before.
-class StagedFile {
-public:
-    StagedFile(const fs::path& folder, const std::string& name, std::uint64_t number)
-        : path_(folder / name_with_process(name, number)),
-          file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444)) {
-        if (!file_) throw FileError(errno, "create", path_);
-    }
-    ~StagedFile() {
-        std::error_code error;
-        fs::remove(path_, error);  // a later sweep of tmp/ removes it
-    }
-    StagedFile(const StagedFile&) = delete;
-    StagedFile& operator=(const StagedFile&) = delete;
-
-    [[nodiscard]] const fs::path& path() const { return path_; }
-    void write(std::span<const std::byte> bytes) {
-        if (write_all(file_.get(), bytes) != bytes.size()) throw FileError(errno, "write to", path_);
-    }
-    void make_durable() {
-        if (::fsync(file_.get()) != 0) throw FileError(errno, "sync", path_);
-        file_ = UniqueFd();
-    }
-
-private:
-    const fs::path path_;
-    UniqueFd file_;
-};
 
 class Importer {
 public:

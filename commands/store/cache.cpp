@@ -1,8 +1,10 @@
-// satdl cache: verifies every byte of the store (verify), removes unreferenced artifacts (gc), rebuilds the index (reindex).
+// satdl cache: verifies every byte of the store (verify), removes unreferenced artifacts (gc), rebuilds the index (reindex); the keys of remotes
+// (keygen, trust).
 #include <fmt/format.h>
 
 #include "commands/shared/session.h"
 #include "commands/store/gc.h"
+#include "commands/store/remote_keys.h"
 #include "commands/store/verify.h"
 
 namespace satdl {
@@ -23,6 +25,7 @@ void add_cache_command(Command& program) {
                                       "Examples:\n  satdl cache verify\n  satdl cache reindex --store /data/satdl");
     add_verify_command(cache);
     add_gc_command(cache);
+    add_remote_key_commands(cache);
     cache.add_command<StoreOptions>("reindex", "rebuild the index from the artifacts", nullptr, add_store_options, reindex);
 }
 

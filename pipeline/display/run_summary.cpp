@@ -20,6 +20,11 @@ std::string remark(const NodeResult& node) {
     return text;
 }
 
+void add_to_list(std::string& list, std::string_view part) {
+    if (!list.empty()) list += ", ";
+    list += part;
+}
+
 }  // namespace
 
 Table summary_table(const Dag& dag, const RunResult& result) {
@@ -46,6 +51,20 @@ std::string summary_line(const Dag& dag, const RunResult& result, double seconds
     return fmt::format("{}: {} stage{}: {}, in {}", printable(dag.name), result.nodes.size(),
                        result.nodes.size() == 1 ? "" : "s", counts.empty() ? "nothing to do" : counts,
                        duration_text(seconds));
+}
+
+std::string remote_line(const RemoteUse& use) {
+    const auto counted = [](std::uint64_t count, std::string_view one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); };
+    std::string done = fmt::format("{} found", use.found);
+    if (use.downloads > 0) add_to_list(done, fmt::format("{} downloaded ({})", use.downloads, bytes_text(use.downloaded_bytes)));
+    if (use.uploads > 0) add_to_list(done, fmt::format("{} uploaded ({})", use.uploads, bytes_text(use.uploaded_bytes)));
+    if (use.is_read_only) add_to_list(done, "read only, since there is no private key");
+    std::string lost;
+    if (use.lost_lookups > 0) add_to_list(lost, counted(use.lost_lookups, "look-up"));
+    if (use.lost_downloads > 0) add_to_list(lost, counted(use.lost_downloads, "download"));
+    if (use.lost_uploads > 0) add_to_list(lost, counted(use.lost_uploads, "upload"));
+    if (!lost.empty()) done += fmt::format("; lost {}: {}", lost, use.problem.empty() ? "there was no time" : use.problem);
+    return fmt::format("remote {}: {}", printable(use.place), done);
 }
 
 }  // namespace satdl

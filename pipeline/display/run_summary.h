@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "pipeline/remote/remote_use.h"
 #include "pipeline/run/run_result.h"
 
 namespace satdl {
@@ -13,5 +14,7 @@ inline constexpr std::size_t kReusedRows = 40;
 // "full: 15 stages: 9 ran, 6 reused, in 12.3 s". `seconds`: the time that the user waited, planning included.
 [[nodiscard]] std::string summary_line(const Dag& dag, const RunResult& result, double seconds);
 
+// "remote /shared/satdl: 12 found, 3 downloaded (4.5 MB), 2 uploaded (1.2 MB); lost 4 look-ups, 1 upload: HTTP 503"
+[[nodiscard]] std::string remote_line(const RemoteUse& use);
 
 }  // namespace satdl

@@ -20,6 +20,8 @@ public:
         : dag_(std::move(dag)), store_(store), index_(index), files_(files), checkpoints_(checkpoints), final_checkpoints_(final_checkpoints) {}
 
     [[nodiscard]] std::optional<StoredOutput> outcome(const Digest& key) override { return store_.find(key); }
+    [[nodiscard]] bool is_slow() const override { return store_.is_slow(); }
+    void look_up(std::span<const Digest> keys) override { store_.look_up(keys); }
     [[nodiscard]] std::optional<PreviousRun> previous_run(const Node& node) override;
     [[nodiscard]] bool is_state_of_last_run(const Digest& state) override;
     [[nodiscard]] Digest file_digest(const SourceFile& file) override { return source_digest(file, index_, files_); }

@@ -106,6 +106,7 @@ bool reuse(PlannedNode& planned, CacheView& cache) {
     if (!stored) return false;
     planned.outputs = std::move(stored->ports);
     planned.warnings = std::move(stored->warnings);
+    planned.is_remote = stored->is_remote;
     planned.action = Action::Reuse;
     planned.expected_seconds.reset();
     return true;
@@ -113,8 +114,9 @@ bool reuse(PlannedNode& planned, CacheView& cache) {
 
 constexpr const char* kNothingChanged = "nothing changed";
 
-std::string reason_to_reuse(const Recipe& recipe, const std::optional<PreviousRun>& last) {
-    return last && last->recipe == recipe ? kNothingChanged : "found in the store, made by another run";
+std::string reason_to_reuse(const PlannedNode& planned, const std::optional<PreviousRun>& last) {
+    if (last && last->recipe == *planned.recipe) return kNothingChanged;
+    return planned.is_remote ? "found in the remote" : "found in the store, made by another run";
 }
 
 class Planner {
@@ -127,6 +129,7 @@ public:
         std::vector<bool> requested_nodes;
         for (const Part part : selection_.parts) requested_nodes.push_back(part != Part::Excluded);
         file_digests_ = digests_of_files(dag_, requested_nodes, cache_);
+        if (cache_.is_slow()) look_up_by_level();
         plan_.nodes.reserve(dag_.nodes.size());
         for (NodeId id = 0; id < dag_.nodes.size(); ++id) {
             if (selection_.parts[id] == Part::ReadOnly) look_up(id);
@@ -144,6 +147,36 @@ private:
         bool unavailable = false;    // unknown, and must not run
         std::vector<Cause> causes{};
     };
+
+    // The same pass, but without decisions, so that all keys that are known together are looked up together: first those of the nodes that read
+    // no others, then those of the nodes that read these, ...
+    void look_up_by_level() {
+        std::vector<std::vector<NodeId>> levels;
+        std::vector<std::size_t> level(dag_.nodes.size());
+        for (NodeId id = 0; id < dag_.nodes.size(); ++id) {
+            if (selection_.parts[id] == Part::Excluded || selection_.forced[id]) continue;
+            for (const Input& input : dag_.nodes[id].inputs) level[id] = std::max(level[id], level[input.from] + 1);
+            if (level[id] >= levels.size()) levels.resize(level[id] + 1);
+            levels[level[id]].push_back(id);
+        }
+        for (const std::vector<NodeId>& nodes : levels) {
+            std::vector<std::pair<NodeId, Digest>> known;
+            std::vector<Digest> keys;
+            for (const NodeId id : nodes) {
+                const Node& node = dag_.nodes[id];
+                const auto inputs = inputs_of(node);
+                if (!inputs) continue;
+                const auto last = node.command && !node.command->versions.empty() ? cache_.previous_run(node) : std::nullopt;
+                const Recipe recipe = recipe_of(dag_, node, resolve_threads(dag_, id, machine_), machine_, *inputs, file_digests_[id],
+                                                last ? &last->recipe : nullptr);
+                known.emplace_back(id, keys.emplace_back(key_of(recipe)));
+            }
+            cache_.look_up(keys);
+            for (const auto& [id, key] : known)
+                if (auto stored = cache_.outcome(key)) facts_[id].outputs = std::move(stored->ports);
+        }
+        facts_.assign(dag_.nodes.size(), {});
+    }
 
     PlannedNode begin(NodeId id) {
         PlannedNode planned;
@@ -217,7 +250,7 @@ private:
         for (PlannedNode& planned : plan_.nodes) {
             const Node& node = dag_.nodes[planned.node];
             const auto last = cache_.previous_run(node);
-            planned.because = reason_to_reuse(*planned.recipe, last);
+            planned.because = reason_to_reuse(planned, last);
             if (last) planned.causes = causes_of(node, planned.node, differences(last->recipe, *planned.recipe), causes_above(node));
             facts_[planned.node].causes = planned.causes;
         }
@@ -350,7 +383,7 @@ void decide(const Dag& dag, PlannedNode& planned, const std::vector<Digest>& inp
         decide_start(dag, planned, last, cache);
         return;
     }
-    planned.because = reason_to_reuse(*planned.recipe, last);
+    planned.because = reason_to_reuse(planned, last);
     if (was_unknown && planned.because == kNothingChanged) planned.because = "its inputs are unchanged";
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct PlannedNode {
     std::optional<Digest> key;
     std::optional<PortDigests> outputs;  // Reuse: what the store has
     std::vector<std::string> warnings;   // Reuse: what the stage warned of when it made that
+    bool is_remote = false;              // Reuse: a remote has it, and not the store itself
     std::optional<double> expected_seconds;
     std::optional<CheckpointPosition> starts_from;  // Resume, Continue; `epochs` are its own
     bool forced = false;
@@ -73,6 +75,9 @@ struct PreviousRun {
 class CacheView : public FileDigests {
 public:
     [[nodiscard]] virtual std::optional<StoredOutput> outcome(const Digest& key) = 0;
+    // Store::is_slow(), Store::look_up().
+    [[nodiscard]] virtual bool is_slow() const { return false; }
+    virtual void look_up(std::span<const Digest> /*keys*/) {}
     [[nodiscard]] virtual std::optional<PreviousRun> previous_run(const Node& node) = 0;
     // Whether this is what run_state.h makes of the last run: then previous_run() of each of its nodes has the node's key.
     [[nodiscard]] virtual bool is_state_of_last_run(const Digest& /*state*/) { return false; }

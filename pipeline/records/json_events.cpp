@@ -10,6 +10,7 @@
 #include "pipeline/core/json.h"
 #include "pipeline/core/time_text.h"
 #include "pipeline/records/sweep_json.h"
+#include "pipeline/remote/remote_use.h"
 #include "pipeline/store/process_mark.h"
 
 namespace satdl {
@@ -182,6 +183,21 @@ void JsonEvents::stage_finished(const Dag& dag, const NodeResult& result) {
     if (!result.not_kept.empty()) json["not_kept"] = result.not_kept;
     if (result.nondeterministic) json["nondeterministic"] = true;
     sink_(dump_json(json), result.state == NodeState::Ran);
+}
+
+void JsonEvents::remote_used(const RemoteUse& use) {
+    Json json = event("remote");
+    json["place"] = use.place;
+    json["found"] = use.found;
+    json["downloads"] = use.downloads;
+    json["downloaded_bytes"] = use.downloaded_bytes;
+    json["uploads"] = use.uploads;
+    json["uploaded_bytes"] = use.uploaded_bytes;
+    json["lost_lookups"] = use.lost_lookups;
+    json["lost_downloads"] = use.lost_downloads;
+    json["lost_uploads"] = use.lost_uploads;
+    json["problem"] = use.problem.empty() ? Json(nullptr) : Json(use.problem);
+    sink_(dump_json(json), false);
 }
 
 void JsonEvents::run_finished(const Dag& dag, const RunResult& result) {

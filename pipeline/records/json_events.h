@@ -50,6 +50,7 @@ public:
     void stage_log(const Dag&, NodeId, LogLevel, const std::string&) override;
     void stage_finished(const Dag&, const NodeResult&) override;
     void run_finished(const Dag&, const RunResult&) override;
+    void remote_used(const RemoteUse&) override;
     void sweep_started(const Sweep&, const Workload&) override;
     void sweep_finished(const Sweep&, const SweepSummary&, const RunResult&) override;
 

@@ -62,6 +62,10 @@ void link_files(const fs::path& folder, const Dag& dag, const std::vector<Curren
     for (const auto& [stage, artifact] : current) {
         if (!with_files.contains(stage)) continue;
         const fs::path extracted = store / store_layout::kFiles / fs::path(artifact).stem();
+        if (!fs::exists(extracted) && !files.stamp(artifact)) {  // only a remote has it: no link is better than one to older files
+            kept.erase(file_name_of(stage));
+            continue;
+        }
         if (!fs::exists(extracted)) extract(artifact, extracted, store, files);
         const fs::path link = folder / file_name_of(stage);
         const auto target = link_target(link);

@@ -127,6 +127,11 @@ public:
 
     void warning(const std::string& text) override { log(spdlog::level::warn, text); }
 
+    void remote_used(const RemoteUse& use) override {
+        if (!opened_) return;  // nothing ran, and the line of that is written
+        events_.remote_used(use);
+    }
+
     // A sweep gets a record although it may run no stage.
     void sweep_started(const Sweep& sweep, const Workload& workload) override {
         sweeping_ = true;  // its event `sweep` has the metrics of each point

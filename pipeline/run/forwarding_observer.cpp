@@ -29,6 +29,9 @@ void ForwardingObserver::run_finished(const Dag& dag, const RunResult& result) {
 void ForwardingObserver::warning(const std::string& text) {
     forward([&](Observer& to) { to.warning(text); });
 }
+void ForwardingObserver::remote_used(const RemoteUse& use) {
+    forward([&](Observer& to) { to.remote_used(use); });
+}
 void ForwardingObserver::sweep_started(const Sweep& sweep, const Workload& workload) {
     forward([&](Observer& to) { to.sweep_started(sweep, workload); });
 }

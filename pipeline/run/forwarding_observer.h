@@ -19,6 +19,7 @@ public:
     void stages_finished(const Dag& dag, const std::vector<NodeResult>& results) final;
     void run_finished(const Dag& dag, const RunResult& result) final;
     void warning(const std::string& text) final;
+    void remote_used(const RemoteUse& use) final;
     void sweep_started(const Sweep& sweep, const Workload& workload) final;
     void sweep_finished(const Sweep& sweep, const SweepSummary& summary, const RunResult& result) final;
 

@@ -199,6 +199,7 @@ bool NodeRunner::reuse_computed_meanwhile(std::size_t position) {
     if (!stored) return false;
     slot.claim.reset();
     slot.planned.outputs = std::move(stored->ports);
+    slot.planned.is_remote = stored->is_remote;
     repeat_warnings(position, stored->warnings);
     finish_without_running(position, NodeState::Reused,
                            slot.holder.empty() ? "another process computed it meanwhile" : fmt::format("{} computed it", slot.holder));
@@ -313,7 +314,8 @@ LiveOutput NodeRunner::output_of(std::size_t position) {
     if (LiveOutput held = find_intact(position)) return held;
     if (!has_output(position)) return nullptr;  // another consumer has tried, and it could not be rebuilt
     LiveOutput loaded;
-    std::string damage = "its artifact disappeared from the store";
+    std::string damage =
+        slot.planned.is_remote ? "its artifact cannot be had from the remote" : "its artifact disappeared from the store";
     try {
         if (auto outcome = run_.store.load(*slot.planned.key)) loaded = std::make_shared<const StageOutput>(std::move(*outcome));
     } catch (const DamagedArtifact& error) {
@@ -473,7 +475,37 @@ NodeResult NodeRunner::result_of(std::size_t position) {
     return slots_[position]->result;
 }
 
+bool NodeRunner::is_elsewhere(std::size_t position) {
+    const NodeResult result = result_of(position);
+    return result.state == NodeState::Reused && !run_.store.is_here(*result.key);
+}
+
+// What cannot be fetched is made.
+void NodeRunner::fetch_wanted() {
+    std::vector<std::size_t> positions;
+    std::vector<Digest> keys;
+    for (std::size_t position = 0; position < slots_.size() && !run_.wanted.empty(); ++position) {
+        if (std::ranges::find(run_.wanted, slots_[position]->planned.node) == run_.wanted.end() || !is_elsewhere(position)) continue;
+        positions.push_back(position);
+        keys.push_back(*slots_[position]->planned.key);
+    }
+    std::string fault = "the run was stopped before it was fetched";
+    try {
+        if (!positions.empty() && !run_.stop) run_.store.fetch(keys);
+        for (const std::size_t position : positions)
+            if (!run_.stop && is_elsewhere(position)) (void)output_of(position);
+    } catch (const std::exception& error) {
+        fault = in_one_line(describe(error));
+    }
+    for (const std::size_t position : positions) {
+        if (!is_elsewhere(position)) continue;
+        const std::scoped_lock lock(mutex_);
+        slots_[position]->result.not_kept = fault;
+    }
+}
+
 RunResult NodeRunner::finish() {
+    fetch_wanted();
     RunResult result;
     result.nodes.reserve(slots_.size());
     for (const auto& slot : slots_) {

@@ -77,6 +77,8 @@ private:
     [[nodiscard]] LiveOutput rebuild(std::size_t position, const std::string& damage);
     void publish(std::span<const std::size_t> positions);
     [[nodiscard]] std::string remove_checkpoints(const PlannedNode& planned);
+    void fetch_wanted();
+    [[nodiscard]] bool is_elsewhere(std::size_t position);
 
     void repeat_warnings(std::size_t position, const std::vector<std::string>& warnings);
     void finish_without_running(std::size_t position, NodeState state, std::string text);

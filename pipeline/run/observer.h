@@ -14,6 +14,7 @@
 
 namespace satdl {
 
+struct RemoteUse;
 struct Sweep;
 struct SweepSummary;
 struct Workload;
@@ -35,6 +36,8 @@ public:
     virtual void run_finished(const Dag&, const RunResult&) {}
     // Of the run as a whole, on one line.
     virtual void warning(const std::string& text) { (void)text; }
+    // After run_finished, if the store has a remote.
+    virtual void remote_used(const RemoteUse&) {}
     // Of a sweep, whose DAG is the run's: after run_started, and after run_finished.
     virtual void sweep_started(const Sweep&, const Workload&) {}
     virtual void sweep_finished(const Sweep&, const SweepSummary&, const RunResult&) {}

@@ -205,19 +205,21 @@ std::string header_text(const ArtifactHeader& header) {
     }
 }
 
-ArtifactHeader read_header(File& file) {
+ArtifactHeader header_from_text(std::string_view text, std::uint64_t file_bytes, const std::filesystem::path& name) {
     try {
-        const std::uint64_t file_bytes = file.stamp().bytes;
-        return parse(read_start(file), file_bytes);
+        return parse(text, file_bytes);
     } catch (const Impossible& impossible) {
-        throw DamagedArtifact(file.path(), impossible.what);
+        throw DamagedArtifact(name, impossible.what);
     } catch (const Json::exception&) {
-        throw DamagedArtifact(file.path(), "its header is not the expected JSON");
-    } catch (const FileError&) {
-        throw;
+        throw DamagedArtifact(name, "its header is not the expected JSON");
     } catch (const Error&) {  // a shape that overflows
-        throw DamagedArtifact(file.path(), "its header is inconsistent");
+        throw DamagedArtifact(name, "its header is inconsistent");
     }
+}
+
+ArtifactHeader read_header(File& file) {
+    const std::uint64_t file_bytes = file.stamp().bytes;
+    return header_from_text(read_start(file), file_bytes, file.path());
 }
 
 ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path) { return read_header(*files.open(path)); }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -56,5 +57,7 @@ public:
 // it says is possible. Throws DamagedArtifact; FileError where the file cannot be read.
 [[nodiscard]] ArtifactHeader read_header(File& file);
 [[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);  // for callers that need no more of the file
+// The same from the text of a file that lies elsewhere and has `file_bytes`; what follows the header is not looked at. `name`: for messages.
+[[nodiscard]] ArtifactHeader header_from_text(std::string_view text, std::uint64_t file_bytes, const std::filesystem::path& name);
 
 }  // namespace satdl

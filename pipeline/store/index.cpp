@@ -59,13 +59,15 @@ std::string fields_of(const FileStamp& identity) {
     return text;
 }
 
-// Neither this nor a run summary's is a path: those are absolute.
+// None of these is a path: those are absolute.
 std::string array_type_name(const Digest& content, const std::string& array) {
     return fmt::format("array type {} {}", content.hex(), array);
 }
 
 // 1: the format of run_summary.h.
 std::string run_name(const std::string& run) { return "run summary 1 " + run; }
+
+std::string note_name(const std::string& name) { return "note " + name; }
 
 std::string history_name(const std::string& dag, const std::string& stage) {
     std::string name;
@@ -174,6 +176,18 @@ void Index::put_run_summary(const std::string& run, const FileStamp& record, con
     std::string fields = fields_of(record);
     add_field(fields, summary);
     file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Files, run_name(run), fields); });
+}
+
+std::optional<std::string> Index::note(const std::string& name) {
+    return file_->access([&](IndexDatabase& file) { return file.get(IndexDatabase::IndexTable::Files, note_name(name)); });
+}
+
+void Index::put_note(const std::string& name, const std::string& text) {
+    file_->access([&](IndexDatabase& file) { file.put(IndexDatabase::IndexTable::Files, note_name(name), text); });
+}
+
+void Index::remove_note(const std::string& name) {
+    file_->access([&](IndexDatabase& file) { file.remove(IndexDatabase::IndexTable::Files, note_name(name)); });
 }
 
 std::optional<StageHistory> Index::history(const std::string& dag, const std::string& stage) {

@@ -63,6 +63,11 @@ public:
     [[nodiscard]] std::optional<std::string> run_summary(const std::string& run, const FileStamp& record);
     void put_run_summary(const std::string& run, const FileStamp& record, const std::string& summary);
 
+    // Texts of others, by names of theirs: what is known of a remote (remote/remote_memory.h).
+    [[nodiscard]] std::optional<std::string> note(const std::string& name);
+    void put_note(const std::string& name, const std::string& text);
+    void remove_note(const std::string& name);
+
     [[nodiscard]] std::optional<StageHistory> history(const std::string& dag, const std::string& stage);
     void put_history(const std::string& dag, const std::string& stage, const StageHistory& history);
     // Seconds of the last run under this key or, failing that, of the same kind of stage in any DAG.

@@ -38,6 +38,7 @@ enum class Published {
 struct StoredOutput {
     PortDigests ports;
     std::vector<std::string> warnings;  // of the stage, when it made the output
+    bool is_remote = false;             // its bytes are elsewhere, and come when it is loaded
 };
 
 // An output to be published; borrowed.
@@ -63,7 +64,17 @@ public:
     // Each as publish() does, but they may wait for the disk together; what became of each, in their order.
     [[nodiscard]] virtual std::vector<PublishResult> publish_all(std::span<const NewArtifact> artifacts);
     [[nodiscard]] virtual std::vector<Digest> keys() = 0;
-    [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;
+    [[nodiscard]] virtual std::filesystem::path path_of(const Digest& key) const = 0;  // where its file is, or will be
+
+    // ---- of a store that has a remote (remote/remote_store.h); any other has everything here ----
+
+    // Whether find() may take as long as a network does. Then keys that are known together are better looked up together, before.
+    [[nodiscard]] virtual bool is_slow() const { return false; }
+    virtual void look_up(std::span<const Digest> /*keys*/) {}
+    // Makes the files of these outputs be where path_of() says, as far as they can be had. Throws FileError if they cannot be written.
+    virtual void fetch(std::span<const Digest> /*keys*/) {}
+    // Of an output that find() has: whether its file is here.
+    [[nodiscard]] virtual bool is_here(const Digest& /*key*/) { return true; }
 };
 
 class DiskStore final : public Store {

@@ -17,6 +17,7 @@ HEADERS = {
     "libdl": r"dlfcn\.h",
     "yaml-cpp": r"yaml-cpp/",
     "nlohmann-json": r"nlohmann/",
+    "libcurl": r"curl/",
     "libarchive": r"archive(_entry)?\.h",
     "HDF5": r"(hdf5|H5\w*)\.h",
     "SQLite": r"sqlite3\.h",

@@ -48,6 +48,7 @@ class Case(unittest.TestCase):
         self.folder = pathlib.Path(self.enterContext(temporary_folder()))
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SATDL_")}
         self.environment["SATDL_STAGES"] = str(SIMPLE)
+        self.environment["XDG_CONFIG_HOME"] = str(self.folder / "config")  # without the settings and keys of whoever runs the tests
 
     def write(self, name, text):
         path = self.folder / name

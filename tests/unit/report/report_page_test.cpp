@@ -51,14 +51,6 @@ TEST_CASE("JSON in a script loses what could end the script") {
     CHECK(nlohmann::json::parse(escaped) == nlohmann::json::parse(json));
 }
 
-TEST_CASE("base64 as RFC 4648 has it") {
-    CHECK(base64("").empty());
-    CHECK(base64("f") == "Zg==");
-    CHECK(base64("fo") == "Zm8=");
-    CHECK(base64("foo") == "Zm9v");
-    CHECK(base64("foobar") == "Zm9vYmFy");
-}
-
 TEST_CASE("McNemar's exact test against values worked out by hand") {
     CHECK(mcnemar_p(0, 0) == 1);
     CHECK(mcnemar_p(5, 5) == 1);
