@@ -2,7 +2,7 @@
 // compression, no chunks, no Expect.
 //
 // A server may do anything. Each transfer ends: connecting takes two seconds at most, a record half a minute, and what is received must move, at
-// a kilobyte a second over ten seconds. What is sent has a minute for that, since a server may write all of it to its disk before it
+// ten kilobytes a second over ten seconds. What is sent has a minute for that, since a server may write all of it to its disk before it
 // answers. No more is taken than the caller's limit. A redirect could lead to another host, with the credentials: an HTTP cache has no
 // use for them.
 //
@@ -32,7 +32,7 @@ constexpr std::size_t kConnections = 32;
 constexpr long kConnectMilliseconds = 2'000;
 constexpr long kShortMilliseconds = 30'000;
 constexpr long kStallSeconds = 10, kAnswerSeconds = 60;
-constexpr long kStallBytesPerSecond = 1'000;
+constexpr long kStallBytesPerSecond = 10'000;
 constexpr int kLookMilliseconds = 200;  // how often it is asked whether to stop
 constexpr std::size_t kMaxErrorPage = 64 << 10;
 

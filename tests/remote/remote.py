@@ -1,6 +1,7 @@
 """What the tests of the remote cache share: users with keys, runs against a remote, and what must hold after each."""
 
 import base64
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -130,6 +131,15 @@ class RemoteCase(satdl.Case):
         if user:
             text += f"Sig: {self.signature(user, text)}\n".encode()
         return in_action_result(text + b"\n" + header)
+
+
+def side_by_side(case, scenarios):
+    """Calls each function of (name, function); reports all that failed."""
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        futures = {name: pool.submit(function) for name, function in scenarios}
+    for name, future in futures.items():
+        with case.subTest(name):
+            future.result()
 
 
 def sha256(data):
