@@ -165,7 +165,7 @@ fs::path beside_settings(const char* name) {
 
 fs::path demanded(const fs::path& file) {
     if (file.empty()) throw Error(ExitCode::Usage, "there is no folder for settings: neither HOME nor XDG_CONFIG_HOME is set");
-    real_file_system()->make_folders(file.parent_path());
+    if (file.has_parent_path()) real_file_system()->make_folders(file.parent_path());
     return file;
 }
 

@@ -99,7 +99,7 @@ class ServerGc(satdl.Case):
         left = self.put("tmp", name, b"half", LONG_AGO)
         written = self.put("tmp", name + "1", b"half", 0)
         os.utime(written)
-        self.assertIn("0 blobs (0 B), 1 unfinished upload (4 B); ", self.gc("--grace", "0s", size="1GB"))
+        self.assertIn("0 artifacts (0 B), 1 unfinished upload (4 B); ", self.gc("--grace", "0s", size="1GB"))
         self.assertFalse(left.exists())
         self.assertEqual(self.left(), {"notes.txt", "ab" * 32, written.name})
 

@@ -90,6 +90,16 @@ class Poison(remote.RemoteCase):
         self.as_user("reader", "cache", "trust", self.public["ci"])
         self.against(by_eve, ran=remote.satdl.STAGES)
 
+    def test_a_key_may_lie_anywhere(self):
+        public = self.as_user("reader", "cache", "keygen", "mine", "--file", "key")[1].strip()
+        self.assertRegex(public, "^mine:[A-Za-z0-9+/]{43}=$")
+        key = self.folder / "key"
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        with Server() as honest:
+            run = self.run_with(honest.url, user="reader", environment={"SATDL_SIGNING_KEY": key.read_text()})
+            self.check(run)
+            self.assertIn("7 uploaded", run.out)
+
     def test_whoever_lacks_the_key_cannot_make_a_record(self):
         """Eve's own artifact, as the verdict: signed by nobody, by herself, and by herself in the name of ci."""
         lines, header = lines_of(text_of(self.stored[self.target]))
