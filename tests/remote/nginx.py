@@ -77,7 +77,10 @@ def with_values(text, **values):
 
 
 class Nginx:
-    """As a context: a server that is ended with it. `root`: where its ac/ and cas/ are."""
+    """As a context: a server that is ended with it. `root`: where its ac/ and cas/ are. With `tls` its certificate vouches for itself."""
+
+    def __init__(self, tls=False):
+        self.tls = tls
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="satdl-nginx-"))
@@ -87,6 +90,11 @@ class Nginx:
             one.mkdir()
         hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, text=True, stdout=subprocess.PIPE, check=True).stdout
         (self.folder / "passwords").write_text(f"{USER}:{hashed}")
+        if self.tls:
+            self.certificate = self.folder / "certificate.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "1",
+                            "-subj", "/CN=cache", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "key.pem",
+                            "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
         (self.folder / "main.conf").write_text(MAIN.format(folder=self.folder))
         if self.as_user:
             for path in (self.folder, *self.folder.iterdir()):
@@ -106,7 +114,8 @@ class Nginx:
         """On another port than before: the one that was free a moment ago may be another program's by now, which is tried again."""
         for _ in range(5):
             self.port = free_port()
-            site = with_values(SITE.read_text(), **{"listen": f"127.0.0.1:{self.port}", "root": self.root,
+            tls = f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.folder}/key.pem" if self.tls else ""
+            site = with_values(SITE.read_text(), **{"listen": f"127.0.0.1:{self.port}{tls}", "root": self.root,
                                                     "client_body_temp_path": self.folder / "uploads",
                                                     "auth_basic_user_file": self.folder / "passwords"})
             (self.folder / "site.conf").write_text(site)
@@ -139,7 +148,7 @@ class Nginx:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def stored(self, kind):
         """Name -> bytes: of `ac` or of `cas`."""

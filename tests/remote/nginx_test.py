@@ -94,6 +94,22 @@ class Shared(WithNginx):
                 self.assertNotIn(one.encode(), text, where)
 
 
+class Tls(remote.RemoteCase):
+    def test_a_server_is_believed_to_be_itself_only_with_a_certificate_that_somebody_trusted_vouches_for(self):
+        with Nginx(tls=True) as server:
+            environment = {"SATDL_REMOTE_USER": nginx.USER, "SATDL_REMOTE_PASSWORD": nginx.PASSWORD}
+            run = self.run_with(server.url, environment=environment)
+            self.check(run)
+            self.assertRegex(run.out, "lost .*certificate")
+            self.assertEqual(server.log(), "")  # no request, and so no password
+            settings = self.folder / "users/ci/satdl/settings.yaml"
+            settings.write_text(f"remote: {{ca-file: {server.certificate}}}\n")
+            run = self.run_with(server.url, environment=environment)
+            self.check(run)
+            self.assertIn("7 uploaded", run.out, run.text())
+            self.assertEqual(len(server.stored("cas")), 7)
+
+
 class Killed(WithNginx):
     def setUp(self):
         super().setUp()
