@@ -13,6 +13,8 @@
 #include "pipeline/display/text_format.h"
 #include "pipeline/records/link_results.h"
 #include "pipeline/records/results_note.h"
+#include "pipeline/remote/remote_memory.h"
+#include "pipeline/store/layout.h"
 
 namespace satdl {
 
@@ -72,7 +74,7 @@ std::string state_of(const LinkedStage& linked) {
     if (!linked.header) return "none";
     switch (linked.freshness) {
         case Freshness::Current:
-            return "kept";
+            return linked.is_elsewhere ? "remote" : "kept";
         case Freshness::MaybeStale:
             return "maybe stale";
         case Freshness::Stale:
@@ -87,7 +89,12 @@ std::vector<Row> rows_of_results(const LsOptions& options, std::string& name) {
     const ResultLinks results(options.store.results_folder(), options.dag_name, *files);
     name = results.dag();
     std::vector<Row> rows;
-    for (LinkedStage& linked : results.stages()) {
+    std::optional<Index> index;  // opened if a link leads nowhere
+    const auto elsewhere = [&](const Digest& key) {
+        if (!index) index.emplace(std::filesystem::path(options.store.store) / store_layout::kIndex);
+        return remembered_header(*index, key);
+    };
+    for (LinkedStage& linked : results.stages(elsewhere)) {
         rows.push_back({linked.name, state_of(linked), std::move(linked.header)});
     }
     return rows;

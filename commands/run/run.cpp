@@ -130,7 +130,7 @@ std::vector<NodeId> asked_for(const Dag& dag, const Request& request, const Plan
 }
 
 // What the remote has still to be sent, and what there was of it.
-void finish_remote(const RunOptions& options, Remote& remote, Observer& observer) {
+ExitCode finish_remote(const RunOptions& options, Remote& remote, Observer& observer) {
     const bool silent = options.json || options.quiet;
     if (const std::size_t waiting = remote.store().waiting_uploads(); waiting > 0 && !silent) {
         print_text(fmt::format("uploading {} artifact{}\n", waiting, waiting == 1 ? "" : "s"));
@@ -139,6 +139,7 @@ void finish_remote(const RunOptions& options, Remote& remote, Observer& observer
     const RemoteUse use = remote.finish();
     observer.remote_used(use);
     if (!silent) print_text(remote_line(use) + '\n');
+    return use.lost_uploads > 0 && remote.cache().required() ? ExitCode::Store : ExitCode::Done;
 }
 
 // The DAG's files and those that its stages read.
@@ -254,8 +255,12 @@ ExitCode run(RunOptions options) {
         StoreCacheView cache_now = session.cache(dag, ends, store);
         print_resumption(options, dag, result, session.plan(dag, again, cache_now));
     }
-    if (remote) finish_remote(options, *remote, *observer);
-    return signals.exit_code().value_or(result.exit_code());
+    ExitCode code = result.exit_code();
+    if (remote) {
+        const ExitCode of_remote = finish_remote(options, *remote, *observer);
+        if (code == ExitCode::Done) code = of_remote;
+    }
+    return signals.exit_code().value_or(code);
 }
 
 }  // namespace

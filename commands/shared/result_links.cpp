@@ -180,12 +180,20 @@ std::filesystem::path ResultLinks::path_of(const std::string& stage) const {
     return folder_ / link_name_of(stage);
 }
 
-std::vector<LinkedStage> ResultLinks::stages() const {
+std::vector<LinkedStage> ResultLinks::stages(const Elsewhere& elsewhere) const {
     std::vector<LinkedStage> stages;
     for (const std::string& name : names()) {
         LinkedStage& stage = stages.emplace_back(LinkedStage{.name = name, .path = path_of(name)});
         stage.is_link = is_artifact_link(stage.path);
-        if (stage.is_link && files_.stamp(stage.path)) stage.header = read_header(files_, stage.path);
+        if (!stage.is_link) continue;
+        if (files_.stamp(stage.path)) {
+            stage.header = read_header(files_, stage.path);
+        } else if (elsewhere) {
+            const auto target = link_target(stage.path.string());
+            const auto key = target ? Digest::from_hex(std::filesystem::path(*target).stem().string()) : std::nullopt;
+            if (key) stage.header = elsewhere(*key);
+            stage.is_elsewhere = stage.header.has_value();
+        }
     }
     if (std::ranges::none_of(stages, [](const LinkedStage& stage) { return stage.header.has_value(); })) {
         for (const LinkedStage& stage : stages)

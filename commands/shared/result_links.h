@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct LinkedStage {
     std::filesystem::path path;
     bool is_link = true;                      // else a file or folder of the user's has the link's name
     std::optional<ArtifactHeader> header{};   // nullopt if the link is dangling, or is none
+    bool is_elsewhere = false;                // the link is dangling, and the header is that of an artifact of a remote
     Freshness freshness = Freshness::Current;
     std::vector<std::string> stale_inputs{};  // the ports because of which it is not current
     std::map<std::string, std::string> origins{};  // of the inputs that are not stale: port -> "noisy@train.images"
@@ -41,7 +43,9 @@ public:
     // from here. nullopt if an older satdl wrote none.
     [[nodiscard]] std::optional<ResultsNote> note() const;
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
-    [[nodiscard]] std::vector<LinkedStage> stages() const;  // sorted; throws DamagedArtifact; Error{Usage} if without_store()
+    // `elsewhere`: the headers of artifacts that only a remote has.
+    using Elsewhere = std::function<std::optional<ArtifactHeader>(const Digest& key)>;
+    [[nodiscard]] std::vector<LinkedStage> stages(const Elsewhere& elsewhere = {}) const;  // sorted; throws DamagedArtifact; Error{Usage} if without_store()
     [[nodiscard]] std::vector<std::string> gone(const Dag& dag) const;  // names of stages that the DAG no longer has
 
 private:

@@ -1,7 +1,7 @@
 // The HTTP subset of Bazel's cache servers, over libcurl: GET and PUT of whole files, HTTP/1.1, connections kept, no redirects, no ranges, no
 // compression, no chunks, no Expect.
 //
-// A server may do anything. Each transfer ends: connecting takes two seconds at most, a record half a minute, and what is received must move, at
+// A server may do anything. Each transfer ends: connecting takes two seconds at most, a record ten, and what is received must move, at
 // ten kilobytes a second over ten seconds. What is sent has a minute for that, since a server may write all of it to its disk before it
 // answers. No more is taken than the caller's limit. A redirect could lead to another host, with the credentials: an HTTP cache has no
 // use for them.
@@ -30,7 +30,7 @@ namespace {
 
 constexpr std::size_t kConnections = 32;
 constexpr long kConnectMilliseconds = 2'000;
-constexpr long kShortMilliseconds = 30'000;
+constexpr long kShortMilliseconds = 10'000;
 constexpr long kStallSeconds = 10, kAnswerSeconds = 60;
 constexpr long kStallBytesPerSecond = 10'000;
 constexpr int kLookMilliseconds = 200;  // how often it is asked whether to stop

@@ -82,6 +82,7 @@ void RemoteCache::look_up(std::span<const Digest> keys) {
         memory_.index().commit_so_far();
         ask(rest);
     }
+    if (world_.is_stopped()) return;
     std::size_t lost = 0;
     {
         const std::scoped_lock lock(mutex_);
@@ -206,6 +207,7 @@ void RemoteCache::download(std::span<const Digest> keys, const fs::path& folder,
             rest = download_some(rest, folder, take);
         lost += rest.size();
     }
+    if (world_.is_stopped()) return;
     {
         const std::scoped_lock lock(mutex_);
         use_.lost_downloads += lost;
@@ -370,7 +372,7 @@ void RemoteCache::warn_once(const std::string& about, const std::string& text) {
 }
 
 void RemoteCache::fail_if_required(std::size_t lost) {
-    if (lost == 0 || !policy_.required || world_.is_stopped()) return;
+    if (lost == 0 || !policy_.required) return;
     throw Error(ExitCode::Store, fmt::format("the remote {} does not answer, and is required: {}", place(), use().problem),
                 "try again later, or run without --remote-required");
 }

@@ -2,22 +2,36 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <utility>
 
 namespace satdl {
+namespace {
+
+std::string header_row(const Digest& key) { return "remote header " + key.hex(); }
+
+}  // namespace
 
 RemoteMemory::RemoteMemory(Index& index, Access access, const std::string& place, std::function<double()> wall_time)
     : index_(index), writes_(access == Access::ReadWrite), place_(sha256(place).short_hex()), wall_time_(std::move(wall_time)) {}
 
 std::string RemoteMemory::name(const char* what, const Digest& key) const { return fmt::format("remote {} {} {}", what, place_, key.hex()); }
 
-std::optional<std::string> RemoteMemory::record(const Digest& key) { return index_.note(name("record", key)); }
+std::optional<std::string> RemoteMemory::record(const Digest& key) {
+    auto lines = index_.note(name("record", key));
+    if (!lines) return std::nullopt;
+    const auto header = index_.note(header_row(key));
+    return header ? std::optional(*std::move(lines) + *header) : std::nullopt;
+}
 
+// The lines of each remote, and once what is the same at all.
 void RemoteMemory::put_record(const Digest& key, const std::string& text) {
     if (!writes_) return;
-    index_.put_note(name("record", key), text);
+    const std::size_t header = std::min(text.find("\n\n"), text.size() - 2) + 2;
+    index_.put_note(name("record", key), text.substr(0, header));
+    index_.put_note(header_row(key), text.substr(header));
     index_.remove_note(name("miss", key));
 }
 
@@ -39,25 +53,18 @@ void RemoteMemory::put_missing(const Digest& key) {
 void RemoteMemory::forget(const Digest& key) {
     if (!writes_) return;
     index_.remove_note(name("record", key));
+    index_.remove_note(header_row(key));
     index_.remove_note(name("miss", key));
 }
 
-std::vector<Digest> RemoteMemory::uploads() {
-    std::vector<Digest> keys;
-    const std::string text = index_.note("remote uploads " + place_).value_or("");
-    constexpr std::size_t kLine = 65;  // a digest and a line feed
-    for (std::size_t from = 0; from + kLine <= text.size(); from += kLine)
-        if (const auto key = Digest::from_hex(std::string_view(text).substr(from, kLine - 1))) keys.push_back(*key);
-    return keys;
-}
-
-void RemoteMemory::put_uploads(const std::vector<Digest>& keys) {
-    if (!writes_) return;
-    const std::string row = "remote uploads " + place_;
-    if (keys.empty()) return index_.remove_note(row);
-    std::string text;
-    for (const Digest& key : keys) text += key.hex() + '\n';
-    index_.put_note(row, text);
+std::optional<ArtifactHeader> remembered_header(Index& index, const Digest& key) {
+    const auto text = index.note(header_row(key));
+    if (!text) return std::nullopt;
+    try {
+        return header_from_text(*text, std::nullopt, "index");
+    } catch (const DamagedArtifact&) {
+        return std::nullopt;
+    }
 }
 
 }  // namespace satdl

@@ -1,12 +1,10 @@
 // What a store knows of a remote, in its index: records of artifacts that it does not have itself, so that it works without the remote as
-// long as it needs none of their bytes; keys that the remote did not have, for an hour; keys whose upload is still to be made. All of it is
-// disposable.
+// long as it needs none of their bytes; and keys that the remote did not have, for an hour. All of it is disposable.
 #pragma once
 
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "pipeline/core/digest.h"
 #include "pipeline/store/open_store.h"
@@ -27,9 +25,6 @@ public:
     void put_missing(const Digest& key);
     void forget(const Digest& key);
 
-    [[nodiscard]] std::vector<Digest> uploads();
-    void put_uploads(const std::vector<Digest>& keys);
-
     [[nodiscard]] Index& index() { return index_; }  // for batches
 
 private:
@@ -40,5 +35,9 @@ private:
     const std::string place_;  // in names of rows
     const std::function<double()> wall_time_;
 };
+
+// The header of an artifact that a run took from a remote's record and has not downloaded, of whichever remote. For lists: what a run believes it
+// asks RemoteCache.
+[[nodiscard]] std::optional<ArtifactHeader> remembered_header(Index& index, const Digest& key);
 
 }  // namespace satdl

@@ -41,7 +41,7 @@ bool is_this_machine(std::string_view authority) {
 
 // Nothing of a URL that may have a password in it is repeated.
 std::string checked_url(std::string url, const Place& from) {
-    while (url.ends_with('/')) url.pop_back();
+    while (url.ends_with('/') && !url.ends_with("://")) url.pop_back();
     const std::string scheme = lower(url.substr(0, url.find("://")));
     if (scheme != "http" && scheme != "https")
         refuse(from, "a remote is at an http:// or https:// URL, or in a folder", "docs/remote.md has examples");

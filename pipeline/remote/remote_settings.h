@@ -25,7 +25,7 @@ namespace satdl {
 
 // Of the command line.
 struct RemoteChoice {
-    std::string place;      // URL or folder; "": that of the settings file; "none": no remote
+    std::string place{};    // URL or folder; "": that of the settings file; "none": no remote
     bool refresh = false;   // ask again for what was not there within the last hour
     bool required = false;  // a remote that does not answer ends the run
 };

@@ -10,7 +10,7 @@
 namespace satdl {
 
 RemoteStore::RemoteStore(OpenStore& local, RemoteCache& remote)
-    : local_(local), remote_(remote),
+    : local_(local), remote_(remote), pending_(local.folder(), remote.place(), local.files()),
       uploads_({.upload = [this](std::span<const Digest> keys) { return upload_now(keys); },
                 .answers = [this] { return remote_.takes_uploads() && remote_.answers(); }}) {}
 
@@ -43,18 +43,26 @@ std::optional<StageOutput> RemoteStore::load(const Digest& key) {
 
 Published RemoteStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
     const Published published = local_.store().publish(recipe, description, outcome);
-    if (published == Published::New && remote_.takes_uploads()) upload(key_of(recipe));
+    const Digest key = key_of(recipe);
+    if (published == Published::New) upload_later({&key, 1});
     return published;
 }
 
 std::vector<PublishResult> RemoteStore::publish_all(std::span<const NewArtifact> artifacts) {
     std::vector<PublishResult> results = local_.store().publish_all(artifacts);
-    if (!remote_.takes_uploads()) return results;
+    std::vector<Digest> fresh;
     for (std::size_t i = 0; i < results.size(); ++i) {
         const auto* const published = std::get_if<Published>(&results[i]);
-        if (published != nullptr && *published == Published::New) upload(key_of(artifacts[i].recipe));
+        if (published != nullptr && *published == Published::New) fresh.push_back(key_of(artifacts[i].recipe));
     }
+    upload_later(fresh);
     return results;
+}
+
+void RemoteStore::upload_later(std::span<const Digest> keys) {
+    if (!remote_.takes_uploads()) return;
+    pending_.add(keys);
+    for (const Digest& key : keys) uploads_.add(key);
 }
 
 void RemoteStore::look_up(std::span<const Digest> keys) {
@@ -76,11 +84,14 @@ void RemoteStore::fetch(std::span<const Digest> keys) {
 
 bool RemoteStore::is_here(const Digest& key) { return local_.files().stamp(path_of(key)).has_value(); }
 
+void RemoteStore::stored_by_another(const Digest& key) {
+    if (is_here(key)) upload_later({&key, 1});
+}
+
 void RemoteStore::upload_what_is_left() {
     if (!remote_.takes_uploads()) return;
-    const std::vector<Digest> left = remote_.memory().uploads();
-    for (const Digest& key : left)
-        if (is_here(key)) upload(key);
+    for (const Digest& key : pending_.take_over())
+        if (is_here(key)) uploads_.add(key);
 }
 
 // Verified first: what is signed is right.
@@ -110,7 +121,7 @@ std::vector<UploadResult> RemoteStore::upload_now(std::span<const Digest> keys) 
 
 void RemoteStore::finish_uploads(std::chrono::milliseconds patience, const std::function<void()>& abandon) {
     const UploadQueue::Left left = uploads_.finish(patience, abandon);
-    if (!left.later.empty() || !remote_.memory().uploads().empty()) remote_.memory().put_uploads(left.later);
+    pending_.finish(left.later);
     if (left.later.size() + left.never > 0) remote_.count_lost_uploads(left.later.size() + left.never, "");
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "pipeline/remote/pending_uploads.h"
 #include "pipeline/remote/remote_cache.h"
 #include "pipeline/remote/upload_queue.h"
 #include "pipeline/store/open_store.h"
@@ -29,20 +30,21 @@ public:
     void look_up(std::span<const Digest> keys) override;
     void fetch(std::span<const Digest> keys) override;
     [[nodiscard]] bool is_here(const Digest& key) override;
+    void stored_by_another(const Digest& key) override;
 
-    // Uploads this artifact of the store, later.
-    void upload(const Digest& key) { uploads_.add(key); }
-    // Uploads what an earlier run could not.
+    // Uploads what an earlier run could not, later.
     void upload_what_is_left();
     [[nodiscard]] std::size_t waiting_uploads() { return uploads_.waiting(); }
     // As UploadQueue::finish(). What is left is remembered.
     void finish_uploads(std::chrono::milliseconds patience, const std::function<void()>& abandon);
 
 private:
+    void upload_later(std::span<const Digest> keys);
     [[nodiscard]] std::vector<UploadResult> upload_now(std::span<const Digest> keys);
 
     OpenStore& local_;
     RemoteCache& remote_;
+    PendingUploads pending_;
     UploadQueue uploads_;
 };
 

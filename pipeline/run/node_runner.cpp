@@ -485,7 +485,7 @@ void NodeRunner::fetch_wanted() {
     std::vector<std::size_t> positions;
     std::vector<Digest> keys;
     for (std::size_t position = 0; position < slots_.size() && !run_.wanted.empty(); ++position) {
-        if (std::ranges::find(run_.wanted, slots_[position]->planned.node) == run_.wanted.end() || !is_elsewhere(position)) continue;
+        if (!std::ranges::binary_search(run_.wanted, slots_[position]->planned.node) || !is_elsewhere(position)) continue;
         positions.push_back(position);
         keys.push_back(*slots_[position]->planned.key);
     }

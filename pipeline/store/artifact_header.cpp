@@ -166,7 +166,7 @@ std::string read_start(File& file) {
     return text;
 }
 
-ArtifactHeader parse(std::string_view text, std::uint64_t file_bytes) {
+ArtifactHeader parse(std::string_view text, std::optional<std::uint64_t> file_bytes) {
     if (!text.starts_with(kMagic) || text.size() < kPrefixBytes || text[kPrefixBytes - 1] != '\n') {
         throw Impossible{"it does not begin like an artifact of satdl"};
     }
@@ -177,8 +177,8 @@ ArtifactHeader parse(std::string_view text, std::uint64_t file_bytes) {
         throw Impossible{"its header does not match its digest"};
     }
     ArtifactHeader header = header_from(Json::parse(rest));
-    if (header.file_bytes != file_bytes) {
-        throw Impossible{fmt::format("it has {} bytes, but was written with {}", file_bytes, header.file_bytes)};
+    if (file_bytes && header.file_bytes != *file_bytes) {
+        throw Impossible{fmt::format("it has {} bytes, but was written with {}", *file_bytes, header.file_bytes)};
     }
     header.text_bytes = end + 1;
     check_layout(header);
@@ -205,7 +205,7 @@ std::string header_text(const ArtifactHeader& header) {
     }
 }
 
-ArtifactHeader header_from_text(std::string_view text, std::uint64_t file_bytes, const std::filesystem::path& name) {
+ArtifactHeader header_from_text(std::string_view text, std::optional<std::uint64_t> file_bytes, const std::filesystem::path& name) {
     try {
         return parse(text, file_bytes);
     } catch (const Impossible& impossible) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,7 +58,8 @@ public:
 // it says is possible. Throws DamagedArtifact; FileError where the file cannot be read.
 [[nodiscard]] ArtifactHeader read_header(File& file);
 [[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);  // for callers that need no more of the file
-// The same from the text of a file that lies elsewhere and has `file_bytes`; what follows the header is not looked at. `name`: for messages.
-[[nodiscard]] ArtifactHeader header_from_text(std::string_view text, std::uint64_t file_bytes, const std::filesystem::path& name);
+// The same from the text of a file that lies elsewhere and has `file_bytes`, if that is known; what follows the header is not looked at.
+// `name`: for messages.
+[[nodiscard]] ArtifactHeader header_from_text(std::string_view text, std::optional<std::uint64_t> file_bytes, const std::filesystem::path& name);
 
 }  // namespace satdl

@@ -22,6 +22,7 @@ inline constexpr std::string_view kIndex = "index.sqlite";       // disposable: 
                                                                  // index_database.h what it could not use
 inline constexpr std::string_view kLock = "in-use";              // store_lock.h
 inline constexpr std::string_view kClaims = "claims";            // claims/<key>: who is computing it: key_claims.h
+inline constexpr std::string_view kUploads = "uploads";          // uploads/<place>.<process>: remote/pending_uploads.h
 inline constexpr std::string_view kResults = "results";          // links to the artifacts, unless --results names another folder
 inline constexpr std::string_view kResultsFolders = "results-folders";  // results_folders.h
 inline constexpr std::string_view kGitignore = ".gitignore";     // gitignore.h
@@ -32,7 +33,7 @@ inline constexpr std::string_view kDamagedExtension = ".damaged-";  // + <n>: of
 // Whether satdl puts something of this name into the store's folder.
 [[nodiscard]] constexpr bool is_ours(std::string_view name) {
     constexpr std::array kNames{kArtifacts, kCheckpoints, kFinalCheckpoints, kRuns, kStaging, kWork, kFiles, kDocuments,
-                                kQuarantine, kResults,    kResultsFolders,   kLock, kClaims,  kGitignore};
+                                kQuarantine, kUploads,    kResults,          kResultsFolders, kLock, kClaims, kGitignore};
     return std::ranges::find(kNames, name) != kNames.end() || name.starts_with(kIndex);
 }
 

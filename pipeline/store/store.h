@@ -75,6 +75,8 @@ public:
     virtual void fetch(std::span<const Digest> /*keys*/) {}
     // Of an output that find() has: whether its file is here.
     [[nodiscard]] virtual bool is_here(const Digest& /*key*/) { return true; }
+    // Another process has stored this output for this run: it is uploaded like one that was published here.
+    virtual void stored_by_another(const Digest& /*key*/) {}
 };
 
 class DiskStore final : public Store {

@@ -36,6 +36,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def handle_error(self, *_):
+        """The client cuts off what it no longer wants."""
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -328,8 +331,10 @@ class Folder(Remote):
         self.environment["SATDL_REMOTE"] = "shared"
         self.call("run", self.dag, "-q")
         self.assertEqual(len(self.objects()), 1)
+        states = {stage["stage"]: stage["state"] for stage in self.document("ls")["stages"]}
+        self.assertEqual(states, {stage: "kept" if stage == "verdict" else "remote" for stage in satdl.STAGES})
         for command in (["ls"], ["show", "verdict"], ["status", self.dag], ["explain", self.dag, "c"], ["log"], ["cache", "verify"],
-                        ["cache", "gc", "-n"], ["report", "-o", "report.html"]):
+                        ["cache", "gc", "-n"]):
             self.call(*command)
         for command in (["show", "b"], ["export", "b.numbers", "b.npy"], ["diff", "b", "c"]):
             self.call_any(*command, codes=[0, 2])
@@ -337,7 +342,8 @@ class Folder(Remote):
         self.call("cache", "gc", "--older", "0", "--keep-runs", "0")
         self.assertEqual(self.ran(self.dag), set())
         self.call("check-determinism", self.dag, "verdict")
-        self.call("reproduce", "verdict")
+        self.call("reproduce", "verdict", code=2)  # its record is where it was made
+        self.assertIn("no run's record says how", self.err)
         self.call("run", self.dag, "--smoke")
 
 

@@ -28,7 +28,7 @@ public:
         if (shared != nullptr) server->files = *shared;
         cache = std::make_unique<RemoteCache>(
             std::move(transport), std::move(policy), RemoteMemory(open.index(), Access::ReadWrite, "scripted", [this] { return wall; }),
-            RemoteCache::World{[this] { return now; }, [this] { return stopped; }, [this](const std::string& text) { warnings.push_back(text); }});
+            RemoteCache::World{[this] { return now; }, [this] { return stopped.load(); }, [this](const std::string& text) { warnings.push_back(text); }});
         store = std::make_unique<RemoteStore>(open, *cache);
     }
 
@@ -291,15 +291,25 @@ TEST_CASE("without a key nothing is uploaded, unless nobody else can write there
     CHECK_FALSE(other.store->find(sample_key()));
 }
 
-TEST_CASE("uploads that were lost are made by the next run") {
+TEST_CASE("uploads that were lost are left to the next run") {
     std::map<std::string, std::string> files;
     User user(&files);
     user.server->next["cas/"] = {99, TransferOutcome::Failed};
     CHECK(user.publish(0) == Published::New);
     CHECK(user.publish(1) == Published::New);
     CHECK(user.finish().lost_uploads == 2);
-    CHECK(user.cache->memory().uploads().size() == 2);
+    const auto folder = user.open.folder() / store_layout::kUploads;
+    const auto names = user.open.files().list(folder);
+    REQUIRE(names.size() == 1);
+    CHECK(file_text(folder / names.front()).size() == 2 * 65);
+    CHECK(PendingUploads(user.open.folder(), "scripted", user.open.files()).take_over().empty());  // this process still lives
 
+    // As the process after this one finds them.
+    std::string ended = names.front();
+    const std::size_t process = ended.rfind('.', ended.rfind('.') - 1) + 1;
+    ended.replace(process, ended.rfind('.') - process, "999999999");
+    std::filesystem::rename(folder / names.front(), folder / ended);
+    CHECK(PendingUploads(user.open.folder(), "another", user.open.files()).take_over().empty());
     auto transport = std::make_unique<ScriptedTransport>();
     ScriptedTransport& server = *transport;
     RemoteCache cache(std::move(transport), {.trust = {.keys = {ci().public_key}}, .key = ci()},
@@ -309,7 +319,7 @@ TEST_CASE("uploads that were lost are made by the next run") {
     store.upload_what_is_left();
     store.finish_uploads(std::chrono::seconds(60), [] {});
     CHECK(server.files.size() == 4);
-    CHECK(cache.memory().uploads().empty());
+    CHECK(user.open.files().list(folder).empty());
 }
 
 TEST_CASE("a result that a server refuses is lost, and not tried again") {
@@ -320,7 +330,7 @@ TEST_CASE("a result that a server refuses is lost, and not tried again") {
     const RemoteUse use = user.finish();
     CHECK(use.lost_uploads == 1);
     CHECK(use.problem == "as scripted");
-    CHECK(user.cache->memory().uploads().empty());
+    CHECK(user.open.files().list(user.open.folder() / store_layout::kUploads).empty());
 }
 
 TEST_CASE("an artifact that was damaged here comes whole from the remote") {
