@@ -3,7 +3,6 @@
 Most of the faults wait for a time-out, so they run side by side."""
 
 import signal
-import time
 import unittest
 
 import hostile_server as server
@@ -110,12 +109,6 @@ class HostileAnswers(remote.RemoteCase):
                 run.send_signal(signal.SIGINT)
                 run.communicate(timeout=20)
                 self.assertIn(run.returncode, (0, 130, -signal.SIGINT))  # 0: all stages were done; the signal itself: while it was planned
-
-    def wait_for(self, condition):
-        end = time.monotonic() + 60
-        while not condition():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,18 @@ class HostileUploads(remote.RemoteCase):
         remote.side_by_side(self, ((f"{name} for {kind}", lambda kind=kind, fault=fault: self.upload(kind, fault))
                                    for name, fault in FAULTS.items() for kind in ("ac/", "cas/")))
 
+    def test_what_a_killed_run_did_not_upload_the_next_one_does(self):
+        with Server() as hostile:
+            hostile.fault("PUT", "", server.unread)
+            store = self.folder / "killed"
+            run = self.begin(hostile.url, store, "-q")
+            self.wait_for(lambda: len(list(store.glob("objects/*/*.h5"))) == len(self.keys) and hostile.asked("PUT", ""))
+            run.kill()
+            run.communicate()
+            hostile.faults.clear()
+            self.check(self.run_with(hostile.url, store=store))
+            self.assertEqual(hostile.stored, self.stored)
+
 
 if __name__ == "__main__":
     unittest.main()
