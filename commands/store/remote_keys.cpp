@@ -26,7 +26,7 @@ ExitCode keygen(const KeygenOptions& options) {
     const SigningKey key = generate_signing_key(options.name);
     const std::filesystem::path file = options.file.empty() ? signing_key_file() : std::filesystem::path(options.file);
     write_signing_key(key, file);
-    fmt::print("{}\n", key.public_key.text());
+    fmt::print("{}\n", key.public_key().text());
     print_on_stderr(fmt::format("satdl: that is the public key, for `satdl cache trust`; the private one is in '{}', and nobody else may have it",
                                 printable(file.string())));
     return ExitCode::Done;
@@ -39,7 +39,7 @@ struct TrustOptions {
 // All who are believed, and why.
 void list_keys() {
     const RemoteKeys keys = remote_keys(read_user_settings());
-    if (keys.signing) fmt::print("{}  your own\n", keys.signing->public_key.text());
+    if (keys.signing) fmt::print("{}  your own\n", keys.signing->public_key().text());
     for (const PublicKey& key : keys.trusted) fmt::print("{}\n", key.text());
     if (!keys.signing && keys.trusted.empty()) fmt::print("no key is trusted\n");
 }

@@ -1,5 +1,5 @@
-// A remote behind HTTP, by libcurl: in a library of its own, which is loaded when a remote is used. libcurl brings some thirty other
-// libraries, and would take 10 ms of each start of satdl.
+// A remote behind HTTP, by libcurl: in a library of its own, which is loaded at the first transfer. libcurl brings some thirty other
+// libraries, and would take 10 ms of each start of satdl, also where the store has everything.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace satdl {
 
-// Connects to nothing yet. Throws Error{Store} if satdl's library is missing.
-[[nodiscard]] std::unique_ptr<Transport> http_transport(const HttpOptions& options);
+// Connects to nothing yet. Its perform() throws Error{Store} if satdl's library is missing.
+[[nodiscard]] std::unique_ptr<Transport> http_transport(HttpOptions options);
 
 }  // namespace satdl

@@ -67,6 +67,15 @@ RemoteCache::RemoteCache(std::unique_ptr<Transport> transport, RemotePolicy poli
     use_.is_read_only = !policy_.key && !policy_.trust.everyone;
 }
 
+// With the user's own key. Its public one comes from libcrypto, which a run that has everything itself does not load.
+const RecordTrust& RemoteCache::trust() {
+    std::call_once(trust_made_, [&] {
+        trust_ = policy_.trust;
+        if (policy_.key) trust_.keys.push_back(policy_.key->public_key());
+    });
+    return trust_;
+}
+
 // ---- looking up -------------------------------------------------------------------------------------------------------
 
 void RemoteCache::look_up(std::span<const Digest> keys) {
@@ -124,7 +133,7 @@ std::vector<Digest> RemoteCache::unknown_of(std::span<const Digest> keys) {
 bool RemoteCache::remember(const Digest& key) {
     Record record;
     if (const auto text = memory_.record(key)) {
-        auto parsed = parse_record(*text, key, policy_.trust);
+        auto parsed = parse_record(*text, key, trust());
         auto* const good = std::get_if<RemoteRecord>(&parsed);
         if (good == nullptr) return false;
         record = std::make_shared<const RemoteRecord>(std::move(*good));
@@ -170,7 +179,7 @@ void RemoteCache::ask(std::span<const Digest> keys) {
 void RemoteCache::take_record(const Digest& key, const std::string& bytes) {
     const auto text = text_in_action_result(bytes);
     if (!text) return refuse_record(key, {.why = "it is no record"});
-    auto parsed = parse_record(*text, key, policy_.trust);
+    auto parsed = parse_record(*text, key, trust());
     if (auto* const refused = std::get_if<RefusedRecord>(&parsed)) return refuse_record(key, std::move(*refused));
     memory_.put_record(key, std::string(*text));
     const std::scoped_lock lock(mutex_);

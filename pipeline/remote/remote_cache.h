@@ -27,7 +27,7 @@ namespace satdl {
 
 struct RemotePolicy {
     RecordTrust trust{};
-    std::optional<SigningKey> key{};  // what signs uploads; without it there are none, unless trust.everyone
+    std::optional<SigningKey> key{};  // what signs uploads, and is trusted; without it there are none, unless trust.everyone
     bool refresh = false;             // what is known of earlier runs is not used
     bool required = false;            // a remote that does not answer is an error
 };
@@ -80,6 +80,7 @@ private:
     using Record = std::shared_ptr<const RemoteRecord>;
     using Take = std::function<void(const RemoteRecord&, const std::filesystem::path&)>;
 
+    [[nodiscard]] const RecordTrust& trust();
     [[nodiscard]] std::vector<Digest> unknown_of(std::span<const Digest> keys);
     [[nodiscard]] bool remember(const Digest& key);
     [[nodiscard]] Record known(const Digest& key);
@@ -99,6 +100,8 @@ private:
     RemoteMemory memory_;
     const World world_;
     std::atomic<std::uint64_t> staged_{0};  // for names
+    std::once_flag trust_made_;
+    RecordTrust trust_;  // once that is set
     Breaker breaker_;
     std::mutex mutex_;
     // Guarded by mutex_:

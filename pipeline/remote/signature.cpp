@@ -58,6 +58,12 @@ std::string_view without_line_feed(std::string_view text) {
 }  // namespace
 
 std::string PublicKey::text() const { return named(name, key); }
+PublicKey SigningKey::public_key() const {
+    PublicKey of{name, {}};
+    demand(library().public_of(secret, of.key), "use a private key");
+    return of;
+}
+
 std::string SigningKey::text() const { return std::string(kSecretPrefix) + named(name, secret); }
 
 bool is_key_name(std::string_view name) { return name.size() <= kMaxName && is_made_of(name, "._-@"); }
@@ -83,15 +89,14 @@ SigningKey parse_signing_key(std::string_view text, const std::string& origin) {
     if (text.starts_with(kSecretPrefix)) name = parse_named(text.substr(kSecretPrefix.size()), parsed.secret);
     if (!name)
         throw Error(ExitCode::Usage, fmt::format("{} is not a private key", origin), "`satdl cache keygen NAME` makes one");
-    parsed.name = parsed.public_key.name = *std::move(name);
-    demand(library().public_of(parsed.secret, parsed.public_key.key), "use a private key");
+    parsed.name = *std::move(name);
     return parsed;
 }
 
 SigningKey generate_signing_key(const std::string& name) {
     SigningKey made;
-    made.name = made.public_key.name = name;
-    demand(library().generate(made.secret) && library().public_of(made.secret, made.public_key.key), "make a key");
+    made.name = name;
+    demand(library().generate(made.secret), "make a key");
     return made;
 }
 

@@ -23,8 +23,9 @@ struct PublicKey {
 struct SigningKey {
     std::string name;
     Ed25519Key secret{};
-    PublicKey public_key;
     [[nodiscard]] std::string text() const;  // secret
+    // Throws Error{Store} if satdl's library is missing, or libcrypto fails.
+    [[nodiscard]] PublicKey public_key() const;
 };
 
 // Letters, digits, '.', '_', '-' and '@', 64 at most.

@@ -29,7 +29,7 @@ TEST_CASE("a record comes back out of an ActionResult with every digest and metr
     const auto found = text_in_action_result(bytes);
     REQUIRE(found);
     CHECK(*found == text);
-    const auto parsed = parse_record(*found, sample_key(), {.keys = {ci.public_key}});
+    const auto parsed = parse_record(*found, sample_key(), {.keys = {ci.public_key()}});
     const auto* const read = std::get_if<RemoteRecord>(&parsed);
     REQUIRE(read != nullptr);
     CHECK(read->blob == record.blob);
@@ -52,7 +52,7 @@ TEST_CASE("a field that a server adds to an ActionResult changes nothing") {
 TEST_CASE("a record of nobody who is trusted is refused, whoever says what") {
     const SigningKey ci = generate_signing_key("ci"), bob = generate_signing_key("bob");
     const RemoteRecord record = sample_record(), other = sample_record(1);
-    const RecordTrust trust{.keys = {ci.public_key}};
+    const RecordTrust trust{.keys = {ci.public_key()}};
     CHECK(refusal(record_text(record, {}), trust) == "it is not signed");
     CHECK(refusal(signed_by(bob, record), trust) == "it is signed by bob");
     CHECK(refusal(record_text(record, std::vector{sign(bob, signed_text(record)), sign(ci, signed_text(record))}), trust).empty());
@@ -64,7 +64,7 @@ TEST_CASE("a record of nobody who is trusted is refused, whoever says what") {
 TEST_CASE("no byte of a signed record can be changed, and no part of it left out") {
     const SigningKey ci = generate_signing_key("ci");
     const RemoteRecord record = sample_record();
-    const RecordTrust trust{.keys = {ci.public_key}};
+    const RecordTrust trust{.keys = {ci.public_key()}};
     const std::string text = signed_by(ci, record);
     REQUIRE(refusal(text, trust).empty());
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -79,7 +79,7 @@ TEST_CASE("no byte of a signed record can be changed, and no part of it left out
 
 TEST_CASE("a record whose parts do not agree is refused although it is signed") {
     const SigningKey ci = generate_signing_key("ci");
-    const RecordTrust trust{.keys = {ci.public_key}};
+    const RecordTrust trust{.keys = {ci.public_key()}};
     RemoteRecord record = sample_record();
     record.header_text = sample_record(1).header_text;
     CHECK(refusal(signed_by(ci, record), trust) == "its header is of another key");

@@ -130,7 +130,7 @@ TEST_CASE("a private key is written once, for the user alone, and signs from the
     struct stat status {};
     REQUIRE(::stat(signing_key_file().c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
-    CHECK(remote_keys({}).signing->public_key.text() == key.public_key.text());
+    CHECK(remote_keys({}).signing->public_key().text() == key.public_key().text());
     CHECK_THROWS_AS(write_signing_key(generate_signing_key("bob"), signing_key_file()), Error);
     CHECK(remote_keys({}).signing->name == "ada");
     REQUIRE(::chmod(signing_key_file().c_str(), 0644) == 0);
@@ -143,11 +143,11 @@ TEST_CASE("a private key is written once, for the user alone, and signs from the
 
 TEST_CASE("keys that are trusted are remembered by name") {
     const Home home;
-    const PublicKey ci = generate_signing_key("ci").public_key, other = generate_signing_key("ci").public_key;
+    const PublicKey ci = generate_signing_key("ci").public_key(), other = generate_signing_key("ci").public_key();
     CHECK(trust_key(ci));
     CHECK_FALSE(trust_key(ci));
     CHECK_THROWS_AS(trust_key(other), Error);
-    CHECK(trust_key(generate_signing_key("bob").public_key));
+    CHECK(trust_key(generate_signing_key("bob").public_key()));
     REQUIRE(trusted_keys().size() == 2);
     CHECK(trusted_keys().front().text() == ci.text());
     std::ofstream(trusted_keys_file(), std::ios::app) << "# a comment\n\nnonsense\n";

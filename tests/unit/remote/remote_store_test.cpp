@@ -21,7 +21,7 @@ const SigningKey& ci() {
 // A user: a store of their own, and the server that all of them share.
 class User {
 public:
-    explicit User(std::map<std::string, std::string>* shared, RemotePolicy policy = {.trust = {.keys = {ci().public_key}}, .key = ci()})
+    explicit User(std::map<std::string, std::string>* shared, RemotePolicy policy = {.trust = {.keys = {ci().public_key()}}, .key = ci()})
         : open(folder.path() / "store", Access::ReadWrite), shared_(shared) {
         auto transport = std::make_unique<ScriptedTransport>();
         server = transport.get();
@@ -127,7 +127,7 @@ TEST_CASE("many keys are looked up together, each once, and a miss is remembered
         cache.look_up(keys);
         return server.asked.size();
     };
-    const RemotePolicy policy{.trust = {.keys = {ci().public_key}}};
+    const RemotePolicy policy{.trust = {.keys = {ci().public_key()}}};
     CHECK(again(policy) == 0);
     user.wall += 3599;
     CHECK(again(policy) == 0);
@@ -180,7 +180,7 @@ TEST_CASE("whatever is wrong with a record is a miss, said once, and replaced") 
     else if (damage == "changed") bytes[bytes.find("Sha256: ") + 10] ^= 1;
     else if (damage == "cut") bytes.resize(bytes.size() / 2);
     else {
-        auto parsed = parse_record(*text_in_action_result(good), sample_key(), {.keys = {ci().public_key}});
+        auto parsed = parse_record(*text_in_action_result(good), sample_key(), {.keys = {ci().public_key()}});
         const RemoteRecord& record = std::get<RemoteRecord>(parsed);
         std::vector<std::string> signatures;
         if (damage == "signed by mallory") signatures.push_back(sign(generate_signing_key("mallory"), signed_text(record)));
@@ -201,12 +201,12 @@ TEST_CASE("whatever is wrong with a record is a miss, said once, and replaced") 
 TEST_CASE("two users who do not trust each other leave each other's signatures under one result") {
     auto files = uploaded();
     const SigningKey bob = generate_signing_key("bob");
-    User user(&files, {.trust = {.keys = {bob.public_key}}, .key = bob});
+    User user(&files, {.trust = {.keys = {bob.public_key()}}, .key = bob});
     CHECK_FALSE(user.store->find(sample_key()));
     CHECK(user.publish(0) == Published::New);
     CHECK(user.finish().uploads == 1);
     for (const SigningKey* const key : {&ci(), &bob}) {
-        User reader(&files, {.trust = {.keys = {key->public_key}}});
+        User reader(&files, {.trust = {.keys = {key->public_key()}}});
         CHECK(reader.store->find(sample_key()));
     }
 }
@@ -244,7 +244,7 @@ TEST_CASE("one failure among answers is tried again") {
 
 TEST_CASE("a remote that is required and does not answer is an error") {
     auto files = uploaded();
-    User user(&files, {.trust = {.keys = {ci().public_key}}, .required = true});
+    User user(&files, {.trust = {.keys = {ci().public_key()}}, .required = true});
     user.server->next["ac/"] = {9, TransferOutcome::Failed};
     CHECK_THROWS_AS(user.store->find(sample_key()), Error);
     user.stopped = true;
@@ -273,7 +273,7 @@ TEST_CASE("a user who may not read or write is told once, and the run goes on") 
 
 TEST_CASE("without a key nothing is uploaded, unless nobody else can write there") {
     std::map<std::string, std::string> files;
-    User reader(&files, {.trust = {.keys = {ci().public_key}}});
+    User reader(&files, {.trust = {.keys = {ci().public_key()}}});
     CHECK(reader.publish(0) == Published::New);
     RemoteUse use = reader.finish();
     CHECK(use.uploads == 0);
@@ -312,7 +312,7 @@ TEST_CASE("uploads that were lost are left to the next run") {
     CHECK(PendingUploads(user.open.folder(), "another", user.open.files()).take_over().empty());
     auto transport = std::make_unique<ScriptedTransport>();
     ScriptedTransport& server = *transport;
-    RemoteCache cache(std::move(transport), {.trust = {.keys = {ci().public_key}}, .key = ci()},
+    RemoteCache cache(std::move(transport), {.trust = {.keys = {ci().public_key()}}, .key = ci()},
                       RemoteMemory(user.open.index(), Access::ReadWrite, "scripted", [&] { return user.wall; }),
                       {[] { return 0.0; }, [] { return false; }, [](const std::string&) {}});
     RemoteStore store(user.open, cache);
