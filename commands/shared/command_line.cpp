@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <map>
 #include <sstream>
 
 #include "commands/shared/warnings.h"
@@ -228,6 +229,14 @@ Option Command::add_option(const char* names, double& value, const char* help) {
 
 Option Command::add_size(const char* names, std::uint64_t& bytes, const char* help) {
     return Option(*app_->add_option(names, bytes, help)->transform(CLI::AsSizeValue(false)));
+}
+
+Option Command::add_duration(const char* names, double& seconds, const char* help) {
+    const std::map<std::string, double> units{{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+    return Option(*app_->add_option(names, seconds, help)
+                       ->type_name("DURATION")
+                       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
+                       ->check(CLI::NonNegativeNumber));
 }
 
 Command Command::add_group(const char* name, const char* help, const char* footer) {

@@ -70,6 +70,7 @@ public:
     Option add_option(const char* names, std::uint64_t& value, const char* help);
     Option add_option(const char* names, double& value, const char* help);
     Option add_size(const char* names, std::uint64_t& bytes, const char* help);  // "8GB"; k is 1024
+    Option add_duration(const char* names, double& seconds, const char* help);   // "90s", "30min", "12h", "7d"
 
     // A command below this one that does nothing itself: one of its own commands must be chosen.
     Command add_group(const char* name, const char* help, const char* footer);

@@ -1,5 +1,5 @@
 // satdl cache gc: removes the artifacts that are not in use. In use are those that results folders link to, those of the last runs, and those
-// of the DAG files that are named. pipeline/store/garbage.h has what goes of the rest.
+// of the DAG files that are named. pipeline/store/garbage.h has what goes of the rest; server_gc.h has the folder of a cache server.
 #include "commands/store/gc.h"
 
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 
 #include "commands/shared/session.h"
 #include "commands/shared/warnings.h"
+#include "commands/store/server_gc.h"
 #include "pipeline/core/json.h"
 #include "pipeline/display/progress_display.h"
 #include "pipeline/display/run_summary.h"
@@ -26,6 +27,8 @@ namespace satdl {
 
 namespace {
 
+constexpr const char* kStoreLayout = "store";
+constexpr const char* kServerLayout = "bazel";
 constexpr double kTenMinutes = 10.0 / (24 * 60);  // in days
 
 struct GcOptions {
@@ -35,6 +38,8 @@ struct GcOptions {
     std::vector<std::string> dags;
     std::size_t keep_runs = 10;
     GarbagePolicy policy{.older_days = kTenMinutes};
+    std::string layout = kStoreLayout;
+    ServerGcOptions server;
     bool dry_run = false, json = false;
 };
 
@@ -129,8 +134,23 @@ ExitCode collect(const GcOptions& options, OpenStore& open) {
     return ExitCode::Done;
 }
 
+bool has_store_options(const GcOptions& options) {
+    const GcOptions none;
+    return !options.dags.empty() || !options.results.empty() || options.keep_runs != none.keep_runs || options.policy.to_bytes != 0 ||
+           options.policy.older_days != none.policy.older_days;
+}
+
 // Needs the store for itself, unless it is a dry run.
 ExitCode collect(const GcOptions& options) {
+    if (options.layout == kServerLayout) {
+        if (has_store_options(options))
+            throw Error(ExitCode::Usage, "--dag, --results, --keep-runs, --older and --to are about a store, not about --layout bazel",
+                        "--max-size and --grace say what is removed from the folder of a server");
+        return collect_server_garbage(options.server, options.dry_run, options.json);
+    }
+    if (has_server_gc_options(options.server))
+        throw Error(ExitCode::Usage, "a folder, --max-size and --grace need --layout bazel",
+                    "--store names a store; --to and --older say what is removed from it");
     if (options.dags.empty()) check_settings_have_dag(options.settings);
     check_is_store(options.store);
     OpenStore open(options.store, options.dry_run ? Access::ReadOnly : Access::ReadWrite);
@@ -150,7 +170,9 @@ void add_gc_command(Command& cache) {
         "Keeps the artifacts that any results folder links to, those of the last runs, and those of each --dag file.\n"
         "Removed artifacts are recomputed when a run needs them. Also removes leftovers: checkpoints of unreferenced artifacts, damaged files.\n"
         "Examples:\n  satdl cache gc -n\n  satdl cache gc --keep-runs 3 --dag dags/full.yaml\n"
-        "  satdl cache gc --to 20GB --older 7",
+        "  satdl cache gc --to 20GB --older 7\n"
+        "  satdl cache gc --layout bazel --max-size 200GB --grace 14d /srv/satdl/cache\n"
+        "The last one is for the folder of a cache server, or a shared one, that --remote names (docs/remote.md).",
         [](Command& command, GcOptions& options) {
             command.add_option("--dag", options.dags, "keep the current artifacts of this DAG file; may be repeated").type_name("DAG");
             add_dag_options(command, options.settings);
@@ -159,6 +181,10 @@ void add_gc_command(Command& cache) {
                 .not_negative()
                 .type_name("DAYS");
             command.add_size("--to", options.policy.to_bytes, "stop at this store size, such as 20GB; remove the cheapest to recompute first");
+            command.add_option("--layout", options.layout, "bazel: of a cache server's folder; store: of a store, the default")
+                .one_of({kStoreLayout, kServerLayout})
+                .type_name("LAYOUT");
+            add_server_gc_options(command, options.server);
             command.add_flag("-n,--dry-run", options.dry_run, "list what would be removed and exit");
             command.add_flag("--json", options.json, "print the result as JSON (docs/json.md)");
             add_store_option(command, options.store);

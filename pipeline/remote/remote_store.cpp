@@ -42,27 +42,28 @@ std::optional<StageOutput> RemoteStore::load(const Digest& key) {
 }
 
 Published RemoteStore::publish(const Recipe& recipe, const StageDescription& description, const StageOutput& outcome) {
-    const Published published = local_.store().publish(recipe, description, outcome);
     const Digest key = key_of(recipe);
-    if (published == Published::New) upload_later({&key, 1});
+    note_uploads({&key, 1});
+    const Published published = local_.store().publish(recipe, description, outcome);
+    if (published == Published::New && remote_.takes_uploads()) uploads_.add(key);
     return published;
 }
 
 std::vector<PublishResult> RemoteStore::publish_all(std::span<const NewArtifact> artifacts) {
+    std::vector<Digest> keys;
+    for (const NewArtifact& artifact : artifacts) keys.push_back(key_of(artifact.recipe));
+    note_uploads(keys);
     std::vector<PublishResult> results = local_.store().publish_all(artifacts);
-    std::vector<Digest> fresh;
     for (std::size_t i = 0; i < results.size(); ++i) {
         const auto* const published = std::get_if<Published>(&results[i]);
-        if (published != nullptr && *published == Published::New) fresh.push_back(key_of(artifacts[i].recipe));
+        if (published != nullptr && *published == Published::New && remote_.takes_uploads()) uploads_.add(keys[i]);
     }
-    upload_later(fresh);
     return results;
 }
 
-void RemoteStore::upload_later(std::span<const Digest> keys) {
-    if (!remote_.takes_uploads()) return;
-    pending_.add(keys);
-    for (const Digest& key : keys) uploads_.add(key);
+// Before they are in the store: a run that is killed in between leaves them to the next.
+void RemoteStore::note_uploads(std::span<const Digest> keys) {
+    if (remote_.takes_uploads()) pending_.add(keys);
 }
 
 void RemoteStore::look_up(std::span<const Digest> keys) {
@@ -85,7 +86,9 @@ void RemoteStore::fetch(std::span<const Digest> keys) {
 bool RemoteStore::is_here(const Digest& key) { return local_.files().stamp(path_of(key)).has_value(); }
 
 void RemoteStore::stored_by_another(const Digest& key) {
-    if (is_here(key)) upload_later({&key, 1});
+    if (!is_here(key) || !remote_.takes_uploads()) return;
+    pending_.add({&key, 1});
+    uploads_.add(key);
 }
 
 void RemoteStore::upload_what_is_left() {

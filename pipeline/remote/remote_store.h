@@ -39,7 +39,7 @@ public:
     void finish_uploads(std::chrono::milliseconds patience, const std::function<void()>& abandon);
 
 private:
-    void upload_later(std::span<const Digest> keys);
+    void note_uploads(std::span<const Digest> keys);
     [[nodiscard]] std::vector<UploadResult> upload_now(std::span<const Digest> keys);
 
     OpenStore& local_;

@@ -169,6 +169,35 @@ def bench_dvc(scratch):
     report(f"no-op of {COMMANDS} command stages", *map(list, zip(*runs)), "dvc repro")
 
 
+REMOTE_POINTS = 8
+
+
+def bench_remote(scratch):
+    """A sweep of M2 alone: what its points share (M1, M3, the data, their evaluation) is in an nginx on loopback, or must be computed."""
+    sys.path.insert(0, str(SOURCE / "tests/remote"))
+    os.environ.update(SATDL_SOURCE_DIR=str(SOURCE), SATDL_BINARY_DIR=str(BUILD))
+    import nginx
+    nginx.install()
+    dag = [BUILD / "satdl-run", SOURCE / "dags/full.yaml", "--profile", "quick", "--set", "limit=1000", "--set", "epochs=1", "--quiet"]
+    rates = ",".join(f"{0.001 * (1 + i):g}" for i in range(REMOTE_POINTS))
+    user = {"HOME": str(scratch), "XDG_CONFIG_HOME": str(scratch), "SATDL_REMOTE_USER": nginx.USER, "SATDL_REMOTE_PASSWORD": nginx.PASSWORD}
+
+    def seconds(command):
+        """From an empty store, which is removed untimed."""
+        with tempfile.TemporaryDirectory(dir=scratch) as store:
+            return timed([*command, "--store", f"{store}/store"], scratch, user)
+
+    with nginx.Nginx() as server:
+        keygen = [BUILD / "satdl", "cache", "keygen", "bench", "--file", "key"]
+        public = subprocess.run(keygen, cwd=scratch, env={**os.environ, **user}, check=True, capture_output=True, text=True).stdout.strip()
+        remote = ["--remote", server.url]
+        timed([*dag, *remote, "--store", "first"], scratch, {**user, "SATDL_SIGNING_KEY": (scratch / "key").read_text()})
+        # Without the private key nothing is uploaded: each run finds the same.
+        subprocess.run([BUILD / "satdl", "cache", "trust", public], env={**os.environ, **user}, check=True, capture_output=True)
+        pairs = [(seconds([*dag, f"m2.learning_rate={rates}", *remote]), seconds([*dag, f"m2.learning_rate={rates}"])) for _ in range(3)]
+    report(f"a sweep of {REMOTE_POINTS} points, their shared stages remote", *map(list, zip(*pairs)), "the same without a remote", unit="s", scale=1)
+
+
 def columns_from(program, *arguments):
     """Runs a C++ benchmark that prints lines `ours baseline`, in seconds; its columns."""
     done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True)
@@ -297,7 +326,7 @@ def bench_checkpoints(scratch):
     report("a checkpoint of M1", ours, baseline, "what lies between two", unit="s", scale=1)
 
 
-BENCHES = {"noop": bench_noop, "first": bench_first, "command": bench_command, "dvc": bench_dvc, "engine": bench_engine,
+BENCHES = {"noop": bench_noop, "first": bench_first, "command": bench_command, "dvc": bench_dvc, "remote": bench_remote, "engine": bench_engine,
            "tensor": bench_tensor, "data": bench_data, "training": bench_training, "dense": bench_dense, "precision": bench_precision,
            "checkpoints": bench_checkpoints}
 
