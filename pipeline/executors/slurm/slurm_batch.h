@@ -26,6 +26,9 @@ struct SlurmBatch {
     std::string comment;            // by which the job is found again: the request's name, or `stem` of an array
     std::filesystem::path script, tasks;    // `tasks`: of an array, "" otherwise; no job reads `script` itself, Slurm has a copy
     std::string script_text, tasks_text;
+    // Of an array: a folder in which link i must lead to the log of request i. Slurm has one name for the logs of all tasks, and tells in them
+    // why it ended one.
+    std::filesystem::path logs;
 };
 
 // Of one request, or of several with equal resources as an array whose task i is request i. The files are in `folder` and their names begin

@@ -120,7 +120,11 @@ std::vector<SubmitResult> SlurmQueue::submit_new(std::span<const JobRequest> req
         batch = slurm_batch(job_name_, requests, folder_, requests[0].name + (i == 1 ? "" : fmt::format(".{}", i)));
         if (!files_.stamp(batch.script) && (batch.tasks.empty() || !files_.stamp(batch.tasks))) break;
     }
-    if (!batch.tasks.empty()) write_whole(batch.tasks, batch.tasks_text, files_);
+    if (!batch.tasks.empty()) {
+        write_whole(batch.tasks, batch.tasks_text, files_);
+        files_.make_folder(batch.logs);
+        for (std::size_t i = 0; i < requests.size(); ++i) files_.point_link(requests[i].log, batch.logs / std::to_string(i));
+    }
     write_whole(batch.script, batch.script_text, files_);
     const SlurmReply reply = slurm_->call(batch.argv);
     files_.remove(batch.script);

@@ -78,6 +78,7 @@ TEST_CASE("Each task of an array runs its own command, in its own folder and wit
     const SlurmBatch batch = slurm_batch("satdl-r", requests, folder.path(), "b1.a1.2");
     CHECK(has(batch, "--array=0-2"));
     CHECK(has(batch, "--comment=b1.a1.2"));
+    CHECK(has(batch, "--output=" + folder.path().string() + "/b1.a1.2.logs/%a"));
     CHECK(batch.script_text.size() < 200);
     CHECK(parse_slurm_tasks(batch.tasks_text) == std::vector<std::string>{"b1.a1", "b5.a2", "b6.a1"});
 

@@ -123,6 +123,7 @@ TEST_CASE("One request is a job, several are an array, and both are found again 
         const auto results = queue.submit(world.requests({"b2.a1", "b3.a4"}));
         CHECK(id_of(results[0]) == "42_0");
         CHECK(id_of(results[1]) == "42_1");
+        CHECK(std::filesystem::read_symlink(world.folder.path() / "slurm" / "b2.a1.logs" / "1") == world.folder.path() / "b3.a4.log");
     }
     world.slurm.replies.clear();
     world.slurm.say("sbatch", Kind::Good, "");
