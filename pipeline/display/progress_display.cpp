@@ -138,8 +138,8 @@ public:
             const std::lock_guard lock(mutex_);
             const bool is_new = !tracker_.queued().contains(planned.node);
             tracker_.stage_queued(planned.node, reason);
-            queued_one(is_new && screen_.verbose ? fmt::format("{}: queued as job {}", printable(dag.nodes[planned.node].name), printable(job))
-                                                 : std::string());
+            const bool is_told = is_new && screen_.verbose;
+            queued_one(is_told ? fmt::format("{}: queued as {}", printable(dag.nodes[planned.node].name), printable(job)) : std::string());
         }
         ticker_.start();
     }

@@ -61,7 +61,7 @@ public:
     void stage_queued(const Dag& dag, const PlannedNode& planned, const std::string& job, const std::string& reason) override {
         open(dag);
         events_.stage_queued(dag, planned, job, reason);
-        log(spdlog::level::info, fmt::format("{}: queued: job {}: {}", dag.nodes[planned.node].name, job, reason));
+        log(spdlog::level::info, fmt::format("{}: queued as {}: {}", dag.nodes[planned.node].name, job, reason));
     }
 
     void stage_waiting(const Dag& dag, const PlannedNode& planned, const std::string& holder) override {

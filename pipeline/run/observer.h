@@ -22,7 +22,7 @@ class Observer {
 public:
     virtual ~Observer() = default;
     virtual void run_started(const Dag&, const Plan&) {}
-    // A job is to execute it and waits: `job`, "4711", and why, "Resources". Again if the reason changes, and for each further job.
+    // A job is to execute it and waits: `job`, "job 4711", and why, "Resources". Again if the reason changes, and for each further job.
     virtual void stage_queued(const Dag&, const PlannedNode&, const std::string& job, const std::string& reason) { (void)job, (void)reason; }
     // Of a node that a job executes (PlannedNode::where): again for each further job.
     virtual void stage_started(const Dag&, const PlannedNode&) {}

@@ -34,7 +34,7 @@ public:
         std::vector<Job> jobs = std::exchange(jobs_, {});
         for (Job& job : jobs) {
             const NodeId node = job.stage.node;
-            if (job.polls == 0) listener.queued(node, "7", "Resources");
+            if (job.polls == 0) listener.queued(node, "job 7", "Resources");
             if (job.polls == 0) listener.started(node, "job 7 on n1");
             if (job.polls++ < polls_to_wait && !cancelled_) {
                 jobs_.push_back(std::move(job));
@@ -119,7 +119,7 @@ TEST_CASE("stages that jobs execute end with the same outputs, each submitted af
     CHECK(result.exit_code() == ExitCode::Done);
     CHECK(world.observer.started.size() == 4);
     CHECK(world.observer.queued.size() == 4);
-    CHECK(world.observer.queued.front() == "a: 7, Resources");
+    CHECK(world.observer.queued.front() == "a: job 7, Resources");
 
     const RunResult again = world.run(dag, jobs);
     CHECK(again.count(NodeState::Reused) == 4);

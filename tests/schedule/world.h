@@ -64,7 +64,7 @@ struct Noting final : Observer {
     Names started;
     Names finished;  // "b ran"
     Names waiting;   // "b for run 7"
-    Names queued;    // "b: 7, Resources"
+    Names queued;    // "b: job 7, Resources"
     Names log;
     std::vector<Progress> progress;
     bool throws = false;

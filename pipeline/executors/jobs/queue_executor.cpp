@@ -561,29 +561,35 @@ void QueueExecutor::end(NodeId node, JobOutcome outcome) {
     listener_->ended(node, std::move(outcome));
 }
 
-void QueueExecutor::settle_ran(TrackedJob& job, Slot& slot) {
-    settle(slot);
-    JobOutcome outcome{.state = JobOutcome::State::Ran};
+JobOutcome QueueExecutor::outcome_of(const TrackedJob& job, const Slot& slot, JobOutcome::State state) {
+    JobOutcome outcome{.state = state};
+    outcome.where = job.text();
     if (slot.end) {
         outcome.seconds = slot.end->seconds;
         outcome.peak_bytes = slot.end->peak_bytes;
-        pool_.learn(slot.name, slot.end->seconds);
+    } else if (slot.started && job.begun_seconds) {
+        outcome.seconds = std::max(clock_.seconds() - *job.begun_seconds, 0.0);
     }
-    outcome.where = job.text();
-    if (slot.node) end(*slot.node, std::move(outcome));
+    return outcome;
+}
+
+void QueueExecutor::settle_ran(TrackedJob& job, Slot& slot) {
+    settle(slot);
+    if (slot.end) pool_.learn(slot.name, slot.end->seconds);
+    if (slot.node) end(*slot.node, outcome_of(job, slot, JobOutcome::State::Ran));
 }
 
 void QueueExecutor::settle_failed(TrackedJob& job, Slot& slot, std::string error, bool is_config) {
     settle(slot);
-    JobOutcome outcome{.state = JobOutcome::State::Failed, .error = std::move(error), .is_config = is_config};
-    if (slot.end) outcome.seconds = slot.end->seconds;
-    outcome.where = job.text();
+    JobOutcome outcome = outcome_of(job, slot, JobOutcome::State::Failed);
+    outcome.error = std::move(error);
+    outcome.is_config = is_config;
     if (slot.node) end(*slot.node, std::move(outcome));
 }
 
 void QueueExecutor::settle_stopped(TrackedJob& job, Slot& slot) {
     settle(slot);
-    if (slot.node) end(*slot.node, {.state = JobOutcome::State::Stopped, .where = job.text()});
+    if (slot.node) end(*slot.node, outcome_of(job, slot, JobOutcome::State::Stopped));
 }
 
 void QueueExecutor::exclude_machine(Stage& stage, const std::string& machine, int failures_until) {
@@ -620,7 +626,7 @@ void QueueExecutor::try_again(TrackedJob& job, Slot& slot, JobFailure failure) {
     stage.stage.resources = another.resources;
     stage.alone = stage.alone || is_blamed;
     if (checkpoints_ != nullptr) stage.position = checkpoints_->newest(stage.stage.key);
-    if (stopping_since_) end(node, {.state = JobOutcome::State::Stopped, .where = job.text()});
+    if (stopping_since_) end(node, outcome_of(job, slot, JobOutcome::State::Stopped));
     else if (another.delay_seconds > 0) delayed_.emplace(clock_.seconds() + another.delay_seconds, node);
     else enqueue(node);
 }

@@ -113,6 +113,7 @@ private:
     void close_settled();
 
     // ---- what became of a stage
+    [[nodiscard]] JobOutcome outcome_of(const TrackedJob& job, const Slot& slot, JobOutcome::State state);
     void settle_ran(TrackedJob& job, Slot& slot);
     void settle_failed(TrackedJob& job, Slot& slot, std::string error, bool is_config = false);
     void settle_stopped(TrackedJob& job, Slot& slot);

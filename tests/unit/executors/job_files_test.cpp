@@ -1,6 +1,7 @@
 #include "pipeline/executors/jobs/job_files.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <random>
 
 #include "tests/support/temp_folder.h"
