@@ -5,9 +5,9 @@
         slurm.kill("n1")                    # SIGKILL, as if the machine had died; its jobs' processes too
         slurm.start("n1")
 
-Everything lies under one temporary folder. The daemons are children of a keeper, a process that becomes the parent of whatever they leave behind
-(PR_SET_CHILD_SUBREAPER): when its input ends, because the test stops it or died, it kills all processes below itself, by their ids, and
-removes the folder. So nothing is left, and nothing of others is touched. Several can be there at once; ports are those that the kernel gives.
+Everything lies under one temporary folder. The daemons are children of a keeper, a process that becomes the parent of whatever they leave
+behind (PR_SET_CHILD_SUBREAPER): when its input ends, because the test stops it or died, it kills all processes below itself, by their ids,
+and removes the folder. So nothing is left, and nothing of others is touched. Several can be there at once, on ports that the kernel gives.
 
 More CPUs may be declared than the machine has: jobs then start sooner than they compute.
 """
@@ -190,8 +190,9 @@ class Keeper:
     def command(self, name):
         if name == "munged":
             munge = self.root / "munge"
-            return ["munged", "--foreground", f"--socket={munge}/socket", f"--key-file={munge}/key", f"--log-file={self.root}/log/munged.log",
-                    f"--pid-file={self.root}/run/munged.pid", f"--seed-file={munge}/seed", "--num-threads=2", "--force"]
+            return ["munged", "--foreground", f"--socket={munge}/socket", f"--key-file={munge}/key",
+                    f"--log-file={self.root}/log/munged.log", f"--pid-file={self.root}/run/munged.pid",
+                    f"--seed-file={munge}/seed", "--num-threads=2", "--force"]
         if name == "slurmctld":
             return ["slurmctld", "-D", "-f", f"{self.root}/slurm.conf"]
         (self.root / "spool" / name).mkdir(exist_ok=True)
@@ -200,7 +201,8 @@ class Keeper:
     def start(self, name):
         with open(self.root / "log" / f"{name}.out", "ab") as log:
             environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SBATCH", "SATDL"))}
-            self.daemons[name] = subprocess.Popen(self.command(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            self.daemons[name] = subprocess.Popen(self.command(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                  start_new_session=True,
                                                   env={**environment, "PATH": PATH, "SLURM_CONF": f"{self.root}/slurm.conf"})
         if name == "munged":
             end = time.monotonic() + 10

@@ -70,7 +70,8 @@ class Faults(ScriptedCase):
         job = self.started(queue)
         self.slurm.out_of_memory(job.id)
         self.assertEqual(queue.until_state("job", "ended")["end"], "memory")
-        self.ids(queue.submit(queue.request("late", "trap 'echo warned' USR1; while :; do sleep 0.05; done", extra=["--time=0:02", "--signal=B:USR1@1"])))
+        script = "trap 'echo warned' USR1; while :; do sleep 0.05; done"
+        self.ids(queue.submit(queue.request("late", script, extra=["--time=0:02", "--signal=B:USR1@1"])))
         self.assertEqual(queue.until_state("late", "ended")["end"], "time limit")
         self.assertRegex(queue.log("late"), r"warned\n.*DUE TO TIME LIMIT")
         script = "trap '' USR1; echo begun; exec sleep 1000"

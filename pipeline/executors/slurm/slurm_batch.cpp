@@ -23,8 +23,8 @@ std::string literal(std::string_view path) {
 }
 
 std::string commands_of(const JobRequest& request) {
-    return fmt::format("cd {} || exit 1\nexec >>{} 2>&1\nexec {}\n", shell_quoted(request.folder.string()), shell_quoted(request.log.string()),
-                       shell_quoted(request.command));
+    return fmt::format("cd {} || exit 1\nexec >>{} 2>&1\nexec {}\n", shell_quoted(request.folder.string()),
+                       shell_quoted(request.log.string()), shell_quoted(request.command));
 }
 
 std::vector<std::string> resource_options(const JobRequest& request) {
