@@ -47,8 +47,8 @@ json answer(SlurmQueue& queue, const json& asked) {
             if (const auto* id = std::get_if<JobId>(&result)) shown.push_back({{"id", *id}});
             else {
                 const auto& failure = std::get<SubmitFailure>(result);
-                const char* const what = failure.failure == SubmitFailure::Class::Config ? "config" : "throttled";
-                shown.push_back({{"failure", what}, {"text", failure.text}});
+                const char* const kind = failure.failure == SubmitFailure::Class::Config ? "config" : "throttled";
+                shown.push_back({{"failure", kind}, {"text", failure.text}});
             }
         }
         return shown;
