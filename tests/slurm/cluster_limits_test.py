@@ -9,7 +9,8 @@ DAYS = "MaxTime=INFINITE State=UP OverSubscribe=NO"
 
 class EndedEarly(ClusterCase):
     options = {"nodes": 1, "cpus": 4, "memory_mb": 16000, "extra": {"PreemptType": "preempt/partition_prio", "PreemptMode": "REQUEUE"},
-               "partitions": {"low": f"Nodes=ALL Default=YES PriorityTier=1 {DAYS}", "high": f"Nodes=ALL PriorityTier=9 PreemptMode=OFF {DAYS}",
+               "partitions": {"low": f"Nodes=ALL Default=YES PriorityTier=1 {DAYS}",
+                              "high": f"Nodes=ALL PriorityTier=9 PreemptMode=OFF {DAYS}",
                               "cancel": f"Nodes=ALL PriorityTier=1 PreemptMode=CANCEL {DAYS}",
                               "short": "Nodes=ALL PriorityTier=5 PreemptMode=OFF MaxTime=1 DefaultTime=1 State=UP"}}
 

@@ -28,7 +28,8 @@ class Thousand(ClusterCase):
         self.assertEqual({end["outcome"] for end in ends.values()}, {"ran"})
         calls = self.calls.read_text().split()
         counts = ", ".join(f"{calls.count(name)} {name}" for name in sorted(set(calls) & {"sbatch", "squeue", "scancel", "scontrol"}))
-        print(f"\n1000 stages: {self.jobs()} jobs, {seconds:.1f} s, {seconds:.1f} ms a stage, {60 * len(calls) / seconds:.0f} calls a minute ({counts})")
+        print(f"\n1000 stages: {self.jobs()} jobs, {seconds:.1f} s, {seconds:.1f} ms a stage, "
+              f"{60 * len(calls) / seconds:.0f} calls a minute ({counts})")
         self.assert_as_locally("many.yaml")
 
 

@@ -37,7 +37,7 @@ class ExecBatch(satdl.Case):
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             end = time.monotonic() + 60
-            while not (found := list(self.folder.glob(".satdl/runs/*/jobs/*/spec.json"))):
+            while not (found := [path for path in self.folder.glob(".satdl/runs/*/jobs/*/spec.json") if path.read_text().endswith("\n")]):
                 self.assertTrue(time.monotonic() < end and run.poll() is None, "no job was submitted")
                 time.sleep(0.02)
         finally:

@@ -33,7 +33,8 @@ class QueueDriver:
 
     def request(self, name, script, **resources):
         """A job that runs a script of the shell in the queue's folder, with the log NAME.log."""
-        return {"name": name, "command": ["/bin/sh", "-c", script], "folder": str(self.folder), "log": str(self.folder / f"{name}.log"), **resources}
+        return {"name": name, "command": ["/bin/sh", "-c", script], "folder": str(self.folder), "log": str(self.folder / f"{name}.log"),
+                **resources}
 
     def submit(self, *requests):
         return self.ask("submit", jobs=list(requests))

@@ -5,9 +5,9 @@
         slurm.kill("n1")                    # SIGKILL, as if the machine had died; its jobs' processes too
         slurm.start("n1")
 
-Everything lies under one temporary folder. The daemons are children of a keeper, a process that becomes the parent of whatever they leave behind
-(PR_SET_CHILD_SUBREAPER): when its input ends, because the test stops it or died, it kills all processes below itself, by their ids, and
-removes the folder. So nothing is left, and nothing of others is touched. Several can be there at once; ports are those that the kernel gives.
+Everything lies under one temporary folder. The daemons are children of a keeper, a process that becomes the parent of whatever they leave
+behind (PR_SET_CHILD_SUBREAPER): when its input ends, because the test stops it or died, it kills all processes below itself, by their ids,
+and removes the folder. So nothing is left, and nothing of others is touched. Several can be there at once, on ports that the kernel gives.
 
 More CPUs may be declared than the machine has: jobs then start sooner than they compute.
 """
@@ -59,12 +59,13 @@ def free_ports(count):
 
 
 def configuration(root, nodes, cpus, memory_mb, partitions, extra, ports):
-    """slurm.conf. The times are short, so that a test sees soon what takes minutes at a site."""
+    """slurm.conf. The times are short, so that a test sees soon what takes minutes at a site. Slurm restarts a job no sooner than cred_expire;
+    on a machine so busy that a launch takes longer than that, it holds the job."""
     me = getpass.getuser()
     values = {
         "ClusterName": "loopback", "SlurmctldHost": "localhost(127.0.0.1)", "SlurmctldPort": ports[0],
         "SlurmUser": me, "SlurmdUser": me,
-        "AuthType": "auth/munge", "AuthInfo": f"socket={root}/munge/socket,cred_expire=5", "CredType": "cred/munge",
+        "AuthType": "auth/munge", "AuthInfo": f"socket={root}/munge/socket,cred_expire=10", "CredType": "cred/munge",
         "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",
         "StateSaveLocation": f"{root}/state", "SlurmdSpoolDir": f"{root}/spool/%n", "TmpFS": "/tmp",
         "SlurmctldPidFile": f"{root}/run/slurmctld.pid", "SlurmdPidFile": f"{root}/run/%n.pid",
@@ -190,8 +191,9 @@ class Keeper:
     def command(self, name):
         if name == "munged":
             munge = self.root / "munge"
-            return ["munged", "--foreground", f"--socket={munge}/socket", f"--key-file={munge}/key", f"--log-file={self.root}/log/munged.log",
-                    f"--pid-file={self.root}/run/munged.pid", f"--seed-file={munge}/seed", "--num-threads=2", "--force"]
+            return ["munged", "--foreground", f"--socket={munge}/socket", f"--key-file={munge}/key",
+                    f"--log-file={self.root}/log/munged.log", f"--pid-file={self.root}/run/munged.pid",
+                    f"--seed-file={munge}/seed", "--num-threads=2", "--force"]
         if name == "slurmctld":
             return ["slurmctld", "-D", "-f", f"{self.root}/slurm.conf"]
         (self.root / "spool" / name).mkdir(exist_ok=True)
@@ -200,7 +202,8 @@ class Keeper:
     def start(self, name):
         with open(self.root / "log" / f"{name}.out", "ab") as log:
             environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SBATCH", "SATDL"))}
-            self.daemons[name] = subprocess.Popen(self.command(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            self.daemons[name] = subprocess.Popen(self.command(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                  start_new_session=True,
                                                   env={**environment, "PATH": PATH, "SLURM_CONF": f"{self.root}/slurm.conf"})
         if name == "munged":
             end = time.monotonic() + 10

@@ -187,8 +187,8 @@ def send(pid, number):
 
 class ScriptedSlurm(contextlib.AbstractContextManager):
     def __init__(self, folder, nodes=2, cpus=4, memory_mb=4000, gpus=0, speed=1.0, virtual=False, run_jobs=True, duration=lambda job: 1.0,
-                 accounting=False, min_job_age=300, max_array_size=1001, max_job_count=10000, max_submit=None, kill_wait=2, requeue_delay=0.5,
-                 preempt_mode="OFF", partitions=None, accounts=None, qos=("normal",), version="22.05.8"):
+                 accounting=False, min_job_age=300, max_array_size=1001, max_job_count=10000, max_submit=None, kill_wait=2,
+                 requeue_delay=0.5, preempt_mode="OFF", partitions=None, accounts=None, qos=("normal",), version="22.05.8"):
         self.folder = pathlib.Path(folder).resolve()
         self.nodes = {f"n{i}": Node(f"n{i}", cpus, memory_mb, gpus) for i in range(1, nodes + 1)}
         self.partitions = partitions or {"main": Partition()}
@@ -534,7 +534,8 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
         except OSError:
             raise Refused(f"Unable to open file {rest[0]}") from None
         if not script.startswith("#!"):
-            raise Refused("This does not look like a batch script.  The first\nline must start with #! followed by the path to an interpreter.")
+            raise Refused("This does not look like a batch script.  The first\n"
+                          "line must start with #! followed by the path to an interpreter.")
         partition = options.get("partition", next(iter(self.partitions)))
         if partition not in self.partitions:
             raise Refused(f"invalid partition specified: {partition}\nBatch job submission failed: Invalid partition name specified")
@@ -564,7 +565,8 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
             raise Refused(SUBMIT_LIMIT)
         if len(self.alive()) + len(indices) > self.max_job_count:
             raise Refused(BUSY)
-        gpus = options.get("gpus") or next((part.split(":")[-1] for part in options.get("gres", "").split(",") if part.startswith("gpu")), 0)
+        of_gres = (part.split(":")[-1] for part in options.get("gres", "").split(",") if part.startswith("gpu"))
+        gpus = options.get("gpus") or next(of_gres, 0)
         array = self.next_number
         self.next_number += len(indices)
         made = [Job(number=array + i, array=array, index=index, name=options.get("job-name", "sbatch"), comment=options.get("comment", ""),
@@ -605,7 +607,8 @@ class ScriptedSlurm(contextlib.AbstractContextManager):
         return head + "".join(self.squeue_row(job, options) + "\n" for job in rows)
 
     def squeue_row(self, job, options):
-        fields = {"i": job.id, "A": str(job.number), "T": job.state, "r": job.reason, "R": job.reason if job.state == "PENDING" else job.node,
+        fields = {"i": job.id, "A": str(job.number), "T": job.state, "r": job.reason,
+                  "R": job.reason if job.state == "PENDING" else job.node,
                   "k": job.comment or "(null)", "N": job.node, "j": job.name, "u": "root", "U": str(os.getuid()), "P": job.partition,
                   "l": duration_text(job.seconds), "M": duration_text((job.ended or self.now()) - job.started if job.started else 0)}
         if "Format" not in options:

@@ -70,9 +70,14 @@ class Faults(ScriptedCase):
         job = self.started(queue)
         self.slurm.out_of_memory(job.id)
         self.assertEqual(queue.until_state("job", "ended")["end"], "memory")
-        self.ids(queue.submit(queue.request("late", "trap 'echo warned' USR1; while :; do sleep 0.05; done", extra=["--time=0:02", "--signal=B:USR1@1"])))
+        script = "trap 'echo warned' USR1; while :; do sleep 0.05; done"
+        self.ids(queue.submit(queue.request("late", script, extra=["--time=0:02", "--signal=B:USR1@1"])))
         self.assertEqual(queue.until_state("late", "ended")["end"], "time limit")
         self.assertRegex(queue.log("late"), r"warned\n.*DUE TO TIME LIMIT")
+        script = "trap '' USR1; echo begun; exec sleep 1000"
+        self.ids(queue.submit(*(queue.request(name, script, extra=["--time=0:01"]) for name in ("x", "y"))))
+        queue.until(lambda jobs: {jobs[name].get("end") for name in "xy"} == {"time limit"})
+        self.assertRegex(queue.log("y"), r"begun\n.*DUE TO TIME LIMIT")  # each task of an array has Slurm's words in its own log
         self.ids(queue.submit(queue.request("other", "exec sleep 1000")))
         self.slurm.cancel(queue.until_state("other", "running")["id"])
         self.assertEqual(queue.until_state("other", "ended")["end"], "cancelled")

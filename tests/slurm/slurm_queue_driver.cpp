@@ -29,7 +29,8 @@ JobRequest request_of(const json& given) {
 
 json to_json(const JobStatus& status) {
     const auto state = std::array{"pending", "running", "ended", "unknown"}.at(static_cast<std::size_t>(status.state));
-    const auto end = std::array{"exited", "memory", "time limit", "preempted", "infrastructure", "cancelled"}.at(static_cast<std::size_t>(status.end));
+    const auto end = std::array{"exited",    "memory",         "time limit",
+                                "preempted", "infrastructure", "cancelled"}.at(static_cast<std::size_t>(status.end));
     json shown{{"state", state}, {"reason", status.reason}, {"stuck", status.stuck}, {"machine", status.machine}};
     if (status.state == JobStatus::State::Ended) shown.update({{"end", end}, {"exit_code", status.exit_code}});
     return shown;
@@ -46,7 +47,8 @@ json answer(SlurmQueue& queue, const json& asked) {
             if (const auto* id = std::get_if<JobId>(&result)) shown.push_back({{"id", *id}});
             else {
                 const auto& failure = std::get<SubmitFailure>(result);
-                shown.push_back({{"failure", failure.failure == SubmitFailure::Class::Config ? "config" : "throttled"}, {"text", failure.text}});
+                const char* const kind = failure.failure == SubmitFailure::Class::Config ? "config" : "throttled";
+                shown.push_back({{"failure", kind}, {"text", failure.text}});
             }
         }
         return shown;

@@ -23,8 +23,8 @@ std::string literal(std::string_view path) {
 }
 
 std::string commands_of(const JobRequest& request) {
-    return fmt::format("cd {} || exit 1\nexec >>{} 2>&1\nexec {}\n", shell_quoted(request.folder.string()), shell_quoted(request.log.string()),
-                       shell_quoted(request.command));
+    return fmt::format("cd {} || exit 1\nexec >>{} 2>&1\nexec {}\n", shell_quoted(request.folder.string()),
+                       shell_quoted(request.log.string()), shell_quoted(request.command));
 }
 
 std::vector<std::string> resource_options(const JobRequest& request) {
@@ -76,8 +76,8 @@ SlurmBatch slurm_batch(const std::string& job_name, std::span<const JobRequest> 
         batch.tasks_text += "case $SLURM_ARRAY_TASK_ID in\n";
         for (std::size_t i = 0; i < requests.size(); ++i) batch.tasks_text += fmt::format("{})\n{};;\n", i, commands_of(requests[i]));
         batch.tasks_text += "esac\n";
-        // What Slurm itself says of its tasks; what they say is in their own logs.
-        batch.argv.push_back("--output=" + literal((folder / (stem + ".slurm")).string()));
+        batch.logs = folder / (stem + ".logs");
+        batch.argv.push_back("--output=" + literal(batch.logs.string()) + "/%a");
         batch.argv.push_back("--chdir=" + folder.string());
         batch.argv.push_back(fmt::format("--array=0-{}", requests.size() - 1));
     }

@@ -1,7 +1,7 @@
 // What is submitted: the options of sbatch, and the scripts that its jobs run.
 //
-// The program of a job takes the place of the script (`exec`), so that Slurm's signals reach it. An array has one small script that reads its
-// task from a file on the shared file system: a thousand commands in the script would be sent to a node a thousand times.
+// The program of a job takes the place of the script (`exec`), so that Slurm's signals reach it. An array has one small script that
+// reads its task from a file on the shared file system: a thousand commands in the script would be sent to a node a thousand times.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@
 
 namespace satdl {
 
-// How long before the end of its time a job is sent SIGUSR1, so that it writes a checkpoint. Slurm counts time limits in minutes, and may send
-// it a minute earlier.
+// How long before the end of its time a job is sent SIGUSR1, so that it writes a checkpoint. Slurm counts time limits in minutes, and
+// may send it a minute earlier.
 [[nodiscard]] int warning_seconds(std::optional<double> limit_seconds);
 
 // As Slurm writes it, minutes:seconds, rounded up.
@@ -26,6 +26,9 @@ struct SlurmBatch {
     std::string comment;            // by which the job is found again: the request's name, or `stem` of an array
     std::filesystem::path script, tasks;    // `tasks`: of an array, "" otherwise; no job reads `script` itself, Slurm has a copy
     std::string script_text, tasks_text;
+    // Of an array: a folder in which link i must lead to the log of request i. Slurm has one name for the logs of all tasks, and tells
+    // in them why it ended one.
+    std::filesystem::path logs;
 };
 
 // Of one request, or of several with equal resources as an array whose task i is request i. The files are in `folder` and their names begin

@@ -72,7 +72,8 @@ double SlurmCallBudget::seconds_to_wait(double now_seconds) {
 std::unique_ptr<SlurmCommands> slurm_commands(Clock& clock, SlurmCallRate rate) { return std::make_unique<Programs>(clock, rate); }
 
 std::vector<std::string> slurm_environment(std::span<const char* const> ours, const std::string& program) {
-    constexpr auto kOptions = std::to_array<std::string_view>({"SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_", "SALLOC_", "SRUN_"});
+    constexpr auto kOptions = std::to_array<std::string_view>(
+        {"SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_", "SALLOC_", "SRUN_"});
     std::vector<std::string> environment;
     for (const std::string_view variable : ours) {
         const bool acts = std::ranges::any_of(kOptions, [&](std::string_view prefix) { return variable.starts_with(prefix); });

@@ -95,19 +95,20 @@ bool waits_in_vain(std::string_view reason) {
     if (contains_any(text, {"held", "perjob", "notsatisfied", "neversatisfied", "notallowed", "invalid", "badconstraints"})) return true;
     // A budget of CPU minutes is used up, as opposed to the minutes of what runs now.
     if (contains_any(text, {"minutes"}) && !contains_any(text, {"runminutes"})) return true;
-    constexpr auto kOthers = std::to_array<std::string_view>({"partitiondown", "partitioninactive", "partitionnodelimit", "partitiontimelimit",
-                                                              "qosusagethreshold", "qostimelimit", "jobholdmaxrequeue", "reservationdeleted"});
+    constexpr auto kOthers = std::to_array<std::string_view>(
+        {"partitiondown", "partitioninactive", "partitionnodelimit", "partitiontimelimit", "qosusagethreshold", "qostimelimit",
+         "jobholdmaxrequeue", "reservationdeleted"});
     return std::ranges::find(kOthers, text) != kOthers.end();
 }
 
 SlurmRefusal refusal_of(std::string_view words) {
     const std::string text = lower(words);
-    if (contains_any(text, {"timed out", "sleeping and retrying", "zero bytes were transmitted", "message receive failure", "unexpected message",
-                            "connection reset", "broken pipe"}))
+    if (contains_any(text, {"timed out", "sleeping and retrying", "zero bytes were transmitted", "message receive failure",
+                            "unexpected message", "connection reset", "broken pipe"}))
         return SlurmRefusal::Lost;
-    if (contains_any(text, {"submitjob", "temporarily unavailable", "unable to contact", "connect failure", "connection refused", "send failure",
-                            "no route to host", "not available (inactive or drain)", "standby mode", "rate limit", "authentication",
-                            "munge", "error writing script", "cannot allocate memory", "too many open files"}))
+    if (contains_any(text, {"submitjob", "temporarily unavailable", "unable to contact", "connect failure", "connection refused",
+                            "send failure", "no route to host", "not available (inactive or drain)", "standby mode", "rate limit",
+                            "authentication", "munge", "error writing script", "cannot allocate memory", "too many open files"}))
         return SlurmRefusal::Busy;
     if (contains_any(text, {"job submit limit"}) && !names_a_limit(words)) return SlurmRefusal::Limit;
     return SlurmRefusal::Config;

@@ -24,8 +24,8 @@ struct SlurmJobState {
 // A job that ends so is queued again by Slurm itself if it may be, some moments later and under the same id.
 [[nodiscard]] bool may_be_requeued(std::string_view word);
 
-// Whether a pending job waits for what only a person can change. What is used up by others (AssocGrpCpuLimit) or comes back after maintenance
-// (ReqNodeNotAvail) comes by itself.
+// Whether a pending job waits for what only a person can change. What is used up by others (AssocGrpCpuLimit) or comes back after
+// maintenance (ReqNodeNotAvail) comes by itself.
 [[nodiscard]] bool waits_in_vain(std::string_view reason);
 
 enum class SlurmRefusal {

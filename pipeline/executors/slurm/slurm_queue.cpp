@@ -54,8 +54,8 @@ SlurmConfig ask_for_config(SlurmCommands& slurm) {
         const SlurmReply reply = slurm.call(argv);
         if (reply.kind == SlurmReply::Kind::NotInstalled)
             throw Error(ExitCode::Usage, fmt::format("Slurm's command {} is not installed here", argv[0]),
-                        "start satdl on a machine from which jobs are submitted, such as the cluster's login node, or load Slurm's module;\n"
-                        "Debian's package is slurm-client");
+                        "start satdl on a machine from which jobs are submitted, such as the cluster's login node, or load Slurm's\n"
+                        "module; Debian's package is slurm-client");
         if (!reply.good())
             throw Error(ExitCode::Usage, fmt::format("Slurm does not answer: {}", reply.words),
                         "`scontrol ping` shows whether its controller is up; SLURM_CONF names the cluster's configuration file");
@@ -120,7 +120,11 @@ std::vector<SubmitResult> SlurmQueue::submit_new(std::span<const JobRequest> req
         batch = slurm_batch(job_name_, requests, folder_, requests[0].name + (i == 1 ? "" : fmt::format(".{}", i)));
         if (!files_.stamp(batch.script) && (batch.tasks.empty() || !files_.stamp(batch.tasks))) break;
     }
-    if (!batch.tasks.empty()) write_whole(batch.tasks, batch.tasks_text, files_);
+    if (!batch.tasks.empty()) {
+        write_whole(batch.tasks, batch.tasks_text, files_);
+        files_.make_folder(batch.logs);
+        for (std::size_t i = 0; i < requests.size(); ++i) files_.point_link(requests[i].log, batch.logs / std::to_string(i));
+    }
     write_whole(batch.script, batch.script_text, files_);
     const SlurmReply reply = slurm_->call(batch.argv);
     files_.remove(batch.script);
@@ -224,7 +228,8 @@ std::map<JobId, JobStatus> SlurmQueue::look_up(std::span<const JobId> jobs) {
         std::vector<JobId> ids;
         std::ranges::copy_if(jobs.subspan(from, std::min(kIdsInACall, jobs.size() - from)), std::back_inserter(ids), is_slurm_id);
         if (ids.empty()) continue;
-        const SlurmReply reply = slurm_->call({"sacct", "-X", "-D", "-P", "-n", "-j", fmt::format("{}", fmt::join(ids, ",")), "-o", kSacctFormat});
+        const std::string list = fmt::format("{}", fmt::join(ids, ","));
+        const SlurmReply reply = slurm_->call({"sacct", "-X", "-D", "-P", "-n", "-j", list, "-o", kSacctFormat});
         if (!reply.good()) continue;
         for (const SlurmJobRow& row : parse_sacct(reply.out)) {
             JobStatus status = status_of(row.job);

@@ -1,8 +1,8 @@
 // Slurm as a queue of jobs, by its commands: sbatch, squeue, scancel, scontrol, and sacct where there is accounting.
 //
-// libslurm was rejected, since a program that is linked with it belongs to one version of Slurm; so was slurmrestd, which needs a token of the
-// administrator's. All jobs of a run have one name, "satdl-RUN", so that one call shows them all and one cancels them all; what they are to us
-// is in their comments. Nothing is kept from one process to the next but the files that name the tasks of arrays.
+// libslurm was rejected, since a program that is linked with it belongs to one version of Slurm; so was slurmrestd, which needs a token
+// of the administrator's. All jobs of a run have one name, "satdl-RUN", so that one call shows them all and one cancels them all; what
+// they are to us is in their comments. Nothing is kept from one process to the next but the files that name the tasks of arrays.
 #pragma once
 
 #include <filesystem>
@@ -60,6 +60,7 @@ private:
 };
 
 // With Slurm's own commands. Throws as the constructor does.
-[[nodiscard]] std::unique_ptr<JobQueue> slurm_queue(const std::string& run, const std::filesystem::path& folder, FileSystem& files, Clock& clock);
+[[nodiscard]] std::unique_ptr<JobQueue> slurm_queue(const std::string& run, const std::filesystem::path& folder, FileSystem& files,
+                                                    Clock& clock);
 
 }  // namespace satdl

@@ -33,8 +33,8 @@ struct SlurmJobRow {
 inline constexpr const char* kSqueueFormat = "JobArrayID:|,State:|,exit_code:|,Comment:|,NodeList:|,Reason:|";
 inline constexpr const char* kSacctFormat = "JobID,State,ExitCode,NodeList,ElapsedRaw";
 
-// One row a job; an array that is shown in one ("4711_[3-9,12%2]") becomes one a task. Lines of another form, which a site's wrapper may print,
-// are skipped.
+// One row a job; an array that is shown in one ("4711_[3-9,12%2]") becomes one a task. Lines of another form, which a site's wrapper
+// may print, are skipped.
 [[nodiscard]] std::vector<SlurmJobRow> parse_squeue(std::string_view text);
 // In its order: of a job that Slurm has queued again there are several.
 [[nodiscard]] std::vector<SlurmJobRow> parse_sacct(std::string_view text);

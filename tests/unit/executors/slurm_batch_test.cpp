@@ -25,18 +25,20 @@ bool has(const SlurmBatch& batch, const std::string& option) { return std::range
 
 TEST_CASE("What a stage asks for becomes options of sbatch, and extra options stay as they are") {
     JobRequest wanted = request("b1.a1");
-    wanted.resources = {.cpus = 8, .memory_bytes = (std::uint64_t{3} << 30) + 1, .seconds = 5400.2, .gpus = 2, .partition = "gpu", .account = "lab",
-                        .qos = "high", .constraint = "a100&ib", .extra = {"--licenses=foo:2", "--nice"}};
+    wanted.resources = {.cpus = 8, .memory_bytes = (std::uint64_t{3} << 30) + 1, .seconds = 5400.2, .gpus = 2, .partition = "gpu",
+                        .account = "lab", .qos = "high", .constraint = "a100&ib", .extra = {"--licenses=foo:2", "--nice"}};
     wanted.excluded_nodes = {"n3", "n7"};
     const SlurmBatch batch = slurm_batch("satdl-r", std::span(&wanted, 1), "/runs/slurm", "b1.a1");
     CHECK(batch.argv.front() == "sbatch");
-    for (const char* option : {"--parsable", "--job-name=satdl-r", "--comment=b1.a1", "--requeue", "--open-mode=append", "--signal=B:USR1@120",
-                               "--nodes=1", "--ntasks=1", "--cpus-per-task=8", "--mem=3073M", "--time=90:01", "--gres=gpu:2", "--partition=gpu",
-                               "--account=lab", "--qos=high", "--constraint=a100&ib", "--exclude=n3,n7", "--licenses=foo:2", "--nice",
+    for (const char* option : {"--parsable", "--job-name=satdl-r", "--comment=b1.a1", "--requeue", "--open-mode=append",
+                               "--signal=B:USR1@120", "--nodes=1", "--ntasks=1", "--cpus-per-task=8", "--mem=3073M", "--time=90:01",
+                               "--gres=gpu:2", "--partition=gpu", "--account=lab", "--qos=high", "--constraint=a100&ib", "--exclude=n3,n7",
+                               "--licenses=foo:2", "--nice",
                                "--output=/runs/b1.a1/log.txt", "--chdir=/runs"})
         CHECK(has(batch, option));
     CHECK(batch.argv.back() == "/runs/slurm/b1.a1.sh");
-    CHECK(batch.script_text == "#!/bin/sh\ncd /runs || exit 1\nexec >>/runs/b1.a1/log.txt 2>&1\nexec /usr/bin/satdl exec-batch /runs/b1.a1/spec.json\n");
+    CHECK(batch.script_text ==
+          "#!/bin/sh\ncd /runs || exit 1\nexec >>/runs/b1.a1/log.txt 2>&1\nexec /usr/bin/satdl exec-batch /runs/b1.a1/spec.json\n");
     CHECK(batch.tasks.empty());
 }
 
@@ -78,6 +80,7 @@ TEST_CASE("Each task of an array runs its own command, in its own folder and wit
     const SlurmBatch batch = slurm_batch("satdl-r", requests, folder.path(), "b1.a1.2");
     CHECK(has(batch, "--array=0-2"));
     CHECK(has(batch, "--comment=b1.a1.2"));
+    CHECK(has(batch, "--output=" + folder.path().string() + "/b1.a1.2.logs/%a"));
     CHECK(batch.script_text.size() < 200);
     CHECK(parse_slurm_tasks(batch.tasks_text) == std::vector<std::string>{"b1.a1", "b5.a2", "b6.a1"});
 

@@ -9,9 +9,10 @@
 using namespace satdl;
 
 TEST_CASE("Variables that act as options do not reach Slurm's commands, but the one that names the cluster does") {
-    const std::vector<const char*> ours{"PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "SLURM_MEM_PER_CPU=100", "SBATCH_PARTITION=x", "SQUEUE_FORMAT=%i",
-                                        "SACCT_FORMAT=x", "SCANCEL_NAME=x", "SLURMX=kept", "LC_ALL=de_DE.UTF-8"};
-    CHECK(slurm_environment(ours, "squeue") == std::vector<std::string>{"PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "SLURMX=kept", "LC_ALL=C"});
+    const std::vector<const char*> ours{"PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "SLURM_MEM_PER_CPU=100", "SBATCH_PARTITION=x",
+                                        "SQUEUE_FORMAT=%i", "SACCT_FORMAT=x", "SCANCEL_NAME=x", "SLURMX=kept", "LC_ALL=de_DE.UTF-8"};
+    CHECK(slurm_environment(ours, "squeue") ==
+          std::vector<std::string>{"PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "SLURMX=kept", "LC_ALL=C"});
     // A job has its user's locale.
     CHECK(slurm_environment(ours, "sbatch") ==
           std::vector<std::string>{"PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "SLURMX=kept", "LC_ALL=de_DE.UTF-8"});
@@ -36,7 +37,8 @@ TEST_CASE("Calls are few on average, and some may follow each other at once") {
 }
 
 TEST_CASE("What a command says is one line without its name") {
-    CHECK(slurm_words("sbatch", "sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: Invalid partition\n") ==
+    CHECK(slurm_words("sbatch",
+                      "sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: Invalid partition\n") ==
           "invalid partition specified: x; Batch job submission failed: Invalid partition");
     CHECK(slurm_words("sbatch", "sbatch: lua: use -A\n\n") == "lua: use -A");
     CHECK(slurm_words("squeue", "slurm_load_jobs error: Unable to contact\n") == "slurm_load_jobs error: Unable to contact");

@@ -58,12 +58,13 @@ TEST_CASE("A state of a version to come is no end: with a node it runs, without 
 
 TEST_CASE("A job is stuck if only a person can help it") {
     for (const char* reason : {"JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "BadConstraints", "DependencyNeverSatisfied",
-                               "QOSMaxCpuPerJobLimit", "AssocMaxWallDurationPerJobLimit", "QOSMinCpuNotSatisfied", "InvalidAccount", "InvalidQOS",
-                               "PartitionDown", "PartitionInactive", "PartitionTimeLimit", "AssocGrpCPUMinutesLimit", "AssocGrpBillingMinutes",
-                               "QOSNotAllowed", "AccountNotAllowed", "ReservationDeleted"})
+                               "QOSMaxCpuPerJobLimit", "AssocMaxWallDurationPerJobLimit", "QOSMinCpuNotSatisfied", "InvalidAccount",
+                               "InvalidQOS", "PartitionDown", "PartitionInactive", "PartitionTimeLimit", "AssocGrpCPUMinutesLimit",
+                               "AssocGrpBillingMinutes", "QOSNotAllowed", "AccountNotAllowed", "ReservationDeleted"})
         CHECK((waiting_for(reason).stuck && waiting_for(reason).reason == reason));
-    for (const char* reason : {"None", "Resources", "Priority", "BeginTime", "Dependency", "Licenses", "JobArrayTaskLimit", "AssocGrpCpuLimit",
-                               "QOSMaxCpuPerUserLimit", "QOSMaxJobsPerUserLimit", "AssocGrpCPURunMinutesLimit", "Reservation",
+    for (const char* reason : {"None", "Resources", "Priority", "BeginTime", "Dependency", "Licenses", "JobArrayTaskLimit",
+                               "AssocGrpCpuLimit", "QOSMaxCpuPerUserLimit", "QOSMaxJobsPerUserLimit", "AssocGrpCPURunMinutesLimit",
+                               "Reservation",
                                "ReqNodeNotAvail, Reserved for maintenance", "Prolog", "NodeDown"})
         CHECK_FALSE(waiting_for(reason).stuck);
     for (const char* word : {"REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}) CHECK(of(word).stuck);

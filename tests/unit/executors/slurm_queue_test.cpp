@@ -58,7 +58,8 @@ struct World {
 
     World() {
         slurm.say("sbatch", Kind::Good, "slurm-wlm 22.05.8\n");
-        slurm.say("scontrol", Kind::Good, "MaxArraySize            = 11\nMaxJobCount             = 50\nAccountingStorageType   = accounting_storage/slurmdbd\n");
+        slurm.say("scontrol", Kind::Good,
+                  "MaxArraySize            = 11\nMaxJobCount             = 50\nAccountingStorageType   = accounting_storage/slurmdbd\n");
     }
     SlurmQueue queue() {
         SlurmQueue made("r1", folder.path() / "slurm", std::make_unique<Borrowed>(slurm), *files, clock);
@@ -110,7 +111,8 @@ TEST_CASE("Without Slurm's commands, or without its controller, the error says w
     CHECK_THROWS_WITH(world.queue(), Catch::Contains("sbatch is not installed here") && Catch::Contains("login node"));
     World down;
     down.slurm.replies["scontrol"] = {{Kind::Refused, "", "Unable to contact slurm controller (connect failure)"}};
-    CHECK_THROWS_WITH(down.queue(), Catch::Contains("Slurm does not answer: Unable to contact slurm controller") && Catch::Contains("scontrol ping"));
+    CHECK_THROWS_WITH(down.queue(),
+                      Catch::Contains("Slurm does not answer: Unable to contact slurm controller") && Catch::Contains("scontrol ping"));
 }
 
 TEST_CASE("One request is a job, several are an array, and both are found again by another process") {
@@ -123,6 +125,7 @@ TEST_CASE("One request is a job, several are an array, and both are found again 
         const auto results = queue.submit(world.requests({"b2.a1", "b3.a4"}));
         CHECK(id_of(results[0]) == "42_0");
         CHECK(id_of(results[1]) == "42_1");
+        CHECK(std::filesystem::read_symlink(world.folder.path() / "slurm" / "b2.a1.logs" / "1") == world.folder.path() / "b3.a4.log");
     }
     world.slurm.replies.clear();
     world.slurm.say("sbatch", Kind::Good, "");
@@ -203,7 +206,8 @@ TEST_CASE("Refusals: busy ones are tried again without a look, final ones have S
     CHECK(world.slurm.count("squeue") == 0);
 
     // Without a name it may be the limit on the number of jobs, if there is any job of ours.
-    const std::string policy = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)";
+    const std::string policy =
+        "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)";
     world.slurm.squeue("3|RUNNING|0|b0.a1|n1|None|\n");
     CHECK(refused(policy).failure == SubmitFailure::Class::Throttled);
     world.slurm.squeue("");
@@ -248,7 +252,9 @@ TEST_CASE("Of two jobs of one name the one that has come farther counts") {
 TEST_CASE("Accounting is asked for jobs that squeue has forgotten, where there is one; the newest of a job's rows counts") {
     World world;
     SlurmQueue queue = world.queue();
-    world.slurm.say("sacct", Kind::Good, "5|NODE_FAIL|1:0|n1|60\n5|COMPLETED|0:0|n2|90\n6_1|CANCELLED by 1000|0:0|None assigned|0\n7|OUT_OF_MEMORY|0:125|n1|7\n");
+    world.slurm.say("sacct", Kind::Good,
+                    "5|NODE_FAIL|1:0|n1|60\n5|COMPLETED|0:0|n2|90\n6_1|CANCELLED by 1000|0:0|None assigned|0\n"
+                    "7|OUT_OF_MEMORY|0:125|n1|7\n");
     const std::vector<JobId> ids{"5", "6_1", "7", "8", "--uid=1"};
     const auto found = queue.look_up(ids);
     REQUIRE(found.size() == 3);

@@ -93,13 +93,14 @@ TEST_CASE("An array in one row is one row a task") {
     };
     CHECK(ids("1_[0-3]") == std::vector<std::string>{"1_0", "1_1", "1_2", "1_3"});
     CHECK(ids("1_[2,5-6,9%2]") == std::vector<std::string>{"1_2", "1_5", "1_6", "1_9"});
-    for (const char* bad : {"1_[5-2]", "1_[a]", "1_[1", "1_[0-99999999999]", "1_[]x", "_[1]", "1_[0-18446744073709551615]"}) CHECK(ids(bad).empty());
+    for (const char* bad : {"1_[5-2]", "1_[a]", "1_[1", "1_[0-99999999999]", "1_[]x", "_[1]", "1_[0-18446744073709551615]"})
+        CHECK(ids(bad).empty());
 }
 
 TEST_CASE("sacct: one row for each time that a job ran") {
     const std::vector<SlurmJobRow> rows =
-        parse_sacct("5|NODE_FAIL|1:0|n1|60\n5|COMPLETED|0:0|n2|90\n6_1|CANCELLED by 1000|0:0|None assigned|0\n7|OUT_OF_MEMORY|0:125|n1|7\nx\n"
-                    "8|FAILED|0:9|n[1-2]|7\n");
+        parse_sacct("5|NODE_FAIL|1:0|n1|60\n5|COMPLETED|0:0|n2|90\n6_1|CANCELLED by 1000|0:0|None assigned|0\n"
+                    "7|OUT_OF_MEMORY|0:125|n1|7\nx\n8|FAILED|0:9|n[1-2]|7\n");
     REQUIRE(rows.size() == 5);
     CHECK(rows[1].job.word == "COMPLETED");
     CHECK(rows[1].ran_seconds == 90);
