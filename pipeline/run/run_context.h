@@ -31,7 +31,7 @@ struct RunContext {
     double checkpoint_every_seconds = 60;          // within an epoch
     CheckpointStore* final_checkpoints = nullptr;  // null: none are written or used
     KeyClaims* claims = nullptr;                   // null: other processes on the store are not looked for
-    std::vector<NodeId> wanted{};                  // sorted; their files must be here at the end: fetched, or made, if only a remote has them
+    std::vector<NodeId> wanted{};                  // sorted; their files must be here at the end: fetched or made
 };
 
 // The same run, reported to another observer.
