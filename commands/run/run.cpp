@@ -119,7 +119,8 @@ std::vector<NodeId> asked_for(const Dag& dag, const Request& request, const Plan
     std::set<NodeId> asked;
     for (const auto* names : {&request.targets, &request.single, &request.downstream}) {
         for (const std::string& name : *names) {
-            if (const auto group = dag.groups.find(name); group != dag.groups.end()) asked.insert(group->second.begin(), group->second.end());
+            const auto group = dag.groups.find(name);
+            if (group != dag.groups.end()) asked.insert(group->second.begin(), group->second.end());
             else if (const Node* node = dag.find(name)) asked.insert(static_cast<NodeId>(node - dag.nodes.data()));
         }
     }

@@ -8,7 +8,7 @@ namespace satdl {
 void add_remote_options(Command& command, RemoteChoice& choice) {
     command
         .add_option("--remote", choice.place,
-                    "a cache that others share: an HTTP server or a folder (docs/remote.md); default: that of the settings file; none: no remote")
+                    "a cache that others share: an HTTP server or a folder (docs/remote.md), or none; default: that of the settings file")
         .envname("SATDL_REMOTE")
         .type_name("URL|FOLDER");
     command.add_flag("--remote-refresh", choice.refresh, "ask the remote again for what it did not have within the last hour");

@@ -45,7 +45,8 @@ public:
     [[nodiscard]] std::filesystem::path path_of(const std::string& stage) const;
     // `elsewhere`: the headers of artifacts that only a remote has.
     using Elsewhere = std::function<std::optional<ArtifactHeader>(const Digest& key)>;
-    [[nodiscard]] std::vector<LinkedStage> stages(const Elsewhere& elsewhere = {}) const;  // sorted; throws DamagedArtifact; Error{Usage} if without_store()
+    // Sorted. Throws DamagedArtifact; Error{Usage} if without_store().
+    [[nodiscard]] std::vector<LinkedStage> stages(const Elsewhere& elsewhere = {}) const;
     [[nodiscard]] std::vector<std::string> gone(const Dag& dag) const;  // names of stages that the DAG no longer has
 
 private:

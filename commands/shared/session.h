@@ -93,8 +93,8 @@ public:
     // The plan, made after the commands under `versions` have run, if they may; warns if something is wrong with the index. If a stage may
     // compute on a GPU, its library is queried first; from then on machine() has the GPUs.
     [[nodiscard]] Plan plan(const Dag& dag, const Request& request, CacheView& cache);
-    // `final_checkpoints`: those from which longer trainings may continue; null: do not use any. `store`: the session's own, or that with its
-    // remote.
+    // `final_checkpoints`: those from which longer trainings may continue; null: do not use any. `store`: the session's own, or that with
+    // its remote.
     [[nodiscard]] StoreCacheView cache(const Dag& dag, CheckpointStore* final_checkpoints, Store& store) {
         return {dag.name, store, open().index(), open().files(), open().checkpoints(), final_checkpoints};
     }

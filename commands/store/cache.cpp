@@ -1,5 +1,5 @@
-// satdl cache: verifies every byte of the store (verify), removes unreferenced artifacts (gc), rebuilds the index (reindex); the keys of remotes
-// (keygen, trust).
+// satdl cache: verifies every byte of the store (verify), removes unreferenced artifacts (gc), rebuilds the index (reindex); the keys of
+// remotes (keygen, trust).
 #include <fmt/format.h>
 
 #include "commands/shared/session.h"

@@ -27,8 +27,8 @@ ExitCode keygen(const KeygenOptions& options) {
     const std::filesystem::path file = options.file.empty() ? signing_key_file() : std::filesystem::path(options.file);
     write_signing_key(key, file);
     fmt::print("{}\n", key.public_key().text());
-    print_on_stderr(fmt::format("satdl: that is the public key, for `satdl cache trust`; the private one is in '{}', and nobody else may have it",
-                                printable(file.string())));
+    print_on_stderr(fmt::format("satdl: that is the public key, for `satdl cache trust`; the private one is in '{}', and nobody else may "
+                                "have it", printable(file.string())));
     return ExitCode::Done;
 }
 

@@ -54,7 +54,9 @@ std::string summary_line(const Dag& dag, const RunResult& result, double seconds
 }
 
 std::string remote_line(const RemoteUse& use) {
-    const auto counted = [](std::uint64_t count, std::string_view one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); };
+    const auto counted = [](std::uint64_t count, std::string_view one) {
+        return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+    };
     std::string done = fmt::format("{} found", use.found);
     if (use.downloads > 0) add_to_list(done, fmt::format("{} downloaded ({})", use.downloads, bytes_text(use.downloaded_bytes)));
     if (use.uploads > 0) add_to_list(done, fmt::format("{} uploaded ({})", use.uploads, bytes_text(use.uploaded_bytes)));

@@ -148,8 +148,8 @@ private:
         std::vector<Cause> causes{};
     };
 
-    // The same pass, but without decisions, so that all keys that are known together are looked up together: first those of the nodes that read
-    // no others, then those of the nodes that read these, ...
+    // The same pass, but without decisions, so that all keys that are known together are looked up together: first those of the nodes that
+    // read no others, then those of the nodes that read these, ...
     void look_up_by_level() {
         std::vector<std::vector<NodeId>> levels;
         std::vector<std::size_t> level(dag_.nodes.size());

@@ -1,7 +1,7 @@
 // When a remote is not asked any more: a server that is gone must not cost seconds for each of a thousand look-ups.
 //
-// Three failures in a row open the breaker for a minute, in which nothing is asked; then one failure is enough to open it again. An answer of
-// any kind closes it.
+// Three failures in a row open the breaker for a minute, in which nothing is asked; then one failure is enough to open it again. An answer
+// of any kind closes it.
 #pragma once
 
 #include <functional>

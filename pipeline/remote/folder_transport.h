@@ -4,12 +4,13 @@
 //   FOLDER/cas/<SHA-256>   artifacts
 //   FOLDER/tmp/            being written
 //
-// A file is written to tmp/, made durable and given its name, which must not exist yet: never renamed over another, since a reader on another
-// host would then find its open file gone (ESTALE). Files are read into the store, not mapped: one that is removed or cut under a mapping on a
-// network file system ends the process that reads it.
+// A file is written to tmp/, made durable and given its name, which must not exist yet: never renamed over another, since a reader on
+// another host would then find its open file gone (ESTALE). Files are read into the store, not mapped: one that is removed or cut under a
+// mapping on a network file system ends the process that reads it.
 //
-// No index and no lock lies there: SQLite and flock do not reach over every network file system, and names suffice. NFS may show a file that
-// another host made only when its own memory of the folder expires (up to a minute): then a stage is computed twice, and the first stays.
+// No index and no lock lies there: SQLite and flock do not reach over every network file system, and names suffice. NFS may show a file
+// that another host made only when its own memory of the folder expires (up to a minute): then a stage is computed twice, and the first
+// stays.
 #pragma once
 
 #include <filesystem>

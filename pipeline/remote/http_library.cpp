@@ -1,5 +1,5 @@
-// The HTTP subset of Bazel's cache servers, over libcurl: GET and PUT of whole files, HTTP/1.1, connections kept, no redirects, no ranges, no
-// compression, no chunks, no Expect.
+// The HTTP subset of Bazel's cache servers, over libcurl: GET and PUT of whole files, HTTP/1.1, connections kept, no redirects, no ranges,
+// no compression, no chunks, no Expect.
 //
 // A server may do anything. Each transfer ends: connecting takes two seconds at most, a record ten, and what is received must move, at
 // ten kilobytes a second over ten seconds. What is sent has a minute for that, since a server may write all of it to its disk before it

@@ -1,9 +1,9 @@
-// What a remote says of one key, "ac/<key>": which artifact it has, and the whole header of that artifact, so that a plan, its tables and its
-// metrics need no artifact. The header has the digest of every tensor.
+// What a remote says of one key, "ac/<key>": which artifact it has, and the whole header of that artifact, so that a plan, its tables and
+// its metrics need no artifact. The header has the digest of every tensor.
 //
-// As bytes it is an ActionResult of the Remote Execution API, because servers for Bazel's cache take nothing else there; some check that the
-// files it names are there, and some add a field of their own. So what is signed is a text in one field of it (stdout_raw), and nothing else
-// is used:
+// As bytes it is an ActionResult of the Remote Execution API, because servers for Bazel's cache take nothing else there; some check that
+// the files it names are there, and some add a field of their own. So what is signed is a text in one field of it (stdout_raw), and
+// nothing else is used:
 //
 //   satdl-record: 1
 //   Key: 3c4430ba416e...

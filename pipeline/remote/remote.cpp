@@ -17,13 +17,14 @@ double monotonic_seconds() {
 double wall_seconds() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 RemotePolicy policy_of(const RemoteSettings& settings) {
-    RemotePolicy policy{.trust = {.keys = settings.keys.trusted}, .key = settings.keys.signing, .refresh = settings.refresh, .required = settings.required};
+    RemotePolicy policy{.trust = {.keys = settings.keys.trusted}, .key = settings.keys.signing, .refresh = settings.refresh,
+                        .required = settings.required};
     policy.trust.everyone = !settings.is_http() && is_own_folder(settings.place);
     if (!policy.trust.everyone && policy.trust.keys.empty() && !policy.key)
         throw Error(ExitCode::Usage,
                     fmt::format("no key is trusted, so nothing in {} can be believed: others can write there", printable(settings.place)),
-                    "`satdl cache trust NAME:BASE64` trusts the key of whoever writes there; `satdl cache keygen NAME` makes one of your own "
-                    "(docs/remote.md)");
+                    "`satdl cache trust NAME:BASE64` trusts the key of whoever writes there; `satdl cache keygen NAME` makes one of your "
+                    "own (docs/remote.md)");
     return policy;
 }
 

@@ -17,8 +17,8 @@ inline constexpr std::chrono::seconds kUploadPatience{60};
 
 class Remote {
 public:
-    // Connects to nothing yet. `open` is borrowed; `warn` gets each warning once, from any thread. Throws Error{Usage} if records could not be
-    // told from those of others: nobody is trusted, and others can write there.
+    // Connects to nothing yet. `open` is borrowed; `warn` gets each warning once, from any thread. Throws Error{Usage} if records could
+    // not be told from those of others: nobody is trusted, and others can write there.
     Remote(RemoteSettings settings, OpenStore& open, Access access, std::function<void(const std::string&)> warn);
     ~Remote();
     Remote(const Remote&) = delete;

@@ -1,6 +1,6 @@
-// A remote as a cache of artifacts: looked up by key, downloaded, uploaded. What it says is checked, and whatever it does costs no more than
-// the work that it would have saved: a record that nobody who is trusted has signed, an artifact with other bytes than its record says or
-// none at all are misses; a remote that does not answer is left alone for a while (breaker.h).
+// A remote as a cache of artifacts: looked up by key, downloaded, uploaded. What it says is checked, and whatever it does costs no more
+// than the work that it would have saved: a record that nobody who is trusted has signed, an artifact with other bytes than its record
+// says or none at all are misses; a remote that does not answer is left alone for a while (breaker.h).
 #pragma once
 
 #include <atomic>

@@ -17,7 +17,9 @@ std::string header_row(const Digest& key) { return "remote header " + key.hex();
 RemoteMemory::RemoteMemory(Index& index, Access access, const std::string& place, std::function<double()> wall_time)
     : index_(index), writes_(access == Access::ReadWrite), place_(sha256(place).short_hex()), wall_time_(std::move(wall_time)) {}
 
-std::string RemoteMemory::name(const char* what, const Digest& key) const { return fmt::format("remote {} {} {}", what, place_, key.hex()); }
+std::string RemoteMemory::name(const char* what, const Digest& key) const {
+    return fmt::format("remote {} {} {}", what, place_, key.hex());
+}
 
 std::optional<std::string> RemoteMemory::record(const Digest& key) {
     auto lines = index_.note(name("record", key));

@@ -36,8 +36,8 @@ private:
     const std::function<double()> wall_time_;
 };
 
-// The header of an artifact that a run took from a remote's record and has not downloaded, of whichever remote. For lists: what a run believes it
-// asks RemoteCache.
+// The header of an artifact that a run took from a remote's record and has not downloaded, of whichever remote. For lists: what a run
+// believes it asks RemoteCache.
 [[nodiscard]] std::optional<ArtifactHeader> remembered_header(Index& index, const Digest& key);
 
 }  // namespace satdl

@@ -35,7 +35,8 @@ std::string_view authority_of(std::string_view url) {
 }
 
 bool is_this_machine(std::string_view authority) {
-    const std::string_view host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1) : authority.substr(0, authority.find(':'));
+    const std::size_t end = authority.starts_with('[') ? authority.find(']') + 1 : authority.find(':');
+    const std::string_view host = authority.substr(0, end);
     return host == "localhost" || host == "[::1]" || (host.starts_with("127.") && is_made_of(host, "."));
 }
 
@@ -80,13 +81,15 @@ public:
     explicit SectionReader(const ConfigValue& settings) : section_(settings.is_map() ? settings.find("remote") : nullptr) {
         if (section_ == nullptr || section_->is_null()) return;
         if (!section_->is_map()) refuse(section_->place(), "`remote` must be a map, not " + section_->describe());
-        static const std::vector<std::string> kNames{"url", "user", "password-file", "token-file", "ca-file", "trusted-keys", "sign-with", "required"};
+        static const std::vector<std::string> kNames{"url",     "user",         "password-file", "token-file",
+                                                     "ca-file", "trusted-keys", "sign-with",     "required"};
         Diagnostics mistakes;
         for (const auto& entry : section_->entries()) {
             if (std::ranges::find(kNames, entry.key) != kNames.end()) continue;
             const bool is_secret = entry.key == "password" || entry.key == "token";
             mistakes.add(entry.key_place, fmt::format("`remote` has no setting '{}'", printable(entry.key)),
-                         is_secret ? fmt::format("a secret stands in a file of its own: {}-file", entry.key) : did_you_mean(entry.key, kNames));
+                         is_secret ? fmt::format("a secret stands in a file of its own: {}-file", entry.key)
+                                   : did_you_mean(entry.key, kNames));
         }
         mistakes.throw_if_any();
     }
@@ -142,7 +145,8 @@ void read_credentials(const SectionReader& section, bool is_of_settings, RemoteS
         if (std::ranges::any_of(*text, [](char c) { return c >= 0 && c < ' '; }))
             throw Error(ExitCode::Usage, "the user, the password or the token of the remote has a control character in it");
     if (!settings.password.empty() && settings.user.empty() && settings.token.empty())
-        throw Error(ExitCode::Usage, "there is a password for the remote, but no user", "use `user:` in the settings file, or $SATDL_REMOTE_USER");
+        throw Error(ExitCode::Usage, "there is a password for the remote, but no user",
+                    "use `user:` in the settings file, or $SATDL_REMOTE_USER");
     const bool has_any = !settings.token.empty() || !settings.user.empty();
     if (has_any && settings.place.starts_with("http://") && !is_this_machine(authority_of(settings.place)))
         throw Error(ExitCode::Usage, fmt::format("'{}' is not encrypted: a password or a token would be read on the way", settings.place),
@@ -179,7 +183,9 @@ RemoteSettings remote_settings(const RemoteChoice& choice, const ConfigValue& se
     const std::string from_file = section.text("url");
     RemoteSettings chosen{.refresh = choice.refresh, .required = choice.required || section.flag("required")};
     if (choice.place.empty() && from_file.empty()) {
-        if (choice.required) throw Error(ExitCode::Usage, "a remote is required, but none is named", "--remote, or `remote: {url: ...}` in the settings file");
+        if (choice.required)
+            throw Error(ExitCode::Usage, "a remote is required, but none is named",
+                        "--remote names one, and so does `remote: {url: ...}` in the settings file");
         return {};
     }
     chosen.place = choice.place.empty() ? checked_place(from_file, section.place("url")) : checked_place(choice.place, {});

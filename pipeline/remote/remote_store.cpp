@@ -83,7 +83,13 @@ void RemoteStore::fetch(std::span<const Digest> keys) {
     });
 }
 
-bool RemoteStore::is_here(const Digest& key) { return local_.files().stamp(path_of(key)).has_value(); }
+bool RemoteStore::is_here(const Digest& key) {
+    try {
+        return local_.files().stamp(path_of(key)).has_value();
+    } catch (const FileError&) {
+        return false;
+    }
+}
 
 void RemoteStore::stored_by_another(const Digest& key) {
     if (!is_here(key) || !remote_.takes_uploads()) return;

@@ -1,5 +1,5 @@
-// A store on disk with a remote behind it. What the store has is used as if there were no remote; what only the remote has counts as stored,
-// and its bytes come when somebody reads them. What is published goes to the store, and later to the remote.
+// A store on disk with a remote behind it. What the store has is used as if there were no remote; what only the remote has counts as
+// stored, and its bytes come when somebody reads them. What is published goes to the store, and later to the remote.
 #pragma once
 
 #include <memory>

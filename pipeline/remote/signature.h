@@ -1,5 +1,5 @@
-// Keys and signatures as text. Whoever has a private key decides what all who trust its public key take for a result: so keys have names, and
-// each record says whose it is.
+// Keys and signatures as text. Whoever has a private key decides what all who trust its public key take for a result: so keys have names,
+// and each record says whose it is.
 //
 //   ci:0bTmrJ2VbRq...=                      a public key, or a signature: a name, and base64
 //   satdl-signing-key-1:ci:9xv8...=         a private key: nothing else looks like one, so none is taken for a public key

@@ -1,5 +1,5 @@
-// What libsatdl_signatures.so exports: ed25519 of libcrypto. Of the program itself, which links libcrypto for SHA-256 alone (core/digest.cpp),
-// this would take 1 to 2 ms of each start.
+// What libsatdl_signatures.so exports: ed25519 of libcrypto. Of the program itself, which links libcrypto for SHA-256 alone
+// (core/digest.cpp), this would take 1 to 2 ms of each start.
 #pragma once
 
 #include <array>

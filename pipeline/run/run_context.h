@@ -34,7 +34,7 @@ struct RunContext {
     KeyClaims* claims = nullptr;                   // null: other processes on the store are not looked for
     JobExecutor* jobs = nullptr;                   // of the nodes that it takes; null: all are executed here
     const std::atomic<bool>* detach = nullptr;     // set before `stop`: jobs are left alone; null: a stop cancels them
-    std::vector<NodeId> wanted{};                  // sorted; their files must be here at the end: fetched, or made, if only a remote has them
+    std::vector<NodeId> wanted{};                  // sorted; their files must be here at the end: fetched or made
 };
 
 // The same run, reported to another observer.

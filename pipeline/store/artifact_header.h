@@ -60,6 +60,7 @@ public:
 [[nodiscard]] ArtifactHeader read_header(FileSystem& files, const std::filesystem::path& path);  // for callers that need no more of the file
 // The same from the text of a file that lies elsewhere and has `file_bytes`, if that is known; what follows the header is not looked at.
 // `name`: for messages.
-[[nodiscard]] ArtifactHeader header_from_text(std::string_view text, std::optional<std::uint64_t> file_bytes, const std::filesystem::path& name);
+[[nodiscard]] ArtifactHeader header_from_text(std::string_view text, std::optional<std::uint64_t> file_bytes,
+                                              const std::filesystem::path& name);
 
 }  // namespace satdl

@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 class Home {
 public:
     Home() {
-        for (const char* name : {"SATDL_REMOTE_TOKEN", "SATDL_REMOTE_PASSWORD", "SATDL_REMOTE_USER", "SATDL_SIGNING_KEY", "XDG_CONFIG_HOME"})
+        for (const char* name :
+             {"SATDL_REMOTE_TOKEN", "SATDL_REMOTE_PASSWORD", "SATDL_REMOTE_USER", "SATDL_SIGNING_KEY", "XDG_CONFIG_HOME"})
             ::unsetenv(name);
         ::setenv("HOME", folder_.path().c_str(), 1);
         take_remote_secrets();

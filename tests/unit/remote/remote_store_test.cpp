@@ -28,11 +28,14 @@ public:
         if (shared != nullptr) server->files = *shared;
         cache = std::make_unique<RemoteCache>(
             std::move(transport), std::move(policy), RemoteMemory(open.index(), Access::ReadWrite, "scripted", [this] { return wall; }),
-            RemoteCache::World{[this] { return now; }, [this] { return stopped.load(); }, [this](const std::string& text) { warnings.push_back(text); }});
+            RemoteCache::World{[this] { return now; }, [this] { return stopped.load(); },
+                               [this](const std::string& text) { warnings.push_back(text); }});
         store = std::make_unique<RemoteStore>(open, *cache);
     }
 
-    Published publish(int number) { return store->publish(sample_recipe(number), sample_description(), sample_outcome(static_cast<float>(number))); }
+    Published publish(int number) {
+        return store->publish(sample_recipe(number), sample_description(), sample_outcome(static_cast<float>(number)));
+    }
     RemoteUse finish() {
         store->finish_uploads(std::chrono::seconds(60), [this] { stopped = true; });
         if (shared_ != nullptr) *shared_ = server->files;

@@ -48,8 +48,9 @@ TEST_CASE("keys as text are read back, and a private one is never taken for a pu
     CHECK(parse_signing_key(key.text() + "\n", "X").public_key().text() == key.public_key().text());
     CHECK(parse_public_key(key.public_key().text(), "X").text() == key.public_key().text());
     const std::string secret = base64({reinterpret_cast<const char*>(key.secret.data()), key.secret.size()});
-    for (const std::string& text : {key.text(), std::string("ci"), std::string("ci:"), std::string("ci:AAAA"), ":" + key.public_key().text(),
-                                    "a b:" + base64(std::string(32, 'x')), std::string(65, 'n') + ":" + base64(std::string(32, 'x'))}) {
+    for (const std::string& text : {key.text(), std::string("ci"), std::string("ci:"), std::string("ci:AAAA"),
+                                    ":" + key.public_key().text(), "a b:" + base64(std::string(32, 'x')),
+                                    std::string(65, 'n') + ":" + base64(std::string(32, 'x'))}) {
         try {
             (void)parse_public_key(text, "X");
             FAIL("taken: " + text);
