@@ -90,11 +90,10 @@ class Nginx:
             one.mkdir()
         hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, text=True, stdout=subprocess.PIPE, check=True).stdout
         (self.folder / "passwords").write_text(f"{USER}:{hashed}")
-        if self.tls:
-            self.certificate = self.folder / "certificate.pem"
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "1",
-                            "-subj", "/CN=cache", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "key.pem",
-                            "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
+        self.certificate = self.folder / "certificate.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "1",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "key.pem",
+                        "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
         (self.folder / "main.conf").write_text(MAIN.format(folder=self.folder))
         if self.as_user:
             for path in (self.folder, *self.folder.iterdir()):
@@ -114,8 +113,8 @@ class Nginx:
         """On another port than before: the one that was free a moment ago may be another program's by now, which is tried again."""
         for _ in range(5):
             self.port = free_port()
-            tls = f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.folder}/key.pem" if self.tls else ""
-            site = with_values(SITE.read_text(), **{"listen": f"127.0.0.1:{self.port}{tls}", "root": self.root,
+            site = with_values(SITE.read_text(), **{"listen": f"127.0.0.1:{self.port}{' ssl' if self.tls else ''}", "root": self.root,
+                                                    "ssl_certificate": self.certificate, "ssl_certificate_key": self.folder / "key.pem",
                                                     "client_body_temp_path": self.folder / "uploads",
                                                     "auth_basic_user_file": self.folder / "passwords"})
             (self.folder / "site.conf").write_text(site)

@@ -16,8 +16,7 @@ import satdl  # noqa: E402
 from hostile_server import EXECUTION_METADATA, OUTPUT_FILES, STDOUT_RAW, Server, encoded, fields  # noqa: E402
 
 SECONDS = 150  # in which a run against whatever server must have ended
-# The secrets of a run, which must be in no file and no output.
-PASSWORD, TOKEN = "pass-5ecr3t-word", "token-5ecr3t-bearer"
+PASSWORD = "pass-5ecr3t-word"
 
 
 class Run:
@@ -153,8 +152,8 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def in_action_result(text, blob="0" * 64, size=1):
-    return encoded([(OUTPUT_FILES, encoded([(1, b"outcome.h5"), (2, encoded([(1, blob.encode()), (2, size)]))])), (STDOUT_RAW, text),
+def in_action_result(text):
+    return encoded([(OUTPUT_FILES, encoded([(1, b"outcome.h5"), (2, encoded([(1, b"0" * 64), (2, 1)]))])), (STDOUT_RAW, text),
                     (EXECUTION_METADATA, encoded([(1, b"satdl")]))])
 
 
