@@ -1,6 +1,7 @@
 """A real nginx, Debian's, as an unprivileged user on loopback, with the server block of docs/nginx-cache.conf.
 
-`nginx.py install` unpacks Debian's package into the build folder, unless the machine has nginx: installing it would start a server on port 80."""
+`nginx.py install` unpacks Debian's package into the build folder, unless the machine has nginx: installing it would start a server on
+port 80."""
 
 import ctypes
 import os
@@ -118,8 +119,8 @@ class Nginx:
                                                     "client_body_temp_path": self.folder / "uploads",
                                                     "auth_basic_user_file": self.folder / "passwords"})
             (self.folder / "site.conf").write_text(site)
-            self.process = subprocess.Popen([program(), "-p", self.folder, "-e", self.folder / "error.log", "-c", self.folder / "main.conf"],
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            self.process = subprocess.Popen([program(), "-p", self.folder, "-e", self.folder / "error.log",
+                                             "-c", self.folder / "main.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                             preexec_fn=die_with_parent, **self.as_user)
             if self.answers():
                 return

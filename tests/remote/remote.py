@@ -54,8 +54,9 @@ class RemoteCase(satdl.Case):
 
     def as_user(self, user, *arguments, folder=None, environment=None, code=0):
         """(exit code, stdout, stderr)"""
-        done = subprocess.run([satdl.BINARY / "satdl", *map(str, arguments)], cwd=folder or self.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment_of(user, **(environment or {})), timeout=SECONDS)
+        done = subprocess.run([satdl.BINARY / "satdl", *map(str, arguments)], cwd=folder or self.folder, timeout=SECONDS,
+                              env=self.environment_of(user, **(environment or {})), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         if code is not None:
             self.assertEqual(done.returncode, code, f"{arguments}\n{out}\n{err}")
