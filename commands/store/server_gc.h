@@ -4,10 +4,10 @@
 //   cas/SHA256   blobs: artifacts, by the digest of their bytes
 //   tmp/         of a shared folder: what is being written, and what a killed run has left
 //
-// What was not used for the longest time goes first. A record and the blob that it names are used when either is: a plan reads records and
-// downloads few blobs, and a blob without its record is of no use. Records go before their blobs, so that whatever dies in between leaves no
-// record of a blob that is gone. Runs may be at work meanwhile: to them, what is gone is a miss, and they compute it; `grace` keeps what a
-// run may have counted on when it was planned.
+// What was not used for the longest time goes first. A record and the blob that it names are used when either is: a plan reads records
+// and downloads few blobs, and a blob without its record is of no use. Records go before their blobs, so that whatever dies in between
+// leaves no record of a blob that is gone. Runs may be at work meanwhile: to them, what is gone is a miss, and they compute it; `grace`
+// keeps what a run may have counted on when it was planned.
 //
 // The server makes no note of use, so it is the file's atime. By default Linux updates that once a day (relatime): for the order of removal
 // that is enough; the grace is lengthened by this day.
@@ -58,11 +58,12 @@ struct ServerGarbage {
     bool is_enough = true;  // false: what else is there was used within the grace
 };
 
-// The runs of 64 hex digits in `record` that are names of `blobs`, which are sorted by name: whoever wrote a record and in whatever version,
-// the digests of its blobs are in it as text.
+// The runs of 64 hex digits in `record` that are names of `blobs`, which are sorted by name: whoever wrote a record and in whatever
+// version, the digests of its blobs are in it as text.
 [[nodiscard]] std::vector<std::size_t> named_blobs(std::string_view record, const std::vector<FolderFile>& blobs);
 
 // `now`: seconds since 1970.
-[[nodiscard]] ServerGarbage choose_server_garbage(const ServerContents& contents, std::uint64_t max_bytes, double grace_seconds, double now);
+[[nodiscard]] ServerGarbage choose_server_garbage(const ServerContents& contents, std::uint64_t max_bytes, double grace_seconds,
+                                                  double now);
 
 }  // namespace satdl

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <span>
 #include <string_view>
@@ -40,6 +41,16 @@ bool is_this_machine(std::string_view authority) {
     return host == "localhost" || host == "[::1]" || (host.starts_with("127.") && is_made_of(host, "."));
 }
 
+// "cache.lab", "cache.lab:8080", "[::1]:8080"
+bool has_possible_port(std::string_view authority) {
+    const std::size_t colon = authority.rfind(':');
+    if (colon == authority.npos || authority.ends_with(']')) return true;
+    const std::string_view port = authority.substr(colon + 1);
+    int number = 0;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    return error == std::errc() && end == port.data() + port.size() && number > 0 && number < 65536;
+}
+
 // Nothing of a URL that may have a password in it is repeated.
 std::string checked_url(std::string url, const Place& from) {
     while (url.ends_with('/') && !url.ends_with("://")) url.pop_back();
@@ -50,7 +61,7 @@ std::string checked_url(std::string url, const Place& from) {
         refuse(from, "the URL of the remote has a user or a password in it, and URLs stand in logs",
                "use `user:` in the settings file, and $SATDL_REMOTE_PASSWORD");
     const bool is_plain = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f && c != '?' && c != '#' && c != '\\'; });
-    if (authority_of(url).empty() || !is_plain) refuse(from, "the URL of the remote is not one", "for example https://cache.lab/satdl");
+    if (authority_of(url).empty() || !is_plain || !has_possible_port(authority_of(url))) refuse(from, "the URL of the remote is not one", "for example https://cache.lab/satdl");
     return url;
 }
 

@@ -73,7 +73,8 @@ class ServerGc(satdl.Case):
         outside = self.folder / "outside"
         outside.mkdir()
         name = "ab" * 32
-        for path in (outside / name, self.server / "notes.txt", self.server / "cas/notes.txt", self.server / f"cas/{name[:-1]}g", self.server / name):
+        for path in (outside / name, self.server / "notes.txt", self.server / "cas/notes.txt", self.server / f"cas/{name[:-1]}g",
+                     self.server / name):
             path.write_bytes(bytes(5000))
             os.utime(path, (1, 1))
         (self.server / "cas" / name).symlink_to(outside / name)
@@ -121,7 +122,8 @@ class ServerGc(satdl.Case):
         self.entry(2, DAY)
         document = self.document("cache", "gc", "--layout", "bazel", "--max-size", "1500", self.server)
         self.assertEqual(document, {"removed": True, "records": 1, "records_bytes": 67, "blobs": 1, "blobs_bytes": 1000, "unfinished": 0,
-                                    "unfinished_bytes": 0, "kept_records": 1, "kept_records_bytes": 67, "kept_blobs": 1, "kept_blobs_bytes": 1000})
+                                    "unfinished_bytes": 0, "kept_records": 1, "kept_records_bytes": 67, "kept_blobs": 1,
+                                    "kept_blobs_bytes": 1000})
 
 
 if __name__ == "__main__":

@@ -29,10 +29,11 @@ class SharedFolder(remote.RemoteCase):
         outside = self.folder / "outside"
         for path in target:
             data = path.read_bytes()
-            ways = {"a link": lambda: (outside.write_bytes(data), path.symlink_to(outside)), "a link to nowhere": lambda: path.symlink_to("nowhere"),
+            ways = {"a link": lambda: (outside.write_bytes(data), path.symlink_to(outside)),
+                    "a link to nowhere": lambda: path.symlink_to("nowhere"),
                     "a loop": lambda: path.symlink_to(path.name), "a pipe": lambda: os.mkfifo(path), "a folder": path.mkdir,
-                    "a device": lambda: path.symlink_to("/dev/zero"), "nothing in it": path.touch, "half of it": lambda: path.write_bytes(data[:99]),
-                    "more": lambda: path.write_bytes(data + bytes(1 << 20))}
+                    "a device": lambda: path.symlink_to("/dev/zero"), "nothing in it": path.touch,
+                    "half of it": lambda: path.write_bytes(data[:99]), "more": lambda: path.write_bytes(data + bytes(1 << 20))}
             for name, make in ways.items():
                 with self.subTest(f"{path.parent.name}: {name}"):
                     path.unlink()

@@ -15,8 +15,8 @@ MISS, HARMLESS = "a miss, of which nothing is said", "it does no harm"
 FAULTS = {
     "short": server.short, "long": server.long, "endless": server.endless, "slow": server.slow, "stalled": server.stalled,
     "stalled in the middle": server.stalled_in_the_middle, "slow headers": server.slow_headers, "endless headers": server.endless_headers,
-    "garbage": server.garbage, "garbage headers": server.garbage_headers, "a body alone": server.body_alone, "a huge length": server.huge_length,
-    "an impossible length": server.impossible_length, "a negative length": server.negative_length, "empty": server.empty,
+    "garbage": server.garbage, "garbage headers": server.garbage_headers, "a body alone": server.body_alone,
+    "a huge length": server.huge_length, "an impossible length": server.impossible_length, "a negative length": server.negative_length, "empty": server.empty,
     "a zip bomb": server.zip_bomb, "reset in the middle": server.reset_in_the_middle, "hung up": server.hung_up,
     "500": server.status(500), "503": server.status(503), "401": server.status(401, ("WWW-Authenticate", "Basic realm=x")),
     "403": server.status(403), "400": server.status(400), "206": server.status(206), "200 with an error page": server.status(200),

@@ -310,10 +310,9 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, like_bazel_remote=False, seconds=0):
-        """`seconds`: of each round trip, as far away."""
+    def __init__(self, like_bazel_remote=False):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.like_bazel_remote, self.seconds = like_bazel_remote, seconds
+        self.like_bazel_remote = like_bazel_remote
         self.stored = {}     # "ac/KEY", "cas/SHA256" -> bytes
         self.requests = []   # (method, path, headers)
         self.faults = []     # [method, beginning of the path, fault, how often]
@@ -364,8 +363,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def begin(self):
         """None: a fault has answered."""
         self.server.requests.append((self.command, self.path, list(self.headers.items())))
-        if self.server.seconds:
-            self.server.ended.wait(self.server.seconds)
         exchange = Exchange(self.server, self)
         fault = self.server.taken_fault(self.command, self.path)
         if fault is None:

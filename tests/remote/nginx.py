@@ -1,6 +1,7 @@
 """A real nginx, Debian's, as an unprivileged user on loopback, with the server block of docs/nginx-cache.conf.
 
-`nginx.py install` unpacks Debian's package into the build folder, unless the machine has nginx: installing it would start a server on port 80."""
+`nginx.py install` unpacks Debian's package into the build folder, unless the machine has nginx: installing it would start a server on
+port 80."""
 
 import ctypes
 import os
@@ -90,11 +91,10 @@ class Nginx:
             one.mkdir()
         hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, text=True, stdout=subprocess.PIPE, check=True).stdout
         (self.folder / "passwords").write_text(f"{USER}:{hashed}")
-        if self.tls:
-            self.certificate = self.folder / "certificate.pem"
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "1",
-                            "-subj", "/CN=cache", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "key.pem",
-                            "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
+        self.certificate = self.folder / "certificate.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "1",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "key.pem",
+                        "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
         (self.folder / "main.conf").write_text(MAIN.format(folder=self.folder))
         if self.as_user:
             for path in (self.folder, *self.folder.iterdir()):
@@ -114,13 +114,13 @@ class Nginx:
         """On another port than before: the one that was free a moment ago may be another program's by now, which is tried again."""
         for _ in range(5):
             self.port = free_port()
-            tls = f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.folder}/key.pem" if self.tls else ""
-            site = with_values(SITE.read_text(), **{"listen": f"127.0.0.1:{self.port}{tls}", "root": self.root,
+            site = with_values(SITE.read_text(), **{"listen": f"127.0.0.1:{self.port}{' ssl' if self.tls else ''}", "root": self.root,
+                                                    "ssl_certificate": self.certificate, "ssl_certificate_key": self.folder / "key.pem",
                                                     "client_body_temp_path": self.folder / "uploads",
                                                     "auth_basic_user_file": self.folder / "passwords"})
             (self.folder / "site.conf").write_text(site)
-            self.process = subprocess.Popen([program(), "-p", self.folder, "-e", self.folder / "error.log", "-c", self.folder / "main.conf"],
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            self.process = subprocess.Popen([program(), "-p", self.folder, "-e", self.folder / "error.log",
+                                             "-c", self.folder / "main.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                             preexec_fn=die_with_parent, **self.as_user)
             if self.answers():
                 return

@@ -1,4 +1,4 @@
-"""Debian's nginx as the cache of several stores, with the configuration of docs/nginx-cache.conf: what they share, kill -9 and cleaning beside it."""
+"""Debian's nginx as the cache of several stores, with the configuration of docs/nginx-cache.conf: what they share, kill -9, cleaning."""
 
 import hashlib
 import os
@@ -86,7 +86,8 @@ class Shared(WithNginx):
         self.check(run)
         self.assertIn('"uploads":7', run.out)
         self.as_user("ci", "report", "-o", "report.html", "--store", run.store)
-        files = [path for folder in (self.folder, self.nginx.folder) for path in folder.rglob("*") if path.is_file() and path.name != "passwords"]
+        files = [path for folder in (self.folder, self.nginx.folder) for path in folder.rglob("*")
+                 if path.is_file() and path.name != "passwords"]
         self.assertGreater(len(files), 20)
         texts = [(str(path), path.read_bytes()) for path in files] + [("output", (run.out + run.err).encode())]
         for where, text in texts:
@@ -175,7 +176,8 @@ class Killed(WithNginx):
                             os.utime(path, LONG_AGO)
                         except FileNotFoundError:
                             pass
-                cleaned.append(self.as_user("ci", "cache", "gc", "--layout", "bazel", "--max-size", "1", "--grace", "0s", self.nginx.root, code=None))
+                gc = ("cache", "gc", "--layout", "bazel", "--max-size", "1", "--grace", "0s", self.nginx.root)
+                cleaned.append(self.as_user("ci", *gc, code=None))
 
         self.check(self.run_with(self.nginx.url, "-q"))
         cleaner = threading.Thread(target=clean)

@@ -1,4 +1,4 @@
-"""Servers whose content is wrong, by accident or by an attacker who may write there and lacks only the private key of those who are trusted."""
+"""Servers whose content is wrong, by accident or by an attacker who may write there and lacks only a private key that is trusted."""
 
 import unittest
 
@@ -73,8 +73,8 @@ class Poison(remote.RemoteCase):
 
     def test_a_record_that_is_no_action_result_is_refused(self):
         record = self.stored[self.target]
-        for name, data in {"empty": b"", "text": b"hello", "cut off": record[:-1], "zeros": bytes(1000), "0xff": b"\xff" * 1000, "its text alone": text_of(record),
-                           "too long": record + server.encoded([(100, bytes(17 << 20))])}.items():
+        for name, data in {"empty": b"", "text": b"hello", "cut off": record[:-1], "zeros": bytes(1000), "0xff": b"\xff" * 1000,
+                           "its text alone": text_of(record), "too long": record + server.encoded([(100, bytes(17 << 20))])}.items():
             with self.subTest(name):
                 run, _ = self.against({**self.stored, self.target: data})
                 self.assertIn("warning", run.err, run.text())
@@ -118,7 +118,8 @@ class Poison(remote.RemoteCase):
         size = str(len(self.stored[other]))
         wrong = {"another's artifact": ({**lines, "Sha256": other[4:], "Size": size}, header),
                  "another's header": ({**lines, "Header-Sha256": remote.sha256(other_header)}, other_header),
-                 "another's artifact and header": ({**lines, "Sha256": other[4:], "Size": size, "Header-Sha256": remote.sha256(other_header)}, other_header),
+                 "another's artifact and header": ({**lines, "Sha256": other[4:], "Size": size,
+                                                    "Header-Sha256": remote.sha256(other_header)}, other_header),
                  "a smaller size": ({**lines, "Size": "4097"}, header), "a greater size": ({**lines, "Size": str(1 << 62)}, header),
                  "no size": ({**lines, "Size": "many"}, header), "no digest": ({**lines, "Sha256": "../" * 20}, header)}
         for name, (changed, text) in wrong.items():
@@ -128,8 +129,8 @@ class Poison(remote.RemoteCase):
 
     def test_an_artifact_that_was_replaced_cut_or_damaged_is_computed_again_and_mended(self):
         data = self.stored[self.blob]
-        for name, wrong in {"another": self.stored[self.blob_of(self.stored, "trained_a")], "cut off": data[:-1], "half": data[:len(data) // 2],
-                            "empty": b"", "longer": data + bytes(4096), "a bit": server.flipped(data, len(data) // 2)}.items():
+        for name, wrong in {"another": self.stored[self.blob_of(self.stored, "trained_a")], "cut off": data[:-1],
+                            "half": data[:len(data) // 2], "empty": b"", "longer": data + bytes(4096), "a bit": server.flipped(data, len(data) // 2)}.items():
             with self.subTest(name):
                 run, stored = self.against({**self.stored, self.blob: wrong}, user="ci")
                 self.assertIn("warning", run.err, run.text())
@@ -169,9 +170,9 @@ class Poison(remote.RemoteCase):
         checked = self.published(like_bazel_remote=True)
         run, _ = self.against(checked, ran=(), like_bazel_remote=True)
         self.assertEqual(run.err, "")
-        worker = {path: server.encoded([one for one in server.fields(data) if one[0] != server.EXECUTION_METADATA]) if path.startswith("ac/") else data
-                  for path, data in checked.items()}
-        self.against({path: server.with_worker(data) if path.startswith("ac/") else data for path, data in worker.items()}, ran=())
+        def with_another_worker(record):
+            return server.with_worker(server.encoded([one for one in server.fields(record) if one[0] != server.EXECUTION_METADATA]))
+        self.against({path: with_another_worker(data) if path.startswith("ac/") else data for path, data in checked.items()}, ran=())
         without = {path: data for path, data in checked.items() if path != self.blob}
         self.against(without, user="ci", like_bazel_remote=True)
 

@@ -16,8 +16,7 @@ import satdl  # noqa: E402
 from hostile_server import EXECUTION_METADATA, OUTPUT_FILES, STDOUT_RAW, Server, encoded, fields  # noqa: E402
 
 SECONDS = 150  # in which a run against whatever server must have ended
-# The secrets of a run, which must be in no file and no output.
-PASSWORD, TOKEN = "pass-5ecr3t-word", "token-5ecr3t-bearer"
+PASSWORD = "pass-5ecr3t-word"
 
 
 class Run:
@@ -55,8 +54,9 @@ class RemoteCase(satdl.Case):
 
     def as_user(self, user, *arguments, folder=None, environment=None, code=0):
         """(exit code, stdout, stderr)"""
-        done = subprocess.run([satdl.BINARY / "satdl", *map(str, arguments)], cwd=folder or self.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment_of(user, **(environment or {})), timeout=SECONDS)
+        done = subprocess.run([satdl.BINARY / "satdl", *map(str, arguments)], cwd=folder or self.folder, timeout=SECONDS,
+                              env=self.environment_of(user, **(environment or {})), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         if code is not None:
             self.assertEqual(done.returncode, code, f"{arguments}\n{out}\n{err}")
@@ -153,8 +153,8 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def in_action_result(text, blob="0" * 64, size=1):
-    return encoded([(OUTPUT_FILES, encoded([(1, b"outcome.h5"), (2, encoded([(1, blob.encode()), (2, size)]))])), (STDOUT_RAW, text),
+def in_action_result(text):
+    return encoded([(OUTPUT_FILES, encoded([(1, b"outcome.h5"), (2, encoded([(1, b"0" * 64), (2, 1)]))])), (STDOUT_RAW, text),
                     (EXECUTION_METADATA, encoded([(1, b"satdl")]))])
 
 

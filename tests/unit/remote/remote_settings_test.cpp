@@ -81,6 +81,9 @@ TEST_CASE("the remote is the command line's, else the settings file's, else none
 TEST_CASE("a place that cannot be one is refused, and a password in it is not repeated") {
     const Home home;
     CHECK(has(refusal({.place = "ftp://cache"}), "http:// or https://"));
+    for (const char* url : {"http://cache:", "http://cache:0", "http://cache:65536", "http://cache:80a", "http://[::1]:x"})
+        CHECK(has(refusal({.place = url}), "is not one"));
+    CHECK(refusal({.place = "http://[::1]"}).empty());
     CHECK(has(refusal({.place = "https://"}), "is not one"));
     CHECK(has(refusal({.place = "https://cache/x?token=hunter2"}), "is not one"));
     CHECK(has(refusal({.place = "https://cache/a b"}), "is not one"));
