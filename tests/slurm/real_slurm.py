@@ -59,13 +59,12 @@ def free_ports(count):
 
 
 def configuration(root, nodes, cpus, memory_mb, partitions, extra, ports):
-    """slurm.conf. The times are short, so that a test sees soon what takes minutes at a site. Slurm restarts a job no sooner than cred_expire;
-    on a machine so busy that a launch takes longer than that, it holds the job."""
+    """slurm.conf. The times are short, so that a test sees soon what takes minutes at a site."""
     me = getpass.getuser()
     values = {
         "ClusterName": "loopback", "SlurmctldHost": "localhost(127.0.0.1)", "SlurmctldPort": ports[0],
         "SlurmUser": me, "SlurmdUser": me,
-        "AuthType": "auth/munge", "AuthInfo": f"socket={root}/munge/socket,cred_expire=10", "CredType": "cred/munge",
+        "AuthType": "auth/munge", "AuthInfo": f"socket={root}/munge/socket,cred_expire=5", "CredType": "cred/munge",
         "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",
         "StateSaveLocation": f"{root}/state", "SlurmdSpoolDir": f"{root}/spool/%n", "TmpFS": "/tmp",
         "SlurmctldPidFile": f"{root}/run/slurmctld.pid", "SlurmdPidFile": f"{root}/run/%n.pid",
