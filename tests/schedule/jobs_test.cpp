@@ -249,7 +249,7 @@ TEST_CASE("a forced stage is a job although its artifact is there, and its job's
     CHECK(result_of(dag, world.run(dag, jobs, {.targets = {"b"}, .force = true}), "b").error == "it crashed");
 }
 
-TEST_CASE("a stop cancels the jobs and waits for their end; what depends on them is skipped") {
+TEST_CASE("a stop cancels the jobs and waits for their end, what depends on them is skipped") {
     const int jobs = any_jobs();
     const Dag dag = chain();
     World world;

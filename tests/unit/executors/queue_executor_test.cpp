@@ -192,7 +192,7 @@ TEST_CASE("A job that the batch system restarts itself is waited for, and nothin
     CHECK(run.outcome(0).attempts == 1);
 }
 
-TEST_CASE("Preempted and gone: another job; one that had a new checkpoint counts as continued") {
+TEST_CASE("Preempted and gone: another job, one that had a new checkpoint counts as continued") {
     OneStage run;
     for (int i = 1; i <= 8; ++i) {  // more often than the infrastructure may fail
         run.epochs(i);
@@ -286,7 +286,7 @@ TEST_CASE("A program that cannot be started fails the stage") {
     CHECK_THAT(run.outcome(0).error, Contains("exit code 127"));
 }
 
-TEST_CASE("An artifact may come into sight late; one that does not is computed once more, then the folder is to blame") {
+TEST_CASE("An artifact may come into sight late, one that does not is computed once more, then the folder is to blame") {
     OneStage late, never;
     for (OneStage* const run : {&late, &never}) {
         run->cluster.begin("b1.a1");

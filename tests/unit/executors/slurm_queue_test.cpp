@@ -249,7 +249,7 @@ TEST_CASE("Of two jobs of one name the one that has come farther counts") {
     CHECK(queue.poll()->at("b1.a1").first == "5");
 }
 
-TEST_CASE("Accounting is asked for jobs that squeue has forgotten, where there is one; the newest of a job's rows counts") {
+TEST_CASE("Accounting is asked for jobs that squeue has forgotten, where there is one, the newest of a job's rows counts") {
     World world;
     SlurmQueue queue = world.queue();
     world.slurm.say("sacct", Kind::Good,

@@ -133,7 +133,7 @@ TEST_CASE("The chosen device and precision are reported with the reason, unless 
     CHECK(told(dag_of(stage, {}, "bf16"), machine) == Words{"computes in bf16 (this CPU has AMX-BF16)"});
 }
 
-TEST_CASE("A stage that a job executes computes on the GPU that its executor describes; no library is asked") {
+TEST_CASE("A stage that a job executes computes on the GPU that its executor describes, no library is asked") {
     StageLibraries libraries;
     const CatalogEntry stage = computing(true);
     Dag dag = dag_of(stage, {{"a", at_line("cuda", 2)}, {"b", at_line("auto", 3)}});
