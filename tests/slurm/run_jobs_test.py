@@ -25,6 +25,22 @@ class RunJobs(RunScenarios, satdl.Case):
         self.assertIn("stage b (fail", self.err)
         self.assertIn("the file is empty", self.err)
 
+    def test_jobs_read_what_only_a_remote_had_and_their_results_go_there(self):
+        dag = self.write("chain.yaml", """stages:
+  a: {kind: count_up}
+  b: {kind: add, in: {x: a.numbers}, amount: 2}
+  c: {kind: sign, in: {x: b.numbers}}
+""")
+        cache = self.folder / "cache"
+        cache.mkdir(mode=0o700)
+        self.call("run", dag, "b", "--store", "first", "--remote", cache)
+        self.call("run", dag, "--executor", "slurm", "--remote", cache)
+        self.assertIn("1 ran, 2 reused", self.out)
+        self.call("run", dag, "--store", "third", "--remote", cache)
+        self.assertIn("3 reused", self.out)
+        self.call("run", dag, "--store", "local")
+        self.assertEqual(self.artifacts(), self.artifacts("local"))
+
     def test_what_slurm_never_takes_ends_the_run_with_its_words(self):
         dag = self.write("quick.yaml", satdl.DAG.replace("stages:", "defaults: {\"*\": {executor: slurm, resources: {partition: nowhere}}}\nstages:"))
         self.call("run", dag, code=2)
