@@ -116,7 +116,7 @@ constexpr const char* kNothingChanged = "nothing changed";
 
 std::string reason_to_reuse(const PlannedNode& planned, const std::optional<PreviousRun>& last) {
     if (last && last->recipe == *planned.recipe) return kNothingChanged;
-    return planned.is_remote ? "found in the remote" : "found in the store, made by another run";
+    return planned.is_remote ? kFoundInRemote : "found in the store, made by another run";
 }
 
 class Planner {

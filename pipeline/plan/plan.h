@@ -39,6 +39,8 @@ struct Cause {
     bool operator==(const Cause&) const = default;
 };
 
+inline constexpr const char* kFoundInRemote = "found in the remote";  // PlannedNode::because, the first time
+
 struct PlannedNode {
     NodeId node = 0;
     Action action = Action::Run;

@@ -48,7 +48,11 @@ public:
           save_diff_(info.save_diff),
           events_(std::move(info), [this](const std::string& line, bool durable) { write_event(line, durable); }) {}
 
-    void run_started(const Dag& dag, const Plan& plan) override { events_.run_started(dag, plan); }
+    // What came from a remote is news here, though nothing ran.
+    void run_started(const Dag& dag, const Plan& plan) override {
+        events_.run_started(dag, plan);
+        if (std::ranges::any_of(plan.nodes, [](const PlannedNode& node) { return node.because == kFoundInRemote; })) open(dag);
+    }
 
     void stage_started(const Dag& dag, const PlannedNode& planned) override {
         open(dag);

@@ -140,6 +140,9 @@ class Http(Remote):
         self.call("run", self.dag, "--remote", self.url, "--store", "second")
         self.assertIn("7 reused", self.out)
         self.assertEqual(self.server.counts(), {})
+        # The first of the two runs has a record, though nothing ran: what it has is new here.
+        self.assertEqual(len(self.document("log", "--store", "second")["runs"]), 1)
+        self.call("report", "--store", "second", "-o", "report.html")
 
     def test_a_stage_that_runs_fetches_its_inputs_alone(self):
         self.key()
