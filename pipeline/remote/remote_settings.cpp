@@ -61,7 +61,8 @@ std::string checked_url(std::string url, const Place& from) {
         refuse(from, "the URL of the remote has a user or a password in it, and URLs stand in logs",
                "use `user:` in the settings file, and $SATDL_REMOTE_PASSWORD");
     const bool is_plain = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f && c != '?' && c != '#' && c != '\\'; });
-    if (authority_of(url).empty() || !is_plain || !has_possible_port(authority_of(url))) refuse(from, "the URL of the remote is not one", "for example https://cache.lab/satdl");
+    if (authority_of(url).empty() || !is_plain || !has_possible_port(authority_of(url)))
+        refuse(from, "the URL of the remote is not one", "for example https://cache.lab/satdl");
     return url;
 }
 

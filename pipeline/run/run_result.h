@@ -63,7 +63,8 @@ struct RunResult {
     bool stopped = false;        // by a signal
     std::string observer_error;  // the first that an observer threw (a record that could not be written); the run continued
     [[nodiscard]] std::size_t count(NodeState state) const;
-    // Done, StageFailed, Usage (the batch system refuses what the DAG asks for), or Store (something could not be written). The exit codes of signals are the caller's.
+    // Done, StageFailed, Usage (the batch system refuses what the DAG asks for), or Store (something could not be written). The exit codes of
+    // signals are the caller's.
     [[nodiscard]] ExitCode exit_code() const;
 };
 
