@@ -82,6 +82,8 @@ function timeline(run) {
   });
   const busy = here.reduce((sum, stage) => sum + stage.seconds * stage.threads, 0);
   return section(run, 'timeline', 'The schedule', plot('when each stage ran', bars), here.length > 0 && el('h4', {}, 'Cores in use'), here.length > 0 && plot('cores in use', use),
-    el('p', { class: 'quiet' }, timed.length > here.length && `${plural(timed.length - here.length, 'stage')} ran as jobs of a batch system. `, `${plural(here.length, 'stage')} used ${durationText(busy)} of core time in ${durationText(end)}`, run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
-      '. Source: the run’s record', run.id && ` ${run.id}`, '.'));
+    el('p', { class: 'quiet' }, timed.length > here.length && `${plural(timed.length - here.length, 'stage')} ran as jobs of a batch system. `,
+      here.length > 0 && `${plural(here.length, 'stage')} used ${durationText(busy)} of core time in ${durationText(end)}`,
+      here.length > 0 && run.cores > 0 && ` on ${plural(run.cores, 'core')} (${(100 * busy / Math.max(end * run.cores, 1e-9)).toFixed(0)} % of them)`,
+      here.length > 0 && '. ', 'Source: the run’s record', run.id && ` ${run.id}`, '.'));
 }
