@@ -61,7 +61,7 @@ public:
     // Submits what waits, asks the batch system if it is time to, and tells what is new.
     virtual void poll(JobListener& listener) = 0;
     enum class Stop {
-        Cancel,  // what waits is cancelled, what runs is asked to write a checkpoint and stop
+        Cancel,  // what waits is cancelled by the next poll(), what runs is asked to write a checkpoint and stop
         Detach,  // the jobs go on; poll() is not called any more
     };
     virtual void stop(Stop how) = 0;

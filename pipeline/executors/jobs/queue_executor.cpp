@@ -661,10 +661,13 @@ void QueueExecutor::stop(Stop how) {
     }
     if (stopping_since_) return;
     stopping_since_ = clock_.seconds();
-    cancel_jobs();
+    is_to_cancel_ = true;
 }
 
-void QueueExecutor::cancel_jobs() {
+// After a look at what they have written: one that has begun is to write a checkpoint, and not to be killed.
+void QueueExecutor::cancel_jobs(double now) {
+    for (auto& [number, job] : jobs_)
+        if (job.submitted) look_at(job, now);
     const auto stopped = [&](NodeId node) { ended_.emplace_back(node, JobOutcome{.state = JobOutcome::State::Stopped}); };
     for (const NodeId node : pool_.take_all()) stopped(node);
     for (const auto& [seconds, node] : std::exchange(delayed_, {})) stopped(node);
@@ -715,6 +718,7 @@ void QueueExecutor::poll(JobListener& listener) {
     listener_ = &listener;
     const double now = clock_.seconds();
     look_for_cancel_file(now);
+    if (std::exchange(is_to_cancel_, false)) cancel_jobs(now);
     for (auto& [node, outcome] : std::exchange(ended_, {})) end(node, std::move(outcome));
     if (!attached_.empty()) {
         const std::set<NodeId> attached(attached_.begin(), attached_.end());

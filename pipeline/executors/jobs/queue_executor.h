@@ -125,7 +125,7 @@ private:
 
     // ---- the end
     void look_for_cancel_file(double now);
-    void cancel_jobs();
+    void cancel_jobs(double now);
     void give_up_stopping(double now);
 
     const QueueExecutorOptions options_;
@@ -159,6 +159,7 @@ private:
     int throttles_ = 0, failed_queries_ = 0;
     double submissions_ = kMostSubmissions, submissions_seconds_ = 0;  // a bucket of calls
     std::optional<double> stopping_since_;
+    bool is_to_cancel_ = false;  // by the next poll()
     bool is_cancelled_ = false, is_detached_ = false;
     std::minstd_rand random_;
 

@@ -477,6 +477,19 @@ TEST_CASE("Stopping cancels what waits at once, and what runs may write its chec
     CHECK_FALSE(JobJournal(run.folder.path(), *run.files).is_open());
 }
 
+TEST_CASE("A job that has begun, of which nobody had seen that yet, may write its checkpoint") {
+    OneStage run;
+    run.cluster.begin("b1.a1");
+    run.executor->stop(JobExecutor::Stop::Cancel);
+    run.pass(0.1);
+    CHECK(run.cluster.cancelled.empty());
+    CHECK(run.cluster.asked_to_stop == std::vector<std::string>{"100"});
+    CHECK_FALSE(run.ended());
+    run.cluster.stop_with("b1.a1", Outcome::Continued);
+    run.pass(1);
+    CHECK(run.outcome(0).state == State::Stopped);
+}
+
 TEST_CASE("A job that does not stop is given up after two minutes, and everything is cancelled") {
     OneStage run;
     run.cluster.begin("b1.a1");
