@@ -72,11 +72,16 @@ ExitCode follow(const fs::path& store, const std::string& run) {
     throw Error(ExitCode::Store, fmt::format("cannot start satdl again: {}", std::strerror(errno)));
 }
 
-// Of the runs in the background, the newest that begins so; "" if there is none. It may have no record yet.
+// Of the runs in the background, the newest that begins so; "" if there is none. It may have no record yet. One that has ended counts if it is
+// named: it may have been too short for whoever named it.
 std::string find_in_background(const fs::path& store, const std::string& prefix, FileSystem& files) {
     const std::vector<std::string> runs = files.list(store / store_layout::kRuns);
-    const auto found = std::find_if(runs.rbegin(), runs.rend(),
-                                    [&](const std::string& run) { return run.starts_with(prefix) && is_in_background(store, run); });
+    const auto has_ended_there = [&](const std::string& run) {
+        return !prefix.empty() && files.stamp(background_output(store, run)) && !has_open_jobs(store, run);
+    };
+    const auto found = std::find_if(runs.rbegin(), runs.rend(), [&](const std::string& run) {
+        return run.starts_with(prefix) && (is_in_background(store, run) || has_ended_there(run));
+    });
     return found == runs.rend() ? "" : *found;
 }
 
@@ -97,8 +102,8 @@ ExitCode attach(const AttachOptions& options) {
 void add_attach_command(Command& program) {
     program.add_command<AttachOptions>(
         "attach", "show a run that was detached, or continue one whose jobs go on",
-        "A run in the background is shown until it ends; Ctrl-C leaves it alone. If its process has ended and its jobs have not, this is\n"
-        "`satdl run` again as it was: it takes the jobs over (docs/cluster.md).\n"
+        "A run in the background is shown until it ends, one that has ended only if it is named; Ctrl-C leaves it alone. If its process has\n"
+        "ended and its jobs have not, this is `satdl run` again as it was: it takes the jobs over (docs/cluster.md).\n"
         "Examples:\n"
         "  satdl attach                            the newest\n"
         "  satdl attach 20261124T031731",

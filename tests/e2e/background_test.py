@@ -35,6 +35,7 @@ class Background(satdl.Case):
         self.assertIn("2 stages: 2 ran", shown)
         self.assertEqual(self.document("log")["runs"][0]["outcome"], "done")
         self.assertEqual((self.folder / ".satdl/runs" / run / "output.txt").read_text(), shown)
+        self.assertEqual(self.call("attach", run), shown, "it was too short to be seen alive")
         self.assertIn("no run in .satdl has jobs", self.fails("attach"))
 
     def fails(self, *arguments):
